@@ -1,0 +1,36 @@
+# The two commands are `make run` and `make test`; both make .venv themselves.
+.PHONY: run test quick bench check lock screenshots clean
+
+BIN := .venv/bin
+
+run: .venv/ready
+	@$(BIN)/traindeck
+
+test: .venv/ready
+	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+quick: .venv/ready
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not tmux"
+
+# What is not a test: style, types, and which module may import which.
+check: .venv/ready
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/ready
+	@$(BIN)/python -m benchmarks
+
+screenshots: .venv/ready
+	@$(BIN)/python -m screenshots
+
+.venv/ready: requirements.lock pyproject.toml .ci/venv
+	@sh .ci/venv
+
+# After a change of the dependencies in pyproject.toml.
+lock:
+	@sh .ci/lock
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

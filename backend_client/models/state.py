@@ -1,0 +1,60 @@
+"""The states of a job: their order in a list, and how each looks. The one place that knows."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class JobState(StrEnum):
+    """Where a job stands. The value is the word that people read, in lists and in JSON."""
+
+    QUEUED = "Queued"
+    """Waits for quota, a queue or a slot."""
+    PENDING = "Pending"
+    """Accepted, but not placed on a machine yet."""
+    STARTING = "Starting"
+    """Placed; its process does not run yet."""
+    RUNNING = "Running"
+    """At least one rank runs."""
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    """Ended in error, or crashes again and again (then `Job.next_try` says when it is tried next)."""
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    """Stopped by a person, never by the machine."""
+    UNKNOWN = "Unknown"
+
+    @property
+    def look(self) -> "Look":
+        return LOOKS[self]
+
+    @property
+    def ended(self) -> bool:
+        """True where nothing runs any more and nothing will by itself (a crash loop's FAILED counts too:
+        ask `Job.ended`, which knows of the next try)."""
+        return self in ENDED
+
+
+class Look(NamedTuple):
+    """How a state is shown."""
+
+    rank: int
+    """Place in the default order of a list: small comes first."""
+    symbol: str
+    """One cell wide, readable without colour and without Unicode."""
+    colour: str
+    """A name out of the 16 ANSI colours."""
+
+
+LOOKS: dict[JobState, Look] = {
+    JobState.FAILED: Look(0, "x", "red"),
+    JobState.UNKNOWN: Look(1, "?", "magenta"),
+    JobState.STOPPING: Look(2, "-", "yellow"),
+    JobState.RUNNING: Look(3, ">", "green"),
+    JobState.STARTING: Look(4, "+", "cyan"),
+    JobState.PENDING: Look(5, ".", "yellow"),
+    JobState.QUEUED: Look(6, ":", "yellow"),
+    JobState.SUCCEEDED: Look(7, "=", "blue"),
+    JobState.STOPPED: Look(8, "!", "white"),
+}
+
+ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED})

@@ -1,0 +1,318 @@
+"""The one interface between jobs and everybody who looks at them.
+
+A screen, the command line and our server talk to a `JobBackend` and never learn which one it is.
+Batches cross this line, never single lines or single events. Cursors are opaque and can be stored.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from backend_client.models import Event, Job, JobRef, JobSpec, JobState
+from backend_client.models.secret import Secret
+
+
+class Feature(StrEnum):
+    """What a context may lack. An absent one is greyed out; `JobBackend.lacks` says why."""
+
+    RESUME = "resume"
+    RANKS = "ranks"
+    QUEUE = "queue"
+    HISTORY = "history"
+    METRICS = "metrics"
+    NAMESPACES = "namespaces"
+
+
+class Use(StrEnum):
+    """What a context makes of a field."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    REFUSED = "refused"
+
+
+class FieldRule(Struct, frozen=True):
+    """What a context makes of one JobSpec field."""
+
+    use: Use
+    why: str = ""
+    """For a refused field: one sentence that a user can act on."""
+
+
+class Identity(Struct, frozen=True):
+    """Who acts, and where."""
+
+    user: str
+    place: str
+    """Where jobs of this context run, in words: "this machine, gpu-7"."""
+
+
+class Verb(StrEnum):
+    """What a person can do to a job."""
+
+    CREATE = "create"
+    STOP = "stop"
+    RESUME = "resume"
+    DELETE = "delete"
+    LOGS = "logs"
+
+
+class Ask(Struct, frozen=True):
+    """May I do this? About one job, or (create) about a namespace."""
+
+    verb: Verb
+    ref: JobRef | None = None
+    namespace: str = ""
+
+
+class Verdict(Struct, frozen=True):
+    """allowed: True, False (then `why` says what is missing) or None: unknown, which stays enabled."""
+
+    allowed: bool | None
+    why: str = ""
+
+
+class Scope(Struct, frozen=True):
+    """What to watch: one namespace, or all that the caller may read ("")."""
+
+    namespace: str = ""
+
+
+class JobQuery(Struct, frozen=True, kw_only=True):
+    """Which jobs. Everything given must hold."""
+
+    namespace: str = ""
+    name: str = ""
+    states: frozenset[JobState] = frozenset()
+    labels: Mapping[str, str] = {}
+    limit: int = 500
+
+
+class Page(Struct, frozen=True):
+    """A part of a list."""
+
+    items: tuple[Job, ...]
+    next: str = ""
+    """Cursor of the next page; empty at the end."""
+
+
+class Snapshot(Struct, frozen=True):
+    """A part of the list as it is now. What no Snapshot before a Synced names is gone."""
+
+    jobs: tuple[Job, ...]
+
+
+class Synced(Struct, frozen=True):
+    """The Snapshots before this are the whole list."""
+
+
+class Changed(Struct, frozen=True):
+    """Jobs as they are now, new ones too."""
+
+    jobs: tuple[Job, ...]
+
+
+class Gone(Struct, frozen=True):
+    """Jobs that are no more."""
+
+    refs: tuple[JobRef, ...]
+
+
+class LinkState(StrEnum):
+    """Whether what was said still holds."""
+
+    LIVE = "live"
+    STALE = "stale"
+    FORBIDDEN = "forbidden"
+
+
+class Link(Struct, frozen=True):
+    """How fresh what was said is. A consumer starts in no state at all, and is told."""
+
+    state: LinkState
+    since: datetime
+    why: str = ""
+
+
+WatchEvent = Snapshot | Synced | Changed | Gone | Link
+
+
+class LogQuery(Struct, frozen=True, kw_only=True):
+    """Which lines. Without `attempt` the newest one and, while following, those that come after it."""
+
+    ref: JobRef
+    follow: bool = False
+    tail: int | None = None
+    """Only the last so many lines to begin with."""
+    since: datetime | None = None
+    attempt: int | None = None
+    rank: int | None = None
+
+
+class LogSource(Struct, frozen=True):
+    """Where lines come from: one attempt of one rank."""
+
+    attempt: int
+    rank: int = 0
+    where: str = ""
+    """Pod or host."""
+
+
+class Opened(Struct, frozen=True):
+    """A source starts: lines of it follow."""
+
+    source: LogSource
+
+
+class Lines(Struct, frozen=True, kw_only=True):
+    """Lines of one source, oldest first, as the job wrote them (bytes, without the newline).
+
+    `times[i]` is when line i was written, nanoseconds since the epoch. `continues`: the first entry goes on
+    with the unfinished line that the batch before left open. `open`: the last entry has no newline yet.
+    So the bytes written are b"\\n".join(lines), plus b"\\n" unless open.
+    """
+
+    source: LogSource
+    lines: list[bytes]
+    times: list[int]
+    continues: bool = False
+    open: bool = False
+    cursor: str = ""
+    """Pass as `after` to go on behind this batch."""
+
+
+class Gap(Struct, frozen=True):
+    """Lines are missing here, and why."""
+
+    source: LogSource
+    why: str
+
+
+class Closed(Struct, frozen=True):
+    """The end of the stream. `lost`: the line broke and the resumer should reopen behind the last cursor."""
+
+    why: str
+    lost: bool = False
+
+
+LogItem = Opened | Lines | Gap | Closed
+
+
+class Notice(Struct, frozen=True):
+    """One sentence about one field (or "" for the whole)."""
+
+    field: str
+    message: str
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What `create` would do."""
+
+    name: str
+    """The name it would get."""
+    yaml: str
+    """The exact objects, as YAML."""
+    place: str
+    """Where it would run, in words."""
+    warnings: tuple[Notice, ...] = ()
+    errors: tuple[Notice, ...] = ()
+    urls: tuple[str, ...] = ()
+    question: str = ""
+    """What to ask a person before the create; empty where nothing needs asking."""
+
+
+class GpuPool(Struct, frozen=True):
+    """GPUs of one product."""
+
+    product: str
+    total: int
+    free: int
+    largest: int
+    """The largest number free on one machine."""
+
+
+class Capacity(Struct, frozen=True):
+    """GPUs, free and in all."""
+
+    pools: tuple[GpuPool, ...] = ()
+    hidden: str = ""
+    """Why the figures are not known; empty where they are."""
+
+    @property
+    def total(self) -> int:
+        return sum(pool.total for pool in self.pools)
+
+    @property
+    def free(self) -> int:
+        return sum(pool.free for pool in self.pools)
+
+
+class DeleteStep(Struct, frozen=True):
+    """What a deletion is doing, or what still holds it. The iterator ends when the job is gone."""
+
+    message: str
+
+
+class JobBackend(Protocol):
+    """One caller's view of one context. Who the caller is was settled when it was opened.
+
+    Every method may raise a `BackendError` and nothing else; all but `watch`, `logs` and `delete` answer or
+    raise within the context's time limit.
+    """
+
+    context: str
+    features: frozenset[Feature]
+    lacks: Mapping[Feature, str]
+    """For each absent feature, why, in a sentence."""
+    fields: Mapping[str, FieldRule]
+    """JobSpec field -> rule; every field has one."""
+
+    async def whoami(self) -> Identity: ...
+
+    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]: ...
+
+    async def list(self, query: JobQuery, *, after: str = "") -> Page:
+        """Newest first. `after` is the `next` of the page before."""
+        ...
+
+    async def get(self, ref: JobRef) -> Job:
+        """By uid; NotFound where no job has it (a namesake does not count)."""
+        ...
+
+    def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
+        """The list, then every change. Heals by itself and never ends."""
+        ...
+
+    async def plan(self, spec: JobSpec) -> Plan: ...
+
+    async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
+        """Make the job. The same key gives the same job: safe to repeat after any failure.
+
+        An empty name is suggested from the command; a given name that is taken is a Conflict.
+        """
+        ...
+
+    async def stop(self, ref: JobRef) -> Job:
+        """Ask for the end; the answer may still be Stopping. Of an ended job: no-op."""
+        ...
+
+    async def resume(self, ref: JobRef) -> Job: ...
+
+    def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
+        """Stop it where it runs, then remove all of it. By uid; NotFound where it is gone already."""
+        ...
+
+    def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
+        """Ends with one Closed, always the last item."""
+        ...
+
+    async def events(self, ref: JobRef) -> Sequence[Event]:
+        """Oldest first."""
+        ...
+
+    async def capacity(self, scope: Scope) -> Capacity: ...
+
+    async def aclose(self) -> None: ...

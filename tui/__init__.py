@@ -1,0 +1,1 @@
+"""traindeck: what a person sees and types."""
