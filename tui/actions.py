@@ -1,0 +1,89 @@
+"""ONE table of what a person can do: bindings, footer, help, palette, user keymap and README come from it.
+
+Imports no Textual: the command line and the README's generator read it too.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Where(StrEnum):
+    """What has the focus. The footer shows the actions of one place, in the table's order."""
+
+    APP = "everywhere"
+    LIST = "job list"
+    LOG = "log"
+    FORM = "job form"
+    DETAIL = "job detail"
+
+
+class Action(NamedTuple):
+    """`id` is the binding's id (`keys.<id>` in the settings file) and names the handler `action_<id>`."""
+
+    id: str
+    key: str
+    """Textual key names, comma-separated; the first one is shown."""
+    words: str
+    """What the footer says."""
+    help: str
+    """One sentence."""
+    where: Where
+    acts: bool = False
+    """Changes something: absent in read-only mode."""
+    footer: bool = True
+
+    @property
+    def shown_key(self) -> str:
+        names = {"question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]"}
+        key = self.key.split(",")[0]
+        return names.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("detail", "enter", "detail", "Everything about the job under the cursor.", Where.LIST),
+    Action("new", "n", "new", "Fill in a new job.", Where.LIST, acts=True),
+    Action("log", "l", "log", "The job's log, full screen.", Where.LIST),
+    Action("stop", "x", "stop", "Stop the job; asks first.", Where.LIST, acts=True),
+    Action("delete", "d", "delete", "Delete the job and its log; asks first.", Where.LIST, acts=True),
+    Action("again", "r", "run again", "A new job, filled in like this one.", Where.LIST, acts=True),
+    Action("resume", "u", "resume", "Go on with a stopped job.", Where.LIST, acts=True, footer=False),
+    Action("filter", "slash", "filter", "Show only jobs that have these words.", Where.LIST),
+    Action("order", "o", "order", "Change the order of the list.", Where.LIST, footer=False),
+    Action("yaml", "y", "YAML", "The job's spec file.", Where.LIST, footer=False),
+    Action("context", "c", "context", "Where jobs run: switch the context.", Where.APP, footer=False),
+    Action("focus_next", "tab", "next pane", "Go to the next pane.", Where.APP, footer=False),
+    Action("help", "question_mark", "help", "The keys of what has the focus.", Where.APP),
+    Action("command_palette", "ctrl+p", "palette", "All actions by name.", Where.APP, footer=False),
+    Action("quit", "q", "quit", "Leave traindeck; jobs go on.", Where.APP, footer=False),
+    Action("search", "slash", "search", "Search in the log (text, or /regex/).", Where.LOG),
+    Action("next_match", "n", "next", "The next match.", Where.LOG),
+    Action("previous_match", "N", "previous", "The match before.", Where.LOG, footer=False),
+    Action("follow", "f,G", "follow", "Go to the end and stay there.", Where.LOG),
+    Action("timestamps", "t", "times", "Show when each line was written.", Where.LOG),
+    Action("wrap", "z", "wrap", "Wrap long lines, or cut them.", Where.LOG),
+    Action("save", "S", "save", "Save the whole log to a file.", Where.LOG),
+    Action("copy", "Y", "copy", "Copy the lines on screen.", Where.LOG),
+    Action("back", "escape", "back", "Back to the job list.", Where.LOG),
+    Action("submit", "f2", "submit", "Run this job.", Where.FORM, acts=True),
+    Action("plan", "f3", "YAML", "The exact objects that would be made.", Where.FORM),
+    Action("more", "f4", "more", "Show or fold the rest of the fields.", Where.FORM),
+    Action("leave", "escape", "leave", "Back to the list; asks where something was typed.", Where.FORM),
+    Action("detail_log", "l", "log", "The job's log, full screen.", Where.DETAIL),
+    Action("detail_yaml", "y", "YAML", "The job's spec file.", Where.DETAIL),
+    Action("detail_again", "r", "run again", "A new job, filled in like this one.", Where.DETAIL, acts=True),
+    Action("detail_stop", "x", "stop", "Stop the job; asks first.", Where.DETAIL, acts=True),
+    Action(
+        "detail_delete", "d", "delete", "Delete the job and its log; asks first.", Where.DETAIL, acts=True
+    ),
+    Action("detail_back", "escape", "back", "Back to the job list.", Where.DETAIL),
+)
+
+
+def actions(where: Where, *, read_only: bool = False) -> list[Action]:
+    """The actions of one place, then those of the whole program; without the acting ones where read-only."""
+    return [
+        action
+        for place in (where, Where.APP)
+        for action in ACTIONS
+        if action.where == place and not (read_only and action.acts)
+    ]
