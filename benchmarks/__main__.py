@@ -1,0 +1,51 @@
+"""`make bench`: measure everything, print one Markdown table. `make bench README=1` also writes it there.
+
+Every module of this package has `rows()`, which gives (what, measured, target) as text. Figures of one run
+belong together: machines differ, ratios hold.
+"""
+
+import importlib
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from textual import __version__ as textual_version
+
+MODULES = ("cli", "tui", "logs", "local")
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
+
+
+def commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "no commit"
+
+
+def table(names: list[str]) -> str:
+    """The Markdown table of the named modules, with the machine and the commit under it."""
+    lines = ["| what | measured | target |", "|---|---|---|"]
+    for name in names:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        for row in importlib.import_module(f"benchmarks.{name}").rows():
+            lines.append("| " + " | ".join(row) + " |")
+    python = f"Python {platform.python_version()}, Textual {textual_version}"
+    lines += ["", f"Commit {commit()}; {os.cpu_count()} cores, {python}; `make bench` prints this table."]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    text = table([word for word in words if word in MODULES] or list(MODULES))
+    print(text)
+    if "--readme" in words:
+        before, _, rest = README.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
+        README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
