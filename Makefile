@@ -1,5 +1,5 @@
 # The two commands are `make run` and `make test`; both make .venv themselves.
-.PHONY: run test quick bench check lock screenshots clean
+.PHONY: run test quick bench check lock readme screenshots clean
 
 BIN := .venv/bin
 
@@ -21,6 +21,10 @@ check: .venv/ready
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks
+
+# The generated parts of README.md.
+readme: .venv/ready
+	@$(BIN)/python -m tests.readme
 
 screenshots: .venv/ready
 	@$(BIN)/python -m screenshots

@@ -1,4 +1,4 @@
-"""`make bench`: measure everything, print one Markdown table. `make bench README=1` also writes it there.
+"""`make bench` prints one table of every measurement; `python -m benchmarks --readme` puts it into the README.
 
 Every module of this package has `rows()`, which gives (what, measured, target) as text. Figures of one run
 belong together: machines differ, ratios hold.
@@ -19,6 +19,7 @@ BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 
 def commit() -> str:
+    """What is measured: the commit, marked where the tree differs from it."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     )
@@ -30,14 +31,15 @@ def table(names: list[str]) -> str:
     lines = ["| what | measured | target |", "|---|---|---|"]
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        for row in importlib.import_module(f"benchmarks.{name}").rows():
-            lines.append("| " + " | ".join(row) + " |")
+        rows = importlib.import_module(f"benchmarks.{name}").rows()
+        lines += ["| " + " | ".join(row) + " |" for row in rows]
     python = f"Python {platform.python_version()}, Textual {textual_version}"
     lines += ["", f"Commit {commit()}; {os.cpu_count()} cores, {python}; `make bench` prints this table."]
     return "\n".join(lines)
 
 
 def main() -> None:
+    """Measure the modules named in argv (all without names); `--readme` writes the table there."""
     words = sys.argv[1:]
     text = table([word for word in words if word in MODULES] or list(MODULES))
     print(text)

@@ -17,6 +17,14 @@ class Where(StrEnum):
     DETAIL = "job detail"
 
 
+_SHOWN = {
+    "question_mark": "?",
+    "slash": "/",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+}
+
+
 class Action(NamedTuple):
     """`id` is the binding's id (`keys.<id>` in the settings file) and names the handler `action_<id>`."""
 
@@ -33,10 +41,13 @@ class Action(NamedTuple):
     footer: bool = True
 
     @property
+    def shown_keys(self) -> list[str]:
+        """The keys as people write them."""
+        return [_SHOWN.get(key, key) for key in self.key.split(",")]
+
+    @property
     def shown_key(self) -> str:
-        names = {"question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]"}
-        key = self.key.split(",")[0]
-        return names.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
+        return self.shown_keys[0]
 
 
 ACTIONS: tuple[Action, ...] = (
