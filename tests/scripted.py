@@ -1,0 +1,250 @@
+"""A JobBackend in memory whose jobs, logs and faults a test writes as it goes."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from backend_client.errors import BackendError, Conflict, NotFound
+from backend_client.models import Attempt, Event, Job, JobRef, JobSpec, JobState
+from backend_client.models.fields import NAMES, spec_fields, suggest_name
+from backend_client.models.secret import Secret
+from backend_client.protocol import (
+    Ask,
+    Capacity,
+    Changed,
+    Closed,
+    DeleteStep,
+    Feature,
+    FieldRule,
+    Gone,
+    GpuPool,
+    Identity,
+    JobQuery,
+    Lines,
+    Link,
+    LinkState,
+    LogItem,
+    LogQuery,
+    LogSource,
+    Opened,
+    Page,
+    Plan,
+    Scope,
+    Snapshot,
+    Synced,
+    Use,
+    Verdict,
+    WatchEvent,
+)
+
+_LIVE = (JobState.RUNNING, JobState.STOPPING)
+
+
+def make_job(name: str = "bert-ft", state: JobState = JobState.RUNNING, **more: Any) -> Job:
+    """A job of the scripted context; `uid` (else from the name), `gpus`, `command` and Job's fields in `more`."""
+    now = datetime.now(UTC)
+    uid = more.pop("uid", f"uid-{name}")
+    spec = JobSpec(
+        name=name,
+        gpus=more.pop("gpus", 0),
+        command=tuple(more.pop("command", ("python", "train.py"))),
+        kind=more.get("kind", "job"),
+        labels=more.pop("labels", {}),
+    )
+    ref = JobRef("scripted", more.pop("namespace", ""), more.pop("kind", "job"), name, uid)
+    created = more.pop("created", now - timedelta(minutes=12))
+    return Job(ref=ref, state=state, spec=more.pop("spec", spec), created=created, **more)
+
+
+def make_jobs(count: int) -> list[Job]:
+    """Many jobs in all states, the newest first."""
+    states = list(JobState)
+    now = datetime.now(UTC)
+    return [
+        make_job(
+            f"job-{n:05}",
+            states[n % len(states)],
+            gpus=n % 9,
+            owner=f"user{n % 7}",
+            created=now - timedelta(minutes=n),
+            reason="" if states[n % len(states)] in _LIVE else f"waits for {n % 9} GPUs",
+        )
+        for n in range(count)
+    ]
+
+
+class ScriptedBackend:
+    """`put`, `remove`, `write_log`, `set_link` change the world; `fail[method] = error` breaks one call."""
+
+    def __init__(self, jobs: Iterable[Job] = (), *, gpus: int = 4, lacks: dict[Feature, str] | None = None):
+        self.context = "scripted"
+        self.lacks = {Feature.RESUME: "this context cannot resume jobs"} if lacks is None else lacks
+        self.features = frozenset(Feature) - frozenset(self.lacks)
+        self.fields = {name: FieldRule(Use.OPTIONAL) for name in NAMES}
+        self.jobs = {job.ref.uid: job for job in jobs}
+        self.logs_of: dict[str, list[bytes]] = defaultdict(list)
+        self.events_of: dict[str, list[Event]] = defaultdict(list)
+        self.figures = Capacity((GpuPool("A100", gpus, gpus, gpus),))
+        self.fail: dict[str, BackendError] = {}
+        self.calls: list[tuple[str, object]] = []
+        self.secrets: dict[str, Secret] = {}
+        self.created: dict[str, str] = {}
+        self.ended_logs: set[str] = set()
+        self.plan_errors: tuple = ()
+        self.question = ""
+        self.hold_list = asyncio.Event()
+        self.hold_list.set()
+        self._watchers: list[asyncio.Queue[Sequence[WatchEvent]]] = []
+        self._wrote = asyncio.Condition()
+
+    def _call(self, method: str, about: object = None) -> None:
+        self.calls.append((method, about))
+        if method in self.fail:
+            raise self.fail[method]
+
+    def tell(self, *events: WatchEvent) -> None:
+        """Send a batch to whoever watches."""
+        for queue in self._watchers:
+            queue.put_nowait(events)
+
+    def put(self, *jobs: Job) -> None:
+        """Add or change jobs."""
+        self.jobs.update((job.ref.uid, job) for job in jobs)
+        self.tell(Changed(jobs))
+
+    def change(self, uid: str, **fields: Any) -> Job:
+        """Change some fields of one job."""
+        job = msgspec.structs.replace(self.jobs[uid], **fields)
+        self.put(job)
+        return job
+
+    def remove(self, *uids: str) -> None:
+        """Make jobs vanish."""
+        self.tell(Gone(tuple(self.jobs.pop(uid).ref for uid in uids)))
+
+    def set_link(self, state: LinkState, why: str = "", since: datetime | None = None) -> None:
+        """Say how fresh the list is."""
+        self.tell(Link(state, since or datetime.now(UTC), why))
+
+    async def write_log(self, uid: str, *lines: bytes, end: bool = False) -> None:
+        """Append lines to a job's log; `end` closes it."""
+        self.logs_of[uid].extend(lines)
+        if end:
+            self.ended_logs.add(uid)
+        async with self._wrote:
+            self._wrote.notify_all()
+
+    def _job(self, ref: JobRef) -> Job:
+        if ref.uid not in self.jobs:
+            raise NotFound(f"There is no job {ref}.")
+        return self.jobs[ref.uid]
+
+    async def whoami(self) -> Identity:
+        self._call("whoami")
+        return Identity("me", "a script")
+
+    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
+        return [Verdict(allowed=True) for _ in asks]
+
+    async def list(self, query: JobQuery, *, after: str = "") -> Page:
+        self._call("list", query)
+        return Page(tuple(job for job in self.jobs.values() if query.name in ("", job.name)))
+
+    async def get(self, ref: JobRef) -> Job:
+        self._call("get", ref)
+        return self._job(ref)
+
+    async def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
+        self._call("watch", scopes)
+        queue: asyncio.Queue[Sequence[WatchEvent]] = asyncio.Queue()
+        self._watchers.append(queue)
+        try:
+            await self.hold_list.wait()
+            jobs = tuple(self.jobs.values())
+            for start in range(0, len(jobs), 500):
+                yield [Snapshot(jobs[start : start + 500])]
+                await asyncio.sleep(0)
+            yield [Synced(), Link(LinkState.LIVE, datetime.now(UTC))]
+            while True:
+                yield await queue.get()
+        finally:
+            self._watchers.remove(queue)
+
+    async def plan(self, spec: JobSpec) -> Plan:
+        self._call("plan", spec)
+        name = spec.name or suggest_name(spec.command, [job.name for job in self.jobs.values()])
+        lines = "\n".join(f"{key}: {value}" for key, value in spec_fields(spec).items())
+        return Plan(name=name, yaml=lines, place="a script", errors=self.plan_errors, question=self.question)
+
+    async def create(self, spec: JobSpec, *, key: str, secrets: dict[str, Secret]) -> Job:
+        self._call("create", spec)
+        if key in self.created:
+            return self.jobs[self.created[key]]
+        names = [job.name for job in self.jobs.values()]
+        if spec.name in names:
+            raise Conflict(
+                f"The name {spec.name} is taken.", "Choose another one.", fields={"name": "is taken"}
+            )
+        name = spec.name or suggest_name(spec.command, names)
+        self.secrets.update(secrets)
+        spec = msgspec.structs.replace(spec, name=name)
+        job = make_job(name, JobState.PENDING, spec=spec, kind=spec.kind, created=datetime.now(UTC))
+        self.created[key] = job.ref.uid
+        self.put(job)
+        return job
+
+    async def stop(self, ref: JobRef) -> Job:
+        self._call("stop", ref)
+        self._job(ref)
+        return self.change(ref.uid, state=JobState.STOPPED, finished=datetime.now(UTC))
+
+    async def resume(self, ref: JobRef) -> Job:
+        self._call("resume", ref)
+        return self.change(ref.uid, state=JobState.PENDING)
+
+    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
+        self._call("delete", ref)
+        self._job(ref)
+        yield DeleteStep("stopping it")
+        yield DeleteStep("removing its log")
+        self.remove(ref.uid)
+
+    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
+        self._call("logs", query)
+        uid = query.ref.uid
+        source = LogSource(1)
+        at = int(after) if after else max(0, len(self.logs_of[uid]) - (query.tail or 10**9))
+        yield [Opened(source)]
+        while True:
+            lines = self.logs_of[uid][at:]
+            if lines:
+                at += len(lines)
+                now = time.time_ns()
+                yield [Lines(source=source, lines=lines, times=[now] * len(lines), cursor=str(at))]
+            if not query.follow or uid in self.ended_logs:
+                break
+            async with self._wrote:
+                if len(self.logs_of[uid]) == at and uid not in self.ended_logs:
+                    await self._wrote.wait()
+        yield [Closed("the job has ended")]
+
+    async def events(self, ref: JobRef) -> Sequence[Event]:
+        self._call("events", ref)
+        return self.events_of[ref.uid]
+
+    async def capacity(self, scope: Scope) -> Capacity:
+        self._call("capacity", scope)
+        return self.figures
+
+    async def aclose(self) -> None:
+        self._call("aclose")
+
+
+def attempt(number: int = 1, **more: Any) -> Attempt:
+    """One start that ended with exit code 1, unless `more` says otherwise."""
+    return Attempt(**{"number": number, "node": "gpu-7", "pid": 4242, "exit_code": 1, **more})
