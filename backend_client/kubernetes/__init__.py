@@ -1,0 +1,1 @@
+"""Straight to a Kubernetes cluster, with only a kubeconfig."""
