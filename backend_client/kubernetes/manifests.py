@@ -1,0 +1,167 @@
+"""JobSpec -> Kubernetes objects, and the patches that hold, release, stop and resume them (pure).
+
+A job is one anchor, a Deployment or a Job, and parts that the anchor owns: Secret, Services, Ingress.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from backend_client.errors import Invalid, Refused
+from backend_client.kubernetes import names, network
+from backend_client.kubernetes.checks import errors
+from backend_client.kubernetes.placement import Seen
+from backend_client.kubernetes.pods import given, labels, secret_name, template
+from backend_client.kubernetes.settings import Site
+from backend_client.models import JobSpec
+from backend_client.models.fields import set_fields
+from backend_client.models.secret import Secret
+
+Manifest = dict[str, Any]
+
+
+def objects(
+    spec: JobSpec,
+    site: Site,
+    seen: Seen,
+    *,
+    key: str = "",
+    owner: str = "",
+    secrets: Mapping[str, Secret] | None = None,
+) -> list[Manifest]:
+    """All objects of a job as they run, the anchor first. Raises Refused, which names every wrong field.
+
+    Without `secrets`, for a plan, their values are dots; with it, Invalid names those that lack one.
+    """
+    wrong = errors(spec, site, seen)
+    if wrong:
+        sentences = "; ".join(f"{field}: {sentence}" for field, sentence in wrong.items())
+        raise Refused(sentences, fields=wrong)
+    marks = given({names.KEY: key, names.OWNER: owner, names.URL: network.url(spec, seen.namespace, site)})
+    anchor = _anchor(spec, template(spec, site, seen), marks)
+    return [_at_home(manifest, spec, seen) for manifest in (anchor, *_parts(spec, site, seen, secrets))]
+
+
+def _parts(spec: JobSpec, site: Site, seen: Seen, secrets: Mapping[str, Secret] | None) -> Iterator[Manifest]:
+    if spec.secrets:
+        yield _secret(spec, secrets)
+    if spec.ports:
+        yield network.service(spec)
+    if spec.nodes > 1:
+        yield network.ranks(spec)
+    if network.has_ingress(spec, site):
+        yield network.ingress(spec, seen.namespace, site)
+
+
+def _at_home(manifest: Manifest, spec: JobSpec, seen: Seen) -> Manifest:
+    metadata = manifest["metadata"]
+    home = {"namespace": seen.namespace, "labels": metadata.get("labels", {}) | labels(spec)}
+    return {**manifest, "metadata": metadata | home}
+
+
+def _anchor(spec: JobSpec, pods: Manifest, marks: Mapping[str, str]) -> Manifest:
+    metadata = {
+        "name": spec.name,
+        "labels": spec.labels | given({names.QUEUE: spec.queue}),
+        "annotations": spec.annotations | {names.SPEC: spec_text(spec), **marks},
+    }
+    make = _deployment if spec.kind == "deployment" else _job
+    return {**make(spec, pods), "metadata": metadata}
+
+
+def spec_text(spec: JobSpec) -> str:
+    """The spec as the annotation keeps it: what was given, as JSON. It names secrets, not their values."""
+    return msgspec.json.encode({field: getattr(spec, field) for field in set_fields(spec)}).decode()
+
+
+def _deployment(spec: JobSpec, pods: Manifest) -> Manifest:
+    """Recreate: a second pod beside the first would wait for the GPUs that the first one holds."""
+    body = {
+        "replicas": spec.replicas,
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": labels(spec)},
+        "template": pods,
+    }
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "spec": body}
+
+
+def _job(spec: JobSpec, pods: Manifest) -> Manifest:
+    """Preemption and drain burn no retry (podFailurePolicy)."""
+    policy = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
+    together = {"completionMode": "Indexed", "completions": spec.nodes, "parallelism": spec.nodes}
+    body = {
+        "suspend": False,
+        "backoffLimit": spec.retries,
+        "podFailurePolicy": policy,
+        **({"activeDeadlineSeconds": spec.max_runtime} if spec.max_runtime else {}),
+        **(together if spec.nodes > 1 else {}),
+        "template": pods,
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "spec": body}
+
+
+def _secret(spec: JobSpec, secrets: Mapping[str, Secret] | None) -> Manifest:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret_name(spec)}, "type": "Opaque"}
+    if secrets is None:
+        return {**secret, "stringData": dict.fromkeys(spec.secrets, "•••")}
+    missing = [name for name in spec.secrets if name not in secrets]
+    if missing:
+        raise Invalid({"secrets": f"{', '.join(missing)}: no value was given"})
+    return {**secret, "data": {name: _base64(secrets[name]) for name in spec.secrets}}
+
+
+def _base64(value: Secret) -> str:
+    """Any bytes that an environment can hold (Python keeps odd ones as surrogates)."""
+    return base64.b64encode(value.reveal().encode(errors="surrogateescape")).decode()
+
+
+def owned(part: Manifest, anchor: Manifest) -> Manifest:
+    """A part that goes when the anchor (as the server answered it) goes."""
+    owner = {field: anchor[field] for field in ("apiVersion", "kind")}
+    owner |= {field: anchor["metadata"][field] for field in ("name", "uid")}
+    return {**part, "metadata": part["metadata"] | {"ownerReferences": [owner]}}
+
+
+def held(anchor: Manifest) -> Manifest:
+    """The anchor as it is created: no pod starts before all parts stand."""
+    metadata = anchor["metadata"]
+    marked = metadata | {"annotations": metadata["annotations"] | {names.HELD: "true"}}
+    stopped = {"replicas": 0} if anchor["kind"] == "Deployment" else {"suspend": True}
+    return {**anchor, "metadata": marked, "spec": anchor["spec"] | stopped}
+
+
+def release(anchor: Manifest, spec: JobSpec) -> Manifest:
+    """The merge patch that starts a held anchor (as the server answered it)."""
+    return _patch(anchor, {names.HELD: None}, _go(anchor, spec.replicas))
+
+
+def stop(anchor: Manifest, now: datetime) -> Manifest:
+    """The merge patch that stops it: 0 replicas, or suspended."""
+    marks = {names.STOPPED: now.isoformat(timespec="seconds")}
+    if anchor["kind"] == "Job":
+        return _patch(anchor, marks, {"suspend": True})
+    before = anchor["spec"].get("replicas", 1)
+    return _patch(anchor, marks | ({names.REPLICAS: str(before)} if before else {}), {"replicas": 0})
+
+
+def resume(anchor: Manifest) -> Manifest:
+    """The merge patch that undoes `stop`."""
+    before = (anchor["metadata"].get("annotations") or {}).get(names.REPLICAS, "")
+    replicas = int(before) if before.isdecimal() and len(before) < 6 else 1
+    return _patch(anchor, {names.STOPPED: None, names.REPLICAS: None}, _go(anchor, replicas))
+
+
+def _go(anchor: Manifest, replicas: int) -> Manifest:
+    """A Job with a queue label, be it put there by Kueue itself, is started by Kueue."""
+    if anchor["kind"] == "Deployment":
+        return {"replicas": replicas}
+    return {} if names.QUEUE in (anchor["metadata"].get("labels") or {}) else {"suspend": False}
+
+
+def _patch(anchor: Manifest, marks: Mapping[str, str | None], spec: Manifest) -> Manifest:
+    """The uid makes it fail (409) on another object of the same name."""
+    metadata = {"uid": anchor["metadata"]["uid"], "annotations": dict(marks)}
+    return {"metadata": metadata, **given({"spec": spec})}
