@@ -1,0 +1,85 @@
+"""How a container or pod ended, in words (pure)."""
+
+import signal
+from contextlib import suppress
+
+from backend_client.kubernetes import messages
+from backend_client.kubernetes.objects import Condition, ContainerStatus, Pod, Terminated
+from backend_client.kubernetes.pods import CONTAINER
+
+_CANNOT_START = ("StartError", "ContainerCannotRun")
+_DISRUPTIONS = {
+    "PreemptionByScheduler": "gave way to a pod of higher priority",
+    "EvictionByEvictionAPI": "was moved off its node (drain)",
+    "DeletionByTaintManager": "was taken off its node, which had got a taint",
+    "DeletionByPodGC": "its node is gone",
+    "TerminationByKubelet": "was ended by its node",
+}
+
+
+def main(pod: Pod) -> ContainerStatus | None:
+    """The container that does the work: ours by its name, else the first of the pod's spec."""
+    statuses = pod.status.container_statuses
+    known = {status.name: status for status in statuses}
+    first = pod.spec.containers[0].name if pod.spec.containers else ""
+    return known.get(CONTAINER) or known.get(first) or (statuses[0] if statuses else None)
+
+
+def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
+    """The condition of this type, whatever its status."""
+    return next((found for found in conditions if found.type == kind), None)
+
+
+def signal_number(exit_code: int) -> int | None:
+    """The signal that an exit code of 128 + n stands for."""
+    with suppress(ValueError):
+        return int(signal.Signals(exit_code - 128))
+    return None
+
+
+def exit_words(ended: Terminated, memory: str = "") -> str:
+    """How a container ended; `memory` is its limit."""
+    if ended.reason == "OOMKilled":
+        return f"ran out of memory ({f'limit {memory}, ' if memory else ''}OOMKilled)"
+    if ended.reason in _CANNOT_START:
+        return messages.container(ended.message) or f"could not be started: {ended.message}"
+    number = signal_number(ended.exit_code)
+    how = f"was ended by {signal.Signals(number).name}" if number else "ended"
+    said = ended.message.strip().splitlines()[-1:]
+    code = f" (exit code {ended.exit_code})" if number else f" with exit code {ended.exit_code}"
+    return how + code + (f": {said[0]}" if said else "")
+
+
+def pod_words(pod: Pod) -> str:
+    """Why a pod as a whole was ended from outside; "" where it was not."""
+    status, target = pod.status, condition(pod.status.conditions, "DisruptionTarget")
+    if status.reason == "Evicted":
+        return f"was evicted by its node: {status.message}"
+    if target and target.true:
+        return _DISRUPTIONS.get(target.reason, target.message or target.reason)
+    if status.reason:
+        return f"{status.reason}: {status.message}" if status.message else status.reason
+    return ""
+
+
+def memory_limit(pod: Pod, name: str) -> str:
+    """What a container may use, as its spec says; "" where there is no limit."""
+    limits = {found.name: found.resources.limits for found in pod.spec.containers}
+    return limits.get(name, {}).get("memory", "")
+
+
+def ended_words(pod: Pod) -> str:
+    """How a pod that has ended did; "" for one that succeeded or has not ended."""
+    if words := pod_words(pod):
+        return words
+    containers = [found for found in (main(pod), *pod.status.container_statuses) if found]
+    for status in (*pod.status.init_container_statuses, *containers):
+        ended = status.state.terminated
+        if ended and (ended.exit_code or ended.reason == "OOMKilled"):
+            return exit_words(ended, memory_limit(pod, status.name))
+    return status_message(pod)
+
+
+def status_message(pod: Pod) -> str:
+    """What a failed pod says of itself, where nothing else is known."""
+    return pod.status.message if pod.status.phase == "Failed" else ""

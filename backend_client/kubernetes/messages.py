@@ -1,0 +1,162 @@
+"""What Kubernetes says in prose, in one plain sentence: parsers of single messages (pure).
+
+Each answers "" where it does not know the message; then the raw one is shown. The wordings are Kubernetes 1.37's,
+most of them recorded (tests/kubernetes/recorded).
+"""
+
+import re
+from collections.abc import Mapping
+
+
+def resource(name: str) -> str:
+    """A resource in words: nvidia.com/gpu -> GPUs, requests.cpu -> CPU."""
+    plain = re.sub(r"^(requests|limits)\.", "", name)
+    if plain.endswith(("/gpu", "/gpu.shared")):
+        return "GPUs"
+    return {"cpu": "CPU", "pods": "room for pods", "ephemeral-storage": "disk"}.get(plain, plain)
+
+
+# The scheduler
+
+_NODES = re.compile(r"0/(\d{1,9}) nodes are available: (.*)", re.DOTALL)
+_CLAUSE = re.compile(r"(\d{1,9}) (.+?)(?=, \d+ |\.(?:\s|$)|$)", re.DOTALL)
+_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+_TAINT = re.compile(r"node\(s\) had untolerated taint(?:\(s\))? \{(.*)\}", re.DOTALL)
+_FIXED = {
+    "node(s) were unschedulable": "are cordoned",
+    "node(s) didn't match Pod's node affinity/selector": "are not of the kind asked for",
+    "node(s) had volume node affinity conflict": "cannot reach its volume",
+    "node(s) didn't have free ports for the requested pod ports": "have the port in use",
+    "Too many pods": "have no room for more pods",
+}
+
+
+def unschedulable(message: str) -> str:
+    """Why no node takes it: "no node fits: of 36, 33 lack free GPUs, 3 are cordoned"."""
+    if claim := _CLAIM.search(message):
+        return f'the volume claim "{claim[1]}" does not exist'
+    if "unbound immediate PersistentVolumeClaims" in message:
+        return "its volume claim has no volume yet"
+    if "no nodes available to schedule pods" in message:
+        return "the cluster has no nodes"
+    found = _NODES.search(message)
+    if not found:
+        return ""
+    total, rest = found.groups()
+    clauses = sorted(_CLAUSE.findall(rest.split(" preemption: ")[0]), key=lambda clause: -int(clause[0]))
+    return (
+        f"no node fits: of {total}, " + ", ".join(_clause(*clause) for clause in clauses) if clauses else ""
+    )
+
+
+def _clause(count: str, why: str) -> str:
+    if why.startswith("Insufficient "):
+        return f"{count} lack free {resource(why.removeprefix('Insufficient '))}"
+    if taint := _TAINT.fullmatch(why):
+        return f"{count} have the taint {taint[1].replace(': ', '=').removesuffix('=')}"
+    return f"{count} {_FIXED.get(why, why)}"
+
+
+# What admission refuses
+
+_QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: (\S+)")
+_UNSTATED = re.compile(r"failed quota: (\S+): must specify ([^:;]+)")
+_SECURITY = re.compile(r'violates PodSecurity "(\w+)[^"]*": (.*)', re.DOTALL)
+
+
+def is_quota(message: str) -> bool:
+    """True where a quota is full: the pod comes when there is room again."""
+    return "exceeded quota:" in message
+
+
+def refused(message: str) -> str:
+    """Why a pod was not even created."""
+    if quota := _QUOTA.search(message):
+        name, *figures = quota.groups()
+        return f"the quota {name} is full: " + _over(*map(_amounts, figures))
+    if unstated := _UNSTATED.search(message):
+        return f"the quota {unstated[1]} wants this to be stated: {unstated[2]}"
+    if security := _SECURITY.search(message):
+        return f"the namespace's PodSecurity ({security[1]}) forbids it: {security[2]}"
+    return ""
+
+
+def _amounts(text: str) -> dict[str, str]:
+    return dict(item.partition("=")[::2] for item in text.split(","))
+
+
+def _over(asked: Mapping[str, str], used: Mapping[str, str], limited: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{used.get(name, '?')} of {limited.get(name, '?')} {resource(name)} used, {amount} asked"
+        for name, amount in asked.items()
+    )
+
+
+# Images. Texts of containerd and of registries, in their order: the surest first.
+
+_PULL = (
+    (r"no such host|i/o timeout|connection refused|handshake timeout",
+     "the registry of {} cannot be reached"),
+    (r"may require authorization", "{} does not exist, or needs a login (image_pull_secrets)"),
+    (r"unauthorized|authentication required|access denied|403 Forbidden",
+     "the registry gives {} only with a login (image_pull_secrets)"),
+    (r"toomanyrequests|429 Too Many Requests", "the registry of {} has had too many requests from here"),
+    (r"no match for platform", "{} is not made for this machine's processor"),
+    (r"no space left on device", "the node has no disk left for {}"),
+    (r"not found|manifest unknown", "{} does not exist in its registry"),
+)  # fmt: skip
+
+
+def image(reason: str, message: str, name: str) -> str:
+    """Why there is no image; `reason` is the container's."""
+    shown = f"the image {name}"
+    if reason == "InvalidImageName":
+        return f"{name} is not a name that an image can have"
+    if reason == "ErrImageNeverPull":
+        return f"{shown} is not on the node, and may not be pulled"
+    found = (words for pattern, words in _PULL if re.search(pattern, message))
+    return next(found, f"{{}} cannot be pulled: {_braces(message)}").format(shown)
+
+
+def _braces(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+# Containers
+
+_MISSING = re.compile(r'(secret|configmap) "([^"]+)" not found')
+_KEY = re.compile(r"couldn't find key (\S+) in (Secret|ConfigMap) \S+/(\S+)")
+_EXEC = re.compile(r'exec: "([^"]+)": (.+?)(?:: unknown)?$')
+_ABSENT = ("executable file not found in $PATH", "no such file or directory")
+_BACK_OFF = re.compile(r"back-off (?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)? restarting")
+
+
+def container(message: str) -> str:
+    """Why a container cannot be made or started."""
+    if missing := _MISSING.search(message):
+        return f'the {missing[1]} "{missing[2]}" does not exist'
+    if key := _KEY.search(message):
+        return f'the {key[2].lower()} "{key[3]}" has no key {key[1]}'
+    if "runAsNonRoot and image will run as root" in message:
+        return "the image runs as root, and the pod forbids root"
+    if program := _EXEC.search(message):
+        name, why = program.groups()
+        absent = any(words in why for words in _ABSENT)
+        return f"the image has no program {name}" if absent else f"{name} cannot be run: {why}"
+    return ""
+
+
+def mount(message: str) -> str:
+    """Why a volume is not there."""
+    if claim := _CLAIM.search(message):
+        return f'the volume claim "{claim[1]}" does not exist'
+    if missing := _MISSING.search(message):
+        return f'the {missing[1]} "{missing[2]}" does not exist'
+    return ""
+
+
+def back_off(message: str) -> int:
+    """Seconds from the end of a container to its next start; 0 where the message does not say."""
+    found = _BACK_OFF.search(message)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    return (hours * 60 + minutes) * 60 + seconds
