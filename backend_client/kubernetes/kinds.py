@@ -1,6 +1,7 @@
 """Which kinds are read, where the API server keeps them, and how their JSON becomes typed objects."""
 
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -71,8 +72,8 @@ class Kind(Generic[T]):
 
     def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
         """The path of one object, of a namespace's collection, or (namespace "") of all namespaces."""
-        place = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
-        return "/".join(part for part in (f"{self.api}{place}/{self.plural}", name, sub) if part)
+        place = f"/namespaces/{quote(namespace, '')}" if namespace and self.namespaced else ""
+        return "/".join(part for part in (f"{self.api}{place}/{self.plural}", quote(name, ""), sub) if part)
 
     def one(self, body: bytes | msgspec.Raw) -> T:
         """One object. Raises msgspec.DecodeError, which says what was wrong with it."""

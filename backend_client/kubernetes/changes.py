@@ -1,0 +1,51 @@
+"""What a list or a watch changes of what is known: a diff by uid (pure)."""
+
+from typing import Generic
+
+from msgspec import Struct
+
+from backend_client.kubernetes.kinds import T
+
+Key = tuple[str, str]
+"""Namespace and name."""
+
+
+class Delta(Struct, Generic[T], frozen=True):
+    """What has changed: first `gone` (uids), then `changed` (objects as they are now)."""
+
+    changed: tuple[T, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+class Changes(Generic[T]):
+    """What one batch changes, the latest of each object; keeps `known` true meanwhile."""
+
+    def __init__(self, known: dict[Key, tuple[str, str]]) -> None:
+        self._known = known
+        self._changed: dict[str, T] = {}
+        self._gone: dict[str, None] = {}
+
+    def put(self, item: T) -> None:
+        """An object as it is now. A namesake with another uid is gone."""
+        key = item.namespace, item.name
+        now = item.uid, item.metadata.resource_version
+        before = self._known.get(key)
+        if before == now:
+            return
+        if before and before[0] != item.uid:
+            self.remove(key)
+        self._known[key] = now
+        self._gone.pop(item.uid, None)
+        self._changed[item.uid] = item
+
+    def remove(self, key: Key) -> None:
+        """Unknown ones may be removed: a watch may tell again what is told."""
+        if before := self._known.pop(key, None):
+            self._changed.pop(before[0], None)
+            self._gone[before[0]] = None
+
+    def delta(self) -> Delta[T] | None:
+        """All of it; None where nothing changed."""
+        if not self._changed and not self._gone:
+            return None
+        return Delta(tuple(self._changed.values()), tuple(self._gone))

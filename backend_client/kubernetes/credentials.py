@@ -1,0 +1,232 @@
+"""Who the caller is: a fixed login, a token in a file that changes, or a program that hands out tokens.
+
+Without a login there is no request: what fails here raises LoginNeeded, with a sentence.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from backend_client.errors import BackendError, LoginNeeded
+from backend_client.models.secret import Secret
+
+TOKEN_FILE_SECONDS = 60.0
+"""How long a token read from a file is used before the file is read again (client-go's number)."""
+PLUGIN_SECONDS = 60.0
+_EARLY = timedelta(seconds=60)
+_FAILURE_SECONDS = 5.0
+_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+
+
+class Login(Struct, frozen=True):
+    """What a request shows: the Authorization header, a client certificate with its key (PEM), or nothing."""
+
+    authorization: Secret | None = None
+    certificate: Secret | None = None
+
+
+class Credentials(Protocol):
+    """Where logins come from."""
+
+    async def login(self, rejected: Login | None = None) -> Login:
+        """The login of now. `rejected`: the one the server said 401 to, which is not to come again if that
+        can be helped. Raises LoginNeeded."""
+        ...
+
+
+def bearer(token: str) -> Secret:
+    """The header of a token. Raises LoginNeeded for one that no header can hold."""
+    token = token.strip()
+    if not token.isascii() or not token.isprintable():
+        raise LoginNeeded("the token of this context holds characters that no token has", "log in again")
+    return Secret(f"Bearer {token}")
+
+
+class Fixed:
+    """A login that never changes."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+
+    async def login(self, rejected: Login | None = None) -> Login:  # noqa: ARG002 - the Protocol's
+        return self._login
+
+
+class TokenFile:
+    """A token in a file that somebody else renews (in a cluster: the kubelet)."""
+
+    def __init__(self, path: Path, base: Login) -> None:
+        self._path = path
+        self._base = base
+        self._current: Login | None = None
+        self._read_at = 0.0
+
+    async def login(self, rejected: Login | None = None) -> Login:
+        now = asyncio.get_running_loop().time()
+        if self._current in (None, rejected) or now - self._read_at > TOKEN_FILE_SECONDS:
+            self._current = Login(self._read(), self._base.certificate)
+            self._read_at = now
+        return self._current or self._base
+
+    def _read(self) -> Secret:
+        try:
+            token = self._path.read_text().strip()
+        except OSError as error:
+            raise LoginNeeded(f"the token file {self._path} cannot be read: {error.strerror}") from None
+        if not token:
+            raise LoginNeeded(f"the token file {self._path} is empty")
+        return bearer(token)
+
+
+class Plugin(Struct, frozen=True):
+    """An `exec` entry of a kubeconfig, and the context it belongs to."""
+
+    command: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    api_version: str
+    interactive: str
+    """Never, IfAvailable or Always."""
+    hint: str
+    """The kubeconfig's own words on how to install it."""
+    cluster: Mapping[str, Any] | None
+    """What the program is told of the cluster (provideClusterInfo)."""
+    context: str
+
+
+class _Granted(Struct, rename="camel"):
+    token: str = ""
+    client_certificate_data: str = ""
+    client_key_data: str = ""
+    expiration_timestamp: datetime | None = None
+
+
+class _ExecCredential(Struct, rename="camel"):
+    api_version: str
+    status: _Granted | None = None
+
+
+class ExecPlugin:
+    """A program that hands out tokens, one run at a time; a token is kept until 60 s before its expiry."""
+
+    def __init__(self, plugin: Plugin, base: Login) -> None:
+        self._plugin = plugin
+        self._base = base
+        self._lock = asyncio.Lock()
+        self._current: Login | None = None
+        self._expires: datetime | None = None
+        self._failure: tuple[float, BackendError] | None = None
+
+    async def login(self, rejected: Login | None = None) -> Login:
+        async with self._lock:
+            if self._current is None or self._current is rejected or self._old():
+                self._current = await self._renew()
+            return self._current
+
+    def _old(self) -> bool:
+        return self._expires is not None and datetime.now(UTC) >= self._expires - _EARLY
+
+    async def _renew(self) -> Login:
+        """Those who waited while a run failed get its failure, not a run each."""
+        now = asyncio.get_running_loop().time()
+        if self._failure and now - self._failure[0] < _FAILURE_SECONDS:
+            raise self._failure[1]
+        try:
+            granted = _granted(self._plugin, await _run(self._plugin))
+        except BackendError as error:
+            self._failure = (asyncio.get_running_loop().time(), error)
+            raise
+        self._failure = None
+        self._expires = granted.expiration_timestamp
+        pair = f"{granted.client_certificate_data}\n{granted.client_key_data}"
+        return Login(
+            bearer(granted.token) if granted.token else self._base.authorization,
+            Secret(pair) if granted.client_key_data else self._base.certificate,
+        )
+
+
+async def _run(plugin: Plugin) -> bytes:
+    """What the program prints. It has no terminal: none of our keys, no escape on our screen."""
+    if plugin.api_version not in _VERSIONS:
+        raise _failed(
+            plugin, f"speaks {plugin.api_version or 'no version'}; known are {' and '.join(_VERSIONS)}"
+        )
+    if plugin.interactive == "Always":
+        raise _failed(plugin, "asks questions (interactiveMode: Always); log in outside, or let it not ask")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            plugin.command,
+            *plugin.arguments,
+            env=os.environ | dict(plugin.environment) | {"KUBERNETES_EXEC_INFO": _info(plugin)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _failed(plugin, f"cannot be started: {(error.strerror or 'failed').lower()}") from None
+    try:
+        async with asyncio.timeout(PLUGIN_SECONDS):
+            out, err = await process.communicate()
+    except TimeoutError:
+        raise _failed(plugin, f"gave no answer in {PLUGIN_SECONDS:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            _kill(process.pid)
+            await process.wait()
+    if process.returncode:
+        raise _failed(plugin, f"failed with exit code {process.returncode}: {_sentence(err)}")
+    return out
+
+
+def _kill(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _info(plugin: Plugin) -> str:
+    spec: dict[str, Any] = {"interactive": False}
+    if plugin.cluster is not None:
+        spec["cluster"] = plugin.cluster
+    info = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
+    return msgspec.json.encode(info).decode()
+
+
+def _granted(plugin: Plugin, out: bytes) -> _Granted:
+    """What the program granted. The error never quotes its output: that holds a token."""
+    try:
+        answer = msgspec.json.decode(out, type=_ExecCredential)
+    except msgspec.DecodeError:
+        raise _failed(plugin, "did not print an ExecCredential") from None
+    if answer.api_version != plugin.api_version:
+        raise _failed(plugin, f"was to speak {plugin.api_version} and spoke another version")
+    granted = answer.status
+    if granted is None or not (
+        granted.token or (granted.client_certificate_data and granted.client_key_data)
+    ):
+        raise _failed(plugin, "granted neither a token nor a certificate with its key")
+    return granted
+
+
+def _sentence(err: bytes) -> str:
+    """The last line of what a program complained, without controls: that is where the cause stands."""
+    lines = [
+        "".join(c if c.isprintable() else " " for c in line)
+        for line in err.decode(errors="replace").split("\n")
+    ]
+    words = [" ".join(line.split()) for line in lines]
+    return next((line[:300] for line in reversed(words) if line), "it said nothing")
+
+
+def _failed(plugin: Plugin, why: str) -> LoginNeeded:
+    title = f"the login program {Path(plugin.command).name} of context {plugin.context} {why}"
+    return LoginNeeded(title, plugin.hint or "run it in a shell, then try again")

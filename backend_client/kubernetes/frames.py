@@ -1,0 +1,33 @@
+"""Bytes of a watch -> its lines, split at newlines only: JSON may hold every other end of a line."""
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of one line; no object in a cluster is as large (etcd: 1.5 MiB)."""
+
+
+class TooLarge(Exception):
+    """A line longer than `LARGEST`."""
+
+
+class Frames:
+    """Collects what has no end yet. An HTTP chunk is not an event: it holds many, or a part of one."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that these bytes complete. Raises TooLarge."""
+        whole, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            self._hold(data)
+            return []
+        lines = b"".join((*self._parts, whole)).split(b"\n")
+        self._parts, self._size = [], 0
+        self._hold(rest)
+        return [line for line in lines if line]
+
+    def _hold(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > LARGEST:
+            raise TooLarge
+        self._parts.append(data)

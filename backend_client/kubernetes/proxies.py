@@ -1,0 +1,59 @@
+"""Which proxy leads to an API server: the kubeconfig's, else that of the environment, as kubectl has it."""
+
+import ipaddress
+import os
+from urllib.parse import urlsplit
+
+
+def proxy_of(configured: str, scheme: str, host: str, port: int) -> str:
+    """URL of the HTTP proxy, or "" for none. Raises ValueError for one that we cannot use."""
+    proxy = configured or _of_environment(scheme, host, port)
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if proxy and urlsplit(proxy).scheme not in ("http", "https"):
+        raise ValueError(f"its proxy is of kind {urlsplit(proxy).scheme}; http and https are supported")
+    return proxy
+
+
+def _of_environment(scheme: str, host: str, port: int) -> str:
+    if _is_local(host) or _is_excepted(host, port):
+        return ""
+    name = f"{scheme}_proxy"
+    return os.environ.get(name.upper()) or os.environ.get(name, "")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_local(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _is_excepted(host: str, port: int) -> bool:
+    listed = os.environ.get("NO_PROXY") or os.environ.get("no_proxy", "")
+    return any(_matches(item.strip().lower(), host, port) for item in listed.split(",") if item.strip())
+
+
+def _matches(item: str, host: str, port: int) -> bool:
+    """One entry of NO_PROXY: *, an address, a network, or a domain with all below it; maybe with a port."""
+    if item == "*":
+        return True
+    address = _address(host)
+    if address and "/" in item:
+        try:
+            return address in ipaddress.ip_network(item, strict=False)
+        except ValueError:
+            return False
+    name, colon, number = item.rpartition(":")
+    if colon and number.isdigit() and not _address(item):
+        if int(number) != port:
+            return False
+        item = name.strip("[]")
+    if item.startswith("."):
+        return host.endswith(item)
+    return host == item.removeprefix("*.") or host.endswith(f".{item.removeprefix('*.')}")
