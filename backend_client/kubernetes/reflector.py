@@ -1,8 +1,8 @@
 """One kind of object in one scope, kept as it is in the cluster: list, watch, and heal for ever.
 
 The rules are those of client-go's reflector, changed where HTTP/1.1 has no ping. Lists are paged and
-consistent (without resourceVersion), because at version 0 an API server ignores the page size: 10,000 pods in one piece.
-A streaming list costs both sides twice as much.
+consistent (without resourceVersion), because at version 0 an API server ignores the page size: 10,000 pods
+come in one piece. A streaming list costs both sides twice as much.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Reflector(Generic[T]):
 
     `batches()` yields Delta; Synced when the Deltas so far make the whole list, after every list; and Link
     when the link changes. An object comes once per version; the same name with another uid is gone and new.
-    Nothing queues here: a slow consumer slows the server, and what waited comes as one Delta, the latest of each.
+    Nothing queues here: a slow consumer slows the server, and what waited comes as one Delta.
     """
 
     def __init__(
