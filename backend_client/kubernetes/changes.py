@@ -24,6 +24,7 @@ class Changes(Generic[T]):
         self._known = known
         self._changed: dict[str, T] = {}
         self._gone: dict[str, None] = {}
+        self._new: set[str] = set()
 
     def put(self, item: T) -> None:
         """An object as it is now. A namesake with another uid is gone."""
@@ -34,15 +35,23 @@ class Changes(Generic[T]):
             return
         if before and before[0] != item.uid:
             self.remove(key)
+            before = None
         self._known[key] = now
-        self._gone.pop(item.uid, None)
+        if item.uid in self._gone:
+            del self._gone[item.uid]
+        elif not before:
+            self._new.add(item.uid)
         self._changed[item.uid] = item
 
     def remove(self, key: Key) -> None:
-        """Unknown ones may be removed: a watch may tell again what is told."""
+        """An object that is no more, if it was known. What came and went in one batch is not told at all."""
         if before := self._known.pop(key, None):
-            self._changed.pop(before[0], None)
-            self._gone[before[0]] = None
+            uid = before[0]
+            self._changed.pop(uid, None)
+            if uid in self._new:
+                self._new.remove(uid)
+            else:
+                self._gone[uid] = None
 
     def delta(self) -> Delta[T] | None:
         """All of it; None where nothing changed."""

@@ -202,14 +202,15 @@ class Reflector(Generic[T]):
         """
         loop = asyncio.get_running_loop()
         reopen_at = loop.time() + REOPEN_SECONDS
-        while loop.time() < reopen_at:
+        while True:
             try:
                 async with asyncio.timeout_at(min(loop.time() + SILENCE_SECONDS, reopen_at)):
                     return await stream.read()
             except TimeoutError:
-                await self._transport.request("GET", "/version", timeout=PROBE_SECONDS, allow=range(300, 600))
-                self.as_of = datetime.now(UTC)
-        return b""
+                if loop.time() >= reopen_at:
+                    return b""
+            await self._transport.request("GET", "/version", timeout=PROBE_SECONDS, allow=range(300, 600))
+            self.as_of = datetime.now(UTC)
 
     def _turn(self, state: LinkState, why: str = "") -> Link | None:
         """The link, where it is another than was told last. Stale data is as old as its last byte."""
