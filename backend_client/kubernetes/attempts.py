@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from backend_client.kubernetes.endings import ended_words, exit_words, main, memory_limit, signal_number
 from backend_client.kubernetes.names import INDEX
-from backend_client.kubernetes.objects import Pod, Terminated
+from backend_client.kubernetes.objects import ContainerStatus, Pod, Terminated
 from backend_client.models import Attempt
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -40,7 +40,7 @@ def _gone(pod: Pod) -> bool:
 
 
 def attempts(pods: Iterable[Pod]) -> tuple[Attempt, ...]:
-    """All starts that the pods still tell of: of a container that was restarted the last two."""
+    """All starts that the pods still tell of: of a container that was restarted the last one or two."""
     found: list[Attempt] = []
     latest: dict[int, int] = {}
     for rank, pod in ranks(by_age(pods)):
@@ -51,21 +51,29 @@ def attempts(pods: Iterable[Pod]) -> tuple[Attempt, ...]:
 
 
 def _starts(pod: Pod, rank: int, before: int) -> Iterator[Attempt]:
-    status = main(pod)
-    number = before + 1 + max(0, status.restart_count if status else 0)
-    if status and status.last_state.terminated and number > before + 1:
-        yield _ended(pod, rank, number - 1, status.last_state.terminated)
-    if status and status.state.terminated:
-        yield _ended(pod, rank, number, status.state.terminated)
+    """While a container waits to be started again, the last start that counts is the one that has ended."""
+    status = main(pod) or ContainerStatus()
+    number = before + 1 + max(0, status.restart_count)
+    now, last = status.state, status.last_state.terminated
+    if last and (now.running or now.terminated) and number > before + 1:
+        yield _ended(pod, rank, number - 1, last)
+    if ended := now.terminated or (last if not now.running else None):
+        yield _ended(pod, rank, number, ended)
     else:
-        running = status.state.running if status else None
-        yield _attempt(pod, rank, number, started=running.started_at if running else None)
+        yield _attempt(pod, rank, number, started=now.running.started_at if now.running else None)
 
 
 def _attempt(pod: Pod, rank: int, number: int, *, started: datetime | None) -> Attempt:
-    reason = ended_words(pod)
+    """Of a pod that has no more to tell than that it runs, waits, or was ended from outside."""
+    times = [c.last_transition_time for c in pod.status.conditions if c.last_transition_time]
     return Attempt(
-        number=number, rank=rank, node=pod.spec.node_name, pod=pod.name, started=started, reason=reason
+        number=number,
+        rank=rank,
+        node=pod.spec.node_name,
+        pod=pod.name,
+        started=started,
+        finished=max(times, default=None) if has_ended(pod) else None,
+        reason=ended_words(pod),
     )
 
 

@@ -104,7 +104,7 @@ def _before(alive: Sequence[tuple[int, Pod]], pods: Sequence[Pod], spec: JobSpec
         status = main(pod)
         ended = status.last_state.terminated if status else None
         if status and ended and not ended.exit_code:
-            return _labelled(rank, f"has finished before (exit code 0) and was started again: {AGAIN}", spec)
+            return _labelled(rank, f"has finished before (exit code 0), and {AGAIN}", spec)
         if status and ended:
             words = exit_words(ended, memory_limit(pod, status.name))
             return _labelled(rank, f"was started again: the time before it {words}", spec)

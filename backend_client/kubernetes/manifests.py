@@ -162,6 +162,6 @@ def _go(anchor: Manifest, replicas: int) -> Manifest:
 
 
 def _patch(anchor: Manifest, marks: Mapping[str, str | None], spec: Manifest) -> Manifest:
-    """The uid makes it fail (409) on another object of the same name."""
+    """The uid makes it fail (409 or 422, at metadata.uid) on another object of the same name."""
     metadata = {"uid": anchor["metadata"]["uid"], "annotations": dict(marks)}
     return {"metadata": metadata, **given({"spec": spec})}

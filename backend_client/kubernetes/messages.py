@@ -1,7 +1,7 @@
 """What Kubernetes says in prose, in one plain sentence: parsers of single messages (pure).
 
-Each answers "" where it does not know the message; then the raw one is shown. The wordings are Kubernetes 1.37's,
-most of them recorded (tests/kubernetes/recorded).
+Each answers "" where it does not know the message; then the raw one is shown. The wordings are those of
+Kubernetes 1.37, most of them recorded (tests/kubernetes/recorded).
 """
 
 import re
@@ -23,16 +23,16 @@ _CLAUSE = re.compile(r"(\d{1,9}) (.+?)(?=, \d+ |\.(?:\s|$)|$)", re.DOTALL)
 _CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _TAINT = re.compile(r"node\(s\) had untolerated taint(?:\(s\))? \{(.*)\}", re.DOTALL)
 _FIXED = {
-    "node(s) were unschedulable": "are cordoned",
-    "node(s) didn't match Pod's node affinity/selector": "are not of the kind asked for",
-    "node(s) had volume node affinity conflict": "cannot reach its volume",
-    "node(s) didn't have free ports for the requested pod ports": "have the port in use",
-    "Too many pods": "have no room for more pods",
+    "node(s) were unschedulable": "cordoned",
+    "node(s) didn't match Pod's node affinity/selector": "not of the kind asked for",
+    "node(s) had volume node affinity conflict": "too far from its volume",
+    "node(s) didn't have free ports for the requested pod ports": "with the port in use",
+    "Too many pods": "without room for more pods",
 }
 
 
 def unschedulable(message: str) -> str:
-    """Why no node takes it: "no node fits: of 36, 33 lack free GPUs, 3 are cordoned"."""
+    """Why no node takes it: "no node fits: of 36, 33 without free GPUs, 3 cordoned"."""
     if claim := _CLAIM.search(message):
         return f'the volume claim "{claim[1]}" does not exist'
     if "unbound immediate PersistentVolumeClaims" in message:
@@ -51,9 +51,9 @@ def unschedulable(message: str) -> str:
 
 def _clause(count: str, why: str) -> str:
     if why.startswith("Insufficient "):
-        return f"{count} lack free {resource(why.removeprefix('Insufficient '))}"
+        return f"{count} without free {resource(why.removeprefix('Insufficient '))}"
     if taint := _TAINT.fullmatch(why):
-        return f"{count} have the taint {taint[1].replace(': ', '=').removesuffix('=')}"
+        return f"{count} with the taint {taint[1].replace(': ', '=').removesuffix('=')}"
     return f"{count} {_FIXED.get(why, why)}"
 
 

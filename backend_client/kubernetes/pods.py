@@ -82,7 +82,7 @@ def _container(spec: JobSpec, site: Site, mounts: list[dict[str, Any]]) -> dict[
 
 def verbatim(text: str) -> str:
     """Text that Kubernetes, which expands $(NAME) and $$, hands on as it was."""
-    return re.sub(r"\$(?=[$(])", "$$$$", text)
+    return re.sub(r"\$(?=[$(])", "$$", text)
 
 
 def limits(spec: JobSpec, site: Site) -> dict[str, str]:

@@ -18,9 +18,7 @@ from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.stages import KUEUE_GATES, crashed
 from backend_client.kubernetes.surroundings import Ingress, KubeEvent, Workload
 
-AGAIN = (
-    "a deployment starts what has finished from the beginning; to run it once, stop it and run it as a job"
-)
+AGAIN = "starts again from the beginning, as a deployment does; run it as a job instead"
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _UNDER_WAY = ("", "ContainerCreating", "PodInitializing")
 _NOT_READY = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
@@ -57,7 +55,7 @@ def _unplaced(pod: Pod, gpu_type: str, around: Around) -> str:
     if scheduled.reason == "SchedulingGated":
         return _gated(pod, around)
     words = messages.unschedulable(scheduled.message) or scheduled.message or scheduled.reason
-    return "; ".join(part for part in (words, _closest_miss(pod, gpu_type, around)) if part)
+    return "; ".join(part for part in (_closest_miss(pod, gpu_type, around), words) if part)
 
 
 def _gated(pod: Pod, around: Around) -> str:
@@ -87,9 +85,10 @@ def crash_words(pod: Pod) -> str:
         return ""
     status, ended = crash
     if not ended.exit_code:
-        return f"finished (exit code 0), and starts again: {AGAIN}"
-    times = f", {status.restart_count} restarts" if status.restart_count > 1 else ""
-    return f"crashes again and again: {exit_words(ended, memory_limit(pod, status.name))}{times}"
+        return f"finished (exit code 0), and {AGAIN}"
+    count = status.restart_count
+    times = f", {count} restart{'s' * (count > 1)}" if count > 0 else ""
+    return f"crashes: {exit_words(ended, memory_limit(pod, status.name))}{times}"
 
 
 def _waits(pod: Pod, around: Around) -> str:

@@ -1,0 +1,108 @@
+"""A small client of a real API server for tests: no code of ours between the test and the server's answer."""
+
+import json
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+Manifest = dict[str, Any]
+
+PLURALS = {
+    "Deployment": "deployments",
+    "Ingress": "ingresses",
+    "Job": "jobs",
+    "Namespace": "namespaces",
+    "Pod": "pods",
+    "ResourceQuota": "resourcequotas",
+    "Secret": "secrets",
+    "Service": "services",
+}
+
+
+def path_of(api: str, plural: str, namespace: str = "", name: str = "") -> str:
+    """Where the server keeps an object, or a kind of them."""
+    root = f"/api/{api}" if "/" not in api else f"/apis/{api}"
+    return "/".join(
+        [root, *(["namespaces", namespace] if namespace else []), plural, *([name] if name else [])]
+    )
+
+
+class Live:
+    """One user's view of a cluster, by a kubeconfig with a server, a certificate authority and a token."""
+
+    def __init__(self, kubeconfig: Path, user: str = "") -> None:
+        config = yaml.safe_load(kubeconfig.read_text())
+        name = user or config["current-context"]
+        context = _named(config["contexts"], name)["context"]
+        cluster = _named(config["clusters"], context["cluster"])["cluster"]
+        self.server: str = cluster["server"]
+        self._token = _named(config["users"], context["user"])["user"]["token"]
+        self._tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
+
+    def call(
+        self, method: str, path: str, body: Manifest | None = None, media: str = "json", **query: str
+    ) -> tuple[int, Any]:
+        """(status, answer), whatever the status is."""
+        url = f"{self.server}{path}?{urllib.parse.urlencode(query)}"
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": f"application/{media}"}
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, context=self._tls, timeout=20) as answer:
+                return answer.status, _read(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, _read(error.read())
+
+    def post(self, manifest: Manifest, **query: str) -> tuple[int, Any]:
+        """Create an object; the server refuses fields that it does not know."""
+        api, namespace = manifest["apiVersion"], manifest["metadata"].get("namespace", "")
+        path = path_of(api, PLURALS[manifest["kind"]], namespace)
+        return self.call("POST", path, manifest, fieldValidation="Strict", **query)
+
+    def make(self, manifest: Manifest) -> Manifest:
+        """Create an object that must come about."""
+        status, answer = self.post(manifest)
+        assert status == 201, answer
+        return answer
+
+    def patch(self, made: Manifest, patch: Manifest) -> Manifest:
+        """A merge patch that must work."""
+        metadata = made["metadata"]
+        path = path_of(made["apiVersion"], PLURALS[made["kind"]], metadata["namespace"], metadata["name"])
+        status, answer = self.call("PATCH", path, patch, media="merge-patch+json")
+        assert status == 200, answer
+        return answer
+
+    def items(self, api: str, plural: str, namespace: str = "", **query: str) -> list[Manifest]:
+        """All objects of a kind, each with its apiVersion and kind."""
+        status, answer = self.call("GET", path_of(api, plural, namespace), **query)
+        assert status == 200, answer
+        kind = answer["kind"].removesuffix("List")
+        return [{"apiVersion": answer["apiVersion"], "kind": kind} | item for item in answer["items"]]
+
+
+def _named(entries: list[Manifest], name: str) -> Manifest:
+    return next(entry for entry in entries if entry["name"] == name)
+
+
+def _read(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode(errors="replace")
+
+
+def eventually(look: Callable[[], T], good: Callable[[T], object], seconds: float = 40) -> T:
+    """What `look` answers once it is good, or in the end."""
+    until = time.monotonic() + seconds
+    while not good(found := look()) and time.monotonic() < until:
+        time.sleep(0.2)
+    return found

@@ -1,0 +1,111 @@
+"""Kubernetes objects as odd as JSON allows, for hypothesis: fields missing, senseless or hostile."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from backend_client.kubernetes import names
+from backend_client.kubernetes.controllers import Deployment, KubeJob
+from backend_client.kubernetes.objects import Pod
+
+REASONS = """Unschedulable SchedulingGated Evicted OOMKilled StartError CrashLoopBackOff ImagePullBackOff
+CreateContainerConfigError DeadlineExceeded ContainerCreating FailedMount FailedCreate"""
+CONDITIONS = """PodScheduled DisruptionTarget Ready Complete Failed FailureTarget ReplicaFailure
+QuotaReserved Evicted"""
+MARKS = [names.SPEC, names.HELD, names.STOPPED, names.URL, names.INDEX]
+NO_NODE = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+
+
+def maybe(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """An object with any of these fields."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+def one_of(words: str) -> st.SearchStrategy[str]:
+    """One of these words."""
+    return st.sampled_from(words.split())
+
+
+texts = st.sampled_from(["", "x", "\x1b[2J[/x]", NO_NODE]) | st.text()
+numbers = st.integers(-1, 3) | st.integers(-(2**31), 2**31)
+times = st.sampled_from(["1970-01-01T00:00:00Z", "2026-11-24T12:00:00Z", "2026-11-24T12:00:01.5Z"])
+reasons = one_of(REASONS) | texts
+references = st.lists(maybe(name=texts), max_size=2)
+conditions = st.lists(
+    maybe(
+        type=one_of(CONDITIONS),
+        status=one_of("True False Unknown"),
+        reason=reasons,
+        message=texts,
+        lastTransitionTime=times,
+    ),
+    max_size=3,
+)
+
+ended = maybe(exitCode=numbers, reason=reasons, message=texts, startedAt=times, finishedAt=times)
+waiting = maybe(reason=reasons, message=texts)
+state = maybe(waiting=waiting, running=maybe(startedAt=times), terminated=ended)
+statuses = st.lists(
+    maybe(name=one_of("main x"), restartCount=numbers, state=state, lastState=state), max_size=2
+)
+
+labels = st.dictionaries(st.sampled_from([names.INDEX, names.QUEUE, names.TEMPLATE_HASH]), texts)
+specs = st.sampled_from(['{"image": "a"}', '{"nodes": 2}', '{"replicas": 2}', "[]", "1"])
+annotations = st.dictionaries(st.sampled_from(MARKS), texts | specs)
+owners = st.lists(maybe(kind=one_of("Job ReplicaSet"), name=texts, controller=st.booleans()), max_size=2)
+metadata = maybe(
+    name=texts,
+    namespace=texts,
+    uid=st.just("u"),
+    creationTimestamp=times,
+    deletionTimestamp=times,
+    finalizers=st.lists(texts, max_size=2),
+    labels=labels,
+    annotations=annotations,
+    ownerReferences=owners,
+)
+
+resources = maybe(limits=st.dictionaries(one_of("nvidia.com/gpu memory"), texts))
+containers = st.lists(
+    maybe(name=one_of("main x"), image=texts, command=st.lists(texts, max_size=2), resources=resources),
+    max_size=2,
+)
+pod_spec = maybe(
+    nodeName=st.just("gpu-1"),
+    containers=containers,
+    initContainers=containers,
+    restartPolicy=one_of("Always Never"),
+    schedulingGates=references,
+)
+pod_status = maybe(
+    phase=one_of("Pending Running Succeeded Failed Unknown Other"),
+    reason=reasons,
+    message=texts,
+    conditions=conditions,
+    containerStatuses=statuses,
+    initContainerStatuses=statuses,
+)
+template = maybe(metadata=metadata, spec=pod_spec)
+job_spec = maybe(
+    suspend=st.booleans(),
+    parallelism=numbers,
+    completions=numbers,
+    backoffLimit=numbers,
+    activeDeadlineSeconds=numbers,
+    template=template,
+)
+job_status = maybe(failed=numbers, succeeded=numbers, conditions=conditions, completionTime=times)
+deployment_spec = maybe(replicas=numbers, template=template)
+
+PODS = maybe(metadata=metadata, spec=pod_spec, status=pod_status)
+JOBS = maybe(metadata=metadata, spec=job_spec, status=job_status)
+DEPLOYMENTS = maybe(metadata=metadata, spec=deployment_spec, status=maybe(conditions=conditions))
+ANCHORS = st.one_of(
+    st.tuples(st.just(KubeJob), JOBS),
+    st.tuples(st.just(Deployment), DEPLOYMENTS),
+    st.tuples(st.just(Pod), PODS),
+)
+EVENTS = st.lists(
+    maybe(involvedObject=maybe(uid=st.just("u")), reason=reasons, message=texts, eventTime=times), max_size=2
+)
+WORKLOADS = maybe(spec=maybe(active=st.booleans()), status=maybe(conditions=conditions))
