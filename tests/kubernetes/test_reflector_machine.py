@@ -35,6 +35,12 @@ class ReflectorMachine(RuleBasedStateMachine):
         self.runner.run(coroutine)  # type: ignore[arg-type]
 
     def teardown(self) -> None:
+        try:
+            self.becomes_true_once_all_is_well()
+        finally:
+            self.end()
+
+    def end(self) -> None:
         self.task.cancel()
         self.do(self.ended())
         self.runner.close()
@@ -66,6 +72,18 @@ class ReflectorMachine(RuleBasedStateMachine):
     @rule()
     def compact(self) -> None:
         self.pods.compact()
+
+    @rule(lost=st.sets(NAMES), replaced=st.sets(NAMES))
+    def happens_while_nobody_looks(self, lost: set[str], replaced: set[str]) -> None:
+        if self.up:
+            self.stop()
+        for name in sorted(lost & self.pods.now.keys()):
+            self.pods.remove(name)
+        for name in sorted(replaced):
+            self.pods.put(name, self.new_uid())
+        self.pods.compact()
+        self.put("a")
+        self.start()
 
     @rule(fault=FAULTS)
     def fail(self, fault: str) -> None:
