@@ -40,7 +40,7 @@ def own_spec(anchor: Object) -> JobSpec | None:
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
         return _DECODER.decode(text)
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
-        return _tolerant(msgspec.json.decode(text))
+        return _tolerant(msgspec.json.decode(text, type=dict[str, Any]))
     return None
 
 

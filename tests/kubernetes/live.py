@@ -45,7 +45,7 @@ class Live:
         cluster = _named(config["clusters"], context["cluster"])["cluster"]
         self.server: str = cluster["server"]
         self._token = _named(config["users"], context["user"])["user"]["token"]
-        self._tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
+        self._tls = ssl.create_default_context(cafile=kubeconfig.parent / cluster["certificate-authority"])
 
     def call(
         self, method: str, path: str, body: Manifest | None = None, media: str = "json", **query: str

@@ -2,11 +2,9 @@
 
 import base64
 import json
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +25,7 @@ from backend_client.kubernetes.settings import Site
 from backend_client.models import JobSpec
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
+from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.live import Live, path_of
 from tests.kubernetes.specs import NODES, SITE, TABLE, VALUES, node, seen, spec, specs
 
@@ -372,11 +371,8 @@ def test_kubernetes_hands_on_every_word_as_it_was_written(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def live() -> Live:
-    path = os.environ.get("TRAINDECK_TEST_KUBECONFIG", "")
-    if not path:
-        pytest.skip("no cluster: set TRAINDECK_TEST_KUBECONFIG")
-    return Live(Path(path))
+def live(shared_cluster: Cluster) -> Live:
+    return Live(shared_cluster.kubeconfig)
 
 
 @pytest.fixture(scope="module")
