@@ -72,14 +72,16 @@ def ended_words(pod: Pod) -> str:
     """How a pod that has ended did; "" for one that succeeded or has not ended."""
     if words := pod_words(pod):
         return words
+    for status in pod.status.init_container_statuses:
+        if words := _failed(status, pod):
+            return f"the init container {status.name} {words}"
     containers = [found for found in (main(pod), *pod.status.container_statuses) if found]
-    for status in (*pod.status.init_container_statuses, *containers):
-        ended = status.state.terminated
-        if ended and (ended.exit_code or ended.reason == "OOMKilled"):
-            return exit_words(ended, memory_limit(pod, status.name))
-    return status_message(pod)
+    failed = (_failed(status, pod) for status in containers)
+    return next(filter(None, failed), pod.status.message if pod.status.phase == "Failed" else "")
 
 
-def status_message(pod: Pod) -> str:
-    """What a failed pod says of itself, where nothing else is known."""
-    return pod.status.message if pod.status.phase == "Failed" else ""
+def _failed(status: ContainerStatus, pod: Pod) -> str:
+    ended = status.state.terminated
+    if not ended or not (ended.exit_code or ended.reason == "OOMKilled"):
+        return ""
+    return exit_words(ended, memory_limit(pod, status.name))

@@ -13,7 +13,7 @@ def resource(name: str) -> str:
     plain = re.sub(r"^(requests|limits)\.", "", name)
     if plain.endswith(("/gpu", "/gpu.shared")):
         return "GPUs"
-    return {"cpu": "CPU", "pods": "room for pods", "ephemeral-storage": "disk"}.get(plain, plain)
+    return {"cpu": "CPU", "ephemeral-storage": "disk"}.get(plain, plain)
 
 
 # The scheduler
@@ -60,7 +60,7 @@ def _clause(count: str, why: str) -> str:
 # What admission refuses
 
 _QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: (\S+)")
-_UNSTATED = re.compile(r"failed quota: (\S+): must specify ([^:;]+)")
+_UNSTATED = re.compile(r"failed quota: (\S+): must specify (.+?)(?: for: |;|$)")
 _SECURITY = re.compile(r'violates PodSecurity "(\w+)[^"]*": (.*)', re.DOTALL)
 
 
