@@ -1,7 +1,13 @@
 """Why a job waits in a Kueue queue, out of its Workload (pure; facts 3.4)."""
 
+import re
+
 from backend_client.kubernetes.endings import condition
+from backend_client.kubernetes.messages import resource
 from backend_client.kubernetes.surroundings import Workload
+
+_LACKS = re.compile(r"insufficient unused quota for (\S+) in flavor ([^\s,]+), (\S+) more needed")
+_NEVER = re.compile(r"insufficient quota for (\S+) in flavor ([^\s,]+), [^>]*> maximum capacity \((\S+)\)")
 
 
 def queue_words(queue: str, workload: Workload | None) -> str:
@@ -16,5 +22,16 @@ def queue_words(queue: str, workload: Workload | None) -> str:
     if reserved and reserved.true:
         return f"has its quota from the queue {queue}, and is about to be started"
     if reserved and reserved.message:
-        return f"{waits}: {reserved.message}"
+        return f"{waits}: {quota_words(reserved.message)}"
     return f"{waits}, behind others"
+
+
+def quota_words(message: str) -> str:
+    """What is missing in each flavor, the ones that may come free first; else the message itself."""
+    lacking = [
+        f"{count} {resource(name)} more in {flavor}" for name, flavor, count in _LACKS.findall(message)
+    ]
+    never = [f"{most} {resource(name)} in {flavor}" for name, flavor, most in _NEVER.findall(message)]
+    if lacking:
+        return f"needs {' or '.join(lacking)}"
+    return f"it can never fit, there are only {', '.join(never)}" if never else message

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from backend_client.kubernetes import messages, quantities
 from backend_client.kubernetes.endings import ended_words, exit_words, pod_words
 from backend_client.kubernetes.objects import Pod, Terminated
+from backend_client.kubernetes.queueing import quota_words
 from backend_client.kubernetes.reasons import Around, pod_reason
 
 MORE = ". preemption: 0/36 nodes are available: 36 No preemption victims found for incoming pod."
@@ -185,6 +186,27 @@ def test_a_foreign_gate_is_named() -> None:
     assert (
         pod_reason(msgspec.convert(raw, Pod), "", Around()) == "held back by the scheduling gate x.org/wait"
     )
+
+
+NEVER = (
+    "insufficient quota for nvidia.com/gpu in flavor l4, previously considered podsets requests (0) + "
+    "current podset request (8) > maximum capacity (2)"
+)
+LACKS = "insufficient unused quota for nvidia.com/gpu in flavor {}, 8 more needed"
+HEAD = "couldn't assign flavors to pod set main: "
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (HEAD + ", ".join([NEVER, LACKS.format("a100"), LACKS.format("h100")]),
+         "needs 8 GPUs more in a100 or 8 GPUs more in h100"),
+        (HEAD + NEVER, "it can never fit, there are only 2 GPUs in l4"),
+        ("The workload is inadmissible", "The workload is inadmissible"),
+    ],
+)  # fmt: skip
+def test_what_a_queue_waits_for(message: str, words: str) -> None:
+    assert quota_words(message) == words
 
 
 # Quantities
