@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from backend_client.kubernetes import messages, names
 from backend_client.kubernetes.attempts import by_age, has_ended, ranks
 from backend_client.kubernetes.controllers import Deployment, KubeJob
-from backend_client.kubernetes.endings import condition, ended_words, exit_words, main, memory_limit
+from backend_client.kubernetes.endings import (
+    condition,
+    ended_words,
+    exit_words,
+    main,
+    memory_limit,
+    pod_words,
+)
 from backend_client.kubernetes.objects import Pod
 from backend_client.kubernetes.queueing import queue_words
 from backend_client.kubernetes.readback import Anchor
@@ -26,10 +33,12 @@ def cause(anchor: Anchor, pods: Sequence[Pod], state: JobState, spec: JobSpec, a
         return pod_reason(anchor, spec.gpu_type, around)
     if names.HELD in anchor.metadata.annotations:
         return HALF_MADE
+    if isinstance(anchor, KubeJob) and anchor.spec.suspend and state is JobState.QUEUED:
+        return queue_words(anchor.metadata.labels.get(names.QUEUE, ""), around.workload)
+    if isinstance(anchor, KubeJob) and (words := _failed(anchor, pods, spec)):
+        return words
     if state in (JobState.SUCCEEDED, JobState.STOPPED, JobState.STOPPING):
         return ""
-    if isinstance(anchor, KubeJob) and (words := _of_job(anchor, pods, spec, around)):
-        return words
     return _of_pods(anchor, pods, spec, around)
 
 
@@ -41,9 +50,7 @@ def _deleting(anchor: Anchor, pods: Sequence[Pod]) -> str:
     return f"is being deleted; waits for {' and '.join(waits)}" if waits else "is being deleted"
 
 
-def _of_job(job: KubeJob, pods: Sequence[Pod], spec: JobSpec, around: Around) -> str:
-    if job.spec.suspend and names.QUEUE in job.metadata.labels:
-        return queue_words(job.metadata.labels[names.QUEUE], around.workload)
+def _failed(job: KubeJob, pods: Sequence[Pod], spec: JobSpec) -> str:
     failed = condition(job.status.conditions, "Failed") or condition(job.status.conditions, "FailureTarget")
     if not failed or not failed.true:
         return ""
@@ -83,7 +90,16 @@ def _of_pods(anchor: KubeJob | Deployment, pods: Sequence[Pod], spec: JobSpec, a
         return words
     if len(alive) < max(spec.nodes, spec.replicas) and (refused := creation_refused(anchor, around)):
         return messages.refused(refused) or refused
-    return _before(alive, pods, spec)
+    return _before(alive, pods, spec) or ("" if alive else _going(pods))
+
+
+def _going(pods: Sequence[Pod]) -> str:
+    """A pod whose node is lost stays for good, and a Job makes no other one before it is gone."""
+    going = next((pod for pod in pods if pod.metadata.deletion_timestamp and not has_ended(pod)), None)
+    if going is None:
+        return ""
+    words = pod_words(going)
+    return f"waits for its pod on {going.spec.node_name} to be gone" + (f": it {words}" if words else "")
 
 
 def _over(pod: Pod) -> bool:

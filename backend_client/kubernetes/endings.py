@@ -12,7 +12,7 @@ _DISRUPTIONS = {
     "PreemptionByScheduler": "gave way to a pod of higher priority",
     "EvictionByEvictionAPI": "was moved off its node (drain)",
     "DeletionByTaintManager": "was taken off its node, which had got a taint",
-    "DeletionByPodGC": "its node is gone",
+    "DeletionByPodGC": "was cleared away, as its node is gone",
     "TerminationByKubelet": "was ended by its node",
 }
 

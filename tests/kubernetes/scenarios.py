@@ -223,6 +223,13 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         S.SUCCEEDED, "", node="real",
     ),
+    "real-verbatim": Scenario(
+        ours(
+            command=["sh", "-c", "[ $1$A = '$(HOME)$$ok$(A)$$$' ]", "sh", "$(HOME)$$ok"],
+            env={"A": "$(A)$$$", "HOME": "/x"},
+        ),
+        S.SUCCEEDED, "", node="real",
+    ),
     "real-rank-failed": Scenario(
         sh('if [ $NODE_RANK = 1 ]; then sleep 1; exit 7; fi; sleep 600', nodes=2), S.FAILED,
         "rank 1: ended with exit code 7", node="real",

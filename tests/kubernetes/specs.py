@@ -83,7 +83,8 @@ TABLE: dict[str, tuple[JobSpec, Site, dict[str, Any]]] = {
             annotations={"example.org/why": "because\nof this"},
         ), Site(), {},
     ),
-    "longest names": (spec(name="n" * 55, nodes=1000, secrets=["ODD"]), Site(), {}),
+    "longest name": (spec(name="n" * 63, secrets=["ODD"], ports=[80]), SITE, {}),
+    "longest name of ranks": (spec(name="n" * 55, nodes=1000, secrets=["ODD"]), Site(), {}),
 }  # fmt: skip
 
 

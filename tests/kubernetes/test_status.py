@@ -115,6 +115,16 @@ def test_changed_fate(name: str, change: dict[str, Any], state: str, reason: str
     assert (str(job.state), job.reason) == (state, reason)
 
 
+def test_a_pod_that_does_not_go_is_named() -> None:
+    recorded = load("job-running")
+    target = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
+    lost = {"metadata": {"deletionTimestamp": "2026-11-24T12:00:00Z"}, "status": {"conditions": [target]}}
+    pods = msgspec.convert([merged(pod, lost) for pod in recorded.pods], list[Pod])
+    job = job_of(recorded.typed_anchor(), pods, "kind")
+    words = "waits for its pod on fake-0 to be gone: it was taken off its node, which had got a taint"
+    assert (job.state, job.reason) == (JobState.PENDING, words)
+
+
 def test_a_failed_job_whose_pods_are_gone_says_what_the_cluster_says() -> None:
     assert changed("job-failed", {}, pods=False).reason == "Job has reached the specified backoff limit"
 
