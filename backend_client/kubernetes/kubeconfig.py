@@ -5,7 +5,6 @@ lets the last file name the current context, where kubectl takes the first. Test
 """
 
 import base64
-import binascii
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -104,7 +103,7 @@ def load(name: str) -> Target:
         raise Refused(f"context {name} names the cluster {context.cluster!r}, which the kubeconfig lacks")
     try:
         return _target(context, cluster, user)
-    except (ValueError, OSError, binascii.Error) as error:
+    except (ValueError, OSError) as error:
         raise Refused(f"context {name} of the kubeconfig cannot be used: {error}") from None
 
 
@@ -181,7 +180,7 @@ def _server(server: str) -> SplitResult:
 def _material(entry: _Entry, name: str) -> str:
     """PEM that stands in the kubeconfig (NAME-data, which wins) or in a file that it names; "" for none."""
     if data := entry.value.get(f"{name}-data"):
-        return base64.b64decode(str(data)).decode()
+        return base64.b64decode("".join(str(data).split()), validate=True).decode()
     path = entry.value.get(name)
     return (entry.folder / str(path)).read_text() if path else ""
 

@@ -1,0 +1,133 @@
+"""Typed objects: what is read of real ones, and that nulls and odd fields do no harm."""
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend_client.kubernetes import kinds
+from backend_client.kubernetes.controllers import Deployment
+from backend_client.kubernetes.objects import Pod
+from backend_client.kubernetes.surroundings import KubeEvent
+from backend_client.kubernetes.transport import Transport
+
+KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, kinds.Kind)] + [kinds.workloads("v1beta2")]
+
+POD: dict[str, Any] = {
+    "kind": "Pod",
+    "metadata": {
+        "name": "train-0",
+        "namespace": "team-a",
+        "uid": "u",
+        "resourceVersion": "7",
+        "creationTimestamp": "2026-11-24T10:00:00Z",
+        "managedFields": [{"manager": "x", "fieldsV1": {"f:metadata": {}}}],
+        "ownerReferences": [
+            {"kind": "Job", "name": "train", "uid": "j", "controller": True, "apiVersion": "batch/v1"}
+        ],
+    },
+    "spec": {"containers": [{"name": "main", "resources": {"limits": {"nvidia.com/gpu": "8"}}}]},
+    "status": {
+        "phase": "Running",
+        "podIP": "10.0.0.1",
+        "containerStatuses": [
+            {"containerID": "c", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
+        ],
+    },
+}
+
+
+def encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_a_pod() -> None:
+    pod = kinds.PODS.one(encoded(POD))
+    assert isinstance(pod, Pod)
+    assert (pod.uid, pod.name, pod.namespace) == ("u", "train-0", "team-a")
+    assert pod.metadata.creation_timestamp == datetime(2026, 11, 24, 10, tzinfo=UTC)
+    assert pod.owner
+    assert pod.owner.name == "train"
+    assert pod.spec.containers[0].resources.limits == {"nvidia.com/gpu": "8"}
+    assert pod.status.pod_ip == "10.0.0.1"
+    ended = pod.status.container_statuses[0].state.terminated
+    assert ended
+    assert (ended.exit_code, ended.reason) == (137, "OOMKilled")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+def test_what_is_absent_or_null_has_a_default(kind: kinds.Kind[Any]) -> None:
+    bare = kind.one(b"{}")
+    assert kind.one(b'{"metadata":null,"spec":null,"status":null}') == bare
+    assert kind.one(b'{"metadata":{"labels":null,"creationTimestamp":null}}') == bare
+    assert kind.page(b'{"metadata":{"resourceVersion":"3"},"items":null}').items == ()
+    assert bare.name == ""
+    assert bare.owner is None
+
+
+def nulled(value: Any) -> st.SearchStrategy[Any]:
+    """The same, with nulls in the place of anything."""
+    if isinstance(value, dict):
+        return st.fixed_dictionaries({key: st.none() | nulled(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return st.tuples(*map(nulled, value)).map(list)
+    return st.just(value)
+
+
+@given(nulled(POD))
+def test_nulls_anywhere(pod: dict[str, Any]) -> None:
+    assert isinstance(kinds.PODS.one(encoded(pod)), Pod)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda part: st.lists(part) | st.dictionaries(st.text(), part)
+    )
+)
+def test_anything_else_is_an_error_of_the_decoder(value: Any) -> None:
+    with contextlib.suppress(msgspec.DecodeError):
+        kinds.PODS.one(encoded({"metadata": value, "spec": value, "status": value}))
+
+
+def test_an_error_says_where() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"Expected `str`, got `int` - at `\$.metadata.name`"):
+        kinds.PODS.one(b'{"metadata":{"name":7}}')
+
+
+def test_a_template_keeps_what_a_pod_does_not() -> None:
+    container = {"name": "main", "env": [{"name": "A", "value": "b"}], "workingDir": "/w"}
+    template = {"spec": {"containers": [container]}}
+    made = kinds.DEPLOYMENTS.one(encoded({"spec": {"template": template}}))
+    assert isinstance(made, Deployment)
+    assert made.spec.template.spec.containers[0].env[0].value == "b"
+    assert not hasattr(kinds.PODS.one(encoded(template)).spec.containers[0], "env")
+
+
+def test_events_of_old_and_new_writers() -> None:
+    old = kinds.EVENTS.one(b'{"lastTimestamp":"2026-01-01T00:00:00Z","count":3}')
+    new = kinds.EVENTS.one(
+        b'{"lastTimestamp":null,"eventTime":"2026-01-02T00:00:00.5Z","series":{"count":9,"lastObservedTime":null}}'
+    )
+    assert isinstance(old, KubeEvent)
+    assert (old.time, old.times) == (datetime(2026, 1, 1, tzinfo=UTC), 3)
+    assert (new.time, new.times) == (datetime(2026, 1, 2, 0, 0, 0, 500_000, tzinfo=UTC), 9)
+
+
+def test_places() -> None:
+    assert kinds.PODS.path() == "/api/v1/pods"
+    assert kinds.PODS.path("a", "b", "log") == "/api/v1/namespaces/a/pods/b/log"
+    assert kinds.NODES.path("ignored", "n") == "/api/v1/nodes/n"
+    assert kinds.PODS.path("a/../b", "?x") == "/api/v1/namespaces/a%2F..%2Fb/pods/%3Fx"
+    assert (kinds.JOBS.resource, kinds.PODS.resource, kinds.JOBS.group) == ("jobs.batch", "pods", "batch")
+
+
+@pytest.mark.api
+@pytest.mark.parametrize("kind", KINDS[:-1], ids=repr)
+async def test_every_kind_is_served(transport: Transport, kind: kinds.Kind[Any]) -> None:
+    page = kind.page((await transport.request("GET", kind.path())).body)
+    assert page.metadata.resource_version
