@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import socket
 import ssl
 from collections.abc import Iterable
@@ -126,8 +127,9 @@ def in_words(error: Exception) -> str:
         return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
     if isinstance(error, h11.LocalProtocolError):  # its own words would quote a header
         return "the request cannot be written as HTTP"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+    if isinstance(error, OSError) and error.errno:
+        words = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        return (words or str(error)).lower()
     return str(error) or type(error).__name__
 
 
@@ -156,7 +158,7 @@ async def _tunnel(address: Address, tls: ssl.SSLContext | None) -> _Streams:
     answer = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0].decode("latin-1")
     if answer.split()[1:2] != ["200"]:
         writer.transport.abort()
-        raise ConnectionRefusedError(None, f"the proxy says {answer!r}")
+        raise ConnectionError(f"the proxy says {answer!r}")
     if tls:
         await writer.start_tls(tls, server_hostname=address.server_name)
     return reader, writer

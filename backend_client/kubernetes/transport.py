@@ -177,12 +177,7 @@ class Transport:
                 body = zlib.decompress(body, 31)
         except (*Broken, zlib.error) as error:
             raise self._broken(error) from None
-        said = (
-            _WARNING.findall(value.decode("utf-8", "replace"))
-            for name, value in head.headers
-            if name == b"warning"
-        )
-        return Response(head.status_code, headers, body, tuple(text for texts in said for text in texts))
+        return Response(head.status_code, headers, body, _warnings(head))
 
     async def _limited(self, doing: Awaitable[D], request: _Request, limit: float) -> D:
         try:
@@ -241,3 +236,8 @@ async def _body(connection: Connection) -> bytes:
     while part := await connection.read():
         parts.append(part)
     return b"".join(parts)
+
+
+def _warnings(head: h11.Response) -> tuple[str, ...]:
+    values = [value.decode("utf-8", "replace") for name, value in head.headers if name == b"warning"]
+    return tuple(re.sub(r"\\(.)", r"\1", text) for value in values for text in _WARNING.findall(value))

@@ -74,6 +74,7 @@ class FaultyApi:
         self.requests: list[tuple[float, str, dict[str, str]]] = []
         """Time, path, query of every request."""
         self.authorizations: list[str] = []
+        self.connections = 0
         self.alive = True
         """False: takes connections and requests, answers nothing, as a stopped process does."""
         self.tokens: set[str] = set()
@@ -110,6 +111,7 @@ class FaultyApi:
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
+        self.connections += 1
         with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
             while await self._one(reader, writer):
                 pass
