@@ -61,7 +61,7 @@ def _clause(count: str, why: str) -> str:
 
 _QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: (\S+)")
 _UNSTATED = re.compile(r"failed quota: (\S+): must specify (.+?)(?: for: |;|$)")
-_SECURITY = re.compile(r'violates PodSecurity "(\w+)[^"]*": (.*)', re.DOTALL)
+_SECURITY = re.compile(r'violates? PodSecurity "(\w+)[^"]*": (.*)', re.DOTALL)
 
 
 def is_quota(message: str) -> bool:
