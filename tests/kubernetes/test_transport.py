@@ -185,6 +185,7 @@ async def test_gzip_and_warnings() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc",
         b"x" * 300_000,
     ],
+    ids="no-gzip cut-gzip cut-length odd-chunk cut-chunk no-head".split(),
 )
 async def test_a_broken_body_is_an_error(answer: bytes) -> None:
     server, transport = await serve_once(answer)
