@@ -2,19 +2,21 @@
 
 import asyncio
 import contextlib
+import ssl
 
 
 class Proxy:
     """Joins streams; keeps what it was asked for. `refuse`: the status line to answer with instead."""
 
-    def __init__(self, refuse: str = "") -> None:
+    def __init__(self, refuse: str = "", *, tls: ssl.SSLContext | None = None) -> None:
         self.heads: list[str] = []
         self.refuse = refuse
+        self.tls = tls
         self.port = 0
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> "Proxy":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -352,6 +353,22 @@ async def test_through_a_proxy_with_a_name_of_our_own(cluster: Cluster, own: Pat
         query = {"watch": "1", "resourceVersion": "0", "timeoutSeconds": "9"}
         async with transport.stream(NAMESPACES.path(), query=query) as stream:
             assert b'"ADDED"' in await stream.read()
+        await transport.aclose()
+
+
+@pytest.mark.api
+async def test_through_an_encrypted_proxy(
+    cluster: Cluster, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(own / "server.crt"))
+    outer = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    outer.load_cert_chain(own / "server.crt", own / "server.key")
+    target = cluster.target()
+    async with Proxy(tls=outer) as proxy:
+        address = msgspec.structs.replace(target.address, proxy=f"https://localhost:{proxy.port}")
+        transport = Transport(msgspec.structs.replace(target, address=address))
+        assert len((await transport.request("GET", "/openapi/v2", timeout=60)).body) > 1_000_000
+        assert len(proxy.heads) == 1
         await transport.aclose()
 
 
