@@ -46,7 +46,7 @@ _LIVE = (JobState.RUNNING, JobState.STOPPING)
 
 
 def make_job(name: str = "bert-ft", state: JobState = JobState.RUNNING, **more: Any) -> Job:
-    """A job of the scripted context; `uid` (else from the name), `gpus`, `command` and Job's fields in `more`."""
+    """A job of the scripted context. In `more`: uid, gpus, command, labels, kind, and Job's own fields."""
     now = datetime.now(UTC)
     uid = more.pop("uid", f"uid-{name}")
     spec = JobSpec(
