@@ -1,0 +1,300 @@
+"""The job form: fill in, see what would be made, submit. Nothing typed is lost by a failure."""
+
+import asyncio
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState
+
+from backend_client.errors import BackendError
+from backend_client.models import Job, JobSpec
+from backend_client.models.fields import parse_field, suggest_name
+from backend_client.protocol import Capacity, JobBackend, JobQuery, Plan, Scope, Use
+from tui import drafts
+from tui.actions import Where
+from tui.bindings import Guarded, bindings
+from tui.example import example_command
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.plan import PlanScreen, plan_text
+from tui.submission import Submission
+from tui.terminal import clean, clean_block
+from tui.widgets.field import Field
+from tui.widgets.field_list import FieldList
+from tui.widgets.footer import Footer
+
+PAUSE = 0.15
+"""Seconds without a key before the context is asked what it would make."""
+
+
+class FormScreen(Guarded, Screen[Job | None]):
+    """A new job, or (with `spec`) one like an old job. Dismisses with the job made, or None."""
+
+    CSS_PATH = "form.tcss"
+    BINDINGS = [  # noqa: RUF012  # Textual's own spelling
+        # Those that move the focus have priority: what is typed right behind them goes to where they lead.
+        *(replace(binding, priority=binding.id == "more") for binding in bindings(Where.FORM)),
+        Binding("tab,enter", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+    ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012  # Textual's own spelling
+    where = Where.FORM
+
+    @dataclass
+    class Planned(Message):
+        """What the context says about a spec."""
+
+        spec: JobSpec
+        plan: Plan | BackendError
+
+    @dataclass
+    class Offered(Message):
+        """What was written before, and the names of the jobs there are (None: not known)."""
+
+        kept: drafts.Drafts
+        names: list[str] | None
+
+    @dataclass
+    class Counted(Message):
+        """GPUs, or why they are not known."""
+
+        capacity: Capacity
+
+    @dataclass
+    class Ended(Message):
+        """How a submit ended: a job, an error, or neither (somebody said no to a question)."""
+
+        job: Job | None = None
+        error: BackendError | None = None
+
+    def __init__(self, backend: JobBackend, *, spec: JobSpec | None = None) -> None:
+        super().__init__()
+        self.backend = backend
+        self.old = spec
+        self.list = FieldList(backend.fields, msgspec.structs.replace(spec or JobSpec(), name=""))
+        self.submission = Submission(backend)
+        self.spec: JobSpec | None = None
+        """What the form says now; None where something in it is wrong."""
+        self._wrong: dict[str, str] = {}
+        self._said: dict[str, str] = {}
+        self._warned: dict[str, str] = {}
+        self._suggested = ""
+        self._busy = False
+
+    # What is on screen
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield Static(id="problem")
+        with Horizontal(id="body"):
+            yield self.list
+            with VerticalScroll(id="plan"):
+                yield Static(id="yaml")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self._title()
+        self._load_offers()
+        self._load_capacity()
+        self.call_after_refresh(self._review)
+
+    def _title(self, right: str = "") -> None:
+        what = f"Run {clean(self.old.name, 30)} again" if self.old else "New job"
+        left = f" traindeck  {clean(self.backend.context, 20)}  {what}"
+        gap = " " * max(2, self.app.size.width - len(left) - len(right) - 1)
+        self.query_one("#title", Static).update(Content.assemble((left, "bold"), gap, clean(right, 60)))
+
+    def _problem(self, words: str) -> None:
+        problem = self.query_one("#problem", Static)
+        problem.update(Content(clean_block(words)))
+        problem.set_class(bool(words), "shown")
+
+    def _draw(self) -> None:
+        self.list.show({**self._said, **self._wrong}, self._warned, self._remarks())
+
+    def _remarks(self) -> dict[str, str]:
+        """The command as it will run, where it cannot be seen in its field."""
+        command = self.list.fields.get("command")
+        if command is None or "command" in self._wrong:
+            return {}
+        runs = shlex.join(parse_field("command", command.raw))
+        seen = runs == command.text and len(runs) < command.line.size.width
+        return {} if seen or not runs else {"command": f"runs: {runs}"}
+
+    # What is typed
+
+    def on_field_edited(self, event: Field.Edited) -> None:
+        self._said.pop(event.field.field, None)
+        self._warned.pop(event.field.field, None)
+        self._review()
+
+    def _review(self) -> None:
+        self.spec, self._wrong = self.list.read()
+        if self.spec and not self.spec.name and self._suggested:
+            self.spec = msgspec.structs.replace(self.spec, name=self._suggested)
+        self._draw()
+        if self.spec and not self.list.missing(self.spec):
+            self._ask_plan(self.spec)
+        else:
+            self.workers.cancel_group(self, "plan")
+            self.query_one("#yaml", Static).update("")
+
+    @work(exclusive=True, group="plan", exit_on_error=False)
+    async def _ask_plan(self, spec: JobSpec) -> None:
+        await asyncio.sleep(PAUSE)
+        try:
+            self.post_message(self.Planned(spec, await self.backend.plan(spec)))
+        except BackendError as error:
+            self.post_message(self.Planned(spec, error))
+
+    def on_form_screen_planned(self, message: Planned) -> None:
+        if message.spec != self.spec:
+            return
+        plan = message.plan
+        self.query_one("#yaml", Static).update(plan_text(plan))
+        if isinstance(plan, Plan):
+            self._title(plan.place)
+            self._said = {notice.field: notice.message for notice in plan.errors}
+            self._warned = {notice.field: notice.message for notice in plan.warnings}
+            self.list.fields["name"].suggest(plan.name)
+        else:
+            self._said = dict(plan.fields)
+        self._draw()
+
+    # What is offered
+
+    @work(group="offers", exit_on_error=False)
+    async def _load_offers(self) -> None:
+        kept = await asyncio.to_thread(drafts.load)
+        try:
+            names = [job.name for job in (await self.backend.list(JobQuery())).items]
+        except BackendError:
+            self.post_message(self.Offered(kept, None))
+        else:
+            self.post_message(self.Offered(kept, names))
+
+    def on_form_screen_offered(self, message: Offered) -> None:
+        for name in message.kept.keys() & self.list.fields.keys():
+            self.list.fields[name].offer(message.kept[name])
+        if self.old:
+            self._suggest_like(self.old, message.names or [])
+        elif message.names == [] and not any(message.kept.values()):
+            self._offer_example()
+
+    def _suggest_like(self, old: JobSpec, names: list[str]) -> None:
+        """A name of a person's own choice is carried on: bert-ft, bert-ft-2."""
+        base = re.sub(r"-\d+$", "", old.name)
+        if base and base != suggest_name(old.command):
+            self._suggested = suggest_name((base,), [*names, old.name])
+            self.list.fields["name"].suggest(self._suggested)
+            self._review()
+
+    def _offer_example(self) -> None:
+        """Only where jobs run among this machine's own files, and nothing was typed yet."""
+        if self.backend.fields["image"].use == Use.REFUSED and not self.list.changed:
+            self.list.fields["command"].begin(example_command())
+
+    @work(group="capacity", exit_on_error=False)
+    async def _load_capacity(self) -> None:
+        try:
+            self.post_message(self.Counted(await self.backend.capacity(Scope())))
+        except BackendError as error:
+            self.post_message(self.Counted(Capacity(hidden=error.title)))
+
+    def on_form_screen_counted(self, message: Counted) -> None:
+        if "gpus" in self.list.fields:
+            self.list.fields["gpus"].note(free_words(message.capacity))
+
+    # Keys
+
+    def action_more(self) -> None:
+        """Show or fold the rest of the fields."""
+        self.list.fold(folded=not self.list.folded)
+
+    async def action_plan(self) -> None:
+        """The plan and the spec file, full screen."""
+        await self.list.settle()
+        self._review()
+        if self.spec:
+            self.app.push_screen(PlanScreen(self.backend, self.spec))
+        else:
+            self.list.focus_first(self._wrong)
+
+    async def action_leave(self) -> None:
+        """Leave without a job; asks where something was typed."""
+        await self.list.settle()
+        if self._busy:
+            self._problem("Still submitting: wait for the answer.")
+        elif self.list.changed:
+            ask = ConfirmScreen("Throw away what you typed?", yes="Throw away", no="Keep")
+            self.app.push_screen(ask, self._leave)
+        else:
+            self._leave(yes=True)
+
+    def _leave(self, yes: bool | None) -> None:
+        if yes:
+            self.dismiss(None)
+
+    async def action_submit(self) -> None:
+        """Make the job. A second press while the first is under way does nothing."""
+        await self.list.settle()
+        if self._busy:
+            return
+        self._review()
+        missing = self.list.missing(self.spec) if self.spec else {}
+        if self.spec is None or missing:
+            self._refuse(missing or self._wrong)
+            return
+        self._busy = True
+        self._problem("")
+        self._title("submitting ...")
+        self._submit(self.spec)
+
+    @work(group="submit", exit_on_error=False)
+    async def _submit(self, spec: JobSpec) -> None:
+        try:
+            self.post_message(self.Ended(job=await self.submission.make(self.app, spec)))
+        except BackendError as error:
+            self.post_message(self.Ended(error=error))
+
+    def on_form_screen_ended(self, message: Ended) -> None:
+        self._busy = False
+        self._title()
+        if message.job:
+            self.dismiss(message.job)
+        elif message.error:
+            self._problem(str(message.error))
+            self._refuse(message.error.fields)
+
+    def _refuse(self, wrong: Mapping[str, str]) -> None:
+        self._said.update(wrong)
+        self._draw()
+        self.list.focus_first(wrong)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """The last resort: a defect of ours must not take away what was typed."""
+        if event.state == WorkerState.ERROR:
+            self._busy = False
+            self._problem(f"This is a defect of traindeck ({type(event.worker.error).__name__}); try again.")
+
+
+def free_words(capacity: Capacity) -> str:
+    """What is free, to stand beside the number of GPUs."""
+    if capacity.hidden:
+        return f"free: not known ({capacity.hidden})"
+    if not capacity.total:
+        return "there are none here"
+    words = f"{capacity.free} of {capacity.total} free"
+    if len(capacity.pools) > 1:
+        words += " (" + ", ".join(f"{p.product} {p.free}/{p.total}" for p in capacity.pools) + ")"
+    return words
