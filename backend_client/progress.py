@@ -16,9 +16,9 @@ _LINES = 200
 _CSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x08+")
 _FLOAT = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _BAR = re.compile(
-    r"(?P<desc>.*?)\d{1,3}%(?:\|[^|]*\|)? *(?P<n>[\d.]{1,15})(?P<nk>[kMGT]?)/(?P<total>[\d.]{1,15})(?P<tk>[kMGT]?)"
-    r" *\[[\d:]+<(?P<left>[\d:]+|\?), *(?P<rate>[\d.]{1,15}|\?) *(?P<unit>[A-Za-z]+/[A-Za-z]+)"
-    r"(?P<postfix>[^\]]*)\]"
+    r"(?P<desc>.*?)\d{1,3}%(?:\|[^|]*\|)? *(?P<n>[\d.]{1,15})(?P<nk>[kMGT]?)/"
+    r"(?P<total>[\d.]{1,15})(?P<tk>[kMGT]?) *\[[\d:]+<(?P<left>[\d:]+|\?), *"
+    r"(?P<rate>[\d.]{1,15}|\?) *(?P<unit>[A-Za-z]+/[A-Za-z]+)(?P<postfix>[^\]]*)\]"
 )
 _COUNT = re.compile(
     r"(?P<desc>[^\d:]*):? ?(?P<n>\d{1,15})it \[[\d:]+, *(?P<rate>[\d.]{1,15}) *(?P<unit>it/s|s/it)"
@@ -32,7 +32,8 @@ _RICH = re.compile(
     r"(?P<tail>.*)$"
 )
 _EPOCH = re.compile(
-    r"(?i)(?<![\w./-])epoch(?:\(train\))?[\"']?[ :=]{0,4}\[? ?(\d{1,9})(?![\d.]*\.\d|\d)(?: ?/ ?(\d{1,9}))?\]?"
+    r"(?i)(?<![\w./-])epoch(?:\(train\))?[\"']?[ :=]{0,4}"
+    r"\[? ?(\d{1,9})(?![\d.]*\.\d|\d)(?: ?/ ?(\d{1,9}))?\]?"
 )
 _STEP = re.compile(
     r"(?i)(?<![\w./-])(global[_ ]?step|step|iter|iteration|num_updates|batch)s?[\"']?[ :=#]{0,12}"
