@@ -86,7 +86,9 @@ class FormScreen(Guarded, Screen[Job | None]):
         self.spec: JobSpec | None = None
         """What the form says now; None where something in it is wrong."""
         self._wrong: dict[str, str] = {}
-        self._said: dict[str, str] = {}
+        self._planned: dict[str, str] = {}
+        """What the context says of the plan; `_refused`: what it said when a submit failed."""
+        self._refused: dict[str, str] = {}
         self._warned: dict[str, str] = {}
         self._suggested = ""
         self._busy = False
@@ -120,7 +122,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         problem.set_class(bool(words), "shown")
 
     def _draw(self) -> None:
-        self.list.show({**self._said, **self._wrong}, self._warned, self._remarks())
+        self.list.show({**self._planned, **self._refused, **self._wrong}, self._warned, self._remarks())
 
     def _remarks(self) -> dict[str, str]:
         """The command as it will run, where it cannot be seen in its field."""
@@ -134,8 +136,8 @@ class FormScreen(Guarded, Screen[Job | None]):
     # What is typed
 
     def on_field_edited(self, event: Field.Edited) -> None:
-        self._said.pop(event.field.field, None)
-        self._warned.pop(event.field.field, None)
+        for said in (self._planned, self._refused, self._warned):
+            said.pop(event.field.field, None)
         self._review()
 
     def _review(self) -> None:
@@ -164,11 +166,11 @@ class FormScreen(Guarded, Screen[Job | None]):
         self.query_one("#yaml", Static).update(plan_text(plan))
         if isinstance(plan, Plan):
             self._title(plan.place)
-            self._said = {notice.field: notice.message for notice in plan.errors}
+            self._planned = {notice.field: notice.message for notice in plan.errors}
             self._warned = {notice.field: notice.message for notice in plan.warnings}
             self.list.fields["name"].suggest(plan.name)
         else:
-            self._said = dict(plan.fields)
+            self._planned = dict(plan.fields)
         self._draw()
 
     # What is offered
@@ -256,6 +258,7 @@ class FormScreen(Guarded, Screen[Job | None]):
             self._refuse(missing or self._wrong)
             return
         self._busy = True
+        self._refused = {}
         self._problem("")
         self._title("submitting ...")
         self._submit(self.spec)
@@ -277,7 +280,7 @@ class FormScreen(Guarded, Screen[Job | None]):
             self._refuse(message.error.fields)
 
     def _refuse(self, wrong: Mapping[str, str]) -> None:
-        self._said.update(wrong)
+        self._refused = dict(wrong)
         self._draw()
         self.list.focus_first(wrong)
 
