@@ -23,6 +23,7 @@ from tui.widgets.field_list import FIRST
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr("tui.screens.form.PAUSE", 0.01)
     monkeypatch.delenv("TOKEN", raising=False)
 
 
@@ -50,13 +51,13 @@ async def test_the_first_fields_fit_without_scrolling(backend: ScriptedBackend, 
 async def test_errors_stand_at_their_field_while_you_type(backend: ScriptedBackend):
     app = FormApp(backend)
     async with app.run_test(size=SMALL) as pilot:
-        await pilot.press(*"Bert FT")
-        await until(pilot, lambda: "bert-ft" in app.below("name"))
-        await pilot.press("tab", "tab", "tab", *"python '")
+        await pilot.press(*"B F")
+        await until(pilot, lambda: "b-f" in app.below("name"))
+        await pilot.press("tab", "tab", "tab", *"p '")
         await until(pilot, lambda: app.below("command") == "a quotation mark is not closed")
         await pilot.press("a", "'", "enter", "-")
         await until(pilot, lambda: "whole number" in app.below("gpus"))
-        assert app.below("command") == "runs: python a"
+        assert app.below("command") == "runs: p a"
         await pilot.press("f2")
         await until(pilot, lambda: app.focused is app.form.list.fields["name"].line)
         assert not creates(backend)
@@ -88,12 +89,12 @@ async def test_what_the_context_says_stands_at_its_field(backend: ScriptedBacken
 async def test_keys_typed_in_one_go_land_where_they_belong(backend: ScriptedBackend):
     app = FormApp(backend)
     async with app.run_test(size=SMALL) as pilot:
-        keys = ["tab"] * 3 + list("torchrun a.py") + ["tab", "2", "f4"] + list("/d") + ["f2"]
+        keys = ["tab"] * 3 + list("sh a") + ["tab", "2", "f4"] + list("/d") + ["f2"]
         await pilot.press(*keys)
         await until(pilot, lambda: app.results)
         job = app.results[0]
         assert isinstance(job, Job)
-        assert (job.spec.command, job.spec.gpus) == (("torchrun", "a.py"), 2)
+        assert (job.spec.command, job.spec.gpus) == (("sh", "a"), 2)
         assert job.spec.workdir == "/d"
         assert drafts.load()["workdir"] == ["/d"]
 

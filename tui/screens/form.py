@@ -96,7 +96,10 @@ class FormScreen(Guarded, Screen[Job | None]):
     # What is on screen
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title")
+        what = f"Run {clean(self.old.name, 30)} again" if self.old else "New job"
+        with Horizontal(id="title"):
+            yield Static(Content(f" traindeck  {clean(self.backend.context, 20)}  {what}"), id="what")
+            yield Static(id="status")
         yield Static(id="problem")
         with Horizontal(id="body"):
             yield self.list
@@ -105,16 +108,12 @@ class FormScreen(Guarded, Screen[Job | None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self._title()
         self._load_offers()
         self._load_capacity()
         self.call_after_refresh(self._review)
 
-    def _title(self, right: str = "") -> None:
-        what = f"Run {clean(self.old.name, 30)} again" if self.old else "New job"
-        left = f" traindeck  {clean(self.backend.context, 20)}  {what}"
-        gap = " " * max(2, self.app.size.width - len(left) - len(right) - 1)
-        self.query_one("#title", Static).update(Content.assemble((left, "bold"), gap, clean(right, 60)))
+    def _status(self, words: str) -> None:
+        self.query_one("#status", Static).update(Content(clean(words, 60)))
 
     def _problem(self, words: str) -> None:
         problem = self.query_one("#problem", Static)
@@ -165,7 +164,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         plan = message.plan
         self.query_one("#yaml", Static).update(plan_text(plan))
         if isinstance(plan, Plan):
-            self._title(plan.place)
+            self._status(plan.place)
             self._planned = {notice.field: notice.message for notice in plan.errors}
             self._warned = {notice.field: notice.message for notice in plan.warnings}
             self.list.fields["name"].suggest(plan.name)
@@ -260,7 +259,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         self._busy = True
         self._refused = {}
         self._problem("")
-        self._title("submitting ...")
+        self._status("submitting ...")
         self._submit(self.spec)
 
     @work(group="submit", exit_on_error=False)
@@ -272,7 +271,7 @@ class FormScreen(Guarded, Screen[Job | None]):
 
     def on_form_screen_ended(self, message: Ended) -> None:
         self._busy = False
-        self._title()
+        self._status("")
         if message.job:
             self.dismiss(message.job)
         elif message.error:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import get_type_hints
 
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -35,7 +35,7 @@ class FieldList(VerticalScroll, can_focus=False):
 
     def compose(self) -> ComposeResult:
         for name in FIRST:
-            yield self.fields[name] if name in self.fields else Static(self._refusal(name), classes="refused")
+            yield self.fields[name] if name in self.fields else self._refusal(name)
         yield Static(id="fold", markup=False)
         with Vertical(id="more"):
             yield from self._rest()
@@ -44,8 +44,12 @@ class FieldList(VerticalScroll, can_focus=False):
     def _rest(self) -> Iterator[Field]:
         return (field for name, field in self.fields.items() if name not in FIRST)
 
-    def _refusal(self, name: str) -> Content:
-        return Content(f"{LABELS.get(name, name):<9} {clean(self.rules[name].why)}")
+    def _refusal(self, name: str) -> Horizontal:
+        return Horizontal(
+            Static(LABELS.get(name, name), classes="label", markup=False),
+            Static(Content(clean(self.rules[name].why)), classes="why"),
+            classes="refused",
+        )
 
     def _refusals(self) -> list[Content]:
         """One sentence for each reason: the fields that it refuses, and why."""
