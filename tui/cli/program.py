@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -57,6 +58,7 @@ def _start(verb: Verb | None, args: argparse.Namespace, loaded: Loaded) -> int:
             f"traindeck is read-only here, so it will not {verb.name}.", "`traindeck config` says why."
         )
     function = function_of(verb)
+    gc.enable()
     if not verb.has_backend:
         return int(function(args, contexts, loaded))
     return asyncio.run(_with_backend(function, args, contexts))
@@ -89,7 +91,7 @@ async def _with_backend(
 
 
 def _screen(contexts: Contexts, args: argparse.Namespace, settings: Settings, *, read_only: bool) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "") in ("", "dumb"):
         say("The full-screen program needs a terminal; `traindeck --help` lists the verbs that work without.")
         return 2
     context = meant(contexts, args)
@@ -98,6 +100,8 @@ def _screen(contexts: Contexts, args: argparse.Namespace, settings: Settings, *,
         os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     from tui.app import run as run_app  # noqa: PLC0415  the verbs do not need Textual
 
+    gc.freeze()
+    gc.enable()
     return run_app(
         contexts, context=context, namespace=args.namespace, read_only=read_only, settings=settings
     )

@@ -3,7 +3,6 @@
 import os
 import stat
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -52,6 +51,8 @@ def load(version: str, site_file: Path = SITE_FILE) -> Loaded:
     }
     if contents == [None, None] and not variables:
         return Loaded()
+    from hashlib import sha256  # noqa: PLC0415  not needed where nothing is set
+
     key = sha256(
         msgspec.json.encode([version, [str(path) for path in files], contents, variables])
     ).hexdigest()
