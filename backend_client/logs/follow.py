@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 
 import msgspec
 
@@ -19,37 +20,53 @@ async def follow(
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     part: Callable[[], float] = random.random,
-) -> AsyncIterator[Sequence[LogItem]]:
+) -> AsyncGenerator[Sequence[LogItem]]:
     """What `backend.logs` gives, and again behind the last line wherever the link breaks.
 
-    A broken link is told by one Closed(lost=True), whatever comes next ends that state; the stream ends
-    with Closed(lost=False). An Opened is told once for each source. Raises what `logs` raises, but for
-    Unreachable.
+    A broken link is told by one Closed(lost=True); the next batch, be it an empty one, says that it is back.
+    The stream ends with Closed(lost=False). An Opened is told once for each source. Raises what `logs`
+    raises, but for Unreachable.
     """
-    after, tries = "", 0
+    after, tries, broken = "", 0, False
     known: set[LogSource] = set()
     while True:
         wait = 0.0
         try:
-            async for batch in backend.logs(_behind(query, after), after=after):
-                items = [item for item in batch if not _is_known(item, known)]
-                for item in items:
-                    if isinstance(item, Lines):
-                        after, tries = item.cursor or after, 0
-                end = items[-1] if items and isinstance(items[-1], Closed) else None
-                if items:
-                    yield items
-                if end and not end.lost:
-                    return
-                if end:
-                    break
-            else:
-                yield [Closed("the stream broke off", lost=True)]
+            async with aclosing(_stream(backend, _behind(query, after), after)) as batches:
+                async for batch in batches:
+                    items = [item for item in batch if not _is_known(item, known)]
+                    for item in items:
+                        if isinstance(item, Lines):
+                            after, tries = item.cursor or after, 0
+                    end = next((item for item in items if isinstance(item, Closed)), None)
+                    lost = end is not None and end.lost
+                    if items or broken:
+                        yield items
+                    broken = lost
+                    if end and not lost:
+                        return
+                    if lost:
+                        break
         except Unreachable as error:
             wait = error.retry_after or 0.0
             yield [Closed(error.title, lost=True)]
+            broken = True
         await sleep(max(wait, part() * min(_LONGEST, _FIRST * 2**tries)))
         tries = min(tries + 1, 10)
+
+
+async def _stream(backend: JobBackend, query: LogQuery, after: str) -> AsyncGenerator[Sequence[LogItem]]:
+    """One stream, closed in any case; one that just ends is a lost one."""
+    batches = backend.logs(query, after=after)
+    try:
+        async for batch in batches:
+            yield batch
+            if any(isinstance(item, Closed) for item in batch):
+                return
+        yield [Closed("the stream broke off", lost=True)]
+    finally:
+        if isinstance(batches, AsyncGenerator):
+            await batches.aclose()
 
 
 def _behind(query: LogQuery, after: str) -> LogQuery:

@@ -82,3 +82,30 @@ async def test_tail_says_only_where_to_begin():
 async def test_other_errors_pass():
     with pytest.raises(NotFound):
         await collect(Broken((3, "gone")))
+
+
+async def test_the_link_is_said_to_be_back():
+    backend = Broken((0, "closed"), (0, "raise"))
+
+    async def no_sleep(seconds):
+        pass
+
+    batches = [list(batch) async for batch in follow(backend, LogQuery(ref=REF), sleep=no_sleep)]
+    assert batches[:5] == [[Opened(A)], [Closed("reset", lost=True)], [], [Closed("reset", lost=True)], []]
+
+
+async def test_a_consumer_that_leaves_closes_the_stream():
+    closed = []
+
+    class Endless:
+        async def logs(self, query, *, after=""):
+            try:
+                while True:
+                    yield [Lines(source=A, lines=[b"x"], times=[1])]
+            finally:
+                closed.append(True)
+
+    stream = follow(Endless(), LogQuery(ref=REF))
+    await anext(stream)
+    await stream.aclose()
+    assert closed == [True]
