@@ -20,7 +20,7 @@ from textual.worker import Worker, WorkerState
 
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
-from tui.actions import ACTIONS, Where
+from tui.actions import ACTIONS, Where, actions
 from tui.bindings import bindings
 from tui.screens.main import MainScreen
 from tui.settings.model import Settings
@@ -36,9 +36,13 @@ _HERE = Path(__file__).parent
 class TraindeckApp(App[int]):
     """One context at a time, on a `MainScreen`; everything else lies on top of that."""
 
-    CSS_PATH: ClassVar[list[str | PurePath]] = [_HERE / "app.tcss", *sorted(_HERE.glob("widgets/*.tcss"))]
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        _HERE / "app.tcss",
+        *sorted(_HERE.glob("widgets/*.tcss")),
+    ]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.APP)]
     TITLE = "traindeck"
+    DEFAULT_MODE = "first context"
 
     def __init__(
         self,
@@ -62,9 +66,7 @@ class TraindeckApp(App[int]):
         """What to say on the plain terminal after the end."""
         self._wall = Wall()
         self._ways_out = contextlib.ExitStack()
-
-    def get_default_screen(self) -> Screen[None]:
-        return MainScreen(self.context)
+        self.add_mode(self.DEFAULT_MODE, partial(MainScreen, context))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._wall]
@@ -87,7 +89,7 @@ class TraindeckApp(App[int]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave, 128 + number)
-        if hasattr(select, "epoll"):
+        if hasattr(select, "epoll") and os.isatty(0):
             # No event is asked for, so only a terminal that hangs up is told: no timer, no waking up.
             hang_up = self._ways_out.enter_context(select.epoll())
             hang_up.register(0, 0)
@@ -159,20 +161,25 @@ class TraindeckApp(App[int]):
         found = [(info.name, info.hidden or info.about, not info.hidden) for info in self.contexts.names()]
         self.push_screen(ContextsScreen(found, self.context), self._switch_context)
 
-    def _switch_context(self, name: str | None) -> None:
+    async def _switch_context(self, name: str | None) -> None:
         if name and name != self.context:
-            self.context = name
             self.contexts.choose(name)
-            self.switch_screen(MainScreen(name))
+            self.context = name
+            old, new = self.current_mode, f"context {name}"
+            self.add_mode(new, partial(MainScreen, name))
+            await self.switch_mode(new)
+            await self.remove_mode(old)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the palette offers: the actions that the keys have now, and the themes."""
-        known = {action.id: action for action in ACTIONS}
-        seen = set()
-        for node, binding, enabled, _ in screen.active_bindings.values():
-            action = known.get(binding.id or "")
-            if action and enabled and action.id not in seen and action.id != "command_palette":
-                seen.add(action.id)
+        """What the palette offers: the actions that have a key now, and the themes."""
+        offered = {
+            action.id: action
+            for action in actions(place_of(screen), read_only=self.read_only)
+            if action.id != "command_palette"
+        }
+        for node, binding, _, _ in screen.active_bindings.values():
+            action = offered.pop(binding.id or "", None)
+            if action:
                 do: Callable[[], object] = partial(self.run_action, binding.action, node)
                 yield SystemCommand(action.words, action.help, do)
         yield SystemCommand("theme", "Choose other colours.", self.action_change_theme)

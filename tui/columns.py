@@ -138,7 +138,7 @@ def layout(width: int) -> tuple[Column, ...]:
             columns.append(column)
             used += column.gap + column.width
     if width - used > 18:
-        columns.append(Column("COMMAND", width - used - 3, lambda job, _: _command(job)))
+        columns.append(Column("COMMAND", min(32, width - used - 3), lambda job, _: _command(job)))
     return tuple(columns)
 
 

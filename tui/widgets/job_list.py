@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import zip_longest
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -22,6 +23,7 @@ from tui.store import Difference, Store
 
 _HEAD = 1
 _AGES_EVERY = 20.0
+_FAR = 10_000
 
 
 def _moves(keys: str, rows: str) -> Binding:
@@ -71,11 +73,12 @@ class JobList(ScrollView, can_focus=True):
         self._uid = ""
         self._at = 0
         self._moved = False
+        self._awaited = ""
         self._columns: tuple[Column, ...] = ()
-        self._drawn: dict[str, Row] = {}
+        self._painted: dict[int, tuple[str, Row]] = {}
 
     def on_mount(self) -> None:
-        self.set_interval(_AGES_EVERY, self._show_ages)
+        self.set_interval(_AGES_EVERY, self._repaint)
 
     @property
     def job(self) -> Job | None:
@@ -89,8 +92,7 @@ class JobList(ScrollView, can_focus=True):
         if self.rows.update(difference):
             self._arrange()
         else:
-            for uid in difference.changed:
-                self._repaint(uid)
+            self._repaint()
         if self._uid in difference.changed:
             self.post_message(self.Pointed(self.job))
 
@@ -106,12 +108,11 @@ class JobList(ScrollView, can_focus=True):
 
     def point(self, uid: str) -> None:
         """Put the cursor on a job, now or when it comes."""
-        self._moved = True
-        self._set_cursor(uid)
         index = self.rows.index(uid)
-        if index is not None:
-            self._at = index
-            self._reveal()
+        if index is None:
+            self._awaited = uid
+        else:
+            self.action_move(index - self._at)
 
     def _arrange(self) -> None:
         """Rows came, went or moved: the cursor stays on its job, at its height on the screen."""
@@ -120,23 +121,25 @@ class JobList(ScrollView, can_focus=True):
         index = self.rows.index(self._uid) if self._moved else 0
         if index is None:
             index = min(self._at, len(self.rows) - 1)
-        before, self._at = self._visible(), max(0, index)
+        self._at = max(0, index)
         self._set_height()
         self._set_cursor(self.rows.uids[self._at] if self.rows.uids else "")
         if seen and (self.scroll_offset.y or self._at >= self._page):
             self.scroll_to(y=self._at - height, animate=False, immediate=True)
-        self._repaint_moved(before)
+        self._repaint()
+        if self.rows.index(self._awaited) is not None:
+            self.point(self._awaited)
+            self._awaited = ""
 
     def _set_height(self) -> None:
-        size = Size(self.size.width, len(self.rows) + _HEAD)
+        size = Size(self._room, len(self.rows) + _HEAD)
         if size != self.virtual_size:
             self.virtual_size = size
 
     def _set_cursor(self, uid: str) -> None:
         if uid != self._uid:
-            old, self._uid = self._uid, uid
-            self._repaint(old)
-            self._repaint(uid)
+            self._uid = uid
+            self._repaint()
             self.post_message(self.Pointed(self.job))
 
     # Keys and mouse
@@ -171,43 +174,35 @@ class JobList(ScrollView, can_focus=True):
     # Drawing
 
     @property
+    def _room(self) -> int:
+        """Cells of a row, without the scrollbar."""
+        return self.scrollable_content_region.width
+
+    @property
     def _page(self) -> int:
         return max(1, self.size.height - _HEAD)
 
-    def _visible(self) -> list[str]:
-        top = self.scroll_offset.y
-        return self.rows.uids[top : top + self._page]
+    def _line(self, y: int) -> tuple[str, Row]:
+        """What belongs on a screen line now: a job's uid and its row, or a plain sentence."""
+        index = y - _HEAD + self.scroll_offset.y
+        if y < _HEAD:
+            return "", Row(heading(self._columns), "", "")
+        if index < len(self.rows):
+            uid = self.rows.uids[index]
+            return uid, row(self._store.jobs[uid], self._columns, self._room, ">" if uid == self._uid else "")
+        empty = not self.rows.uids and y == _HEAD + 1
+        return "", Row(fit(f"   {self._empty()}", self._room).rstrip() if empty else "", "", "")
 
-    def _repaint_moved(self, before: list[str]) -> None:
-        for y, (old, new) in enumerate(zip_longest(before, self._visible())):
-            if old != new or self._changed(new):
-                self.refresh(Region(0, y + _HEAD, self.size.width, 1))
-
-    def _changed(self, uid: str) -> bool:
-        return self._drawn.get(uid) != self._row(uid)
-
-    def _repaint(self, uid: str) -> None:
-        """Repaint a job's row, up to its last cell that is another."""
-        index = self.rows.index(uid)
-        if index is None or not 0 <= index - self.scroll_offset.y < self._page:
-            return
-        old, new = self._drawn.get(uid), self._row(uid)
-        if old != new:
-            y = index - self.scroll_offset.y + _HEAD
-            self.refresh(Region(0, y, _changed_width(old, new) or self.size.width, 1))
-
-    def _show_ages(self) -> None:
-        for uid in self._visible():
-            self._repaint(uid)
-
-    def _row(self, uid: str) -> Row:
-        mark = ">" if uid == self._uid else ""
-        return row(self._store.jobs[uid], self._columns, self.size.width, mark)
+    def _repaint(self) -> None:
+        """Repaint the lines that are another, each up to its last cell that is another."""
+        for y in range(_HEAD, self.size.height):
+            old, new = self._painted.get(y), self._line(y)
+            if old != new:
+                self.refresh(Region(0, y, _changed_width(old, new), 1))
 
     def on_resize(self) -> None:
         """Take the columns that fit now."""
-        self._columns = layout(self.size.width)
-        self._drawn.clear()
+        self._columns = layout(self._room)
         self._set_height()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
@@ -215,38 +210,27 @@ class JobList(ScrollView, can_focus=True):
         return max(len(self.rows), 3) + _HEAD
 
     def render_line(self, y: int) -> Strip:
+        uid, parts = self._painted[y] = self._line(y)
         base = self.rich_style
-        if y < _HEAD:
-            return self._line(heading(self._columns), self._style("head"), base)
-        if not self.rows.uids:
-            text = f"   {self._empty()}" if y == _HEAD + 1 else ""
-            return self._line(fit(text, self.size.width).rstrip(), self._style("empty"), base)
-        index = y - _HEAD + self.scroll_offset.y
-        if index >= len(self.rows):
-            return Strip.blank(self.size.width, base)
-        return self._job_line(self.rows.uids[index], base)
-
-    def _line(self, text: str, style: Style, base: Style) -> Strip:
-        return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, base)
-
-    def _job_line(self, uid: str, base: Style) -> Strip:
-        parts = self._row(uid)
-        if len(self._drawn) > 4 * self._page:
-            self._drawn.clear()
-        self._drawn[uid] = parts
-        style = base + self._style("cursor") if uid == self._uid else base
-        state = style + self._style(self._store.jobs[uid].state.look.colour)
-        segments = [Segment(parts.before, style), Segment(parts.state, state), Segment(parts.after, style)]
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+        if not uid:
+            style = base + self._style("head" if y < _HEAD else "empty")
+            segments = [Segment("".join(parts), style)]
+        else:
+            state = base + self._style(self._store.jobs[uid].state.look.colour)
+            if uid == self._uid:  # one segment: every one costs its own colours on the way to the terminal
+                segments = [Segment("".join(parts), state + self._style("cursor"))]
+            else:
+                styles = (base, state, base)
+                segments = [Segment(text, style) for text, style in zip(parts, styles, strict=True)]
+        return Strip(segments).adjust_cell_length(self._room, base)
 
     def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"job-list--{name}", partial=name not in ("head", "empty"))
+        return self.get_component_rich_style(f"job-list--{name}", partial=True)
 
 
-def _changed_width(old: Row | None, new: Row) -> int:
-    """How many cells from the left hold all that is another; 0 where that is not easy to say."""
-    if old is None or old.before != new.before or not (old.after + new.after).isascii():
-        return 0
-    before, after = ("".join(parts) for parts in (old, new))
-    last = max((i for i, (a, b) in enumerate(zip_longest(before, after)) if a != b), default=0)
-    return last + 1
+def _changed_width(old: tuple[str, Row] | None, new: tuple[str, Row]) -> int:
+    """How many cells from the left hold all that is another."""
+    before, after = ("".join(parts) for _, parts in (old or new, new))
+    if old is None or old[0] != new[0] or old[1].before != new[1].before or not after.isascii():
+        return max(cell_len(before), cell_len(after)) if old else _FAR
+    return 1 + max((i for i, (a, b) in enumerate(zip_longest(before, after)) if a != b), default=0)

@@ -1,0 +1,109 @@
+"""The whole app over a scripted backend, with every byte that it would send to a terminal."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from textual.drivers.headless_driver import HeadlessDriver
+from textual.pilot import Pilot
+
+from backend_client.contexts import ContextInfo, Contexts
+from backend_client.errors import Refused
+from backend_client.protocol import JobBackend
+from tests.scripted import ScriptedBackend
+from tui.app import TraindeckApp
+
+
+class Recorder(HeadlessDriver):
+    """A terminal that keeps what it is sent."""
+
+    is_headless = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sent: list[str] = []
+
+    def write(self, data: str) -> None:
+        self.sent.append(data)
+
+
+class Way:
+    """One way with one context, named scripted, and one that cannot be used."""
+
+    kind = "scripted"
+
+    def __init__(self, backend: JobBackend | None) -> None:
+        self.backend = backend
+
+    def contexts(self) -> Sequence[ContextInfo]:
+        return [
+            ContextInfo("scripted", self.kind, "a script"),
+            ContextInfo("other", self.kind, "another script"),
+            ContextInfo("off", self.kind, "", "switched off"),
+        ]
+
+    def current(self) -> str:
+        return "scripted"
+
+    def open(self, name: str) -> JobBackend:
+        if self.backend is None:
+            raise Refused("The script is not there.", "Write one.")
+        return self.backend if name == "scripted" else ScriptedBackend()
+
+
+class Deck:
+    """A running app and its pilot."""
+
+    def __init__(self, app: TraindeckApp, pilot: Pilot[int], backend: ScriptedBackend) -> None:
+        self.app, self.pilot, self.backend = app, pilot, backend
+
+    @property
+    def shown(self) -> str:
+        """The text on the screen."""
+        lines = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
+
+    @property
+    def sent(self) -> str:
+        return "".join(self.app._driver.sent)
+
+    async def quiet(self) -> None:
+        """Wait until nothing has been sent for three ticks."""
+        before, same = -1, 0
+        while same < 3:
+            await asyncio.sleep(self.app.tick)
+            same = same + 1 if len(self.sent) == before else 0
+            before = len(self.sent)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def until(self, what: str | Callable[[], bool], seconds: float = 10) -> None:
+        """Wait for text on the screen, or for a condition."""
+        met = what if callable(what) else lambda: what in self.shown
+        end = asyncio.get_running_loop().time() + seconds
+        while not met():
+            assert asyncio.get_running_loop().time() < end, f"not in {seconds} s: {what}\n{self.shown}"
+            await self.pilot.pause(0.01)
+
+
+@asynccontextmanager
+async def deck(
+    backend: ScriptedBackend | None,
+    *,
+    tmp_path: Path,
+    size: tuple[int, int] = (80, 24),
+    **options: Any,
+) -> AsyncIterator[Deck]:
+    """Start the app and wait for its list."""
+    contexts = Contexts([Way(backend)], tmp_path / "chosen")
+    app = TraindeckApp(contexts, context="scripted", **options)
+    app.driver_class = Recorder
+    async with app.run_test(headless=False, size=size, notifications=True) as pilot:
+        running = Deck(app, pilot, backend or ScriptedBackend())
+        if backend is not None and backend.hold_list.is_set():
+            await running.until(lambda: app.screen_stack[0].store.synced)
+            await running.quiet()
+        yield running
