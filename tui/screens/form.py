@@ -144,11 +144,13 @@ class FormScreen(Guarded, Screen[Job | None]):
         if self.spec and not self.spec.name and self._suggested:
             self.spec = msgspec.structs.replace(self.spec, name=self._suggested)
         self._draw()
-        if self.spec and not self.list.missing(self.spec):
+        missing = self.list.missing(self.spec) if self.spec else {}
+        if self.spec and not missing:
             self._ask_plan(self.spec)
         else:
             self.workers.cancel_group(self, "plan")
-            self.query_one("#yaml", Static).update("")
+            todo = f"Fill in {', '.join(missing)}" if missing else "Put right what is marked"
+            self.query_one("#yaml", Static).update(f"{todo} to see here what would be made.")
 
     @work(exclusive=True, group="plan", exit_on_error=False)
     async def _ask_plan(self, spec: JobSpec) -> None:

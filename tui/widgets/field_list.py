@@ -39,7 +39,7 @@ class FieldList(VerticalScroll, can_focus=False):
         yield Static(id="fold", markup=False)
         with Vertical(id="more"):
             yield from self._rest()
-            yield from (Static(words, classes="refused") for words in self._refusals())
+            yield Vertical(*map(Static, self._refusals()), classes="refused")
 
     def _rest(self) -> Iterator[Field]:
         return (field for name, field in self.fields.items() if name not in FIRST)

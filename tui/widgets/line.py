@@ -97,7 +97,10 @@ class Choice(Widget, can_focus=True):
 
     def render(self) -> Content:
         parts = [
-            (f"({'o' if value == self.value else ' '}) {words}   ", "bold" if value == self.value else "")
+            (
+                f"({'o' if value == self.value else ' '}) {words}   ",
+                "bold" if value == self.value else "$text-muted",
+            )
             for value, words in self.choices.items()
         ]
         return Content.assemble(*parts)
