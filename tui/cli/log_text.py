@@ -1,15 +1,17 @@
 """A log on stdout: the job's own bytes into a pipe, cleaned lines on a terminal."""
 
-import os
 import sys
 import time
 
 from backend_client.logs.text import plain
 from backend_client.protocol import Lines
-from tui.cli.out import coloured
+from tui.cli.out import coloured, columns
 
 LONGEST_UNFINISHED = 2**16
 """Bytes of an unfinished line that a terminal shows while it waits for the rest."""
+
+
+_ERASE = "\r\x1b[K"
 
 
 def stamp(nanoseconds: int) -> str:
@@ -49,17 +51,18 @@ class TerminalWriter:
     def write(self, batch: Lines) -> None:
         """Write one batch."""
         lines, times = list(batch.lines), list(batch.times)
-        out = ["\r\x1b[K"] if self.unfinished else []
-        if batch.continues and lines:
-            lines[0] = self.unfinished + lines[0]
-            times[0] = self.began or times[0]
+        out = [_ERASE] if self.unfinished else []
+        if self.unfinished and batch.continues and lines:
+            lines[0], times[0] = self.unfinished + lines[0], self.began
+        elif self.unfinished:
+            out.append(f"{self._shown(self.unfinished, self.began)}\n")
         self.unfinished = b""
         if batch.open and lines:
             self.unfinished = lines.pop()[-LONGEST_UNFINISHED:]
             self.began = times[len(lines)]
         out += [f"{self._shown(line, at)}\n" for line, at in zip(lines, times, strict=False)]
         if self.unfinished:
-            out.append(plain(self.unfinished)[0][: os.get_terminal_size(sys.stdout.fileno()).columns - 1])
+            out.append(plain(self.unfinished)[0][: columns() - 1])
         sys.stdout.write("".join(out))
 
     def _shown(self, raw: bytes, at: int) -> str:
@@ -70,5 +73,5 @@ class TerminalWriter:
     def end(self) -> None:
         """The log is over: what is unfinished stays so, on a line of its own."""
         if self.unfinished:
-            sys.stdout.write(f"\r\x1b[K{self._shown(self.unfinished, self.began)}\n")
+            sys.stdout.write(f"{_ERASE}{self._shown(self.unfinished, self.began)}\n")
             sys.stdout.flush()

@@ -87,6 +87,11 @@ def put_as(output: str, value: Any) -> bool:
     return writer is not None
 
 
+def columns() -> int:
+    """How wide the terminal is; 80 where it does not say."""
+    return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+
+
 def local_time(when: datetime) -> str:
     """A moment as a person here reads it."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when.timestamp()))
@@ -110,8 +115,6 @@ class Table:
         texts = [clean(cell, 300).ljust(width) for cell, width in zip(cells, self.widths, strict=True)]
         texts[-1] = texts[-1].rstrip()
         if sys.stdout.isatty():
-            room = os.get_terminal_size(sys.stdout.fileno()).columns - sum(
-                len(text) + 2 for text in texts[:-1]
-            )
+            room = columns() - sum(len(text) + 2 for text in texts[:-1])
             texts[-1] = clean(texts[-1], max(8, room))
         put("  ".join(paint(texts) if paint else texts).rstrip())
