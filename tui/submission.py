@@ -10,10 +10,18 @@ from textual.app import App
 from backend_client.errors import Refused, Unreachable
 from backend_client.models import Job, JobSpec
 from backend_client.models.secret import Secret
-from backend_client.protocol import JobBackend
+from backend_client.protocol import JobBackend, Notice
 from tui import drafts
 from tui.screens.ask import AskSecret
 from tui.screens.confirm import ConfirmScreen
+
+
+def by_field(notices: Iterable[Notice]) -> dict[str, str]:
+    """Field -> all that is said about it."""
+    said: dict[str, str] = {}
+    for notice in notices:
+        said[notice.field] = "; ".join(filter(None, (said.get(notice.field), notice.message)))
+    return said
 
 
 class Submission:
@@ -33,9 +41,9 @@ class Submission:
         if spec != self._spec:
             self._spec, self._key, self._secrets = spec, tokens.token_hex(16), {}
         plan = await self._backend.plan(spec)
-        if plan.errors:
-            title = "; ".join(f"{notice.field}: {notice.message}".lstrip(": ") for notice in plan.errors)
-            raise Refused(title, fields={notice.field: notice.message for notice in plan.errors})
+        if wrong := by_field(plan.errors):
+            title = "; ".join(f"{name}: {words}".removeprefix(": ") for name, words in wrong.items())
+            raise Refused(title, fields=wrong)
         if not await self._collect(app, spec.secrets):
             return None
         if plan.question and not await app.push_screen_wait(ConfirmScreen(plan.question, yes="Run")):

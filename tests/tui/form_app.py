@@ -65,7 +65,7 @@ class FormApp(App[None]):
         self.post_message(events.Paste(text))
 
 
-async def until(pilot: Pilot, condition: Callable[[], object], seconds: float = 10) -> None:
+async def until(pilot: Pilot, condition: Callable[[], object], seconds: float = 20) -> None:
     """Wait for it."""
     async with asyncio.timeout(seconds):
         while not condition():

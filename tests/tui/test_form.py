@@ -86,6 +86,19 @@ async def test_what_the_context_says_stands_at_its_field(backend: ScriptedBacken
         await until(pilot, lambda: app.below("gpus") == "")
 
 
+async def test_what_belongs_to_no_field_stands_above(backend: ScriptedBackend):
+    backend.plan_errors = (
+        Notice("", "the queue is closed"),
+        Notice("gpus", "too many"),
+        Notice("gpus", "too big"),
+    )
+    app = FormApp(backend)
+    async with app.run_test(size=SMALL) as pilot:
+        app.write(command="python a.py")
+        await until(pilot, lambda: "the queue is closed" in app.shown)
+        assert app.below("gpus") == "too many; too big"
+
+
 async def test_keys_typed_in_one_go_land_where_they_belong(backend: ScriptedBackend):
     app = FormApp(backend)
     async with app.run_test(size=SMALL) as pilot:
@@ -196,6 +209,22 @@ async def test_a_double_press_is_one_job():
         assert len(creates(backend)) == 1
 
 
+async def test_the_answer_may_come_while_something_lies_over_the_form():
+    backend = Slow()
+    app = FormApp(backend)
+    async with app.run_test(size=SMALL) as pilot:
+        app.write(command="python a.py")
+        await pilot.press("f2")
+        await until(pilot, lambda: backend.keys)
+        await pilot.press("f3")
+        await until(pilot, lambda: app.screen is not app.form)
+        backend.go.set()
+        await until(pilot, lambda: app.form._made)
+        assert app.screen is not app.form
+        await pilot.press("escape")
+        await until(pilot, lambda: app.results)
+
+
 async def test_a_lost_answer_then_f2_again_is_one_job():
     backend = Slow(losses=1)
     backend.go.set()
@@ -230,7 +259,7 @@ async def test_a_defect_takes_nothing_away(backend: ScriptedBackend):
     async with app.run_test(size=SMALL) as pilot:
         app.write(command="python a.py")
         await pilot.press("f2")
-        await until(pilot, lambda: "defect" in app.shown)
+        await until(pilot, lambda: "A defect" in app.shown)
         assert "secret words" not in app.shown
         backend.fail.clear()
         await pilot.press("f2")
@@ -300,9 +329,8 @@ async def test_refused_fields_are_told_with_the_reason(backend: ScriptedBackend)
         assert "6 more fields" in app.shown
         await pilot.press("f4")
         await until(pilot, lambda: not app.form.list.folded)
-        app.form.list.scroll_end(animate=False)
-        await until(pilot, lambda: "volumes" in app.shown)
-        assert NO_CLUSTER in " ".join(app.shown.split())
+        await pilot.press("pagedown", "pagedown")
+        await until(pilot, lambda: "volumes" in app.shown and NO_CLUSTER in " ".join(app.shown.split()))
 
 
 async def test_a_refused_value_is_never_dropped_in_silence(backend: ScriptedBackend):

@@ -27,7 +27,7 @@ from tui.bindings import Guarded, bindings
 from tui.example import example_command
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.plan import PlanScreen, plan_text
-from tui.submission import Submission
+from tui.submission import Submission, by_field
 from tui.terminal import clean, clean_block
 from tui.widgets.field import Field
 from tui.widgets.field_list import FieldList
@@ -90,6 +90,9 @@ class FormScreen(Guarded, Screen[Job | None]):
         """What the context says of the plan; `_refused`: what it said when a submit failed."""
         self._refused: dict[str, str] = {}
         self._warned: dict[str, str] = {}
+        self._trouble = ""
+        """Why the last submit failed, where no field is to blame alone."""
+        self._made: Job | None = None
         self._suggested = ""
         self._busy = False
 
@@ -121,6 +124,13 @@ class FormScreen(Guarded, Screen[Job | None]):
         problem.set_class(bool(words), "shown")
 
     def _draw(self) -> None:
+        """Every word at its field; what belongs to none, above them."""
+        loose = [
+            f"{name}: {words}".removeprefix(": ")
+            for name, words in {**self._warned, **self._planned}.items()
+            if name not in self.list.fields
+        ]
+        self._problem("\n".join([self._trouble, *loose] if self._trouble else loose))
         self.list.show({**self._planned, **self._refused, **self._wrong}, self._warned, self._remarks())
 
     def _remarks(self) -> dict[str, str]:
@@ -167,8 +177,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         self.query_one("#yaml", Static).update(plan_text(plan))
         if isinstance(plan, Plan):
             self._status(plan.place)
-            self._planned = {notice.field: notice.message for notice in plan.errors}
-            self._warned = {notice.field: notice.message for notice in plan.warnings}
+            self._planned, self._warned = by_field(plan.errors), by_field(plan.warnings)
             self.list.fields["name"].suggest(plan.name)
         else:
             self._planned = dict(plan.fields)
@@ -237,7 +246,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         """Leave without a job; asks where something was typed."""
         await self.list.settle()
         if self._busy:
-            self._problem("Still submitting: wait for the answer.")
+            self._say("Still submitting: wait for the answer.")
         elif self.list.changed:
             ask = ConfirmScreen("Throw away what you typed?", yes="Throw away", no="Keep")
             self.app.push_screen(ask, self._leave)
@@ -260,7 +269,7 @@ class FormScreen(Guarded, Screen[Job | None]):
             return
         self._busy = True
         self._refused = {}
-        self._problem("")
+        self._say("")
         self._status("submitting ...")
         self._submit(self.spec)
 
@@ -274,11 +283,23 @@ class FormScreen(Guarded, Screen[Job | None]):
     def on_form_screen_ended(self, message: Ended) -> None:
         self._busy = False
         self._status("")
-        if message.job:
-            self.dismiss(message.job)
-        elif message.error:
-            self._problem(str(message.error))
+        self._made = message.job
+        self._say(str(message.error or ""))
+        if message.error:
             self._refuse(message.error.fields)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Hand the job back, now or (help or the plan may lie over the form) as soon as the form is on top."""
+        if self._made and self.is_active:
+            self.dismiss(self._made)
+
+    def on_screen_resume(self) -> None:
+        self.call_later(self._finish)
+
+    def _say(self, trouble: str) -> None:
+        self._trouble = trouble
+        self._draw()
 
     def _refuse(self, wrong: Mapping[str, str]) -> None:
         self._refused = dict(wrong)
@@ -289,7 +310,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         """The last resort: a defect of ours must not take away what was typed."""
         if event.state == WorkerState.ERROR:
             self._busy = False
-            self._problem(f"This is a defect of traindeck ({type(event.worker.error).__name__}); try again.")
+            self._say(f"A defect of traindeck ({type(event.worker.error).__name__}): try again.")
 
 
 def free_words(capacity: Capacity) -> str:
