@@ -47,7 +47,10 @@ class Difference:
 
 
 class Store:
-    """Applies watch batches. `jobs` is the truth; `take()` says what changed since it was last asked."""
+    """Collects watch batches; `take()` applies them and says what changed.
+
+    So `jobs` changes only when a reader asks for it, and never between two lines that it draws.
+    """
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
@@ -55,10 +58,17 @@ class Store:
         self.synced = False
         """The list has been whole once."""
         self._listed: set[str] | None = None
+        self._events: list[WatchEvent] = []
         self._pending = Difference()
 
     def apply(self, events: Iterable[WatchEvent]) -> None:
-        """Take one batch of a watch."""
+        """Note one batch of a watch; the next `take()` applies it."""
+        self._events.extend(events)
+
+    def take(self) -> Difference:
+        """Apply what was noted since the last call, and say what it changed."""
+        self._pending = Difference()
+        events, self._events = self._events, []
         for event in events:
             match event:
                 case Snapshot(jobs):
@@ -76,11 +86,7 @@ class Store:
                 case Link():
                     self._pending.link |= event != self.link
                     self.link = event
-
-    def take(self) -> Difference:
-        """What changed since the last call."""
-        taken, self._pending = self._pending, Difference()
-        return taken
+        return self._pending
 
     def _put(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
