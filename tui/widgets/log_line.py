@@ -1,15 +1,16 @@
 """The two lines around a log: its title, and the one to type a search or a file name in."""
 
-from typing import ClassVar
+from collections.abc import Callable
 
-from textual.binding import Binding, BindingType
+from textual import events
 from textual.content import Content
-from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.terminal import clean
+
+Answer = Callable[[str], None]
 
 
 class LogTitle(Widget):
@@ -27,42 +28,39 @@ class LogTitle(Widget):
 
 
 class LogInput(Input):
-    """One line that asks: for a search, or for a file."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("enter", "done", show=False),
-    ]
-
-    class Left(Message):
-        """Escape."""
-
-    class Done(Message):
-        """Enter."""
+    """One line that asks: for a search, or for a file. Hidden until it does."""
 
     def __init__(self) -> None:
         super().__init__(compact=True, select_on_focus=False)
         self.cursor_blink = False
         self.display = False
-        self.saving = False
+        self._typed: Answer | None = None
+        self._done: Answer | None = None
+        self._left: Answer | None = None
 
-    def ask(self, value: str, placeholder: str, *, saving: bool) -> None:
-        """Show it and take the keys."""
-        self.saving = saving
-        self.placeholder = placeholder
-        with self.prevent(Input.Changed):
-            self.value = value
-        self.cursor_position = len(value)
+    def ask(self, value: str, placeholder: str, *, typed: Answer, done: Answer, left: Answer) -> None:
+        """Show it and take the keys: `typed` at every change, `done` with enter, `left` with escape."""
+        self._typed = None
+        self.placeholder, self.value, self.cursor_position = placeholder, value, len(value)
+        self._typed, self._done, self._left = typed, done, left
         self.display = True
-        self.focus()
+        self.screen.set_focus(self)
 
     def validate_value(self, value: str) -> str:
         return clean(value, 1000)
 
-    def action_leave(self) -> None:
-        """Never mind."""
-        self.post_message(self.Left())
+    def watch_value(self, value: str) -> None:
+        if self._typed:
+            self._typed(value)
 
-    def action_done(self) -> None:
-        """That is it."""
-        self.post_message(self.Done())
+    def on_key(self, event: events.Key) -> None:
+        """Enter and escape act at once, so that keys typed close behind them go where they belong."""
+        answer = {"enter": self._done, "escape": self._left}.get(event.key)
+        if self.screen.focused is not self:
+            self.app.post_message(events.Key(event.key, event.character))
+        elif answer:
+            answer(self.value)
+        else:
+            return
+        event.stop()
+        event.prevent_default()

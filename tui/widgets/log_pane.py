@@ -12,7 +12,6 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Input
 
 from backend_client.errors import BackendError, NotFound
 from backend_client.logs import LogBuffer, Search, follow
@@ -196,7 +195,7 @@ class LogPane(Vertical):
         if empty != view.empty:
             view.empty = empty
             if not view.buffer.end:
-                view.refresh()
+                view.redraw()
 
     def _state(self) -> str:
         view = self.view
@@ -204,7 +203,7 @@ class LogPane(Vertical):
             return self._wrong
         parts = [self._fault, str(self._hits) if self._hits else ""]
         if not view.following:
-            parts.append(f"scrolled: {view.below:,} lines below")
+            parts.append(f"scrolled: {view.below:,} line{'s' * (view.below != 1)} below")
         elif self._job and not self._fault:
             parts.append("ended" if self._ended else "following")
         return "   ".join(filter(None, parts))
@@ -216,15 +215,17 @@ class LogPane(Vertical):
         value = self._hits.search.words if self._hits else ""
         if self._hits and self._hits.search.regex:
             value = f"/{value}/"
-        self.query_one(LogInput).ask(value, "text, or /regular expression/", saving=False)
+        self.query_one(LogInput).ask(
+            value,
+            "text, or /regular expression/",
+            typed=self._search,
+            done=self._close_input,
+            left=self._leave_search,
+        )
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Search while it is typed."""
-        event.stop()
-        line = self.query_one(LogInput)
-        self._overwrite = ""
-        if not line.saving:
-            self._search(event.value)
+    def _leave_search(self, _typed: str) -> None:
+        self._drop_search()
+        self._close_input()
 
     def _search(self, typed: str) -> None:
         self._drop_search()
@@ -274,29 +275,9 @@ class LogPane(Vertical):
             self.view.set_search(self._hits.search)
         self._say()
 
-    # The line at the bottom
-
-    def on_log_input_left(self, event: LogInput.Left) -> None:
-        """Escape: no search, no file."""
-        event.stop()
-        if not self.query_one(LogInput).saving:
-            self._drop_search()
-        self._close_input()
-
-    def on_log_input_done(self, event: LogInput.Done) -> None:
-        """Enter: keep the search, or write the file."""
-        event.stop()
-        line = self.query_one(LogInput)
-        if line.saving and line.value.strip() and self._job and self._backend:
-            path = Path(line.value.strip()).expanduser().absolute()
-            self._write(path, self._job, self._backend, overwrite=str(path) == self._overwrite)
-        else:
-            self._close_input()
-
-    def _close_input(self) -> None:
-        line = self.query_one(LogInput)
-        line.display, self._overwrite = False, ""
-        self.view.focus()
+    def _close_input(self, _typed: str = "") -> None:
+        self.query_one(LogInput).display = False
+        self.screen.set_focus(self.view)
         self._say()
 
     # Other keys
@@ -329,7 +310,22 @@ class LogPane(Vertical):
 
     def action_save(self) -> None:
         if self._job:
-            self.query_one(LogInput).ask(f"{self._job.name}.log", "file to save the log to", saving=True)
+            self._overwrite = ""
+            self.query_one(LogInput).ask(
+                f"{self._job.name}.log",
+                "file to save the log to",
+                typed=self._other_file,
+                done=self._save,
+                left=self._close_input,
+            )
+
+    def _other_file(self, _typed: str) -> None:
+        self._overwrite = ""
+
+    def _save(self, typed: str) -> None:
+        if typed.strip() and self._job and self._backend:
+            path = Path(typed.strip()).expanduser().absolute()
+            self._write(path, self._job, self._backend, overwrite=str(path) == self._overwrite)
 
     @work(exclusive=True, group="save", exit_on_error=False)
     async def _write(self, path: Path, job: Job, backend: JobBackend, *, overwrite: bool) -> None:
@@ -349,7 +345,7 @@ class LogPane(Vertical):
         message.stop()
         self.app.notify(message.words, severity="error" if message.failed else "information")
         self._overwrite = message.exists
-        if not message.exists and self.query_one(LogInput).saving:
+        if not message.exists:
             self._close_input()
 
     def on_click(self, event: events.Click) -> None:

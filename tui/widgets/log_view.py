@@ -70,6 +70,7 @@ class LogView(Widget, can_focus=True):
         self._timer: Timer | None = None
         self._said = (True, 0)
         self._drawn: dict[Row, Strip] = {}
+        self._strips: list[Strip] = []
         self._theme: Styles | None = None
 
     # What comes
@@ -98,11 +99,9 @@ class LogView(Widget, can_focus=True):
         self.redraw()
 
     def redraw(self) -> None:
-        """All of it anew: the shape has changed, or the search."""
+        """Lay all of it out anew: the shape has changed, the search, or the reason for being empty."""
         self._drawn.clear()
-        self._rows = []
-        self._arrange(0)
-        self.refresh()
+        self._arrange(self.buffer.end)
 
     def set_search(self, search: Search | None, current: int = -1) -> None:
         """Mark what matches; the match in line `current` stands out."""
@@ -154,23 +153,18 @@ class LogView(Widget, can_focus=True):
         return self._bottom()
 
     def _arrange(self, changed: int) -> None:
-        """Settle what is where; repaint the rows that are other ones, or of lines from `changed` on."""
-        before, self._rows = self._rows, self._in_sight()
+        """Settle what is where; lines from `changed` on are other ones. Repaint rows that look different."""
+        self._rows = self._in_sight()
         if self._rows:
             self._place = self._rows[0]
         self._drawn = {row: self._drawn[row] for row in self._rows if row in self._drawn and row[0] < changed}
-        rows = [y for y in range(self.size.height) if self._differs(y, before, changed)]
-        if len(rows) * 2 > self.size.height or not before:
-            self.refresh()
-        elif rows:
+        before, self._strips = self._strips, [self._row(y) for y in range(self.size.height)]
+        rows = [y for y, strip in enumerate(self._strips) if before[y : y + 1] != [strip]]
+        if rows:
             self.refresh(*(Region(0, y, self.size.width, 1) for y in rows))
         if (self.following, self.below) != self._said:
             self._said = (self.following, self.below)
             self.post_message(self.Moved())
-
-    def _differs(self, y: int, before: list[Row], changed: int) -> bool:
-        old, new = before[y : y + 1], self._rows[y : y + 1]
-        return old != new or bool(new and new[0][0] >= changed)
 
     # Keys and mouse
 
@@ -239,12 +233,14 @@ class LogView(Widget, can_focus=True):
     # Drawing
 
     def on_resize(self) -> None:
+        self._strips = []
         self.redraw()
 
     def notify_style_update(self) -> None:
-        self._theme = None
-        self._drawn.clear()
         super().notify_style_update()
+        self._theme = None
+        if self._strips:
+            self.redraw()
 
     @property
     def _styles(self) -> Styles:
@@ -254,6 +250,9 @@ class LogView(Widget, can_focus=True):
         return self._theme
 
     def render_line(self, y: int) -> Strip:
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self._styles.base)
+
+    def _row(self, y: int) -> Strip:
         if y >= len(self._rows):
             return self._blank(y)
         row = self._rows[y]
@@ -269,4 +268,5 @@ class LogView(Widget, can_focus=True):
         width = self.size.width
         words = textwrap.wrap(self.empty, max(10, width - 2)) if not self._rows else []
         text = " " + words[y] if y < len(words) else ""
-        return Strip([Segment(text, self._styles.quiet)]).adjust_cell_length(width, self._styles.base)
+        style = self._styles.quiet if text else self._styles.base
+        return Strip([Segment(text.ljust(width)[:width], style)], width)
