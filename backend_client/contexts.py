@@ -116,16 +116,12 @@ class Contexts:
 
     def open(self, name: str) -> JobBackend:
         """The backend of a context. Raises NotFound, Refused for a hidden one, or what opening it raises."""
-        info, way, plain = self._find(name)
-        if info.hidden:
-            raise Refused(f"The context {info.name} cannot be used here: {info.hidden}.")
+        _, way, plain = self._usable(name)
         return way.open(plain)
 
     def choose(self, name: str) -> ContextInfo:
-        """Remember a context as the chosen one. Raises as `open`."""
-        info = self._find(name)[0]
-        if info.hidden:
-            raise Refused(f"The context {info.name} cannot be used here: {info.hidden}.")
+        """Remember a context as the chosen one. Raises as `open`, or OSError."""
+        info = self._usable(name)[0]
         self._chosen_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._chosen_file.with_name(f".{self._chosen_file.name}.{os.getpid()}")
         draft.write_text(info.name, encoding="utf-8")
@@ -137,6 +133,12 @@ class Contexts:
             return self._chosen_file.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
+
+    def _usable(self, name: str) -> tuple[ContextInfo, Way, str]:
+        found = self._find(name)
+        if found[0].hidden:
+            raise Refused(f"The context {found[0].name} cannot be used here: {found[0].hidden}.")
+        return found
 
     def _find(self, name: str, source: str = "") -> tuple[ContextInfo, Way, str]:
         everything = self._all()

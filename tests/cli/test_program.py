@@ -168,6 +168,12 @@ class TestPipes:
             watching.wait()
             watching.stdout.close()
 
+    def test_a_field_that_local_cannot_honour_is_refused_by_name(self, traindeck):
+        result = traindeck("submit", "-n", "lab", "--image", "pytorch/pytorch:2.9.0", "--", "true")
+        assert result.code == 1
+        assert "namespace" in result.err
+        assert "image" in result.err
+
 
 class TestSecrets:
     def test_the_value_reaches_the_job_and_nothing_else(self, traindeck, home):
@@ -226,6 +232,13 @@ class TestOnATerminal:
         os.write(terminal.fd, answer)
         assert terminal.end()[0] == 0
         assert traindeck("jobs", "-o", "name").out == left
+
+    def test_ctrl_c_is_an_answer_too(self, traindeck):
+        terminal = Terminal("submit", "--name", "one", "--", "true")
+        terminal.read_until(b"[y/N]")
+        os.write(terminal.fd, b"\x03")
+        assert terminal.end()[0] == 130
+        assert traindeck("jobs", "-o", "name").out == ""
 
     @pytest.mark.parametrize("term", ["dumb", ""])
     def test_the_screen_wants_a_real_terminal(self, term):

@@ -23,8 +23,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + 13
     except KeyboardInterrupt:
         return 130
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
     except Exception as error:  # noqa: BLE001  the last wall: a defect becomes a report
         from tui.cli.out import say  # noqa: PLC0415
         from tui.crash import sentence  # noqa: PLC0415
@@ -47,3 +45,5 @@ def _run(words: list[str]) -> int:
     except BackendError as error:
         complain(error)
         return error.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0

@@ -39,7 +39,7 @@ async def stop(args: argparse.Namespace, backend: JobBackend) -> int:
     if args.output == "name":
         put("\n".join(job.name for job in stopped))
     else:
-        put_as(args.output, [job_fields(job) for job in stopped])
+        put_as(args.output, lambda: [job_fields(job) for job in stopped])
     return code
 
 

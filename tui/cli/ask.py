@@ -1,5 +1,6 @@
 """Questions on the terminal. Nobody there to answer: no question."""
 
+import signal
 import sys
 
 from tui.terminal import clean
@@ -15,4 +16,8 @@ def agreed(question: str) -> bool:
     if not question or not has_person():
         return True
     print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the answer
+    try:
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    finally:
+        signal.signal(signal.SIGINT, handler)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from backend_client.errors import BackendError
 from backend_client.logs.follow import follow
@@ -72,7 +73,7 @@ async def follow_to_the_end(backend: JobBackend, ref: JobRef) -> int:
 async def _print_log(backend: JobBackend, query: LogQuery, *, timestamps: bool = False) -> None:
     writer = TerminalWriter(timestamps) if sys.stdout.isatty() else PipeWriter(timestamps)
     attempt = 0
-    async with aclosing(follow(backend, query)) as batches:  # type: ignore[type-var]
+    async with aclosing(follow(backend, query)) as batches:
         async for batch in batches:
             for item in batch:
                 if isinstance(item, Lines):
@@ -113,7 +114,7 @@ async def wait(args: argparse.Namespace, backend: JobBackend) -> int:
     except BackendError as error:
         complain(error)
         return UNKNOWN
-    if job and not put_as(args.output, job_fields(job)):
+    if job and not put_as(args.output, partial(job_fields, job)):
         say(f"{job.name}: {job.state.value}" + (f", {job.reason}" if job.reason else ""))
     return 0 if job and job.state is JobState.RUNNING else _code(job)
 

@@ -1,6 +1,7 @@
 """`jobs`, once or going on."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from backend_client.protocol import (
     Synced,
 )
 from tui.cli.find import all_jobs
-from tui.cli.out import Table, job_fields, json_text, local_time, put, put_as, say, state_text
+from tui.cli.out import Table, job_fields, json_text, local_time, put, put_as, say, state_text, yaml_text
 from tui.cli.verbs import one_of
 from tui.columns import how_far, loss_text, node_of, span
 
@@ -51,7 +52,7 @@ async def jobs(args: argparse.Namespace, backend: JobBackend) -> int:
     if args.output == "name":
         for job in found:
             put(job.name)
-    elif not put_as(args.output, [job_fields(job) for job in found]):
+    elif not put_as(args.output, lambda: [job_fields(job) for job in found]):
         _table(found, wide=args.output == "wide").put(_painted)
         if not found:
             say("There are no jobs here." if not (args.state or args.label) else "No job is like that.")
@@ -143,7 +144,7 @@ class _Watched:
             put(json_text(job_fields(job), indent=-1))
         elif self.output == "yaml":
             put("---")
-            put_as("yaml", job_fields(job))
+            put(yaml_text(job_fields(job)))
         else:
             put(job.name)
 
@@ -170,6 +171,7 @@ async def _watch(args: argparse.Namespace, backend: JobBackend, query: JobQuery)
                         watched.gone(ref.uid)
                 else:
                     _say_link(event)
+            sys.stdout.flush()
     return 0
 
 

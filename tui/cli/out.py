@@ -35,7 +35,7 @@ def complain(error: BackendError, about: str = "") -> None:
 
 def put(text: str) -> None:
     """One line, or several, of data."""
-    print(text, flush=True)  # noqa: T201
+    print(text)  # noqa: T201
 
 
 def put_block(text: str) -> None:
@@ -79,11 +79,11 @@ def yaml_text(value: object) -> str:
     return str(yaml.safe_dump(value, sort_keys=False, width=100)).rstrip("\n")
 
 
-def put_as(output: str, value: Any) -> bool:
+def put_as(output: str, value: Callable[[], Any]) -> bool:
     """Print data as JSON or YAML where that was asked for; False where a person reads it."""
     writer = {"json": json_text, "yaml": yaml_text}.get(output)
     if writer:
-        put(writer(value))
+        put(writer(value()))
     return writer is not None
 
 

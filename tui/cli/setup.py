@@ -33,7 +33,7 @@ def contexts(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
     ]
     if args.output == "name":
         put("\n".join(info.name for info in found))
-    elif not put_as(args.output, fields):
+    elif not put_as(args.output, lambda: fields):
         rows = (
             ["*" if info.name == meant else "", info.name, info.kind, info.hidden or info.about]
             for info in found
@@ -72,7 +72,7 @@ def config(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
         return _init(commented())
     settings = in_force(loaded)
     fields = {name: {"value": value, "from": origin} for name, (value, origin) in settings.items()}
-    if not put_as(args.output, fields):
+    if not put_as(args.output, lambda: fields):
         rows = ([name, toml(value), origin] for name, (value, origin) in settings.items())
         Table(["KEY", "VALUE", "FROM"], rows).put()
     return 0

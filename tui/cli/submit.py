@@ -11,7 +11,7 @@ import msgspec
 
 from backend_client.errors import Invalid, NotFound, Refused
 from backend_client.models import JobSpec
-from backend_client.models.fields import NAMES, parse_spec
+from backend_client.models.fields import DEFAULTS, NAMES, parse_spec
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend, Plan
 from tui.cli.ask import agreed
@@ -49,7 +49,8 @@ def submit_flags(parser: Parser) -> None:
             fields.add_argument(flag, dest=name, action="append", metavar=metavar, help=words)
         elif name not in ("command", "namespace"):
             flag = f"--{name.replace('_', '-')}"
-            fields.add_argument(flag, dest=name, metavar=name.upper(), help=about)
+            metavar = "N" if isinstance(getattr(DEFAULTS, name), int) else name.rpartition("_")[2].upper()
+            fields.add_argument(flag, dest=name, metavar=metavar, help=about)
     parser.stray = "; the command stands behind --"
     parser.epilog = (
         "The words behind -- are the command, as they stand. Mappings of FILE and flags are joined, all\n"
@@ -87,7 +88,7 @@ async def submit(args: argparse.Namespace, backend: JobBackend) -> int:
         from tui.cli.logs import follow_to_the_end  # noqa: PLC0415
 
         return await follow_to_the_end(backend, job.ref)
-    if not put_as(args.output, job_fields(job)):
+    if not put_as(args.output, lambda: job_fields(job)):
         put(job.name)
     return 0
 
