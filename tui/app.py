@@ -108,9 +108,9 @@ class TraindeckApp(App[int]):
     def _handle_exception(self, error: Exception) -> None:
         """Textual would print a traceback with all locals; here the program ends with one sentence."""
         if self._exception is None:
+            self.last_words = self._report(error)
             self._exception = error
             self._exception_event.set()
-            self.last_words = self._report(error)
         self._return_code = 1
         self._close_messages_no_wait()
 

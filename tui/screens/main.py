@@ -163,6 +163,10 @@ class MainScreen(JobScreen):
         """Back to the list."""
         self.query_one(JobList).focus()
 
+    def on_log_pane_back(self) -> None:
+        """From the log to the list."""
+        self.query_one(JobList).focus()
+
     def _note(self) -> None:
         rows = self.query_one(JobList).rows
         shown = f"{len(rows)} of {len(self.store.jobs)} jobs" if rows.words else ""
