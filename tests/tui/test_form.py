@@ -16,7 +16,7 @@ from tests.scripted import ScriptedBackend, make_job
 from tests.tui.form_app import NO_CLUSTER, NO_IMAGE, SMALL, WIDE, FormApp, refusing, until
 from tui import drafts
 from tui.example import example_command
-from tui.screens.form import free_words
+from tui.offers import free_words, next_name
 from tui.widgets.field_list import FIRST
 
 
@@ -422,6 +422,21 @@ async def test_run_again_is_the_same_job_with_a_new_name(backend: ScriptedBacken
 )
 def test_what_is_free_in_words(capacity: Capacity, words: str):
     assert free_words(capacity) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "suggested"),
+    [
+        ("bert-ft", ["bert-ft"], "bert-ft-2"),
+        ("bert-ft", ["bert-ft", "bert-ft-2"], "bert-ft-3"),
+        ("bert-ft-2", ["bert-ft-2", "bert-ft"], "bert-ft-3"),
+        ("train", ["train"], ""),
+        ("train-7", ["train-7"], ""),
+        ("", [], ""),
+    ],
+)
+def test_a_chosen_name_is_carried_on(name: str, names: list[str], suggested: str):
+    assert next_name(JobSpec(name=name, command=("python", "train.py")), names) == suggested
 
 
 HOSTILE = "[/x][@click=app.quit]q[/] \x1b]52;c;eA==\x07\x1b[2J\u202ee\u200bl\x00\x9b31m"

@@ -1,7 +1,6 @@
 """The job form: fill in, see what would be made, submit. Nothing typed is lost by a failure."""
 
 import asyncio
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,12 +18,11 @@ from textual.worker import Worker, WorkerState
 
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
-from backend_client.models.fields import parse_field, suggest_name
-from backend_client.protocol import Capacity, JobBackend, JobQuery, Plan, Scope, Use
-from tui import drafts
+from backend_client.models.fields import parse_field
+from backend_client.protocol import Capacity, JobBackend, Plan, Scope
 from tui.actions import Where
 from tui.bindings import Guarded, bindings
-from tui.example import example_command
+from tui.offers import Offers, free_words, load_offers
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.plan import PlanScreen, plan_text
 from tui.submission import Submission, by_field
@@ -59,10 +57,9 @@ class FormScreen(Guarded, Screen[Job | None]):
 
     @dataclass
     class Offered(Message):
-        """What was written before, and the names of the jobs there are (None: not known)."""
+        """What there is to offer."""
 
-        kept: drafts.Drafts
-        names: list[str] | None
+        offers: Offers
 
     @dataclass
     class Counted(Message):
@@ -187,34 +184,18 @@ class FormScreen(Guarded, Screen[Job | None]):
 
     @work(group="offers", exit_on_error=False)
     async def _load_offers(self) -> None:
-        kept = await asyncio.to_thread(drafts.load)
-        try:
-            names = [job.name for job in (await self.backend.list(JobQuery())).items]
-        except BackendError:
-            self.post_message(self.Offered(kept, None))
-        else:
-            self.post_message(self.Offered(kept, names))
+        self.post_message(self.Offered(await load_offers(self.backend, self.old)))
 
     def on_form_screen_offered(self, message: Offered) -> None:
-        for name in message.kept.keys() & self.list.fields.keys():
-            self.list.fields[name].offer(message.kept[name])
-        if self.old:
-            self._suggest_like(self.old, message.names or [])
-        elif message.names == [] and not any(message.kept.values()):
-            self._offer_example()
-
-    def _suggest_like(self, old: JobSpec, names: list[str]) -> None:
-        """A name of a person's own choice is carried on: bert-ft, bert-ft-2."""
-        base = re.sub(r"-\d+$", "", old.name)
-        if base and base != suggest_name(old.command):
-            self._suggested = suggest_name((base,), [*names, old.name])
-            self.list.fields["name"].suggest(self._suggested)
+        offers = message.offers
+        for name in offers.kept.keys() & self.list.fields.keys():
+            self.list.fields[name].offer(offers.kept[name])
+        if offers.name:
+            self._suggested = offers.name
+            self.list.fields["name"].suggest(offers.name)
             self._review()
-
-    def _offer_example(self) -> None:
-        """Only where jobs run among this machine's own files, and nothing was typed yet."""
-        if self.backend.fields["image"].use == Use.REFUSED and not self.list.changed:
-            self.list.fields["command"].begin(example_command())
+        if offers.command and not self.list.changed:
+            self.list.fields["command"].begin(offers.command)
 
     @work(group="capacity", exit_on_error=False)
     async def _load_capacity(self) -> None:
@@ -290,7 +271,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         self._finish()
 
     def _finish(self) -> None:
-        """Hand the job back, now or (help or the plan may lie over the form) as soon as the form is on top."""
+        """Hand the job back; not before the form is on top (help or the plan may lie over it)."""
         if self._made and self.is_active:
             self.dismiss(self._made)
 
@@ -311,15 +292,3 @@ class FormScreen(Guarded, Screen[Job | None]):
         if event.state == WorkerState.ERROR:
             self._busy = False
             self._say(f"A defect of traindeck ({type(event.worker.error).__name__}): try again.")
-
-
-def free_words(capacity: Capacity) -> str:
-    """What is free, to stand beside the number of GPUs."""
-    if capacity.hidden:
-        return f"free: not known ({capacity.hidden})"
-    if not capacity.total:
-        return "there are none here"
-    words = f"{capacity.free} of {capacity.total} free"
-    if len(capacity.pools) > 1:
-        words += " (" + ", ".join(f"{p.product} {p.free}/{p.total}" for p in capacity.pools) + ")"
-    return words
