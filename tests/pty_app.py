@@ -31,6 +31,10 @@ class PtyApp:
         if self.exit_code is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
+        self.close()
+
+    def close(self) -> None:
+        """Hang up the terminal."""
         os.close(self._fd)
 
     def keys(self, text: str) -> None:
