@@ -1,5 +1,6 @@
 """Every verb over a scripted backend: what it asks for, prints and ends with."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ import yaml
 
 from backend_client.errors import Conflict, Forbidden, Unreachable
 from backend_client.models import Event, JobState, Progress
-from backend_client.protocol import Notice
+from backend_client.protocol import Notice, Page
 from tests.scripted import attempt, make_job
 from tui.cli.verbs import VERBS
 
@@ -348,6 +349,10 @@ class TestLogs:
         assert (query.tail, query.attempt, query.follow) == (7, 2, False)
         assert timedelta(minutes=4) < datetime.now(UTC) - query.since < timedelta(minutes=6)
 
+    def test_an_empty_log_says_why(self, cli, backend):
+        backend.put(make_job("a", JobState.QUEUED, reason="waits for 2 GPUs"))
+        assert cli("logs", "a") == (0, "", "a has printed nothing: waits for 2 GPUs (Queued)\n")
+
 
 class TestWait:
     @pytest.mark.parametrize(
@@ -462,6 +467,18 @@ class TestDefects:
         assert "RuntimeError: *** *** token=*** ***" in text
         assert "in submit" in text
         assert not [word for word in ("0123456789", "from-a-secret", "tok123", "hf_abc") if word in text]
+
+    def test_a_defect_that_nobody_waits_for_is_told_too(self, cli, backend, home):
+        async def broken(query, *, after=""):
+            asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+            await asyncio.sleep(0)
+            return Page(())
+
+        backend.list = broken
+        result = cli("jobs")
+        assert result.code == 0
+        assert "Traceback" not in result.err
+        assert "ZeroDivisionError" in next((home / "state/traindeck/crash").iterdir()).read_text()
 
     def test_no_report_where_nothing_can_be_written(self, cli, backend, home):
         (home / "state").write_text("a file")

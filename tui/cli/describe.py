@@ -75,5 +75,5 @@ def _progress(job: Job) -> str:
 def _attempt(attempt: Attempt) -> str:
     rank = f"rank {attempt.rank}" if attempt.rank else ""
     process = attempt.pod or (f"pid {attempt.pid}" if attempt.pid else "")
-    words = (str(attempt.number), rank, attempt.node, process, how_ended(attempt), attempt.reason)
+    words = (str(attempt.number), rank, attempt.node, process, attempt.reason or how_ended(attempt))
     return "  ".join(filter(None, words))

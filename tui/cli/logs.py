@@ -53,7 +53,8 @@ async def logs(args: argparse.Namespace, backend: JobBackend) -> int:
         since=datetime.now(UTC) - timedelta(seconds=args.since) if args.since else None,
         attempt=args.attempt,
     )
-    await _print_log(backend, query, timestamps=args.timestamps)
+    if not await _print_log(backend, query, timestamps=args.timestamps):
+        say(f"{job.name} has printed nothing{': ' if job.reason else ''}{job.reason} ({job.state.value})")
     return 0
 
 
@@ -70,13 +71,15 @@ async def follow_to_the_end(backend: JobBackend, ref: JobRef) -> int:
         raise
 
 
-async def _print_log(backend: JobBackend, query: LogQuery, *, timestamps: bool = False) -> None:
+async def _print_log(backend: JobBackend, query: LogQuery, *, timestamps: bool = False) -> bool:
+    """True where there was anything to print."""
     writer = TerminalWriter(timestamps) if sys.stdout.isatty() else PipeWriter(timestamps)
-    attempt = 0
+    attempt, something = 0, False
     async with aclosing(follow(backend, query)) as batches:
         async for batch in batches:
             for item in batch:
                 if isinstance(item, Lines):
+                    something = True
                     writer.write(item)
                 elif isinstance(item, Gap):
                     say(f"-- lines are missing here: {item.why}")
@@ -86,6 +89,7 @@ async def _print_log(backend: JobBackend, query: LogQuery, *, timestamps: bool =
                     attempt = item.source.attempt
             sys.stdout.flush()
     writer.end()
+    return something
 
 
 def wait_flags(parser: argparse.ArgumentParser) -> None:

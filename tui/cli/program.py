@@ -83,11 +83,20 @@ async def _with_backend(
     args: argparse.Namespace,
     contexts: Contexts,
 ) -> int:
+    asyncio.get_running_loop().set_exception_handler(_report)
     backend = contexts.open(meant(contexts, args))
     try:
         return await function(args, backend)
     finally:
         await backend.aclose()
+
+
+def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A defect in a task that nobody waits for: asyncio would print its traceback."""
+    from tui.crash import sentence  # noqa: PLC0415  not on the way of a start
+
+    if "exception" in context:
+        say(sentence(context["exception"]))
 
 
 def _screen(contexts: Contexts, args: argparse.Namespace, settings: Settings, *, read_only: bool) -> int:
