@@ -92,7 +92,7 @@ def draw(line: Line, row: int, shape: Shape, styles: Styles, spans: Spans | None
     if shape.wrap:
         starts = [*cuts(text, shape.room), cell_len(text)]
         start, stop = starts[row], starts[row + 1]
-    cells = Strip(Segment(piece, style) for piece, style in pieces).crop(start, stop)
+    cells = Strip(Segment(piece, style) for piece, style in pieces if piece).crop(start, stop)
     prefix = _prefix(line, shape, styles) if row == 0 else [Segment(" " * shape.prefix, styles.base)]
     strip = Strip([*prefix, *cells], shape.prefix + cells.cell_length)
     return strip.adjust_cell_length(shape.width, styles.base).simplify()

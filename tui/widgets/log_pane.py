@@ -35,6 +35,11 @@ _TAIL = 2_000
 _COPY_AT_MOST = 70_000
 
 
+def _start(job: Job) -> tuple[object, ...]:
+    """Another one where the job was started again."""
+    return job.state, job.restarts, len(job.attempts)
+
+
 class LogPane(Vertical):
     """Follows the log of the job that `show` names. Whatever goes wrong is said in words; the lines stay."""
 
@@ -118,7 +123,7 @@ class LogPane(Vertical):
             self._timer.stop()
             self._timer = None
         if job and self._job and job.ref.key == self._job.ref.key and backend is self._backend:
-            again = self._ended and not job.ended and job.state is not self._job.state
+            again = self._ended and not job.ended and _start(job) != _start(self._job)
             self._job = job
             if not again:
                 self._say()
@@ -203,7 +208,8 @@ class LogPane(Vertical):
             return self._wrong
         parts = [self._fault, str(self._hits) if self._hits else ""]
         if not view.following:
-            parts.append(f"scrolled: {view.below:,} line{'s' * (view.below != 1)} below")
+            below = f"scrolled: {view.below:,} line{'s' * (view.below != 1)} below"
+            parts.append(below if view.below else "at the end, not following")
         elif self._job and not self._fault:
             parts.append("ended" if self._ended else "following")
         return "   ".join(filter(None, parts))

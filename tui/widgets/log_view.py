@@ -48,7 +48,7 @@ class LogView(Widget, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log-view--quiet", "log-view--match", "log-view--current"}
 
     class Moved(Message):
-        """It follows now, or does not; or another number of lines is below."""
+        """It may follow now, or not; lines may have come, or another number of them is below."""
 
     def __init__(self, buffer: LogBuffer | None = None) -> None:
         super().__init__()
@@ -68,7 +68,6 @@ class LogView(Widget, can_focus=True):
         self._changed: int | None = None
         self._flushed = 0.0
         self._timer: Timer | None = None
-        self._said = (True, 0)
         self._drawn: dict[Row, Strip] = {}
         self._strips: list[Strip] = []
         self._theme: Styles | None = None
@@ -162,9 +161,7 @@ class LogView(Widget, can_focus=True):
         rows = [y for y, strip in enumerate(self._strips) if before[y : y + 1] != [strip]]
         if rows:
             self.refresh(*(Region(0, y, self.size.width, 1) for y in rows))
-        if (self.following, self.below) != self._said:
-            self._said = (self.following, self.below)
-            self.post_message(self.Moved())
+        self.post_message(self.Moved())
 
     # Keys and mouse
 
