@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import ClassVar
 
 from textual import events
 from textual.app import App
+from textual.binding import BindingType
 from textual.pilot import Pilot
 
 from backend_client.models import JobSpec
@@ -35,6 +37,7 @@ class FormApp(App[None]):
     """Shows the form; `results` gets what it hands back."""
 
     CSS_PATH = WIDGETS / "footer.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [("q", "quit", "quit")]
 
     def __init__(self, backend: JobBackend, spec: JobSpec | None = None) -> None:
         super().__init__()

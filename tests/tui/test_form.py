@@ -159,6 +159,16 @@ async def test_leaving_asks_only_where_something_was_typed(backend: ScriptedBack
         await until(pilot, lambda: app.results == [None])
 
 
+async def test_a_letter_beside_the_fields_throws_nothing_away(backend: ScriptedBackend):
+    app = FormApp(backend)
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("x", "tab", "q", "space")
+        await until(pilot, lambda: "(o) until you stop it" in app.shown)
+        assert app.form.list.fields["name"].text == "x"
+        assert app.screen is app.form
+        assert "f1 help" in app.shown
+
+
 async def test_a_failed_submit_keeps_the_form_and_is_said(backend: ScriptedBackend):
     backend.fail["create"] = Conflict("bert is taken.", "Choose another name.", fields={"name": "is taken"})
     app = FormApp(backend)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
@@ -209,6 +209,15 @@ class FormScreen(Guarded, Screen[Job | None]):
             self.list.fields["gpus"].note(free_words(message.capacity))
 
     # Keys
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter that no field takes does nothing: the whole program's `q` must not throw the form away."""
+        if event.is_printable and event.key != "space":
+            event.stop()
+
+    async def action_form_help(self) -> None:
+        """The keys of the form; `?` is a letter here."""
+        await self.run_action("app.help")
 
     def action_more(self) -> None:
         """Show or fold the rest of the fields."""
