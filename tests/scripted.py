@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from backend_client.errors import BackendError, Conflict, NotFound
+from backend_client.contexts import ContextInfo
+from backend_client.errors import BackendError, Conflict, NotFound, Refused
 from backend_client.models import Attempt, Event, Job, JobRef, JobSpec, JobState
 from backend_client.models.fields import NAMES, spec_fields, suggest_name
 from backend_client.models.secret import Secret
@@ -24,6 +25,7 @@ from backend_client.protocol import (
     Gone,
     GpuPool,
     Identity,
+    JobBackend,
     JobQuery,
     Lines,
     Link,
@@ -248,3 +250,27 @@ class ScriptedBackend:
 def attempt(number: int = 1, **more: Any) -> Attempt:
     """One start that ended with exit code 1, unless `more` says otherwise."""
     return Attempt(**{"number": number, "node": "gpu-7", "pid": 4242, "exit_code": 1, **more})
+
+
+class Way:
+    """One way with one context, named scripted, and one that cannot be used."""
+
+    kind = "scripted"
+
+    def __init__(self, backend: JobBackend | None) -> None:
+        self.backend = backend
+
+    def contexts(self) -> Sequence[ContextInfo]:
+        return [
+            ContextInfo("scripted", self.kind, "a script"),
+            ContextInfo("other", self.kind, "another script"),
+            ContextInfo("off", self.kind, "", "switched off"),
+        ]
+
+    def current(self) -> str:
+        return "scripted"
+
+    def open(self, name: str) -> JobBackend:
+        if self.backend is None:
+            raise Refused("The script is not there.", "Write one.")
+        return self.backend if name == "scripted" else ScriptedBackend()

@@ -10,8 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Button, DataTable, Input, Label, OptionList, Static, TextArea
 
 from backend_client.contexts import Contexts
-from tests.scripted import ScriptedBackend, make_jobs
-from tests.tui.deck import Way
+from tests.scripted import ScriptedBackend, Way, make_jobs
 from tests.tui.test_hostile import EVERYTHING
 from tui import app as program
 from tui.settings.model import Settings

@@ -1,7 +1,7 @@
 """The whole app over a scripted backend, with every byte that it would send to a terminal."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,8 @@ from typing import Any
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.pilot import Pilot
 
-from backend_client.contexts import ContextInfo, Contexts
-from backend_client.errors import Refused
-from backend_client.protocol import JobBackend
-from tests.scripted import ScriptedBackend
+from backend_client.contexts import Contexts
+from tests.scripted import ScriptedBackend, Way
 from tui.app import TraindeckApp
 
 
@@ -27,30 +25,6 @@ class Recorder(HeadlessDriver):
 
     def write(self, data: str) -> None:
         self.sent.append(data)
-
-
-class Way:
-    """One way with one context, named scripted, and one that cannot be used."""
-
-    kind = "scripted"
-
-    def __init__(self, backend: JobBackend | None) -> None:
-        self.backend = backend
-
-    def contexts(self) -> Sequence[ContextInfo]:
-        return [
-            ContextInfo("scripted", self.kind, "a script"),
-            ContextInfo("other", self.kind, "another script"),
-            ContextInfo("off", self.kind, "", "switched off"),
-        ]
-
-    def current(self) -> str:
-        return "scripted"
-
-    def open(self, name: str) -> JobBackend:
-        if self.backend is None:
-            raise Refused("The script is not there.", "Write one.")
-        return self.backend if name == "scripted" else ScriptedBackend()
 
 
 class Deck:
