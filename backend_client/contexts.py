@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused
-from backend_client.models.fields import nearest
+from backend_client.models.names import nearest
 from backend_client.protocol import JobBackend
 
 

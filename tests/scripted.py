@@ -12,7 +12,8 @@ import msgspec
 from backend_client.contexts import ContextInfo
 from backend_client.errors import BackendError, Conflict, NotFound, Refused
 from backend_client.models import Attempt, Event, Job, JobRef, JobSpec, JobState
-from backend_client.models.fields import NAMES, spec_fields, suggest_name
+from backend_client.models.fields import NAMES, spec_fields
+from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
 from backend_client.protocol import (
     Ask,

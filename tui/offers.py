@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from backend_client.errors import BackendError
 from backend_client.models import JobSpec
-from backend_client.models.fields import suggest_name
+from backend_client.models.names import suggest_name
 from backend_client.protocol import Capacity, JobBackend, JobQuery, Use
 from tui import drafts
 from tui.example import example_command

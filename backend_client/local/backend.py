@@ -15,7 +15,8 @@ from backend_client.local.record import events as events_of
 from backend_client.local.store import Store, user
 from backend_client.local.watch import ended, watch
 from backend_client.models import Event, Job, JobRef, JobSpec, JobState
-from backend_client.models.fields import duration_text, suggest_name
+from backend_client.models.fields import duration_text
+from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
 from backend_client.protocol import (
     Ask,

@@ -23,7 +23,8 @@ from backend_client.local.devices import PACKAGES
 from backend_client.local.record import NEW
 from backend_client.local.store import Store, user
 from backend_client.models import JobSpec
-from backend_client.models.fields import set_fields, suggest_name
+from backend_client.models.fields import set_fields
+from backend_client.models.names import suggest_name
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from backend_client.local.supervisor import main; main()"

@@ -2,7 +2,7 @@
 
 from backend_client.errors import Conflict, NotFound
 from backend_client.models import Job
-from backend_client.models.fields import nearest
+from backend_client.models.names import nearest
 from backend_client.protocol import JobBackend, JobQuery
 
 

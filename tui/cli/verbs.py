@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
-from backend_client.models.fields import nearest, parse_field
+from backend_client.models.fields import parse_field
+from backend_client.models.names import nearest
 from tui.terminal import clean
 
 

@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 from typing_extensions import TypedDict
 
-from backend_client.models.fields import nearest
+from backend_client.models.names import nearest
 from tui.actions import ACTIONS
 from tui.settings.model import Settings, describe, imposed, keys
 from tui.settings.start import PREFIX, Loaded
