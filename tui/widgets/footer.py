@@ -18,7 +18,7 @@ def place_of(screen: Screen[object]) -> Where:
 
 
 def fitting(items: Sequence[Action], keys: Mapping[str, str], width: int) -> list[tuple[str, str]]:
-    """(key, words) of the actions that fit into a line; the last one is help, by the place's own key for it."""
+    """(key, words) of the actions that fit into a line; the last is help, by the place's own key for it."""
     pairs = [(shown_key(a, keys), a.words) for a in items if a.footer and a.words != "help"]
     last = [(shown_key(a, keys), a.words) for a in items if a.words == "help"][:1]
     room = width - 1 - sum(len(key) + len(words) + 3 for key, words in last)
