@@ -89,7 +89,10 @@ def _log(folder: Path) -> list[tuple[str, str, str]]:
 def _listing(root: Path, count: int = 10_000) -> tuple[str, str, str]:
     backend = LocalBackend(root)
     record = {
-        **{"owner": "me", "created": disk.now(), "finished": disk.now(), "state": "Succeeded"},
+        "owner": "me",
+        "created": disk.now(),
+        "finished": disk.now(),
+        "state": "Succeeded",
         "spec": {"name": "bert-ft", "command": ["python", "train.py"], "workdir": "/home/me"},
     }
     for number in range(count):
