@@ -117,13 +117,13 @@ def _command(job: Job) -> str:
 
 def layout(width: int) -> tuple[Column, ...]:
     """The columns that fit. 80 cells hold the six that matter; more cells hold more columns."""
-    wide = width >= 160
+    name, progress = (32, 36) if width >= 160 else (24, 30) if width >= 110 else (16, 20)
     columns = [
-        Column("NAME", 32 if wide else 24 if width >= 100 else 16, lambda job, _: clean(job.name, 80), gap=0),
+        Column("NAME", name, lambda job, _: clean(job.name, 80), gap=0),
         Column("STATE", 10, lambda job, _: job.state.value, gap=1),
         Column("GPUS", 4, lambda job, _: _gpus(job), right=True, gap=1),
         Column("AGE", 5, lambda job, now: span((now - job.created).total_seconds()), right=True),
-        Column("PROGRESS", 36 if wide else 20, how_far),
+        Column("PROGRESS", progress, how_far),
         Column("LOSS", 6, lambda job, _: _loss(job), gap=1),
     ]
     more = [
