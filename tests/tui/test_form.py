@@ -13,10 +13,12 @@ from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
 from backend_client.protocol import Capacity, GpuPool, Notice
 from tests.scripted import ScriptedBackend, make_job
+from tests.tui.deck import deck
 from tests.tui.form_app import NO_CLUSTER, NO_IMAGE, SMALL, WIDE, FormApp, refusing, until
 from tui import drafts
 from tui.example import example_command
 from tui.offers import free_words, next_name
+from tui.screens.form import FormScreen
 from tui.widgets.field_list import FIRST
 
 
@@ -157,6 +159,17 @@ async def test_leaving_asks_only_where_something_was_typed(backend: ScriptedBack
         assert app.form.list.fields["name"].text == "x"
         await pilot.press("backspace", "escape")
         await until(pilot, lambda: app.results == [None])
+
+
+async def test_a_step_to_the_next_field_costs_few_bytes(backend: ScriptedBackend, tmp_path: Path):
+    async with deck(backend, tmp_path=tmp_path, size=(200, 50)) as running:
+        running.app.push_screen(FormScreen(backend))
+        await running.until(lambda: "4 of 4 free" in running.sent)
+        await running.quiet()
+        before = len(running.sent)
+        await running.press("tab")
+        await running.quiet()
+        assert 0 < len(running.sent) - before < 4000
 
 
 async def test_a_letter_beside_the_fields_throws_nothing_away(backend: ScriptedBackend):

@@ -12,7 +12,9 @@ from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
@@ -47,6 +49,8 @@ class FormScreen(Guarded, Screen[Job | None]):
     ]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012  # Textual's own spelling
     where = Where.FORM
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """As Textual's, but a step to the next field does not paint the whole screen anew."""
 
     @dataclass
     class Planned(Message):
