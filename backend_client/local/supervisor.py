@@ -239,7 +239,8 @@ def main() -> None:
     adopt_orphans()
     supervisor = Supervisor(root, uid, live, orders)
     supervisor.accept()
-    os.write(1, b"ready\n")
+    with contextlib.suppress(BrokenPipeError):  # the client may be dead by now; the job is not
+        os.write(1, b"ready\n")
     _silence()
     _guarded(supervisor, supervisor.run)
 
