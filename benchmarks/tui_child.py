@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backend_client.contexts import Contexts
 from backend_client.models import JobState, Progress
-from backend_client.protocol import Scope, WatchEvent
+from backend_client.protocol import Scope, Snapshot, Synced, WatchEvent
 from tests.scripted import ScriptedBackend, Way, make_job, make_jobs
 from tui.app import TraindeckApp
 
@@ -18,20 +18,28 @@ LAST = "the-last-one"
 
 
 class Many(ScriptedBackend):
-    """Makes its jobs when they are asked for, as a real backend parses them; the last goes on top."""
+    """Makes its jobs page by page, as a real backend parses them; the last one goes on top."""
 
     def __init__(self, count: int, rate: int = 0) -> None:
         super().__init__()
         self.count, self.rate = count, rate
 
-    async def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
-        made = [*make_jobs(self.count), make_job(LAST, JobState.FAILED, created=datetime.now(UTC))]
-        self.jobs = {job.ref.uid: job for job in made}
+    async def watch(self, _scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
+        for start in range(0, self.count, 500):
+            page = make_jobs(min(self.count, start + 500), start)
+            self.jobs.update((job.ref.uid, job) for job in page)
+            yield [Snapshot(tuple(page))]
+            await asyncio.sleep(0)
+        last = make_job(LAST, JobState.FAILED, created=datetime.now(UTC))
+        self.jobs[last.ref.uid] = last
+        yield [Snapshot((last,)), Synced()]
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.step)
         if self.rate:
             self.churning = asyncio.create_task(self.churn())
-        async for events in super().watch(scopes):
-            yield events
+        queue: asyncio.Queue[Sequence[WatchEvent]] = asyncio.Queue()
+        self._watchers.append(queue)
+        while True:
+            yield await queue.get()
 
     def step(self) -> None:
         """Change one row."""

@@ -64,8 +64,8 @@ def make_job(name: str = "bert-ft", state: JobState = JobState.RUNNING, **more: 
     return Job(ref=ref, state=state, spec=more.pop("spec", spec), created=created, **more)
 
 
-def make_jobs(count: int) -> list[Job]:
-    """Many jobs in all states, the newest first."""
+def make_jobs(count: int, start: int = 0) -> list[Job]:
+    """Many jobs in all states, the newest first: those numbered `start` to `count`."""
     states = list(JobState)
     now = datetime.now(UTC)
     return [
@@ -77,7 +77,7 @@ def make_jobs(count: int) -> list[Job]:
             created=now - timedelta(minutes=n),
             reason="" if states[n % len(states)] in _LIVE else f"waits for {n % 9} GPUs",
         )
-        for n in range(count)
+        for n in range(start, count)
     ]
 
 

@@ -22,6 +22,7 @@ from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
 from tui.actions import ACTIONS, Where, actions
 from tui.bindings import bindings
+from tui.picture import without_addresses
 from tui.screens.main import MainScreen
 from tui.settings.model import Settings
 from tui.terminal import clean, over_ssh
@@ -38,6 +39,7 @@ class TraindeckApp(App[int]):
 
     CSS_PATH: ClassVar[list[str | PurePath]] = [
         _HERE / "app.tcss",
+        _HERE / "screens/main.tcss",
         *sorted(_HERE.glob("widgets/*.tcss")),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.APP)]
@@ -67,15 +69,20 @@ class TraindeckApp(App[int]):
         self._wall = Wall()
         self._ways_out = contextlib.ExitStack()
         self.add_mode(self.DEFAULT_MODE, partial(MainScreen, context))
+        self._take_theme(self.settings.theme)
+
+    def _take_theme(self, name: str) -> None:
+        """Before the stylesheets are read: a change of theme reads them all again."""
+        self.register_theme(DARK)
+        known = name if name in self.available_themes else DARK.name
+        self.set_reactive(TraindeckApp.theme, known)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._wall]
 
     def on_mount(self) -> None:
         self.animation_level = "none"
-        self.register_theme(DARK)
-        wanted = self.settings.theme or DARK.name
-        self.theme = wanted if wanted in self.available_themes else DARK.name
         self.set_keymap(dict(self.keys))
         if not self.is_headless:
             self._watch_the_ways_out()
@@ -142,6 +149,10 @@ class TraindeckApp(App[int]):
         super().notify(
             clean(message, 600), title=clean(title, 100), severity=severity, timeout=timeout, markup=False
         )
+
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """As Textual's; the picture fetches nothing when it is opened."""
+        return without_addresses(super().export_screenshot(title=title, simplify=simplify))
 
     # Actions
 

@@ -44,10 +44,10 @@ class Deck:
         return "".join(self.app._driver.sent)
 
     async def quiet(self) -> None:
-        """Wait until nothing has been sent for three ticks."""
+        """Wait until nothing has been sent for a while, longer than a tick and a log's opening."""
         before, same = -1, 0
         while same < 3:
-            await asyncio.sleep(self.app.tick)
+            await asyncio.sleep(0.05)
             same = same + 1 if len(self.sent) == before else 0
             before = len(self.sent)
 
@@ -75,6 +75,7 @@ async def deck(
     contexts = Contexts([Way(backend)], tmp_path / "chosen")
     app = TraindeckApp(contexts, context="scripted", **options)
     app.driver_class = Recorder
+    app.tick = 0.02
     async with app.run_test(headless=False, size=size, notifications=True) as pilot:
         running = Deck(app, pilot, backend or ScriptedBackend())
         if backend is not None and backend.hold_list.is_set():

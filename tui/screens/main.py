@@ -30,7 +30,6 @@ _RETRY_AT_MOST = 60.0
 class MainScreen(JobScreen):
     """Opens its context after the first frame; whatever happens to the network, what was seen stays."""
 
-    CSS_PATH = "main.tcss"
     AUTO_FOCUS = "JobList"
 
     class Counted(Message):
@@ -149,10 +148,13 @@ class MainScreen(JobScreen):
             else "No jobs yet. n makes one; the example trains in a minute."
         )
 
-    def on_job_list_pointed(self, message: JobList.Pointed) -> None:
-        """The log follows the cursor."""
+    def on_job_list_pointed(self) -> None:
+        """The log follows the cursor, when the list is painted."""
+        self.call_after_refresh(self._show_log)
+
+    def _show_log(self) -> None:
         if self.backend:
-            self.query_one(LogPane).show(message.job, self.backend)
+            self.query_one(LogPane).show(self.job, self.backend)
 
     def on_filter_line_typed(self, message: FilterLine.Typed) -> None:
         """The list follows the typing."""

@@ -60,10 +60,6 @@ class JobList(ScrollView, can_focus=True):
     class Pointed(Message):
         """The cursor stands on another job (or none), or its job has changed."""
 
-        def __init__(self, job: Job | None) -> None:
-            super().__init__()
-            self.job = job
-
     def __init__(self, store: Store, empty: Callable[[], str]) -> None:
         """`empty` says in words why there is nothing to see."""
         super().__init__()
@@ -94,7 +90,7 @@ class JobList(ScrollView, can_focus=True):
         else:
             self._repaint()
         if self._uid in difference.changed:
-            self.post_message(self.Pointed(self.job))
+            self.post_message(self.Pointed())
 
     def set_filter(self, text: str) -> None:
         """Show only the jobs that have all these words."""
@@ -140,7 +136,7 @@ class JobList(ScrollView, can_focus=True):
         if uid != self._uid:
             self._uid = uid
             self._repaint()
-            self.post_message(self.Pointed(self.job))
+            self.post_message(self.Pointed())
 
     # Keys and mouse
 
