@@ -22,11 +22,12 @@ class Hits:
         """Lines before this one were searched."""
         self.more = False
         """True where there are matches that are not counted, in older lines."""
-        self.done = False
+        self.done = self.busy = False
         self.current = -1
 
     async def look(self, buffer: LogBuffer) -> None:
         """Search what was not searched yet, the newest lines first; keys are served between the blocks."""
+        self.busy = True
         since, closed, parts, count = self.upto, buffer.closed, [], len(self.numbers)
         turn = time.monotonic()
         for first, block in buffer.blocks():
@@ -38,14 +39,14 @@ class Hits:
             if count > CAP:
                 self.more = True
                 break
-            if first <= since:
+            if first <= since or self.search.slow:
                 break
             if time.monotonic() - turn > _AT_ONCE:
                 await asyncio.sleep(0)
                 turn = time.monotonic()
         self.numbers += [number for part in reversed(parts) for number in part]
         del self.numbers[: max(0, len(self.numbers) - CAP)]
-        self.upto, self.done = closed, True
+        self.upto, self.done, self.busy = closed, True, False
 
     def nearest(self, visible: Sequence[int]) -> int:
         """The match to begin with: the last one at or above the end of the screen, else the first; -1."""

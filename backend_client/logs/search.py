@@ -7,6 +7,8 @@ CAP = 10_000
 """More lines than this are not counted."""
 _PATIENCE = 2.0
 """Seconds that a regular expression may take for one block."""
+_GLANCE = 0.02
+"""Seconds that it may take for a line on the screen."""
 
 
 class Search:
@@ -23,7 +25,7 @@ class Search:
         self.words = words
         self.regex = regex
         self.slow = False
-        """True once the expression was given up for a block: some lines were not searched."""
+        """True once the expression was given up: some lines were not searched."""
         try:
             self._text: Any = engine.compile(words if regex else engine.escape(words), flags)
         except engine.error as error:
@@ -55,9 +57,12 @@ class Search:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """(start, end) of every match in one line."""
+        if self.slow:
+            return []
         try:
-            return [match.span() for match in self._text.finditer(text, timeout=0.02) if match[0]]
+            return [match.span() for match in self._text.finditer(text, timeout=_GLANCE) if match[0]]
         except TimeoutError:
+            self.slow = True
             return []
 
 

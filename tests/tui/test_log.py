@@ -168,15 +168,17 @@ async def test_save_asks_before_it_overwrites(tmp_path):
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
         saved.write_bytes(b"precious")
         await running.press("S", "enter")
-        await running.until("Enter again overwrites it")
+        await running.until("overwrites")
         assert saved.read_bytes() == b"precious"
         await running.press("escape", "S", "enter")
         await running.pilot.pause(0.1)
         assert saved.read_bytes() == b"precious"
         await running.press("enter")
         await running.until(lambda: saved.read_bytes() != b"precious")
-        await running.press("S", *"/no/where", "enter")
-        await running.until("was not written")
+        await running.press("S", *"/x", "enter")
+        await running.until("not written")
+        await running.press("escape", "S", "home", *"~nobody-here/", "enter")
+        await running.until("home")
 
 
 async def test_copy_sends_what_is_seen(tmp_path):

@@ -16,11 +16,11 @@ Answer = Callable[[str], None]
 class LogTitle(Widget):
     """Whose log it is on the left, how it stands on the right."""
 
-    name_: reactive[str] = reactive("")
+    whose: reactive[str] = reactive("")
     state: reactive[str] = reactive("")
 
     def render(self) -> Content:
-        left = Content.assemble((f" {self.name_}", "bold"), "  log" if self.name_ else "")
+        left = Content.assemble((f" {self.whose}", "bold"), "  log" if self.whose else "")
         room = self.size.width - left.cell_length - 3
         state = clean(self.state, room) if room > 3 else ""
         gap = max(1, self.size.width - left.cell_length - len(state) - 1)

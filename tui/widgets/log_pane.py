@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -35,9 +36,13 @@ _TAIL = 2_000
 _COPY_AT_MOST = 70_000
 
 
-def _start(job: Job) -> tuple[object, ...]:
+def _start(job: Job | None) -> tuple[object, ...]:
     """Another one where the job was started again."""
-    return job.state, job.restarts, len(job.attempts)
+    return (job.state, job.restarts, len(job.attempts)) if job else ()
+
+
+def _same(one: Job | None, other: Job | None) -> bool:
+    return one is not None and other is not None and one.ref.key == other.ref.key
 
 
 class LogPane(Vertical):
@@ -119,20 +124,27 @@ class LogPane(Vertical):
 
         A job that is passed by quickly, with a key held down, is not opened at all.
         """
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer = None
-        if job and self._job and job.ref.key == self._job.ref.key and backend is self._backend:
-            again = self._ended and not job.ended and _start(job) != _start(self._job)
+        if _same(job, self._job) and backend is self._backend:
+            self._rest()
+            again = self._ended and job and not job.ended and _start(job) != _start(self._job)
             self._job = job
             if not again:
                 self._say()
                 return
+        waits = self._timer is not None and self._next is not None and _same(job, self._next[0])
         self._next = (job, backend)
         if self._job is None or job is None:
+            self._rest()
             self._open()
-        else:
+        elif not waits:
+            self._rest()
             self._timer = self.set_timer(_SETTLE, self._open)
+
+    def _rest(self) -> None:
+        """The cursor came back, or went on: what it passed is not opened."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
 
     def _open(self) -> None:
         self._timer = None
@@ -188,13 +200,13 @@ class LogPane(Vertical):
         """The title says where it is."""
         message.stop()
         self._say()
-        if self._hits and self._hits.done and self._hits.upto < self.view.buffer.closed:
+        if self._hits and not self._hits.busy and self._hits.upto < self.view.buffer.closed:
             self._look(self._hits)
 
     def _say(self) -> None:
         """Bring the title, and the reason for an empty log, up to date."""
         title, view = self.query_one(LogTitle), self.view
-        title.name_ = clean(self._job.name, 60) if self._job else ""
+        title.whose = clean(self._job.name, 60) if self._job else ""
         title.state = self._state()
         empty = self._fault or why_empty(self._job)
         if empty != view.empty:
@@ -306,32 +318,36 @@ class LogPane(Vertical):
 
     def action_copy(self) -> None:
         lines = self.view.seen()
-        text = "\n".join(lines)[:_COPY_AT_MOST]
+        text = "\n".join(lines).encode()
         if text:
-            self.app.copy_to_clipboard(text)
+            self.app.copy_to_clipboard(text[:_COPY_AT_MOST].decode(errors="ignore"))
+            cut = f"the first {_COPY_AT_MOST:,} bytes of " if len(text) > _COPY_AT_MOST else ""
             self.app.notify(
-                f"Asked the terminal to copy the {len(lines)} lines on screen (OSC 52; tmux needs"
+                f"Asked the terminal to copy {cut}the {len(lines)} lines on screen (OSC 52; tmux needs"
                 " set-clipboard on). S saves the whole log to a file."
             )
 
     def action_save(self) -> None:
-        if self._job:
+        if self._job and self._backend:
             self._overwrite = ""
             self.query_one(LogInput).ask(
                 f"{self._job.name}.log",
                 "file to save the log to",
                 typed=self._other_file,
-                done=self._save,
+                done=partial(self._save, self._job, self._backend),
                 left=self._close_input,
             )
 
     def _other_file(self, _typed: str) -> None:
         self._overwrite = ""
 
-    def _save(self, typed: str) -> None:
-        if typed.strip() and self._job and self._backend:
-            path = Path(typed.strip()).expanduser().absolute()
-            self._write(path, self._job, self._backend, overwrite=str(path) == self._overwrite)
+    def _save(self, job: Job, backend: JobBackend, typed: str) -> None:
+        try:
+            path = Path(typed.strip() or ".").expanduser().absolute()
+        except RuntimeError as error:  # a ~name that is nobody's
+            self.app.notify(str(error), severity="error")
+        else:
+            self._write(path, job, backend, overwrite=str(path) == self._overwrite)
 
     @work(exclusive=True, group="save", exit_on_error=False)
     async def _write(self, path: Path, job: Job, backend: JobBackend, *, overwrite: bool) -> None:
@@ -351,7 +367,7 @@ class LogPane(Vertical):
         message.stop()
         self.app.notify(message.words, severity="error" if message.failed else "information")
         self._overwrite = message.exists
-        if not message.exists:
+        if not message.exists and not message.failed:
             self._close_input()
 
     def on_click(self, event: events.Click) -> None:
