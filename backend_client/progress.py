@@ -7,6 +7,7 @@ checkpoint shards) is left out, and a time left is given only where it is that o
 import re
 import time
 from collections.abc import Callable
+from math import isfinite
 
 _LONGEST = 1000
 """Characters of a line that are read; a longer one is no progress."""
@@ -112,8 +113,8 @@ class Tracker:
     def read(self) -> dict[str, float] | None:
         """What is known now: step, total (int), rate (steps a second), seconds_left, loss; None for nothing.
 
-        A loss that is not a number is float("nan"). JSON has no such number and null would mean "not known":
-        who writes it to JSON writes the string "nan".
+        All are finite numbers. After a loss of nan or inf the loss is not known: it goes into JSON, which has
+        no such numbers, and the one before would be a lie.
         """
         if self._rest.rstrip().endswith((b"]", b"\x1b[A")):
             self._line(self._rest)
@@ -128,7 +129,7 @@ class Tracker:
             left = self._left_now(rate)
             if left is not None:
                 found["seconds_left"] = left
-        if self._loss is not None:
+        if self._loss is not None and isfinite(self._loss):
             found["loss"] = self._loss
         return found or None
 
