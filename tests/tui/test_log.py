@@ -14,6 +14,7 @@ from backend_client.protocol import Closed, Lines, LogSource, Opened
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
 from tui.log_words import why_empty
+from tui.settings.model import LogSettings, Settings
 from tui.widgets.log_pane import LogPane
 from tui.widgets.log_view import LogView
 
@@ -365,6 +366,18 @@ async def test_a_flood_does_not_hold_the_keys(tmp_path):
         await running.until("scrolled")
         assert loop.time() - start < 3
         await running.until(lambda: view(running).buffer.end == 200_001)
+
+
+async def test_what_was_dropped_is_said(tmp_path):
+    settings = Settings(log=LogSettings(buffer=1))
+    async with deck(backend_with(b"start"), tmp_path=tmp_path, settings=settings) as running:
+        await running.press("l")
+        await running.until("start")
+        for _ in range(5):
+            arrive(running, *[b"a line of some forty characters, number %d" % n for n in range(10_000)])
+        await running.until(lambda: view(running).buffer.end == 50_001)
+        await running.press("g")
+        await running.until("older ones dropped")
 
 
 async def test_a_stream_is_closed_when_the_screen_is_left(tmp_path):

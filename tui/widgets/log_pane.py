@@ -222,6 +222,8 @@ class LogPane(Vertical):
         if not view.following:
             below = f"scrolled: {view.below:,} line{'s' * (view.below != 1)} below"
             parts.append(below if view.below else "at the end, not following")
+            if view.window[0] == view.buffer.first > 0:
+                parts.append(f"{view.buffer.first:,} older ones dropped")
         elif self._job and not self._fault:
             parts.append("ended" if self._ended else "following")
         return "   ".join(filter(None, parts))
