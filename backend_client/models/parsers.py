@@ -298,7 +298,7 @@ def _volumes(raw: object) -> tuple[Volume, ...]:
 
 
 def _pull_secrets(raw: object) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_subdomain(item) for item in _items(raw)))
+    return tuple(dict.fromkeys(name for item in _items(raw) if (name := _subdomain(item))))
 
 
 def _ingress(raw: object) -> str:
