@@ -31,6 +31,9 @@ class JobScreen(Guarded, Screen[None]):
     def created(self, job: Job) -> None:
         """A form that was opened from here has made a job."""
 
+    def deleted(self) -> None:
+        """The job that was meant is no more."""
+
     def action_log(self) -> None:
         if self.job and self.backend:
             from tui.screens.log import LogScreen
@@ -81,6 +84,7 @@ class JobScreen(Guarded, Screen[None]):
             try:
                 async for step in backend.delete(job.ref):
                     self.app.notify(step.message, title=f"Deleting {clean(job.name)}", timeout=2)
+                self.deleted()
             except BackendError as error:
                 self._failed(f"{clean(job.name)} was not deleted", error)
 

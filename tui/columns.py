@@ -112,7 +112,8 @@ def _loss(job: Job) -> str:
 
 
 def _command(job: Job) -> str:
-    return clean(" ".join(job.spec.command), 200)
+    program, *rest = job.spec.command or ("",)
+    return clean(" ".join([program.rsplit("/", 1)[-1], *rest]), 200)
 
 
 def layout(width: int) -> tuple[Column, ...]:

@@ -2,12 +2,14 @@
 
 import shlex
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from backend_client.models import Attempt, Event, Job, JobSpec
 from backend_client.models.fields import field_text, set_fields
 from tui.terminal import clean
+
+_SAME = timedelta(seconds=1)
 
 
 class Moment(NamedTuple):
@@ -37,13 +39,14 @@ def how_ended(attempt: Attempt) -> str:
 
 
 def timeline(job: Job, events: Sequence[Event]) -> list[Moment]:
-    """All that is known to have happened, oldest first."""
+    """All that is known to have happened, oldest first; an event tells more than the bare time beside it."""
     times = ((job.created, "asked for"), (job.queued, "queued"), (job.finished, f"ended: {job.state}"))
     moments = [Moment(time, words) for time, words in times if time]
     for attempt in job.attempts:
         moments += _attempt(attempt)
-    moments += [Moment(event.time, _event(event), event.warning) for event in events]
-    return sorted(moments, key=lambda moment: moment.time)
+    told = [Moment(event.time, _event(event), event.warning) for event in events]
+    bare = [one for one in moments if all(abs(one.time - event.time) > _SAME for event in events)]
+    return sorted(bare + told, key=lambda moment: moment.time)
 
 
 def _attempt(attempt: Attempt) -> list[Moment]:
@@ -64,4 +67,5 @@ def _attempt(attempt: Attempt) -> list[Moment]:
 
 def _event(event: Event) -> str:
     times = f" ({event.count} times)" if event.count > 1 else ""
-    return f"{clean(event.reason, 80)}: {clean(event.message)}{times}"
+    words = event.reason if event.message in ("", event.reason) else f"{event.reason}: {event.message}"
+    return clean(words) + times

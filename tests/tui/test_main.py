@@ -310,3 +310,14 @@ async def test_a_backend_that_fails_is_asked_again(tmp_path: Path):
         del backend.fail["watch"]
         backend.hold_list.set()
         await running.until("bert-ft")
+
+
+async def test_a_deleted_job_closes_its_detail(tmp_path: Path):
+    async with deck(three(), tmp_path=tmp_path) as running:
+        await running.press("enter")
+        await running.until("What happened")
+        await running.press("d")
+        await running.until("Delete probe?")
+        await running.press("y")
+        await running.until("llama-sft")
+        assert pointed(running) == "bert-ft"

@@ -10,12 +10,13 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 
-from backend_client.models import Job, JobState, Progress
+from backend_client.models import Event, Job, JobState, Progress
 from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
-from tests.scripted import make_job
+from tests.scripted import attempt, make_job
 from tui.columns import fit, heading, how_far, layout, loss_text, progress_text, row, short, span, time_left
 from tui.rows import Order, Rows, matches
 from tui.store import Store
+from tui.story import timeline
 from tui.terminal import UNSAFE
 from tui.wall import Wall
 
@@ -227,3 +228,16 @@ def test_the_wall_lets_no_control_through_and_keeps_the_width(text: str):
     (segment,) = Wall().apply([Segment(text)], Color(0, 0, 0))
     assert not UNSAFE.search(segment.text)
     assert cell_len(segment.text) == cell_len(text)
+
+
+def test_a_timeline_tells_each_thing_once():
+    ended = BORN + timedelta(minutes=5)
+    job = make_job(state=JobState.SUCCEEDED, created=BORN, finished=ended)
+    told = [
+        Event(time=BORN, reason="Created", message="by ada"),
+        Event(time=BORN, reason="Odd", message="Odd"),
+    ]
+    assert [moment.words for moment in timeline(job, told)] == ["Created: by ada", "Odd", "ended: Succeeded"]
+    crashed = attempt(started=BORN, finished=ended, reason="out of memory", signal=9, exit_code=137)
+    words = [moment.words for moment in timeline(msgspec.structs.replace(job, attempts=(crashed,)), [])]
+    assert "attempt 1 ended: signal 9, out of memory" in words

@@ -111,6 +111,9 @@ class DetailScreen(JobScreen):
     def job(self) -> Job:
         return self._job
 
+    def deleted(self) -> None:
+        self.app.pop_screen()
+
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         with VerticalScroll():
