@@ -3,13 +3,14 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from backend_client.errors import Forbidden, NotFound, Refused
-from backend_client.local import devices, launch, plan, rules, slots
+from backend_client.local import devices, plan, rules, slots
 from backend_client.local.logs import read_logs
 from backend_client.local.record import events as events_of
 from backend_client.local.store import Store, user
@@ -36,6 +37,8 @@ from backend_client.protocol import (
     Verdict,
     WatchEvent,
 )
+
+T = TypeVar("T")
 
 
 class LocalBackend:
@@ -65,7 +68,10 @@ class LocalBackend:
             )
         path = root or default_root()
         self._store = Store(path)
-        self._store.root.make()
+        try:
+            self._store.root.make()
+        except OSError as error:
+            raise _words(error) from None
         self.host = path.name
         self._gpus, self._grace, self._log_cap = gpus, grace, log_cap
         self._probe = devices.nvml_probe() if probe is None else tuple(probe)
@@ -77,13 +83,13 @@ class LocalBackend:
         return [self._may(ask) for ask in asks]
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
-        jobs = sorted(await asyncio.to_thread(self._matching, query), key=_age)
+        jobs = sorted(await _off_loop(self._matching, query), key=_age)
         rest = [job for job in jobs if _age(job) > after] if after else jobs
         page = rest[: query.limit]
         return Page(tuple(page), _age(page[-1]) if len(rest) > len(page) else "")
 
     async def get(self, ref: JobRef) -> Job:
-        job = await asyncio.to_thread(self._home(ref.namespace).job, ref.uid)
+        job = await _off_loop(self._home(ref.namespace).job, ref.uid)
         if job is None:
             raise NotFound(f"there is no job {ref} ({ref.uid})")
         return job
@@ -93,17 +99,17 @@ class LocalBackend:
         return watch([store for store in self._stores() if not wanted or {"", store.host} & wanted])
 
     async def plan(self, spec: JobSpec) -> Plan:
-        return await asyncio.to_thread(self._plan, spec)
+        return await _off_loop(self._plan, spec)
 
     async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
-        uid = await asyncio.to_thread(self._create, spec, key, secrets)
+        uid = await _off_loop(self._create, spec, key, secrets)
         return await self.get(JobRef(self.context, self.host, spec.kind, spec.name, uid))
 
     async def stop(self, ref: JobRef) -> Job:
         job = await self._mine(ref)
         if job.ended:
             return job
-        await asyncio.to_thread(self._store.request_stop, ref.uid)
+        await _off_loop(self._store.request_stop, ref.uid)
         job = await self.get(ref)
         return job if job.ended else msgspec.structs.replace(job, state=JobState.STOPPING)
 
@@ -117,18 +123,21 @@ class LocalBackend:
             await self.stop(ref)
             await ended(self._store, ref.uid)
         yield DeleteStep(f"removing {ref.name} and its log")
-        await asyncio.to_thread(self._store.remove, ref.uid)
+        await _off_loop(self._store.remove, ref.uid)
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
         job = await self.get(query.ref)
-        async for items in read_logs(self._home(query.ref.namespace), job, query, after):
-            yield items
+        try:
+            async for items in read_logs(self._home(query.ref.namespace), job, query, after):
+                yield items
+        except OSError as error:
+            raise _words(error) from None
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
         return events_of(await self.get(ref))
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  # there is one
-        return await asyncio.to_thread(self._capacity)
+        return await _off_loop(self._capacity)
 
     async def aclose(self) -> None:
         """Nothing is held open between two calls."""
@@ -163,6 +172,8 @@ class LocalBackend:
         return devices.table(self._probe, self._gpus)
 
     def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> str:
+        from backend_client.local import launch  # noqa: PLC0415  # dear, and not needed to list jobs
+
         spec = plan.settled(spec)
         ids = [device.id for device in self._devices()]
         plan.check(spec, self.host, len(ids))
@@ -202,6 +213,19 @@ class LocalBackend:
             ready = sum(device.id in free and not device.foreign for device in of)
             pools.append(GpuPool(product, len(of), ready, ready))
         return Capacity(tuple(pools))
+
+
+async def _off_loop(work: Callable[..., T], *args: Any) -> T:
+    """Do what waits for the disk in a thread: nothing on the event loop may."""
+    try:
+        return await asyncio.to_thread(work, *args)
+    except OSError as error:
+        raise _words(error) from None
+
+
+def _words(error: OSError) -> Refused:
+    where = f": {error.filename}" if error.filename else ""
+    return Refused(f"this machine does not let us: {error.strerror or error}{where}")
 
 
 def default_root() -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from backend_client.errors import Invalid
+from backend_client.errors import Invalid, Refused
 from backend_client.local import disk, supervisor
 from backend_client.local.backend import LocalBackend, default_root
 from backend_client.models import JobSpec, JobState
@@ -213,3 +213,14 @@ def test_where_the_state_lies(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", "relative")  # the specification says to ignore it
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_root() == tmp_path / ".local/state/traindeck/local" / os.uname().nodename
+
+
+async def test_what_the_disk_refuses_is_said_in_words(tmp_path, backend, root):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refused, match="this machine does not let us"):
+        LocalBackend(tmp_path / "file" / "gpu-7")
+    root.queue.rmdir()
+    root.queue.write_text("")
+    with pytest.raises(Refused, match=r"this machine does not let us: .*queue"):
+        await backend.create(JobSpec(command=("true",), gpus=1), key="k", secrets={})
+    assert (await backend.list(JobQuery())).items == ()
