@@ -1,10 +1,7 @@
 """The program on the screen. It only switches: contexts, screens, the ways out, what a defect looks like."""
 
-import asyncio
 import contextlib
 import os
-import select
-import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -20,6 +17,7 @@ from textual.worker import Worker, WorkerState
 
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
+from tui import ways_out
 from tui.actions import ACTIONS, Where, actions
 from tui.bindings import bindings
 from tui.picture import without_addresses
@@ -30,7 +28,6 @@ from tui.themes import DARK
 from tui.wall import Wall
 from tui.widgets.footer import place_of
 
-_STUCK_AFTER = 5
 _HERE = Path(__file__).parent
 
 
@@ -69,13 +66,12 @@ class TraindeckApp(App[int]):
         self._wall = Wall()
         self._ways_out = contextlib.ExitStack()
         self.add_mode(self.DEFAULT_MODE, partial(MainScreen, context))
-        self._take_theme(self.settings.theme)
+        self._begin_with_own_theme()
 
-    def _take_theme(self, name: str) -> None:
+    def _begin_with_own_theme(self) -> None:
         """Before the stylesheets are read: a change of theme reads them all again."""
         self.register_theme(DARK)
-        known = name if name in self.available_themes else DARK.name
-        self.set_reactive(TraindeckApp.theme, known)
+        self.set_reactive(TraindeckApp.theme, DARK.name)
         self.stylesheet.set_variables(self.get_css_variables())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -83,32 +79,14 @@ class TraindeckApp(App[int]):
 
     def on_mount(self) -> None:
         self.animation_level = "none"
+        if self.settings.theme in self.available_themes:
+            self.theme = self.settings.theme
         self.set_keymap(dict(self.keys))
         if not self.is_headless:
-            self._watch_the_ways_out()
+            self._ways_out = ways_out.watch(lambda code: self.exit(return_code=code))
 
     def on_unmount(self) -> None:
         self._ways_out.close()
-
-    # Ways out
-
-    def _watch_the_ways_out(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._leave, 128 + number)
-        if hasattr(select, "epoll") and os.isatty(0):
-            # No event is asked for, so only a terminal that hangs up is told: no timer, no waking up.
-            hang_up = self._ways_out.enter_context(select.epoll())
-            hang_up.register(0, 0)
-            loop.add_reader(hang_up.fileno(), self._leave, 128 + signal.SIGHUP)
-            self._ways_out.callback(loop.remove_reader, hang_up.fileno())
-
-    def _leave(self, code: int) -> None:
-        """End cleanly; an end that gets stuck on a dead terminal is cut short."""
-        self._ways_out.close()
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(_STUCK_AFTER)
-        self.exit(return_code=code)
 
     # Defects
 

@@ -10,6 +10,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from textual.pilot import Pilot
 
 from backend_client.contexts import Contexts
+from backend_client.protocol import JobBackend
 from tests.scripted import ScriptedBackend, Way
 from tui.app import TraindeckApp
 
@@ -30,7 +31,7 @@ class Recorder(HeadlessDriver):
 class Deck:
     """A running app and its pilot."""
 
-    def __init__(self, app: TraindeckApp, pilot: Pilot[int], backend: ScriptedBackend) -> None:
+    def __init__(self, app: TraindeckApp, pilot: Pilot[int], backend: Any) -> None:
         self.app, self.pilot, self.backend = app, pilot, backend
 
     @property
@@ -65,7 +66,7 @@ class Deck:
 
 @asynccontextmanager
 async def deck(
-    backend: ScriptedBackend | None,
+    backend: JobBackend | None,
     *,
     tmp_path: Path,
     size: tuple[int, int] = (80, 24),
@@ -77,8 +78,8 @@ async def deck(
     app.driver_class = Recorder
     app.tick = 0.02
     async with app.run_test(headless=False, size=size, notifications=True) as pilot:
-        running = Deck(app, pilot, backend or ScriptedBackend())
-        if backend is not None and backend.hold_list.is_set():
+        running = Deck(app, pilot, backend)
+        if isinstance(backend, ScriptedBackend) and backend.hold_list.is_set():
             await running.until(lambda: app.screen_stack[0].store.synced)
             await running.quiet()
         yield running

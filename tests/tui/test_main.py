@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from backend_client.errors import Refused, Unreachable
+from backend_client.local.backend import LocalBackend
 from backend_client.models import JobState, Progress
+from backend_client.models.fields import parse_spec
 from backend_client.protocol import Feature, LinkState
 from tests.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.deck import Deck, deck
@@ -321,3 +323,30 @@ async def test_a_deleted_job_closes_its_detail(tmp_path: Path):
         await running.press("y")
         await running.until("llama-sft")
         assert pointed(running) == "bert-ft"
+
+
+async def test_the_ansi_theme_sends_the_terminals_own_colours(tmp_path: Path):
+    async with deck(three(), tmp_path=tmp_path, settings=Settings(theme="ansi-dark")) as running:
+        await running.press("j")
+        await running.quiet()
+        assert "\x1b[7;" in running.sent
+        assert "\x1b[31;49m Failed" in running.sent
+
+
+async def test_real_local_jobs(tmp_path: Path):
+    backend = LocalBackend(tmp_path / "local")
+    command = ("sh", "-c", "echo step 3/9 loss 0.5; exec sleep 60")
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.until("No jobs yet")
+        job = await backend.create(parse_spec({"name": "mine", "command": command}), key="k", secrets={})
+        await running.until("3/9  33%")
+        await running.until("step 3/9 loss 0.5")
+        await running.press("x")
+        await running.until("Stop mine?")
+        await running.press("y")
+        await running.until("Stopped")
+        await running.press("d")
+        await running.until("Delete mine?")
+        await running.press("y")
+        await running.until("No jobs yet")
+        assert job.name == "mine"
