@@ -1,5 +1,6 @@
 """What a person can do to one job, from whichever screen shows it: ask, do it, say what came of it."""
 
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -59,7 +60,7 @@ class JobScreen(Guarded, Screen[None]):
             form = FormScreen(self.backend, spec=job.spec if job else None)
             self.app.push_screen(form, lambda made: self.created(made) if made else None)
 
-    @work(exclusive=True, group="act", exit_on_error=False)
+    @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_stop(self) -> None:
         job, backend = self.job, self.backend
         if not job or not backend or self._locked(job):
@@ -67,39 +68,41 @@ class JobScreen(Guarded, Screen[None]):
         if job.ended:
             self.app.notify(f"{clean(job.name)} has ended already.")
         elif await self._agreed(f"Stop {clean(job.name)}?", "Its log stays.", "Stop"):
-            try:
-                await backend.stop(job.ref)
-            except BackendError as error:
-                self._failed(f"{clean(job.name)} was not stopped", error)
+            self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
 
-    @work(exclusive=True, group="act", exit_on_error=False)
+    @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_delete(self) -> None:
         job, backend = self.job, self.backend
         if not job or not backend or self._locked(job):
             return
-        detail = (
-            "Its log goes too." if job.ended else "It still runs: deleting stops it first. Its log goes too."
-        )
-        if await self._agreed(f"Delete {clean(job.name)}?", detail, "Delete"):
-            try:
-                async for step in backend.delete(job.ref):
-                    self.app.notify(step.message, title=f"Deleting {clean(job.name)}", timeout=2)
-                self.deleted()
-            except BackendError as error:
-                self._failed(f"{clean(job.name)} was not deleted", error)
+        stops = "" if job.ended else "It still runs: deleting stops it first. "
+        if await self._agreed(f"Delete {clean(job.name)}?", f"{stops}Its log goes too.", "Delete"):
+            self._do(self._delete(job, backend), f"{clean(job.name)} was not deleted")
 
-    @work(exclusive=True, group="act", exit_on_error=False)
-    async def action_resume(self) -> None:
+    async def _delete(self, job: Job, backend: JobBackend) -> None:
+        async for step in backend.delete(job.ref):
+            self.app.notify(step.message, title=f"Deleting {clean(job.name)}", timeout=2)
+        self.deleted()
+
+    def action_resume(self) -> None:
         job, backend = self.job, self.backend
         if not job or not backend or self._locked(job):
             return
-        if Feature.RESUME not in backend.features:
+        if Feature.RESUME in backend.features:
+            self._do(backend.resume(job.ref), f"{clean(job.name)} was not resumed")
+        else:
             self.app.notify(backend.lacks.get(Feature.RESUME, "This context cannot resume a job."))
-            return
-        try:
-            await backend.resume(job.ref)
-        except BackendError as error:
-            self._failed(f"{clean(job.name)} was not resumed", error)
+
+    def _do(self, act: Coroutine[object, object, object], failed: str) -> None:
+        """Do what was agreed to, to its end, even where this screen is left meanwhile."""
+
+        async def do() -> None:
+            try:
+                await act
+            except BackendError as error:
+                self._failed(failed, error)
+
+        self.app.run_worker(do(), group="act", exit_on_error=False)
 
     def _locked(self, job: Job) -> bool:
         if job.read_only:

@@ -152,7 +152,8 @@ class TraindeckApp(App[int]):
 
     async def _switch_context(self, name: str | None) -> None:
         if name and name != self.context:
-            self.contexts.choose(name)
+            with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
+                self.contexts.choose(name)
             self.context = name
             old, new = self.current_mode, f"context {name}"
             self.add_mode(new, partial(MainScreen, name))

@@ -112,7 +112,8 @@ class DetailScreen(JobScreen):
         return self._job
 
     def deleted(self) -> None:
-        self.app.pop_screen()
+        if self.is_current:
+            self.app.pop_screen()
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
