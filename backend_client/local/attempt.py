@@ -71,6 +71,9 @@ class Attempt:
                 poll.register(fd, select.POLLIN)
         due = self._due(now)
         ready = [fd for fd, _ in poll.poll(None if due is None else max(0, due - now) * 1000 + 1)]
+        if wake in ready:  # emptied before children are asked for: a signal that comes now wakes us again
+            with contextlib.suppress(BlockingIOError):
+                os.read(wake, 4096)
         for fd in ready:
             if fd in self._streams:
                 self._read(fd)

@@ -113,6 +113,7 @@ class Store:
     def _bury(self, uid: str) -> Record:
         """Its supervisor is gone without a word: end what is left, and record that once."""
         with self.root.locked():
+            self._seen.pop(uid, None)
             record = self._record(uid)
             if record.over or self.root.alive(uid):  # it ended, or somebody was here before us
                 return record

@@ -127,7 +127,6 @@ class Supervisor:
     def _see_through(self, attempt: Attempt) -> None:
         while not attempt.over:
             attempt.step(self.signals.fd)
-            self.signals.clear()
             if self.signals.told and not attempt.cause:
                 attempt.end("told")
                 self.save("Stopping", self._told()[1])

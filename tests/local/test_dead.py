@@ -205,4 +205,4 @@ async def test_another_hosts_jobs_are_shown_and_left_alone(backend, run, root):
     with pytest.raises(Exception, match="log in there"):
         await backend.stop(seen.ref)
     assert disk.read_json(theirs.record(job.ref.uid)).get("finished") is None
-    assert (await other.get(job.ref)).ended
+    assert (await finished(other, job.ref)).reason == "its supervisor was killed"
