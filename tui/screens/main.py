@@ -25,6 +25,8 @@ from tui.widgets.log_pane import LogPane
 
 _CAPACITY_EVERY = 2.0
 _RETRY_AT_MOST = 60.0
+_FRAME = 0.002
+"""Seconds in which the thread that writes to the terminal gets the first frame out, undisturbed."""
 
 
 class MainScreen(JobScreen):
@@ -72,6 +74,7 @@ class MainScreen(JobScreen):
     @work(exclusive=True, group="watch", exit_on_error=False)
     async def _follow(self) -> None:
         """Open the context and watch it; a fault is said and tried again, for ever."""
+        await asyncio.sleep(_FRAME)
         wait = 1.0
         while True:
             try:
