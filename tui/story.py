@@ -2,14 +2,12 @@
 
 import shlex
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from backend_client.models import Attempt, Event, Job, JobSpec
 from backend_client.models.fields import field_text, set_fields
 from tui.terminal import clean
-
-_SAME = timedelta(seconds=1)
 
 
 class Moment(NamedTuple):
@@ -39,14 +37,13 @@ def how_ended(attempt: Attempt) -> str:
 
 
 def timeline(job: Job, events: Sequence[Event]) -> list[Moment]:
-    """All that is known to have happened, oldest first; an event tells more than the bare time beside it."""
+    """All that is known to have happened, oldest first: what the job tells, and what its context adds."""
     times = ((job.created, "asked for"), (job.queued, "queued"), (job.finished, f"ended: {job.state}"))
     moments = [Moment(time, words) for time, words in times if time]
     for attempt in job.attempts:
         moments += _attempt(attempt)
-    told = [Moment(event.time, _event(event), event.warning) for event in events]
-    bare = [one for one in moments if all(abs(one.time - event.time) > _SAME for event in events)]
-    return sorted(bare + told, key=lambda moment: moment.time)
+    moments += [Moment(event.time, _event(event), event.warning) for event in events]
+    return sorted(moments, key=lambda moment: moment.time)
 
 
 def _attempt(attempt: Attempt) -> list[Moment]:
@@ -56,7 +53,7 @@ def _attempt(attempt: Attempt) -> list[Moment]:
     if attempt.started:
         moments.append(Moment(attempt.started, f"{who} started" + (f" on {clean(where)}" if where else "")))
     if attempt.finished:
-        words = ", ".join(filter(None, (how_ended(attempt), clean(attempt.reason))))
+        words = clean(attempt.reason) or how_ended(attempt)
         moments.append(
             Moment(
                 attempt.finished, f"{who} ended" + (f": {words}" if words else ""), bool(attempt.exit_code)

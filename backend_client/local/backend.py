@@ -12,7 +12,6 @@ import msgspec
 from backend_client.errors import Forbidden, NotFound, Refused
 from backend_client.local import devices, plan, rules, slots
 from backend_client.local.logs import read_logs
-from backend_client.local.record import events as events_of
 from backend_client.local.store import Store, user
 from backend_client.local.watch import ended, watch
 from backend_client.models import Event, Job, JobRef, JobSpec, JobState
@@ -134,7 +133,8 @@ class LocalBackend:
             raise _words(error) from None
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
-        return events_of(await self.get(ref))
+        job = await self.get(ref)
+        return await asyncio.to_thread(self._home(job.ref.namespace).events, job.ref.uid)
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  # there is one
         return await _off_loop(self._capacity)

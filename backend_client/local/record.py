@@ -5,8 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from backend_client.local.slots import gpus
-from backend_client.models import Attempt, Event, Job, JobRef, JobSpec, JobState, Progress
+from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState, Progress
 
 NEW = "New"
 """The state of a record that no supervisor has accepted yet: not a job so far."""
@@ -67,23 +66,3 @@ def unreadable(uid: str, host: str, changed: float, why: str) -> Job:
         reason=f"its record cannot be read: {why}",
         created=datetime.fromtimestamp(changed, UTC),
     )
-
-
-def events(job: Job) -> list[Event]:
-    """What happened to a job, oldest first, out of its record."""
-    found = [Event(time=job.created, reason="Created", message=f"by {job.owner}")]
-    if job.queued:
-        found.append(Event(time=job.queued, reason="Queued", message=f"waits for {gpus(job.spec.gpus)}"))
-    for attempt in job.attempts:
-        if attempt.started:
-            words = f"attempt {attempt.number}, process {attempt.pid} on {attempt.node}"
-            found.append(Event(time=attempt.started, reason="Started", message=words))
-        if attempt.finished:
-            bad = attempt.exit_code != 0
-            words = attempt.reason or "exit 0"
-            found.append(Event(time=attempt.finished, reason="Ended", message=words, warning=bad))
-    if job.finished:
-        words = job.reason or str(job.state)
-        failed = job.state == JobState.FAILED
-        found.append(Event(time=job.finished, reason=str(job.state), message=words, warning=failed))
-    return found

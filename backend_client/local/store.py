@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import msgspec
 
 from backend_client.local import disk
 from backend_client.local.record import NEW, Record, unreadable
-from backend_client.models import Job
+from backend_client.models import Event, Job
 
 _decode = msgspec.json.Decoder(Record).decode
 _Stamp = tuple[int, int, int]
@@ -78,6 +79,15 @@ class Store:
             if not self.root.stop(uid).exists():
                 disk.write_json(self.root.stop(uid), {"who": user(), "when": disk.now()})
             tell(record.supervisor, signal.SIGTERM)
+
+    def events(self, uid: str) -> list[Event]:
+        """What the record itself does not tell: who asked for the end."""
+        try:
+            asked = disk.read_json(self.root.stop(uid))
+        except (OSError, ValueError):
+            return []
+        when = datetime.fromisoformat(asked["when"])
+        return [Event(time=when, reason="Stopping", message=f"{asked['who']} asked for the end")]
 
     def remove(self, uid: str) -> None:
         """Take a job that has ended out of the list, then off the disk."""

@@ -14,7 +14,7 @@ _SCRIPT = re.compile(r"\.(py|sh|ipynb)$")
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`known`'s likeliest meaning of a misspelled word, or ""."""
-    import difflib
+    import difflib  # noqa: PLC0415  only a misspelling needs it
 
     return next(iter(difflib.get_close_matches(word.lower().replace("-", "_"), list(known), 1, 0.6)), "")
 

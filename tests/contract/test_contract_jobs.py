@@ -304,13 +304,15 @@ async def test_progress_is_read_out_of_the_log(harness, backend):
     assert (seen.progress.step, seen.progress.total, seen.progress.loss) == (3, 10, 0.25)
 
 
-async def test_events_are_a_timeline(harness, backend):
-    job = await backend.create(harness.spec("exit 1"), key="k", secrets={})
+async def test_events_are_in_their_order_and_tell_of_a_stop(harness, backend):
+    job = await backend.create(harness.spec("sleep 60"), key="k", secrets={})
+    await until(backend, job.ref, lambda job: job.state == JobState.RUNNING)
+    await backend.stop(job.ref)
     await finished(backend, job.ref)
     events = await backend.events(job.ref)
-    assert len(events) >= 3
+    assert events
     assert [event.time for event in events] == sorted(event.time for event in events)
-    assert any(event.warning for event in events)
+    assert all(event.reason and event.message for event in events)
 
 
 async def test_who_may_what_and_where(harness, backend):
