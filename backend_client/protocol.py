@@ -263,12 +263,21 @@ class JobBackend(Protocol):
     raise within the context's time limit.
     """
 
-    context: str
-    features: frozenset[Feature]
-    lacks: Mapping[Feature, str]
-    """For each absent feature, why, in a sentence."""
-    fields: Mapping[str, FieldRule]
-    """JobSpec field -> rule; every field has one."""
+    @property
+    def context(self) -> str: ...
+
+    @property
+    def features(self) -> frozenset[Feature]: ...
+
+    @property
+    def lacks(self) -> Mapping[Feature, str]:
+        """For each absent feature, why, in a sentence."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, FieldRule]:
+        """JobSpec field -> rule; every field has one."""
+        ...
 
     async def whoami(self) -> Identity: ...
 
@@ -310,7 +319,7 @@ class JobBackend(Protocol):
         ...
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
-        """Oldest first."""
+        """What happened beside what the Job itself tells, oldest first."""
         ...
 
     async def capacity(self, scope: Scope) -> Capacity: ...

@@ -1,4 +1,4 @@
-"""`make bench` prints one table of every measurement; `python -m benchmarks --readme` puts it into the README.
+"""`make bench`: one table of every measurement; `python -m benchmarks --readme` puts it into the README.
 
 Every module of this package has `rows()`, which gives (what, measured, target) as text. Figures of one run
 belong together: machines differ, ratios hold.

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from tui.actions import ACTIONS, Where
+from tui.settings.show import table
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -20,14 +21,14 @@ def keys() -> str:
 
 def sections() -> dict[str, str]:
     """Marker name -> the text that belongs between its markers."""
-    return {"keys": keys()}
+    return {"keys": keys(), "settings": table()}
 
 
 def rendered(text: str) -> str:
     """README's text with every generated part as it should be."""
     for name, body in sections().items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.S)
-        text, count = pattern.subn(lambda match, body=body: match[1] + body + match[2], text)
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text, count = pattern.subn(lambda match, body=body: f"{match[1]}{body}\n{match[2]}", text)
         if count != 1:
             raise ValueError(f"README.md has {count} parts marked {name}")
     return text

@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from backend_client.errors import BackendError, Conflict, NotFound
+from backend_client.contexts import ContextInfo
+from backend_client.errors import BackendError, Conflict, NotFound, Refused
 from backend_client.models import Attempt, Event, Job, JobRef, JobSpec, JobState
-from backend_client.models.fields import NAMES, spec_fields, suggest_name
+from backend_client.models.fields import NAMES, spec_fields
+from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
 from backend_client.protocol import (
     Ask,
@@ -24,6 +26,7 @@ from backend_client.protocol import (
     Gone,
     GpuPool,
     Identity,
+    JobBackend,
     JobQuery,
     Lines,
     Link,
@@ -46,7 +49,7 @@ _LIVE = (JobState.RUNNING, JobState.STOPPING)
 
 
 def make_job(name: str = "bert-ft", state: JobState = JobState.RUNNING, **more: Any) -> Job:
-    """A job of the scripted context; `uid` (else from the name), `gpus`, `command` and Job's fields in `more`."""
+    """A job of the scripted context. In `more`: uid, gpus, command, labels, kind, and Job's own fields."""
     now = datetime.now(UTC)
     uid = more.pop("uid", f"uid-{name}")
     spec = JobSpec(
@@ -61,8 +64,8 @@ def make_job(name: str = "bert-ft", state: JobState = JobState.RUNNING, **more: 
     return Job(ref=ref, state=state, spec=more.pop("spec", spec), created=created, **more)
 
 
-def make_jobs(count: int) -> list[Job]:
-    """Many jobs in all states, the newest first."""
+def make_jobs(count: int, start: int = 0) -> list[Job]:
+    """Many jobs in all states, the newest first: those numbered `start` to `count`."""
     states = list(JobState)
     now = datetime.now(UTC)
     return [
@@ -74,7 +77,7 @@ def make_jobs(count: int) -> list[Job]:
             created=now - timedelta(minutes=n),
             reason="" if states[n % len(states)] in _LIVE else f"waits for {n % 9} GPUs",
         )
-        for n in range(count)
+        for n in range(start, count)
     ]
 
 
@@ -248,3 +251,27 @@ class ScriptedBackend:
 def attempt(number: int = 1, **more: Any) -> Attempt:
     """One start that ended with exit code 1, unless `more` says otherwise."""
     return Attempt(**{"number": number, "node": "gpu-7", "pid": 4242, "exit_code": 1, **more})
+
+
+class Way:
+    """One way with one context, named scripted, and one that cannot be used."""
+
+    kind = "scripted"
+
+    def __init__(self, backend: JobBackend | None) -> None:
+        self.backend = backend
+
+    def contexts(self) -> Sequence[ContextInfo]:
+        return [
+            ContextInfo("scripted", self.kind, "a script"),
+            ContextInfo("other", self.kind, "another script"),
+            ContextInfo("off", self.kind, "", "switched off"),
+        ]
+
+    def current(self) -> str:
+        return "scripted"
+
+    def open(self, name: str) -> JobBackend:
+        if self.backend is None:
+            raise Refused("The script is not there.", "Write one.")
+        return self.backend if name == "scripted" else ScriptedBackend()

@@ -14,6 +14,7 @@ class Where(StrEnum):
     LIST = "job list"
     LOG = "log"
     FORM = "job form"
+    PLAN = "plan of a new job"
     DETAIL = "job detail"
 
 
@@ -79,6 +80,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("plan", "f3", "YAML", "The exact objects that would be made.", Where.FORM),
     Action("more", "f4", "more", "Show or fold the rest of the fields.", Where.FORM),
     Action("leave", "escape", "leave", "Back to the list; asks where something was typed.", Where.FORM),
+    Action("form_help", "f1", "help", "The keys of the form.", Where.FORM),
+    Action("plan_save", "S", "save", "Save the spec file; `submit -f` takes it.", Where.PLAN),
+    Action("plan_back", "escape,f3", "back", "Back to the form.", Where.PLAN),
     Action("detail_log", "l", "log", "The job's log, full screen.", Where.DETAIL),
     Action("detail_yaml", "y", "YAML", "The job's spec file.", Where.DETAIL),
     Action("detail_again", "r", "run again", "A new job, filled in like this one.", Where.DETAIL, acts=True),

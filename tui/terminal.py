@@ -1,9 +1,10 @@
 """The wall for text from outside: what of it may reach a terminal. Imports no Textual."""
 
+import os
 import re
 
 # C0 (newline and tab too), DEL, C1, and every character that only steers how others are shown.
-_UNSAFE = re.compile(
+UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|[\U000e0000-\U000e007f]"
 )
 
@@ -19,9 +20,14 @@ def clean(text: object, longest: int = 2000) -> str:
         line = line[: longest - 1] + "\u2026"
     if line.isascii() and line.isprintable():
         return line
-    return _UNSAFE.sub(lambda match: " " if match[0] in "\n\t\r\x0b\x0c\u2028\u2029" else "\ufffd", line)
+    return UNSAFE.sub(lambda match: " " if match[0] in "\n\t\r\x0b\x0c\u2028\u2029" else "\ufffd", line)
 
 
 def clean_block(text: object) -> str:
     """As `clean`, line by line: for texts of several lines (YAML, a file)."""
     return "\n".join(clean(line, 4000) for line in str(text).split("\n"))
+
+
+def over_ssh() -> bool:
+    """True where every byte to the screen crosses a network."""
+    return "SSH_CONNECTION" in os.environ

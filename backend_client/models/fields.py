@@ -3,221 +3,19 @@
 Form, flags and files all pass through `parse_field` and `parse_spec`, so they accept and refuse the same.
 """
 
-import difflib
-import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from backend_client.errors import Invalid
-from backend_client.models.spec import JobSpec, Port, Volume
+from backend_client.models.names import nearest
+from backend_client.models.parsers import PARSERS
+from backend_client.models.spec import JobSpec, Port
 
 NAMES: tuple[str, ...] = JobSpec.__struct_fields__
 DEFAULTS = JobSpec()
-
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|[MGTPE]|[KMGTPE]i|e\d+)?")
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+)s)?")
-_PORT = re.compile(r"(?:(?P<name>[^=:/]+)=)?(?P<number>\d+)(?::(?P<target>\d+))?(?:/(?P<protocol>\w+))?")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
-_RESERVED = "traindeck.dev/"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`known`'s likeliest meaning of a misspelled word, or ""."""
-    return next(iter(difflib.get_close_matches(word.lower().replace("-", "_"), list(known), 1, 0.6)), "")
-
-
-def _text(raw: object) -> str:
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        raise ValueError(f"write text here, not {_shape(raw)}")
-    text = str(raw).strip()
-    if any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text):
-        raise ValueError("has a control character in it; take it out")
-    return text
-
-
-def _shape(raw: object) -> str:
-    if isinstance(raw, Mapping):
-        return "a mapping"
-    if isinstance(raw, list | tuple):
-        return "a list"
-    return {bool: "yes or no", type(None): "nothing"}.get(type(raw), f"{raw!r:.40}")
-
-
-def _label(raw: object, longest: int = 63) -> str:
-    text = _text(raw)
-    if text and not _LABEL.fullmatch(text):
-        slug = slugify(text)
-        hint = f": {slug}" if slug else ""
-        raise ValueError(f"use small letters, digits and '-', with a letter or digit at both ends{hint}")
-    if len(text) > longest:
-        raise ValueError(f"at most {longest} characters; this has {len(text)}")
-    return text
-
-
-def _subdomain(raw: object) -> str:
-    text = _text(raw)
-    if text and (len(text) > 253 or not _SUBDOMAIN.fullmatch(text)):
-        raise ValueError("use small letters, digits, '-' and '.', at most 253 characters")
-    return text
-
-
-def _kind(raw: object) -> str:
-    text = _text(raw)
-    if text not in ("job", "deployment"):
-        raise ValueError("job (runs until it finishes) or deployment (runs until you stop it)")
-    return text
-
-
-def _image(raw: object) -> str:
-    text = _text(raw)
-    if text and not _IMAGE.fullmatch(text):
-        raise ValueError("an image is written REGISTRY/NAME:TAG, without spaces: pytorch/pytorch:2.9.0")
-    return text
-
-
-def _words(raw: object) -> list[str]:
-    """A list of strings; one string is split as a shell does."""
-    if isinstance(raw, str):
-        try:
-            return shlex.split(raw)
-        except ValueError as error:
-            raise ValueError(
-                "a quotation mark is not closed" if "quotation" in str(error) else str(error)
-            ) from None
-    if isinstance(raw, list | tuple):
-        if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in raw):
-            raise ValueError("every item of the list must be text")
-        return [str(item) for item in raw]
-    raise ValueError(f"write a list or one line of text, not {_shape(raw)}")
-
-
-def _command(raw: object) -> tuple[str, ...]:
-    words = tuple(_words(raw))
-    if any("\0" in word for word in words):
-        raise ValueError("has a NUL character in it; take it out")
-    if words and not words[0]:
-        raise ValueError("the first word, the program, is empty")
-    return words
-
-
-def _pairs(raw: object, what: str) -> dict[str, str]:
-    """{KEY: value}, from a mapping, a list of "KEY=VALUE", or one line of them."""
-    if isinstance(raw, Mapping):
-        for key, value in raw.items():
-            if isinstance(value, bool) or not isinstance(value, str | int | float):
-                raise ValueError(f"{key}: write text here (quote it), not {_shape(value)}")
-        return {str(key): str(value) for key, value in raw.items()}
-    pairs = {}
-    for word in _words(raw):
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise ValueError(f"{word}: write {what}=VALUE")
-        pairs[key] = value
-    return pairs
-
-
-def _env_name(name: str) -> str:
-    if not _ENV_NAME.fullmatch(name):
-        raise ValueError(f"{name or 'an empty name'}: a variable is letters, digits and '_', no digit first")
-    return name
-
-
-def _env(raw: object) -> dict[str, str]:
-    pairs = _pairs(raw, "NAME")
-    for name, value in pairs.items():
-        _env_name(name)
-        if "\0" in value:
-            raise ValueError(f"{name}: has a NUL character in it; take it out")
-    return pairs
-
-
-def _secrets(raw: object) -> tuple[str, ...]:
-    names = []
-    for word in _words(raw):
-        if "=" in word:
-            raise ValueError(
-                f"{word.partition('=')[0]}: give the name alone; the value is read from your environment"
-            )
-        names.append(_env_name(word))
-    return tuple(dict.fromkeys(names))
-
-
-def _label_key(key: str) -> None:
-    prefix, slash, name = key.rpartition("/")
-    if key.startswith(_RESERVED):
-        raise ValueError(f"{key}: keys under {_RESERVED} are traindeck's own")
-    if (
-        not name
-        or len(name) > 63
-        or not _LABEL_VALUE.fullmatch(name)
-        or (slash and not _SUBDOMAIN.fullmatch(prefix))
-    ):
-        raise ValueError(
-            f"{key}: a key is [prefix/]name, of letters, digits, '-', '_' and '.', at most 63 characters"
-        )
-
-
-def _labels(raw: object) -> dict[str, str]:
-    pairs = _pairs(raw, "KEY")
-    for key, value in pairs.items():
-        _label_key(key)
-        if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
-            raise ValueError(f"{key}: a value is letters, digits, '-', '_' and '.', at most 63 characters")
-    return pairs
-
-
-def _annotations(raw: object) -> dict[str, str]:
-    pairs = _pairs(raw, "KEY")
-    for key in pairs:
-        _label_key(key)
-    return pairs
-
-
-def _whole(lowest: int, unit: str) -> Callable[[object], int]:
-    def parse(raw: object) -> int:
-        text = _text(raw)
-        if not re.fullmatch(r"\d{1,9}", text) or int(text) < lowest:
-            raise ValueError(f"write a whole number of {unit}, {lowest} or more")
-        return int(text)
-
-    return parse
-
-
-def _quantity(example: str) -> Callable[[object], str]:
-    def parse(raw: object) -> str:
-        text = _text(raw)
-        if not text:
-            return ""
-        match = _QUANTITY.fullmatch(text)
-        if not match:
-            fixed = re.sub(r"(?i)^([\d.]+)\s*([kmgtpe])i?b?$", lambda m: f"{m[1]}{m[2].upper()}i", text)
-            hint = fixed if _QUANTITY.fullmatch(fixed) else example
-            raise ValueError(f"{text} is not a Kubernetes quantity; write it like {hint}")
-        if not float(match[1]):
-            raise ValueError("must be more than 0")
-        return text
-
-    return parse
-
-
-def _duration(raw: object) -> int:
-    text = _text(raw).replace(" ", "")
-    if not text:
-        return 0
-    if re.fullmatch(r"\d{1,9}", text):
-        return int(text)
-    match = _DURATION.fullmatch(text)
-    if not match:
-        raise ValueError("write seconds, or a time like 2h30m, 45m, 1d")
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def duration_text(seconds: int) -> str:
@@ -230,134 +28,6 @@ def duration_text(seconds: int) -> str:
     return words
 
 
-def _items(raw: object) -> list[object]:
-    if isinstance(raw, list | tuple):
-        return list(raw)
-    if isinstance(raw, str):
-        return [word for word in re.split(r"[\s,]+", raw) if word]
-    return [raw]
-
-
-def _port_number(number: object, what: str = "a port") -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
-        raise ValueError(f"{number}: {what} is a number from 1 to 65535")
-    return number
-
-
-def _port(raw: object) -> Port:
-    if isinstance(raw, Port):
-        raw = msgspec.to_builtins(raw)
-    if isinstance(raw, Mapping):
-        known = Port.__struct_fields__
-        unknown = next((key for key in raw if key not in known), None)
-        if unknown is not None:
-            raise ValueError(f"{unknown}: a port has {', '.join(known)}")
-        parts: dict[str, Any] = dict(raw)
-    else:
-        match = _PORT.fullmatch(str(raw))
-        if isinstance(raw, bool) or not match:
-            raise ValueError(f"{raw}: write 8080, or NAME=NUMBER:TARGET/PROTOCOL: http=80:8080/TCP")
-        parts = {k: int(v) if k in ("number", "target") else v for k, v in match.groupdict().items() if v}
-    protocol = str(parts.get("protocol", "TCP")).upper()
-    if protocol not in ("TCP", "UDP"):
-        raise ValueError(f"{protocol}: the protocol is TCP or UDP")
-    name = _label(parts.get("name", ""), 15)
-    if name and not re.search("[a-z]", name):
-        raise ValueError(f"{name}: a port's name needs a letter")
-    target = parts.get("target", 0)
-    return Port(
-        number=_port_number(parts.get("number")),
-        name=name,
-        target=_port_number(target, "a target port") if target else 0,
-        protocol=protocol,  # type: ignore[arg-type]  # checked above
-    )
-
-
-def _ports(raw: object) -> tuple[Port, ...]:
-    ports = tuple(_port(item) for item in _items(raw))
-    for what, keys in (
-        ("number", [(port.number, port.protocol) for port in ports]),
-        ("name", [port.name for port in ports if port.name]),
-    ):
-        if len(set(keys)) < len(keys):
-            raise ValueError(f"the same {what} stands twice")
-    return ports
-
-
-def _volume(raw: object) -> Volume:
-    if isinstance(raw, Volume):
-        raw = msgspec.to_builtins(raw)
-    if isinstance(raw, Mapping):
-        known = Volume.__struct_fields__
-        unknown = next((key for key in raw if key not in known), None)
-        if unknown is not None:
-            raise ValueError(f"{unknown}: a volume has {', '.join(known)}")
-        claim, host_path = _subdomain(raw.get("claim", "")), _text(raw.get("host_path", ""))
-        path, read_only = _text(raw.get("path", "")), raw.get("read_only", False)
-    else:
-        source, path, *rest = [*_text(raw).split(":"), ""][:4]
-        if rest not in ([], [""], ["ro"], ["rw"], ["ro", ""], ["rw", ""]) or not source:
-            raise ValueError(f"{raw}: write CLAIM:/path, or CLAIM:/path:ro")
-        claim, host_path = ("", source) if source.startswith("/") else (_subdomain(source), "")
-        read_only = "ro" in rest
-    if bool(claim) == bool(host_path):
-        raise ValueError("a volume has a claim or a host_path, one of both")
-    if not path.startswith("/"):
-        raise ValueError(f"{claim or host_path}: the path must begin with /")
-    if not isinstance(read_only, bool):
-        raise ValueError("read_only is true or false")
-    return Volume(path=path, claim=claim, host_path=host_path, read_only=read_only)
-
-
-def _volumes(raw: object) -> tuple[Volume, ...]:
-    volumes = tuple(_volume(item) for item in _items(raw))
-    if len({volume.path for volume in volumes}) < len(volumes):
-        raise ValueError("two volumes have the same path")
-    return volumes
-
-
-def _pull_secrets(raw: object) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_subdomain(item) for item in _items(raw)))
-
-
-def _ingress(raw: object) -> str:
-    if raw is False:  # YAML reads a bare `off` as false
-        return "off"
-    text = _text(raw) or "auto"
-    if text not in ("auto", "off") and ("." not in text or not _SUBDOMAIN.fullmatch(text)):
-        raise ValueError("auto, off, or a host name like llama.gpu.example.org")
-    return text
-
-
-_PARSERS: dict[str, Callable[[object], object]] = {
-    "name": _label,
-    "kind": _kind,
-    "image": _image,
-    "command": _command,
-    "workdir": _text,
-    "env": _env,
-    "secrets": _secrets,
-    "gpus": _whole(0, "GPUs"),
-    "gpu_type": _text,
-    "cpu": _quantity("500m or 8"),
-    "memory": _quantity("64Gi"),
-    "shm_size": _quantity("8Gi"),
-    "nodes": _whole(1, "nodes"),
-    "replicas": _whole(1, "replicas"),
-    "ports": _ports,
-    "ingress": _ingress,
-    "retries": _whole(0, "retries"),
-    "max_runtime": _duration,
-    "priority": _subdomain,
-    "queue": _subdomain,
-    "labels": _labels,
-    "annotations": _annotations,
-    "volumes": _volumes,
-    "image_pull_secrets": _pull_secrets,
-    "namespace": _label,
-}
-
-
 def parse_field(name: str, raw: object) -> Any:
     """The value of one field, from what a person wrote (text, or what YAML made of it).
 
@@ -365,7 +35,7 @@ def parse_field(name: str, raw: object) -> Any:
     """
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         return getattr(DEFAULTS, name)
-    return _PARSERS[name](raw)
+    return PARSERS[name](raw)
 
 
 def across(spec: JobSpec) -> dict[str, str]:
@@ -395,7 +65,7 @@ def parse_spec(raw: Mapping[str, object]) -> JobSpec:
     wrong: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name, value in raw.items():
-        if name not in _PARSERS:
+        if name not in PARSERS:
             hint = nearest(str(name), NAMES)
             wrong[str(name)] = (
                 f"there is no such field; did you mean {hint}?" if hint else "there is no such field"
@@ -447,37 +117,3 @@ def spec_fields(spec: JobSpec) -> dict[str, Any]:
 def set_fields(spec: JobSpec) -> list[str]:
     """The names of the fields that were given, in their order."""
     return [name for name in NAMES if getattr(spec, name) != getattr(DEFAULTS, name)]
-
-
-def slugify(text: str) -> str:
-    """The nearest DNS-1123 label, at most 40 characters; may be empty."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
-
-
-_LAUNCHERS = frozenset(
-    """accelerate bash deepspeed env exec launch mpirun nice poetry python python3 run sh srun time
-    torchrun uv zsh""".split()
-)
-
-
-def suggest_name(command: Iterable[str], taken: Iterable[str] = ()) -> str:
-    """A free name from what the command runs: ("python", "train.py") -> "train", then "train-2"."""
-    base = ""
-    for word in command:
-        first = word.split()[0] if word.split() else ""
-        stem = first.rsplit("/", 1)[-1]
-        if (
-            stem in _LAUNCHERS
-            or re.fullmatch(r"python3?\.\d+", stem)
-            or first.startswith("-")
-            or "=" in first
-        ):
-            continue
-        base = slugify(re.sub(r"\.(py|sh|ipynb|js)$", "", stem).rsplit(".", 1)[-1])
-        if base:
-            break
-    base = base or "job"
-    used = set(taken)
-    return next(
-        name for n in range(1, len(used) + 2) if (name := base if n == 1 else f"{base}-{n}") not in used
-    )

@@ -12,17 +12,18 @@ from pathlib import Path
 class Terminal:
     """A tmux pane of a given size that runs one command. Close it, or use it as a context manager."""
 
-    def __init__(self, socket: Path, command: list[str], env: Mapping[str, str], size: tuple[int, int]) -> None:
+    def __init__(
+        self, socket: Path, command: list[str], env: Mapping[str, str], size: tuple[int, int]
+    ) -> None:
         self._socket = str(socket)
+        self._env = dict(env)
         columns, rows = size
         settings = [f"{key}={value}" for key, value in env.items()]
         line = shlex.join(["env", "-i", *settings, *command]) + "; echo ended with $?; exec sleep 1000"
         clean = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-        subprocess.run(
-            ["tmux", "-f", "/dev/null", "-S", self._socket, "new-session", "-d", "-x", str(columns), "-y", str(rows), line],
-            check=True,
-            env=clean,
-        )
+        size_words = ["-x", str(columns), "-y", str(rows)]
+        session = ["-f", "/dev/null", "-S", self._socket, "new-session", "-d", *size_words, line]
+        subprocess.run(["tmux", *session], check=True, env=clean)
 
     def __enter__(self) -> "Terminal":
         return self
@@ -31,8 +32,20 @@ class Terminal:
         self._tmux("kill-server", check=False)
 
     def _tmux(self, *words: str, check: bool = True) -> str:
-        done = subprocess.run(["tmux", "-S", self._socket, *words], capture_output=True, text=True, check=check)
+        done = subprocess.run(
+            ["tmux", "-S", self._socket, *words], capture_output=True, text=True, check=check
+        )
         return done.stdout
+
+    def run(self, *command: str) -> str:
+        """Run another command in the pane's environment; its output."""
+        return subprocess.run(command, env=self._env, capture_output=True, text=True, check=True).stdout
+
+    def kill_program(self, number: int) -> None:
+        """Send a signal to what runs in the pane."""
+        shell = self._tmux("display-message", "-p", "#{pane_pid}").strip()
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        os.kill(int(children[0]), number)
 
     def keys(self, *keys: str) -> None:
         """Press keys, named as tmux names them: "Enter", "Escape", "F2", "C-p", "n"."""

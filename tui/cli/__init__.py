@@ -1,1 +1,49 @@
-"""The same verbs without a screen."""
+"""The same verbs without a screen. Loads no Textual, no pydantic and no Kubernetes."""
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+
+__version__ = "0.1.0"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (default: sys.argv) and give its exit code. Lets no traceback through."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["--version"], ["-V"]):
+        print(f"traindeck {__version__}")  # noqa: T201
+        return 0
+    gc.disable()  # nothing to collect among imports, and looking for it costs a tenth of the start
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001  the last wall: a defect becomes a report
+        from tui.cli.out import say  # noqa: PLC0415
+        from tui.crash import sentence  # noqa: PLC0415
+
+        say(sentence(error))
+        return 1
+    finally:
+        gc.freeze()  # nor has the end anything to collect
+        gc.enable()
+    return code
+
+
+def _run(words: list[str]) -> int:
+    from backend_client.errors import BackendError  # noqa: PLC0415  --version stays quick
+    from tui.cli.out import complain  # noqa: PLC0415
+    from tui.cli.program import run  # noqa: PLC0415
+
+    try:
+        return run(words)
+    except BackendError as error:
+        complain(error)
+        return error.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0

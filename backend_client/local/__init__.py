@@ -1,0 +1,1 @@
+"""Jobs as processes of this machine, GPUs as slots. No daemon: each job has a small supervisor."""

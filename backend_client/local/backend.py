@@ -1,0 +1,248 @@
+"""The context `local`: this machine. What a bare machine starts with."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from backend_client.errors import Forbidden, NotFound, Refused
+from backend_client.local import devices, plan, rules, slots
+from backend_client.local.logs import read_logs
+from backend_client.local.store import Store, user
+from backend_client.local.watch import ended, watch
+from backend_client.models import Event, Job, JobRef, JobSpec, JobState
+from backend_client.models.fields import duration_text
+from backend_client.models.names import suggest_name
+from backend_client.models.secret import Secret
+from backend_client.protocol import (
+    Ask,
+    Capacity,
+    DeleteStep,
+    Feature,
+    GpuPool,
+    Identity,
+    JobQuery,
+    LogItem,
+    LogQuery,
+    Notice,
+    Page,
+    Plan,
+    Scope,
+    Verb,
+    Verdict,
+    WatchEvent,
+)
+
+T = TypeVar("T")
+
+
+class LocalBackend:
+    """Jobs as processes of this machine, GPUs as slots."""
+
+    context = "local"
+    features: frozenset[Feature] = frozenset()
+    lacks = rules.LACKS
+    fields = rules.FIELDS
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        *,
+        gpus: int = 0,
+        grace: float = 10.0,
+        log_cap: int = 256 * 2**20,
+        probe: Sequence[str] | None = None,
+    ) -> None:
+        """`root`: the state folder, called as the host. `gpus`: slots where no driver tells. `grace`: seconds
+        from SIGTERM to SIGKILL. `log_cap`: bytes an attempt. `probe`: the command that prints the device
+        table (see devices.py), for tests. Raises Refused where this is not Linux.
+        """
+        if not sys.platform.startswith("linux"):
+            raise Refused(
+                "local jobs need Linux", "choose another context: this machine can still reach clusters"
+            )
+        path = root or default_root()
+        self._store = Store(path)
+        try:
+            self._store.root.make()
+        except OSError as error:
+            raise _words(error) from None
+        self.host = path.name
+        self._gpus, self._grace, self._log_cap = gpus, grace, log_cap
+        self._probe = devices.nvml_probe() if probe is None else tuple(probe)
+
+    async def whoami(self) -> Identity:
+        return Identity(user(), f"this machine, {self.host}")
+
+    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
+        return [self._may(ask) for ask in asks]
+
+    async def list(self, query: JobQuery, *, after: str = "") -> Page:
+        jobs = sorted(await _off_loop(self._matching, query), key=_age)
+        rest = [job for job in jobs if _age(job) > after] if after else jobs
+        page = rest[: query.limit]
+        return Page(tuple(page), _age(page[-1]) if len(rest) > len(page) else "")
+
+    async def get(self, ref: JobRef) -> Job:
+        job = await _off_loop(self._home(ref.namespace).job, ref.uid)
+        if job is None:
+            raise NotFound(f"there is no job {ref} ({ref.uid})")
+        return job
+
+    def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
+        wanted = {scope.namespace for scope in scopes}
+        return watch([store for store in self._stores() if not wanted or {"", store.host} & wanted])
+
+    async def plan(self, spec: JobSpec) -> Plan:
+        return await _off_loop(self._plan, spec)
+
+    async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
+        uid = await _off_loop(self._create, spec, key, secrets)
+        return await self.get(JobRef(self.context, self.host, spec.kind, spec.name, uid))
+
+    async def stop(self, ref: JobRef) -> Job:
+        job = await self._mine(ref)
+        if job.ended:
+            return job
+        await _off_loop(self._store.request_stop, ref.uid)
+        job = await self.get(ref)
+        return job if job.ended else msgspec.structs.replace(job, state=JobState.STOPPING)
+
+    async def resume(self, ref: JobRef) -> Job:
+        raise Refused(f"{ref} cannot be resumed", self.lacks[Feature.RESUME])
+
+    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
+        job = await self._mine(ref)
+        if not job.ended and job.state != JobState.UNKNOWN:
+            yield DeleteStep(f"stopping {ref.name}; at most {self._grace:g} s")
+            await self.stop(ref)
+            await ended(self._store, ref.uid)
+        yield DeleteStep(f"removing {ref.name} and its log")
+        await _off_loop(self._store.remove, ref.uid)
+
+    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
+        job = await self.get(query.ref)
+        try:
+            async for items in read_logs(self._home(query.ref.namespace), job, query, after):
+                yield items
+        except OSError as error:
+            raise _words(error) from None
+
+    async def events(self, ref: JobRef) -> Sequence[Event]:
+        job = await self.get(ref)
+        return await asyncio.to_thread(self._home(job.ref.namespace).events, job.ref.uid)
+
+    async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  # there is one
+        return await _off_loop(self._capacity)
+
+    async def aclose(self) -> None:
+        """Nothing is held open between two calls."""
+
+    def _stores(self) -> Sequence[Store]:
+        """Ours, and those of other hosts that keep their state beside it (a shared home)."""
+        others = (path for path in sorted(self._store.root.path.parent.iterdir()) if (path / "live").is_dir())
+        return [self._store, *(Store(path, foreign=True) for path in others if path.name != self.host)]
+
+    def _home(self, host: str) -> Store:
+        return next((store for store in self._stores() if store.host == host), self._store)
+
+    def _matching(self, query: JobQuery) -> Sequence[Job]:
+        stores = [store for store in self._stores() if query.namespace in ("", store.host)]
+        return [job for store in stores for job in store.jobs(store.uids()) if _matches(job, query)]
+
+    def _may(self, ask: Ask) -> Verdict:
+        if ask.verb == Verb.RESUME:
+            return Verdict(False, self.lacks[Feature.RESUME])
+        theirs = ask.ref is not None and ask.ref.namespace != self.host and ask.verb != Verb.LOGS
+        if theirs and ask.ref:
+            return Verdict(False, f"runs on {ask.ref.namespace}; log in there to act on it")
+        return Verdict(True)
+
+    async def _mine(self, ref: JobRef) -> Job:
+        job = await self.get(ref)
+        if job.read_only:
+            raise Forbidden(f"{ref.name} {job.read_only}")
+        return job
+
+    def _devices(self) -> Sequence[devices.Device]:
+        return devices.table(self._probe, self._gpus)
+
+    def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> str:
+        from backend_client.local import launch  # noqa: PLC0415  # dear, and not needed to list jobs
+
+        spec = plan.settled(spec)
+        ids = [device.id for device in self._devices()]
+        plan.check(spec, self.host, len(ids))
+        orders = {
+            "env": plan.environment(spec, secrets),
+            "slots": ids,
+            "probe": self._probe,
+            "grace": self._grace,
+            "log_cap": self._log_cap,
+            "limit": duration_text(spec.max_runtime),
+        }
+        return launch.create(self._store, spec, key=key, orders=orders)
+
+    def _plan(self, spec: JobSpec) -> Plan:
+        spec = plan.settled(spec)
+        errors = plan.wrong(spec) | plan.refused(spec, self.host, len(self._devices()))
+        taken = self._store.names()
+        if spec.name in taken:
+            errors["name"] = f"there is a job {spec.name} already"
+        named = msgspec.structs.replace(spec, name=spec.name or suggest_name(spec.command, taken))
+        first = not (self._store.root.path / "used").exists()
+        question = f"Jobs of the context local run on this machine, {self.host}, as {user()}. Run it here?"
+        return Plan(
+            name=named.name,
+            yaml=plan.show(named, self.host, self._store.root.path),
+            place=f"this machine, {self.host}",
+            errors=tuple(Notice(field, words) for field, words in errors.items()),
+            question=question if first else "",
+        )
+
+    def _capacity(self) -> Capacity:
+        found = self._devices()
+        free = set(slots.free(self._store.root, [device.id for device in found]))
+        pools = []
+        for product in dict.fromkeys(device.product for device in found):
+            of = [device for device in found if device.product == product]
+            ready = sum(device.id in free and not device.foreign for device in of)
+            pools.append(GpuPool(product, len(of), ready, ready))
+        return Capacity(tuple(pools))
+
+
+async def _off_loop(work: Callable[..., T], *args: Any) -> T:
+    """Do what waits for the disk in a thread: nothing on the event loop may."""
+    try:
+        return await asyncio.to_thread(work, *args)
+    except OSError as error:
+        raise _words(error) from None
+
+
+def _words(error: OSError) -> Refused:
+    where = f": {error.filename}" if error.filename else ""
+    return Refused(f"this machine does not let us: {error.strerror or error}{where}")
+
+
+def default_root() -> Path:
+    """$XDG_STATE_HOME/traindeck/local/<host>."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
+    return base / "traindeck" / "local" / os.uname().nodename
+
+
+def _matches(job: Job, query: JobQuery) -> bool:
+    return (
+        query.name in ("", job.name)
+        and (not query.states or job.state in query.states)
+        and query.labels.items() <= job.spec.labels.items()
+    )
+
+
+def _age(job: Job) -> str:
+    """Sorts the newest first, and names a place in the list that stays when jobs come and go."""
+    return f"{2**63 - round(job.created.timestamp() * 1e6):020d}-{job.ref.uid}"

@@ -1,0 +1,86 @@
+"""The GPUs of this machine. Standard library alone; NVML is asked in a process of its own, for it is large.
+
+The table comes from a command (`probe`) that prints a JSON list of {"id", "product", "foreign"}.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PACKAGES = str(Path(__file__).parents[2])
+"""The folder that our packages lie in."""
+
+
+class Device(NamedTuple):
+    """One GPU, one slot."""
+
+    id: str
+    """What CUDA_VISIBLE_DEVICES calls it: a UUID, or a number where there is no driver to ask."""
+    product: str
+    foreign: bool = False
+    """True while a process of another user uses it."""
+
+
+def nvml_probe() -> tuple[str, ...]:
+    """The command that asks NVML; empty where this machine has no NVIDIA driver."""
+    if not any(Path(sign).exists() for sign in ("/proc/driver/nvidia/version", "/dev/nvidiactl")):
+        return ()
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from backend_client.local.devices import main; main()"
+    )
+    return sys.executable, "-I", "-c", code, PACKAGES
+
+
+def table(probe: Sequence[str], count: int) -> list[Device]:
+    """What the probe says; without one, or where it finds nothing, `count` numbered slots."""
+    found = _ask(probe) if probe else []
+    return [Device(**row) for row in found] or [Device(str(number), "GPU") for number in range(count)]
+
+
+def foreign(probe: Sequence[str]) -> list[str]:
+    """The ids of the GPUs that other users' processes use now."""
+    return [device.id for device in table(probe, 0) if device.foreign]
+
+
+def _ask(probe: Sequence[str]) -> list[dict[str, Any]]:
+    import subprocess  # noqa: PLC0415  # dear, and only where there is a driver
+
+    try:
+        answer = subprocess.run(probe, capture_output=True, timeout=30, check=True).stdout
+        return list(json.loads(answer))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []
+
+
+def main() -> None:
+    """Print the table as NVML knows it."""
+    json.dump(list(_nvml()), sys.stdout)
+
+
+def _nvml() -> Iterator[dict[str, Any]]:
+    import pynvml  # noqa: PLC0415
+
+    pynvml.nvmlInit()
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        yield {
+            "id": _text(pynvml.nvmlDeviceGetUUID(handle)),
+            "product": _text(pynvml.nvmlDeviceGetName(handle)),
+            "foreign": any(_foreign(process.pid) for process in processes),
+        }
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _foreign(pid: int) -> bool:
+    """True where the process is another user's, or cannot be seen from here."""
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid != os.getuid()
+    except OSError:
+        return True

@@ -1,0 +1,45 @@
+"""inotify, so that nobody polls. Standard library alone."""
+
+import contextlib
+import ctypes
+import os
+import struct
+from pathlib import Path
+
+MODIFY, CLOSE_WRITE, MOVED_TO, CREATE, DELETE = 0x2, 0x8, 0x80, 0x100, 0x200
+DELETE_SELF, OVERFLOW = 0x400, 0x4000
+_HEAD = struct.Struct("iIII")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Inotify:
+    """A descriptor (`fd`) that becomes readable when something happens in a watched folder."""
+
+    def __init__(self) -> None:
+        self.fd = _check(_libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK), "inotify")
+
+    def add(self, path: Path, mask: int) -> int:
+        """Watch a folder or file; the number that `read` calls it by. Raises OSError."""
+        return _check(_libc.inotify_add_watch(self.fd, os.fsencode(path), mask), str(path))
+
+    def read(self) -> list[tuple[int, int, str]]:
+        """What happened since: (watch, mask, file name). Never blocks."""
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.fd, 65536):
+                at = 0
+                while at < len(data):
+                    watch, mask, _, length = _HEAD.unpack_from(data, at)
+                    at += _HEAD.size + length
+                    found.append((watch, mask, os.fsdecode(data[at - length : at].rstrip(b"\0"))))
+        return found
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)
+    return result

@@ -1,0 +1,156 @@
+"""Makes a job: its folder, its place in the line, its supervisor. Safe to repeat after a kill at any step.
+
+A job counts from the moment its supervisor has accepted it. What a killed client left before that is seen
+by nobody and removed by the next create; the lock on live/<uid>, passed on to the supervisor, says without a
+gap whether somebody is at work on it.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from backend_client.errors import Conflict, Refused, Unreachable
+from backend_client.local import disk, slots
+from backend_client.local.devices import PACKAGES
+from backend_client.local.record import NEW
+from backend_client.local.store import Store, user
+from backend_client.models import JobSpec
+from backend_client.models.fields import set_fields
+from backend_client.models.names import suggest_name
+
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from backend_client.local.supervisor import main; main()"
+)
+_OWN = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONHOME")
+"""What the supervisor's own interpreter may need; the job's environment reaches it through a pipe alone."""
+_PATIENCE = 30.0
+
+
+def uid_of(key: str) -> str:
+    """The same key names the same job."""
+    return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+
+
+def create(store: Store, spec: JobSpec, *, key: str, orders: Mapping[str, Any]) -> str:
+    """Make the job that `key` names, or find it made; its uid. Raises Conflict where the name is taken."""
+    uid, until = uid_of(key), time.monotonic() + _PATIENCE
+    store.root.make()
+    while (live := _prepare(store, uid, spec)) is None:
+        if store.job(uid):
+            return uid
+        if time.monotonic() > until:
+            raise Unreachable("this job is being made by another process, which does not come to an end")
+        time.sleep(0.01)  # another process, with the same key, is a few milliseconds ahead
+    try:
+        _supervise(store.root, uid, live, orders)
+    finally:
+        os.close(live)
+    return uid
+
+
+def _prepare(store: Store, uid: str, spec: JobSpec) -> int | None:
+    """Lay the job's folder down; the descriptor that holds it. None where it stands, or is being made."""
+    root = store.root
+    with root.locked():
+        if root.alive(uid) or store.job(uid):
+            return None
+        _clear(store)
+        spec = _named(spec, store.names())
+        live = disk.private_file(root.live / uid, os.O_RDWR)
+        try:
+            fcntl.flock(live, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lay_down(root, uid, spec)
+        except BaseException:
+            os.close(live)
+            raise
+    return live
+
+
+def _lay_down(root: disk.Root, uid: str, spec: JobSpec) -> None:
+    draft, created = root.jobs / f".{uid}", time.time_ns()
+    disk.private_folder(draft)
+    disk.private_folder(draft / "log")
+    record: dict[str, Any] = {
+        "uid": uid,
+        "name": spec.name,
+        "owner": user(),
+        "created": disk.stamp(created)[:26] + "Z",
+        "spec": _stored(spec),
+        "state": NEW,
+        "reason": "",
+        "started": None,
+        "attempts": [],
+        "restarts": 0,
+    }
+    disk.write_json(draft / "job.json", record)
+    draft.rename(root.job(uid))
+    slots.leave(root, uid)
+    if spec.gpus:
+        slots.enqueue(root, uid, created)
+    os.close(disk.private_file(root.path / "used", os.O_WRONLY))
+
+
+def _clear(store: Store) -> None:
+    """Remove what clients that were killed have left. Called under the lock."""
+    for folder in store.root.jobs.iterdir():
+        if folder.name.startswith(".") or (
+            store.half_made(folder.name) and not store.root.alive(folder.name)
+        ):
+            folder.rename(store.root.trash / f"{folder.name}.{time.time_ns()}")
+    store.sweep()
+
+
+def _named(spec: JobSpec, taken: set[str]) -> JobSpec:
+    if spec.name in taken:
+        free = suggest_name([spec.name], taken)
+        raise Conflict(f"there is a job {spec.name} already", f"delete it, or choose another name: {free}")
+    if spec.name:
+        return spec
+    return msgspec.structs.replace(spec, name=suggest_name(spec.command, taken))
+
+
+def _stored(spec: JobSpec) -> dict[str, Any]:
+    values = msgspec.to_builtins(spec)
+    return {name: values[name] for name in set_fields(spec)}
+
+
+def _supervise(root: disk.Root, uid: str, live: int, orders: Mapping[str, Any]) -> None:
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-X",
+        "utf8",
+        "-c",
+        _BOOT,
+        PACKAGES,
+        str(root.path),
+        uid,
+        str(live),
+    ]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=[live],
+        cwd="/",
+        env={name: os.environ[name] for name in _OWN if name in os.environ},
+    )
+    try:
+        answer, complaint = process.communicate(json.dumps(orders).encode(), timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Unreachable(
+            "the job's supervisor does not answer", "see whether it starts: list the jobs"
+        ) from None
+    if answer != b"ready\n":
+        last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+        raise Refused("the job's supervisor did not start", last)

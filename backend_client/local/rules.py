@@ -1,0 +1,42 @@
+"""What this context makes of each field of a JobSpec, and what it lacks, in words."""
+
+from backend_client.models.fields import NAMES
+from backend_client.protocol import Feature, FieldRule, Use
+
+_HONOURED = frozenset("name kind workdir env secrets gpus max_runtime labels annotations".split())
+_CLUSTER = "choose a Kubernetes context for that"
+_WHY = {
+    "image": "local jobs run as plain processes; leave the image empty, or choose a Kubernetes context",
+    "gpu_type": "local jobs take any GPU of this machine; leave the type empty",
+    "cpu": f"local jobs share this machine's CPUs without limits; {_CLUSTER}",
+    "memory": f"local jobs share this machine's memory without limits; {_CLUSTER}",
+    "shm_size": "local jobs use this machine's own /dev/shm; leave it empty",
+    "nodes": f"local jobs run on this one machine; {_CLUSTER}",
+    "replicas": f"a local deployment is one process; {_CLUSTER}",
+    "ports": "a local process listens on this machine itself; no ports need naming",
+    "ingress": f"local jobs have no ingress; {_CLUSTER}",
+    "retries": "local jobs are not retried; kind deployment starts again by itself",
+    "priority": "local slots go strictly first come, first served",
+    "queue": f"local jobs have one queue, this machine's; {_CLUSTER}",
+    "volumes": "a local process sees this machine's files as they are; name the path in the command",
+    "image_pull_secrets": "local jobs pull no images; leave it empty",
+    "namespace": "local jobs have no namespaces but the machine; leave it empty",
+}
+
+FIELDS: dict[str, FieldRule] = {
+    name: FieldRule(Use.REQUIRED)
+    if name == "command"
+    else FieldRule(Use.OPTIONAL)
+    if name in _HONOURED
+    else FieldRule(Use.REFUSED, _WHY[name])
+    for name in NAMES
+}
+
+LACKS: dict[Feature, str] = {
+    Feature.RESUME: "a local job that was stopped is over; run it again instead",
+    Feature.RANKS: "a local job is one process on this machine",
+    Feature.QUEUE: "local jobs wait for this machine's GPU slots only",
+    Feature.HISTORY: "local jobs are listed until they are deleted; there is no other history",
+    Feature.METRICS: "use nvidia-smi or top: local jobs are plain processes of this machine",
+    Feature.NAMESPACES: "local jobs have no namespaces but the machine",
+}

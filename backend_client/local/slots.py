@@ -1,0 +1,123 @@
+"""GPUs as slots: one file each, held by the processes of the job that has the GPU. Standard library alone.
+
+A slot is free when nobody holds its file any more. Looking and taking both happen under the root's lock,
+so a look never makes another's try fail.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from backend_client.local.disk import Process, Root, held, pids, private_file, read_json
+
+
+class Taken(NamedTuple):
+    """Slots that are ours: their ids, and the descriptors that hold them."""
+
+    ids: tuple[str, ...]
+    fds: tuple[int, ...]
+
+
+def enqueue(root: Root, uid: str, created: int) -> None:
+    """Stand in line. Call under the root's lock; `created` in nanoseconds gives the place."""
+    last = max((int(ticket.partition("-")[0]) for ticket, _ in _tickets(root)), default=0)
+    os.close(private_file(root.queue / f"{max(created, last + 1):020d}-{uid}", os.O_WRONLY))
+
+
+def leave(root: Root, uid: str) -> None:
+    """Stand in line no longer."""
+    for ticket, owner in _tickets(root):
+        if owner == uid:
+            (root.queue / ticket).unlink(missing_ok=True)
+
+
+def take(root: Root, uid: str, want: int, ids: Sequence[str], foreign: Sequence[str]) -> Taken | str:
+    """`want` of the slots, or in words why not yet. `foreign`: those that other people's processes use."""
+    with root.locked():
+        ahead = _first_in_line(root, uid)
+        if ahead:
+            return f"waits for {gpus(want)}; behind {_name(root, ahead)}"
+        free = [slot for slot in ids if slot not in foreign and not held(root.slots / slot)]
+        if len(free) < want:
+            return f"waits for {gpus(want)}; {_holders(root, ids, foreign)}"
+        mine = tuple(free[:want])
+        fds = tuple(_hold(root.slots / slot, uid) for slot in mine)
+        leave(root, uid)
+        return Taken(mine, fds)
+
+
+def free(root: Root, ids: Sequence[str]) -> list[str]:
+    """The slots that no job of ours holds now."""
+    with root.locked():
+        return [slot for slot in ids if not held(root.slots / slot)]
+
+
+def gpus(count: int) -> str:
+    """1 -> "1 GPU"."""
+    return f"{count} GPU" if count == 1 else f"{count} GPUs"
+
+
+def _tickets(root: Root) -> list[tuple[str, str]]:
+    names = sorted(path.name for path in root.queue.iterdir())
+    return [(name, name.partition("-")[2]) for name in names]
+
+
+def _first_in_line(root: Root, uid: str) -> str:
+    """Who stands before `uid`, or "". Dead ones are taken out of the line."""
+    for ticket, owner in _tickets(root):
+        if owner == uid:
+            return ""
+        if root.alive(owner):
+            return owner
+        (root.queue / ticket).unlink(missing_ok=True)
+    return ""
+
+
+def _hold(path: Path, uid: str) -> int:
+    fd = private_file(path, os.O_RDWR)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.ftruncate(fd, 0)
+    os.write(fd, uid.encode())
+    return fd
+
+
+def _holders(root: Root, ids: Sequence[str], foreign: Sequence[str]) -> str:
+    held_by: dict[str, int] = {}
+    for slot in ids:
+        path = root.slots / slot
+        if held(path):
+            who = _holder(root, path)
+        elif slot in foreign:
+            who = "another user"
+        else:
+            continue
+        held_by[who] = held_by.get(who, 0) + 1
+    return ", ".join(f"{who} holds {count}" for who, count in held_by.items())
+
+
+def _holder(root: Root, path: Path) -> str:
+    """A job's name; or, of a job that has ended, the process that it left behind."""
+    uid = path.read_text()
+    if root.alive(uid):
+        return _name(root, uid)
+    left = next(_openers(path), None)
+    return f"process {left.pid} ({left.name}), left by {_name(root, uid)}," if left else _name(root, uid)
+
+
+def _openers(path: Path) -> Iterator[Process]:
+    """The processes of ours that have a file open."""
+    wanted = path.resolve()
+    for pid in pids():
+        with contextlib.suppress(OSError):
+            if any(fd.readlink() == wanted for fd in Path(f"/proc/{pid}/fd").iterdir()):
+                yield Process(pid)
+
+
+def _name(root: Root, uid: str) -> str:
+    try:
+        return str(read_json(root.record(uid))["name"])
+    except (OSError, ValueError, KeyError):
+        return "a deleted job"

@@ -1,0 +1,205 @@
+"""Reads the jobs of a state folder, and sees to it that what is dead is recorded as dead."""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from backend_client.local import disk
+from backend_client.local.record import NEW, Record, unreadable
+from backend_client.models import Event, Job
+
+_decode = msgspec.json.Decoder(Record).decode
+_Stamp = tuple[int, int, int]
+
+
+class Store:
+    """The jobs of one host. Everything here blocks for as long as the disk does: call it off the loop."""
+
+    def __init__(self, path: Path, *, foreign: bool = False) -> None:
+        self.root = disk.Root(path)
+        self.host = path.name
+        self._read_only = f"runs on {self.host}; log in there to act on it" if foreign else ""
+        self._foreign = foreign
+        self._seen: dict[str, tuple[_Stamp, Record]] = {}
+
+    def uids(self) -> list[str]:
+        """All there are, the last changed first."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.root.jobs) as entries:
+            changed = []
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    changed.append((entry.stat().st_mtime, entry.name))
+            return [name for _, name in sorted(changed, reverse=True) if not name.startswith(".")]
+        return []
+
+    def job(self, uid: str) -> Job | None:
+        """One job as it stands now; None where there is none (yet)."""
+        try:
+            record = self._record(uid)
+            if record.state == NEW:
+                return None
+            if not self._foreign and not record.over and not self.root.alive(uid):
+                record = self._bury(uid)
+            return record.job(self.host, self._read_only)
+        except FileNotFoundError:
+            self._seen.pop(uid, None)
+            return None
+        except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
+            return self._unreadable(uid, error)
+
+    def jobs(self, uids: Sequence[str]) -> list[Job]:
+        """Those of them that exist."""
+        return [job for uid in uids if (job := self.job(uid))]
+
+    def names(self) -> set[str]:
+        """The names that are taken."""
+        return {job.name for job in self.jobs(self.uids())}
+
+    def half_made(self, uid: str) -> bool:
+        """True where no supervisor has accepted it (yet)."""
+        try:
+            return self._record(uid).state == NEW
+        except (OSError, ValueError):
+            return False
+
+    def request_stop(self, uid: str) -> None:
+        """Record who asks, and tell the supervisor. No-op for a job that has ended."""
+        with self.root.locked():
+            record = self._record(uid)
+            if record.over or not record.supervisor:
+                return
+            if not self.root.stop(uid).exists():
+                disk.write_json(self.root.stop(uid), {"who": user(), "when": disk.now()})
+            tell(record.supervisor, signal.SIGTERM)
+
+    def events(self, uid: str) -> list[Event]:
+        """What the record itself does not tell: who asked for the end."""
+        try:
+            asked = disk.read_json(self.root.stop(uid))
+        except (OSError, ValueError):
+            return []
+        when = datetime.fromisoformat(asked["when"])
+        return [Event(time=when, reason="Stopping", message=f"{asked['who']} asked for the end")]
+
+    def remove(self, uid: str) -> None:
+        """Take a job that has ended out of the list, then off the disk."""
+        grave = self.root.trash / f"{uid}.{time.time_ns()}"
+        with self.root.locked(), contextlib.suppress(FileNotFoundError):
+            self.root.job(uid).rename(grave)
+        (self.root.live / uid).unlink(missing_ok=True)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what a removal before may have left half done."""
+        for grave in self.root.trash.iterdir():
+            shutil.rmtree(grave, ignore_errors=True)
+
+    def _record(self, uid: str) -> Record:
+        path = self.root.record(uid)
+        stat = path.stat()
+        now = stat.st_mtime_ns, stat.st_ino, stat.st_size
+        seen = self._seen.get(uid)
+        if seen and seen[0] == now:
+            return seen[1]
+        record = _decode(path.read_bytes())
+        self._seen[uid] = now, record
+        return record
+
+    def _unreadable(self, uid: str, error: Exception) -> Job | None:
+        try:
+            changed = self.root.job(uid).stat().st_mtime
+        except FileNotFoundError:
+            return None
+        return unreadable(uid, self.host, changed, str(error))
+
+    def _bury(self, uid: str) -> Record:
+        """Its supervisor is gone without a word: end what is left, and record that once."""
+        with self.root.locked():
+            self._seen.pop(uid, None)
+            record = self._record(uid)
+            if record.over or self.root.alive(uid):  # it ended, or somebody was here before us
+                return record
+            if record.group:
+                end_group(uid, record.group)
+            raw = disk.read_json(self.root.record(uid))
+            raw.update(_death(self.root, uid, raw))
+            disk.write_json(self.root.record(uid), raw)
+        self._ring(uid)
+        return self._record(uid)
+
+    def _ring(self, uid: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            fd = os.open(self.root.live / uid, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            os.write(fd, b".")
+            os.close(fd)
+
+
+def _death(root: disk.Root, uid: str, raw: dict[str, Any]) -> dict[str, Any]:
+    """What a record says once its supervisor is found dead."""
+    rebooted = (raw.get("supervisor") or {}).get("boot") != disk.boot_id()
+    when = disk.stamp(min(time.time_ns(), disk.boot_time()))[:26] + "Z" if rebooted else disk.now()
+    reason = "its supervisor was killed" + (": the machine was restarted" if rebooted else "")
+    attempts = raw["attempts"]
+    if attempts and not attempts[-1].get("finished"):
+        attempts[-1].update(finished=when, reason=reason)
+    state = "Failed"
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        who = disk.read_json(root.stop(uid))["who"]
+        state, reason = "Stopped", f"stopped by {who}; {reason}"
+    return {"state": state, "reason": reason, "finished": when, "next_try": None, "group": None}
+
+
+def end_group(uid: str, leader: dict[str, Any]) -> None:
+    """SIGKILL every process of a dead supervisor's job, and no other.
+
+    A process is the job's when it is in the recorded group, and the group's leader is still the recorded
+    one or the process carries the job's mark (the number may have been given to others since).
+    """
+    if leader.get("boot") != disk.boot_id():
+        return
+    known = disk.same(leader)
+    for pid in disk.pids():
+        with contextlib.suppress(OSError, ValueError):
+            _end_member(pid, uid, leader["pid"], known)
+
+
+def _end_member(pid: int, uid: str, group: int, known: bool) -> None:
+    fd = os.pidfd_open(pid)
+    try:
+        if disk.Process(pid).group == group and (known or _marked(pid, uid)):
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+    finally:
+        os.close(fd)
+
+
+def _marked(pid: int, uid: str) -> bool:
+    return f"TRAINDECK_JOB={uid}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+
+def tell(who: dict[str, Any], number: int) -> None:
+    """Send a signal to the process that `disk.identity` described, and to no other."""
+    with contextlib.suppress(ProcessLookupError):
+        fd = os.pidfd_open(who["pid"])
+        try:
+            if disk.same(who):
+                signal.pidfd_send_signal(fd, number)
+        finally:
+            os.close(fd)
+
+
+def user() -> str:
+    """Who we are, as the system calls us."""
+    import pwd  # noqa: PLC0415
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

@@ -1,0 +1,264 @@
+"""The process that stands behind one job, from its creation to its end. Standard library alone.
+
+It waits for the job's GPU slots, starts the command, writes the log, reads the progress out of it, starts a
+deployment again, and records the end. It sleeps in poll() while its job is silent.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from backend_client.local import devices, disk, inotify, slots
+from backend_client.local.attempt import Attempt
+from backend_client.local.logfile import LogWriter
+from backend_client.local.process import CannotStart, adopt_orphans
+
+ATTEMPTS_KEPT = 10
+_HEALTHY = 600
+"""Seconds after which a crash counts as the first one again."""
+_LONGEST_PAUSE = 60
+_FOREIGN_CHECK = 30
+"""Seconds between two looks at GPUs that other users' processes hold: nothing tells when those end."""
+
+
+class _Told(Exception):
+    """SIGTERM came while no command ran."""
+
+
+class Supervisor:
+    """One job's life. `record` is what stands in job.json; only this process writes it meanwhile."""
+
+    def __init__(self, root: disk.Root, uid: str, live: int, orders: dict[str, Any]) -> None:
+        self.root, self.uid, self.live, self.orders = root, uid, live, orders
+        self.record: dict[str, Any] = disk.read_json(root.record(uid))
+        self.spec: dict[str, Any] = self.record["spec"]
+        self.slots = slots.Taken((), ())
+        self.signals = _Signals()
+
+    def accept(self) -> None:
+        """From here on the job exists, and is this process's to end."""
+        waits = bool(self.spec.get("gpus"))
+        self.record["supervisor"] = disk.identity(os.getpid())
+        self.record["queued"] = disk.now() if waits else None
+        self.save("Queued" if waits else "Starting")
+
+    def run(self) -> None:
+        """Until the job has ended for good."""
+        try:
+            self._wait_for_slots()
+            self._run_attempts()
+        except _Told:
+            self._finish(*self._told())
+
+    def save(self, state: str, reason: str = "") -> None:
+        """Write the record, and let everybody know who looks."""
+        self.record.update(state=state, reason=reason)
+        disk.write_json(self.root.record(self.uid), self.record)
+        os.write(self.live, b".")
+
+    def _wait_for_slots(self) -> None:
+        want = self.spec.get("gpus", 0)
+        if not want:
+            return
+        with contextlib.closing(inotify.Inotify()) as news:
+            news.add(self.root.slots, inotify.CLOSE_WRITE)
+            news.add(self.root.live, inotify.CLOSE_WRITE)
+            news.add(self.root.queue, inotify.DELETE)
+            while True:
+                foreign = devices.foreign(self.orders["probe"])
+                got = slots.take(self.root, self.uid, want, self.orders["slots"], foreign)
+                if isinstance(got, slots.Taken):
+                    self.slots = got
+                    return
+                if got != self.record["reason"]:
+                    self.save("Queued", got)
+                self._pause(_FOREIGN_CHECK if foreign else None, news.fd)
+                news.read()
+
+    def _run_attempts(self) -> None:
+        crashes = 0
+        while True:
+            self.record["next_try"] = None
+            began = time.monotonic()
+            state, reason = self._attempt()
+            if self.spec.get("kind") != "deployment" or state == "Stopped" or self.signals.told:
+                self._finish(state, reason)
+                return
+            crashes = 0 if time.monotonic() - began >= _HEALTHY else crashes + 1
+            pause = min(_LONGEST_PAUSE, 2 ** max(0, crashes - 1))
+            self.record["next_try"] = disk.stamp(time.time_ns() + pause * 10**9)[:26] + "Z"
+            self.record["restarts"] += 1
+            self.save("Failed" if state == "Failed" else "Starting", reason or "ended with exit code 0")
+            until = time.monotonic() + pause
+            while time.monotonic() < until:
+                self._pause(until - time.monotonic())
+
+    def _attempt(self) -> tuple[str, str]:
+        """Start the command and see it through; the state and the reason that it leaves."""
+        entry = self._new_entry()
+        log = LogWriter(self.root.log(self.uid), entry["number"], self.orders["log_cap"])
+        attempt = Attempt(log, grace=self.orders["grace"], limit=self.spec.get("max_runtime", 0))
+        try:
+            attempt.begin(
+                self.spec["command"], env=self._env(), workdir=self.spec["workdir"], keep=self.slots.fds
+            )
+        except CannotStart as error:
+            attempt.close()
+            entry.update(exit_code=error.code, finished=disk.now(), reason=str(error))
+            return "Failed", str(error)
+        entry["pid"] = attempt.pid
+        with contextlib.suppress(OSError):  # it may have ended already
+            self.record["group"] = disk.identity(attempt.pid)
+        self.save("Running")
+        self._see_through(attempt)
+        code, number, words = attempt.outcome()
+        state, reason = self._judge(attempt.cause, code, words)
+        entry.update(exit_code=code, signal=number, finished=disk.now(), reason=reason)
+        self.record["group"] = None
+        return state, reason
+
+    def _see_through(self, attempt: Attempt) -> None:
+        while not attempt.over:
+            attempt.step(self.signals.fd)
+            if self.signals.told and not attempt.cause:
+                attempt.end("told")
+                self.save("Stopping", self._told()[1])
+            if attempt.progress.changed:
+                self._progress(attempt)
+                self.save(self.record["state"], self.record["reason"])
+        attempt.close()
+        self._progress(attempt)
+
+    def _progress(self, attempt: Attempt) -> None:
+        attempt.progress.changed = False
+        if attempt.progress.found is not None:
+            self.record["progress"] = {**attempt.progress.found, "updated": disk.now()}
+
+    def _judge(self, cause: str, code: int, words: str) -> tuple[str, str]:
+        if cause == "told":
+            return self._told()
+        if cause == "limit":
+            return "Failed", f"ran longer than its max_runtime of {self.orders['limit']}"
+        return ("Failed", words) if code else ("Succeeded", "")
+
+    def _told(self) -> tuple[str, str]:
+        """What a SIGTERM means: a person asked for the end, or the machine did."""
+        try:
+            return "Stopped", f"stopped by {disk.read_json(self.root.stop(self.uid))['who']}"
+        except (OSError, ValueError):
+            return "Failed", "its supervisor was told to end"
+
+    def _new_entry(self) -> dict[str, Any]:
+        attempts = self.record["attempts"]
+        number = attempts[-1]["number"] + 1 if attempts else 1
+        entry = {"number": number, "node": os.uname().nodename, "started": disk.now()}
+        attempts.append(entry)
+        while len(attempts) > ATTEMPTS_KEPT:
+            old = attempts.pop(0)["number"]
+            for path in self.root.log(self.uid).glob(f"{old}.*"):
+                path.unlink(missing_ok=True)
+        if not self.record["started"]:
+            self.record["started"] = entry["started"]
+        return entry
+
+    def _env(self) -> dict[str, str]:
+        env = {**self.orders["env"], "TRAINDECK_JOB": self.uid}
+        if self.orders["slots"]:
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(self.slots.ids)
+        return env
+
+    def _pause(self, seconds: float | None, fd: int = -1) -> None:
+        """Sleep until the time is over or `fd` is readable. Raises _Told when SIGTERM came."""
+        if self.signals.told:
+            raise _Told
+        poll = select.poll()
+        for source in (self.signals.fd, fd):
+            if source >= 0:
+                poll.register(source, select.POLLIN)
+        poll.poll(None if seconds is None else seconds * 1000 + 1)
+        self.signals.clear()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if self.signals.told:
+            raise _Told
+
+    def _finish(self, state: str, reason: str) -> None:
+        with self.root.locked():
+            slots.leave(self.root, self.uid)
+        for fd in self.slots.fds:
+            os.close(fd)
+        self.record.update(finished=disk.now(), next_try=None)
+        self.save(state, reason)
+
+
+class _Signals:
+    """`told` is set by SIGTERM; `fd` is readable when any signal came."""
+
+    def __init__(self) -> None:
+        self.told = False
+        self.fd, wake = os.pipe()
+        for fd in (self.fd, wake):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_term)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+
+    def clear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.fd, 4096)
+
+    def _on_term(self, *_: object) -> None:
+        self.told = True
+
+
+def main() -> None:
+    """`... ROOT UID LIVE_FD`, the orders as JSON on stdin; says "ready" once the job is its own.
+
+    Detached from whoever starts it: it is nobody's child, and leads a session of its own.
+    """
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    root, uid, live = disk.Root(Path(sys.argv[-3])), sys.argv[-2], int(sys.argv[-1])
+    os.set_inheritable(live, False)
+    orders = json.loads(
+        sys.stdin.buffer.read()
+    )  # cut short where the client was killed: then there is no job
+    os.chdir("/")
+    adopt_orphans()
+    supervisor = Supervisor(root, uid, live, orders)
+    supervisor.accept()
+    with contextlib.suppress(BrokenPipeError):  # the client may be dead by now; the job is not
+        os.write(1, b"ready\n")
+    _silence()
+    _guarded(supervisor, supervisor.run)
+
+
+def _silence() -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(nothing, fd)
+    os.close(nothing)
+
+
+def _guarded(supervisor: Supervisor, run: Callable[[], None]) -> None:
+    try:
+        run()
+    except Exception as error:  # noqa: BLE001  # a defect must be seen in the list, and its trace be kept
+        import traceback  # noqa: PLC0415  # dear, and as a rule not needed
+
+        path = supervisor.root.job(supervisor.uid) / "supervisor-error.txt"
+        fd = disk.private_file(path, os.O_WRONLY | os.O_APPEND)
+        os.write(fd, "".join(traceback.format_exception(error)).encode())
+        supervisor.record.update(finished=disk.now(), next_try=None)
+        supervisor.save("Failed", f"its supervisor failed: {error!r:.200} (see {path})")

@@ -1,0 +1,7 @@
+"""Logs, the same for every backend: bytes -> clean lines -> LogBuffer, and the one that reopens a stream."""
+
+from backend_client.logs.buffer import Line, LogBuffer
+from backend_client.logs.follow import follow
+from backend_client.logs.search import Search
+
+__all__ = ["Line", "LogBuffer", "Search", "follow"]

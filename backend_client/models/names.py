@@ -1,0 +1,61 @@
+"""Names: the nearest known word to a misspelled one, and a job's name out of its command."""
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+
+_SHELLS = frozenset("bash dash ksh sh zsh".split())
+_LAUNCHERS = _SHELLS | frozenset(
+    "accelerate deepspeed env exec launch mpirun nice poetry run srun time torchrun uv".split()
+)
+_PYTHON = re.compile(r"python(3(\.\d+)?)?")
+_SCRIPT = re.compile(r"\.(py|sh|ipynb)$")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`known`'s likeliest meaning of a misspelled word, or ""."""
+    import difflib  # noqa: PLC0415  only a misspelling needs it
+
+    return next(iter(difflib.get_close_matches(word.lower().replace("-", "_"), list(known), 1, 0.6)), "")
+
+
+def slugify(text: str) -> str:
+    """The nearest DNS-1123 label, at most 40 characters; may be empty."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
+
+
+def suggest_name(command: Iterable[str], taken: Iterable[str] = ()) -> str:
+    """A free name from what the command runs: ("python", "train.py") -> "train", then "train-2"."""
+    base = slugify(_subject(list(command))) or "job"
+    used = set(taken)
+    numbered = (base if number == 1 else f"{base}-{number}" for number in range(1, len(used) + 2))
+    return next(name for name in numbered if name not in used)
+
+
+def _subject(command: Sequence[str]) -> str:
+    """What the command is about: a script, a module, the program; of inline code only who runs it."""
+    programs = [word.rsplit("/", 1)[-1] for word in command]
+    if "-c" in command:
+        runner = programs[command.index("-c") - 1]
+        return (
+            _subject(_split("".join(command[command.index("-c") + 1 :][:1]))) if runner in _SHELLS else runner
+        )
+    script = next((name for name in programs if _SCRIPT.search(name)), None)
+    if script:
+        return _SCRIPT.sub("", script)
+    words = (
+        name
+        for word, name in zip(command, programs, strict=True)
+        if name not in _LAUNCHERS
+        and not _PYTHON.fullmatch(name)
+        and not word.startswith("-")
+        and "=" not in word
+    )
+    return next(words, programs[0] if programs else "").rsplit(".", 1)[-1]
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()

@@ -1,0 +1,76 @@
+import pytest
+
+from backend_client.contexts import ContextInfo, Contexts, Local
+from backend_client.errors import NotFound, Refused
+
+
+class Other:
+    """A way with contexts of these names."""
+
+    def __init__(self, kind, *names, current=""):
+        self.kind = kind
+        self.plain = names
+        self.is_current = current
+
+    def contexts(self):
+        return [ContextInfo(name, self.kind) for name in self.plain]
+
+    def current(self):
+        return self.is_current
+
+    def open(self, name):
+        return f"{self.kind} {name}"
+
+
+@pytest.fixture
+def contexts(tmp_path):
+    def make(*ways):
+        return Contexts(ways or (Local(),), tmp_path / "state" / "context")
+
+    return make
+
+
+def names(contexts):
+    return [info.name for info in contexts.names()]
+
+
+def test_a_bare_machine_starts_with_local(contexts):
+    assert names(contexts()) == ["local"]
+    assert contexts().default() == "local"
+
+
+def test_names_that_meet_are_told_apart(contexts):
+    both = contexts(Other("k8s", "lab", "dev"), Other("server", "lab"), Local())
+    assert names(both) == ["k8s:lab", "dev", "server:lab", "local"]
+    assert both.open("server:lab") == "server lab"
+    assert both.open("k8s:dev") == both.open("dev") == "k8s dev"
+    with pytest.raises(NotFound) as error:
+        both.open("lab")
+    assert error.value.hint == "Did you mean k8s:lab or server:lab?"
+
+
+def test_weights(contexts):
+    several = contexts(Other("k8s", "a", "b", "c", "d", current="d"), Local())
+    assert several.default() == "d"
+    several.choose("c")
+    assert several.default() == "c"
+    assert several.default(variable="b") == "b"
+    assert several.default("a", "b") == "a"
+
+
+def test_the_chosen_one_is_remembered_by_its_full_name(contexts):
+    contexts(Other("k8s", "lab"), Other("server", "lab")).choose("server:lab")
+    assert contexts(Other("k8s", "lab"), Other("server", "lab")).default() == "server:lab"
+    assert contexts(Other("server", "lab")).default() == "lab"
+    with pytest.raises(NotFound, match="the last `traindeck use`"):
+        contexts(Other("k8s", "lab")).default()
+
+
+def test_where_local_is_hidden_nothing_falls_back_to_it(contexts):
+    hidden = contexts(Local(enabled=False))
+    with pytest.raises(Refused, match="No context is left"):
+        hidden.default()
+    for verb in (hidden.open, hidden.choose):
+        with pytest.raises(Refused, match="switch it off"):
+            verb("local")
+    assert hidden.names()[0].hidden

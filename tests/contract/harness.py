@@ -1,0 +1,143 @@
+"""What a backend brings to the contract suite: itself, a way to run a script, a client that dies halfway."""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import pytest
+
+from backend_client.local.backend import LocalBackend
+from backend_client.models import Job, JobRef, JobSpec
+from backend_client.protocol import Changed, Feature, JobBackend, JobQuery, Lines, LogQuery, Scope, Snapshot
+
+DEADLINE = 15.0
+"""Seconds that anything may take here; a pass needs far less."""
+
+
+class Harness(Protocol):
+    """One implementation, ready to use. A new backend adds one of these and a line in conftest."""
+
+    backend: JobBackend
+
+    def spec(self, script: str, **fields: object) -> JobSpec:
+        """A job that runs `sh -c script`, as this context takes it."""
+        ...
+
+    def refused(self) -> dict[str, str]:
+        """Text that is not the default's, for each field that this context refuses."""
+        ...
+
+    async def crash_create(self, spec: JobSpec, key: str, step: int) -> bool:
+        """Create it in a client that is killed at its step-th step (from 1); False where it has fewer."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+def needs(backend: JobBackend, feature: Feature) -> None:
+    """The one reason why a case may be left out."""
+    if feature not in backend.features:
+        pytest.skip(f"{backend.context} lacks {feature}: {backend.lacks[feature]}")
+
+
+SAMPLES = dict(
+    pair.split("=")
+    for pair in """image=pytorch:2 gpu_type=H100 cpu=4 memory=8Gi shm_size=1Gi nodes=2 replicas=2 ports=8080
+    ingress=off retries=3 priority=high queue=team volumes=data:/data image_pull_secrets=login
+    namespace=elsewhere""".split()
+)
+
+
+class LocalHarness:
+    """Processes of this machine; the device table is two slots."""
+
+    def __init__(self, root: Path) -> None:
+        self.backend = LocalBackend(root, gpus=2, grace=2.0)
+        self._root = root
+        self._clients: subprocess.Popen[str] | None = None
+
+    def spec(self, script: str, **fields: object) -> JobSpec:
+        return JobSpec(command=("sh", "-c", script), **fields)  # type: ignore[arg-type]
+
+    def refused(self) -> dict[str, str]:
+        return SAMPLES
+
+    async def crash_create(self, spec: JobSpec, key: str, step: int) -> bool:
+        return await asyncio.to_thread(self._crash, spec, key, step)
+
+    def _crash(self, spec: JobSpec, key: str, step: int) -> bool:
+        if self._clients is None:
+            command = [sys.executable, str(Path(__file__).parent / "dying_client.py"), str(self._root)]
+            env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+            self._clients = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+            )
+        assert self._clients.stdin
+        assert self._clients.stdout
+        request = {"spec": msgspec.to_builtins(spec), "key": key, "step": step}
+        print(json.dumps(request), file=self._clients.stdin, flush=True)
+        return json.loads(self._clients.stdout.readline())
+
+    async def aclose(self) -> None:
+        if self._clients:
+            self._clients.communicate()
+        await remove_all(self.backend)
+        await self.backend.aclose()
+
+
+async def remove_all(backend: JobBackend) -> None:
+    """Leave no process behind."""
+    for job in (await backend.list(JobQuery())).items:
+        if not job.read_only:
+            async with contextlib.aclosing(backend.delete(job.ref)) as steps:
+                async for _ in steps:
+                    pass
+
+
+async def until(backend: JobBackend, ref: JobRef, holds, seconds: float = DEADLINE) -> Job:
+    """The job, as soon as `holds(job)`; told by watch alone."""
+    last = None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds), contextlib.aclosing(backend.watch([Scope()])) as batches:
+            async for batch in batches:
+                for event in batch:
+                    for job in event.jobs if isinstance(event, Snapshot | Changed) else ():
+                        if job.ref.uid == ref.uid:
+                            last = job
+                            if holds(job):
+                                return job
+    raise AssertionError(f"not within {seconds} s; last seen: {last}")
+
+
+async def finished(backend: JobBackend, ref: JobRef) -> Job:
+    """The job, once it has ended for good."""
+    return await until(backend, ref, lambda job: job.ended)
+
+
+async def log_items(backend: JobBackend, ref: JobRef, *, after: str = "", **query) -> list:
+    """Everything that `logs` gives, flat."""
+    items = []
+    async with asyncio.timeout(DEADLINE):
+        async for batch in backend.logs(LogQuery(ref=ref, **query), after=after):
+            items += batch
+    return items
+
+
+def text(items: list) -> bytes:
+    """The bytes that the job wrote, put together as `Lines` says."""
+    out = b""
+    for item in items:
+        if isinstance(item, Lines):
+            out += b"\n".join(item.lines) + (b"" if item.open else b"\n")
+    return out
+
+
+async def log_text(backend: JobBackend, ref: JobRef, **query) -> bytes:
+    """What the job wrote."""
+    return text(await log_items(backend, ref, **query))

@@ -1,0 +1,81 @@
+"""A program in a real pseudo-terminal: keys in, and every byte that it sends, with the time it came."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Callable, Mapping
+
+
+class PtyApp:
+    """Runs `argv`; use it as a context manager. Nothing is read unless one of the waits is called."""
+
+    def __init__(self, argv: list[str], env: Mapping[str, str], size: tuple[int, int] = (80, 24)) -> None:
+        self.started = time.monotonic()
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+            os.execvpe(argv[0], argv, dict(env))
+        self.sent = b""
+        """All bytes so far."""
+        self.exit_code: int | None = None
+
+    def __enter__(self) -> "PtyApp":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.exit_code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        self.close()
+
+    def close(self) -> None:
+        """Hang up the terminal."""
+        os.close(self._fd)
+
+    def keys(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def read(self, seconds: float) -> bytes:
+        """What comes within so many seconds; returns at once when something did."""
+        if not select.select([self._fd], [], [], max(0, seconds))[0]:
+            return b""
+        try:
+            data = os.read(self._fd, 1 << 16)
+        except OSError:
+            return b""
+        self.sent += data
+        return data
+
+    def until(self, what: bytes | Callable[[bytes], bool], seconds: float = 20) -> float:
+        """Wait for bytes that come from now on; the seconds it took."""
+        begin, mark = time.monotonic(), len(self.sent)
+        found = what if callable(what) else lambda data: what in data
+        while not found(self.sent[mark:]):
+            if time.monotonic() - begin > seconds:
+                raise AssertionError(f"did not come in {seconds} s: {what!r}; {self.sent[-500:]!r}")
+            self.read(0.2)
+        return time.monotonic() - begin
+
+    def quiet(self, seconds: float = 0.5, at_most: float = 20) -> bytes:
+        """Read until nothing has come for so long; what came."""
+        mark, end = len(self.sent), time.monotonic() + at_most
+        while self.read(seconds) and time.monotonic() < end:
+            pass
+        return self.sent[mark:]
+
+    def wait(self, seconds: float = 10) -> int:
+        """Wait for its end; the exit code, negative for a signal."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.exit_code = os.waitstatus_to_exitcode(status)
+                self.quiet(0.05)
+                return self.exit_code
+            self.read(0.05)
+        raise AssertionError("did not end")

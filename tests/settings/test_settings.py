@@ -1,0 +1,236 @@
+import os
+import tomllib
+
+import msgspec
+import pytest
+
+from tui.actions import ACTIONS
+from tui.settings import load, user_file
+from tui.settings.model import Settings, keys
+from tui.settings.show import commented, in_force, table
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("TRAINDECK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+@pytest.fixture
+def site(tmp_path):
+    return tmp_path / "etc" / "config.toml"
+
+
+@pytest.fixture
+def settings(site, monkeypatch):
+    """settings(user=TOML, site=TOML, env={...}) -> Loaded."""
+
+    def make(user=None, etc=None, env=None):
+        for path, text in ((user_file(), user), (site, etc)):
+            if text is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(text.encode() if isinstance(text, str) else text)
+        for name, value in (env or {}).items():
+            monkeypatch.setenv(name, value)
+        return load("1", site)
+
+    return make
+
+
+def test_nothing_set_is_the_defaults_and_writes_nothing(settings, tmp_path):
+    assert settings().settings == Settings()
+    assert not list(tmp_path.rglob("settings.json"))
+
+
+@pytest.mark.parametrize(
+    ("user", "etc", "env", "gpus", "origin"),
+    [
+        (None, None, None, 0, "default"),
+        (None, "local.gpus = 2", None, 2, "{site} line 1"),
+        ("# mine\n[local]\ngpus = 3", "local.gpus = 2", None, 3, "{user} line 3"),
+        (
+            "[local]\ngpus = 3",
+            "local.gpus = 2",
+            {"TRAINDECK_LOCAL__GPUS": "4"},
+            4,
+            "TRAINDECK_LOCAL__GPUS",
+        ),
+        ("local = {gpus = 5}", None, None, 5, "{user} line 1"),
+    ],
+)
+def test_weights(settings, site, user, etc, env, gpus, origin):
+    loaded = settings(user, etc, env)
+    assert loaded.settings.local.gpus == gpus
+    assert not loaded.warnings
+    assert in_force(loaded)["local.gpus"] == (gpus, origin.format(user=user_file(), site=site))
+
+
+def test_a_variable_can_set_a_key(settings):
+    assert settings(env={"TRAINDECK_KEYS__STOP": "X"}).settings.keys == {"stop": "X"}
+
+
+def test_files_add_up_key_by_key(settings):
+    loaded = settings("[local]\ngpus = 3\n[keys]\nstop = 'X'", "[local]\ngrace = 2.5\n[keys]\ndelete = 'D'")
+    assert (loaded.settings.local.gpus, loaded.settings.local.grace) == (3, 2.5)
+    assert loaded.settings.keys == {"stop": "X", "delete": "D"}
+
+
+def test_the_site_wins(settings):
+    loaded = settings(
+        "read_only = false\n[local]\nenabled = true",
+        "[site]\nread_only = true\nhide_local = true\nserver = 'https://jobs.example.org'",
+        {"TRAINDECK_READ_ONLY": "false"},
+    )
+    assert loaded.settings.read_only
+    assert not loaded.settings.local.enabled
+    assert loaded.settings.site.server == "https://jobs.example.org"
+    assert "line 2" in in_force(loaded)["read_only"][1]
+    assert not loaded.warnings
+
+
+def test_only_the_sites_own_file_speaks_for_the_site(settings):
+    loaded = settings(
+        "theme = 'nord'\n[site]\nserver = 'https://evil'", None, {"TRAINDECK_SITE__SERVER": "x"}
+    )
+    assert loaded.settings == msgspec.structs.replace(Settings(), theme="nord")
+    assert [w for w in loaded.warnings if "line 2: [site] counts in" in w]
+    assert [w for w in loaded.warnings if w.startswith("TRAINDECK_SITE__SERVER: [site] counts in")]
+
+
+@pytest.mark.parametrize(
+    ("user", "env", "words"),
+    [
+        ("keys = 3", None, "{user} line 1: keys is a group"),
+        (
+            "[local]\ngpsu = 1",
+            None,
+            "{user} line 2: there is no setting local.gpsu; did you mean local.gpus?",
+        ),
+        ("theem = 'x'", None, "{user} line 1: there is no setting theem; did you mean theme?"),
+        ("\n\nzzz = 1", None, "{user} line 3: there is no setting zzz"),
+        ("[keys]\nstopp = 'X'", None, "line 2: there is no setting keys.stopp; did you mean keys.stop?"),
+        ("[keys]\nstop = 'a b'", None, "line 2: keys.stop should be the name of a key"),
+        ("local.gpus = 'four'", None, "{user} line 1: local.gpus should be a valid integer; it is left out"),
+        ("local.gpus = -1", None, "local.gpus should be greater than or equal to 0"),
+        ("local.grace = inf", None, "local.grace should be a finite number"),
+        ("local = 3", None, "{user} line 1: local is a group"),
+        ("[local\ngpus = 1", None, "{user}: "),
+        (b"theme = '\xff'", None, "{user}: "),
+        (None, {"TRAINDECK_LOCAL__GPSU": "1"}, "local.gpsu; did you mean TRAINDECK_LOCAL__GPUS?"),
+        (
+            None,
+            {"TRAINDECK_THEEM": "x"},
+            "TRAINDECK_THEEM: there is no setting theem; did you mean TRAINDECK_",
+        ),
+        (None, {"TRAINDECK_LOCAL": "x"}, "TRAINDECK_LOCAL: local is a group of settings"),
+        (None, {"TRAINDECK_LOCAL__GPUS": "many"}, "TRAINDECK_LOCAL__GPUS: local.gpus should be a valid"),
+    ],
+)
+def test_what_is_wrong_is_a_warning_and_costs_that_key_alone(settings, user, env, words):
+    loaded = settings(user, None, env)
+    assert loaded.settings == Settings()
+    assert len(loaded.warnings) == 1
+    assert words.format(user=user_file()) in loaded.warnings[0]
+
+
+def test_a_wrong_key_leaves_its_neighbours(settings):
+    loaded = settings("theme = 'nord'\nfoo = 1\n[local]\ngpus = 'x'\ngrace = 3\n", "local.gpus = 2")
+    assert (loaded.settings.theme, loaded.settings.local.grace) == ("nord", 3)
+    assert loaded.settings.local.gpus == 2
+    assert len(loaded.warnings) == 2
+
+
+@pytest.mark.parametrize(
+    ("user", "etc", "env"),
+    [
+        ("read_only = 'perhaps'", None, None),
+        ("readonly = true", None, None),
+        ("read_only = true\nthis is no TOML", None, None),
+        (None, "[site]\nread_only = 2", None),
+        (None, None, {"TRAINDECK_READ_ONLY": "banana"}),
+        ("read_only = false", None, {"TRAINDECK_READ_ONLY": "banana"}),
+    ],
+)
+def test_read_only_fails_closed(settings, user, etc, env):
+    loaded = settings(user, etc, env)
+    assert loaded.settings.read_only
+    assert loaded.warnings
+
+
+def test_a_file_that_cannot_be_read_holds_read_only(settings, monkeypatch):
+    user_file().mkdir(parents=True)
+    loaded = settings()
+    assert loaded.settings.read_only
+    assert "Is a directory" in loaded.warnings[0]
+
+
+def test_warnings_carry_no_escapes(settings):
+    loaded = settings('"\\u001b]0;x\\u0007\\u202e" = 1')
+    assert loaded.warnings
+    assert loaded.warnings[0].isprintable() or "\ufffd" in loaded.warnings[0]
+    assert "\x1b" not in loaded.warnings[0]
+
+
+class TestCache:
+    def test_an_unchanged_start_validates_nothing(self, settings, monkeypatch, tmp_path):
+        first = settings("theme = 'nord'\nfoo = 1")
+        assert (tmp_path / "cache/traindeck/settings.json").stat().st_mode & 0o777 == 0o600
+        monkeypatch.setattr("tui.settings.start._validated", None)
+        assert settings() == first
+
+    @pytest.mark.parametrize(
+        "change", [{"user": "theme = 'x'"}, {"etc": ""}, {"env": {"TRAINDECK_THEME": "x"}}]
+    )
+    def test_any_change_validates_again(self, settings, change):
+        settings("theme = 'nord'")
+        assert settings(**change).settings.theme == ("nord" if "etc" in change else "x")
+
+    def test_another_version_validates_again(self, settings, site, monkeypatch):
+        settings("theme = 'nord'")
+        monkeypatch.setattr("tui.settings.start._validated", lambda *_: "validated")
+        assert load("2", site) == "validated"
+
+    @pytest.mark.parametrize("spoil", ["mode", "text", "link"])
+    def test_a_cache_that_others_could_have_written_does_not_count(
+        self, settings, tmp_path, monkeypatch, spoil
+    ):
+        settings("theme = 'nord'")
+        cache = tmp_path / "cache/traindeck/settings.json"
+        if spoil == "mode":
+            cache.chmod(0o666)
+        elif spoil == "text":
+            cache.write_bytes(b"\xff{")
+        else:
+            cache.rename(tmp_path / "elsewhere")
+            cache.symlink_to(tmp_path / "elsewhere")
+        monkeypatch.setattr("tui.settings.start._validated", lambda *_: "validated")
+        assert settings() == "validated"
+
+    def test_a_home_that_takes_no_cache_still_starts(self, settings, tmp_path):
+        (tmp_path / "cache").write_text("a file")
+        assert settings("theme = 'nord'").settings.theme == "nord"
+
+
+class TestTheFileOfInit:
+    def test_it_changes_nothing(self, settings):
+        loaded = settings(commented())
+        assert loaded.settings == Settings()
+        assert not loaded.warnings
+
+    def test_every_key_of_it_is_right(self, settings):
+        lines = [line.removeprefix("# ") for line in commented().splitlines()]
+        active = "\n".join(line for line in lines if line.startswith("[") or " = " in line)
+        loaded = settings(None, active)
+        assert not loaded.warnings
+        assert loaded.settings == msgspec.structs.replace(
+            Settings(), keys={action.id: action.key for action in ACTIONS}
+        )
+        assert len(loaded.origins) == len(keys())
+
+    def test_every_key_is_explained(self):
+        assert [key.name for key in keys() if not key.words] == []
+        assert tomllib.loads(commented())
+        assert all(f"`{key.name}`" in table() for key in keys() if key.path[0] != "keys")

@@ -1,0 +1,86 @@
+"""What a start may load, looked at in a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+DEAR = (
+    "textual",
+    "pydantic",
+    "pydantic_settings",
+    "kubernetes",
+    "httpx",
+    "keyring",
+    "yaml",
+    "regex",
+    "pynvml",
+)
+HEAVY = ("importlib.metadata", "http", "email", "unittest", "xml", "multiprocessing", "tomllib", "doctest")
+
+
+def loaded(code, tmp_path, *names):
+    """Those of `names` that are loaded after `code`."""
+    report = f"\nimport sys\nfound = [name for name in {names!r} if name in sys.modules]\n"
+    report += "print('loaded', *found, file=sys.stderr)"
+    homes = {f"XDG_{kind}_HOME": str(tmp_path) for kind in ("STATE", "CONFIG", "CACHE")}
+    done = subprocess.run(
+        [sys.executable, "-c", code + report],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **homes},
+        timeout=60,
+    )
+    return done.stderr.splitlines()[-1].split()[1:]
+
+
+VERBS = [
+    ["--version"],
+    ["--help"],
+    ["submit", "--help"],
+    ["jobs"],
+    ["jobs", "-o", "json"],
+    ["describe", "nope"],
+    ["stop", "nope"],
+    ["delete", "nope", "--yes"],
+    ["contexts"],
+    ["use", "local"],
+    ["config"],
+    ["submit", "--", "true"],
+    ["jbos"],
+]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_the_verbs_load_nothing_dear(words, tmp_path):
+    code = f"from tui.cli import main\nmain({words!r})"
+    known = ("yaml", "regex") if words[0] in ("submit", "logs") else ()
+    assert [name for name in loaded(code, tmp_path, *DEAR, *HEAVY) if name not in known] == []
+
+
+@pytest.mark.parametrize("verb", ["logs", "wait"])
+def test_following_loads_no_screen(verb, tmp_path):
+    code = f"from tui.cli import main\nmain([{verb!r}, 'nope'])"
+    assert loaded(code, tmp_path, *(set(DEAR) - {"regex"}), *HEAVY) == []
+
+
+def test_the_version_loads_next_to_nothing(tmp_path):
+    assert (
+        loaded("from tui.cli import main\nmain(['--version'])", tmp_path, "argparse", "asyncio", "msgspec")
+        == []
+    )
+
+
+def test_the_client_loads_no_screen(tmp_path):
+    code = "import backend_client, backend_client.contexts, backend_client.protocol"
+    assert loaded(code, tmp_path, *DEAR, *HEAVY, "rich", "argparse") == []
+
+
+def test_an_unchanged_start_with_settings_loads_no_pydantic(tmp_path):
+    (tmp_path / "traindeck").mkdir()
+    (tmp_path / "traindeck/config.toml").write_text("[local]\ngpus = 2\nwrong = 1\n")
+    code = "from tui.cli import main\nmain(['jobs'])"
+    assert "pydantic" in loaded(code, tmp_path, "pydantic")
+    assert loaded(code, tmp_path, *DEAR, *HEAVY) == []

@@ -1,0 +1,52 @@
+"""The last values: kept 0600, the newest first, never a secret or a variable's value."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from backend_client.models import JobSpec
+from tui import drafts
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def spec(command: str = "python a.py", **more: object) -> JobSpec:
+    return JobSpec(command=tuple(command.split()), **more)
+
+
+def test_newest_first_each_once_and_not_for_ever():
+    for n in range(drafts.LONGEST + 5):
+        drafts.remember(spec(f"python {n}.py"))
+    drafts.remember(spec("python 10.py"))
+    kept = drafts.load()["command"]
+    assert kept[:2] == ["python 10.py", f"python {drafts.LONGEST + 4}.py"]
+    assert len(kept) == len(set(kept)) == drafts.LONGEST
+
+
+def test_only_what_may_be_kept_and_for_nobody_else():
+    drafts.remember(spec(env={"A": "hidden-value"}, secrets=("TOKEN",), workdir="/data"))
+    text = drafts.drafts_path().read_text()
+    assert "hidden-value" not in text
+    assert "TOKEN" not in text
+    assert drafts.load()["workdir"] == ["/data"]
+    assert stat.S_IMODE(drafts.drafts_path().stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"command": 3}', b'{"command": [3, null]}', b"\xff"])
+def test_a_damaged_file_is_no_file(damage: bytes):
+    drafts.drafts_path().parent.mkdir(parents=True)
+    drafts.drafts_path().write_bytes(damage)
+    assert not any(drafts.load().values())
+    drafts.remember(spec())
+    assert drafts.load()["command"] == ["python a.py"]
+
+
+def test_a_place_that_cannot_be_written_is_no_complaint(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
+    drafts.remember(spec())
+    assert drafts.load() == {}

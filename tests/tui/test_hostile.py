@@ -1,0 +1,195 @@
+"""Everything from outside is hostile: each screen is fed with it, and every byte it sends is read."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from textual.screen import Screen
+
+import tui.screens
+from backend_client.errors import Refused
+from backend_client.models import Event, Job, JobSpec, JobState
+from backend_client.protocol import Capacity, DeleteStep, Feature, Notice
+from tests.scripted import ScriptedBackend, attempt, make_job
+from tests.tui.deck import Deck, deck
+from tui.screens import ask
+from tui.screens.contexts import ContextsScreen
+from tui.screens.form import FormScreen
+from tui.screens.plan import PlanScreen
+from tui.terminal import UNSAFE
+
+TEXTS = {
+    "clipboard": "a\x1b]52;c;aGVsbG8=\x07b",
+    "title": "a\x1b]0;owned\x1b\\b",
+    "link": "\x1b]8;;http://example.org\x1b\\click\x1b]8;;\x1b\\",
+    "clear": "\x1b[2J\x1b[H\x1b[31mred",
+    "c1": "a\x9b31mb\x90q\x9c",
+    "nul": "a\x00b\x07\x08\x7fc",
+    "lines": "a\r\nb\rc\nd\x0be\x0cf\x85g\u2028h",
+    "close tag": "[/data/x] [/] [",
+    "action": "[@click=app.quit]click[/]",
+    "open tag": "[bold red on blue",
+    "bidi": "abc\u202edef\u2066ghi\u2069",
+    "zero width": "a\u200bb\ufeffc\u2060d",
+    "surrogate": "a\ud800b",
+    "wide": "\u6f22\u5b57" * 30,
+    "long": "x" * 50_000,
+}
+
+EVERYTHING = " ".join(TEXTS.values())
+
+# Colours, cursor moves, the synchronised frame, and Textual's own shape of the mouse pointer.
+_OURS = re.compile(r"\x1b\[[0-9;]*[mH]|\x1b\[\?(?:25|2026)[hl]|\x1b\]22;[a-z-]+\x07|[\r\n]")
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STATE", "CONFIG", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
+
+
+def hostile_job(text: str, uid: str, state: JobState) -> Job:
+    spec = JobSpec(command=("python", text), env={"A": text}, labels={text: text}, workdir=text)
+    return make_job(
+        text,
+        state,
+        uid=uid,
+        spec=spec,
+        reason=text,
+        owner=text,
+        namespace=text,
+        urls=(f"http://example.org/{text}",),
+        attempts=(attempt(node=text, reason=text, pod=text, started=datetime.now(UTC)),),
+    )
+
+
+class Hostile(ScriptedBackend):
+    """Says all of it wherever it can say anything; the job `u` has it whole, the others a text each."""
+
+    def __init__(self) -> None:
+        text = EVERYTHING
+        super().__init__(gpus=4)
+        self.text = text
+        self.lacks = {Feature.RESUME: text}
+        self.plan_errors = (Notice("name", text), Notice("", text))
+        self.figures = Capacity(hidden=text)
+        self.question = text
+        self.jobs = {"u": hostile_job(text, "u", JobState.FAILED)}
+        self.jobs |= {name: hostile_job(one, name, JobState.QUEUED) for name, one in TEXTS.items()}
+        self.events_of["u"] = [Event(time=datetime.now(UTC), reason=text, message=text, warning=True)]
+        self.logs_of["u"] = [
+            text.encode("utf-8", "surrogatepass"),
+            b"\xff\xfe" + text.encode("utf-8", "ignore"),
+        ]
+        for method in ("stop", "resume", "create"):
+            self.fail[method] = Refused(text, text, fields={"command": text})
+
+    async def delete(self, ref: object) -> AsyncIterator[DeleteStep]:
+        yield DeleteStep(self.text)
+        raise Refused(self.text, self.text)
+
+    @property
+    def job(self) -> Job:
+        return self.jobs["u"]
+
+
+Drive = Callable[[Deck, Hostile], Awaitable[object]]
+
+
+def pressing(*keys: str) -> Drive:
+    async def drive(running: Deck, _backend: Hostile) -> None:
+        for key in keys:
+            await running.press(key)
+            await running.pilot.pause()
+
+    return drive
+
+
+def pushing(make: Callable[[Hostile], Screen]) -> Drive:
+    async def drive(running: Deck, backend: Hostile) -> None:
+        running.app.push_screen(make(backend))
+        await running.pilot.pause()
+
+    return drive
+
+
+def _form(backend: Hostile) -> Screen:
+    return FormScreen(backend, spec=backend.job.spec)
+
+
+def _plan(backend: Hostile) -> Screen:
+    return PlanScreen(backend, backend.job.spec)
+
+
+def _asking(name: str) -> Callable[[Hostile], Screen]:
+    def make(backend: Hostile) -> Screen:
+        return getattr(ask, name)(backend.text, backend.text, backend.text)
+
+    return make
+
+
+def _contexts(backend: Hostile) -> Screen:
+    return ContextsScreen([(backend.text, backend.text, True), ("b", backend.text, False)], backend.text)
+
+
+async def _main(running: Deck, backend: Hostile) -> None:
+    backend.put(msgspec.structs.replace(backend.job, state=JobState.QUEUED))
+    await pressing("u", "slash", "z", "escape", "d", "y")(running, backend)
+    await running.quiet()
+
+
+CASES: dict[str, Drive] = {
+    "MainScreen": _main,
+    "DetailScreen": pressing("enter"),
+    "LogScreen": pressing("l", "t", "z", "slash", "a", "enter", "n"),
+    "ConfirmScreen": pressing("d"),
+    "ContextsScreen": pushing(_contexts),
+    "HelpScreen": pressing("question_mark"),
+    "TextScreen": pressing("y"),
+    "FormScreen": pushing(_form),
+    "PlanScreen": pushing(_plan),
+    "AskText": pushing(_asking("AskText")),
+    "AskSecret": pushing(_asking("AskSecret")),
+}
+
+
+def screens() -> set[str]:
+    found = set()
+    for module in pkgutil.iter_modules(tui.screens.__path__, "tui.screens."):
+        for name, value in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(value, Screen) and value.__module__ == module.name and not name.startswith("_"):
+                found.add(name)
+    return found
+
+
+def test_every_screen_has_a_case():
+    assert screens() == set(CASES)
+
+
+def stray(sent: str) -> str:
+    """What was sent and is neither plain text nor a sequence of ours."""
+    return "".join(UNSAFE.findall(_OURS.sub("", sent)))
+
+
+def test_the_reader_sees_what_is_not_ours():
+    assert stray("\x1b[1;31mred\x1b[0m\x1b[2;5Hx") == ""
+    for text in TEXTS.values():
+        assert bool(stray(text)) == bool(UNSAFE.search(_OURS.sub("", text)))
+    assert stray(TEXTS["clipboard"])
+
+
+@pytest.mark.parametrize("screen", CASES)
+async def test_nothing_hostile_reaches_the_terminal(screen: str, tmp_path: Path):
+    backend = Hostile()
+    async with deck(backend, tmp_path=tmp_path, size=(200, 50)) as running:
+        await CASES[screen](running, backend)
+        await running.until(lambda: type(running.app.screen).__name__ == screen or screen == "MainScreen")
+        await running.quiet()
+        assert stray(running.sent) == ""
+        assert running.app.is_running

@@ -1,0 +1,81 @@
+"""The program in a real pseudo-terminal: what it sends, and how it leaves."""
+
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pty_app import PtyApp
+from tests.tui.test_hostile import stray
+
+ROOT = Path(__file__).parents[2]
+# What the driver itself sends: modes, the kitty keyboard, queries.
+_DRIVER = re.compile(r"\x1b\[\?[0-9]+(?:[hl]|\$p)|\x1b\[[<>][0-9]*u")
+
+
+def start(what: str, tmp_path: Path, size: tuple[int, int] = (120, 40)) -> PtyApp:
+    env = {key: value for key, value in os.environ.items() if key in ("PATH", "LANG")}
+    env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
+    env |= {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("STATE", "CONFIG", "CACHE")}
+    env["HOME"] = str(tmp_path)
+    return PtyApp([sys.executable, "-m", "tests.tui.child", what], env, size)
+
+
+def sane(sent: bytes) -> bool:
+    """The terminal was given back: main screen, cursor, no mouse, no kitty keyboard, no pasting mode."""
+    end = sent[-600:]
+    return all(
+        code in end for code in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1003l", b"\x1b[<u", b"\x1b[?2004l")
+    )
+
+
+def test_nothing_gets_past_the_wall_even_where_nobody_cleans(tmp_path: Path):
+    with start("careless", tmp_path) as program:
+        program.until(b"all shown")
+        program.quiet()
+        assert stray(_DRIVER.sub("", program.sent.decode("utf-8", "surrogateescape"))) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_cleanly(number: int, tmp_path: Path):
+    with start("plain", tmp_path) as program:
+        program.until(b"job-00002")
+        os.kill(program.pid, number)
+        assert program.wait() == 128 + number
+        assert sane(program.sent)
+
+
+def test_q_leaves_a_sane_terminal(tmp_path: Path):
+    with start("plain", tmp_path) as program:
+        program.until(b"job-00002")
+        program.keys("q")
+        assert program.wait() == 0
+        assert sane(program.sent)
+
+
+def test_a_terminal_that_goes_away_takes_the_program_with_it(tmp_path: Path):
+    program = start("nohup", tmp_path)
+    program.until(b"job-00002")
+    program.close()
+    end = time.monotonic() + 10
+    while time.monotonic() < end and not os.waitpid(program.pid, os.WNOHANG)[0]:
+        time.sleep(0.05)
+    with pytest.raises(ProcessLookupError):
+        os.kill(program.pid, 0)
+
+
+def test_a_defect_is_one_sentence_and_a_report_without_secrets(tmp_path: Path):
+    with start("defect", tmp_path) as program:
+        program.until(b"defect of its own")
+        assert program.wait() == 1
+        assert sane(program.sent[: program.sent.rindex(b"traindeck met")])
+        assert b"Traceback" not in program.sent
+        assert b"hunter2" not in program.sent
+    (report,) = (tmp_path / "STATE" / "traindeck" / "crash").iterdir()
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert "RuntimeError: a defect" in report.read_text()
+    assert "hunter2-in-a-local" not in report.read_text().replace('password = "hunter2-in-a-local"', "")

@@ -1,0 +1,186 @@
+"""The program on the screen. It only switches: contexts, screens, the ways out, what a defect looks like."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePath
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.filter import LineFilter
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from backend_client.contexts import Contexts
+from backend_client.errors import BackendError
+from tui import ways_out
+from tui.actions import ACTIONS, Where, actions
+from tui.bindings import bindings
+from tui.picture import without_addresses
+from tui.screens.main import MainScreen
+from tui.settings.model import Settings
+from tui.terminal import clean, over_ssh
+from tui.themes import DARK
+from tui.wall import Wall
+from tui.widgets.footer import place_of
+
+_HERE = Path(__file__).parent
+
+
+class TraindeckApp(App[int]):
+    """One context at a time, on a `MainScreen`; everything else lies on top of that."""
+
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        _HERE / "app.tcss",
+        _HERE / "screens/main.tcss",
+        *sorted(_HERE.glob("widgets/*.tcss")),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.APP)]
+    TITLE = "traindeck"
+    DEFAULT_MODE = "first context"
+
+    def __init__(
+        self,
+        contexts: Contexts,
+        *,
+        context: str,
+        namespace: str = "",
+        read_only: bool = False,
+        settings: Settings | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings or Settings()
+        self.contexts = contexts
+        self.context = context
+        self.namespace = namespace
+        self.read_only = read_only or self.settings.read_only
+        self.keys: Mapping[str, str] = self.settings.keys
+        self.tick = 0.25 if over_ssh() else 0.1
+        """Seconds between two looks at what has changed."""
+        self.last_words = ""
+        """What to say on the plain terminal after the end."""
+        self._wall = Wall()
+        self._ways_out = contextlib.ExitStack()
+        self.add_mode(self.DEFAULT_MODE, partial(MainScreen, context))
+        self._begin_with_own_theme()
+
+    def _begin_with_own_theme(self) -> None:
+        """Before the stylesheets are read: a change of theme reads them all again."""
+        self.register_theme(DARK)
+        self.set_reactive(TraindeckApp.theme, DARK.name)
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), self._wall]
+
+    def on_mount(self) -> None:
+        self.animation_level = "none"
+        if self.settings.theme in self.available_themes:
+            self.theme = self.settings.theme
+        self.set_keymap(dict(self.keys))
+        if not self.is_headless:
+            self._ways_out = ways_out.watch(lambda code: self.exit(return_code=code))
+
+    def on_unmount(self) -> None:
+        self._ways_out.close()
+
+    # Defects
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual would print a traceback with all locals; here the program ends with one sentence."""
+        if self._exception is None:
+            self.last_words = self._report(error)
+            self._exception = error
+            self._exception_event.set()
+        self._return_code = 1
+        self._close_messages_no_wait()
+
+    def panic(self, *_renderables: object) -> None:
+        self._handle_exception(RuntimeError("the terminal's input could not be read"))
+
+    def _report(self, error: BaseException) -> str:
+        from tui import crash
+
+        return crash.sentence(error)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """The last net under the workers: a defect there is told and ends nothing else."""
+        error = event.worker.error
+        if event.state is WorkerState.ERROR and error is not None:
+            words = str(error) if isinstance(error, BackendError) else self._report(error)
+            self.notify(words, severity="error", timeout=20)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,  # noqa: ARG002
+    ) -> None:
+        """As Textual's, but its texts are always plain and clean."""
+        super().notify(
+            clean(message, 600), title=clean(title, 100), severity=severity, timeout=timeout, markup=False
+        )
+
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """As Textual's; the picture fetches nothing when it is opened."""
+        return without_addresses(super().export_screenshot(title=title, simplify=simplify))
+
+    # Actions
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(place_of(self.screen), self.keys, read_only=self.read_only))
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C kills programs elsewhere; here it tells the way out."""
+        key = next(action.shown_key for action in ACTIONS if action.id == "quit")
+        self.notify(f"{self.keys.get('quit', key)} leaves traindeck; jobs go on.")
+
+    def action_context(self) -> None:
+        from tui.screens.contexts import ContextsScreen
+
+        found = [(info.name, info.hidden or info.about, not info.hidden) for info in self.contexts.names()]
+        self.push_screen(ContextsScreen(found, self.context), self._switch_context)
+
+    async def _switch_context(self, name: str | None) -> None:
+        if name and name != self.context:
+            with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
+                self.contexts.choose(name)
+            self.context = name
+            old, new = self.current_mode, f"context {name}"
+            self.add_mode(new, partial(MainScreen, name))
+            await self.switch_mode(new)
+            await self.remove_mode(old)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the palette offers: the actions that have a key now, and the themes."""
+        offered = {
+            action.id: action
+            for action in actions(place_of(screen), read_only=self.read_only)
+            if action.id != "command_palette"
+        }
+        for node, binding, _, _ in screen.active_bindings.values():
+            action = offered.pop(binding.id or "", None)
+            if action:
+                do: Callable[[], object] = partial(self.run_action, binding.action, node)
+                yield SystemCommand(action.words, action.help, do)
+        yield SystemCommand("theme", "Choose other colours.", self.action_change_theme)
+
+
+def run(contexts: Contexts, *, context: str, namespace: str, read_only: bool, settings: Settings) -> int:
+    """Show the program until a person leaves it; the process's exit code."""
+    if over_ssh():
+        os.environ.setdefault("ESCDELAY", "250")
+    app = TraindeckApp(contexts, context=context, namespace=namespace, read_only=read_only, settings=settings)
+    app.run()
+    if app.last_words:
+        sys.stderr.write(app.last_words + "\n")
+    return app.return_code or 0

@@ -1,0 +1,75 @@
+"""`stop` and `delete`: each NAME by itself, so that one that fails does not spare the others."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+
+from backend_client.errors import BackendError
+from backend_client.models import Job
+from backend_client.protocol import JobBackend
+from tui.cli.ask import agreed, has_person
+from tui.cli.find import find
+from tui.cli.out import complain, job_fields, put, put_as, say
+
+
+def stop_flags(parser: argparse.ArgumentParser) -> None:
+    """What `stop` takes."""
+    parser.add_argument("names", metavar="NAME", nargs="+", help="the jobs")
+
+
+def delete_flags(parser: argparse.ArgumentParser) -> None:
+    """What `delete` takes."""
+    stop_flags(parser)
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+
+
+async def stop(args: argparse.Namespace, backend: JobBackend) -> int:
+    """End jobs; never asks."""
+    stopped: list[Job] = []
+
+    async def one(job: Job) -> None:
+        if job.ended:
+            say(f"{job.name} has ended already: {job.state.value}")
+            stopped.append(job)
+            return
+        after = await backend.stop(job.ref)
+        say(f"{job.name}: {after.state.value.lower()}")
+        stopped.append(after)
+
+    code = await _each(args, backend, one)
+    if args.output == "name":
+        put("\n".join(job.name for job in stopped))
+    else:
+        put_as(args.output, lambda: [job_fields(job) for job in stopped])
+    return code
+
+
+async def delete(args: argparse.Namespace, backend: JobBackend) -> int:
+    """Remove jobs; asks on a terminal, and wants --yes without one."""
+    if not args.yes and not has_person():
+        say("delete asks first, and there is no terminal to ask on: give --yes")
+        return 2
+
+    async def one(job: Job) -> None:
+        running = "" if job.ended else ", which stops it first"
+        if not args.yes and not agreed(f"Delete {job.name} ({job.state.value}) and its log{running}?"):
+            say(f"{job.name} stays")
+            return
+        async for step in backend.delete(job.ref):
+            say(f"{job.name}: {step.message}")
+        say(f"{job.name} is deleted")
+        if args.output == "name":
+            put(job.name)
+
+    return await _each(args, backend, one)
+
+
+async def _each(args: argparse.Namespace, backend: JobBackend, one: Callable[[Job], Awaitable[None]]) -> int:
+    """Do it to every NAME. The exit code of the first that failed."""
+    codes = []
+    for name in dict.fromkeys(args.names):
+        try:
+            await one(await find(backend, name, args.namespace))
+        except BackendError as error:
+            complain(error, name)
+            codes.append(error.exit_code)
+    return codes[0] if codes else 0

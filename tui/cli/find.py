@@ -1,0 +1,36 @@
+"""Which job a NAME means."""
+
+from backend_client.errors import Conflict, NotFound
+from backend_client.models import Job
+from backend_client.models.names import nearest
+from backend_client.protocol import JobBackend, JobQuery
+
+
+async def all_jobs(backend: JobBackend, query: JobQuery) -> list[Job]:
+    """Every page of a list."""
+    page = await backend.list(query)
+    jobs = list(page.items)
+    while page.next:
+        page = await backend.list(query, after=page.next)
+        jobs += page.items
+    return jobs
+
+
+async def find(backend: JobBackend, name: str, namespace: str = "") -> Job:
+    """The job of that name, or whose uid begins so (4 characters or more).
+
+    Raises NotFound with the nearest name, Conflict where several namespaces have one.
+    """
+    found = await all_jobs(backend, JobQuery(name=name, namespace=namespace))
+    if not found:
+        jobs = await all_jobs(backend, JobQuery(namespace=namespace))
+        found = [job for job in jobs if len(name) >= 4 and job.ref.uid.startswith(name)]
+        if not found:
+            likely = nearest(name, [job.name for job in jobs])
+            hint = f"Did you mean {likely}?" if likely else "`traindeck jobs` lists them."
+            raise NotFound(f"There is no job {name}{f' in {namespace}' if namespace else ''}.", hint)
+    own = [job for job in found if not job.read_only] or found
+    if len(own) > 1:
+        places = ", ".join(sorted(job.ref.namespace for job in own))
+        raise Conflict(f"{name} means several jobs, in {places}.", "Say which with -n NAMESPACE, or by uid.")
+    return own[0]

@@ -1,0 +1,162 @@
+"""`logs` and `wait`, and what `submit --follow` does: both at once."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from backend_client.errors import BackendError
+from backend_client.logs.follow import follow
+from backend_client.models import Job, JobRef, JobState
+from backend_client.protocol import (
+    Changed,
+    Gap,
+    Gone,
+    JobBackend,
+    Lines,
+    LogQuery,
+    Opened,
+    Scope,
+    Snapshot,
+    Synced,
+)
+from tui.cli.find import find
+from tui.cli.log_text import PipeWriter, TerminalWriter
+from tui.cli.out import complain, job_fields, put_as, say
+from tui.cli.verbs import one_of, seconds, whole
+
+STOPPED = 143
+TIMED_OUT = 124
+UNKNOWN = 125
+
+
+def logs_flags(parser: argparse.ArgumentParser) -> None:
+    """What `logs` takes."""
+    parser.add_argument("name", metavar="NAME", help="the job")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
+    parser.add_argument("--tail", type=whole, metavar="N", help="only the last N lines")
+    parser.add_argument("--since", type=seconds, metavar="TIME", help="only lines of the last TIME: 5m")
+    parser.add_argument("--attempt", type=whole, metavar="N", help="this attempt (default: the newest)")
+    parser.add_argument("--timestamps", action="store_true", help="when each line was written, in UTC")
+
+
+async def logs(args: argparse.Namespace, backend: JobBackend) -> int:
+    """Print a log: into a pipe byte for byte, on a terminal cleaned."""
+    job = await find(backend, args.name, args.namespace)
+    query = LogQuery(
+        ref=job.ref,
+        follow=args.follow,
+        tail=args.tail,
+        since=datetime.now(UTC) - timedelta(seconds=args.since) if args.since else None,
+        attempt=args.attempt,
+    )
+    if not await _print_log(backend, query, timestamps=args.timestamps):
+        say(f"{job.name} has printed nothing{': ' if job.reason else ''}{job.reason} ({job.state.value})")
+    return 0
+
+
+async def follow_to_the_end(backend: JobBackend, ref: JobRef) -> int:
+    """Print the log as it comes; the job's own exit code, or 125 where it cannot be told."""
+    try:
+        await _print_log(backend, LogQuery(ref=ref, follow=True))
+        return _code(await _until(backend, ref, lambda job: job.ended))
+    except BackendError as error:
+        complain(error)
+        return UNKNOWN
+    except asyncio.CancelledError:  # ctrl+c
+        say(f"{ref.name} goes on; `traindeck logs -f {ref.name}` follows it again.")
+        raise
+
+
+async def _print_log(backend: JobBackend, query: LogQuery, *, timestamps: bool = False) -> bool:
+    """True where there was anything to print."""
+    writer = TerminalWriter(timestamps) if sys.stdout.isatty() else PipeWriter(timestamps)
+    attempt, something = 0, False
+    async with aclosing(follow(backend, query)) as batches:
+        async for batch in batches:
+            for item in batch:
+                if isinstance(item, Lines):
+                    something = True
+                    writer.write(item)
+                elif isinstance(item, Gap):
+                    say(f"-- lines are missing here: {item.why}")
+                elif isinstance(item, Opened):
+                    if attempt not in (0, item.source.attempt):
+                        say(f"-- attempt {item.source.attempt}")
+                    attempt = item.source.attempt
+            sys.stdout.flush()
+    writer.end()
+    return something
+
+
+def wait_flags(parser: argparse.ArgumentParser) -> None:
+    """What `wait` takes."""
+    parser.add_argument("name", metavar="NAME", help="the job")
+    parser.add_argument(
+        "--for",
+        dest="goal",
+        default="finished",
+        type=one_of("finished", "running"),
+        metavar="finished|running",
+        help="what to wait for (default: finished)",
+    )
+    parser.add_argument("--timeout", type=seconds, default=0, metavar="TIME", help="give up after TIME: 10m")
+
+
+async def wait(args: argparse.Namespace, backend: JobBackend) -> int:
+    """Wait, and end with the job's own exit code."""
+    ref = (await find(backend, args.name, args.namespace)).ref
+    try:
+        async with asyncio.timeout(args.timeout or None):
+            job = await _until(backend, ref, _GOALS[args.goal])
+    except TimeoutError:
+        say(f"{ref.name}: the time is over")
+        return TIMED_OUT
+    except BackendError as error:
+        complain(error)
+        return UNKNOWN
+    if job and not put_as(args.output, partial(job_fields, job)):
+        say(f"{job.name}: {job.state.value}" + (f", {job.reason}" if job.reason else ""))
+    return 0 if job and job.state is JobState.RUNNING else _code(job)
+
+
+_GOALS: dict[str, Callable[[Job], bool]] = {
+    "finished": lambda job: job.ended,
+    "running": lambda job: job.ended or job.state is JobState.RUNNING,
+}
+
+
+def _code(job: Job | None) -> int:
+    """The exit code that tells how a job ended."""
+    if job is None:
+        say("the job is gone; how it ended cannot be told")
+        return UNKNOWN
+    if job.state is JobState.STOPPED:
+        return STOPPED
+    if job.state is JobState.SUCCEEDED:
+        return 0
+    return UNKNOWN if job.exit_code is None else job.exit_code or 1
+
+
+async def _until(backend: JobBackend, ref: JobRef, reached: Callable[[Job], bool]) -> Job | None:
+    """The job as soon as it is so; None where it is gone."""
+    seen = False
+    async with aclosing(backend.watch([Scope(ref.namespace)])) as batches:  # type: ignore[type-var]
+        async for batch in batches:
+            for event in batch:
+                if isinstance(event, Snapshot | Changed):
+                    for job in event.jobs:
+                        if job.ref.uid == ref.uid:
+                            seen = True
+                            if reached(job):
+                                return job
+                elif (isinstance(event, Synced) and not seen) or (
+                    isinstance(event, Gone) and ref.uid in {gone.uid for gone in event.refs}
+                ):
+                    return None
+                elif isinstance(event, Synced):
+                    seen = False
+    return None

@@ -1,0 +1,116 @@
+"""One run of the command line: words -> verb, settings, context -> the verb's code."""
+
+import argparse
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from backend_client.contexts import Contexts, Local
+from backend_client.errors import Refused
+from backend_client.protocol import JobBackend
+from tui.cli import __version__
+from tui.cli.out import put, say
+from tui.cli.verbs import Verb, function_of, help_text, parser_of, split, unknown_verb, verb_named
+from tui.settings import Loaded, Settings, load, xdg
+
+
+def run(words: list[str]) -> int:
+    """Run one command line. Raises BackendError, SystemExit (wrong usage), KeyboardInterrupt."""
+    name, flags, command = split(words)
+    verb = verb_named(name)
+    parser = parser_of(verb)
+    if any(not word.isprintable() and not _is_text(word) for word in words):
+        parser.error("an argument is not UTF-8 text")
+    if name and not verb:
+        parser.error(unknown_verb(name))
+    if not verb and {"-h", "--help"} & set(flags):
+        put(help_text())
+        return 0
+    if command and not (verb and verb.name == "submit"):
+        parser.error("-- stands before the command of submit, and nowhere else")
+    args = parser.parse(flags)
+    args.command = command[1:]
+    loaded = load(__version__)
+    for warning in loaded.warnings:
+        say(f"settings: {warning}")
+    return _start(verb, args, loaded)
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _start(verb: Verb | None, args: argparse.Namespace, loaded: Loaded) -> int:
+    settings = loaded.settings
+    contexts = contexts_of(settings)
+    read_only = args.read_only or settings.read_only
+    if not verb:
+        return _screen(contexts, args, settings, read_only=read_only)
+    if verb.acts and read_only and not getattr(args, "dry_run", False):
+        raise Refused(
+            f"traindeck is read-only here, so it will not {verb.name}.", "`traindeck config` says why."
+        )
+    function = function_of(verb)
+    gc.enable()
+    if not verb.has_backend:
+        return int(function(args, contexts, loaded))
+    return asyncio.run(_with_backend(function, args, contexts))
+
+
+def contexts_of(settings: Settings) -> Contexts:
+    """All ways to reach jobs, as the settings have them."""
+    local = settings.local
+    ways = [
+        Local(enabled=local.enabled, gpus=local.gpus, grace=local.grace, log_cap=local.log_cap * 2**20),
+    ]
+    return Contexts(ways, xdg("STATE", ".local/state") / "context")
+
+
+def meant(contexts: Contexts, args: argparse.Namespace) -> str:
+    """The context that this command line is about."""
+    return contexts.default(args.context, os.environ.get("TRAINDECK_CONTEXT", ""))
+
+
+async def _with_backend(
+    function: Callable[[argparse.Namespace, JobBackend], Coroutine[Any, Any, int]],
+    args: argparse.Namespace,
+    contexts: Contexts,
+) -> int:
+    asyncio.get_running_loop().set_exception_handler(_report)
+    backend = contexts.open(meant(contexts, args))
+    try:
+        return await function(args, backend)
+    finally:
+        await backend.aclose()
+
+
+def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A defect in a task that nobody waits for: asyncio would print its traceback."""
+    from tui.crash import sentence  # noqa: PLC0415  not on the way of a start
+
+    if "exception" in context:
+        say(sentence(context["exception"]))
+
+
+def _screen(contexts: Contexts, args: argparse.Namespace, settings: Settings, *, read_only: bool) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "") in ("", "dumb"):
+        say("The full-screen program needs a terminal; `traindeck --help` lists the verbs that work without.")
+        return 2
+    context = meant(contexts, args)
+    if "SSH_CONNECTION" in os.environ:  # read by Textual while it is imported
+        os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+        os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+    from tui.app import run as run_app  # noqa: PLC0415  the verbs do not need Textual
+
+    gc.freeze()
+    gc.enable()
+    return run_app(
+        contexts, context=context, namespace=args.namespace, read_only=read_only, settings=settings
+    )

@@ -1,0 +1,175 @@
+"""The columns of the job list: what stands in them and where. Pure: Job and width in, text out."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import isfinite
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+from backend_client.models import Job, JobState, Progress
+from tui.terminal import clean
+
+MARGIN = 3
+"""Cells before the first column, where the cursor's mark stands."""
+
+
+class Column(NamedTuple):
+    """`gap` cells, then `width` cells of what `text` says about a job at a moment."""
+
+    title: str
+    width: int
+    text: Callable[[Job, datetime], str]
+    right: bool = False
+    gap: int = 2
+
+
+class Row(NamedTuple):
+    """One row as text: before the state's word, the word, and what follows."""
+
+    before: str
+    state: str
+    after: str
+
+
+def span(seconds: float) -> str:
+    """A time span so coarse that it seldom changes: <1m, 12m, 3h, 2d."""
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return "<1m"
+    if minutes < 60:
+        return f"{minutes}m"
+    if minutes < 48 * 60:
+        return f"{minutes // 60}h"
+    return f"{minutes // 1440}d"
+
+
+def time_left(seconds: float) -> str:
+    """How long it will still take: 45s, 12m, 1h04, 3d."""
+    if not isfinite(seconds):
+        return ""
+    if seconds < 60:
+        return f"{max(0, int(seconds))}s"
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    if hours >= 48:
+        return f"{hours // 24}d"
+    return f"{hours}h{minutes:02}" if hours else f"{minutes}m"
+
+
+def short(number: int) -> str:
+    """A count in at most four characters: 999, 3.1k, 10k, 1.2M."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            figure = number / size
+            return f"{figure:.1f}{unit}" if figure < 9.95 and number % size else f"{figure:.0f}{unit}"
+    return str(number)
+
+
+def loss_text(loss: float | None) -> str:
+    """Four digits, at most six cells."""
+    if loss is None:
+        return ""
+    if not isfinite(loss) or loss == 0:
+        return f"{loss:g}"
+    if not 1e-3 <= abs(loss) < 1e4:
+        return f"{loss:.0e}"
+    whole = len(str(int(abs(loss))))
+    return f"{loss:.{max(0, 4 - whole)}f}"
+
+
+def progress_text(progress: Progress) -> str:
+    """How far, in figures: "3.1k/10k  31%  1h04"."""
+    if progress.step is None:
+        return ""
+    words = [short(progress.step)]
+    if progress.total:
+        words = [f"{words[0]}/{short(progress.total)}", f"{int(100 * (progress.fraction or 0))}%"]
+    if progress.seconds_left is not None:
+        words.append(time_left(progress.seconds_left))
+    return "  ".join(words)
+
+
+def how_far(job: Job, _now: datetime | None = None) -> str:
+    """The reason where the state alone does not say enough, else the progress."""
+    figures = progress_text(job.progress) if job.progress else ""
+    if job.reason and (job.state is not JobState.RUNNING or not figures):
+        return clean(job.reason, 300)
+    return figures
+
+
+def node_of(job: Job) -> str:
+    """Where it runs or ran last."""
+    last = job.attempts[-1] if job.attempts else None
+    return clean((last.node or last.pod) if last else "", 60)
+
+
+def _gpus(job: Job) -> str:
+    return str(job.spec.gpus * job.spec.nodes * job.spec.replicas)
+
+
+def _loss(job: Job) -> str:
+    return loss_text(job.progress.loss) if job.progress else ""
+
+
+def _command(job: Job) -> str:
+    program, *rest = job.spec.command or ("",)
+    return clean(" ".join([program.rsplit("/", 1)[-1], *rest]), 200)
+
+
+def layout(width: int) -> tuple[Column, ...]:
+    """The columns that fit. 80 cells hold the six that matter; more cells hold more columns."""
+    name, progress = (32, 36) if width >= 160 else (24, 30) if width >= 110 else (16, 20)
+    columns = [
+        Column("NAME", name, lambda job, _: clean(job.name, 80), gap=0),
+        Column("STATE", 10, lambda job, _: job.state.value, gap=1),
+        Column("GPUS", 4, lambda job, _: _gpus(job), right=True, gap=1),
+        Column("AGE", 5, lambda job, now: span((now - job.created).total_seconds()), right=True),
+        Column("PROGRESS", progress, how_far),
+        Column("LOSS", 6, lambda job, _: _loss(job), gap=1),
+    ]
+    more = [
+        Column("OWNER", 10, lambda job, _: clean(job.owner, 60)),
+        Column("NODE", 14, lambda job, _: node_of(job)),
+        Column("KIND", 10, lambda job, _: job.ref.kind),
+        Column("NAMESPACE", 12, lambda job, _: clean(job.ref.namespace, 60)),
+    ]
+    used = MARGIN + sum(column.gap + column.width for column in columns)
+    for column in more:
+        if used + column.gap + column.width <= width:
+            columns.append(column)
+            used += column.gap + column.width
+    if width - used > 18:
+        columns.append(Column("COMMAND", min(32, width - used - 3), lambda job, _: _command(job)))
+    return tuple(columns)
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Text in exactly `width` cells; what does not fit ends in an ellipsis."""
+    if text.isascii():
+        if len(text) > width:
+            return text[: width - 1] + "\u2026"
+        return text.rjust(width) if right else text.ljust(width)
+    cells = cell_len(text)
+    if cells > width:
+        return set_cell_size(text, width - 1) + "\u2026"
+    return " " * (width - cells) + text if right else text + " " * (width - cells)
+
+
+def heading(columns: tuple[Column, ...]) -> str:
+    """The line of titles."""
+    titles = (" " * c.gap + fit(c.title, c.width, right=c.right) for c in columns)
+    return " " * MARGIN + "".join(titles)
+
+
+def row(job: Job, columns: tuple[Column, ...], width: int, mark: str = "") -> Row:
+    """One job as text, at most `width` cells. A reason may run on over an empty LOSS."""
+    now = datetime.now(UTC)
+    texts = [column.text(job, now) for column in columns]
+    name, state, *rest = [
+        " " * c.gap + fit(text, c.width, right=c.right) for c, text in zip(columns, texts, strict=True)
+    ]
+    if not texts[5]:
+        used = MARGIN + sum(c.gap + c.width for c in columns[:5])
+        room = columns[4].width + (columns[5].gap + columns[5].width if len(columns) > 6 else width - used)
+        rest[2:4] = [" " * columns[4].gap + fit(texts[4], room)]
+    return Row(f" {mark:<{MARGIN - 1}}{name}", state, "".join(rest))

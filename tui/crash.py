@@ -1,0 +1,78 @@
+"""A report of a defect: a file for its owner alone, without locals and without secrets."""
+
+import os
+import platform
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from backend_client.models.secret import Secret
+from tui.settings import xdg
+
+_TELLING_NAME = re.compile(r"(?i)key|token|secret|password|passwd|credential|auth")
+_TELLING_TEXT = re.compile(
+    r"""(?ix) (?P<before>
+        (?: token | secret | passw(?:or)?d | api_?key | authorization )["']? \s*[:=]\s* ["']?
+        | bearer\s+ | ://[^\s/:@]*: ) [^\s"'@]+ | \b(?:hf_|sk-|ghp_|glpat-)[\w-]{8,}"""
+)
+
+
+def write(error: BaseException) -> Path | None:
+    """Write the report, 0600, and say where it is; None where it could not be written."""
+    now = datetime.now(UTC)
+    path = xdg("STATE", ".local/state") / "crash" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", errors="replace"
+        ) as file:
+            file.write(report(error, now))
+    except OSError:
+        return None
+    return path
+
+
+def sentence(error: BaseException) -> str:
+    """Write the report and say so in words for the person who sits before it."""
+    path = write(error)
+    where = f"a report without secrets is in {path}" if path else "no report could be written"
+    return f"traindeck met a defect of its own ({type(error).__name__}); {where}"
+
+
+def report(error: BaseException, now: datetime) -> str:
+    """What a maintainer needs: versions, terminal, the calls and the message, less all that is secret."""
+    from tui.cli import __version__  # noqa: PLC0415  the command line imports this module
+
+    head = [
+        f"traindeck {__version__}, Python {platform.python_version()}, {sys.platform}",
+        f"{now:%Y-%m-%dT%H:%M:%SZ}, TERM={os.environ.get('TERM', '')}",
+        "",
+    ]
+    text = "\n".join(head) + "".join(traceback.format_exception(error))
+    for value in sorted(set(_secrets(error)), key=len, reverse=True):
+        text = text.replace(value, "***")
+    return _TELLING_TEXT.sub(lambda match: f"{match['before'] or ''}***", text)
+
+
+def _secrets(error: BaseException) -> Iterator[str]:
+    """Values that must not be seen: of variables with a telling name, and every Secret on the way."""
+    for name, value in os.environ.items():
+        if len(value) >= 6 and _TELLING_NAME.search(name):
+            yield value
+    for step in _steps(error):
+        for value in step.tb_frame.f_locals.values():
+            inside = value.values() if isinstance(value, dict) else (value,)
+            yield from (item.reveal() for item in inside if isinstance(item, Secret) and item.reveal())
+
+
+def _steps(error: BaseException | None) -> Iterator[TracebackType]:
+    while error:
+        step = error.__traceback__
+        while step:
+            yield step
+            step = step.tb_next
+        error = error.__cause__ or error.__context__

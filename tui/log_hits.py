@@ -1,0 +1,77 @@
+"""What a search has found so far, and where the person stands in it."""
+
+import asyncio
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from backend_client.logs import LogBuffer, Search
+from backend_client.logs.search import CAP
+
+_AT_ONCE = 0.008
+"""Seconds of searching between two keys."""
+
+
+class Hits:
+    """The lines that match one search, and the one that stands out."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.numbers: list[int] = []
+        self.upto = 0
+        """Lines before this one were searched."""
+        self.more = False
+        """True where there are matches that are not counted, in older lines."""
+        self.done = self.busy = False
+        self.current = -1
+
+    async def look(self, buffer: LogBuffer) -> None:
+        """Search what was not searched yet, the newest lines first; keys are served between the blocks."""
+        self.busy = True
+        since, closed, parts, count = self.upto, buffer.closed, [], len(self.numbers)
+        turn = time.monotonic()
+        for first, block in buffer.blocks():
+            # A regular expression may take long: it is run in a thread, where it lets others run.
+            regex = self.search.regex
+            lines = await asyncio.to_thread(self.search.lines, block) if regex else self.search.lines(block)
+            parts.append([first + line for line in lines if since <= first + line < closed])
+            count += len(parts[-1])
+            if count > CAP:
+                self.more = True
+                break
+            if first <= since or self.search.slow:
+                break
+            if time.monotonic() - turn > _AT_ONCE:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        self.numbers += [number for part in reversed(parts) for number in part]
+        del self.numbers[: max(0, len(self.numbers) - CAP)]
+        self.upto, self.done, self.busy = closed, True, False
+
+    def nearest(self, visible: Sequence[int]) -> int:
+        """The match to begin with: the last one at or above the end of the screen, else the first; -1."""
+        if not self.numbers:
+            return -1
+        return self.numbers[max(0, bisect_right(self.numbers, visible[1]) - 1)]
+
+    def step(self, by: int) -> int:
+        """The next match (1) or the one before (-1), around the ends; -1 where there is none."""
+        if not self.numbers:
+            return -1
+        at = (
+            bisect_left(self.numbers, self.current)
+            if by < 0
+            else bisect_right(self.numbers, self.current) - 1
+        )
+        return self.numbers[(at + by) % len(self.numbers)]
+
+    def __str__(self) -> str:
+        if not self.done:
+            return "searching ..."
+        total = f"{len(self.numbers):,}" + "+" * self.more
+        slow = " (too slow for some lines)" if self.search.slow else ""
+        if not self.numbers:
+            return "no match" + slow
+        at = bisect_left(self.numbers, self.current)
+        known = at < len(self.numbers) and self.numbers[at] == self.current
+        return (f"{at + 1:,} of {total}" if known else f"{total} matching lines") + slow

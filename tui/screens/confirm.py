@@ -1,0 +1,46 @@
+"""A question before something that cannot be taken back. The answer is no unless a person says yes."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from tui.terminal import clean, clean_block
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """Dismisses with True where the person agrees; Enter and Escape mean no at first."""
+
+    CSS_PATH = "confirm.tcss"
+    AUTO_FOCUS = "#no"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,n", "answer(False)", show=False),
+        Binding("y", "answer(True)", show=False),
+        Binding("left,up", "app.focus_previous", show=False),
+        Binding("right,down", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: str, detail: str = "", yes: str = "OK", no: str = "Cancel") -> None:
+        super().__init__()
+        self._question, self._detail = clean(question, 300), clean_block(detail)
+        self._yes, self._no = yes, no
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Content.styled(self._question, "bold"), id="question")
+            yield Static(Content(self._detail), id="detail")
+            with Horizontal():
+                yield Button(Content(self._no), id="no", compact=True)
+                yield Button(Content(self._yes), id="yes", compact=True)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """The button that was chosen is the answer."""
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, yes: bool) -> None:
+        """Answer by key."""
+        self.dismiss(yes)

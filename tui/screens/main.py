@@ -1,0 +1,200 @@
+"""The main screen: the jobs of one context, and the log of the job under the cursor."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+from textual import work
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.signal import Signal
+from textual.timer import Timer
+
+from backend_client.errors import BackendError
+from backend_client.models import Job
+from backend_client.protocol import Capacity, Link, LinkState, Scope
+from tui.acts import JobScreen
+from tui.rows import Order
+from tui.store import Difference, Store
+from tui.terminal import clean
+from tui.widgets.filter_line import FilterLine
+from tui.widgets.footer import Footer
+from tui.widgets.header import Header
+from tui.widgets.job_list import JobList
+from tui.widgets.log_pane import LogPane
+
+_CAPACITY_EVERY = 2.0
+_RETRY_AT_MOST = 60.0
+_FRAME = 0.002
+"""Seconds in which the thread that writes to the terminal gets the first frame out, undisturbed."""
+
+
+class MainScreen(JobScreen):
+    """Opens its context after the first frame; whatever happens to the network, what was seen stays."""
+
+    AUTO_FOCUS = "JobList"
+
+    class Counted(Message):
+        """GPUs were counted."""
+
+        def __init__(self, capacity: Capacity) -> None:
+            super().__init__()
+            self.capacity = capacity
+
+    def __init__(self, context: str) -> None:
+        super().__init__()
+        self.context = context
+        self.store = Store()
+        self.changed: Signal[Difference] = Signal(self, "changed")
+        """Published when the store has changed, on the screen's own time."""
+        self._flush_timer: Timer | None = None
+        self._flushed = 0.0
+        self._counted = 0.0
+        self._count_timer: Timer | None = None
+
+    @property
+    def job(self) -> Job | None:
+        return self.query_one(JobList).job
+
+    def compose(self) -> ComposeResult:
+        yield Header(self.context, read_only=self.app.read_only)
+        yield JobList(self.store, self._nothing)
+        yield FilterLine()
+        yield LogPane()
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._follow)
+
+    def created(self, job: Job) -> None:
+        self.query_one(JobList).point(job.ref.uid)
+
+    # What the backend says
+
+    @work(exclusive=True, group="watch", exit_on_error=False)
+    async def _follow(self) -> None:
+        """Open the context and watch it; a fault is said and tried again, for ever."""
+        await asyncio.sleep(_FRAME)
+        wait = 1.0
+        while True:
+            try:
+                self.backend = self.backend or self.app.contexts.open(self.context)
+                self._count()
+                async for events in self.backend.watch([Scope(self.app.namespace)]):
+                    wait = 1.0
+                    self.store.apply(events)
+                    self._flush_soon()
+            except BackendError as error:
+                self.store.apply([self._broken(error)])
+                self._flush_soon()
+            await asyncio.sleep(wait)
+            wait = min(_RETRY_AT_MOST, 2 * wait)
+
+    def _broken(self, error: BackendError) -> Link:
+        old = self.store.link
+        since = old.since if old and old.state is not LinkState.LIVE else datetime.now(UTC)
+        return Link(LinkState.STALE, since, str(error))
+
+    def _flush_soon(self) -> None:
+        """Show what has come: at once where it was quiet, else at the next tick."""
+        if self._flush_timer is None:
+            due = self._flushed + self.app.tick - time.monotonic()
+            self._flush_timer = self.set_timer(max(0.001, due), self._flush)
+
+    def _flush(self) -> None:
+        self._flush_timer = None
+        self._flushed = time.monotonic()
+        difference = self.store.take()
+        if not difference:
+            return
+        self.query_one(JobList).update(difference)
+        self._note()
+        self.query_one(Header).link = self.store.link
+        self.changed.publish(difference)
+        if difference.states:
+            self._count()
+
+    def _count(self) -> None:
+        """Count the free GPUs, now or when the last count is old enough."""
+        if self._count_timer is None:
+            due = self._counted + _CAPACITY_EVERY - time.monotonic()
+            self._count_timer = self.set_timer(max(0.001, due), self._ask_capacity)
+
+    @work(exclusive=True, group="capacity", exit_on_error=False)
+    async def _ask_capacity(self) -> None:
+        self._count_timer = None
+        self._counted = time.monotonic()
+        if self.backend:
+            try:
+                capacity = await self.backend.capacity(Scope(self.app.namespace))
+            except BackendError as error:
+                capacity = Capacity(hidden=str(error))
+            self.post_message(self.Counted(capacity))
+
+    def on_main_screen_counted(self, message: Counted) -> None:
+        """Show the figures."""
+        self.query_one(Header).capacity = message.capacity
+
+    # What the person does
+
+    def _nothing(self) -> str:
+        if self.store.jobs:
+            return f"None of {len(self.store.jobs)} jobs has these words. Escape in the filter shows all."
+        link = self.store.link
+        if link and link.state is not LinkState.LIVE:
+            return f"The jobs of {clean(self.context)} cannot be read: {link.why or link.state}"
+        if not self.store.synced:
+            return f"Reading the jobs of {clean(self.context)} ..."
+        return (
+            "No jobs yet."
+            if self.app.read_only
+            else "No jobs yet. n makes one; the example trains in a minute."
+        )
+
+    def on_job_list_pointed(self) -> None:
+        """The log follows the cursor, when the list is painted."""
+        self.call_after_refresh(self._show_log)
+
+    def _show_log(self) -> None:
+        if self.backend:
+            self.query_one(LogPane).show(self.job, self.backend)
+
+    def on_filter_line_typed(self, message: FilterLine.Typed) -> None:
+        """The list follows the typing."""
+        self.query_one(JobList).set_filter(message.text)
+        self._note()
+
+    def on_filter_line_left(self) -> None:
+        """Back to the list."""
+        self.query_one(JobList).focus()
+
+    def on_log_pane_back(self) -> None:
+        """From the log to the list."""
+        self.query_one(JobList).focus()
+
+    def _note(self) -> None:
+        rows = self.query_one(JobList).rows
+        shown = f"{len(rows)} of {len(self.store.jobs)} jobs" if rows.words else ""
+        order = str(rows.order) if rows.order is not Order.ATTENTION else ""
+        self.query_one(Header).note = ", ".join(filter(None, (shown, order)))
+
+    def action_filter(self) -> None:
+        self.query_one(FilterLine).open()
+
+    def action_order(self) -> None:
+        rows = self.query_one(JobList)
+        rows.set_order(rows.rows.order.following)
+        self._note()
+
+    def action_new(self) -> None:
+        self.open_form()
+
+    def action_detail(self) -> None:
+        if self.job and self.backend:
+            from tui.screens.detail import DetailScreen
+
+            self.app.push_screen(DetailScreen(self.job, self.backend, self.store, self.changed))
+
+    async def on_unmount(self) -> None:
+        if self.backend:
+            await self.backend.aclose()

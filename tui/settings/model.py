@@ -1,0 +1,102 @@
+"""The settings: plain frozen types, and the only place that names them.
+
+Validation, `config --init`, the README's table and the nearest right key are all made from these fields.
+Imports no pydantic: an unchanged start reads its settings without it.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tui.actions import ACTIONS
+
+
+class LocalSettings(Struct, frozen=True, kw_only=True):
+    """Jobs on this machine (the context local)."""
+
+    enabled: Annotated[bool, Meta(description="Offer the context local at all.")] = True
+    gpus: Annotated[
+        int,
+        Meta(ge=0, description="Number of GPU slots where no NVIDIA driver says how many GPUs there are."),
+    ] = 0
+    grace: Annotated[
+        float, Meta(ge=0, description="Seconds between SIGTERM and SIGKILL when a job is stopped.")
+    ] = 10.0
+    log_cap: Annotated[int, Meta(ge=1, description="MiB of log kept of one attempt.")] = 256
+
+
+class LogSettings(Struct, frozen=True, kw_only=True):
+    """The log pane."""
+
+    buffer: Annotated[
+        int, Meta(ge=1, description="MiB of log kept in memory; the oldest lines go first.")
+    ] = 64
+
+
+class SiteSettings(Struct, frozen=True, kw_only=True):
+    """What a site imposes: counts in /etc/traindeck/config.toml only, and weighs more than all else."""
+
+    hide_local: Annotated[bool, Meta(description="Take the context local away (login nodes).")] = False
+    read_only: Annotated[bool, Meta(description="Make every traindeck here read-only.")] = False
+    server: Annotated[str, Meta(description="URL of the site's traindeck server.")] = ""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything that can be set."""
+
+    read_only: Annotated[bool, Meta(description="Look, but never submit, stop or delete.")] = False
+    theme: Annotated[str, Meta(description="Name of the colour theme; empty is traindeck's own.")] = ""
+    keys: Annotated[
+        dict[str, str], Meta(description="Keys by action, as Textual writes them: x, f2, ctrl+s.")
+    ] = {}
+    local: LocalSettings = LocalSettings()
+    log: LogSettings = LogSettings()
+    site: SiteSettings = SiteSettings()
+
+
+class Key(Struct, frozen=True):
+    """One thing that can be set, as a person reads about it."""
+
+    path: tuple[str, ...]
+    default: Any
+    words: str
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+
+def describe(annotation: Any) -> tuple[Any, Meta]:
+    """A field's plain type and what is said about it."""
+    meta = getattr(annotation, "__metadata__", (Meta(),))[0]
+    return getattr(annotation, "__origin__", annotation), meta
+
+
+def keys(struct: type[Struct] = Settings, path: tuple[str, ...] = ()) -> list[Key]:
+    """All keys in the order of the model; those of [keys] come from the table of actions."""
+    found: list[Key] = []
+    for field in msgspec.structs.fields(struct):
+        kind, meta = describe(field.type)
+        here = (*path, field.name)
+        if kind == dict[str, str]:
+            found += [Key((*here, action.id), action.key, action.help) for action in ACTIONS]
+        elif isinstance(kind, type) and issubclass(kind, Struct):
+            found += keys(kind, here)
+        else:
+            found.append(Key(here, field.default, meta.description or ""))
+    return found
+
+
+def section_words(name: str) -> str:
+    """What a [section] is about."""
+    field = next(f for f in msgspec.structs.fields(Settings) if f.name == name)
+    kind, meta = describe(field.type)
+    return meta.description or (kind.__doc__ or "")
+
+
+def imposed(settings: Settings) -> Settings:
+    """The settings with what the site imposes."""
+    site = settings.site
+    local = msgspec.structs.replace(settings.local, enabled=settings.local.enabled and not site.hide_local)
+    return msgspec.structs.replace(settings, read_only=settings.read_only or site.read_only, local=local)

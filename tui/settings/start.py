@@ -1,0 +1,102 @@
+"""Settings at the start of the program: from a cache where nothing has changed, else through validation."""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tui.settings.model import Settings
+
+SITE_FILE = Path("/etc/traindeck/config.toml")
+PREFIX = "TRAINDECK_"
+NOT_SETTINGS = frozenset({"TRAINDECK_CONTEXT", "TRAINDECK_JOB"})
+"""Variables of ours that are no settings: the chosen context, and the mark on a local job's processes."""
+
+
+class Loaded(Struct, frozen=True):
+    """Settings in force, what was wrong with them, and where each key comes from (dotted key -> words)."""
+
+    settings: Settings = Settings()
+    warnings: tuple[str, ...] = ()
+    origins: dict[str, str] = {}
+
+
+class _Cached(Struct, frozen=True):
+    key: str
+    loaded: Loaded
+
+
+def xdg(kind: str, fallback: str) -> Path:
+    """traindeck's folder of one kind ("STATE", "CONFIG", "CACHE"); a relative XDG path does not count."""
+    base = Path(os.environ.get(f"XDG_{kind}_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / fallback) / "traindeck"
+
+
+def user_file() -> Path:
+    """Where a person's settings stand."""
+    return xdg("CONFIG", ".config") / "config.toml"
+
+
+def load(version: str, site_file: Path = SITE_FILE) -> Loaded:
+    """The settings in force. Never raises: what is wrong is a warning, and that key keeps its default."""
+    files = (user_file(), site_file)
+    contents = [_content(path) for path in files]
+    variables = {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.upper().startswith(PREFIX) and name.upper() not in NOT_SETTINGS
+    }
+    if contents == [None, None] and not variables:
+        return Loaded()
+    from hashlib import sha256  # noqa: PLC0415  not needed where nothing is set
+
+    key = sha256(
+        msgspec.json.encode([version, [str(path) for path in files], contents, variables])
+    ).hexdigest()
+    cache = xdg("CACHE", ".cache") / "settings.json"
+    return _cached(cache, key) or _validated(cache, key, files, variables)
+
+
+def _content(path: Path) -> bytes | str | None:
+    """None where there is no file; the reason as text where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return error.strerror or "it cannot be read"
+
+
+def _cached(path: Path, key: str) -> Loaded | None:
+    """The cache's answer, where it is about this very input and nobody else could have written it."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+                return None
+            cached = msgspec.json.decode(file.read(), type=_Cached)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return cached.loaded if cached.key == key else None
+
+
+def _validated(cache: Path, key: str, files: tuple[Path, Path], variables: dict[str, str]) -> Loaded:
+    from tui.settings.check import check  # noqa: PLC0415  pydantic-settings costs as much as Textual
+
+    loaded = check(variables, *files)
+    with suppress(OSError):  # a full disk or a read-only home: the next start validates again
+        replace(cache, msgspec.json.encode(_Cached(key, loaded)))
+    return loaded
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a whole file, 0600 in a 0700 folder, or leave the old one. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+        file.write(content)
+    draft.replace(path)

@@ -1,0 +1,110 @@
+"""One field of the job form: its label, what is written, a note beside it, and what is wrong below it."""
+
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from backend_client.models.fields import DEFAULTS, field_text
+from tui.terminal import clean
+from tui.widgets.line import Choice, LineInput, from_line, to_line
+
+KINDS = {"job": "until it finishes", "deployment": "until you stop it"}
+LABELS = {"gpus": "GPUs", "kind": "runs"}
+EXAMPLES = {
+    "name": "suggested from the command",
+    "command": "as in a shell: torchrun train.py --lr 3e-4",
+    "gpus": "0",
+    "env": "NAME=VALUE NAME=VALUE",
+    "labels": "KEY=VALUE KEY=VALUE",
+    "annotations": "KEY=VALUE KEY=VALUE",
+}
+"""What a field shows while it is empty, where its description would not help."""
+
+
+class Field(Widget):
+    """A field of JobSpec that can be filled in. `value` is the value to begin with."""
+
+    class Edited(Message):
+        """Its text has changed."""
+
+        def __init__(self, field: "Field") -> None:
+            super().__init__()
+            self.field = field
+
+    def __init__(self, name: str, value: Any, description: str = "") -> None:
+        super().__init__(id=f"field-{name}")
+        self.field = name
+        self.given = value
+        is_default = value == getattr(DEFAULTS, name)
+        self.first = to_line("" if is_default and name != "kind" else field_text(name, value))
+        self.line = (
+            Choice(KINDS, value) if name == "kind" else LineInput(self.first, EXAMPLES.get(name, description))
+        )
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield Static(LABELS.get(self.field, self.field), classes="label", markup=False)
+            yield self.line
+            yield Static(classes="note", markup=False)
+        yield Static(classes="below", markup=False)
+
+    @property
+    def text(self) -> str:
+        """What is written in it, as shown."""
+        return self.line.value
+
+    @property
+    def changed(self) -> bool:
+        """True where somebody wrote something else than what the form began with."""
+        return self.text != self.first
+
+    @property
+    def raw(self) -> Any:
+        """What `parse_field` should read: the value given, whole, until it is edited; then the text.
+
+        Raises ValueError (a sentence) where the text has something that cannot be shown.
+        """
+        return from_line(self.text) if self.changed else self.given
+
+    def begin(self, text: str) -> None:
+        """Begin with this text instead; it does not count as typed."""
+        self.first, self.given = to_line(text), text
+        if isinstance(self.line, LineInput):
+            self.line.value = self.first
+            self.line.cursor_position = len(self.first)
+
+    def offer(self, texts: list[str]) -> None:
+        """What was written here before, the newest first."""
+        if isinstance(self.line, LineInput) and texts:
+            self.line.offer(texts)
+            self.line.placeholder = f"up arrow: {to_line(texts[0])}"
+
+    def suggest(self, text: str) -> None:
+        """What the context takes where this stays empty."""
+        if isinstance(self.line, LineInput):
+            self.line.placeholder = clean(text)
+
+    def note(self, text: str) -> None:
+        """Words beside it."""
+        self.query_one(".note", Static).update(Content(clean(text)))
+
+    def say(self, *, error: str = "", warning: str = "", remark: str = "") -> None:
+        """Words below it: the first of these that is there."""
+        below = self.query_one(".below", Static)
+        below.set_class(bool(error), "error").set_class(bool(warning) and not error, "warning")
+        below.display = bool(error or warning or remark)
+        below.update(Content(clean(error or warning or remark, 400)))
+        self.set_class(bool(error), "wrong")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Edited(self))
+
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        event.stop()
+        self.post_message(self.Edited(self))
