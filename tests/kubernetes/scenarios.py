@@ -231,7 +231,7 @@ SCENARIOS: dict[str, Scenario] = {
         S.SUCCEEDED, "", node="real",
     ),
     "real-rank-failed": Scenario(
-        sh('if [ $NODE_RANK = 1 ]; then sleep 1; exit 7; fi; sleep 600', nodes=2), S.FAILED,
+        sh("[ $NODE_RANK = 1 ] && sleep 1 && exit 7; trap exit TERM; sleep 600 & wait", nodes=2), S.FAILED,
         "rank 1: ended with exit code 7", node="real",
     ),
 }  # fmt: skip

@@ -64,7 +64,7 @@ def test_quotas(
         ('pods "x" is forbidden: violates PodSecurity "baseline:latest": hostPath volumes',
          "volumes",
          'the namespace\'s PodSecurity (baseline) forbids it: hostPath volumes'),
-        ("no PriorityClass with name high was found", "priority", "no PriorityClass with name high was found"),
+        ("no PriorityClass with name p was found", "priority", "no PriorityClass with name p was found"),
         ("something else", "", "something else"),
     ],
 )  # fmt: skip
