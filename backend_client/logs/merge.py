@@ -1,0 +1,146 @@
+"""Several streams of lines -> one, in order of time as far as a short wait allows."""
+
+import asyncio
+import contextlib
+from bisect import bisect_right
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+
+from backend_client.protocol import Lines, LogItem
+
+WINDOW_SECONDS = 0.3
+"""How long a line waits for older ones of other lanes."""
+_MOST = 20_000
+"""Lines of one lane that wait; more, and its reader waits."""
+
+
+class Merge:
+    """Items of several lanes, put in order (the caller has the clock).
+
+    Within a lane the order stays. A line goes out once every open lane has shown a later one, or once it has
+    waited for `window` seconds.
+    """
+
+    def __init__(self, window: float = WINDOW_SECONDS) -> None:
+        self._window = window
+        self._lanes: dict[int, deque[tuple[float, LogItem]]] = {}
+        self._open: set[int] = set()
+
+    def open(self, lane: int) -> None:
+        """Lines of this lane may come."""
+        self._open.add(lane)
+
+    def close(self, lane: int) -> None:
+        """None come any more; what waits still goes out."""
+        self._open.discard(lane)
+
+    def put(self, lane: int, items: Sequence[LogItem], now: float) -> None:
+        """What came of a lane at `now`, seconds."""
+        self._lanes.setdefault(lane, deque()).extend((now, item) for item in items)
+
+    def waiting(self, lane: int) -> int:
+        """How many lines of a lane wait."""
+        return sum(len(item.lines) for _, item in self._lanes.get(lane, ()) if isinstance(item, Lines))
+
+    def take(self, now: float) -> list[tuple[int, LogItem]]:
+        """What is ready, in order."""
+        taken: list[tuple[int, LogItem]] = []
+        while self._lanes:
+            heads = sorted((_time(queue[0][1]), lane) for lane, queue in self._lanes.items())
+            if heads[0][0] >= 0 and self._open - self._lanes.keys() and now < self._due():
+                break
+            lane = heads[0][1]
+            taken.append((lane, self._pop(lane, heads[1][0] if len(heads) > 1 else None)))
+        return taken
+
+    def wait(self, now: float) -> float | None:
+        """Seconds until more is ready by itself; None where nothing waits."""
+        return max(0.0, self._due() - now) if self._lanes else None
+
+    def _due(self) -> float:
+        return min(queue[0][0] for queue in self._lanes.values()) + self._window
+
+    def _pop(self, lane: int, limit: int | None) -> LogItem:
+        """The first item of a lane; of Lines those that are not later than the other lanes' first."""
+        queue = self._lanes[lane]
+        arrived, item = queue.popleft()
+        if isinstance(item, Lines) and limit is not None:
+            upto = max(1, bisect_right(item.times, limit))
+            if upto < len(item.lines):
+                queue.appendleft((arrived, _part(item, upto, len(item.lines))))
+                item = _part(item, 0, upto)
+        if not queue:
+            del self._lanes[lane]
+        return item
+
+
+def _time(item: LogItem) -> int:
+    """What is no line goes out as soon as it is first."""
+    return item.times[0] if isinstance(item, Lines) and item.times else -1
+
+
+def _part(batch: Lines, start: int, stop: int) -> Lines:
+    return msgspec.structs.replace(
+        batch,
+        lines=batch.lines[start:stop],
+        times=batch.times[start:stop],
+        continues=batch.continues and not start,
+        open=batch.open and stop == len(batch.lines),
+    )
+
+
+class Funnel:
+    """A Merge between its writers, one for each lane, and one reader. A slow reader slows the writers."""
+
+    def __init__(self, window: float = WINDOW_SECONDS) -> None:
+        self._merge = Merge(window)
+        self._lanes: set[int] = set()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._closed = False
+
+    def open(self, lane: int) -> None:
+        """A writer begins."""
+        self._lanes.add(lane)
+        self._merge.open(lane)
+
+    def close(self, lane: int) -> None:
+        """A writer has ended."""
+        self._lanes.discard(lane)
+        self._merge.close(lane)
+        self._news.set()
+
+    def finish(self) -> None:
+        """No more writers begin: `batches` ends when the last has."""
+        self._closed = True
+        self._news.set()
+
+    async def put(self, lane: int, items: Sequence[LogItem]) -> None:
+        """Hand on; returns when there is room for more."""
+        self._merge.put(lane, items, asyncio.get_running_loop().time())
+        self._news.set()
+        while self._merge.waiting(lane) > _MOST:
+            self._room.clear()
+            await self._room.wait()
+
+    async def batches(self) -> AsyncIterator[list[tuple[int, LogItem]]]:
+        """(lane, item) in order, all that is ready at a time."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            self._news.clear()
+            if ready := self._merge.take(clock()):
+                self._room.set()
+                yield ready
+                continue
+            wait = self._merge.wait(clock())
+            if wait is None and self._closed and not self._lanes:
+                return
+            await _until(self._news, wait)
+
+
+async def _until(event: asyncio.Event, seconds: float | None) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
