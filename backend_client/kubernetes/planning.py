@@ -1,0 +1,138 @@
+"""What a create would do: the exact objects, and what the cluster says against them beforehand."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from backend_client.errors import BackendError, Conflict, Forbidden, Invalid, NotFound, Unreachable
+from backend_client.kubernetes import checks, messages, network
+from backend_client.kubernetes.creation import taken
+from backend_client.kubernetes.hands import KINDS, Hands
+from backend_client.kubernetes.manifests import Manifest, objects
+from backend_client.kubernetes.naming import free_name, others
+from backend_client.kubernetes.objections import at_path, in_prose, quota_notices
+from backend_client.kubernetes.placement import Seen
+from backend_client.kubernetes.seen import look, quotas
+from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.transport import Transport
+from backend_client.models import JobSpec
+from backend_client.protocol import Notice, Plan
+
+_DRY = {"dryRun": "All", "fieldValidation": "Strict"}
+
+Said = tuple[list[Notice], list[Notice]]
+"""(errors, warnings)."""
+
+
+async def plan(transport: Transport, spec: JobSpec, site: Site, context: str, namespace: str) -> Plan:
+    """Nothing is made. Raises where the cluster does not answer or wants a login."""
+    seen = await look(transport, namespace, spec)
+    suggested = not spec.name
+    if suggested:
+        spec = msgspec.structs.replace(spec, name=await free_name(transport, spec, namespace))
+    place = f"{context}, namespace {namespace}"
+    wrong = [Notice(field, words) for field, words in checks.errors(spec, site, seen).items()]
+    if wrong:
+        return Plan(name=spec.name, yaml="", place=place, errors=tuple(wrong))
+    manifests = objects(spec, site, seen)
+    errors, warnings = await _asked(transport, manifests, spec, site, seen)
+    where = network.url(spec, namespace, site)
+    return Plan(
+        name=spec.name,
+        yaml=as_yaml(manifests),
+        place=place,
+        errors=tuple(dict.fromkeys(errors)),
+        warnings=tuple(dict.fromkeys((*checks.warnings(spec, site, seen), *_unsaid(warnings, errors)))),
+        urls=(where,) if where else (),
+    )
+
+
+def as_yaml(manifests: Iterable[Manifest]) -> str:
+    """Several objects, as a file that kubectl takes."""
+    import yaml  # noqa: PLC0415  # dear, and not needed to list jobs
+
+    return str(yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True))
+
+
+async def _asked(
+    transport: Transport, manifests: Sequence[Manifest], spec: JobSpec, site: Site, seen: Seen
+) -> Said:
+    said = await asyncio.gather(
+        _names(transport, spec, seen.namespace),
+        _quotas(transport, spec, site, seen.namespace),
+        *(_dry_run(transport, manifest) for manifest in manifests),
+        _dry_pod(transport, manifests[0]),
+    )
+    return [e for errors, _ in said for e in errors], [w for _, warnings in said for w in warnings]
+
+
+async def _names(transport: Transport, spec: JobSpec, namespace: str) -> Said:
+    """A Job and a Deployment of one name would share the names of their parts."""
+    other = "deployment" if spec.kind == "job" else "job"
+    if await others(Hands(transport), namespace, spec.name, [other]):
+        return [_name_taken(spec.name)], []
+    return [], []
+
+
+def _name_taken(name: str) -> Notice:
+    return Notice("name", taken(name).title)
+
+
+async def _quotas(transport: Transport, spec: JobSpec, site: Site, namespace: str) -> Said:
+    return quota_notices(spec, site, await quotas(transport, namespace))
+
+
+async def _dry_run(transport: Transport, manifest: Manifest) -> Said:
+    kind, metadata = manifest["kind"], manifest["metadata"]
+    path = KINDS[kind].path(metadata["namespace"])
+    try:
+        answer = await transport.request("POST", path, query=_DRY, body=msgspec.json.encode(manifest))
+    except BackendError as error:
+        return [_refused(error, manifest)], []
+    return [], [in_prose(warning) for warning in answer.warnings]
+
+
+def _refused(error: BackendError, manifest: Manifest) -> Notice:
+    name = manifest["metadata"].get("name", "")
+    if isinstance(error, Invalid):
+        return at_path(*next(iter(error.fields.items())))
+    if isinstance(error, Conflict):
+        anchor = manifest["kind"] in ("Job", "Deployment")
+        return (
+            _name_taken(name) if anchor else Notice("name", f"there is a {manifest['kind']} {name} already")
+        )
+    if isinstance(error, NotFound):
+        return Notice("namespace", f"there is no namespace {manifest['metadata']['namespace']}")
+    if isinstance(error, Forbidden):
+        return Notice("", error.title)
+    if isinstance(error, Unreachable) or error.exit_code == Forbidden.exit_code:
+        raise error
+    return in_prose(error.title)
+
+
+async def _dry_pod(transport: Transport, anchor: Manifest) -> Said:
+    """Quotas and PodSecurity refuse pods, not what makes them. Not to be allowed to ask is no error."""
+    template: dict[str, Any] = anchor["spec"]["template"]
+    home = {"namespace": anchor["metadata"]["namespace"], "generateName": "traindeck-plan-"}
+    pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": template["metadata"] | home}
+    path = KINDS["Pod"].path(home["namespace"])
+    try:
+        answer = await transport.request("POST", path, query=_DRY, body=msgspec.json.encode(pod))
+    except (Forbidden, NotFound):
+        return [], []
+    except BackendError as error:
+        notice = _refused(error, pod)
+        return ([], [_waits(notice)]) if messages.is_quota(error.title) else ([notice], [])
+    return [], [in_prose(warning) for warning in answer.warnings]
+
+
+def _waits(notice: Notice) -> Notice:
+    return Notice(notice.field, f"{notice.message}: it waits until there is room")
+
+
+def _unsaid(warnings: Iterable[Notice], errors: Iterable[Notice]) -> list[Notice]:
+    """Warnings about fields that no error is about."""
+    known = {error.field for error in errors} - {""}
+    return [warning for warning in warnings if warning.field not in known]

@@ -1,0 +1,91 @@
+"""Delete: the anchor and, through it, pods and parts; then wait, and say what still holds them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from backend_client.errors import Unreachable
+from backend_client.kubernetes import kinds
+from backend_client.kubernetes.anchors import pods_of
+from backend_client.kubernetes.creation import Part, is_part, remove_parts
+from backend_client.kubernetes.hands import Hands, Pauses, name_of, uid_of
+from backend_client.kubernetes.manifests import Manifest
+from backend_client.kubernetes.objects import Pod
+from backend_client.kubernetes.pods import ranks_name, secret_name
+from backend_client.kubernetes.transport import Transport
+from backend_client.models import JobSpec
+from backend_client.protocol import DeleteStep
+
+_FIRST_LOOK, _LONGEST = 0.2, 2.0
+_OURS = "foregroundDeletion"
+_SHOWN = 3
+
+
+def parts_of(spec: JobSpec) -> list[Part]:
+    """The objects that a job of this spec may own, beside its pods."""
+    parts: list[Part] = []
+    if spec.secrets:
+        parts.append((kinds.SECRETS, secret_name(spec)))
+    if spec.ports:
+        parts += [(kinds.SERVICES, spec.name), (kinds.INGRESSES, spec.name)]
+    if spec.nodes > 1:
+        parts.append((kinds.SERVICES, ranks_name(spec)))
+    return parts
+
+
+async def delete(transport: Transport, anchor: Manifest, spec: JobSpec) -> AsyncIterator[DeleteStep]:
+    """Ends when anchor, pods and parts are gone. Raises Unreachable; it may be called again at any time."""
+    hands, parts = Hands(transport), parts_of(spec)
+    yield DeleteStep(f"deleting {name_of(anchor)}")
+    await hands.remove(anchor, "Foreground")
+    await remove_parts(hands, anchor, parts)
+    told, pause = "", _FIRST_LOOK
+    while words := await _patiently(transport, anchor, parts):
+        if words != told:
+            yield DeleteStep(words)
+        told = words
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST)
+
+
+async def _patiently(transport: Transport, anchor: Manifest, parts: Sequence[Part]) -> str:
+    """`_holding`, tried again while the cluster is away for a moment."""
+    for pause in Pauses():
+        try:
+            return await _holding(transport, anchor, parts)
+        except Unreachable as error:
+            await pause(error)
+    raise AssertionError  # the last pause raises
+
+
+async def _holding(transport: Transport, anchor: Manifest, parts: Sequence[Part]) -> str:
+    """What is still there and why, in words; "" where nothing is."""
+    hands = Hands(transport)
+    now = await hands.again(anchor)
+    pods = await pods_of(transport, anchor)
+    if pods:
+        return _pods_words(pods)
+    if now is not None:
+        return _finalizer_words(now, "waiting until the cluster lets it go")
+    namespace = anchor["metadata"]["namespace"]
+    for kind, name in parts:
+        part = await hands.look_up(kind, namespace, name)
+        if part and is_part(part, uid_of(anchor)):
+            return _finalizer_words(part, f"waiting for its {part['kind']} {name}")
+    return ""
+
+
+def _pods_words(pods: Sequence[Pod]) -> str:
+    for pod in pods:
+        foreign = [f for f in pod.metadata.finalizers if not f.startswith("batch.kubernetes.io/")]
+        if foreign:
+            return f"pod {pod.name} is held by the finalizer {foreign[0]}"
+    names = ", ".join(sorted(pod.name for pod in pods)[:_SHOWN])
+    more = f" and {len(pods) - _SHOWN} more" if len(pods) > _SHOWN else ""
+    return f"waiting for {len(pods)} pod{'s' * (len(pods) > 1)} to end: {names}{more}"
+
+
+def _finalizer_words(there: Manifest, otherwise: str) -> str:
+    foreign = [f for f in there["metadata"].get("finalizers") or [] if f != _OURS]
+    if not foreign:
+        return otherwise
+    return f"{there['kind']} {name_of(there)} is held by the finalizer {', '.join(foreign)}"

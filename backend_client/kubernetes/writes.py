@@ -1,0 +1,148 @@
+"""What a person does to jobs of one cluster: plan, create, stop, resume, delete. All may be repeated."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from backend_client.errors import BackendError, Conflict, Refused, Unreachable
+from backend_client.kubernetes import creation, manifests, names, planning, removal
+from backend_client.kubernetes.anchors import find_mine, job, typed
+from backend_client.kubernetes.creation import is_held, taken
+from backend_client.kubernetes.hands import Hands, annotation
+from backend_client.kubernetes.kinds import SECRETS
+from backend_client.kubernetes.manifests import Manifest
+from backend_client.kubernetes.naming import free_name, named_before, others
+from backend_client.kubernetes.pods import secret_name
+from backend_client.kubernetes.readback import spec_of
+from backend_client.kubernetes.seen import look
+from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.transport import Transport
+from backend_client.models import Job, JobRef, JobSpec
+from backend_client.models.secret import Secret
+from backend_client.protocol import DeleteStep, Plan
+
+_REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+_RACES = 20
+"""Names that others may take, between our look and our create, before that is an error."""
+
+
+class _Who(msgspec.Struct):
+    username: str = ""
+
+
+class _Told(msgspec.Struct, rename="camel"):
+    user_info: _Who = msgspec.field(default_factory=_Who)
+
+
+class _Review(msgspec.Struct):
+    status: _Told = msgspec.field(default_factory=_Told)
+
+
+class Writer:
+    """One caller's writes to one cluster. Every method may raise a BackendError."""
+
+    def __init__(self, transport: Transport, site: Site, context: str, namespace: str) -> None:
+        self._transport = transport
+        self._hands = Hands(transport)
+        self._site = site
+        self._context = context
+        self._namespace = namespace
+        """Where jobs go whose spec does not say."""
+        self._user: str | None = None
+
+    async def plan(self, spec: JobSpec) -> Plan:
+        """What `create` would do."""
+        return await planning.plan(self._transport, spec, self._site, self._context, self._home(spec))
+
+    async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
+        """Make it, or nothing. The same key gives the same job; a given name that is taken is a Conflict."""
+        used: set[str] = set()
+        for _ in range(_RACES):
+            named = await self._named(spec, key, used)
+            try:
+                return await self._told(await self._create(named, key, secrets))
+            except Conflict:
+                if spec.name:
+                    raise
+            used.add(named.name)
+        raise Conflict("others take every name that is suggested", "give it a name")
+
+    async def stop(self, ref: JobRef) -> Job:
+        """0 replicas, or suspended: its pods go, and their logs. Of an ended job: no-op."""
+        anchor = await find_mine(self._hands, ref)
+        before = await self._told(anchor)
+        if before.ended:
+            return before
+        if is_held(anchor):
+            raise Refused(f"{ref.name} is only half made", "finish it, or delete it")
+
+        def wanted(now: Manifest) -> Manifest | None:
+            return None if annotation(now, names.STOPPED) else manifests.stop(now, datetime.now(UTC))
+
+        return await self._told(await self._hands.change(anchor, wanted))
+
+    async def resume(self, ref: JobRef) -> Job:
+        """Undo `stop`, or finish what is half made. Of a job that runs: no-op."""
+        anchor = await find_mine(self._hands, ref)
+        if is_held(anchor):
+            return await self._told(await self._finish(anchor))
+
+        def wanted(now: Manifest) -> Manifest | None:
+            return manifests.resume(now) if annotation(now, names.STOPPED) else None
+
+        after = await self._told(await self._hands.change(anchor, wanted))
+        if after.ended:
+            raise Refused(f"{ref.name} has ended", "run it again instead")
+        return after
+
+    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
+        """Take anchor, pods and parts away; ends when they are gone."""
+        anchor = await find_mine(self._hands, ref)
+        async for step in removal.delete(self._transport, anchor, spec_of(typed(anchor), self._site)):
+            yield step
+
+    def _home(self, spec: JobSpec) -> str:
+        return spec.namespace or self._namespace
+
+    async def _named(self, spec: JobSpec, key: str, used: set[str]) -> JobSpec:
+        if spec.name:
+            return spec
+        home = self._home(spec)
+        name = await named_before(self._transport, spec, home, key)
+        return msgspec.structs.replace(spec, name=name or await free_name(self._transport, spec, home, used))
+
+    async def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> Manifest:
+        home = self._home(spec)
+        seen = await look(self._transport, home, spec)
+        owner = await self._owner()
+        made = manifests.objects(spec, self._site, seen, key=key, owner=owner, secrets=secrets)
+        if await others(self._hands, home, spec.name, ["deployment" if spec.kind == "job" else "job"]):
+            raise taken(spec.name)
+        return await creation.create(self._hands, made, spec, key)
+
+    async def _finish(self, anchor: Manifest) -> Manifest:
+        """Without the values of its secrets, so with the Secret that is there."""
+        spec, home = spec_of(typed(anchor), self._site), anchor["metadata"]["namespace"]
+        if spec.secrets and not await self._hands.look_up(SECRETS, home, secret_name(spec)):
+            raise Refused(f"the secrets of {spec.name} were not stored", "delete it, and submit it again")
+        seen = await look(self._transport, home, spec)
+        _, *parts = manifests.objects(spec, self._site, seen)
+        rest = [part for part in parts if part["kind"] != "Secret"]
+        return await creation.finish(self._hands, anchor, rest, spec)
+
+    async def _told(self, anchor: Manifest) -> Job:
+        return await job(self._transport, anchor, self._context, self._site)
+
+    async def _owner(self) -> str:
+        """Who the cluster says that we are; "" where it does not say."""
+        if self._user is None:
+            body = b'{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
+            try:
+                answer = await self._transport.request("POST", _REVIEW, body=body)
+                self._user = msgspec.json.decode(answer.body, type=_Review).status.user_info.username
+            except Unreachable:
+                raise
+            except BackendError:
+                self._user = ""
+        return self._user
