@@ -1,0 +1,155 @@
+"""A context of the kubeconfig as a JobBackend: straight to the cluster, no server in between."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from backend_client.errors import BackendError, Forbidden
+from backend_client.kubernetes import gpus, listing, logs, rights, rules
+from backend_client.kubernetes.board import Board
+from backend_client.kubernetes.kinds import NODES, PODS
+from backend_client.kubernetes.opening import Opening
+from backend_client.kubernetes.pace import Backoff
+from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.watching import Watching, stale
+from backend_client.kubernetes.writes import Writer
+from backend_client.models import Event, Job, JobRef, JobSpec
+from backend_client.models.secret import Secret
+from backend_client.protocol import (
+    Ask,
+    Capacity,
+    DeleteStep,
+    Feature,
+    Identity,
+    JobQuery,
+    LogItem,
+    LogQuery,
+    Page,
+    Plan,
+    Scope,
+    Verdict,
+    WatchEvent,
+)
+
+
+class KubernetesBackend:
+    """Jobs as Deployments and Jobs of one cluster, as one user of the kubeconfig."""
+
+    lacks = rules.LACKS
+    features: frozenset[Feature] = frozenset(Feature) - frozenset(rules.LACKS)
+    fields = rules.FIELDS
+
+    def __init__(self, target_name: str, site: Site, *, namespace: str = "") -> None:
+        """`target_name`: the context in the kubeconfig; `namespace`: its own, where nobody names one."""
+        self.context = target_name
+        self._site = site
+        self._namespace = namespace
+        self._opening = Opening(target_name)
+        self._writes: Writer | None = None
+        self._listed: tuple[JobQuery, Sequence[Job]] | None = None
+        """What the last first page was cut from."""
+
+    async def whoami(self) -> Identity:
+        transport = await self._opening.transport()
+        user = await rights.user(transport) or f"the user of context {self._opening.name}"
+        return Identity(user, f"{self.context}, namespace {await self._home()}")
+
+    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
+        return await rights.may(await self._opening.transport(), asks, await self._home())
+
+    async def list(self, query: JobQuery, *, after: str = "") -> Page:
+        """Newest first. The pages after the first are cut from what it was cut from, where that is kept."""
+        if not after or self._listed is None or self._listed[0] != query:
+            self._listed = query, await self._list(query)
+        rest = [job for job in self._listed[1] if not after or _age(job) > after]
+        page = rest[: query.limit]
+        return Page(tuple(page), _age(page[-1]) if len(rest) > len(page) else "")
+
+    async def get(self, ref: JobRef) -> Job:
+        return await listing.one(await self._opening.transport(), self._board(), ref)
+
+    async def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
+        backoff = Backoff()
+        while True:
+            try:
+                watching = await self._watching([scope.namespace for scope in scopes])
+            except BackendError as error:
+                yield [stale(error.title)]
+                await asyncio.sleep(backoff.next())
+                continue
+            async with contextlib.aclosing(watching.batches()) as batches:
+                async for batch in batches:
+                    yield batch
+
+    async def plan(self, spec: JobSpec) -> Plan:
+        return await (await self._writer()).plan(spec)
+
+    async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
+        return await (await self._writer()).create(spec, key=key, secrets=secrets)
+
+    async def stop(self, ref: JobRef) -> Job:
+        return await (await self._writer()).stop(ref)
+
+    async def resume(self, ref: JobRef) -> Job:
+        return await (await self._writer()).resume(ref)
+
+    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
+        async for step in (await self._writer()).delete(ref):
+            yield step
+
+    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
+        async for items in logs.stream(await self._opening.transport(), query, after=after):
+            yield items
+
+    async def events(self, ref: JobRef) -> Sequence[Event]:
+        return await listing.events(await self._opening.transport(), ref)
+
+    async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the cluster's
+        transport = await self._opening.transport()
+        try:
+            nodes, pods = await asyncio.gather(
+                listing.every(transport, NODES), listing.every(transport, PODS)
+            )
+        except Forbidden as error:
+            return Capacity(hidden=error.title)
+        return Capacity(gpus.pools(gpus.blocks(nodes, pods, self._site.gpu_resource)))
+
+    async def aclose(self) -> None:
+        await self._opening.aclose()
+
+    async def _home(self) -> str:
+        return await self._opening.home(self._namespace)
+
+    def _board(self) -> Board:
+        return Board(self.context, self._site)
+
+    async def _writer(self) -> Writer:
+        if self._writes is None:
+            transport = await self._opening.transport()
+            self._writes = Writer(transport, self._site, self.context, await self._home())
+        return self._writes
+
+    async def _watching(self, wanted: Sequence[str]) -> Watching:
+        namespaces = await self._opening.namespaces(wanted)
+        transport = await self._opening.transport()
+        return Watching(transport, self._board(), namespaces, await listing.queue_kinds(transport))
+
+    async def _list(self, query: JobQuery) -> Sequence[Job]:
+        board = self._board()
+        namespaces = await self._opening.namespaces([query.namespace])
+        await listing.fill(await self._opening.transport(), board, namespaces)
+        jobs, _ = board.take(complete=True)
+        return sorted((job for job in jobs if _matches(job, query)), key=_age)
+
+
+def _matches(job: Job, query: JobQuery) -> bool:
+    return (
+        query.name in ("", job.name)
+        and (not query.states or job.state in query.states)
+        and query.labels.items() <= job.spec.labels.items()
+    )
+
+
+def _age(job: Job) -> str:
+    """Sorts the newest first, and names a place in the list that stays when jobs come and go."""
+    return f"{2**63 - round(job.created.timestamp() * 1e6):020d}-{job.ref.uid}"

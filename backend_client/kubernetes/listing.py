@@ -1,0 +1,162 @@
+"""One look at a cluster: lists of all that jobs are made of, one job, its events."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from backend_client.errors import Forbidden, NotFound
+from backend_client.kubernetes import names
+from backend_client.kubernetes.attempts import EPOCH
+from backend_client.kubernetes.board import REASONS, Board
+from backend_client.kubernetes.changes import Delta
+from backend_client.kubernetes.controllers import Deployment, KubeJob
+from backend_client.kubernetes.kinds import (
+    DEPLOYMENTS,
+    EVENTS,
+    INGRESSES,
+    JOBS,
+    PODS,
+    Kind,
+    T,
+    decode,
+    workloads,
+)
+from backend_client.kubernetes.objects import Part, Pod
+from backend_client.kubernetes.readback import Anchor
+from backend_client.kubernetes.reflector import LIST_SECONDS, PAGE
+from backend_client.kubernetes.surroundings import KubeEvent, Workload
+from backend_client.kubernetes.transport import Transport
+from backend_client.models import Event, Job, JobRef
+
+ANCHORS: dict[str, Kind[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
+"""`JobRef.kind` -> the kind of the object that a job is."""
+
+
+class _Version(Part, frozen=True):
+    version: str = ""
+
+
+class _Group(Part, frozen=True):
+    versions: tuple[_Version, ...] = ()
+
+
+_GROUP = msgspec.json.Decoder(_Group)
+
+
+async def every(
+    transport: Transport, kind: Kind[T], namespace: str = "", *, labels: str = "", fields: str = ""
+) -> tuple[T, ...]:
+    """All objects of a kind, in pages. Raises a BackendError."""
+    items: tuple[T, ...] = ()
+    selectors = {"labelSelector": labels, "fieldSelector": fields, "continue": ""}
+    while True:
+        query = {key: value for key, value in selectors.items() if value} | {"limit": str(PAGE)}
+        path = kind.path(namespace)
+        page = kind.page((await transport.request("GET", path, query=query, timeout=LIST_SECONDS)).body)
+        items += page.items
+        if not page.metadata.more:
+            return items
+        selectors["continue"] = page.metadata.more
+
+
+async def optional(
+    transport: Transport, kind: Kind[T], namespace: str = "", *, labels: str = "", fields: str = ""
+) -> tuple[T, ...]:
+    """As `every`; nothing where the caller may not, or the cluster has no such kind."""
+    with contextlib.suppress(Forbidden, NotFound):
+        return await every(transport, kind, namespace, labels=labels, fields=fields)
+    return ()
+
+
+async def queue_kinds(transport: Transport) -> list[Kind[Workload]]:
+    """Kueue's Workloads in the version that this cluster serves; nothing where it has no Kueue."""
+    answer = await transport.request("GET", "/apis/kueue.x-k8s.io", allow=range(400, 500))
+    served = {found.version for found in decode(_GROUP, answer.body).versions} if answer.status < 400 else ()
+    return [workloads(version) for version in ("v1beta2", "v1beta1") if version in served][:1]
+
+
+async def fill(transport: Transport, board: Board, namespaces: Iterable[str]) -> None:
+    """All that is in these namespaces ("" alone: in the cluster). Raises a BackendError."""
+    extra = await queue_kinds(transport)
+    asked = []
+    for place in namespaces:
+        asked += [every(transport, kind, place) for kind in (PODS, JOBS, DEPLOYMENTS)]
+        asked += [optional(transport, EVENTS, place, fields="type=Warning")]
+        asked += [optional(transport, INGRESSES, place, labels=names.JOB)]
+        asked += [optional(transport, kind, place) for kind in extra]
+    for items in await asyncio.gather(*asked):
+        board.apply(Delta(items))
+
+
+async def one(transport: Transport, board: Board, ref: JobRef) -> Job:
+    """One job by its uid. Raises NotFound where no job, or only a namesake, is there."""
+    anchor = await anchor_by(transport, ref)
+    namespace = ref.namespace
+    parts = await asyncio.gather(
+        pods_of(transport, anchor),
+        *(optional(transport, EVENTS, namespace, fields=f"type=Warning,reason={word}") for word in REASONS),
+        optional(transport, INGRESSES, namespace, labels=f"{names.JOB}={ref.name}"),
+        *(optional(transport, kind, namespace) for kind in await _queues(transport, anchor)),
+    )
+    for items in ((anchor,), *parts):
+        board.apply(Delta(items))
+    changed, _ = board.take(complete=True)
+    found = next((job for job in changed if job.ref.uid == ref.uid), None)
+    if found is None:
+        raise NotFound(f"there is no job {ref} ({ref.uid})")
+    return found
+
+
+async def anchor_by(transport: Transport, ref: JobRef) -> Anchor:
+    """The object that a job is. Raises NotFound."""
+    kind = ANCHORS.get(ref.kind)
+    if kind is None:
+        raise NotFound(f"there is no {ref.kind} {ref}: a cluster has {', '.join(ANCHORS)}")
+    answer = await transport.request("GET", kind.path(ref.namespace, ref.name), allow=(404,))
+    anchor: Anchor | None = kind.one(answer.body) if answer.status == 200 else None
+    if anchor is None or anchor.uid != ref.uid:
+        raise NotFound(f"there is no job {ref} ({ref.uid})")
+    return anchor
+
+
+async def pods_of(transport: Transport, anchor: Anchor) -> tuple[Pod, ...]:
+    """The pods that its labels select; the board joins them by their owners."""
+    if isinstance(anchor, KubeJob):
+        chosen = f"batch.kubernetes.io/controller-uid={anchor.uid}"
+    elif isinstance(anchor, Deployment):
+        chosen = ",".join(f"{key}={value}" for key, value in anchor.spec.selector.match_labels.items())
+    else:
+        return (anchor,)
+    return await every(transport, PODS, anchor.namespace, labels=chosen)
+
+
+async def _queues(transport: Transport, anchor: Anchor) -> Sequence[Kind[Any]]:
+    return await queue_kinds(transport) if names.QUEUE in anchor.metadata.labels else ()
+
+
+async def events(transport: Transport, ref: JobRef) -> Sequence[Event]:
+    """What the cluster says happened to a job, its pods and its ReplicaSets, oldest first."""
+    anchor = await anchor_by(transport, ref)
+    pods, told = await asyncio.gather(pods_of(transport, anchor), every(transport, EVENTS, ref.namespace))
+    uids = {anchor.uid, *(pod.uid for pod in pods)}
+    mine = (event for event in told if _is_about(event, uids, anchor))
+    return [_event(event) for event in sorted(mine, key=lambda event: event.time or EPOCH)]
+
+
+def _is_about(event: KubeEvent, uids: set[str], anchor: Anchor) -> bool:
+    about = event.involved_object
+    made = isinstance(anchor, Deployment) and about.kind == "ReplicaSet"
+    return about.uid in uids or (made and about.name.rpartition("-")[0] == anchor.name)
+
+
+def _event(event: KubeEvent) -> Event:
+    return Event(
+        time=event.time or EPOCH,
+        reason=event.reason,
+        message=event.message,
+        warning=event.type == "Warning",
+        count=event.times,
+    )

@@ -1,0 +1,58 @@
+"""A context that is opened when it is first used: kubeconfig, transport, and which namespaces are meant."""
+
+import asyncio
+from collections.abc import Sequence
+
+from backend_client.kubernetes import kubeconfig
+from backend_client.kubernetes.kinds import PODS
+from backend_client.kubernetes.rights import is_allowed, right
+from backend_client.kubernetes.transport import Transport
+
+
+class Opening:
+    """One context of the kubeconfig. Reads nothing and contacts nobody before it is asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._transport: Transport | None = None
+        self._lock = asyncio.Lock()
+
+    async def transport(self) -> Transport:
+        """The same one each time. Raises NotFound or Refused where the kubeconfig does not hold it."""
+        async with self._lock:
+            if self._transport is None:
+                # In a thread: a home folder may be on a network.
+                self._transport = Transport(await asyncio.to_thread(kubeconfig.load, self.name))
+            return self._transport
+
+    async def home(self, namespace: str = "") -> str:
+        """A namespace, or the context's own."""
+        return namespace or (await self.transport()).target.namespace
+
+    async def namespaces(self, wanted: Sequence[str]) -> list[str]:
+        """Where to look; [""] is the whole cluster. "" among the wanted is all that the caller may read:
+        everything where that is allowed, else the namespaces that contexts of this cluster name.
+
+        Raises a BackendError.
+        """
+        if wanted and "" not in wanted:
+            return list(dict.fromkeys(wanted))
+        transport = await self.transport()
+        if await is_allowed(transport, right("list", PODS)):
+            return [""]
+        named = await asyncio.to_thread(self._named)
+        candidates = list(dict.fromkeys([transport.target.namespace, *named]))
+        asked = (is_allowed(transport, right("list", PODS, namespace)) for namespace in candidates)
+        readable = await asyncio.gather(*asked)
+        allowed = [place for place, yes in zip(candidates, readable, strict=True) if yes]
+        return allowed or [transport.target.namespace]
+
+    def _named(self) -> list[str]:
+        contexts = kubeconfig.list_contexts()
+        cluster = next((found.cluster for found in contexts if found.name == self.name), "")
+        return [found.namespace or "default" for found in contexts if found.cluster == cluster]
+
+    async def aclose(self) -> None:
+        """Close the connections that wait."""
+        if self._transport:
+            await self._transport.aclose()

@@ -1,0 +1,14 @@
+"""What this context makes of each field of a JobSpec, and what it lacks, in words."""
+
+from backend_client.models.fields import NAMES
+from backend_client.protocol import Feature, FieldRule, Use
+
+FIELDS: dict[str, FieldRule] = {
+    name: FieldRule(Use.REQUIRED if name == "image" else Use.OPTIONAL) for name in NAMES
+}
+"""A cluster honours all of them; what one cluster cannot (a GPU type it lacks) `plan` says."""
+
+LACKS: dict[Feature, str] = {
+    Feature.HISTORY: "a cluster forgets a job that is deleted; a traindeck server keeps the history",
+    Feature.METRICS: "traindeck does not read the cluster's metrics yet; `kubectl top` shows CPU and memory",
+}
