@@ -59,12 +59,14 @@ def as_yaml(manifests: Iterable[Manifest]) -> str:
 async def _asked(
     transport: Transport, manifests: Sequence[Manifest], spec: JobSpec, site: Site, seen: Seen
 ) -> Said:
-    said = await asyncio.gather(
-        _names(transport, spec, seen.namespace),
+    full, pod, *said = await asyncio.gather(
         _quotas(transport, spec, site, seen.namespace),
-        *(_dry_run(transport, manifest) for manifest in manifests),
         _dry_pod(transport, manifests[0]),
+        _names(transport, spec, seen.namespace),
+        *(_dry_run(transport, manifest) for manifest in manifests),
     )
+    pod = pod[0], _unsaid(pod[1], full[1])
+    said = [full, *said, pod]
     return [e for errors, _ in said for e in errors], [w for _, warnings in said for w in warnings]
 
 
@@ -132,7 +134,7 @@ def _waits(notice: Notice) -> Notice:
     return Notice(notice.field, f"{notice.message}: it waits until there is room")
 
 
-def _unsaid(warnings: Iterable[Notice], errors: Iterable[Notice]) -> list[Notice]:
-    """Warnings about fields that no error is about."""
-    known = {error.field for error in errors} - {""}
+def _unsaid(warnings: Iterable[Notice], said: Iterable[Notice]) -> list[Notice]:
+    """Warnings about fields that nothing was said about yet."""
+    known = {notice.field for notice in said} - {""}
     return [warning for warning in warnings if warning.field not in known]
