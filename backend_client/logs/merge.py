@@ -38,7 +38,8 @@ class Merge:
 
     def put(self, lane: int, items: Sequence[LogItem], now: float) -> None:
         """What came of a lane at `now`, seconds."""
-        self._lanes.setdefault(lane, deque()).extend((now, item) for item in items)
+        if items:
+            self._lanes.setdefault(lane, deque()).extend((now, item) for item in items)
 
     def waiting(self, lane: int) -> int:
         """How many lines of a lane wait."""
