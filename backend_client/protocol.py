@@ -267,6 +267,11 @@ class JobBackend(Protocol):
     def context(self) -> str: ...
 
     @property
+    def namespace(self) -> str:
+        """The namespace that is meant where nobody names one; "" where that is all there is."""
+        ...
+
+    @property
     def features(self) -> frozenset[Feature]: ...
 
     @property

@@ -86,6 +86,7 @@ class ScriptedBackend:
 
     def __init__(self, jobs: Iterable[Job] = (), *, gpus: int = 4, lacks: dict[Feature, str] | None = None):
         self.context = "scripted"
+        self.namespace = ""
         self.lacks = {Feature.RESUME: "this context cannot resume jobs"} if lacks is None else lacks
         self.features = frozenset(Feature) - frozenset(self.lacks)
         self.fields = {name: FieldRule(Use.OPTIONAL) for name in NAMES}

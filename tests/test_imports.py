@@ -1,5 +1,6 @@
 """What a start may load, looked at in a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -84,3 +85,24 @@ def test_an_unchanged_start_with_settings_loads_no_pydantic(tmp_path):
     code = "from tui.cli import main\nmain(['jobs'])"
     assert "pydantic" in loaded(code, tmp_path, "pydantic")
     assert loaded(code, tmp_path, *DEAR, *HEAVY) == []
+
+
+def test_a_cluster_loads_nothing_dear_but_yaml(tmp_path, monkeypatch):
+    """Nobody answers there: all that reaching a cluster needs is loaded all the same."""
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "lab", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "current-context": "lab",
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    code = "from tui.cli import main\nassert main(['jobs']) == 4"
+    assert loaded(code, tmp_path, *DEAR, "h11") == ["yaml", "h11"]
+
+
+def test_a_bare_machine_loads_no_cluster(tmp_path, monkeypatch):
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code = "from tui.cli import main\nassert main(['jobs']) == 0"
+    assert loaded(code, tmp_path, "h11", "ssl", "backend_client.kubernetes.transport") == []

@@ -49,6 +49,7 @@ class TraindeckApp(App[int]):
         *,
         context: str,
         namespace: str = "",
+        all_namespaces: bool = False,
         read_only: bool = False,
         settings: Settings | None = None,
     ) -> None:
@@ -57,6 +58,7 @@ class TraindeckApp(App[int]):
         self.contexts = contexts
         self.context = context
         self.namespace = namespace
+        self.all_namespaces = all_namespaces
         self.read_only = read_only or self.settings.read_only
         self.keys: Mapping[str, str] = self.settings.keys
         self.tick = 0.25 if over_ssh() else 0.1
@@ -175,11 +177,26 @@ class TraindeckApp(App[int]):
         yield SystemCommand("theme", "Choose other colours.", self.action_change_theme)
 
 
-def run(contexts: Contexts, *, context: str, namespace: str, read_only: bool, settings: Settings) -> int:
+def run(
+    contexts: Contexts,
+    *,
+    context: str,
+    namespace: str,
+    all_namespaces: bool,
+    read_only: bool,
+    settings: Settings,
+) -> int:
     """Show the program until a person leaves it; the process's exit code."""
     if over_ssh():
         os.environ.setdefault("ESCDELAY", "250")
-    app = TraindeckApp(contexts, context=context, namespace=namespace, read_only=read_only, settings=settings)
+    app = TraindeckApp(
+        contexts,
+        context=context,
+        namespace=namespace,
+        all_namespaces=all_namespaces,
+        read_only=read_only,
+        settings=settings,
+    )
     app.run()
     if app.last_words:
         sys.stderr.write(app.last_words + "\n")

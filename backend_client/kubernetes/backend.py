@@ -31,6 +31,8 @@ from backend_client.protocol import (
     WatchEvent,
 )
 
+_CAPACITY_SECONDS = 10.0
+
 
 class KubernetesBackend:
     """Jobs as Deployments and Jobs of one cluster, as one user of the kubeconfig."""
@@ -42,20 +44,21 @@ class KubernetesBackend:
     def __init__(self, target_name: str, site: Site, *, namespace: str = "") -> None:
         """`target_name`: the context in the kubeconfig; `namespace`: its own, where nobody names one."""
         self.context = target_name
+        self.namespace = namespace or "default"
         self._site = site
-        self._namespace = namespace
         self._opening = Opening(target_name)
         self._writes: Writer | None = None
+        self._counted: tuple[float, Capacity] | None = None
         self._listed: tuple[JobQuery, Sequence[Job]] | None = None
         """What the last first page was cut from."""
 
     async def whoami(self) -> Identity:
         transport = await self._opening.transport()
         user = await rights.user(transport) or f"the user of context {self._opening.name}"
-        return Identity(user, f"{self.context}, namespace {await self._home()}")
+        return Identity(user, f"{self.context}, namespace {self.namespace}")
 
     async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
-        return await rights.may(await self._opening.transport(), asks, await self._home())
+        return await rights.may(await self._opening.transport(), asks, self.namespace)
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
         """Newest first. The pages after the first are cut from what it was cut from, where that is kept."""
@@ -105,6 +108,16 @@ class KubernetesBackend:
         return await listing.events(await self._opening.transport(), ref)
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the cluster's
+        """At most 10 s old: it takes a list of all nodes and pods."""
+        now = asyncio.get_running_loop().time()
+        if self._counted is None or now - self._counted[0] > _CAPACITY_SECONDS:
+            self._counted = now, await self._count()
+        return self._counted[1]
+
+    async def aclose(self) -> None:
+        await self._opening.aclose()
+
+    async def _count(self) -> Capacity:
         transport = await self._opening.transport()
         try:
             nodes, pods = await asyncio.gather(
@@ -114,19 +127,13 @@ class KubernetesBackend:
             return Capacity(hidden=error.title)
         return Capacity(gpus.pools(gpus.blocks(nodes, pods, self._site.gpu_resource)))
 
-    async def aclose(self) -> None:
-        await self._opening.aclose()
-
-    async def _home(self) -> str:
-        return await self._opening.home(self._namespace)
-
     def _board(self) -> Board:
         return Board(self.context, self._site)
 
     async def _writer(self) -> Writer:
         if self._writes is None:
             transport = await self._opening.transport()
-            self._writes = Writer(transport, self._site, self.context, await self._home())
+            self._writes = Writer(transport, self._site, self.context, self.namespace)
         return self._writes
 
     async def _watching(self, wanted: Sequence[str]) -> Watching:

@@ -83,7 +83,7 @@ def list_contexts() -> list[Context]:
     merged = _merge()
     found = [_context(name, entry, merged.current) for name, entry in merged.contexts.items()]
     if not found and _runs_in_cluster():
-        return [Context(IN_CLUSTER, current=True)]
+        return [Context(IN_CLUSTER, namespace=_in_cluster().namespace, current=True)]
     return found
 
 

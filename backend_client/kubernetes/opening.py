@@ -25,10 +25,6 @@ class Opening:
                 self._transport = Transport(await asyncio.to_thread(kubeconfig.load, self.name))
             return self._transport
 
-    async def home(self, namespace: str = "") -> str:
-        """A namespace, or the context's own."""
-        return namespace or (await self.transport()).target.namespace
-
     async def namespaces(self, wanted: Sequence[str]) -> list[str]:
         """Where to look; [""] is the whole cluster. "" among the wanted is all that the caller may read:
         everything where that is allowed, else the namespaces that contexts of this cluster name.

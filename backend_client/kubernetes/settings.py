@@ -1,8 +1,9 @@
 """What a site says about its clusters: the table `kubernetes` of the settings."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 
 class Toleration(Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,23 +26,29 @@ class GpuType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class IngressSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a job's ports become a URL."""
 
-    default: bool = True
-    """What `ingress: auto` means: a URL for every job with ports, or none."""
-    host: str = ""
-    """Template: {name}.{namespace}.gpu.example.org. Empty: no host, path /{namespace}/{name}."""
-    class_name: str = ""
-    tls: bool = False
-    tls_secret: str = ""
-    """Name of the Secret with the certificate; empty is the controller's own."""
-    annotations: Mapping[str, str] = {}
+    default: Annotated[bool, Meta(description="A URL for every job with ports (`ingress: auto`).")] = True
+    host: Annotated[
+        str,
+        Meta(description="Host of a URL: {name}.{namespace}.gpu.example.org; empty is a path on every host."),
+    ] = ""
+    class_name: Annotated[str, Meta(description="Ingress class; empty is the cluster's default.")] = ""
+    tls: Annotated[bool, Meta(description="Serve https.")] = False
+    tls_secret: Annotated[
+        str, Meta(description="Secret with the certificate; empty is the controller's own.")
+    ] = ""
+    annotations: Annotated[Mapping[str, str], Meta(description="Annotations of every Ingress.")] = {}
 
 
 class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One site's answers."""
+    """Jobs in Kubernetes clusters."""
 
-    gpu_resource: str = "nvidia.com/gpu"
-    gpu_types: Mapping[str, GpuType] = {}
-    """GPU type as people write it (any case) -> where it is. Comes before what the nodes' labels say."""
-    run_as_user: int = 1000
-    """The user that containers run as where a namespace forbids root."""
+    gpu_resource: Annotated[str, Meta(description="What a GPU is called in limits.")] = "nvidia.com/gpu"
+    gpu_types: Annotated[
+        Mapping[str, GpuType],
+        Meta(description="GPU type (any case) -> labels, tolerations and runtime_class of its nodes."),
+    ] = {}
+    """Comes before what the nodes' labels say."""
+    run_as_user: Annotated[
+        int, Meta(ge=0, description="User of the containers where a namespace forbids root.")
+    ] = 1000
     ingress: IngressSettings = IngressSettings()

@@ -44,6 +44,7 @@ class LocalBackend:
     """Jobs as processes of this machine, GPUs as slots."""
 
     context = "local"
+    namespace = ""
     features: frozenset[Feature] = frozenset()
     lacks = rules.LACKS
     fields = rules.FIELDS

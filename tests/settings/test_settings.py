@@ -4,6 +4,7 @@ import tomllib
 import msgspec
 import pytest
 
+from backend_client.kubernetes.settings import GpuType, IngressSettings, Site, Toleration
 from tui.actions import ACTIONS
 from tui.settings import load, user_file
 from tui.settings.model import Settings, keys
@@ -234,3 +235,47 @@ class TestTheFileOfInit:
         assert [key.name for key in keys() if not key.words] == []
         assert tomllib.loads(commented())
         assert all(f"`{key.name}`" in table() for key in keys() if key.path[0] != "keys")
+
+
+class TestKubernetes:
+    def test_a_site_can_say_where_gpu_types_are(self, settings):
+        loaded = settings(
+            None,
+            """
+            [kubernetes]
+            gpu_resource = "amd.com/gpu"
+            [kubernetes.ingress]
+            host = "{name}.gpu.example.org"
+            annotations = {"example.org/auth" = "on"}
+            [kubernetes.gpu_types.A100]
+            labels = {pool = "a100"}
+            tolerations = [{key = "gpu", effect = "NoSchedule"}]
+            """,
+        )
+        assert loaded.warnings == ()
+        assert loaded.settings.kubernetes == Site(
+            gpu_resource="amd.com/gpu",
+            gpu_types={
+                "A100": GpuType(labels={"pool": "a100"}, tolerations=(Toleration("gpu", "", "NoSchedule"),))
+            },
+            ingress=IngressSettings(host="{name}.gpu.example.org", annotations={"example.org/auth": "on"}),
+        )
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            "[kubernetes.gpu_types.A100]\nruntime_class = 'nvidia'",
+            "[kubernetes.gpu_types.A100]\nlabels = {}\ntolerations = [{effect = 'NoSchedule'}]",
+            "[kubernetes.gpu_types.A100]\nlabels = {}\nlabel = 1",
+            "[kubernetes]\nrun_as_user = -1",
+        ],
+    )
+    def test_a_wrong_key_is_told_and_costs_no_other(self, settings, wrong):
+        loaded = settings(wrong + "\n[local]\ngpus = 3")
+        assert len(loaded.warnings) == 1
+        assert "kubernetes" in loaded.warnings[0] or "label" in loaded.warnings[0]
+        assert loaded.settings.local.gpus == 3
+
+    def test_a_variable_sets_one(self, settings):
+        loaded = settings(env={"TRAINDECK_KUBERNETES__GPU_RESOURCE": "amd.com/gpu"})
+        assert loaded.settings.kubernetes.gpu_resource == "amd.com/gpu"

@@ -68,7 +68,7 @@ async def _each(args: argparse.Namespace, backend: JobBackend, one: Callable[[Jo
     codes = []
     for name in dict.fromkeys(args.names):
         try:
-            await one(await find(backend, name, args.namespace))
+            await one(await find(backend, name, args.scope))
         except BackendError as error:
             complain(error, name)
             codes.append(error.exit_code)

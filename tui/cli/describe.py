@@ -20,7 +20,7 @@ def describe_flags(parser: argparse.ArgumentParser) -> None:
 
 async def describe(args: argparse.Namespace, backend: JobBackend) -> int:
     """Everything about one job; as YAML the spec file that submits it again."""
-    job = await find(backend, args.name, args.namespace)
+    job = await find(backend, args.name, args.scope)
     if args.output == "name":
         put(job.name)
     elif args.output == "json":

@@ -45,7 +45,7 @@ def logs_flags(parser: argparse.ArgumentParser) -> None:
 
 async def logs(args: argparse.Namespace, backend: JobBackend) -> int:
     """Print a log: into a pipe byte for byte, on a terminal cleaned."""
-    job = await find(backend, args.name, args.namespace)
+    job = await find(backend, args.name, args.scope)
     query = LogQuery(
         ref=job.ref,
         follow=args.follow,
@@ -108,7 +108,7 @@ def wait_flags(parser: argparse.ArgumentParser) -> None:
 
 async def wait(args: argparse.Namespace, backend: JobBackend) -> int:
     """Wait, and end with the job's own exit code."""
-    ref = (await find(backend, args.name, args.namespace)).ref
+    ref = (await find(backend, args.name, args.scope)).ref
     try:
         async with asyncio.timeout(args.timeout or None):
             job = await _until(backend, ref, _GOALS[args.goal])

@@ -65,7 +65,7 @@ def _query(args: argparse.Namespace) -> JobQuery:
     except ValueError as error:
         raise Invalid({"--label": str(error)}) from None
     return JobQuery(
-        namespace=args.namespace, states=frozenset(JobState(word) for word in args.state), labels=labels
+        namespace=args.scope, states=frozenset(JobState(word) for word in args.state), labels=labels
     )
 
 
@@ -152,7 +152,7 @@ class _Watched:
 async def _watch(args: argparse.Namespace, backend: JobBackend, query: JobQuery) -> int:
     watched = _Watched(args, query)
     synced, listed = False, set[str]()
-    async with aclosing(backend.watch([Scope(args.namespace)])) as batches:  # type: ignore[type-var]
+    async with aclosing(backend.watch([Scope(args.scope)])) as batches:  # type: ignore[type-var]
         async for batch in batches:
             for event in batch:
                 if isinstance(event, Snapshot):

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from backend_client.contexts import Contexts, Local
+from backend_client.contexts import Contexts, Local, Way
 from backend_client.errors import Refused
+from backend_client.kubernetes.ways import Kubeconfig
 from backend_client.protocol import JobBackend
 from tui.cli import __version__
 from tui.cli.out import put, say
@@ -67,7 +68,8 @@ def _start(verb: Verb | None, args: argparse.Namespace, loaded: Loaded) -> int:
 def contexts_of(settings: Settings) -> Contexts:
     """All ways to reach jobs, as the settings have them."""
     local = settings.local
-    ways = [
+    ways: list[Way] = [
+        Kubeconfig(settings.kubernetes),
         Local(enabled=local.enabled, gpus=local.gpus, grace=local.grace, log_cap=local.log_cap * 2**20),
     ]
     return Contexts(ways, xdg("STATE", ".local/state") / "context")
@@ -85,6 +87,7 @@ async def _with_backend(
 ) -> int:
     asyncio.get_running_loop().set_exception_handler(_report)
     backend = contexts.open(meant(contexts, args))
+    args.scope = "" if args.all_namespaces else args.namespace or backend.namespace
     try:
         return await function(args, backend)
     finally:
@@ -112,5 +115,10 @@ def _screen(contexts: Contexts, args: argparse.Namespace, settings: Settings, *,
     gc.freeze()
     gc.enable()
     return run_app(
-        contexts, context=context, namespace=args.namespace, read_only=read_only, settings=settings
+        contexts,
+        context=context,
+        namespace=args.namespace,
+        all_namespaces=args.all_namespaces,
+        read_only=read_only,
+        settings=settings,
     )

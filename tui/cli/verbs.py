@@ -143,7 +143,13 @@ def unknown_verb(name: str) -> str:
 def _global_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("flags of every verb")
     group.add_argument("--context", default="", metavar="NAME", help="where jobs run; `contexts` lists them")
-    group.add_argument("-n", "--namespace", default="", metavar="NAME", help="namespace of the job")
+    namespace = group.add_mutually_exclusive_group()
+    namespace.add_argument(
+        "-n", "--namespace", default="", metavar="NAME", help="namespace of the job; else the context's own"
+    )
+    namespace.add_argument(
+        "-A", "--all-namespaces", action="store_true", help="jobs of all namespaces that you may read"
+    )
     group.add_argument(
         "-o",
         "--output",

@@ -12,7 +12,7 @@ from textual.timer import Timer
 
 from backend_client.errors import BackendError
 from backend_client.models import Job
-from backend_client.protocol import Capacity, Link, LinkState, Scope
+from backend_client.protocol import Capacity, JobBackend, Link, LinkState, Scope
 from tui.acts import JobScreen
 from tui.rows import Order
 from tui.store import Difference, Store
@@ -80,7 +80,7 @@ class MainScreen(JobScreen):
             try:
                 self.backend = self.backend or self.app.contexts.open(self.context)
                 self._count()
-                async for events in self.backend.watch([Scope(self.app.namespace)]):
+                async for events in self.backend.watch([self._scope(self.backend)]):
                     wait = 1.0
                     self.store.apply(events)
                     self._flush_soon()
@@ -89,6 +89,10 @@ class MainScreen(JobScreen):
                 self._flush_soon()
             await asyncio.sleep(wait)
             wait = min(_RETRY_AT_MOST, 2 * wait)
+
+    def _scope(self, backend: JobBackend) -> Scope:
+        """As in kubectl: the namespace that was named, else the context's own, or all."""
+        return Scope("" if self.app.all_namespaces else self.app.namespace or backend.namespace)
 
     def _broken(self, error: BackendError) -> Link:
         old = self.store.link
@@ -126,7 +130,7 @@ class MainScreen(JobScreen):
         self._counted = time.monotonic()
         if self.backend:
             try:
-                capacity = await self.backend.capacity(Scope(self.app.namespace))
+                capacity = await self.backend.capacity(self._scope(self.backend))
             except BackendError as error:
                 capacity = Capacity(hidden=str(error))
             self.post_message(self.Counted(capacity))

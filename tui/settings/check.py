@@ -6,7 +6,7 @@ what is left is right. So a wrong key costs that key alone.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -89,12 +89,17 @@ def model(struct: type[msgspec.Struct], base: type[BaseModel]) -> Any:
     fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(struct):
         kind, meta = describe(field.type)
-        if kind == dict[str, str]:
-            kind = _keymap()
-        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            kind = model(kind, _section())
-        fields[field.name] = (kind | None, Field(None, ge=meta.ge))
+        kind = _keymap() if kind == dict[str, str] else _plain(kind)
+        fields[field.name] = (kind, ...) if field.required else (kind | None, Field(None, ge=meta.ge))
     return create_model(struct.__name__, __base__=base, **fields)
+
+
+def _plain(kind: Any) -> Any:
+    """A type, with a pydantic model in place of every struct in it."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return model(kind, _section())
+    parts = tuple(_plain(part) for part in get_args(kind))
+    return get_origin(kind)[parts] if parts else kind
 
 
 def _section() -> type[BaseModel]:
@@ -188,7 +193,8 @@ class Check:
         return Sourced
 
     def _blame(self, path: Path_, problem: str, message: str) -> None:
-        layer = next(layer for layer in self.layers if layer.holds(path))
+        while not (layer := next((layer for layer in self.layers if layer.holds(path)), None)):
+            path = path[:-1]  # a key that is missing, or a place in a list
         layer.drop(path)
         if problem == "extra_forbidden":
             self._unknown(layer.place(path), path, as_variable=not layer.text)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from backend_client.kubernetes.settings import Site
 from tui.actions import ACTIONS
 
 
@@ -51,6 +52,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         dict[str, str], Meta(description="Keys by action, as Textual writes them: x, f2, ctrl+s.")
     ] = {}
     local: LocalSettings = LocalSettings()
+    kubernetes: Site = Site()
     log: LogSettings = LogSettings()
     site: SiteSettings = SiteSettings()
 
@@ -69,8 +71,9 @@ class Key(Struct, frozen=True):
 
 def describe(annotation: Any) -> tuple[Any, Meta]:
     """A field's plain type and what is said about it."""
-    meta = getattr(annotation, "__metadata__", (Meta(),))[0]
-    return getattr(annotation, "__origin__", annotation), meta
+    if not hasattr(annotation, "__metadata__"):
+        return annotation, Meta()
+    return annotation.__origin__, annotation.__metadata__[0]
 
 
 def keys(struct: type[Struct] = Settings, path: tuple[str, ...] = ()) -> list[Key]:
@@ -84,7 +87,8 @@ def keys(struct: type[Struct] = Settings, path: tuple[str, ...] = ()) -> list[Ke
         elif isinstance(kind, type) and issubclass(kind, Struct):
             found += keys(kind, here)
         else:
-            found.append(Key(here, field.default, meta.description or ""))
+            default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+            found.append(Key(here, default, meta.description or ""))
     return found
 
 
