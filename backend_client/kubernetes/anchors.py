@@ -5,14 +5,13 @@ from typing import Any
 import msgspec
 
 from backend_client.errors import Forbidden, NotFound
-from backend_client.kubernetes import kinds, names
+from backend_client.kubernetes import listing
 from backend_client.kubernetes.hands import Hands, name_of, place_of, uid_of
 from backend_client.kubernetes.kinds import DEPLOYMENTS, JOBS, Kind
 from backend_client.kubernetes.manifests import Manifest
 from backend_client.kubernetes.objects import Pod
 from backend_client.kubernetes.readback import Anchor
 from backend_client.kubernetes.reasons import Around
-from backend_client.kubernetes.seen import listed
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.status import anchor_of, job_of, read_only
 from backend_client.kubernetes.transport import Transport
@@ -43,19 +42,12 @@ def typed(anchor: Manifest) -> Anchor:
 
 async def pods_of(transport: Transport, anchor: Manifest) -> list[Pod]:
     """Its pods; none where they may not be listed."""
-    _, namespace, name = place_of(anchor)
-    kind = "job" if anchor["kind"] == "Job" else "deployment"
-    selector = f"{names.JOB}={name},{names.KIND}={kind}"
-    found = await listed(transport, kinds.PODS, namespace, labels=selector) or ()
-    return [pod for pod in found if _is_of(pod, anchor)]
-
-
-def _is_of(pod: Pod, anchor: Manifest) -> bool:
-    """A Deployment's pods name its ReplicaSet, not its uid."""
-    owner = pod.owner
-    if owner and owner.kind == "Job":
-        return owner.uid == uid_of(anchor)
-    return anchor_of(pod) == ("Deployment", anchor["metadata"]["namespace"], name_of(anchor))
+    where = anchor["kind"], anchor["metadata"]["namespace"], name_of(anchor)
+    try:
+        found = await listing.pods_of(transport, typed(anchor))
+    except Forbidden:
+        return []
+    return [pod for pod in found if anchor_of(pod) == where]
 
 
 async def job(transport: Transport, anchor: Manifest, context: str, site: Site) -> Job:

@@ -5,15 +5,7 @@ from typing import Any
 
 from backend_client.errors import BackendError, Conflict
 from backend_client.kubernetes import names
-from backend_client.kubernetes.hands import (
-    KINDS,
-    Hands,
-    annotation,
-    name_of,
-    owners,
-    place_of,
-    uid_of,
-)
+from backend_client.kubernetes.hands import KINDS, Hands, annotation, name_of, owners, place_of, uid_of
 from backend_client.kubernetes.kinds import Kind
 from backend_client.kubernetes.manifests import Manifest, held, owned, release
 from backend_client.models import JobSpec
@@ -82,10 +74,8 @@ async def _part(hands: Hands, part: Manifest, anchor: Manifest) -> None:
     except Conflict:
         there = await hands.find(*place_of(part))
         if there and not _left_behind(there, anchor):
-            what = f"{part['kind']} {name_of(part)}"
-            raise Conflict(
-                f"there is a {what} already, and it is not this job's", "choose another name"
-            ) from None
+            words = f"there is a {part['kind']} {name_of(part)} already, and it is not this job's"
+            raise Conflict(words, "choose another name") from None
         if there:
             await hands.remove(there, "Background")
         await hands.make(part, mine)

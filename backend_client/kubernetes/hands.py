@@ -55,13 +55,14 @@ class Hands:
     async def make(self, manifest: Manifest, mine: Callable[[Manifest], bool]) -> Manifest:
         """Create it, or find that an earlier try did: `mine` says so of what bears the name.
 
-        Any refusal may hide that it is there already: a 403 for a quota that it fills itself, too.
+        Any refusal may hide that it is there already: a 403 for a quota that it fills itself, too. Where that
+        cannot be asked either, the line is down, and the caller comes again later.
         """
         for pause in Pauses():
             try:
                 return await self._post(manifest)
             except BackendError as error:
-                there = await self._known(manifest)
+                there = await self.look_up(*place_of(manifest))
                 if there and mine(there):
                     return there
                 if there or not isinstance(error, Unreachable):
@@ -119,16 +120,9 @@ class Hands:
         media = "application/merge-patch+json"
         return _object(await self._transport.request("PATCH", path_of(made), body=body, content_type=media))
 
-    async def _known(self, manifest: Manifest) -> Manifest | None:
-        """What bears the name, as far as that can be learned now."""
-        try:
-            return await self.look_up(*place_of(manifest))
-        except Unreachable:
-            return None
-
 
 class Pauses:
-    """Gives one awaitable pause for each try; the last raises instead of waiting."""
+    """Gives one pause for each try: a cluster that is away is given time. The last raises instead."""
 
     def __init__(self) -> None:
         self._left = _TRIES
@@ -144,8 +138,8 @@ class Pauses:
     async def __call__(self, error: BackendError) -> None:
         if not self._left:
             raise error
-        told = error.retry_after if isinstance(error, Unreachable) else None
-        await asyncio.sleep(min(told or self._backoff.next(), _LONGEST_PAUSE))
+        if isinstance(error, Unreachable):
+            await asyncio.sleep(min(error.retry_after or self._backoff.next(), _LONGEST_PAUSE))
 
 
 def _taken(there: Manifest | None, error: BackendError) -> BackendError:

@@ -18,7 +18,7 @@ HELD = "traindeck.dev/held"
 STOPPED = "traindeck.dev/stopped"
 """Annotation: when a person stopped it (RFC 3339)."""
 REPLICAS = "traindeck.dev/replicas"
-"""Annotation of a stopped Deployment: the number of replicas before."""
+"""Annotation of a stopped Deployment, or a Job in a queue: the number of its pods before."""
 
 QUEUE = "kueue.x-k8s.io/queue-name"
 INDEX = "batch.kubernetes.io/job-completion-index"

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
 
 from backend_client.kubernetes import names
 from backend_client.kubernetes.anchors import KIND_OF
-from backend_client.kubernetes.hands import Hands
-from backend_client.kubernetes.kinds import Kind
+from backend_client.kubernetes.hands import Hands, annotation
+from backend_client.kubernetes.listing import optional
+from backend_client.kubernetes.manifests import Manifest
 from backend_client.kubernetes.objects import Object
-from backend_client.kubernetes.seen import listed
 from backend_client.kubernetes.transport import Transport
 from backend_client.models import JobSpec
 from backend_client.models.names import suggest_name
@@ -17,33 +16,41 @@ from backend_client.models.names import suggest_name
 _NUMBERS = range(2, 100)
 
 
-async def named_before(transport: Transport, spec: JobSpec, namespace: str, key: str) -> str:
-    """The name that a job of this key has, of those that could have been suggested; else ""."""
-    found = await _ours(transport, spec, namespace, [KIND_OF[spec.kind]])
-    mine = (o for o in found if o.metadata.annotations.get(names.KEY) == key)
-    return next((o.name for o in mine if not o.metadata.deletion_timestamp), "")
+async def name_for(
+    transport: Transport, spec: JobSpec, namespace: str, key: str = "", taken: Iterable[str] = ()
+) -> str:
+    """Suggested from the command, and numbered until no Job and no Deployment has it.
 
-
-async def free_name(transport: Transport, spec: JobSpec, namespace: str, taken: Iterable[str] = ()) -> str:
-    """Suggested from the command, and numbered until no Job and no Deployment has it."""
-    used = {*taken, *(o.name for o in await _ours(transport, spec, namespace, KIND_OF.values()))}
-    hands = Hands(transport)
+    Of several tries with one key, be they at once, each gets the name that the first one got.
+    """
+    ours = await _ours(transport, spec, namespace)
+    if earlier := next((o.name for o in ours if key and _is_earlier(o, key)), ""):
+        return earlier
+    used = {*taken, *(o.name for o in ours)}
     while True:
         name = suggest_name(spec.command, used)
-        if not await others(hands, namespace, name, KIND_OF):
+        bearers = await called(Hands(transport), namespace, name, KIND_OF)
+        if all(key and annotation(bearer, names.KEY) == key for bearer in bearers):
             return name
         used.add(name)
 
 
-async def others(hands: Hands, namespace: str, name: str, of: Iterable[str]) -> bool:
-    """Whether an anchor of one of these kinds has the name."""
+def _is_earlier(found: Object, key: str) -> bool:
+    return found.metadata.annotations.get(names.KEY) == key and not found.metadata.deletion_timestamp
+
+
+async def called(hands: Hands, namespace: str, name: str, of: Iterable[str]) -> list[Manifest]:
+    """The anchors of these kinds that have the name."""
     found = await asyncio.gather(*(hands.look_up(KIND_OF[kind], namespace, name) for kind in of))
-    return any(found)
+    return [anchor for anchor in found if anchor]
 
 
-async def _ours(transport: Transport, spec: JobSpec, namespace: str, of: Iterable[Kind[Any]]) -> list[Object]:
+async def _ours(transport: Transport, spec: JobSpec, namespace: str) -> list[Object]:
+    """Jobs and Deployments whose names could have been suggested for it."""
     base = suggest_name(spec.command)
     candidates = ",".join([base, *(f"{base}-{number}" for number in _NUMBERS)])
     selector = f"{names.JOB} in ({candidates})"
-    pages = await asyncio.gather(*(listed(transport, kind, namespace, labels=selector) for kind in of))
-    return [found for page in pages for found in page or ()]
+    pages = await asyncio.gather(
+        *(optional(transport, kind, namespace, labels=selector) for kind in KIND_OF.values())
+    )
+    return [found for page in pages for found in page]

@@ -18,8 +18,8 @@ from backend_client.protocol import Notice
 _PATHS = (
     (r"metadata\.name$", "name"),
     (r"metadata\.namespace$", "namespace"),
-    (r"metadata\.labels", "labels"),
-    (r"metadata\.annotations", "annotations"),
+    (r"(metadata|template)\.labels", "labels"),
+    (r"(metadata|template)\.annotations", "annotations"),
     (r"\.image$", "image"),
     (r"\.(command|args)\b", "command"),
     (r"\.workingDir$", "workdir"),

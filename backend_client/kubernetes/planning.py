@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from backend_client.errors import BackendError, Conflict, Forbidden, Invalid, NotFound, Unreachable
+from backend_client.errors import BackendError, Conflict, Forbidden, Invalid, NotFound, Refused, Unreachable
 from backend_client.kubernetes import checks, messages, network
 from backend_client.kubernetes.creation import taken
 from backend_client.kubernetes.hands import KINDS, Hands
 from backend_client.kubernetes.manifests import Manifest, objects
-from backend_client.kubernetes.naming import free_name, others
+from backend_client.kubernetes.naming import called, name_for
 from backend_client.kubernetes.objections import at_path, in_prose, quota_notices
 from backend_client.kubernetes.placement import Seen
 from backend_client.kubernetes.seen import look, quotas
@@ -29,9 +29,8 @@ Said = tuple[list[Notice], list[Notice]]
 async def plan(transport: Transport, spec: JobSpec, site: Site, context: str, namespace: str) -> Plan:
     """Nothing is made. Raises where the cluster does not answer or wants a login."""
     seen = await look(transport, namespace, spec)
-    suggested = not spec.name
-    if suggested:
-        spec = msgspec.structs.replace(spec, name=await free_name(transport, spec, namespace))
+    if not spec.name:
+        spec = msgspec.structs.replace(spec, name=await name_for(transport, spec, namespace))
     place = f"{context}, namespace {namespace}"
     wrong = [Notice(field, words) for field, words in checks.errors(spec, site, seen).items()]
     if wrong:
@@ -56,6 +55,17 @@ def as_yaml(manifests: Iterable[Manifest]) -> str:
     return str(yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True))
 
 
+def at_fields(error: BackendError) -> BackendError:
+    """What a create was refused for, at the fields of the JobSpec and in our words."""
+    if isinstance(error, Invalid):
+        found = {path: at_path(path, message) for path, message in error.fields.items()}
+        return Invalid({notice.field or path: notice.message for path, notice in found.items()})
+    if isinstance(error, Conflict):
+        return error
+    notice = in_prose(error.title)
+    return Refused(notice.message, error.hint, fields={notice.field: notice.message} if notice.field else {})
+
+
 async def _asked(
     transport: Transport, manifests: Sequence[Manifest], spec: JobSpec, site: Site, seen: Seen
 ) -> Said:
@@ -73,7 +83,7 @@ async def _asked(
 async def _names(transport: Transport, spec: JobSpec, namespace: str) -> Said:
     """A Job and a Deployment of one name would share the names of their parts."""
     other = "deployment" if spec.kind == "job" else "job"
-    if await others(Hands(transport), namespace, spec.name, [other]):
+    if await called(Hands(transport), namespace, spec.name, [other]):
         return [_name_taken(spec.name)], []
     return [], []
 

@@ -98,10 +98,11 @@ def _of_job(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
             return state
     if true & {"FailureTarget", "SuccessCriteriaMet"}:
         return JobState.STOPPING
+    if names.STOPPED in job.metadata.annotations and (job.spec.suspend or not job.spec.parallelism):
+        return _stopped(pods)
     if not job.spec.suspend:
         return None
-    waits = names.QUEUE in job.metadata.labels and names.STOPPED not in job.metadata.annotations
-    return JobState.QUEUED if waits else _stopped(pods)
+    return JobState.QUEUED if names.QUEUE in job.metadata.labels else _stopped(pods)
 
 
 def _of_deployment(deployment: Deployment, pods: Sequence[Pod]) -> JobState | None:

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from backend_client.errors import BackendError, Conflict, Refused, Unreachable
-from backend_client.kubernetes import creation, manifests, names, planning, removal
+from backend_client.errors import Conflict, Invalid, Refused
+from backend_client.kubernetes import creation, manifests, names, planning, removal, rights
 from backend_client.kubernetes.anchors import find_mine, job, typed
 from backend_client.kubernetes.creation import is_held, taken
 from backend_client.kubernetes.hands import Hands, annotation
 from backend_client.kubernetes.kinds import SECRETS
 from backend_client.kubernetes.manifests import Manifest
-from backend_client.kubernetes.naming import free_name, named_before, others
+from backend_client.kubernetes.naming import called, name_for
 from backend_client.kubernetes.pods import secret_name
 from backend_client.kubernetes.readback import spec_of
 from backend_client.kubernetes.seen import look
@@ -22,21 +22,8 @@ from backend_client.models import Job, JobRef, JobSpec
 from backend_client.models.secret import Secret
 from backend_client.protocol import DeleteStep, Plan
 
-_REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _RACES = 20
 """Names that others may take, between our look and our create, before that is an error."""
-
-
-class _Who(msgspec.Struct):
-    username: str = ""
-
-
-class _Told(msgspec.Struct, rename="camel"):
-    user_info: _Who = msgspec.field(default_factory=_Who)
-
-
-class _Review(msgspec.Struct):
-    status: _Told = msgspec.field(default_factory=_Told)
 
 
 class Writer:
@@ -108,18 +95,20 @@ class Writer:
     async def _named(self, spec: JobSpec, key: str, used: set[str]) -> JobSpec:
         if spec.name:
             return spec
-        home = self._home(spec)
-        name = await named_before(self._transport, spec, home, key)
-        return msgspec.structs.replace(spec, name=name or await free_name(self._transport, spec, home, used))
+        name = await name_for(self._transport, spec, self._home(spec), key, used)
+        return msgspec.structs.replace(spec, name=name)
 
     async def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> Manifest:
         home = self._home(spec)
         seen = await look(self._transport, home, spec)
         owner = await self._owner()
         made = manifests.objects(spec, self._site, seen, key=key, owner=owner, secrets=secrets)
-        if await others(self._hands, home, spec.name, ["deployment" if spec.kind == "job" else "job"]):
+        if await called(self._hands, home, spec.name, ["deployment" if spec.kind == "job" else "job"]):
             raise taken(spec.name)
-        return await creation.create(self._hands, made, spec, key)
+        try:
+            return await creation.create(self._hands, made, spec, key)
+        except (Refused, Invalid) as error:
+            raise planning.at_fields(error) from None
 
     async def _finish(self, anchor: Manifest) -> Manifest:
         """Without the values of its secrets, so with the Secret that is there."""
@@ -137,12 +126,5 @@ class Writer:
     async def _owner(self) -> str:
         """Who the cluster says that we are; "" where it does not say."""
         if self._user is None:
-            body = b'{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
-            try:
-                answer = await self._transport.request("POST", _REVIEW, body=body)
-                self._user = msgspec.json.decode(answer.body, type=_Review).status.user_info.username
-            except Unreachable:
-                raise
-            except BackendError:
-                self._user = ""
+            self._user = await rights.user(self._transport)
         return self._user

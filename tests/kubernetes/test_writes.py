@@ -149,7 +149,7 @@ async def test_create_is_cut_at_every_request(
         remove(live, made)
         if not met:
             break
-    assert request > 9
+    assert request > 7
 
 
 @pytest.mark.api
@@ -243,7 +243,7 @@ async def test_a_quota_that_the_first_try_fills_hides_no_success(
     await cut_off.create(spec(), key="k", secrets={})
     posted = cutter.requests.index(f"POST /apis/batch/v1/namespaces/{namespace}/jobs?fieldValidation=Strict")
     assert (await cut_off.create(spec(), key="k", secrets={})).name == "bert"
-    with pytest.raises(Refused, match="exceeded quota"):
+    with pytest.raises(Refused, match=r"the quota q is full: 1 of 1 count/jobs.batch used, 1 asked"):
         await cut_off.create(spec(name="other"), key="o", secrets={})
     live.call("DELETE", path_of("batch/v1", "jobs", namespace, "bert"), propagationPolicy="Background")
     eventually(look, lambda status: status["used"]["count/jobs.batch"] == "0")
@@ -258,6 +258,18 @@ async def test_a_missing_secret_value_is_said_before_anything_is_made(
 ) -> None:
     with pytest.raises(Invalid, match="TOKEN"):
         await writer.create(FULL["job"], key="k", secrets={})
+    assert there(live, namespace) == []
+
+
+@pytest.mark.api
+async def test_what_the_server_refuses_stands_at_its_field(
+    writer: Writer, live: Live, namespace: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        await writer.create(spec(annotations={"a": "b" * 300_000}), key="k", secrets={})
+    assert list(caught.value.fields) == ["annotations"]
+    with pytest.raises(NotFound, match="none-such"):
+        await writer.create(spec(namespace="none-such"), key="k", secrets={})
     assert there(live, namespace) == []
 
 
@@ -291,6 +303,58 @@ async def test_stop_and_resume_are_cut_at_every_request(
         if not any(met):
             break
     assert request > 3
+
+
+@pytest.mark.api
+async def test_a_job_in_a_queue_is_stopped_by_its_number_of_pods(
+    writer: Writer, live: Live, namespace: str
+) -> None:
+    """Kueue undoes a suspend that is not its own."""
+    job = await writer.create(spec(nodes=3, queue="research"), key="k", secrets={})
+    assert job.state == JobState.QUEUED
+    halted = await writer.stop(job.ref)
+    assert halted.state == JobState.STOPPED
+    assert anchors(there(live, namespace))[0]["spec"]["parallelism"] == 0
+    assert (await writer.stop(job.ref)).state == JobState.STOPPED
+    assert (await writer.resume(job.ref)).state == JobState.QUEUED
+    assert anchors(there(live, namespace))[0]["spec"]["parallelism"] == 3
+
+
+@pytest.mark.controllers
+async def test_kueue_gives_a_stopped_job_no_quota(writer: Writer, live: Live, namespace: str) -> None:
+    if live.call("GET", f"{KUEUE}/clusterqueues")[0] != 200:
+        pytest.skip("needs a cluster that has Kueue")
+    queue(live, namespace)
+    run = {"test.traindeck.dev/outcome": "run"}
+    job = await writer.create(spec(nodes=2, gpus=1, queue="q", annotations=run), key="k", secrets={})
+    look = lambda: live.items("batch/v1", "jobs", namespace)[0]  # noqa: E731
+    active = lambda job: job["status"].get("active", 0)  # noqa: E731
+    reserved = lambda: live.items("kueue.x-k8s.io/v1beta2", "workloads", namespace)  # noqa: E731
+    assert active(eventually(look, lambda job: active(job) == 2)) == 2
+    await writer.stop(job.ref)
+    eventually(reserved, lambda found: [w["spec"]["podSets"][0].get("count") for w in found] == [0])
+    assert live.items("v1", "pods", namespace) == []
+    await writer.resume(job.ref)
+    assert active(eventually(look, lambda job: active(job) == 2)) == 2
+
+
+KUEUE = "/apis/kueue.x-k8s.io/v1beta2"
+
+
+def queue(live: Live, namespace: str) -> None:
+    """A queue of the test's own, q, with 8 GPUs."""
+    quota = {"name": namespace, "resources": [{"name": "nvidia.com/gpu", "nominalQuota": "8"}]}
+    groups = [{"coveredResources": ["nvidia.com/gpu"], "flavors": [quota]}]
+    claims = {"namespaceSelector": {}, "resourceGroups": groups}
+    home = {"name": "q", "namespace": namespace}
+    for place, kind, metadata, content in (
+        ("resourceflavors", "ResourceFlavor", {"name": namespace}, {}),
+        ("clusterqueues", "ClusterQueue", {"name": namespace}, claims),
+        (f"namespaces/{namespace}/localqueues", "LocalQueue", home, {"clusterQueue": namespace}),
+    ):
+        body = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": kind, "metadata": metadata, "spec": content}
+        status, answer = live.call("POST", f"{KUEUE}/{place}", body)
+        assert status == 201, answer
 
 
 @pytest.mark.api
