@@ -6,10 +6,19 @@ from typing import Any
 
 import msgspec
 
-from backend_client.errors import BackendError, Conflict, Forbidden, Invalid, NotFound, Refused, Unreachable
+from backend_client.errors import (
+    BackendError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    LoginNeeded,
+    NotFound,
+    Refused,
+    Unreachable,
+)
 from backend_client.kubernetes import checks, messages, network
 from backend_client.kubernetes.creation import taken
-from backend_client.kubernetes.hands import KINDS, Hands
+from backend_client.kubernetes.hands import KINDS, Hands, name_of
 from backend_client.kubernetes.manifests import Manifest, objects
 from backend_client.kubernetes.naming import called, name_for
 from backend_client.kubernetes.objections import at_path, in_prose, quota_notices
@@ -75,9 +84,9 @@ async def _asked(
         _names(transport, spec, seen.namespace),
         *(_dry_run(transport, manifest) for manifest in manifests),
     )
-    pod = pod[0], _unsaid(pod[1], full[1])
-    said = [full, *said, pod]
-    return [e for errors, _ in said for e in errors], [w for _, warnings in said for w in warnings]
+    errors = [notice for wrong, _ in (full, *said) for notice in wrong]
+    warnings = [notice for _, notable in (full, *said) for notice in notable]
+    return errors + _unsaid(pod[0], errors), warnings + _unsaid(pod[1], full[1])
 
 
 async def _names(transport: Transport, spec: JobSpec, namespace: str) -> Said:
@@ -102,26 +111,26 @@ async def _dry_run(transport: Transport, manifest: Manifest) -> Said:
     try:
         answer = await transport.request("POST", path, query=_DRY, body=msgspec.json.encode(manifest))
     except BackendError as error:
-        return [_refused(error, manifest)], []
+        return _refused(error, manifest), []
     return [], [in_prose(warning) for warning in answer.warnings]
 
 
-def _refused(error: BackendError, manifest: Manifest) -> Notice:
-    name = manifest["metadata"].get("name", "")
+def _refused(error: BackendError, manifest: Manifest) -> list[Notice]:
     if isinstance(error, Invalid):
-        return at_path(*next(iter(error.fields.items())))
-    if isinstance(error, Conflict):
-        anchor = manifest["kind"] in ("Job", "Deployment")
-        return (
-            _name_taken(name) if anchor else Notice("name", f"there is a {manifest['kind']} {name} already")
-        )
-    if isinstance(error, NotFound):
-        return Notice("namespace", f"there is no namespace {manifest['metadata']['namespace']}")
-    if isinstance(error, Forbidden):
-        return Notice("", error.title)
-    if isinstance(error, Unreachable) or error.exit_code == Forbidden.exit_code:
+        return [at_path(path, message) for path, message in error.fields.items()]
+    if isinstance(error, Unreachable | LoginNeeded):
         raise error
-    return in_prose(error.title)
+    if isinstance(error, Conflict):
+        return [_collision(manifest)]
+    if isinstance(error, NotFound):
+        return [Notice("namespace", f"there is no namespace {manifest['metadata']['namespace']}")]
+    return [Notice("", error.title) if isinstance(error, Forbidden) else in_prose(error.title)]
+
+
+def _collision(manifest: Manifest) -> Notice:
+    kind, name = manifest["kind"], name_of(manifest)
+    anchor = kind in ("Job", "Deployment")
+    return _name_taken(name) if anchor else Notice("name", f"there is a {kind} {name} already")
 
 
 async def _dry_pod(transport: Transport, anchor: Manifest) -> Said:
@@ -135,8 +144,8 @@ async def _dry_pod(transport: Transport, anchor: Manifest) -> Said:
     except (Forbidden, NotFound):
         return [], []
     except BackendError as error:
-        notice = _refused(error, pod)
-        return ([], [_waits(notice)]) if messages.is_quota(error.title) else ([notice], [])
+        found = _refused(error, pod)
+        return ([], list(map(_waits, found))) if messages.is_quota(error.title) else (found, [])
     return [], [in_prose(warning) for warning in answer.warnings]
 
 
@@ -144,7 +153,7 @@ def _waits(notice: Notice) -> Notice:
     return Notice(notice.field, f"{notice.message}: it waits until there is room")
 
 
-def _unsaid(warnings: Iterable[Notice], said: Iterable[Notice]) -> list[Notice]:
-    """Warnings about fields that nothing was said about yet."""
+def _unsaid(notices: Iterable[Notice], said: Iterable[Notice]) -> list[Notice]:
+    """Those about fields that nothing was said about yet."""
     known = {notice.field for notice in said} - {""}
-    return [warning for warning in warnings if warning.field not in known]
+    return [notice for notice in notices if notice.field not in known]

@@ -58,14 +58,11 @@ async def _patiently(transport: Transport, anchor: Manifest, parts: Sequence[Par
 
 
 async def _holding(transport: Transport, anchor: Manifest, parts: Sequence[Part]) -> str:
-    """What is still there and why, in words; "" where nothing is."""
+    """What is still there and why, in words; "" where nothing is. The pods go before the anchor."""
     hands = Hands(transport)
-    now = await hands.again(anchor)
-    pods = await pods_of(transport, anchor)
-    if pods:
-        return _pods_words(pods)
-    if now is not None:
-        return _finalizer_words(now, "waiting until the cluster lets it go")
+    if (now := await hands.again(anchor)) is not None:
+        pods = await pods_of(transport, anchor)
+        return _pods_words(pods) if pods else _finalizer_words(now, "waiting until the cluster lets it go")
     namespace = anchor["metadata"]["namespace"]
     for kind, name in parts:
         part = await hands.look_up(kind, namespace, name)
