@@ -105,4 +105,4 @@ def test_a_bare_machine_loads_no_cluster(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     code = "from tui.cli import main\nassert main(['jobs']) == 0"
-    assert loaded(code, tmp_path, "h11", "ssl", "backend_client.kubernetes.transport") == []
+    assert loaded(code, tmp_path, "h11", "backend_client.kubernetes.transport") == []

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from backend_client.errors import BackendError, Forbidden
+from backend_client.errors import BackendError, Forbidden, Invalid, NotFound
 from backend_client.kubernetes import gpus, listing, logs, rights, rules
 from backend_client.kubernetes.board import Board
 from backend_client.kubernetes.kinds import NODES, PODS
 from backend_client.kubernetes.opening import Opening
 from backend_client.kubernetes.pace import Backoff
 from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.transport import Transport
 from backend_client.kubernetes.watching import Watching, stale
 from backend_client.kubernetes.writes import Writer
 from backend_client.models import Event, Job, JobRef, JobSpec
@@ -69,7 +70,7 @@ class KubernetesBackend:
         return Page(tuple(page), _age(page[-1]) if len(rest) > len(page) else "")
 
     async def get(self, ref: JobRef) -> Job:
-        return await listing.one(await self._opening.transport(), self._board(), ref)
+        return await listing.one(await self._at(ref), self._board(), ref)
 
     async def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
         backoff = Backoff()
@@ -88,24 +89,29 @@ class KubernetesBackend:
         return await (await self._writer()).plan(spec)
 
     async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
+        if not spec.image:
+            raise Invalid({"image": "a cluster runs images; name one: pytorch/pytorch:2.9.0"})
         return await (await self._writer()).create(spec, key=key, secrets=secrets)
 
     async def stop(self, ref: JobRef) -> Job:
+        await self._at(ref)
         return await (await self._writer()).stop(ref)
 
     async def resume(self, ref: JobRef) -> Job:
+        await self._at(ref)
         return await (await self._writer()).resume(ref)
 
     async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
+        await self._at(ref)
         async for step in (await self._writer()).delete(ref):
             yield step
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
-        async for items in logs.stream(await self._opening.transport(), query, after=after):
+        async for items in logs.stream(await self._at(query.ref), query, after=after):
             yield items
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
-        return await listing.events(await self._opening.transport(), ref)
+        return await listing.events(await self._at(ref), ref)
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the cluster's
         """At most 10 s old: it takes a list of all nodes and pods."""
@@ -116,6 +122,12 @@ class KubernetesBackend:
 
     async def aclose(self) -> None:
         await self._opening.aclose()
+
+    async def _at(self, ref: JobRef) -> Transport:
+        """Where a job is. Raises NotFound for what cannot be one here: a cluster would say something else."""
+        if ref.kind not in listing.ANCHORS or not ref.namespace:
+            raise NotFound(f"there is no job {ref} ({ref.uid})")
+        return await self._opening.transport()
 
     async def _count(self) -> Capacity:
         transport = await self._opening.transport()

@@ -112,9 +112,7 @@ async def one(transport: Transport, board: Board, ref: JobRef) -> Job:
 
 async def anchor_by(transport: Transport, ref: JobRef) -> Anchor:
     """The object that a job is. Raises NotFound."""
-    kind = ANCHORS.get(ref.kind)
-    if kind is None:
-        raise NotFound(f"there is no {ref.kind} {ref}: a cluster has {', '.join(ANCHORS)}")
+    kind = ANCHORS[ref.kind]
     answer = await transport.request("GET", kind.path(ref.namespace, ref.name), allow=(404,))
     anchor: Anchor | None = kind.one(answer.body) if answer.status == 200 else None
     if anchor is None or anchor.uid != ref.uid:

@@ -75,6 +75,7 @@ def _container(spec: JobSpec, site: Site, mounts: list[dict[str, Any]]) -> dict[
             "ports": _ports(spec.ports),
             "resources": given({"limits": limits(spec, site)}),
             "volumeMounts": mounts,
+            "terminationMessagePolicy": "FallbackToLogsOnError",
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
     )

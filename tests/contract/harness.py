@@ -29,6 +29,10 @@ class Harness(Protocol):
         """A job that runs `sh -c script`, as this context takes it."""
         ...
 
+    def kept(self, written: bytes) -> bytes:
+        """What a log keeps of what a job has written."""
+        ...
+
     def refused(self) -> dict[str, str]:
         """Text that is not the default's, for each field that this context refuses."""
         ...
@@ -64,6 +68,9 @@ class LocalHarness:
 
     def spec(self, script: str, **fields: object) -> JobSpec:
         return JobSpec(command=("sh", "-c", script), **fields)  # type: ignore[arg-type]
+
+    def kept(self, written: bytes) -> bytes:
+        return written
 
     def refused(self) -> dict[str, str]:
         return SAMPLES

@@ -35,11 +35,6 @@ class Cluster:
             return kubeconfig.load(user or current)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("node") and not os.environ.get(GIVEN):
-        pytest.skip(f"needs a real kubelet: set {GIVEN} to the kubeconfig of a test cluster that has one")
-
-
 @pytest.fixture(scope="session")
 def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """The cluster of TRAINDECK_TEST_KUBECONFIG, else one of our own, started by the first who asks."""
