@@ -1,7 +1,7 @@
 """What a create would do: the exact objects, and what the cluster says against them beforehand."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -51,7 +51,7 @@ async def plan(transport: Transport, spec: JobSpec, site: Site, context: str, na
         name=spec.name,
         yaml=as_yaml(manifests),
         place=place,
-        errors=tuple(dict.fromkeys(errors)),
+        errors=tuple(dict.fromkeys(_without_parts(errors, spec.name))),
         warnings=tuple(dict.fromkeys((*checks.warnings(spec, site, seen), *_unsaid(warnings, errors)))),
         urls=(where,) if where else (),
     )
@@ -95,6 +95,12 @@ async def _names(transport: Transport, spec: JobSpec, namespace: str) -> Said:
     if await called(Hands(transport), namespace, spec.name, [other]):
         return [_name_taken(spec.name)], []
     return [], []
+
+
+def _without_parts(errors: Sequence[Notice], name: str) -> Iterator[Notice]:
+    """Where the name is taken, so are those of the job's parts: that goes without saying."""
+    whole = _name_taken(name)
+    return (error for error in errors if error == whole or error.field != "name" or whole not in errors)
 
 
 def _name_taken(name: str) -> Notice:

@@ -35,7 +35,7 @@ def parts_of(spec: JobSpec) -> list[Part]:
 async def delete(transport: Transport, anchor: Manifest, spec: JobSpec) -> AsyncIterator[DeleteStep]:
     """Ends when anchor, pods and parts are gone. Raises Unreachable; it may be called again at any time."""
     hands, parts = Hands(transport), parts_of(spec)
-    yield DeleteStep(f"deleting {name_of(anchor)}")
+    yield DeleteStep(f"stopping and deleting {name_of(anchor)}")
     await hands.remove(anchor, "Foreground")
     await remove_parts(hands, anchor, parts)
     told, pause = "", _FIRST_LOOK
