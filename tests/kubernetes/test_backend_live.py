@@ -1,0 +1,249 @@
+"""The look side against a real API server: who sees what, what a watch tells, what is not allowed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from backend_client.errors import Forbidden, NotFound
+from backend_client.kubernetes.backend import KubernetesBackend
+from backend_client.kubernetes.kinds import JOBS, NAMESPACES, NODES, Kind
+from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.transport import Transport
+from backend_client.models import JobRef
+from backend_client.protocol import (
+    Ask,
+    Changed,
+    Feature,
+    Gone,
+    JobQuery,
+    Link,
+    LinkState,
+    Scope,
+    Snapshot,
+    Synced,
+    Verb,
+)
+from tests.kubernetes.conftest import Cluster
+
+pytestmark = pytest.mark.api
+
+
+class Stage:
+    """Somebody's backend, and the hands of one who may do all."""
+
+    def __init__(self, admin: Transport, namespace: str) -> None:
+        self.admin, self.namespace = admin, namespace
+
+    async def make(self, path: str, manifest: dict[str, Any]) -> dict[str, Any]:
+        answer = await self.admin.request("POST", path, body=msgspec.json.encode(manifest))
+        return msgspec.json.decode(answer.body, type=dict[str, Any])
+
+    async def job(self, name: str, namespace: str = "") -> str:
+        """One of ours, suspended; its uid."""
+        container = {"name": "main", "image": "a"}
+        template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+        metadata = {"name": name, "annotations": {"traindeck.dev/spec": '{"image": "a"}'}}
+        manifest = {"metadata": metadata, "spec": {"suspend": True, "template": template}}
+        return (await self.make(JOBS.path(namespace or self.namespace), manifest))["metadata"]["uid"]
+
+    async def remove(self, kind: "Kind[Any]", name: str) -> None:
+        await self.admin.request(
+            "DELETE", kind.path(self.namespace, name), query={"propagationPolicy": "Background"}
+        )
+
+    async def grant(self, user: str, role: str, namespace: str = "") -> None:
+        """Let somebody do what a cluster role says, in one namespace."""
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        binding = {
+            "metadata": {"generateName": "b-"},
+            "roleRef": reference,
+            "subjects": [{"kind": "User", "name": user}],
+        }
+        place = namespace or self.namespace
+        await self.make(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place}/rolebindings", binding)
+
+
+@pytest.fixture
+async def stage(transport: Transport, namespace: str) -> Stage:
+    return Stage(transport, namespace)
+
+
+@pytest.fixture
+async def opened(
+    cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[Any]:
+    """opened(user) -> the backend of a user whose context is the test's namespace."""
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    async with contextlib.AsyncExitStack() as stack:
+
+        def make(user: str) -> KubernetesBackend:
+            found = KubernetesBackend(user, Site(), namespace=namespace)
+            stack.push_async_callback(found.aclose)
+            return found
+
+        yield make
+
+
+class Look:
+    """What a watch has told so far."""
+
+    def __init__(self, backend: KubernetesBackend, namespace: str) -> None:
+        self.names: dict[str, str] = {}
+        self.link: Link | None = None
+        self.synced = False
+        self._backend, self._namespace = backend, namespace
+
+    async def until(self, holds: Any) -> None:
+        async with (
+            asyncio.timeout(30),
+            contextlib.aclosing(self._backend.watch([Scope(self._namespace)])) as told,
+        ):
+            async for batch in told:
+                for event in batch:
+                    self._take(event)
+                if holds(self):
+                    return
+
+    def _take(self, event: object) -> None:
+        match event:
+            case Snapshot() | Changed():
+                assert isinstance(event, Changed) == self.synced
+                self.names.update((job.ref.uid, job.name) for job in event.jobs)
+            case Gone():
+                for ref in event.refs:
+                    del self.names[ref.uid]
+            case Synced():
+                self.synced = True
+            case Link():
+                self.link = event
+
+
+async def test_a_watch_tells_the_list_and_then_what_comes_and_goes(stage, opened):
+    await stage.job("one")
+    seen = Look(opened("admin"), stage.namespace)
+
+    async def act() -> None:
+        while not seen.synced:
+            await asyncio.sleep(0.01)
+        assert list(seen.names.values()) == ["one"]
+        await stage.job("two")
+        await stage.remove(JOBS, "one")
+
+    acting = asyncio.create_task(act())
+    await seen.until(lambda look: list(look.names.values()) == ["two"])
+    await acting
+    assert seen.link
+    assert seen.link.state is LinkState.LIVE
+
+
+async def test_what_one_may_not_watch_is_said_and_the_list_still_ends(stage, opened):
+    seen = Look(opened("nobody"), stage.namespace)
+    await seen.until(lambda look: look.synced and look.link)
+    assert (seen.link.state, seen.names) == (LinkState.FORBIDDEN, {})
+    assert f"in {stage.namespace}" in seen.link.why
+    assert seen.link.why.startswith("you may not list ")
+
+
+async def test_one_who_may_not_read_all_sees_the_namespaces_of_their_contexts(stage, opened):
+    await stage.grant("alice", "view")
+    await stage.job("mine")
+    alice = opened("alice")
+    with pytest.raises(Forbidden):
+        await alice.list(JobQuery(namespace="kube-system"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alice._opening, "_named", lambda: [stage.namespace, "kube-system"])
+        assert [job.name for job in (await alice.list(JobQuery())).items] == ["mine"]
+
+
+async def test_one_who_may_read_all_sees_all(stage, opened):
+    await stage.job("here")
+    other = (await stage.make(NAMESPACES.path(), {"metadata": {"generateName": "test-other-"}}))["metadata"][
+        "name"
+    ]
+    await stage.job("there", other)
+    found = {(job.ref.namespace, job.name) for job in (await opened("admin").list(JobQuery())).items}
+    await stage.admin.request("DELETE", NAMESPACES.path(name=other))
+    assert {(stage.namespace, "here"), (other, "there")} <= found
+
+
+async def test_verdicts_name_the_verb_that_is_missing(stage, opened):
+    await stage.grant("viewer", "view")
+    ref = JobRef("viewer", stage.namespace, "job", "one", await stage.job("one"))
+    asks = [Ask(verb, ref) for verb in (Verb.STOP, Verb.DELETE, Verb.LOGS)]
+    stop, delete, logs, create = await opened("viewer").may([*asks, Ask(Verb.CREATE)])
+    assert (stop.allowed, stop.why) == (False, f"you may not patch jobs.batch in {stage.namespace}")
+    assert (delete.allowed, delete.why) == (False, f"you may not delete jobs.batch in {stage.namespace}")
+    assert logs.allowed
+    assert (create.allowed, create.why) == (False, f"you may not create jobs.batch in {stage.namespace}")
+
+
+async def test_the_cluster_says_who_one_is(opened, namespace):
+    me = await opened("alice").whoami()
+    assert (me.user, me.place) == ("alice", f"alice, namespace {namespace}")
+
+
+async def test_gpus_are_counted_where_nodes_may_be_listed(stage, opened):
+    labels = {"nvidia.com/gpu.product": "H100"}
+    name = f"{stage.namespace}-node"
+    await stage.make(NODES.path(), {"metadata": {"name": name, "labels": labels}})
+    amounts = {"nvidia.com/gpu": "8"}
+    status = {
+        "capacity": amounts,
+        "allocatable": amounts,
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }
+    await stage.admin.request(
+        "PATCH",
+        NODES.path(name=name, sub="status"),
+        body=msgspec.json.encode({"status": status}),
+        content_type="application/merge-patch+json",
+    )
+    found = await opened("admin").capacity(Scope())
+    await stage.admin.request("DELETE", NODES.path(name=name))
+    pool = next(pool for pool in found.pools if pool.product == "H100")
+    assert pool.total >= 8
+    assert (await opened("alice").capacity(Scope())).hidden == "you may not list nodes"
+
+
+async def test_a_job_is_found_by_its_uid_and_a_namesake_is_not_it(stage, opened):
+    uid = await stage.job("one")
+    admin = opened("admin")
+    ref = JobRef("admin", stage.namespace, "job", "one", uid)
+    assert (await admin.get(ref)).ref == ref
+    for wrong in (
+        JobRef("admin", stage.namespace, "job", "one", "other"),
+        JobRef("admin", stage.namespace, "deployment", "one", uid),
+        JobRef("admin", stage.namespace, "teapot", "one", uid),
+        JobRef("admin", "", "job", "one", uid),
+    ):
+        with pytest.raises(NotFound):
+            await admin.get(wrong)
+
+
+async def test_events_of_a_job_come_in_their_order(stage, opened):
+    uid = await stage.job("one")
+    for number, about in enumerate((uid, "another", uid)):
+        await stage.make(
+            f"/api/v1/namespaces/{stage.namespace}/events",
+            {
+                "metadata": {"generateName": "e-", "namespace": stage.namespace},
+                "involvedObject": {"uid": about, "namespace": stage.namespace},
+                "reason": "Test",
+                "message": f"event {number}",
+                "type": "Warning",
+                "lastTimestamp": f"2026-11-25T00:00:0{9 - number}Z",
+            },
+        )
+    ref = JobRef("admin", stage.namespace, "job", "one", uid)
+    told = [event for event in await opened("admin").events(ref) if event.reason == "Test"]
+    assert [(event.message, event.warning) for event in told] == [("event 2", True), ("event 0", True)]
+
+
+async def test_every_feature_has_a_word(opened):
+    admin = opened("admin")
+    assert admin.features == {Feature.RESUME, Feature.RANKS, Feature.QUEUE, Feature.NAMESPACES}
