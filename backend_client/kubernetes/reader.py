@@ -72,7 +72,7 @@ class Reader:
                 await self._answer(now, tail, count, sure=sure)
             except _AnotherLog:
                 tail.mark, sure = mark, True
-                await self._subject.change(SETTLE_SECONDS)
+                await self._settle(now)
                 continue
             except ServerFailed as error:
                 failures += 1
@@ -87,6 +87,13 @@ class Reader:
                 return None
             await self._subject.change(1.0)
         return await self._missing(tail, "the pod is gone")
+
+    async def _settle(self, run: Run) -> None:
+        """Wait for the pod to say that another run has begun, if one has."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + SETTLE_SECONDS
+        while self._subject.find(run) == run and (left := until - clock()) > 0:
+            await self._subject.change(left)
 
     async def _missing(self, tail: Tail, why: str) -> None:
         if not self._whole:

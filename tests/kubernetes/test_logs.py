@@ -242,6 +242,29 @@ def test_the_next_run_s_log_is_never_taken_for_the_rest_of_this_one() -> None:
     run(main())
 
 
+def test_a_restart_while_the_link_was_broken_loses_nothing() -> None:
+    async def main() -> None:
+        async with node() as (api, transport):
+            api.write("one", "two")
+            api.script = ["cut", "end"]
+            items = await all_of(transport, follow=True)
+            api.write("last words", at=1)
+            old, api.file = api.file, LogFile()
+            api.write("again", at=9)
+            task = asyncio.create_task(all_of(transport, cursor(items), follow=True))
+            await asyncio.sleep(1)
+            new, api.file = api.file, old
+            api.restarted()
+            api.file = new
+            await asyncio.sleep(5)
+            api.ended()
+            more = await task
+            assert lines(more) == ["last words", "again"]
+            assert not any(isinstance(item, Gap) for item in more)
+
+    run(main())
+
+
 def test_what_went_with_its_pod_is_marked() -> None:
     async def main() -> None:
         async with node() as (api, transport):
