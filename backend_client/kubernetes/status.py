@@ -1,6 +1,7 @@
 """A Deployment, Job or bare Pod and its pods -> the Job that a person sees (pure)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from backend_client.kubernetes import messages, names
@@ -162,7 +163,15 @@ def _finished(anchor: Anchor, found: Sequence[Attempt]) -> datetime | None:
         told = anchor.status.completion_time or (failed.last_transition_time if failed else None)
         if told:
             return told
-    return max((a.finished for a in found if a.finished), default=None)
+    return max((a.finished for a in found if a.finished), default=None) or _stopped_at(anchor)
+
+
+def _stopped_at(anchor: Anchor) -> datetime | None:
+    """When a person stopped it: the pods, which would know more, are gone."""
+    with suppress(ValueError):
+        told = datetime.fromisoformat(anchor.metadata.annotations.get(names.STOPPED, ""))
+        return told if told.tzinfo else None
+    return None
 
 
 def urls(anchor: Anchor, ingress: Ingress | None) -> tuple[str, ...]:

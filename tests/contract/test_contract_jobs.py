@@ -223,8 +223,13 @@ async def test_resume_goes_on(harness, backend):
 async def test_a_list_is_newest_first_in_pages(harness, backend):
     for number in range(5):
         await backend.create(harness.spec("exit 0", name=f"job-{number}"), key=str(number), secrets={})
-    newest = [f"job-{number}" for number in reversed(range(5))]
-    assert await names(backend) == newest
+    listed = (await backend.list(JobQuery())).items
+    newest = [job.name for job in listed]
+    ages = [job.created for job in listed]
+    assert ages == sorted(ages, reverse=True)
+    assert set(newest) == {f"job-{number}" for number in range(5)}
+    if len(set(ages)) == 5:  # a cluster tells seconds only
+        assert newest == [f"job-{number}" for number in reversed(range(5))]
     found, after = [], ""
     while True:
         page = await backend.list(JobQuery(limit=2), after=after)

@@ -46,7 +46,7 @@ async def test_tail(harness, backend, count):
 
 
 async def test_since(harness, backend):
-    ref = await ended(harness, "echo early; sleep 1.5; echo late")
+    ref = await ended(harness, "echo early; sleep 2.5; echo late")
     first, *_ = [item for item in await log_items(backend, ref) if isinstance(item, Lines)]
     job = await backend.get(ref)
     assert first.lines[0] == b"early"
