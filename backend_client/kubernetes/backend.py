@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from backend_client.errors import BackendError, Forbidden, Invalid, NotFound
-from backend_client.kubernetes import gpus, listing, logs, rights, rules
+from backend_client.errors import BackendError, Invalid, NotFound
+from backend_client.kubernetes import listing, logs, rights, rules
 from backend_client.kubernetes.board import Board
-from backend_client.kubernetes.kinds import NODES, PODS
+from backend_client.kubernetes.counting import Count
 from backend_client.kubernetes.opening import Opening
 from backend_client.kubernetes.pace import Backoff
 from backend_client.kubernetes.settings import Site
@@ -32,8 +32,6 @@ from backend_client.protocol import (
     WatchEvent,
 )
 
-_CAPACITY_SECONDS = 10.0
-
 
 class KubernetesBackend:
     """Jobs as Deployments and Jobs of one cluster, as one user of the kubeconfig."""
@@ -49,7 +47,7 @@ class KubernetesBackend:
         self._site = site
         self._opening = Opening(target_name)
         self._writes: Writer | None = None
-        self._counted: tuple[float, Capacity] | None = None
+        self._gpus = Count()
         self._listed: tuple[JobQuery, Sequence[Job]] | None = None
         """What the last first page was cut from."""
 
@@ -114,11 +112,7 @@ class KubernetesBackend:
         return await listing.events(await self._at(ref), ref)
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the cluster's
-        """At most 10 s old: it takes a list of all nodes and pods."""
-        now = asyncio.get_running_loop().time()
-        if self._counted is None or now - self._counted[0] > _CAPACITY_SECONDS:
-            self._counted = now, await self._count()
-        return self._counted[1]
+        return await self._gpus.capacity(await self._opening.transport(), self._site.gpu_resource)
 
     async def aclose(self) -> None:
         await self._opening.aclose()
@@ -129,18 +123,8 @@ class KubernetesBackend:
             raise NotFound(f"there is no job {ref} ({ref.uid})")
         return await self._opening.transport()
 
-    async def _count(self) -> Capacity:
-        transport = await self._opening.transport()
-        try:
-            nodes, pods = await asyncio.gather(
-                listing.every(transport, NODES), listing.every(transport, PODS)
-            )
-        except Forbidden as error:
-            return Capacity(hidden=error.title)
-        return Capacity(gpus.pools(gpus.blocks(nodes, pods, self._site.gpu_resource)))
-
     def _board(self) -> Board:
-        return Board(self.context, self._site)
+        return Board(self.context, self._site, self._gpus.blocks)
 
     async def _writer(self) -> Writer:
         if self._writes is None:

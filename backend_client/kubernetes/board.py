@@ -1,7 +1,7 @@
 """Objects as they come -> the jobs that change by them (pure): joins pods and the rest to their jobs."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from backend_client.kubernetes.changes import Delta
@@ -15,6 +15,7 @@ from backend_client.kubernetes.status import anchor_of, is_shown, job_of
 from backend_client.kubernetes.surroundings import Ingress, KubeEvent, Workload
 from backend_client.models import Job, JobRef
 
+Blocks = tuple[Block, ...] | None
 Place = tuple[str, str, str]
 """Kind ("Job", "Deployment", "Pod"), namespace and name of what a job is made of."""
 
@@ -27,9 +28,9 @@ WORKLOAD_OF = "kueue.x-k8s.io/job-uid"
 class Board:
     """All that is known of one cluster. `apply` what changed, then `take` the jobs it changes."""
 
-    def __init__(self, context: str, site: Site) -> None:
-        self.blocks: tuple[Block, ...] | None = None
-        """GPUs of the nodes, where somebody has looked."""
+    def __init__(self, context: str, site: Site, blocks: Callable[[], Blocks] = lambda: None) -> None:
+        """`blocks`: the GPUs of the nodes as they are now, where that is known."""
+        self._blocks = blocks
         self._context = context
         self._site = site
         self._objects: dict[str, Object] = {}
@@ -168,7 +169,7 @@ class Board:
             events=tuple(event for uid in uids for event in self._events.get(uid, {}).values()),
             workload=self._workload(uids),
             ingress=self._ingresses.get((anchor.namespace, anchor.name)),
-            blocks=self.blocks,
+            blocks=self._blocks(),
         )
         return job_of(anchor, pods, self._context, around)
 

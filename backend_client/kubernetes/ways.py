@@ -61,8 +61,9 @@ class Kubeconfig:
 
 def _exists() -> bool:
     """Whether there may be a context: a kubeconfig, or a pod around us."""
-    named = os.environ.get("KUBECONFIG") or os.environ.get("KUBERNETES_SERVICE_HOST")
-    return bool(named) or Path("~/.kube/config").expanduser().exists()
+    named = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
+    paths = (Path(path).expanduser() for path in named or ["~/.kube/config"])
+    return "KUBERNETES_SERVICE_HOST" in os.environ or any(path.exists() for path in paths)
 
 
 def _about(cluster: str) -> str:

@@ -131,6 +131,17 @@ class TestNames:
         assert cli("describe", "4f6e", "-o", "name").out == "a\n"
         assert cli("describe", "4f6", "-o", "name").code == 3
 
+    @pytest.mark.parametrize(
+        ("words", "meant"), [([], "team-a"), (["-n", "team-b"], "team-b"), (["-A"], "")], ids=str
+    )
+    def test_the_namespace_is_the_named_one_else_the_context_s_own(self, cli, backend, words, meant):
+        backend.namespace = "team-a"
+        assert cli("jobs", *words).code == 0
+        assert next(about for method, about in backend.calls if method == "list").namespace == meant
+
+    def test_one_namespace_and_all_of_them_do_not_go_together(self, cli):
+        assert cli("jobs", "-A", "-n", "team-a").code == 2
+
     def test_a_name_of_several_namespaces_is_refused_with_them(self, cli, backend):
         backend.put(make_job("a", uid="1", namespace="x"), make_job("a", uid="2", namespace="y"))
         result = cli("stop", "a")
