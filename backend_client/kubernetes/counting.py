@@ -1,6 +1,5 @@
 """The GPUs of a cluster, counted at most every 10 s: it takes a list of all nodes and of all pods."""
 
-import asyncio
 import time
 
 from backend_client.errors import Forbidden
@@ -36,7 +35,8 @@ class Count:
 
     async def _count(self, transport: Transport, resource: str) -> Capacity:
         try:
-            nodes, pods = await asyncio.gather(every(transport, NODES), every(transport, PODS))
+            nodes = await every(transport, NODES)
+            pods = await every(transport, PODS)
         except Forbidden as error:
             self._blocks = None
             return Capacity(hidden=error.title)

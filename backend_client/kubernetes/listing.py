@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -80,28 +80,32 @@ async def queue_kinds(transport: Transport) -> list[Kind[Workload]]:
 
 async def fill(transport: Transport, board: Board, namespaces: Iterable[str]) -> None:
     """All that is in these namespaces ("" alone: in the cluster). Raises a BackendError."""
-    extra = await queue_kinds(transport)
-    asked = []
+    asked: list[Awaitable[tuple[Any, ...]]] = []
     for place in namespaces:
         asked += [every(transport, kind, place) for kind in (PODS, JOBS, DEPLOYMENTS)]
         asked += [optional(transport, EVENTS, place, fields="type=Warning")]
         asked += [optional(transport, INGRESSES, place, labels=names.JOB)]
-        asked += [optional(transport, kind, place) for kind in extra]
+        asked += [_queued(transport, place)]
     for items in await asyncio.gather(*asked):
         board.apply(Delta(items))
+
+
+async def _queued(transport: Transport, namespace: str) -> tuple[Workload, ...]:
+    found = [await optional(transport, kind, namespace) for kind in await queue_kinds(transport)]
+    return found[0] if found else ()
 
 
 async def one(transport: Transport, board: Board, ref: JobRef) -> Job:
     """One job by its uid. Raises NotFound where no job, or only a namesake, is there."""
     anchor = await anchor_by(transport, ref)
     namespace = ref.namespace
-    parts = await asyncio.gather(
+    asked: list[Awaitable[tuple[Any, ...]]] = [
         pods_of(transport, anchor),
         *(optional(transport, EVENTS, namespace, fields=f"type=Warning,reason={word}") for word in REASONS),
         optional(transport, INGRESSES, namespace, labels=f"{names.JOB}={ref.name}"),
-        *(optional(transport, kind, namespace) for kind in await _queues(transport, anchor)),
-    )
-    for items in ((anchor,), *parts):
+        _queued(transport, namespace),
+    ]
+    for items in ((anchor,), *await asyncio.gather(*asked)):
         board.apply(Delta(items))
     changed, _ = board.take(complete=True)
     found = next((job for job in changed if job.ref.uid == ref.uid), None)
@@ -129,10 +133,6 @@ async def pods_of(transport: Transport, anchor: Anchor) -> tuple[Pod, ...]:
     else:
         return (anchor,)
     return await every(transport, PODS, anchor.namespace, labels=chosen)
-
-
-async def _queues(transport: Transport, anchor: Anchor) -> Sequence[Kind[Any]]:
-    return await queue_kinds(transport) if names.QUEUE in anchor.metadata.labels else ()
 
 
 async def events(transport: Transport, ref: JobRef) -> Sequence[Event]:
