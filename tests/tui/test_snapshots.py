@@ -53,7 +53,7 @@ def app_of(tmp_path: Path, born: datetime) -> TraindeckApp:
 
 
 def press(*keys: str, wait: str):
-    """Go to bert-ft, press the keys, and wait for words on the screen."""
+    """Go to bert-ft, press the keys, and wait for lines of words on the screen."""
 
     async def run_before(pilot: Pilot[int]) -> None:
         await shown(pilot, "bert-ft")
@@ -62,7 +62,8 @@ def press(*keys: str, wait: str):
             await pilot.pause()
         await shown(pilot, "3118/10000")
         await pilot.press(*keys)
-        await shown(pilot, wait)
+        for words in wait.splitlines():
+            await shown(pilot, words)
         await pilot.pause(0.4)
 
     return run_before
@@ -101,4 +102,4 @@ def test_detail_of_a_failed_job(snap_compare, tmp_path: Path, size: tuple[int, i
 def test_form_with_an_error(snap_compare, tmp_path: Path, size: tuple[int, int]):
     keys = ("n", *"Bert", "underscore", *"FT", "tab", "tab", "tab", *"two")
     app = app_of(tmp_path, THEN)
-    assert snap_compare(app, terminal_size=size, run_before=press(*keys, wait="whole number"))
+    assert snap_compare(app, terminal_size=size, run_before=press(*keys, wait="whole number\n4 of 4 free"))
