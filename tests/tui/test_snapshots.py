@@ -89,7 +89,7 @@ def test_list_with_its_log(snap_compare, tmp_path: Path, size: tuple[int, int]):
 @SIZES
 def test_log_full_screen(snap_compare, tmp_path: Path, size: tuple[int, int]):
     app = app_of(tmp_path, THEN)
-    assert snap_compare(app, terminal_size=size, run_before=press("l", wait="wrap"))
+    assert snap_compare(app, terminal_size=size, run_before=press("l", wait="wrap\n3118/10000"))
 
 
 @SIZES
