@@ -2,15 +2,17 @@
 .PHONY: run test quick bench check lock readme screenshots clean
 
 BIN := .venv/bin
+# Most of a test's time is waiting: twice as many workers as cores.
+PYTEST := $(BIN)/python -m pytest -n $(shell expr 2 \* $$(nproc)) --dist worksteal
 
 run: .venv/ready
 	@$(BIN)/traindeck
 
 test: .venv/ready
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(PYTEST)
 
 quick: .venv/ready
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not tmux"
+	@$(PYTEST) -m "not tmux"
 
 # What is not a test: style, types, and which module may import which.
 check: .venv/ready

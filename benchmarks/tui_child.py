@@ -1,4 +1,8 @@
-"""What `benchmarks.tui` runs in a terminal: JOBS [CHANGES_A_SECOND]."""
+"""What `benchmarks.tui` runs in a terminal: JOBS [CHANGES_A_SECOND]. Starts as `traindeck` does."""
+
+import gc
+
+gc.disable()  # as tui.cli.main does
 
 import asyncio
 import itertools
@@ -56,5 +60,7 @@ class Many(ScriptedBackend):
 
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.enable()
     backend = Many(*map(int, sys.argv[1:]))
     TraindeckApp(Contexts([Way(backend)], Path("chosen")), context="scripted").run()

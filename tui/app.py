@@ -31,6 +31,10 @@ from tui.widgets.footer import place_of
 _HERE = Path(__file__).parent
 
 
+_BASE = 2
+"""Screens that always lie on the stack: Textual's own empty one, and a `MainScreen`."""
+
+
 class TraindeckApp(App[int]):
     """One context at a time, on a `MainScreen`; everything else lies on top of that."""
 
@@ -41,7 +45,6 @@ class TraindeckApp(App[int]):
     ]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.APP)]
     TITLE = "traindeck"
-    DEFAULT_MODE = "first context"
 
     def __init__(
         self,
@@ -67,7 +70,6 @@ class TraindeckApp(App[int]):
         """What to say on the plain terminal after the end."""
         self._wall = Wall()
         self._ways_out = contextlib.ExitStack()
-        self.add_mode(self.DEFAULT_MODE, partial(MainScreen, context))
         self._begin_with_own_theme()
 
     def _begin_with_own_theme(self) -> None:
@@ -86,6 +88,7 @@ class TraindeckApp(App[int]):
         self.set_keymap(dict(self.keys))
         if not self.is_headless:
             self._ways_out = ways_out.watch(lambda code: self.exit(return_code=code))
+        self.push_screen(MainScreen(self.context))
 
     def on_unmount(self) -> None:
         self._ways_out.close()
@@ -152,15 +155,23 @@ class TraindeckApp(App[int]):
         found = [(info.name, info.hidden or info.about, not info.hidden) for info in self.contexts.names()]
         self.push_screen(ContextsScreen(found, self.context), self._switch_context)
 
-    async def _switch_context(self, name: str | None) -> None:
+    def _switch_context(self, name: str | None) -> None:
         if name and name != self.context:
             with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
                 self.contexts.choose(name)
             self.context = name
-            old, new = self.current_mode, f"context {name}"
-            self.add_mode(new, partial(MainScreen, name))
-            await self.switch_mode(new)
-            await self.remove_mode(old)
+            self.call_later(self._show_context)  # the list of contexts is still on its way out
+
+    async def _show_context(self) -> None:
+        while len(self.screen_stack) > _BASE:
+            await self.pop_screen()
+        await self.switch_screen(MainScreen(self.context))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Another context would throw away what was typed into a form."""
+        if action == "context" and place_of(self.screen) in (Where.FORM, Where.PLAN):
+            return False
+        return super().check_action(action, parameters)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette offers: the actions that have a key now, and the themes."""

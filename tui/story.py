@@ -38,11 +38,14 @@ def how_ended(attempt: Attempt) -> str:
 
 def timeline(job: Job, events: Sequence[Event]) -> list[Moment]:
     """All that is known to have happened, oldest first: what the job tells, and what its context adds."""
-    times = ((job.created, "asked for"), (job.queued, "queued"), (job.finished, f"ended: {job.state}"))
-    moments = [Moment(time, words) for time, words in times if time]
+    moments = [Moment(job.created, "asked for")]
+    if job.queued:
+        moments.append(Moment(job.queued, "queued"))
     for attempt in job.attempts:
         moments += _attempt(attempt)
     moments += [Moment(event.time, _event(event), event.warning) for event in events]
+    if job.finished:
+        moments.append(Moment(job.finished, f"ended: {job.state}"))
     return sorted(moments, key=lambda moment: moment.time)
 
 

@@ -80,6 +80,6 @@ async def deck(
     async with app.run_test(headless=False, size=size, notifications=True) as pilot:
         running = Deck(app, pilot, backend)
         if isinstance(backend, ScriptedBackend) and backend.hold_list.is_set():
-            await running.until(lambda: app.screen_stack[0].store.synced)
+            await running.until(lambda: len(app.screen_stack) > 1 and app.screen_stack[1].store.synced)
             await running.quiet()
         yield running

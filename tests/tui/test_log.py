@@ -394,7 +394,7 @@ async def test_a_stream_is_closed_when_the_screen_is_left(tmp_path):
     async with deck(Watched([make_job("bert-ft")]), tmp_path=tmp_path) as running:
         await running.until("hello")
         await running.press("l")
-        await running.until(lambda: len(running.app.screen_stack) == 2)
+        await running.until(lambda: len(running.app.screen_stack) == 3)
         await running.until("hello")
         await running.press("escape")
         await running.until(lambda: bool(closed))

@@ -48,7 +48,7 @@ def called(running: Deck, method: str) -> list[object]:
 
 
 def pointed(running: Deck) -> str:
-    job = running.app.screen_stack[0].query_one(JobList).job
+    job = running.app.screen_stack[1].query_one(JobList).job
     return job.name if job else ""
 
 
@@ -243,7 +243,7 @@ async def test_read_only_has_no_acting_keys(tmp_path: Path):
         assert "new" not in footer
         await running.press("x", "d", "n", "r", "u")
         await running.quiet()
-        assert len(running.app.screen_stack) == 1
+        assert len(running.app.screen_stack) == 2
         await running.press("question_mark")
         await running.until("Everything about the job")
         assert "Stop the job" not in running.shown

@@ -112,9 +112,8 @@ class FormScreen(Guarded, Screen[Job | None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self._load_offers()
-        self._load_capacity()
-        self.call_after_refresh(self._review)
+        for ask in (self._load_offers, self._load_capacity, self._review):
+            self.call_after_refresh(ask)
 
     def _status(self, words: str) -> None:
         self.query_one("#status", Static).update(Content(clean(words, 60)))

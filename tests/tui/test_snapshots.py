@@ -1,0 +1,105 @@
+"""Few pictures: the screens that people look at all day, at the design size and at a wider one."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from backend_client.contexts import Contexts
+from backend_client.models import Job, JobState, Progress
+from tests.scripted import ScriptedBackend, Way, attempt, make_job
+from tests.tui.form_app import refusing
+from tui.app import TraindeckApp
+
+SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+THEN = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def one_place_and_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name in ("STATE", "CONFIG", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def jobs(born: datetime) -> list[Job]:
+    figures = Progress(step=3118, total=10_000, rate=1.9, seconds_left=3840, loss=0.4124)
+    bert = make_job("bert-ft", created=born, started=born, owner="ada", gpus=1, progress=figures)
+    waits = "waits for 4 GPUs; bert-ft holds 1"
+    llama = make_job("llama-sft", JobState.QUEUED, created=born, owner="ada", gpus=4, reason=waits)
+    missed = "exit 1: No such file: data.csv"
+    ends = {"started": born, "finished": born + timedelta(seconds=70)}
+    last = attempt(**ends, exit_code=1, reason=missed)
+    probe = make_job(
+        "probe", JobState.FAILED, created=born, owner="ada", reason=missed, attempts=(last,), **ends
+    )
+    return [bert, llama, probe]
+
+
+def app_of(tmp_path: Path, born: datetime) -> TraindeckApp:
+    backend = refusing(ScriptedBackend(jobs(born)))
+    lines = [
+        f"step {n}/10000 loss {0.42 - n / 1e5:.4f} lr 3.0e-05 1.9 it/s".encode() for n in range(3060, 3119)
+    ]
+    warning = b"\x1b[33mWARNING\x1b[0m gradient norm 11.2 was clipped to 1.0"
+    backend.logs_of["uid-bert-ft"] = [*lines[:50], warning, *lines[50:]]
+    return TraindeckApp(Contexts([Way(backend)], tmp_path / "chosen"), context="scripted")
+
+
+def press(*keys: str, wait: str):
+    """Go to bert-ft, press the keys, and wait for lines of words on the screen."""
+
+    async def run_before(pilot: Pilot[int]) -> None:
+        await shown(pilot, "bert-ft")
+        while "> bert-ft" not in text(pilot):
+            await pilot.press("down")
+            await pilot.pause()
+        await shown(pilot, "3118/10000")
+        await pilot.press(*keys)
+        for words in wait.splitlines():
+            await shown(pilot, words)
+        await pilot.pause(0.4)
+
+    return run_before
+
+
+def text(pilot: Pilot[int]) -> str:
+    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+
+
+async def shown(pilot: Pilot[int], words: str) -> None:
+    end = time.monotonic() + 10
+    while words not in text(pilot):
+        assert time.monotonic() < end, f"{words}\n{text(pilot)}"
+        await pilot.pause(0.02)
+
+
+@SIZES
+def test_list_with_its_log(snap_compare, tmp_path: Path, size: tuple[int, int]):
+    app = app_of(tmp_path, datetime.now(UTC) - timedelta(minutes=12, seconds=20))
+    assert snap_compare(app, terminal_size=size, run_before=press(wait="following"))
+
+
+@SIZES
+def test_log_full_screen(snap_compare, tmp_path: Path, size: tuple[int, int]):
+    app = app_of(tmp_path, THEN)
+    assert snap_compare(app, terminal_size=size, run_before=press("l", wait="wrap\n3118/10000"))
+
+
+@SIZES
+def test_detail_of_a_failed_job(snap_compare, tmp_path: Path, size: tuple[int, int]):
+    app = app_of(tmp_path, THEN)
+    assert snap_compare(app, terminal_size=size, run_before=press("home", "enter", wait="Attempts"))
+
+
+@SIZES
+def test_form_with_an_error(snap_compare, tmp_path: Path, size: tuple[int, int]):
+    keys = ("n", *"Bert", "underscore", *"FT", "tab", "tab", "tab", *"two")
+    app = app_of(tmp_path, THEN)
+    assert snap_compare(app, terminal_size=size, run_before=press(*keys, wait="whole number\n4 of 4 free"))
