@@ -12,8 +12,10 @@ from tui.settings.model import Settings
 
 SITE_FILE = Path("/etc/traindeck/config.toml")
 PREFIX = "TRAINDECK_"
-NOT_SETTINGS = frozenset({"TRAINDECK_CONTEXT", "TRAINDECK_JOB"})
-"""Variables of ours that are no settings: the chosen context, and the mark on a local job's processes."""
+NOT_SETTINGS = frozenset(f"{PREFIX}{name}" for name in ("CONTEXT", "JOB", "TEST_KUBECONFIG", "CLUSTER_BIN"))
+"""Variables of ours that are no settings: the chosen context, the mark on a local job's processes, and where
+the tests find a cluster.
+"""
 
 
 class Loaded(Struct, frozen=True):
