@@ -1,10 +1,7 @@
-"""What `benchmarks.tui` runs in a terminal: JOBS [CHANGES_A_SECOND]. Starts as `traindeck` does."""
-
-import gc
-
-gc.disable()  # as tui.cli.main does
+"""What `benchmarks.tui` runs in a terminal: JOBS [CHANGES_A_SECOND]."""
 
 import asyncio
+import gc
 import itertools
 import signal
 import sys
@@ -59,7 +56,8 @@ class Many(ScriptedBackend):
             self.change(uid, progress=Progress(step=number, total=10**6, loss=1 / (1 + number)), reason="")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Go on as `traindeck` does when all is imported."""
     gc.freeze()
     gc.enable()
     backend = Many(*map(int, sys.argv[1:]))
