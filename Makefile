@@ -12,7 +12,7 @@ test: .venv/ready
 	@$(PYTEST)
 
 quick: .venv/ready
-	@$(PYTEST) -m "not tmux"
+	@$(PYTEST) -m "not (tmux or api or controllers or node)"
 
 # What is not a test: style, types, and which module may import which.
 check: .venv/ready

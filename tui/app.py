@@ -188,26 +188,10 @@ class TraindeckApp(App[int]):
         yield SystemCommand("theme", "Choose other colours.", self.action_change_theme)
 
 
-def run(
-    contexts: Contexts,
-    *,
-    context: str,
-    namespace: str,
-    all_namespaces: bool,
-    read_only: bool,
-    settings: Settings,
-) -> int:
+def run(app: TraindeckApp) -> int:
     """Show the program until a person leaves it; the process's exit code."""
     if over_ssh():
         os.environ.setdefault("ESCDELAY", "250")
-    app = TraindeckApp(
-        contexts,
-        context=context,
-        namespace=namespace,
-        all_namespaces=all_namespaces,
-        read_only=read_only,
-        settings=settings,
-    )
     app.run()
     if app.last_words:
         sys.stderr.write(app.last_words + "\n")

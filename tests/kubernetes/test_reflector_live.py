@@ -21,7 +21,7 @@ from tests.kubernetes import controlplane
 from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.controlplane import ControlPlane, running
 
-pytestmark = pytest.mark.api
+pytestmark = [pytest.mark.api, pytest.mark.timeout(240)]
 
 
 class Follower:
@@ -50,7 +50,7 @@ class Follower:
                 self._moved.notify_all()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(60), self._moved:
+        async with asyncio.timeout(120), self._moved:
             await self._moved.wait_for(holds)
 
     async def make(self, *names: str) -> None:

@@ -13,7 +13,6 @@ from backend_client.contexts import Contexts
 from tests.scripted import ScriptedBackend, Way, make_jobs
 from tests.tui.test_hostile import EVERYTHING
 from tui import app as program
-from tui.settings.model import Settings
 
 TEXT = EVERYTHING[:800]
 
@@ -60,9 +59,8 @@ def main(what: str, jobs: int = 3) -> int:
         app.call_later(lambda: app.push_screen(Careless()))
         app.run()
         return app.return_code or 0
-    if what == "defect":
-        program.TraindeckApp = Faulty
-    return program.run(contexts, context="scripted", namespace="", read_only=False, settings=Settings())
+    kind = Faulty if what == "defect" else program.TraindeckApp
+    return program.run(kind(contexts, context="scripted"))
 
 
 if __name__ == "__main__":

@@ -110,11 +110,11 @@ def _screen(contexts: Contexts, args: argparse.Namespace, settings: Settings, *,
     if "SSH_CONNECTION" in os.environ:  # read by Textual while it is imported
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
-    from tui.app import run as run_app  # noqa: PLC0415  the verbs do not need Textual
+    from tui import app as program  # noqa: PLC0415  the verbs do not need Textual
 
     gc.freeze()
     gc.enable()
-    return run_app(
+    app = program.TraindeckApp(
         contexts,
         context=context,
         namespace=args.namespace,
@@ -122,3 +122,4 @@ def _screen(contexts: Contexts, args: argparse.Namespace, settings: Settings, *,
         read_only=read_only,
         settings=settings,
     )
+    return program.run(app)
