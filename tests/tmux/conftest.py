@@ -1,5 +1,6 @@
 """A terminal with the real program in it, over a state of its own."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -14,25 +15,25 @@ from tests.tmux.terminal import Terminal
 PROGRAM = str(Path(sys.executable).with_name("traindeck"))
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """`traindeck` at 80x24 with no job, no settings and two GPU slots; the jobs that it leaves are ended."""
+@contextlib.contextmanager
+def program(folder: Path, **more: str) -> Iterator[Terminal]:
+    """`traindeck` at 80x24 with no settings and a state of its own, in a given environment."""
     if not shutil.which("tmux"):
         pytest.skip("no tmux here: install it (Debian, Ubuntu: apt install tmux)")
-    folders = {f"XDG_{name}_HOME": str(tmp_path / name.lower()) for name in ("STATE", "CONFIG", "CACHE")}
-    env = {
-        **folders,
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "LANG": "C.UTF-8",
-        "TERM": "screen-256color",
-        "TRAINDECK_LOCAL__GPUS": "2",
-    }
+    folders = {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("STATE", "CONFIG", "CACHE")}
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "TERM": "screen-256color"}
     with (
         tempfile.TemporaryDirectory(prefix="deck-") as short,  # a socket's path is at most 108 bytes long
-        Terminal(Path(short) / "tmux", [PROGRAM], env, (80, 24)) as pane,
+        Terminal(Path(short) / "tmux", [PROGRAM], {**env, **folders, **more}, (80, 24)) as pane,
     ):
         yield pane
-    names = pane.run(PROGRAM, "jobs", "-o", "name").split()
-    if names:
-        pane.run(PROGRAM, "delete", "--yes", *names)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """Over this machine, with two GPU slots and no job; the jobs that it leaves are ended."""
+    with program(tmp_path, TRAINDECK_LOCAL__GPUS="2") as pane:
+        yield pane
+        names = pane.run(PROGRAM, "jobs", "-o", "name").split()
+        if names:
+            pane.run(PROGRAM, "delete", "--yes", *names)

@@ -80,10 +80,6 @@ class LineInput(Input):
 class Choice(Widget, can_focus=True):
     """One of a few, all of them in sight: left, right and space change it."""
 
-    BINDINGS = [  # noqa: RUF012
-        Binding("right,space", "step(1)", show=False),
-        Binding("left", "step(-1)", show=False),
-    ]
     value: reactive[str] = reactive("", init=False)
 
     class Changed(Message):
@@ -109,8 +105,14 @@ class Choice(Widget, can_focus=True):
         """Say so."""
         self.post_message(self.Changed())
 
-    def action_step(self, by: int) -> None:
-        """The next one, or the one before."""
+    def on_key(self, event: events.Key) -> None:
+        """Keys, not bindings: in a burst those go to whatever has the focus by then."""
+        by = {"right": 1, "space": 1, "left": -1}.get(event.key)
+        if by:
+            event.stop()
+            self._step(by)
+
+    def _step(self, by: int) -> None:
         values = list(self.choices)
         self.value = values[(values.index(self.value) + by) % len(values)]
 
