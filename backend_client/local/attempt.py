@@ -20,6 +20,8 @@ _READ = 256 * 1024
 _PIPE_SIZE, _F_SETPIPE_SZ = 1024 * 1024, 1031
 _TAIL = 4096
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?|[\x00-\x1f\x7f-\x9f]")
+_ERRNO = re.compile(r"^\w+: \[Errno \d+\] ")
+"""What Python writes before the words of an OSError."""
 
 
 class Attempt:
@@ -222,7 +224,7 @@ def _signal_name(number: int) -> str:
 def _last_line(tail: bytes) -> str:
     """The last line that says something, cleaned and cut: why it failed, as a rule."""
     for raw in reversed(re.split(r"[\r\n]+", tail.decode(errors="replace"))):
-        line = _ESCAPES.sub("", raw).strip()
+        line = _ERRNO.sub("", _ESCAPES.sub("", raw).strip())
         if line:
             return line if len(line) <= 200 else line[:199] + "\u2026"
     return ""

@@ -398,3 +398,21 @@ async def test_a_stream_is_closed_when_the_screen_is_left(tmp_path):
         await running.until("hello")
         await running.press("escape")
         await running.until(lambda: bool(closed))
+
+
+async def test_a_second_rank_brings_the_ranks_to_every_line(tmp_path):
+    second = asyncio.Event()
+
+    class Two(ScriptedBackend):
+        async def logs(self, query, *, after=""):
+            yield [Opened(SOURCE), Lines(source=SOURCE, lines=[b"one"], times=[1])]
+            await second.wait()
+            yield [Lines(source=LogSource(1, rank=1), lines=[b"two"], times=[2])]
+            await asyncio.Event().wait()
+
+    async with deck(Two([make_job("bert-ft")]), tmp_path=tmp_path) as running:
+        await running.press("l")
+        await running.until("one")
+        second.set()
+        await running.until("  1 two")
+        assert "  0 one" in running.shown

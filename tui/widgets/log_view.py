@@ -69,6 +69,7 @@ class LogView(Widget, can_focus=True):
         self._flushed = 0.0
         self._timer: Timer | None = None
         self._drawn: dict[Row, Strip] = {}
+        self._shape: Shape | None = None
         self._strips: list[Strip] = []
         self._theme: Styles | None = None
 
@@ -153,6 +154,9 @@ class LogView(Widget, can_focus=True):
 
     def _arrange(self, changed: int) -> None:
         """Settle what is where; lines from `changed` on are other ones. Repaint rows that look different."""
+        if self._shape != self.shape:  # the first line of a second rank brings the column of ranks
+            self._shape = self.shape
+            self._drawn.clear()
         self._rows = self._in_sight()
         if self._rows:
             self._place = self._rows[0]
