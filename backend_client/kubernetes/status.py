@@ -144,10 +144,18 @@ def next_try(
     if state is not JobState.FAILED or not isinstance(anchor, KubeJob) or condition_true(anchor, "Failed"):
         return None
     failures = sum(stage(pod) == JobState.FAILED for pod in pods)
+    burnt = sum(stage(pod) == JobState.FAILED and not _disrupted(pod) for pod in pods)
     ended = max((a.finished for a in found if a.finished), default=None)
-    if ended is None or anchor.status.failed > anchor.spec.backoff_limit:
+    # The Job's own count comes after its pods' ends.
+    if ended is None or max(anchor.status.failed, burnt) > anchor.spec.backoff_limit:
         return None
     return ended + timedelta(seconds=min(_FIRST_RETRY * 2 ** min(failures - 1, 10), _LAST_RETRY))
+
+
+def _disrupted(pod: Pod) -> bool:
+    """Preempted, drained, evicted: the Job's policy counts no failure."""
+    found = condition(pod.status.conditions, "DisruptionTarget")
+    return found is not None and found.true
 
 
 def condition_true(job: KubeJob, kind: str) -> bool:

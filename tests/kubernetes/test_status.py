@@ -74,6 +74,15 @@ def test_a_job_between_tries_says_when_the_next_is() -> None:
     assert not job.ended
 
 
+def test_no_try_is_promised_that_the_job_has_not_left() -> None:
+    seen = load("job-between-tries")
+    seen.anchor["spec"]["backoffLimit"] = 0
+    seen.anchor["status"].pop("failed")  # the Job counts later than its pod ends
+    assert seen.job().ended
+    seen.pods[0]["status"]["conditions"].append({"type": "DisruptionTarget", "status": "True"})
+    assert not seen.job().ended  # preempted: burns none
+
+
 def test_ranks_are_told_apart() -> None:
     job = load("real-ranks").job()
     assert [(a.number, a.rank, a.exit_code) for a in job.attempts] == [(1, 0, 0), (1, 1, 0)]
