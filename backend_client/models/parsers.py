@@ -219,6 +219,19 @@ def _items(raw: object) -> list[object]:
     return [raw]
 
 
+def _parts(raw: object, kind: type[Port | Volume], what: str) -> dict[str, Any] | None:
+    """The named parts of a port or volume; None where it was written as one word."""
+    if isinstance(raw, kind):
+        raw = msgspec.to_builtins(raw)
+    if not isinstance(raw, Mapping):
+        return None
+    known = kind.__struct_fields__
+    unknown = next((key for key in raw if key not in known), None)
+    if unknown is not None:
+        raise ValueError(f"{unknown}: {what} has {', '.join(known)}")
+    return dict(raw)
+
+
 def _port_number(number: object, what: str = "a port") -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
         raise ValueError(f"{number}: {what} is a number from 1 to 65535")
@@ -226,15 +239,8 @@ def _port_number(number: object, what: str = "a port") -> int:
 
 
 def _port(raw: object) -> Port:
-    if isinstance(raw, Port):
-        raw = msgspec.to_builtins(raw)
-    if isinstance(raw, Mapping):
-        known = Port.__struct_fields__
-        unknown = next((key for key in raw if key not in known), None)
-        if unknown is not None:
-            raise ValueError(f"{unknown}: a port has {', '.join(known)}")
-        parts: dict[str, Any] = dict(raw)
-    else:
+    parts = _parts(raw, Port, "a port")
+    if parts is None:
         match = _PORT.fullmatch(str(raw))
         if isinstance(raw, bool) or not match:
             raise ValueError(f"{raw}: write 8080, or NAME=NUMBER:TARGET/PROTOCOL: http=80:8080/TCP")
@@ -266,15 +272,10 @@ def _ports(raw: object) -> tuple[Port, ...]:
 
 
 def _volume(raw: object) -> Volume:
-    if isinstance(raw, Volume):
-        raw = msgspec.to_builtins(raw)
-    if isinstance(raw, Mapping):
-        known = Volume.__struct_fields__
-        unknown = next((key for key in raw if key not in known), None)
-        if unknown is not None:
-            raise ValueError(f"{unknown}: a volume has {', '.join(known)}")
-        claim, host_path = _subdomain(raw.get("claim", "")), _text(raw.get("host_path", ""))
-        path, read_only = _text(raw.get("path", "")), raw.get("read_only", False)
+    parts = _parts(raw, Volume, "a volume")
+    if parts is not None:
+        claim, host_path = _subdomain(parts.get("claim", "")), _text(parts.get("host_path", ""))
+        path, read_only = _text(parts.get("path", "")), parts.get("read_only", False)
     else:
         source, path, *rest = [*_text(raw).split(":"), ""][:4]
         if rest not in ([], [""], ["ro"], ["rw"], ["ro", ""], ["rw", ""]) or not source:
