@@ -94,13 +94,15 @@ def state_of(anchor: Anchor, pods: Sequence[Pod], around: Around) -> JobState:
 
 def _of_job(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
     true = {found.type for found in job.status.conditions if found.true}
-    for kind, state in (("Complete", JobState.SUCCEEDED), ("Failed", JobState.FAILED)):
-        if kind in true:
-            return state
-    if true & {"FailureTarget", "SuccessCriteriaMet"}:
-        return JobState.STOPPING
+    if "Complete" in true:
+        return JobState.SUCCEEDED
+    # Before its failures: pods that end because a person stopped the Job may count as such.
     if names.STOPPED in job.metadata.annotations and (job.spec.suspend or not job.spec.parallelism):
         return _stopped(pods)
+    if "Failed" in true:
+        return JobState.FAILED
+    if true & {"FailureTarget", "SuccessCriteriaMet"}:
+        return JobState.STOPPING
     if not job.spec.suspend:
         return None
     return JobState.QUEUED if names.QUEUE in job.metadata.labels else _stopped(pods)

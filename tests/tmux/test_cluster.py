@@ -18,7 +18,8 @@ GIVEN = "TRAINDECK_TEST_KUBECONFIG"
 PARTS = {"deployments": "apps/v1", "services": "v1", "ingresses": "networking.k8s.io/v1"}
 SERVER = "sh -c 'i=0; while sleep 0.2; do i=$((i+1)); echo request $i; done'"
 RANKS = (
-    "sh -c 'echo I am rank $NODE_RANK; if [ $NODE_RANK = 0 ]; then echo hello | nc -l -p $MASTER_PORT;"
+    "sh -c 'echo I am rank $NODE_RANK; exec 2>/dev/null;"
+    " if [ $NODE_RANK = 0 ]; then echo hello | nc -l -p $MASTER_PORT;"
     " else until nc $MASTER_ADDR $MASTER_PORT </dev/null; do sleep 0.3; done; fi; echo found it; sleep 99'"
 )
 
