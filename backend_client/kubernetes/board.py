@@ -178,7 +178,7 @@ class Board:
 
 
 def _made(job: KubeJob) -> int:
-    return job.status.active + job.status.succeeded + job.status.failed
+    return job.status.active + job.status.terminating + job.status.succeeded + job.status.failed
 
 
 def _place(anchor: KubeJob | Deployment) -> Place:

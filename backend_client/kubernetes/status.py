@@ -98,7 +98,9 @@ def _of_job(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
         return JobState.SUCCEEDED
     # Before its failures: pods that end because a person stopped the Job may count as such.
     if names.STOPPED in job.metadata.annotations and (job.spec.suspend or not job.spec.parallelism):
-        return _stopped(pods)
+        # A list of jobs may be there before the list of their pods: the Job's own count is asked too.
+        going = job.status.active or job.status.terminating
+        return JobState.STOPPING if going else _stopped(pods)
     if "Failed" in true:
         return JobState.FAILED
     if true & {"FailureTarget", "SuccessCriteriaMet"}:
