@@ -1,0 +1,62 @@
+"""What was: the jobs that a server remembers, also those that are deleted. Where a context has HISTORY."""
+
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from backend_client.models.state import JobState
+
+
+class Past(Struct, frozen=True, kw_only=True):
+    """One remembered job, whether it still is or not. Times are aware UTC."""
+
+    name: str
+    uid: str = ""
+    """Empty where the job never came to be."""
+    owner: str = ""
+    cluster: str = ""
+    namespace: str = ""
+    kind: str = "job"
+    state: JobState
+    """The last one known."""
+    reason: str = ""
+    gpus: int = 0
+    """GPUs in all, of every node and replica."""
+    created: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+    deleted: datetime | None = None
+    gpu_seconds: float = 0.0
+    exit_code: int | None = None
+
+
+class PastQuery(Struct, frozen=True, kw_only=True):
+    """Which of them. Everything given must hold."""
+
+    text: str = ""
+    """Stands in the name, the command or the reason, in any case of its letters."""
+    user: str = ""
+    """Jobs of this user; empty: of everyone whose jobs the caller may see."""
+    states: frozenset[JobState] = frozenset()
+    since: datetime | None = None
+    """Made at this moment or later."""
+    until: datetime | None = None
+    """Made before this moment."""
+
+
+class PastPage(Struct, frozen=True):
+    """A part of the history."""
+
+    items: tuple[Past, ...]
+    next: str = ""
+    """Cursor of the next page; empty at the end."""
+
+
+@runtime_checkable
+class HasHistory(Protocol):
+    """A backend that has `Feature.HISTORY`."""
+
+    async def history(self, query: PastQuery, *, after: str = "") -> PastPage:
+        """Newest first. `after` is the `next` of the page before."""
+        ...
