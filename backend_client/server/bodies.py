@@ -1,0 +1,125 @@
+"""What a request asks and an answer says, beside the streams: problems, the body of a create, rules.
+
+Both server and client import this, so both mean the same.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from backend_client import errors
+from backend_client.errors import BackendError, Invalid
+from backend_client.models import Event, JobSpec
+from backend_client.models.fields import DEFAULTS, NAMES
+from backend_client.models.secret import Secret
+from backend_client.protocol import Feature, FieldRule, LinkState
+
+PROBLEM = "application/problem+json"
+STATUS: Mapping[type[BackendError], int] = {
+    errors.Refused: 400,
+    errors.LoginNeeded: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Invalid: 422,
+    errors.Unreachable: 503,
+}
+"""The HTTP status of each error."""
+_KINDS = {kind.__name__: kind for kind in STATUS}
+_BY_STATUS = {status: kind for kind, status in STATUS.items()}
+_LONGEST = 2000
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """RFC 9457 problem+json of a `BackendError`."""
+
+    type: str = "about:blank"
+    title: str = ""
+    status: int = 500
+    detail: str = ""
+    """The hint: what to do next."""
+    kind: str = ""
+    """The error's class."""
+    fields: dict[str, str] = {}
+    request_id: str = ""
+
+
+class ClusterInfo(Struct, frozen=True, kw_only=True):
+    """One cluster of GET /api/clusters: how it is, and what it makes of features and fields."""
+
+    name: str
+    state: LinkState = LinkState.LIVE
+    since: datetime | None = None
+    why: str = ""
+    features: tuple[Feature, ...] = ()
+    lacks: dict[Feature, str] = {}
+    fields: dict[str, FieldRule] = {}
+
+
+class Clusters(Struct, frozen=True):
+    """The answer of GET /api/clusters."""
+
+    items: tuple[ClusterInfo, ...]
+
+
+class Events(Struct, frozen=True):
+    """The answer of GET /api/jobs/{name}/events, oldest first."""
+
+    items: tuple[Event, ...]
+
+
+class Me(Struct, frozen=True):
+    """The answer of GET /api/auth/me, as far as the Protocol needs it."""
+
+    user: str
+    role: str = ""
+
+
+def problem_of(error: BackendError, request_id: str = "") -> Problem:
+    """An error as it travels. `Unreachable.retry_after` travels as the header Retry-After."""
+    kind = next(kind for kind in type(error).__mro__ if kind in STATUS or kind is BackendError)
+    return Problem(
+        title=error.title,
+        status=STATUS.get(kind, 500),
+        detail=error.hint,
+        kind=kind.__name__,
+        fields=error.fields,
+        request_id=request_id,
+    )
+
+
+def error_of(problem: Problem, status: int, retry_after: float | None = None) -> BackendError:
+    """The error that a problem tells of; its kind decides, else the HTTP status."""
+    title = problem.title[:_LONGEST] or f"the server answers {status}"
+    hint = problem.detail[:_LONGEST]
+    kind = _KINDS.get(problem.kind) or _BY_STATUS.get(status)
+    if kind is Invalid:
+        return Invalid(problem.fields, title, hint)
+    if kind is errors.Unreachable or (kind is None and (status == 429 or status >= 500)):
+        return errors.Unreachable(title, hint, retry_after=retry_after)
+    return (kind or errors.Refused)(title, hint, fields=problem.fields)
+
+
+def create_body(spec: JobSpec, secrets: Mapping[str, Secret]) -> bytes:
+    """The body of POST /api/jobs and /api/plan: the fields that differ from their default, and the kind.
+
+    `secrets` is NAME -> value there; a name without a value has null, and the server says it is missing.
+    """
+    values = msgspec.to_builtins(spec)
+    body = {name: values[name] for name in NAMES if getattr(spec, name) != getattr(DEFAULTS, name)}
+    given = {name: secrets[name].reveal() if name in secrets else None for name in spec.secrets}
+    return msgspec.json.encode({**body, "kind": spec.kind} | ({"secrets": given} if given else {}))
+
+
+def split_secrets(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Secret]]:
+    """A create's body as what `parse_spec` takes, and the values of its secrets. Raises Invalid."""
+    given = body.get("secrets") or {}
+    if isinstance(given, str | list):
+        return dict(body), {}
+    if not isinstance(given, Mapping) or any(not isinstance(value, str | None) for value in given.values()):
+        raise Invalid({"secrets": "write NAME: value for each"})
+    values = {str(name): Secret(value) for name, value in given.items() if value is not None}
+    return {**body, "secrets": list(given)}, values
