@@ -1,0 +1,82 @@
+"""Which servers a person has accounts at, and as whom. Holds no token: `store` says where that is kept."""
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from backend_client.errors import Refused
+from backend_client.server import private
+from backend_client.server.address import host_of
+
+
+class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One user of one server: a context."""
+
+    name: str
+    """What the context is called: the server's host, or user@host where there is one of that name already."""
+    url: str
+    user: str = ""
+    """Empty for a server where nobody has logged in yet."""
+    ca: str = ""
+    """File with the certificates to trust (PEM); empty: those of the system."""
+    store: str = ""
+    """Kind of the store that has the token; empty: there is none."""
+
+    @property
+    def key(self) -> str:
+        """What the token is kept under."""
+        return f"{self.user}@{self.url}"
+
+
+class _File(Struct):
+    servers: list[Account] = []
+
+
+class Accounts:
+    """The accounts of one person, in `servers.json` of the configuration's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "servers.json"
+
+    def all(self) -> list[Account]:
+        """In the order of their first login. Raises Refused where the file cannot be trusted or read."""
+        return self._decoded(private.read(self.path, private.WRITERS))
+
+    def find(self, url: str, user: str) -> Account | None:
+        """The account of this user at this server."""
+        return next((one for one in self.all() if (one.url, one.user) == (url, user)), None)
+
+    def keep(self, account: Account) -> Account:
+        """Write an account down, in place of the one it was; gives it a name where it has none."""
+        kept = account
+
+        def change(content: bytes) -> bytes:
+            nonlocal kept
+            known = self._decoded(content)
+            kept = _named(account, known)
+            same = [at for at, one in enumerate(known) if one.key == kept.key]
+            known[slice(same[0], same[0] + 1) if same else slice(len(known), None)] = [kept]
+            return msgspec.json.format(msgspec.json.encode(_File(known)), indent=2) + b"\n"
+
+        private.update(self.path, change, private.WRITERS)
+        return kept
+
+    def _decoded(self, content: bytes) -> list[Account]:
+        if not content:
+            return []
+        try:
+            return msgspec.json.decode(content, type=_File).servers
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise Refused(
+                f"{self.path} is damaged.", "Take it away; then `traindeck login` again writes it anew."
+            ) from None
+
+
+def _named(account: Account, known: list[Account]) -> Account:
+    """With the name it has, else its server's host, else user@host: a name once given stays."""
+    old = next((one.name for one in known if one.key == account.key), "")
+    taken = {one.name for one in known}
+    host = host_of(account.url)
+    name = old or account.name or (host if host not in taken else f"{account.user}@{host}")
+    return msgspec.structs.replace(account, name=name)
