@@ -117,6 +117,8 @@ class JobRow(Base):
     deleted: Mapped[datetime | None]
     """Since when nothing of it is left in the cluster."""
     gpu_seconds: Mapped[float] = mapped_column(default=0.0)
+    counted: Mapped[datetime | None]
+    """Until when `gpu_seconds` has counted; None before anything was."""
     exit_code: Mapped[int | None]
 
 

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Self
 
+from backend_client.behind import Inspect, Made, Stamp
 from backend_client.errors import BackendError, Invalid, NotFound
 from backend_client.kubernetes import listing, logs, rights, rules
 from backend_client.kubernetes.board import Board
 from backend_client.kubernetes.counting import Count
+from backend_client.kubernetes.kubeconfig import Target
 from backend_client.kubernetes.opening import Opening
 from backend_client.kubernetes.pace import Backoff
 from backend_client.kubernetes.settings import Site
@@ -40,16 +44,33 @@ class KubernetesBackend:
     features: frozenset[Feature] = frozenset(Feature) - frozenset(rules.LACKS)
     fields = rules.FIELDS
 
-    def __init__(self, target_name: str, site: Site, *, namespace: str = "") -> None:
-        """`target_name`: the context in the kubeconfig; `namespace`: its own, where nobody names one."""
+    def __init__(
+        self, target_name: str, site: Site, *, namespace: str = "", target: Target | None = None
+    ) -> None:
+        """`target_name`: the context in the kubeconfig, or whatever `target` is called; `namespace`: its own,
+        where nobody names one.
+        """
         self.context = target_name
         self.namespace = namespace or "default"
         self._site = site
-        self._opening = Opening(target_name)
+        self._opening = Opening(target_name, target)
+        self._stamp: Stamp | None = None
+        self._inspect: Inspect = lambda _: None
         self._writes: Writer | None = None
         self._gpus = Count()
         self._listed: tuple[JobQuery, Sequence[Job]] | None = None
         """What the last first page was cut from."""
+
+    def stamped(self, stamp: Stamp, inspect: Inspect) -> Self:
+        """As `Behind` has it."""
+        mine = copy.copy(self)
+        mine._stamp, mine._inspect, mine._writes = stamp, inspect, None  # noqa: SLF001  our own copy
+        return mine
+
+    async def made(self, server: str) -> Mapping[str, Made]:
+        """As `Behind` has it."""
+        namespaces = await self._opening.namespaces([""])
+        return await listing.made(await self._opening.transport(), namespaces, server, self.context)
 
     async def whoami(self) -> Identity:
         transport = await self._opening.transport()
@@ -129,7 +150,14 @@ class KubernetesBackend:
     async def _writer(self) -> Writer:
         if self._writes is None:
             transport = await self._opening.transport()
-            self._writes = Writer(transport, self._site, self.context, self.namespace)
+            self._writes = Writer(
+                transport,
+                self._site,
+                self.context,
+                self.namespace,
+                stamp=self._stamp,
+                inspect=self._inspect,
+            )
         return self._writes
 
     async def _watching(self, wanted: Sequence[str]) -> Watching:

@@ -8,6 +8,7 @@ from backend_client.kubernetes.network import has_ingress, host, port_name, url,
 from backend_client.kubernetes.placement import Seen, matching, place
 from backend_client.kubernetes.pods import SHM, limits, ranks_name
 from backend_client.kubernetes.quantities import whole
+from backend_client.kubernetes.rules import FIELDS
 from backend_client.kubernetes.settings import Site
 from backend_client.models import JobSpec
 from backend_client.models.fields import across, set_fields
@@ -23,6 +24,8 @@ def errors(spec: JobSpec, site: Site, seen: Seen) -> dict[str, str]:
 
 
 def _wrong(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]:
+    if spec.cluster:
+        yield "cluster", FIELDS["cluster"].why
     yield from _texts(spec)
     yield from _name(spec)
     if not spec.image:

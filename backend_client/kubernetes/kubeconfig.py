@@ -82,8 +82,8 @@ def list_contexts() -> list[Context]:
     """Every context, in the order of the files; reads nothing else. Raises Refused on a broken file."""
     merged = _merge()
     found = [_context(name, entry, merged.current) for name, entry in merged.contexts.items()]
-    if not found and _runs_in_cluster():
-        return [Context(IN_CLUSTER, namespace=_in_cluster().namespace, current=True)]
+    if not found and runs_in_cluster():
+        return [Context(IN_CLUSTER, namespace=in_cluster().namespace, current=True)]
     return found
 
 
@@ -91,8 +91,8 @@ def load(name: str) -> Target:
     """The cluster and user of a context. Raises NotFound, or Refused with what is wrong in the kubeconfig."""
     merged = _merge()
     if name not in merged.contexts:
-        if name == IN_CLUSTER and _runs_in_cluster():
-            return _in_cluster()
+        if name == IN_CLUSTER and runs_in_cluster():
+            return in_cluster()
         raise NotFound(
             f"no context {name} in the kubeconfig", f"there are: {', '.join(merged.contexts) or 'none'}"
         )
@@ -244,11 +244,13 @@ def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(headers)
 
 
-def _runs_in_cluster() -> bool:
+def runs_in_cluster() -> bool:
+    """Whether there is a pod around us, with an account."""
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").exists()
 
 
-def _in_cluster() -> Target:
+def in_cluster() -> Target:
+    """The cluster that we are a pod of. Raises OSError, KeyError where we are none."""
     host = os.environ["KUBERNETES_SERVICE_HOST"]
     port = int(os.environ.get("KUBERNETES_SERVICE_PORT") or 443)
     return Target(

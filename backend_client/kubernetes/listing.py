@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from backend_client.behind import Made
 from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes import names
 from backend_client.kubernetes.attempts import EPOCH
@@ -25,7 +26,7 @@ from backend_client.kubernetes.kinds import (
     workloads,
 )
 from backend_client.kubernetes.objects import Part, Pod
-from backend_client.kubernetes.readback import Anchor
+from backend_client.kubernetes.readback import Anchor, kind_of
 from backend_client.kubernetes.reflector import LIST_SECONDS, PAGE
 from backend_client.kubernetes.surroundings import KubeEvent, Workload
 from backend_client.kubernetes.transport import Transport
@@ -122,6 +123,21 @@ async def anchor_by(transport: Transport, ref: JobRef) -> Anchor:
     if anchor is None or anchor.uid != ref.uid:
         raise NotFound(f"there is no job {ref} ({ref.uid})")
     return anchor
+
+
+async def made(transport: Transport, namespaces: Iterable[str], server: str, context: str) -> dict[str, Made]:
+    """The anchors that bear a server's id, by the key of their create. Raises a BackendError."""
+    label = f"{names.SERVER}={server}"
+    asked = [
+        every(transport, kind, place, labels=label) for place in namespaces for kind in (JOBS, DEPLOYMENTS)
+    ]
+    anchors: list[KubeJob | Deployment] = [anchor for page in await asyncio.gather(*asked) for anchor in page]
+    return {anchor.metadata.annotations.get(names.KEY, ""): _made(anchor, context) for anchor in anchors}
+
+
+def _made(anchor: KubeJob | Deployment, context: str) -> Made:
+    ref = JobRef(context, anchor.namespace, kind_of(anchor), anchor.name, anchor.uid)
+    return Made(ref, names.HELD in anchor.metadata.annotations)
 
 
 async def pods_of(transport: Transport, anchor: Anchor) -> tuple[Pod, ...]:

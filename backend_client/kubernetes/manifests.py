@@ -30,6 +30,7 @@ def objects(
     *,
     key: str = "",
     owner: str = "",
+    server: str = "",
     secrets: Mapping[str, Secret] | None = None,
 ) -> list[Manifest]:
     """All objects of a job as they run, the anchor first. Raises Refused, which names every wrong field.
@@ -41,7 +42,7 @@ def objects(
         sentences = "; ".join(f"{field}: {sentence}" for field, sentence in wrong.items())
         raise Refused(sentences, fields=wrong)
     marks = given({names.KEY: key, names.OWNER: owner, names.URL: network.url(spec, seen.namespace, site)})
-    anchor = _anchor(spec, template(spec, site, seen), marks)
+    anchor = _anchor(spec, template(spec, site, seen), marks, server)
     return [_at_home(manifest, spec, seen) for manifest in (anchor, *_parts(spec, site, seen, secrets))]
 
 
@@ -62,10 +63,10 @@ def _at_home(manifest: Manifest, spec: JobSpec, seen: Seen) -> Manifest:
     return {**manifest, "metadata": metadata | home}
 
 
-def _anchor(spec: JobSpec, pods: Manifest, marks: Mapping[str, str]) -> Manifest:
+def _anchor(spec: JobSpec, pods: Manifest, marks: Mapping[str, str], server: str) -> Manifest:
     metadata = {
         "name": spec.name,
-        "labels": spec.labels | given({names.QUEUE: spec.queue}),
+        "labels": spec.labels | given({names.QUEUE: spec.queue, names.SERVER: server}),
         "annotations": spec.annotations | {names.SPEC: spec_text(spec), **marks},
     }
     make = _deployment if spec.kind == "deployment" else _job

@@ -5,15 +5,18 @@ from collections.abc import Sequence
 
 from backend_client.kubernetes import kubeconfig
 from backend_client.kubernetes.kinds import PODS
+from backend_client.kubernetes.kubeconfig import Target
 from backend_client.kubernetes.rights import is_allowed, right
 from backend_client.kubernetes.transport import Transport
 
 
 class Opening:
-    """One context of the kubeconfig. Reads nothing and contacts nobody before it is asked."""
+    """One context, of the kubeconfig or given. Reads nothing and contacts nobody before it is asked."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, target: Target | None = None) -> None:
+        """`target`: where it leads, if no kubeconfig knows it."""
         self.name = name
+        self._target = target
         self._transport: Transport | None = None
         self._lock = asyncio.Lock()
 
@@ -22,7 +25,8 @@ class Opening:
         async with self._lock:
             if self._transport is None:
                 # In a thread: a home folder may be on a network.
-                self._transport = Transport(await asyncio.to_thread(kubeconfig.load, self.name))
+                target = self._target or await asyncio.to_thread(kubeconfig.load, self.name)
+                self._transport = Transport(target)
             return self._transport
 
     async def namespaces(self, wanted: Sequence[str]) -> list[str]:
@@ -44,6 +48,8 @@ class Opening:
         return allowed or [transport.target.namespace]
 
     def _named(self) -> list[str]:
+        if self._target:
+            return []
         contexts = kubeconfig.list_contexts()
         cluster = next((found.cluster for found in contexts if found.name == self.name), "")
         return [found.namespace or "default" for found in contexts if found.cluster == cluster]

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from backend_client.behind import Inspect
 from backend_client.errors import (
     BackendError,
     Conflict,
@@ -35,7 +36,15 @@ Said = tuple[list[Notice], list[Notice]]
 """(errors, warnings)."""
 
 
-async def plan(transport: Transport, spec: JobSpec, site: Site, context: str, namespace: str) -> Plan:
+async def plan(
+    transport: Transport,
+    spec: JobSpec,
+    site: Site,
+    context: str,
+    namespace: str,
+    *,
+    inspect: Inspect = lambda _: None,
+) -> Plan:
     """Nothing is made. Raises where the cluster does not answer or wants a login."""
     seen = await look(transport, namespace, spec)
     if not spec.name:
@@ -45,6 +54,11 @@ async def plan(transport: Transport, spec: JobSpec, site: Site, context: str, na
     if wrong:
         return Plan(name=spec.name, yaml="", place=place, errors=tuple(wrong))
     manifests = objects(spec, site, seen)
+    try:
+        inspect(manifests)
+    except Refused as error:
+        found = [Notice(*item) for item in error.fields.items()] or [Notice("", error.title)]
+        return Plan(name=spec.name, yaml=as_yaml(manifests), place=place, errors=tuple(found))
     errors, warnings = await _asked(transport, manifests, spec, site, seen)
     where = network.url(spec, namespace, site)
     return Plan(

@@ -4,9 +4,10 @@ from backend_client.models.fields import NAMES
 from backend_client.protocol import Feature, FieldRule, Use
 
 FIELDS: dict[str, FieldRule] = {
-    name: FieldRule(Use.REQUIRED if name == "image" else Use.OPTIONAL) for name in NAMES
+    **{name: FieldRule(Use.REQUIRED if name == "image" else Use.OPTIONAL) for name in NAMES},
+    "cluster": FieldRule(Use.REFUSED, "this context is one cluster; choose another context instead"),
 }
-"""A cluster honours all of them; what one cluster cannot (a GPU type it lacks) `plan` says."""
+"""A cluster honours all others; what one cluster cannot (a GPU type it lacks) `plan` says."""
 
 LACKS: dict[Feature, str] = {
     Feature.HISTORY: "a cluster forgets a job that is deleted; a traindeck server keeps the history",

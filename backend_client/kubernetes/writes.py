@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from backend_client.behind import Inspect, Stamp
 from backend_client.errors import Conflict, Invalid, Refused
 from backend_client.kubernetes import creation, manifests, names, planning, removal, rights
 from backend_client.kubernetes.anchors import find_mine, job, typed
@@ -29,18 +30,32 @@ _RACES = 20
 class Writer:
     """One caller's writes to one cluster. Every method may raise a BackendError."""
 
-    def __init__(self, transport: Transport, site: Site, context: str, namespace: str) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        site: Site,
+        context: str,
+        namespace: str,
+        *,
+        stamp: Stamp | None = None,
+        inspect: Inspect = lambda _: None,
+    ) -> None:
         self._transport = transport
         self._hands = Hands(transport)
         self._site = site
         self._context = context
         self._namespace = namespace
         """Where jobs go whose spec does not say."""
-        self._user: str | None = None
+        self._server = stamp.server if stamp else ""
+        self._user = stamp.owner if stamp else None
+        self._inspect = inspect
 
     async def plan(self, spec: JobSpec) -> Plan:
         """What `create` would do."""
-        return await planning.plan(self._transport, spec, self._site, self._context, self._home(spec))
+        home = self._home(spec)
+        return await planning.plan(
+            self._transport, spec, self._site, self._context, home, inspect=self._inspect
+        )
 
     async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
         """Make it, or nothing. The same key gives the same job; a given name that is taken is a Conflict."""
@@ -102,7 +117,10 @@ class Writer:
         home = self._home(spec)
         seen = await look(self._transport, home, spec)
         owner = await self._owner()
-        made = manifests.objects(spec, self._site, seen, key=key, owner=owner, secrets=secrets)
+        made = manifests.objects(
+            spec, self._site, seen, key=key, owner=owner, server=self._server, secrets=secrets
+        )
+        self._inspect(made)
         if await called(self._hands, home, spec.name, ["deployment" if spec.kind == "job" else "job"]):
             raise taken(spec.name)
         try:
@@ -124,7 +142,7 @@ class Writer:
         return await job(self._transport, anchor, self._context, self._site)
 
     async def _owner(self) -> str:
-        """Who the cluster says that we are; "" where it does not say."""
+        """Who asks: as the stamp says, else as the cluster knows us; "" where it does not say."""
         if self._user is None:
             self._user = await rights.user(self._transport)
         return self._user

@@ -1,14 +1,16 @@
 """The context `local`: this machine. What a bare machine starts with."""
 
 import asyncio
+import copy
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
+from backend_client.behind import Inspect, Made, Stamp
 from backend_client.errors import Forbidden, NotFound, Refused
 from backend_client.local import devices, plan, rules, slots
 from backend_client.local.logs import read_logs
@@ -74,7 +76,18 @@ class LocalBackend:
             raise _words(error) from None
         self.host = path.name
         self._gpus, self._grace, self._log_cap = gpus, grace, log_cap
+        self._stamp: Stamp | None = None
         self._probe = devices.nvml_probe() if probe is None else tuple(probe)
+
+    def stamped(self, stamp: Stamp, inspect: Inspect) -> Self:  # noqa: ARG002  processes have no objects
+        """As `Behind` has it."""
+        mine = copy.copy(self)
+        mine._stamp = stamp  # noqa: SLF001  our own copy
+        return mine
+
+    async def made(self, server: str) -> Mapping[str, Made]:
+        """As `Behind` has it. What no supervisor has accepted is no job: the next create sweeps it away."""
+        return await _off_loop(self._made, server)
 
     async def whoami(self) -> Identity:
         return Identity(user(), f"this machine, {self.host}")
@@ -186,7 +199,15 @@ class LocalBackend:
             "log_cap": self._log_cap,
             "limit": duration_text(spec.max_runtime),
         }
-        return launch.create(self._store, spec, key=key, orders=orders)
+        return launch.create(self._store, spec, key=key, orders=orders, stamp=self._stamp)
+
+    def _made(self, server: str) -> Mapping[str, Made]:
+        found = {uid: record for uid in self._store.uids() if (record := self._store.settled(uid))}
+        return {
+            record.key: Made(record.job(self.host).ref, held=False)
+            for record in found.values()
+            if record.server == server
+        }
 
     def _plan(self, spec: JobSpec) -> Plan:
         spec = plan.settled(spec)

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from backend_client.behind import Stamp
 from backend_client.errors import Conflict, Refused, Unreachable
 from backend_client.local import disk, slots
 from backend_client.local.devices import PACKAGES
@@ -39,11 +40,14 @@ def uid_of(key: str) -> str:
     return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
 
-def create(store: Store, spec: JobSpec, *, key: str, orders: Mapping[str, Any]) -> str:
+def create(
+    store: Store, spec: JobSpec, *, key: str, orders: Mapping[str, Any], stamp: Stamp | None = None
+) -> str:
     """Make the job that `key` names, or find it made; its uid. Raises Conflict where the name is taken."""
     uid, until = uid_of(key), time.monotonic() + _PATIENCE
     store.root.make()
-    while (live := _prepare(store, uid, spec)) is None:
+    marks = {"owner": stamp.owner, "server": stamp.server, "key": key} if stamp else {"owner": user()}
+    while (live := _prepare(store, uid, spec, marks)) is None:
         if store.job(uid):
             return uid
         if time.monotonic() > until:
@@ -56,7 +60,7 @@ def create(store: Store, spec: JobSpec, *, key: str, orders: Mapping[str, Any]) 
     return uid
 
 
-def _prepare(store: Store, uid: str, spec: JobSpec) -> int | None:
+def _prepare(store: Store, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> int | None:
     """Lay the job's folder down; the descriptor that holds it. None where it stands, or is being made."""
     root = store.root
     with root.locked():
@@ -67,21 +71,21 @@ def _prepare(store: Store, uid: str, spec: JobSpec) -> int | None:
         live = disk.private_file(root.live / uid, os.O_RDWR)
         try:
             fcntl.flock(live, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _lay_down(root, uid, spec)
+            _lay_down(root, uid, spec, marks)
         except BaseException:
             os.close(live)
             raise
     return live
 
 
-def _lay_down(root: disk.Root, uid: str, spec: JobSpec) -> None:
+def _lay_down(root: disk.Root, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> None:
     draft, created = root.jobs / f".{uid}", time.time_ns()
     disk.private_folder(draft)
     disk.private_folder(draft / "log")
     record: dict[str, Any] = {
         "uid": uid,
         "name": spec.name,
-        "owner": user(),
+        **marks,
         "created": disk.stamp(created)[:26] + "Z",
         "spec": _stored(spec),
         "state": NEW,

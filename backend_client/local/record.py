@@ -17,6 +17,9 @@ class Record(Struct, kw_only=True):
     uid: str
     name: str
     owner: str
+    server: str = ""
+    """The id of the server that made it for `owner`, and the key of its create; "" where there was none."""
+    key: str = ""
     created: datetime
     spec: JobSpec
     state: str = NEW

@@ -21,6 +21,7 @@ _WHY = {
     "volumes": "a local process sees this machine's files as they are; name the path in the command",
     "image_pull_secrets": "local jobs pull no images; leave it empty",
     "namespace": "local jobs have no namespaces but the machine; leave it empty",
+    "cluster": "local jobs run on this machine; choose a server's context for a cluster",
 }
 
 FIELDS: dict[str, FieldRule] = {

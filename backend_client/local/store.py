@@ -70,6 +70,18 @@ class Store:
         except (OSError, ValueError):
             return False
 
+    def settled(self, uid: str, patience: float = 30.0) -> Record | None:
+        """The record of a job, once its supervisor has accepted it; None where none will."""
+        until = time.monotonic() + patience
+        while self.half_made(uid):
+            if not self.root.alive(uid) or time.monotonic() > until:
+                return None
+            time.sleep(0.01)  # whoever makes it is a few milliseconds from the end
+        try:
+            return self._record(uid)
+        except (OSError, ValueError):
+            return None
+
     def request_stop(self, uid: str) -> None:
         """Record who asks, and tell the supervisor. No-op for a job that has ended."""
         with self.root.locked():

@@ -337,5 +337,6 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "volumes": _volumes,
     "image_pull_secrets": _pull_secrets,
     "namespace": _label,
+    "cluster": _subdomain,
 }
 """Field -> its parser: text, or what YAML made of it, to the value."""

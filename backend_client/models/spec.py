@@ -67,3 +67,4 @@ class JobSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[str, ...], Meta(description="names of Secrets that hold registry logins")
     ] = ()
     namespace: Annotated[str, Meta(description="namespace; empty is the context's own")] = ""
+    cluster: Annotated[str, Meta(description="cluster, where a server has several")] = ""

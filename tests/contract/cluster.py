@@ -16,7 +16,7 @@ import yaml
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import Site
 from backend_client.models import JobSpec, Volume
-from tests.contract.harness import remove_all
+from tests.contract.harness import SAMPLES, remove_all
 from tests.kubernetes.live import Live, Manifest, path_of
 
 IMAGE = "traindeck.dev/busybox:1"
@@ -59,7 +59,7 @@ class ClusterHarness:
         return written.replace(b"\r\n", b"\n")
 
     def refused(self) -> dict[str, str]:
-        return {}
+        return SAMPLES
 
     async def crash_create(self, spec: JobSpec, key: str, step: int) -> bool:
         return await asyncio.to_thread(self._crash, spec, key, step)

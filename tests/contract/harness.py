@@ -54,7 +54,7 @@ SAMPLES = dict(
     pair.split("=")
     for pair in """image=pytorch:2 gpu_type=H100 cpu=4 memory=8Gi shm_size=1Gi nodes=2 replicas=2 ports=8080
     ingress=off retries=3 priority=high queue=team volumes=data:/data image_pull_secrets=login
-    namespace=elsewhere""".split()
+    namespace=elsewhere cluster=other""".split()
 )
 
 

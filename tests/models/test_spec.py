@@ -72,6 +72,7 @@ VALUES = {
     "volumes": st.lists(VOLUMES, max_size=3, unique_by=lambda volume: volume.path).map(tuple),
     "image_pull_secrets": st.lists(LABEL, max_size=3, unique=True).map(tuple),
     "namespace": LABEL,
+    "cluster": LABEL,
 }
 
 

@@ -1,5 +1,7 @@
 """The first tables."""
 
+from uuid import uuid4
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -43,7 +45,9 @@ def upgrade() -> None:
         *map(_text, ("user", "verb", "object", "cluster", "result", "address", "request_id")),
         _word("digest", 64),
     )
-    op.create_table("meta", sa.Column("key", sa.Text, primary_key=True), _text("value"))
+    meta = op.create_table("meta", sa.Column("key", sa.Text, primary_key=True), _text("value"))
+    op.bulk_insert(meta, [{"key": "server_id", "value": uuid4().hex}, {"key": "audit_head", "value": ""}])
+    _append_only()
 
 
 def _people() -> None:
@@ -75,7 +79,7 @@ def _work() -> None:
         *(_text("namespace"), sa.Column("name", sa.Text, nullable=False, index=True), _word("kind")),
         *(_text("spec"), _word("state"), _text("reason"), _number("gpus")),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False, index=True),
-        *(_time(name, null=True) for name in ("started", "finished", "deleting", "deleted")),
+        *(_time(name, null=True) for name in ("started", "finished", "deleting", "deleted", "counted")),
         *(sa.Column("gpu_seconds", sa.Double, nullable=False), _number("exit_code", null=True)),
         *(sa.UniqueConstraint("cluster", "uid"), sa.UniqueConstraint("key")),
     )
@@ -84,4 +88,23 @@ def _work() -> None:
         *(_user(primary_key=True), sa.Column("key", sa.Text, primary_key=True), _word("body_hash", 64)),
         *(sa.Column("job_id", LongId, sa.ForeignKey("jobs.id"), nullable=True), _text("answer", null=True)),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False, index=True),
+    )
+
+
+def _append_only() -> None:
+    """The database itself keeps the lines of the audit log."""
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+                "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+            )
+        return
+    op.execute(
+        "CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()"
     )

@@ -1,0 +1,41 @@
+"""What a server needs of the backend that it stands before, beside `JobBackend` itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, Self
+
+from msgspec import Struct
+
+from backend_client.models import JobRef
+from backend_client.protocol import JobBackend
+
+Inspect = Callable[[Sequence[Mapping[str, Any]]], None]
+"""Looks at the objects of a job, as they would be made, before any is. Raises Refused."""
+
+
+class Stamp(Struct, frozen=True):
+    """Whose job a server makes: what is made bears it."""
+
+    server: str
+    """The server's id: letters and digits, at most 63."""
+    owner: str
+    """The person, as the server calls them."""
+
+
+class Made(Struct, frozen=True):
+    """What a create has left."""
+
+    ref: JobRef
+    held: bool
+    """Nothing of it runs: parts of it may be missing yet."""
+
+
+class Behind(JobBackend, Protocol):
+    """A backend that can act for many people at once."""
+
+    def stamped(self, stamp: Stamp, inspect: Inspect) -> Self:
+        """The same context for one person. Closed with the first."""
+        ...
+
+    async def made(self, server: str) -> Mapping[str, Made]:
+        """All that bears this server's id, by the key of its create. Raises a BackendError."""
+        ...
