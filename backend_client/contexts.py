@@ -80,7 +80,7 @@ class Contexts:
     """
 
     def __init__(self, ways: Sequence[Way], chosen_file: Path) -> None:
-        self._ways = ways
+        self.ways = ways
         self._chosen_file = chosen_file
 
     def names(self) -> list[ContextInfo]:
@@ -88,7 +88,7 @@ class Contexts:
         return [info for info, _, _ in self._all()]
 
     def _all(self) -> list[tuple[ContextInfo, Way, str]]:
-        plain = [(info, way) for way in self._ways for info in way.contexts()]
+        plain = [(info, way) for way in self.ways for info in way.contexts()]
         meeting = [info.name for info, _ in plain]
         return [
             (_full(info) if meeting.count(info.name) > 1 else info, way, info.name) for info, way in plain
@@ -106,7 +106,7 @@ class Contexts:
         ):
             if name:
                 return self._find(name, source)[0].name
-        for way in self._ways:
+        for way in self.ways:
             if way.current():
                 return self._find(f"{way.kind}:{way.current()}")[0].name
         raise Refused("No context is left to run jobs in.", self._hidden())
@@ -116,8 +116,13 @@ class Contexts:
 
     def open(self, name: str) -> JobBackend:
         """The backend of a context. Raises NotFound, Refused for a hidden one, or what opening it raises."""
-        _, way, plain = self._usable(name)
+        way, plain = self.way_of(name)
         return way.open(plain)
+
+    def way_of(self, name: str) -> tuple[Way, str]:
+        """The way that has a context, and its plain name there. Raises as `open`."""
+        _, way, plain = self._usable(name)
+        return way, plain
 
     def choose(self, name: str) -> ContextInfo:
         """Remember a context as the chosen one. Raises as `open`, or OSError."""

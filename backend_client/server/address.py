@@ -9,8 +9,13 @@ _PORTS = {"https": 443, "http": 80}
 
 
 def address(text: str) -> str:
-    """`https://HOST[:PORT]` out of what a person wrote; http for this machine only. Raises Invalid."""
+    """`https://HOST[:PORT]` out of what a person wrote; http for this machine only. Raises Invalid.
+
+    A socket of this machine, `unix:///path`, stays as it is.
+    """
     text = text.strip()
+    if text.startswith("unix:///") and text.isprintable():
+        return text
     try:
         url = urlsplit(text if "://" in text else f"//{text}")
         host, port = (url.hostname or "").lower(), url.port
