@@ -3,8 +3,9 @@
 from pathlib import Path
 
 NETWORK = frozenset(
-    "9p afs beegfs beegfs_nodev ceph cifs coda fuse.ceph-fuse fuse.glusterfs fuse.gpfs fuse.rclone fuse.s3fs "
-    "fuse.sshfs gfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs panfs pvfs2 smb3 smbfs wekafs".split()
+    "9p afs beegfs beegfs_nodev ceph cifs coda fuse.ceph-fuse fuse.glusterfs fuse.gpfs fuse.rclone "
+    "fuse.s3fs fuse.sshfs gfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs "
+    "panfs pvfs2 smb3 smbfs wekafs".split()
 )
 
 

@@ -1,5 +1,6 @@
 """The first tables."""
 
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -11,27 +12,27 @@ down_revision = None
 LongId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
-def _id() -> sa.Column[int]:
+def _id() -> sa.Column[Any]:
     return sa.Column("id", LongId, primary_key=True)
 
 
-def _text(name: str, *, null: bool = False) -> sa.Column[str]:
+def _text(name: str, *, null: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.Text, nullable=null)
 
 
-def _word(name: str, length: int = 16) -> sa.Column[str]:
+def _word(name: str, length: int = 16) -> sa.Column[Any]:
     return sa.Column(name, sa.String(length), nullable=False)
 
 
-def _time(name: str, *, null: bool = False) -> sa.Column[object]:
+def _time(name: str, *, null: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=null)
 
 
-def _number(name: str, *, null: bool = False) -> sa.Column[int]:
+def _number(name: str, *, null: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.Integer, nullable=null)
 
 
-def _user(**options: bool) -> sa.Column[int]:
+def _user(**options: Any) -> sa.Column[Any]:
     return sa.Column("user_id", LongId, sa.ForeignKey("users.id"), nullable=False, **options)
 
 

@@ -1,0 +1,91 @@
+"""The app: what a server answers, put together."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+
+from backend import problems
+from backend.auth import setup
+from backend.auth.passwords import Passwords
+from backend.auth.revocations import Revocations
+from backend.auth.throttle import Throttle
+from backend.db.engine import database_url, open_database
+from backend.db.models import Meta
+from backend.openapi import describe
+from backend.requests import Requests
+from backend.routes import audit, auth, health, server, users
+from backend.runtime import Runtime
+from backend.settings import ServerSettings
+
+ROUTERS = (server.router, auth.router, users.router, audit.router, health.router)
+
+
+def announce(words: str) -> None:
+    """Tell whoever started the server."""
+    print(words, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def create_app(settings: ServerSettings, announce: Callable[[str], None] = announce) -> FastAPI:
+    """A server with these settings. `announce` shows the set-up code to whoever started it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.runtime = await open_runtime(settings, stack)
+            await setup.begin(app.state.runtime)
+            await _kept(stack, setup.offer(app.state.runtime, announce))
+            await _kept(stack, app.state.runtime.revocations.recheck(app.state.runtime.database))
+            yield
+
+    app = FastAPI(
+        title="traindeck",
+        version=version("traindeck"),
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=settings.max_body,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        dependencies=[Depends(setup.set_up)],
+        responses=problems.PROBLEMS,
+    )
+    app.state.settings = settings
+    app.add_middleware(Requests, hosts=known_hosts(settings), rate=settings.rate, burst=settings.burst)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    describe(app)
+    return app
+
+
+async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runtime:
+    """What a running server holds; `stack` closes it. Raises Refused, Unreachable."""
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = await open_database(database_url(settings.database.get_secret_value(), settings.folder))
+    stack.push_async_callback(database.aclose)
+    async with database.read() as session:
+        server_id = (await session.get_one(Meta, "server_id")).value
+    passwords = Passwords(settings.argon2_memory, settings.argon2_time)
+    return Runtime(settings, database, passwords, Throttle(), Revocations(), server_id)
+
+
+async def _kept(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
+    """Run it beside the server, until that ends."""
+    task = asyncio.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(end)
+
+
+def known_hosts(settings: ServerSettings) -> list[str]:
+    """The names under which clients reach it: those that are set, and the address it listens on."""
+    return [*settings.hosts, settings.listen.rpartition(":")[0]]

@@ -1,0 +1,1 @@
+"""Who is it: passwords, tokens, throttling, and the caller of a request."""

@@ -1,0 +1,107 @@
+"""Who calls: the token of a request, looked up in the database each time, so that its end bites at once."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from msgspec import Struct
+from sqlalchemy import select
+
+from backend.auth.tokens import digest, well_formed
+from backend.db.engine import Database
+from backend.db.models import Token, User
+from backend_client.errors import LoginNeeded
+
+bearer = HTTPBearer(bearerFormat="td_…", scheme_name="token", auto_error=False)
+ENDED = "This login has ended."
+HINT = "Log in again: traindeck login"
+
+
+class Role(StrEnum):
+    """What a person may do, from the least to all of it."""
+
+    VIEWER = "viewer"
+    """Sees what is theirs, changes nothing."""
+    RESEARCHER = "researcher"
+    """Makes jobs, and acts on their own."""
+    ADMIN = "admin"
+    """Sees and does all."""
+
+
+class Caller(Struct, frozen=True):
+    """The person behind one request, and the login that they used."""
+
+    user_id: int
+    name: str
+    role: Role
+    token_id: int
+    address: str
+    """Of the client; "local" over a unix socket."""
+    request_id: str
+
+
+async def caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
+    """The dependency of every route but the public ones. Raises LoginNeeded."""
+    state = request.app.state.runtime
+    token = token_of(request.headers.get("authorization", ""))
+    found = await _find(state.database, token)
+    now = datetime.now(UTC)
+    if found is None or found.revoked or found.expires <= now:
+        raise LoginNeeded(ENDED, HINT)
+    if found.last_used <= now - timedelta(seconds=state.settings.token_idle):
+        raise LoginNeeded("This login was unused for too long, and has ended.", HINT)
+    if found.disabled:
+        raise LoginNeeded(f"The account {found.name} is disabled.", "An admin of this server can enable it.")
+    if found.last_used < now - timedelta(minutes=1):
+        await _used(state.database, found.id, now)
+    return Caller(
+        found.user_id, found.name, Role(found.role), found.id, address_of(request), request_id(request)
+    )
+
+
+def token_of(header: str) -> str:
+    """The token of an Authorization header. Raises LoginNeeded where there is none that can be ours."""
+    scheme, _, token = header.partition(" ")
+    if not header:
+        raise LoginNeeded("Nobody is logged in.", "Log in: traindeck login")
+    if scheme.lower() != "bearer" or not well_formed(token.strip()):
+        raise LoginNeeded("This is no token of a traindeck server.", HINT)
+    return token.strip()
+
+
+def address_of(request: Request) -> str:
+    """The client's address."""
+    return request.client.host if request.client and request.client.host else "local"
+
+
+def request_id(request: Request) -> str:
+    """What the request is called in the log and in answers."""
+    return str(request.scope.get("request_id", ""))
+
+
+async def _find(database: Database, token: str) -> Any:
+    query = (
+        select(
+            Token.id,
+            Token.user_id,
+            Token.revoked,
+            Token.expires,
+            Token.last_used,
+            User.name,
+            User.role,
+            User.disabled,
+        )
+        .join(User, User.id == Token.user_id)
+        .where(Token.digest == digest(token))
+    )
+    async with database.read() as session:
+        return (await session.execute(query)).one_or_none()
+
+
+async def _used(database: Database, token_id: int, now: datetime) -> None:
+    async with database.write() as session:
+        token = await session.get(Token, token_id)
+        if token:
+            token.last_used = now

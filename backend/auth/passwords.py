@@ -1,0 +1,83 @@
+"""Passwords: argon2id, at most two at a time, in threads."""
+
+import asyncio
+import secrets
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from backend_client.errors import Invalid
+
+SHORTEST = 8
+"""Characters."""
+LONGEST = 1024
+"""Bytes."""
+AT_ONCE = 2
+COMMON = frozenset(
+    "password passw0rd password1 password12 password123 password1234 12345678 123456789 1234567890 87654321 "
+    "qwertyui qwertyuiop qwerty123 1q2w3e4r 1qaz2wsx zaq12wsx asdfghjkl iloveyou sunshine princess football "
+    "baseball superman trustno1 starwars whatever computer internet michelle jennifer changeme changeit "
+    "letmein1 letmein123 welcome1 welcome123 admin123 administrator adminadmin rootroot 11111111 00000000 "
+    "88888888 12341234 abcd1234 abc12345 abcdefgh a1b2c3d4 traindeck kubernetes".split()
+)
+
+
+def check(password: str, user: str) -> None:
+    """Whether it may become a password. Raises Invalid."""
+    if wrong := _wrong(password, user):
+        raise Invalid({"password": wrong})
+
+
+def _wrong(password: str, user: str) -> str:
+    if len(password) < SHORTEST:
+        return f"at least {SHORTEST} characters"
+    if too_long(password):
+        return f"at most {LONGEST} bytes"
+    plain = password.casefold()
+    if plain in COMMON or plain == user.casefold() or len(set(plain)) < 3:
+        return "this one is among the first that anybody would try; choose another"
+    return ""
+
+
+def too_long(password: str) -> bool:
+    """Nothing that long is ever hashed."""
+    return len(password.encode(errors="surrogatepass")) > LONGEST
+
+
+class Passwords:
+    """Hashes and verifies with these costs: `memory` KiB, `time` rounds, one lane."""
+
+    def __init__(self, memory: int, time: int) -> None:
+        self._hasher = PasswordHasher(time_cost=time, memory_cost=memory, parallelism=1)
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+
+    async def hash(self, password: str) -> str:
+        """A new salted hash."""
+        async with self._slots:  # in a thread: argon2 takes tens of milliseconds, and lets go of the GIL
+            return await asyncio.to_thread(self._hasher.hash, _plain(password))
+
+    async def hash_new(self, password: str, user: str) -> str:
+        """The same of what this user wants as password. Raises Invalid, before anything is hashed."""
+        check(password, user)
+        return await self.hash(password)
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether it is right. `stored` None, an unknown user, takes the same time."""
+        async with self._slots:
+            right = await asyncio.to_thread(self._verify, stored or self._nobody, password)
+        return right and stored is not None
+
+    def stale(self, stored: str) -> bool:
+        """Whether it was hashed with other costs."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def _verify(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, _plain(password))
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def _plain(password: str) -> bytes:
+    return password.encode(errors="surrogatepass")

@@ -1,0 +1,52 @@
+"""The people of a server: their names, and how they come in."""
+
+import re
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.auth.caller import Role
+from backend.db.models import User
+from backend_client.errors import Conflict, Invalid, NotFound
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+
+
+def user_name(text: str) -> str:
+    """A name as it may be. Raises Invalid."""
+    if not _NAME.fullmatch(text):
+        raise Invalid({"user": "1 to 64 letters, digits, '.', '_', '@', '+' or '-', a letter or digit first"})
+    return text
+
+
+async def add_user(session: AsyncSession, name: str, password_hash: str, role: Role) -> User:
+    """A new person. Raises Invalid, or Conflict where the name is taken, in whatever case."""
+    user = User(
+        name=user_name(name),
+        name_key=name.casefold(),
+        password_hash=password_hash,
+        role=role,
+        created=datetime.now(UTC),
+    )
+    session.add(user)
+    try:
+        await session.flush()
+    except IntegrityError:
+        raise Conflict(f"There is a user {name} already.", "Choose another name.") from None
+    return user
+
+
+async def find_user(session: AsyncSession, name: str) -> User | None:
+    """The person of this name, in whatever case."""
+    found: User | None = await session.scalar(select(User).where(User.name_key == name.casefold()))
+    return found
+
+
+async def the_user(session: AsyncSession, name: str) -> User:
+    """The same. Raises NotFound."""
+    user = await find_user(session, name)
+    if user is None:
+        raise NotFound(f"There is no user {name[:64]}.")
+    return user

@@ -1,0 +1,86 @@
+"""Open streams end when their login does, or when the server stops."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select, update
+
+from backend.auth.caller import Caller
+from backend.db.engine import Database
+from backend.db.models import Token, User
+from backend_client.errors import BackendError
+from backend_client.server.wire import Bye
+
+RECHECK = 3.0
+"""Seconds between two looks at the database: another process may have ended a login."""
+OVER = Bye("This login has ended.", login=True)
+STOPPING = Bye("The server stops; it may come back.")
+
+Farewell = asyncio.Future[Bye]
+
+
+class Revocations:
+    """The open streams by their login."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, set[Farewell]] = {}
+        self._stopping = False
+
+    @asynccontextmanager
+    async def holding(self, caller: Caller) -> AsyncIterator[Farewell]:
+        """For the time of one stream: a future that gets the farewell to end the stream with."""
+        farewell: Farewell = asyncio.get_running_loop().create_future()
+        if self._stopping:
+            farewell.set_result(STOPPING)
+        held = self._held.setdefault(caller.token_id, set())
+        held.add(farewell)
+        try:
+            yield farewell
+        finally:
+            held.discard(farewell)
+            if not held:
+                self._held.pop(caller.token_id, None)
+
+    def end(self, tokens: Iterable[int], farewell: Bye = OVER) -> None:
+        """End the streams of these logins."""
+        for token in tokens:
+            for held in self._held.get(token, ()):
+                if not held.done():
+                    held.set_result(farewell)
+
+    def stop(self) -> None:
+        """End all streams, and each new one at once: the server stops."""
+        self._stopping = True
+        self.end([*self._held], STOPPING)
+
+    async def recheck(self, database: Database) -> None:
+        """Ask the database, for ever, which logins of open streams still hold. An open stream is a use."""
+        while True:
+            await asyncio.sleep(RECHECK)
+            try:
+                self.end(set(self._held) - await _alive(database, [*self._held]))
+            except BackendError:
+                continue  # the database is away: the next look tells
+
+
+async def _alive(database: Database, tokens: list[int]) -> set[int]:
+    if not tokens:
+        return set()
+    now = datetime.now(UTC)
+    stale = (Token.id.in_(tokens), Token.last_used < now - timedelta(minutes=1))
+    async with database.read() as session:
+        alive = set(
+            await session.scalars(
+                select(Token.id)
+                .join(User, User.id == Token.user_id)
+                .where(Token.id.in_(tokens), Token.revoked.is_(None), Token.expires > now)
+                .where(User.disabled.is_(False))
+            )
+        )
+        idle = await session.scalar(select(Token.id).where(*stale).limit(1))
+    if idle:
+        async with database.write() as session:
+            await session.execute(update(Token).where(*stale).values(last_used=now))
+    return alive

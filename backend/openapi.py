@@ -1,0 +1,52 @@
+"""The OpenAPI document: FastAPI's own, with the models that msgspec describes."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from backend_client import protocol
+from backend_client.models import Event, Job, JobSpec
+from backend_client.server.bodies import ClusterInfo, Problem
+
+STRUCTS = (Job, JobSpec, Event, ClusterInfo, Problem, protocol.Plan, protocol.Page, protocol.Capacity)
+"""What crosses the line and is no pydantic model; `#/components/schemas/<name>` in a route's responses."""
+TAGS = [
+    {"name": "jobs", "description": "Jobs of one's own: make, list, watch, stop, delete, read the log."},
+    {"name": "clusters", "description": "Where jobs run."},
+    {"name": "auth", "description": "Who calls: log in and out, tokens, password."},
+    {"name": "people", "description": "Accounts and audit log, for admins."},
+    {"name": "server", "description": "The server itself; public."},
+]
+
+
+def describe(app: FastAPI) -> None:
+    """Give `app` its document."""
+
+    def document() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    made = get_openapi(title=app.title, version=app.version, routes=app.routes, tags=TAGS)
+    _, structs = msgspec.json.schema_components(STRUCTS, ref_template="#/components/schemas/{name}")
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    for name, schema in structs.items():
+        schemas.setdefault(name, schema)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for path in made["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+    return made
+
+
+def ref(struct: type) -> dict[str, Any]:
+    """A route's `responses=` entry for one of `STRUCTS`."""
+    schema = {"$ref": f"#/components/schemas/{struct.__name__}"}
+    return {"content": {"application/json": {"schema": schema}}}

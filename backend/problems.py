@@ -1,0 +1,81 @@
+"""Every error leaves as problem+json: our own, the framework's, and defects (which tell nothing)."""
+
+import math
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from backend.auth.caller import request_id
+from backend_client.errors import BackendError, Invalid, LoginNeeded, NotFound, Refused, Unreachable
+from backend_client.server.bodies import PROBLEM, problem_of
+from backend_client.server.wire import encode
+
+_REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
+SCHEMA = {"description": "What failed, and what to do next.", "content": {PROBLEM: _REF}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {"default": SCHEMA}
+"""What a router's `responses=` is."""
+
+
+class TooMany(Refused):
+    """Wait, then try again: 429."""
+
+    def __init__(self, title: str, hint: str, retry_after: float) -> None:
+        super().__init__(title, hint)
+        self.retry_after = retry_after
+        """Seconds."""
+
+
+def answer(error: BackendError, request: str, status: int = 0) -> Response:
+    """The response that tells of an error; `status` where it is not that of the error's kind."""
+    status = status or (429 if isinstance(error, TooMany) else 0)
+    problem = problem_of(error, request)
+    if status:
+        problem = msgspec.structs.replace(problem, status=status)
+    return Response(encode(problem), problem.status, _headers(error), PROBLEM)
+
+
+def _headers(error: BackendError) -> dict[str, str]:
+    wait = getattr(error, "retry_after", None)
+    headers = {"Retry-After": str(max(1, math.ceil(wait)))} if wait else {}
+    if isinstance(error, LoginNeeded):
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem."""
+    app.exception_handler(BackendError)(_ours)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_framework)
+
+
+async def _ours(request: Request, error: BackendError) -> Response:
+    return answer(error, request_id(request))
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
+    fields = {".".join(map(str, part["loc"][1:])) or "body": part["msg"] for part in error.errors()}
+    return answer(Invalid(fields), request_id(request))
+
+
+async def _framework(request: Request, error: HTTPException) -> Response:
+    response = answer(_worded(request, error.status_code), request_id(request), error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _worded(request: Request, status: int) -> BackendError:
+    path = request.url.path[:200]
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFound(f"There is nothing at {path}.", "/api/openapi.json lists what there is.")
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return Refused(f"{path} does not take {request.method}.", "/api/openapi.json lists what it takes.")
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return Refused("The request is too large.", f"At most {request.app.state.settings.max_body} bytes.")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unreachable(HTTPStatus(status).phrase)
+    return Refused("The request cannot be read.", "Its body must be JSON.")

@@ -1,0 +1,31 @@
+"""How many requests one login, or one address without any, may make."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+KEPT = 20_000
+
+
+class Rates:
+    """A bucket for each key: `burst` at once, and `rate` more each second."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._burst, self._clock = rate, burst, clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: str) -> float:
+        """Take one: 0, or the seconds after which there is one again."""
+        now = self._clock()
+        left, since = self._buckets.pop(key, (float(self._burst), now))
+        left = min(self._burst, left + (now - since) * self._rate)
+        granted = left >= 1
+        self._buckets[key] = (left - granted, now)
+        if len(self._buckets) > KEPT:
+            self._buckets.popitem(last=False)
+        return 0.0 if granted else (1 - left) / self._rate
+
+    def empty(self, key: str) -> float:
+        """Seconds until there is one; 0 where there is one now. Takes none."""
+        left, since = self._buckets.get(key, (float(self._burst), 0.0))
+        return max(0.0, (1 - left) / self._rate - (self._clock() - since))

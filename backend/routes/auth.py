@@ -1,0 +1,187 @@
+"""People by themselves: register, log in and out, password, tokens."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field, SecretStr
+
+from backend.access import Action, allowed
+from backend.audit import record
+from backend.auth import setup, tokens
+from backend.auth.caller import Caller, Role, address_of, request_id
+from backend.auth.login import guard
+from backend.auth.people import add_user, find_user
+from backend.auth.revocations import OVER
+from backend.db.models import User
+from backend.runtime import Runtime, runtime
+from backend_client.errors import Forbidden, LoginNeeded, NotFound
+
+router = APIRouter(prefix="/api/auth", tags=["auth"])
+Here = Annotated[Runtime, Depends(runtime)]
+Me = Annotated[Caller, Depends(allowed(Action.SELF))]
+
+
+class Login(BaseModel):
+    """Who logs in, and from where the token will be used ("name")."""
+
+    user: str = Field(max_length=64)
+    password: SecretStr
+    name: str = Field("", max_length=tokens.LONGEST_NAME)
+
+
+class Register(Login):
+    """A new account; `code` is the set-up code of the first admin."""
+
+    code: SecretStr = SecretStr("")
+
+
+class NewPassword(BaseModel):
+    """A password and its successor."""
+
+    old: SecretStr
+    new: SecretStr
+
+
+class LoggedIn(BaseModel):
+    """The token, which is shown this once."""
+
+    token: str
+    user: str
+    role: Role
+    expires: datetime
+
+
+class Account(BaseModel):
+    """Who one is."""
+
+    user: str
+    role: Role
+    token_id: int
+
+
+class TokenInfo(BaseModel):
+    """One login. Times are UTC."""
+
+    id: int
+    name: str
+    created: datetime
+    expires: datetime
+    last_used: datetime
+    current: bool
+    """The one that asks."""
+
+
+class Tokens(BaseModel):
+    """One's own logins, newest first."""
+
+    items: list[TokenInfo]
+
+
+@router.post("/register", status_code=201)
+async def register(body: Register, here: Here, request: Request) -> LoggedIn:
+    """A new account: the first admin's with the set-up code, else a viewer's where registration is open."""
+    code = body.code.get_secret_value()
+    if not code and (here.settings.registration == "closed" or not await setup.is_set_up(here)):
+        raise Forbidden(
+            "This server takes no registrations.", "An admin makes accounts; the first has a code."
+        )
+    hashed = await here.passwords.hash_new(body.password.get_secret_value(), body.user)
+    async with here.database.write() as session:
+        if code:
+            await setup.redeem(session, code)
+        user = await add_user(session, body.user, hashed, Role.ADMIN if code else Role.VIEWER)
+        answer = await _log_in(session, user, body.name, here, request, "register")
+    if code:
+        here.first_admin.set()
+    return answer
+
+
+@router.post("/login")
+async def login(body: Login, here: Here, request: Request) -> LoggedIn:
+    """A token for a user and a password."""
+    password = body.password.get_secret_value()
+    async with guard(here, body.user, address_of(request)) as tried:
+        async with here.database.read() as session:
+            user = await find_user(session, body.user)
+        known = user.password_hash if user and not user.disabled else None
+        tried.right = await here.passwords.verify(known, password)
+    if not user or not tried.right:
+        await _denied(here, body.user, request)
+        raise LoginNeeded("The user or the password is wrong.", "Try again; an admin can set a new password.")
+    rehashed = await here.passwords.hash(password) if here.passwords.stale(user.password_hash) else ""
+    async with here.database.write() as session:
+        user = await session.get_one(User, user.id)
+        user.password_hash = rehashed or user.password_hash
+        return await _log_in(session, user, body.name, here, request, "login")
+
+
+@router.post("/logout", status_code=204)
+async def logout(me: Me, here: Here) -> None:
+    """End this login."""
+    async with here.database.write() as session:
+        ended = await tokens.revoke(session, me.user_id, only=me.token_id)
+        await record(session, me, "logout")
+    here.revocations.end(ended)
+
+
+@router.get("/me")
+async def whoami(me: Me) -> Account:
+    """Who calls."""
+    return Account(user=me.name, role=me.role, token_id=me.token_id)
+
+
+@router.post("/password", status_code=204)
+async def password(body: NewPassword, me: Me, here: Here) -> None:
+    """Change it; all other logins end."""
+    async with guard(here, me.name, me.address) as tried:
+        async with here.database.read() as session:
+            stored = (await session.get_one(User, me.user_id)).password_hash
+        tried.right = await here.passwords.verify(stored, body.old.get_secret_value())
+    if not tried.right:
+        raise Forbidden("The old password is wrong.", "Try again; an admin can set a new password.")
+    hashed = await here.passwords.hash_new(body.new.get_secret_value(), me.name)
+    async with here.database.write() as session:
+        (await session.get_one(User, me.user_id)).password_hash = hashed
+        ended = await tokens.revoke(session, me.user_id, spare=me.token_id)
+        await record(session, me, "password")
+    here.revocations.end(ended)
+
+
+@router.get("/tokens")
+async def list_tokens(me: Me, here: Here) -> Tokens:
+    """One's own logins that hold."""
+    async with here.database.read() as session:
+        rows = await tokens.live_tokens(session, me.user_id, here.settings)
+    names = ("id", "name", "created", "expires", "last_used")
+    told = [{name: getattr(row, name) for name in names} | {"current": row.id == me.token_id} for row in rows]
+    return Tokens(items=[TokenInfo(**row) for row in told])
+
+
+@router.delete("/tokens/{token_id}", status_code=204)
+async def revoke_token(token_id: int, me: Me, here: Here) -> None:
+    """End one of one's own logins."""
+    async with here.database.write() as session:
+        ended = await tokens.revoke(session, me.user_id, only=token_id)
+        if not ended:
+            raise NotFound(f"You have no login {token_id}.", "traindeck tokens lists them.")
+        await record(session, me, "revoke", f"token {token_id}")
+    here.revocations.end(ended, OVER)
+
+
+async def _log_in(  # noqa: PLR0917
+    session: Any, user: User, name: str, here: Runtime, request: Request, verb: str
+) -> LoggedIn:
+    token, row = await tokens.issue(session, user.id, name, here.settings)
+    await record(session, _as(user, row.id, request), verb, name)
+    return LoggedIn(token=token.reveal(), user=user.name, role=Role(user.role), expires=row.expires)
+
+
+async def _denied(here: Runtime, user: str, request: Request) -> None:
+    who = Caller(0, user, Role.VIEWER, 0, address_of(request), request_id(request))
+    async with here.database.write() as session:
+        await record(session, who, "login", result="wrong user or password")
+
+
+def _as(user: User, token_id: int, request: Request) -> Caller:
+    return Caller(user.id, user.name, Role(user.role), token_id, address_of(request), request_id(request))

@@ -1,0 +1,38 @@
+"""Whether the server lives, and whether it can serve."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from sqlalchemy import select
+
+from backend.db.models import Meta
+from backend.runtime import Runtime, runtime
+from backend_client.errors import BackendError, Unreachable
+
+router = APIRouter(tags=["server"])
+PROBE = 1.0
+"""Seconds that the database may take."""
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(here: Annotated[Runtime, Depends(runtime)]) -> dict[str, Any]:
+    """The database takes a write within a second. A cluster that is down does not make the server unready."""
+    try:
+        await asyncio.wait_for(_write(here), PROBE)
+    except (TimeoutError, BackendError):
+        raise Unreachable("The server's database does not take writes.", retry_after=2) from None
+    return {"status": "ok", "database": here.database.url.get_backend_name()}
+
+
+async def _write(here: Runtime) -> None:
+    async with here.database.write() as session:
+        (await session.merge(Meta(key="probe", value=""))).value = here.server_id
+        await session.execute(select(Meta.key).where(Meta.key == "probe"))
+        await session.rollback()

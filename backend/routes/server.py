@@ -1,0 +1,23 @@
+"""What anybody may know of the server."""
+
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from backend.auth.setup import is_set_up
+from backend.runtime import Runtime, runtime
+
+router = APIRouter(prefix="/api", tags=["server"])
+Here = Annotated[Runtime, Depends(runtime)]
+
+
+@router.get("/server")
+async def about(here: Here) -> dict[str, Any]:
+    """Its name and version, and how people come in; `setup`: it waits for its first admin."""
+    return {
+        "name": "traindeck",
+        "version": version("traindeck"),
+        "registration": here.settings.registration,
+        "setup": not await is_set_up(here),
+    }

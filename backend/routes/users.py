@@ -1,0 +1,126 @@
+"""Accounts, for admins."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field, SecretStr
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.access import Action, allowed
+from backend.audit import record
+from backend.auth import tokens
+from backend.auth.caller import Caller, Role
+from backend.auth.people import add_user, the_user
+from backend.db.models import User
+from backend.runtime import Runtime, runtime
+from backend_client.errors import Conflict
+
+router = APIRouter(prefix="/api/users", tags=["people"])
+Here = Annotated[Runtime, Depends(runtime)]
+Admin = Annotated[Caller, Depends(allowed(Action.PEOPLE))]
+
+
+class NewUser(BaseModel):
+    """An account; the least role unless said otherwise."""
+
+    user: str = Field(max_length=64)
+    password: SecretStr
+    role: Role = Role.VIEWER
+
+
+class Change(BaseModel):
+    """What to change; what is left out stays. A quota of null is the server's own."""
+
+    role: Role | None = None
+    disabled: bool | None = None
+    max_gpus: int | None = Field(None, ge=0, le=2**31 - 1)
+    max_jobs: int | None = Field(None, ge=0, le=2**31 - 1)
+    password: SecretStr | None = None
+
+
+class Person(BaseModel):
+    """An account, as admins see it."""
+
+    user: str
+    role: Role
+    disabled: bool
+    created: datetime
+    max_gpus: int | None
+    max_jobs: int | None
+
+
+class People(BaseModel):
+    """All accounts, by name."""
+
+    items: list[Person]
+
+
+@router.get("")
+async def people(here: Here, _admin: Admin) -> People:
+    """All accounts."""
+    async with here.database.read() as session:
+        rows = await session.scalars(select(User).order_by(User.name_key))
+        return People(items=[_told(row) for row in rows])
+
+
+@router.post("", status_code=201)
+async def add(body: NewUser, here: Here, admin: Admin) -> Person:
+    """A new account."""
+    hashed = await here.passwords.hash_new(body.password.get_secret_value(), body.user)
+    async with here.database.write() as session:
+        user = await add_user(session, body.user, hashed, body.role)
+        await record(session, admin, "add user", f"{user.name} {user.role}")
+        return _told(user)
+
+
+@router.get("/{name}")
+async def person(name: str, here: Here, _admin: Admin) -> Person:
+    """One account."""
+    async with here.database.read() as session:
+        return _told(await the_user(session, name))
+
+
+@router.patch("/{name}")
+async def change(name: str, body: Change, here: Here, admin: Admin) -> Person:
+    """Role, disabled, quotas, a new password. Disabling and a new password end all logins of that person."""
+    fresh = body.password
+    hashed = await here.passwords.hash_new(fresh.get_secret_value(), name) if fresh else ""
+    ended: list[int] = []
+    async with here.database.write() as session:
+        admins = await _admins(session)
+        user = await the_user(session, name)
+        _apply(user, body, hashed)
+        if admins == [user.id] and (user.disabled or user.role != Role.ADMIN):
+            raise Conflict(f"{user.name} is the last admin.", "Make another one first.")
+        if user.disabled or hashed:
+            ended = await tokens.revoke(session, user.id)
+        await record(session, admin, "change user", f"{user.name}: {_words(body)}")
+        told = _told(user)
+    here.revocations.end(ended)
+    return told
+
+
+async def _admins(session: AsyncSession) -> list[int]:
+    """Locked: two admins who disable each other at once do not both succeed."""
+    query = select(User.id).where(User.role == Role.ADMIN, User.disabled.is_(False)).order_by(User.id)
+    return [*await session.scalars(query.with_for_update())]
+
+
+def _apply(user: User, body: Change, hashed: str) -> None:
+    for field in body.model_fields_set - {"password"}:
+        value = getattr(body, field)
+        if value is not None or field.startswith("max_"):
+            setattr(user, field, value)
+    user.password_hash = hashed or user.password_hash
+
+
+def _words(body: Change) -> str:
+    words = [f"{field}={getattr(body, field)}" for field in sorted(body.model_fields_set - {"password"})]
+    return ", ".join([*words, "a new password"] if body.password else words)
+
+
+def _told(user: User) -> Person:
+    fields = {field: getattr(user, field) for field in Person.model_fields if field != "user"}
+    return Person(user=user.name, **fields)

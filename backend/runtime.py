@@ -1,0 +1,33 @@
+"""What a running server holds: one object, made by the app's lifespan and reached from every request."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from backend.auth.passwords import Passwords
+from backend.auth.revocations import Revocations
+from backend.auth.throttle import Throttle
+from backend.db.engine import Database
+from backend.settings import ServerSettings
+
+
+@dataclass
+class Runtime:
+    """The parts of one server."""
+
+    settings: ServerSettings
+    database: Database
+    passwords: Passwords
+    throttle: Throttle
+    revocations: Revocations
+    server_id: str
+    """Random, made once with the database; what the server makes in a cluster carries it."""
+    first_admin: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once there is an admin; never cleared."""
+
+
+def runtime(request: Request) -> Runtime:
+    """The dependency of every route that needs more than its request."""
+    found: Runtime = request.app.state.runtime
+    return found

@@ -1,0 +1,103 @@
+"""A server for tests: its database (SQLite, and PostgreSQL, started here), the app, people with tokens."""
+
+import itertools
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from backend.app import create_app
+from backend.auth import tokens
+from backend.auth.caller import Caller, Role
+from backend.auth.people import add_user, find_user
+from backend.db.engine import database_url, open_database
+from backend.settings import ServerSettings
+from tests.backend.postgres import Postgres, binaries
+
+PASSWORD = "correct horse battery"
+DATABASES = ("sqlite", "postgresql")
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL of this worker, on a unix socket of its own."""
+    where = binaries()
+    if not where:
+        pytest.skip("needs PostgreSQL: apt-get install postgresql")
+    server = Postgres(where)
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=DATABASES)
+def url(request, tmp_path):
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/traindeck.db"
+    return request.getfixturevalue("postgres").fresh(f"t{next(_numbers)}")
+
+
+@pytest.fixture
+async def database(url, tmp_path):
+    """An open database with its schema, of each kind."""
+    opened = await open_database(database_url(url, tmp_path))
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+def settings(url, tmp_path):
+    """Settings of a server whose password hashes are quick."""
+    return ServerSettings(
+        folder=tmp_path / "server",
+        database=SecretStr(url),
+        hosts=("test",),
+        argon2_memory=64,
+        argon2_time=1,
+        rate=1e6,
+        burst=10**6,
+    )
+
+
+@pytest.fixture
+async def app(settings, tmp_path):
+    """A running server without a socket, with its admin `root` (see `token_of`)."""
+    made = create_app(settings, announce=lambda words: None)
+    async with made.router.lifespan_context(made):
+        await person(made, "root", Role.ADMIN)
+        yield made
+
+
+@pytest.fixture
+async def client(app):
+    """A client without a token: `client.get(path, headers=await login(app, "ann"))`."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
+        yield made
+
+
+async def person(app, name, role=Role.RESEARCHER):
+    """A new user with the password PASSWORD; gives its id."""
+    runtime = app.state.runtime
+    hashed = await runtime.passwords.hash(PASSWORD)
+    async with runtime.database.write() as session:
+        return (await add_user(session, name, hashed, Role(role))).id
+
+
+async def login(app, name, role=Role.RESEARCHER):
+    """The headers of a new login of this user, who is made where there is none yet."""
+    return {"Authorization": f"Bearer {(await logged_in(app, name, role))[0]}"}
+
+
+async def logged_in(app, name, role=Role.RESEARCHER):
+    """A new login of this user, made where there is none yet: the token, and the Caller it stands for."""
+    runtime = app.state.runtime
+    async with runtime.database.read() as session:
+        user = await find_user(session, name)
+    user_id = user.id if user else await person(app, name, role)
+    async with runtime.database.write() as session:
+        token, row = await tokens.issue(session, user_id, "test", runtime.settings)
+    who = Caller(user_id, name, Role(user.role if user else role), row.id, "127.0.0.1", "test")
+    return token.reveal(), who
