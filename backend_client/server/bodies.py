@@ -15,7 +15,7 @@ from backend_client.errors import BackendError, Invalid
 from backend_client.models import Event, JobSpec
 from backend_client.models.fields import DEFAULTS, NAMES
 from backend_client.models.secret import Secret
-from backend_client.protocol import Feature, FieldRule, LinkState
+from backend_client.protocol import FieldRule, LinkState
 
 PROBLEM = "application/problem+json"
 STATUS: Mapping[type[BackendError], int] = {
@@ -54,8 +54,10 @@ class ClusterInfo(Struct, frozen=True, kw_only=True):
     state: LinkState = LinkState.LIVE
     since: datetime | None = None
     why: str = ""
-    features: tuple[Feature, ...] = ()
-    lacks: dict[Feature, str] = {}
+    features: tuple[str, ...] = ()
+    """Of `protocol.Feature`; a newer server may know more."""
+    lacks: dict[str, str] = {}
+    """Absent feature -> why."""
     fields: dict[str, FieldRule] = {}
 
 

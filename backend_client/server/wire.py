@@ -75,8 +75,12 @@ WATCH: Mapping[str, type[WatchWire]] = {
     "lagged": Lagged,
     "bye": Bye,
 }
-"""The events of GET /api/watch by their names. A resumed stream has no snapshot; jobs that came, changed or
-went meanwhile are its first `changed` and `gone`. One that starts over has snapshots and a `synced`."""
+"""The events of GET /api/watch by their names.
+
+A stream begins with a `link` of each cluster. One that starts over goes on with at least one `snapshot`, be
+it empty, and a `synced`. One that goes on behind a `Last-Event-ID` has neither: its first `changed` and
+`gone` are what happened meanwhile. Whoever reads goes on behind the id of `synced` or of a later event.
+"""
 _NAMES = {kind: name for name, kind in WATCH.items()}
 _WATCH_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in WATCH.items()}
 

@@ -1,0 +1,223 @@
+"""Requests to one server: the login in a header, errors in words, nothing followed elsewhere.
+
+Everything asked here may be asked twice (a create has its key, the rest names a uid), so what breaks on the
+way is repeated a few times. No token is ever part of an error.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from backend_client.errors import BackendError, LoginNeeded, NotFound, Refused, Unreachable
+from backend_client.models.secret import Secret
+from backend_client.server.address import is_this_machine
+from backend_client.server.bodies import Problem, error_of
+from backend_client.server.streams import Stream
+from backend_client.server.trouble import broken, is_passing, tls_context
+from backend_client.server.wire import EVENT_STREAM
+
+T = TypeVar("T")
+Query = Mapping[str, str | Sequence[str]]
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 15.0
+ANSWER_SECONDS = 60.0
+"""For a whole answer, however slowly it comes, its repeats included."""
+SILENCE_SECONDS = 45.0
+"""A stream that says nothing for so long, no heartbeat even, is dead."""
+LARGEST_ANSWER = 64 * 2**20
+_PAUSES = (0.05, 0.2, 0.8)
+"""Seconds before each repeat of what broke on its way."""
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "traindeck"}
+
+
+class _Request(Struct, frozen=True):
+    method: str
+    path: str
+    query: Query
+    body: bytes
+    headers: dict[str, str]
+    silence: float
+    """Seconds without a byte after which the other side counts as dead."""
+
+
+class Connection:
+    """One caller's connections to one server. Every method may raise a BackendError and nothing else."""
+
+    def __init__(self, url: str, token: Callable[[], Secret | None] | None, *, ca: str = "") -> None:
+        """`url`: https://…, http://… of this machine, or unix:///path of a socket. `token` is asked before
+        each request, so that a renewed login is taken up; it answers at once. Without it, what is public can
+        be asked. `ca`: a file of certificates to trust instead of the system's. Raises Refused where a token
+        or a password must not travel there.
+        """
+        self.url = url.rstrip("/")
+        parts = urlsplit(self.url)
+        self.place = parts.path if parts.scheme == "unix" else parts.netloc
+        """The server in words."""
+        _check(parts.scheme, parts.hostname or "", self.place)
+        self._token = token
+        self._ca = ca
+        self._client: httpx.AsyncClient | None = None
+
+    async def ask(self, method: str, path: str, answer: type[T], *, query: Query | None = None) -> T:
+        """A request without a body, and its answer decoded."""
+        return self.decode(await self.request(method, path, query=query), answer)
+
+    def decode(self, body: bytes, answer: type[T]) -> T:
+        """JSON of the server as what it should be; what is not raises Unreachable."""
+        try:
+            return msgspec.json.decode(body, type=answer)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._strange(f"it answers what cannot be read: {error}") from None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """One request and its whole answer; what breaks on the way is sent again."""
+        kind = {"Content-Type": "application/json"} if body else {}
+        request = _Request(method, path, query or {}, body, {**kind, **(headers or {})}, READ_SECONDS)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._repeated(request)
+        except TimeoutError:
+            raise Unreachable(f"{self.place} gave no whole answer in {ANSWER_SECONDS:g} s") from None
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, *, query: Query | None = None, last: str = "") -> AsyncIterator[Stream]:
+        """An answer of server-sent events behind the event `last`. Not repeated: who reads it resumes."""
+        headers = {"Accept": EVENT_STREAM} | ({"Last-Event-ID": last} if last else {})
+        request = _Request("GET", path, query or {}, b"", headers, SILENCE_SECONDS)
+        try:
+            async with self._answered(request) as response:
+                kind = response.headers.get("content-type", "")
+                if not kind.startswith(EVENT_STREAM):
+                    raise self._strange(f"it answers {kind or 'nothing'} where events were asked for")
+                yield Stream(response, self.place)
+        except httpx.HTTPError as error:
+            raise broken(error, self.place, SILENCE_SECONDS) from None
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._client:
+            await self._client.aclose()
+
+    async def _repeated(self, request: _Request) -> bytes:
+        pauses = iter(_PAUSES)
+        repeated = False
+        while True:
+            try:
+                async with self._answered(request) as response:
+                    return await self._whole(response)
+            except NotFound:
+                if request.method != "DELETE" or not repeated:
+                    raise
+                return b""  # the first try was heard
+            except httpx.HTTPError as error:
+                pause = next(pauses, None) if is_passing(error) else None
+                if pause is None:
+                    raise broken(error, self.place, READ_SECONDS) from None
+            await asyncio.sleep(pause)
+            repeated = True
+
+    @contextlib.asynccontextmanager
+    async def _answered(self, asked: _Request) -> AsyncIterator[httpx.Response]:
+        """The head of an answer that went well. Raises httpx.HTTPError, or what the server refuses with."""
+        client = self._opened()
+        request = client.build_request(
+            asked.method,
+            asked.path,
+            params=asked.query,
+            content=asked.body or None,
+            headers=_HEADERS | await self._login() | asked.headers,
+            timeout=httpx.Timeout(asked.silence, connect=CONNECT_SECONDS),
+        )
+        response = await client.send(request, stream=True)
+        try:
+            if response.status_code >= 300:
+                raise await self._refusal(response)
+            yield response
+        finally:
+            await response.aclose()
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            scheme, _, path = self.url.partition("://")
+            transport = httpx.AsyncHTTPTransport(uds=path) if scheme == "unix" else None
+            self._client = httpx.AsyncClient(
+                base_url="http://localhost" if transport else self.url,
+                transport=transport,
+                verify=tls_context(self._ca, self.place) if scheme == "https" else False,
+                trust_env=scheme == "https",  # a proxy must not see what goes to this machine in clear
+                follow_redirects=False,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=4.0),
+            )
+        return self._client
+
+    async def _login(self) -> dict[str, str]:
+        if self._token is None:
+            return {}
+        token = await asyncio.to_thread(self._token)
+        if token is None:
+            raise LoginNeeded(f"Nobody is logged in at {self.place}.", self._hint)
+        if not (token.reveal().isascii() and token.reveal().isprintable()):
+            raise LoginNeeded(f"The token for {self.place} holds characters that no token has.", self._hint)
+        return {"Authorization": f"Bearer {token.reveal()}"}
+
+    async def _whole(self, response: httpx.Response) -> bytes:
+        parts, size = [], 0
+        async for part in response.aiter_raw():  # raw: nobody asked for compression, nothing is unpacked
+            size += len(part)
+            if size > LARGEST_ANSWER:
+                raise self._strange(f"it answers more than {LARGEST_ANSWER >> 20} MiB")
+            parts.append(part)
+        return b"".join(parts)
+
+    async def _refusal(self, response: httpx.Response) -> BackendError:
+        status = response.status_code
+        if status < 400:
+            return Refused(
+                f"{self.place} sends us elsewhere: {response.headers.get('location', '')[:200]}",
+                "a token follows no redirect; log in at that address if you trust it",
+            )
+        try:
+            problem = msgspec.json.decode(await self._whole(response), type=Problem)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            problem = Problem(title=f"{self.place} answers {status} {response.reason_phrase}")
+        error = error_of(problem, status, _seconds(response.headers.get("retry-after", "")))
+        if isinstance(error, LoginNeeded):
+            error.hint = error.hint or self._hint
+        return error
+
+    @property
+    def _hint(self) -> str:
+        return f"traindeck login {self.url}"
+
+    def _strange(self, what: str) -> Unreachable:
+        return Unreachable(f"{self.place} is no traindeck server of this version: {what}")
+
+
+def _check(scheme: str, host: str, place: str) -> None:
+    if scheme not in ("http", "https", "unix") or not place:
+        raise Refused("The server's address begins with https://, or is a socket: unix:///path.")
+    if scheme == "http" and not is_this_machine(host):
+        raise Refused(
+            f"{place} is not this machine, and http would show the login to everyone on the way.",
+            f"use https://{place}",
+        )
+
+
+def _seconds(text: str) -> float | None:
+    """Retry-After; a date there is nobody's wish of ours."""
+    return float(text) if text.isdecimal() else None

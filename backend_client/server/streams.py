@@ -1,0 +1,84 @@
+"""Server-sent events: bytes to frames."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+from msgspec import Struct
+
+from backend_client.errors import Unreachable
+
+LONGEST_FRAME = 32 * 2**20
+"""Bytes that one event may have."""
+
+
+class Frame(Struct, frozen=True):
+    """One event; a heartbeat has no name and no data."""
+
+    event: str = ""
+    data: bytes = b""
+    id: str = ""
+
+
+class Parser:
+    """Bytes, cut anywhere, to frames. Of the format's ways to end a line it knows LF and CRLF."""
+
+    def __init__(self) -> None:
+        self._line: list[bytes] = []
+        """Pieces of a line that has no end yet."""
+        self._fields: dict[bytes, bytes] = {}
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that end in these bytes. Raises ValueError where one is too long."""
+        self._line.append(data)
+        self._size += len(data)
+        if b"\n" not in data:
+            self._check()
+            return []
+        *lines, rest = b"".join(self._line).split(b"\n")
+        self._line = [rest]
+        frames = [frame for line in lines if (frame := self._take(line.removesuffix(b"\r")))]
+        self._size = len(rest) + sum(map(len, self._fields.values()))
+        self._check()
+        return frames
+
+    def _check(self) -> None:
+        if self._size > LONGEST_FRAME:
+            raise ValueError(f"an event has more than {LONGEST_FRAME >> 20} MiB")
+
+    def _take(self, line: bytes) -> Frame | None:
+        if not line:
+            return self._frame()
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data" and b"data" in self._fields:
+            value = self._fields[b"data"] + b"\n" + value
+        self._fields[name] = value
+        return None
+
+    def _frame(self) -> Frame:
+        fields, self._fields = self._fields, {}
+        return Frame(
+            fields.get(b"event", b"").decode(errors="replace"),
+            fields.get(b"data", b""),
+            fields.get(b"id", b"").decode(errors="replace"),
+        )
+
+
+class Stream:
+    """The frames of one answer, as they come: those of one read together."""
+
+    def __init__(self, response: httpx.Response, place: str) -> None:
+        self._response = response
+        self._place = place
+
+    async def batches(self) -> AsyncIterator[list[Frame]]:
+        """Ends where the server ends. Raises Unreachable where an event is too long, else httpx.HTTPError."""
+        parser = Parser()
+        async for data in self._response.aiter_raw():
+            try:
+                frames = parser.feed(data)
+            except ValueError as error:
+                raise Unreachable(f"{self._place} cannot be followed: {error}") from None
+            if frames:
+                yield frames

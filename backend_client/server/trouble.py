@@ -1,0 +1,74 @@
+"""What httpx raises, in words; and whom to trust."""
+
+import os
+import socket
+import ssl
+
+import httpx
+
+from backend_client.errors import BackendError, Refused, Unreachable
+
+_HINT = "check the address, the network, VPN or tunnel"
+
+
+def tls_context(ca: str, place: str) -> ssl.SSLContext:
+    """Trusts the certificates of the file `ca`; without one those of the system and Mozilla's.
+
+    Raises Refused where the file cannot be used.
+    """
+    import certifi  # noqa: PLC0415  httpx brings it
+
+    try:
+        context = ssl.create_default_context(cafile=ca or None)
+    except OSError as error:
+        why = error.strerror or "it holds no certificate"
+        raise Refused(f"The certificates for {place} cannot be read from {ca}: {why}") from None
+    if not ca:
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def is_passing(error: httpx.HTTPError) -> bool:
+    """True for a connection that broke on the way: another one may hold."""
+    return isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
+
+
+def broken(error: httpx.HTTPError, place: str, silence: float) -> BackendError:
+    """What went wrong with a request. `silence`: seconds that it waited for a word."""
+    root = _root(error)
+    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+        return Unreachable(f"{place} does not answer", _HINT)
+    if isinstance(error, httpx.TimeoutException):
+        return Unreachable(f"{place} said nothing for {silence:g} s")
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return Unreachable(
+            f"the certificate of {place} is not trusted: {root.verify_message.rstrip('.')}",
+            "log in with --ca FILE, the certificate of your site",
+        )
+    if isinstance(error, httpx.ConnectError):
+        return Unreachable(f"{place} cannot be reached: {_words(root)}", _HINT)
+    if isinstance(
+        error, httpx.LocalProtocolError | httpx.UnsupportedProtocol
+    ):  # its words would quote a header
+        return Refused(f"the request to {place} cannot be written as HTTP")
+    return Unreachable(f"the connection to {place} broke: {_words(root)}")
+
+
+def _root(error: BaseException) -> BaseException:
+    """What lies under what httpx, httpcore and anyio have put around it."""
+    while True:
+        inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
+        inner = inner or error.__cause__ or error.__context__
+        if inner is None:
+            return error
+        error = inner
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
+    if isinstance(error, socket.gaierror):
+        return (error.strerror or "no such name").lower()
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return str(error) or type(error).__name__
