@@ -36,6 +36,10 @@ class Behind(JobBackend, Protocol):
         """The same context for one person. Closed with the first."""
         ...
 
+    async def prepare(self, namespace: str, stamp: Stamp) -> None:
+        """Make a person's namespace where it is missing. Raises a BackendError."""
+        ...
+
     async def made(self, server: str) -> Mapping[str, Made]:
         """All that bears this server's id, by the key of its create. Raises a BackendError."""
         ...

@@ -8,7 +8,7 @@ from typing import Self
 
 from backend_client.behind import Inspect, Made, Stamp
 from backend_client.errors import BackendError, Invalid, NotFound
-from backend_client.kubernetes import listing, logs, rights, rules
+from backend_client.kubernetes import homes, listing, logs, rights, rules
 from backend_client.kubernetes.board import Board
 from backend_client.kubernetes.counting import Count
 from backend_client.kubernetes.kubeconfig import Target
@@ -66,6 +66,10 @@ class KubernetesBackend:
         mine = copy.copy(self)
         mine._stamp, mine._inspect, mine._writes = stamp, inspect, None  # noqa: SLF001  our own copy
         return mine
+
+    async def prepare(self, namespace: str, stamp: Stamp) -> None:
+        """As `Behind` has it."""
+        await homes.prepare(await self._opening.transport(), namespace, stamp)
 
     async def made(self, server: str) -> Mapping[str, Made]:
         """As `Behind` has it."""

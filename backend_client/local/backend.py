@@ -85,6 +85,9 @@ class LocalBackend:
         mine._stamp = stamp  # noqa: SLF001  our own copy
         return mine
 
+    async def prepare(self, namespace: str, stamp: Stamp) -> None:
+        """As `Behind` has it. A machine has no namespaces."""
+
     async def made(self, server: str) -> Mapping[str, Made]:
         """As `Behind` has it. What no supervisor has accepted is no job: the next create sweeps it away."""
         return await _off_loop(self._made, server)

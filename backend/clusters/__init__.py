@@ -1,0 +1,1 @@
+"""The clusters behind the server: opened once, watched once, told to all."""

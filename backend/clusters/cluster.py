@@ -1,0 +1,89 @@
+"""One cluster as the server holds it: its backend, its gate, and the one watch that feeds the hub."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import UTC, datetime
+
+from backend.clusters.gate import Gate
+from backend.clusters.hub import Hub
+from backend_client.behind import Behind
+from backend_client.errors import BackendError, Refused
+from backend_client.models import JobSpec
+from backend_client.models.fields import set_fields
+from backend_client.protocol import Feature, FieldRule, LinkState, Scope, Use
+from backend_client.server.bodies import ClusterInfo
+from backend_client.server.wire import ClusterLink
+
+log = logging.getLogger("traindeck.clusters")
+AGAIN_SECONDS = 5.0
+NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
+
+
+class Cluster:
+    """An open cluster. `namespace`: the one of all jobs; "" is one for each person."""
+
+    def __init__(self, name: str, backend: Behind, *, namespace: str = "", namespaces: bool = True) -> None:
+        """`namespaces`: it has some; a machine has none."""
+        self.name = name
+        self.backend = backend
+        self.namespace = namespace
+        self.namespaces = namespaces
+        self.gate = Gate(name)
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self, hub: Hub) -> None:
+        """Begin to tell `hub` of its jobs."""
+        hub.add(self.name)
+        self._watch = asyncio.create_task(self._feed(hub), name=f"watch of {self.name}")
+
+    def info(self, link: ClusterLink) -> ClusterInfo:
+        """What clients are told of it: what the backend can, and what the server adds and takes."""
+        lacks = {str(feature): why for feature, why in self.backend.lacks.items()}
+        lacks.pop(Feature.HISTORY, None)
+        lacks[Feature.NAMESPACES] = NAMESPACES
+        return ClusterInfo(
+            name=self.name,
+            state=link.state,
+            since=link.since,
+            why=link.why,
+            features=tuple(sorted(self.backend.features - {Feature.NAMESPACES} | {Feature.HISTORY})),
+            lacks=lacks,
+            fields=self.fields,
+        )
+
+    @property
+    def fields(self) -> dict[str, FieldRule]:
+        """What jobs here make of each field."""
+        own = {"cluster": FieldRule(Use.OPTIONAL), "namespace": FieldRule(Use.REFUSED, NAMESPACES)}
+        return {**self.backend.fields, **own}
+
+    def check(self, spec: JobSpec) -> None:
+        """Raises Refused, which names every field that jobs here do not take."""
+        rules = self.fields
+        wrong = {name: rules[name].why for name in set_fields(spec) if rules[name].use is Use.REFUSED}
+        if wrong:
+            raise Refused("; ".join(f"{name}: {why}" for name, why in wrong.items()), fields=wrong)
+
+    async def aclose(self) -> None:
+        """End the watch, close the connections."""
+        if self._watch:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        await self.backend.aclose()
+
+    async def _feed(self, hub: Hub) -> None:
+        while True:
+            try:
+                async with contextlib.aclosing(self.backend.watch([Scope()])) as batches:  # type: ignore[type-var]
+                    async for batch in batches:
+                        hub.take(self.name, batch)
+                why = "the watch ended"
+            except BackendError as error:
+                why = error.title
+            except Exception:  # a defect in what one cluster says must not end the others' watches
+                log.exception("the watch of a cluster failed", extra={"cluster": self.name})
+                why = "the server failed to read what the cluster says"
+            hub.link(ClusterLink(self.name, LinkState.STALE, datetime.now(UTC), why))
+            await asyncio.sleep(AGAIN_SECONDS)

@@ -1,0 +1,74 @@
+"""One cluster's own limits: one that hangs or is down takes nobody else's time, and is let alone for a bit."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from backend_client.errors import BackendError, LoginNeeded, Unreachable
+
+MOST_AT_ONCE = 32
+"""Requests to one cluster at a time."""
+FAILURES = 3
+"""So many unanswered requests in a row, and for a while none is sent."""
+PAUSE_SECONDS = 5.0
+LIMIT_SECONDS = 20.0
+
+
+class Gate:
+    """What every request to a cluster passes."""
+
+    def __init__(self, cluster: str) -> None:
+        self._cluster = cluster
+        self._free = MOST_AT_ONCE
+        self._failures = 0
+        self._closed_until = 0.0
+        self._why = ""
+
+    @asynccontextmanager
+    async def passing(self, limit: float = LIMIT_SECONDS) -> AsyncIterator[None]:
+        """One request of at most so many seconds. Raises Unreachable, at once while the cluster is down."""
+        self._check()
+        self._free -= 1
+        try:
+            async with asyncio.timeout(limit):
+                yield
+        except TimeoutError:
+            raise self._failed(f"no answer in {limit:g} s") from None
+        except LoginNeeded:
+            raise Unreachable(
+                f"The cluster {self._cluster} does not accept this server's login.",
+                "An admin of the server can register the cluster again.",
+            ) from None
+        except Unreachable as error:
+            raise self._failed(error.title) from None
+        except BackendError:
+            self._failures = 0
+            raise
+        else:
+            self._failures = 0
+        finally:
+            self._free += 1
+
+    def _check(self) -> None:
+        left = self._closed_until - time.monotonic()
+        if left > 0:
+            raise Unreachable(
+                f"The cluster {self._cluster} does not answer: {self._why}",
+                "Jobs there go on; try again later.",
+                retry_after=left,
+            )
+        if not self._free:
+            raise Unreachable(f"The cluster {self._cluster} has too much to do.", "Try again.", retry_after=1)
+
+    def _failed(self, why: str) -> Unreachable:
+        """After a pause one more failure is enough to close again."""
+        self._failures += 1
+        self._why = why
+        if self._failures >= FAILURES:
+            self._closed_until = time.monotonic() + PAUSE_SECONDS
+        return Unreachable(
+            f"The cluster {self._cluster} does not answer: {why}",
+            "Jobs there go on; try again later.",
+            retry_after=PAUSE_SECONDS,
+        )

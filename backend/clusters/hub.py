@@ -1,0 +1,223 @@
+"""Every job that a person of this server owns, as it is now, and the streams that tell of it.
+
+Each cluster is watched once (`take`), each job is encoded once, and each audience's frames are made once. Who
+owns what comes from the rows (`claim`): a job of the cluster without a row is nobody's, and told to nobody.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from backend.clusters.ring import Audience, Batch, Key, Known, Left, Ring
+from backend_client.models import Job
+from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
+from backend_client.server.wire import ClusterLink, Lagged, encode, frame, jobs_data, watch_frame
+
+PACE = 0.2
+"""Seconds between two frames to one client, so that a storm of changes costs a few writes."""
+PAGE = 500
+"""Jobs in one `snapshot`."""
+LAGGED = watch_frame(Lagged("more happened than was read; the list starts over"))
+
+
+class Owner(Struct, frozen=True):
+    """The person whose job it is."""
+
+    user_id: int
+    name: str
+
+
+class Hub:
+    """What is known, and who is told. All in one event loop; nothing here waits but `frames`."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, ClusterLink] = {}
+        self.heard: Callable[[Batch], None] = lambda _: None
+        """Called with every batch: the history listens."""
+        self._epoch = secrets.token_hex(4)
+        self._ring = Ring()
+        self._owners: dict[Key, Owner] = {}
+        self._known: dict[Key, Known] = {}
+        self._nobodys: dict[Key, Job] = {}
+        """Told by a cluster, claimed by no row (yet)."""
+        self._told: dict[str, set[Key]] = {}
+        """cluster -> what the list that it gives has named so far."""
+        self._older: dict[str, set[Key]] = {}
+        """cluster -> what was known before its next list: if that does not name it, it is gone."""
+        self._news = asyncio.Event()
+        self._frames: dict[tuple[int, Audience], bytes] = {}
+        self._pages: dict[Audience, bytes] = {}
+
+    def add(self, cluster: str) -> None:
+        """A cluster that nothing is known of yet."""
+        self.links[cluster] = ClusterLink(cluster, LinkState.STALE, datetime.now(UTC), "not reached yet")
+        self._publish(Batch(links={cluster: self.links[cluster]}))
+
+    def drop(self, cluster: str) -> None:
+        """A cluster that is no longer this server's."""
+        self.links.pop(cluster, None)
+        keys = [key for key in self._known if key[0] == cluster]
+        self._nobodys = {key: job for key, job in self._nobodys.items() if key[0] != cluster}
+        self._leave(keys)
+
+    def remember(self, jobs: Iterable[tuple[Owner, Job]]) -> None:
+        """Jobs as their rows have them, until their clusters tell."""
+        for owner, job in jobs:
+            known = _known(owner, job)
+            self._owners[known.key] = owner
+            self._known.setdefault(known.key, known)
+            self._older.setdefault(job.ref.context, set()).add(known.key)
+
+    def claim(self, owner: Owner, job: Job) -> None:
+        """A job that was just made is this person's."""
+        key = _key(job)
+        self._owners[key] = owner
+        self._put([self._nobodys.pop(key, job)])
+
+    def release(self, cluster: str, uid: str) -> None:
+        """Nothing is left of a job."""
+        self._leave([(cluster, uid)])
+
+    def take(self, cluster: str, events: Sequence[WatchEvent]) -> None:
+        """What the watch of a cluster tells."""
+        for event in events:
+            match event:
+                case Snapshot():
+                    self._told.setdefault(cluster, set()).update(_key(job) for job in event.jobs)
+                    self._put(event.jobs)
+                case Changed():
+                    self._put(event.jobs)
+                case Gone():
+                    self._leave([(cluster, ref.uid) for ref in event.refs], forget=False)
+                case Synced():
+                    told, older = self._told.pop(cluster, set()), self._older.pop(cluster, set())
+                    self._leave(older - told, forget=False)
+                case Link():
+                    self.link(ClusterLink(cluster, event.state, event.since, event.why))
+
+    def link(self, link: ClusterLink) -> None:
+        """How fresh a cluster's jobs are."""
+        if link.state is LinkState.STALE:
+            old = {key for key in self._known if key[0] == link.cluster}
+            self._older.setdefault(link.cluster, set()).update(old)
+        if link.cluster in self.links and self.links[link.cluster] != link:
+            self.links[link.cluster] = link
+            self._publish(Batch(links={link.cluster: link}))
+
+    def step(self, cluster: str, uid: str, words: str) -> None:
+        """What the deletion of a job is doing."""
+        if owner := self._owners.get((cluster, uid)):
+            self._publish(Batch(steps={(cluster, uid): (owner.user_id, words)}))
+
+    def get(self, cluster: str, uid: str) -> Known | None:
+        """A job as it is now."""
+        return self._known.get((cluster, uid))
+
+    async def frames(self, audience: Audience, after: str = "") -> AsyncGenerator[bytes, None]:
+        """The stream of one client, from the beginning or behind the id `after`. Ends when it has lagged."""
+        at = self._place(after, audience)
+        if self.links:
+            yield b"".join(map(watch_frame, self._links_for(audience)))
+        if at is None:
+            at = self._ring.last
+            yield self._snapshot(audience)
+        while True:
+            news = self._news
+            if at < self._ring.last:
+                told = self._since(at, audience)
+                if told is None:
+                    yield LAGGED
+                    return
+                at = self._ring.last
+                if told:
+                    yield told
+                    await asyncio.sleep(PACE)
+            else:
+                await news.wait()
+
+    def _put(self, jobs: Iterable[Job]) -> None:
+        batch = Batch()
+        for job in jobs:
+            key = _key(job)
+            owner = self._owners.get(key)
+            if owner is None:
+                self._nobodys[key] = job
+                continue
+            known, before = _known(owner, job), self._known.get(key)
+            if before is None or before.encoded != known.encoded:
+                self._known[key] = batch.known[key] = known
+        self._publish(batch)
+
+    def _leave(self, keys: Iterable[Key], *, forget: bool = True) -> None:
+        """They are gone. Unless `forget`, their owners are still known: a late word must find them."""
+        batch = Batch()
+        for key in keys:
+            self._nobodys.pop(key, None)
+            if known := self._known.pop(key, None):
+                batch.left[key] = Left(known.user_id, known.job.ref)
+            if forget:
+                self._owners.pop(key, None)
+        self._publish(batch)
+
+    def _publish(self, batch: Batch) -> None:
+        if not batch:
+            return
+        self._ring.add(batch)
+        self._frames.clear()
+        self._pages.clear()
+        self.heard(batch)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _since(self, at: int, audience: Audience) -> bytes | None:
+        if (at, audience) not in self._frames:
+            batch = self._ring.since(at)
+            if batch is None:
+                return None
+            self._frames[at, audience] = batch.frames(audience, self._id(audience))
+        return self._frames[at, audience]
+
+    def _snapshot(self, audience: Audience) -> bytes:
+        if audience not in self._pages:
+            seen = [
+                known.encoded
+                for (cluster, _), known in self._known.items()
+                if audience.sees(known.user_id, cluster)
+            ]
+            pages = [seen[start : start + PAGE] for start in range(0, len(seen), PAGE)] or [[]]
+            frames = [frame("snapshot", jobs_data(page)) for page in pages]
+            frames.append(watch_frame(Synced(), self._id(audience)))
+            self._pages[audience] = b"".join(frames)
+        return self._pages[audience]
+
+    def _links_for(self, audience: Audience) -> list[ClusterLink]:
+        return [link for name, link in self.links.items() if audience.cluster in ("", name)]
+
+    def _id(self, audience: Audience) -> str:
+        return f"{self._stem(audience)}-{self._ring.last}"
+
+    def _stem(self, audience: Audience) -> str:
+        """What one audience was told says nothing about what another knows."""
+        who = "all" if audience.user_id is None else audience.user_id
+        return f"{self._epoch}.{who}.{audience.cluster}"
+
+    def _place(self, after: str, audience: Audience) -> int | None:
+        """Where to go on; None where that is not known any more."""
+        stem, _, number = after.rpartition("-")
+        if stem != self._stem(audience) or not number.isdecimal() or len(number) > 18:
+            return None
+        return int(number) if self._ring.since(int(number)) is not None else None
+
+
+def _key(job: Job) -> Key:
+    return job.ref.context, job.ref.uid
+
+
+def _known(owner: Owner, job: Job) -> Known:
+    """What the object says of its owner does not count."""
+    told = replace(job, owner=owner.name)
+    return Known(owner.user_id, told, encode(told))

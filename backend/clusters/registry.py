@@ -1,0 +1,181 @@
+"""The clusters of this server: those that admins registered, and the one (or the machine) that it runs in."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.clusters.admission import Credential, Wanted, credential, target
+from backend.clusters.cluster import Cluster
+from backend.clusters.hub import Hub
+from backend.clusters.vault import open_vault
+from backend.db.engine import Database
+from backend.db.models import Cluster as ClusterRow
+from backend.db.models import JobRow
+from backend.settings import ServerSettings
+from backend_client.errors import Conflict, Invalid, NotFound, Refused
+from backend_client.kubernetes import kubeconfig
+from backend_client.kubernetes.backend import KubernetesBackend
+from backend_client.kubernetes.settings import Site
+from backend_client.local.backend import LocalBackend
+
+LOCAL = "local"
+
+
+class Clusters:
+    """By name, all open."""
+
+    def __init__(self, settings: ServerSettings, database: Database, hub: Hub) -> None:
+        self._settings = settings
+        self._database = database
+        self._hub = hub
+        self._vault = open_vault(settings)
+        self._open: dict[str, Cluster] = {}
+        self.site = site_of(settings)
+
+    def __iter__(self) -> Iterator[Cluster]:
+        return iter([*self._open.values()])
+
+    async def open(self) -> None:
+        """All there are. Raises Refused where the settings do not fit together. Contacts none yet."""
+        for cluster in self._given():
+            self._begin(cluster)
+        async with self._database.read() as session:
+            rows = [*await session.scalars(select(ClusterRow).order_by(ClusterRow.id))]
+        for row in rows:
+            if row.name not in self._open:
+                self._begin(self._of(row))
+
+    def get(self, name: str) -> Cluster:
+        """Raises NotFound."""
+        if name not in self._open:
+            raise NotFound(f"There is no cluster {name}.", self._known())
+        return self._open[name]
+
+    def meant(self, name: str) -> Cluster:
+        """The one that a job goes to; "" is the only one. Raises Invalid, Refused."""
+        if name in self._open:
+            return self._open[name]
+        if name:
+            raise Invalid({"cluster": f"there is no cluster {name}; {self._known()}"})
+        if not self._open:
+            raise Refused("This server has no cluster yet.", "An admin adds one: traindeck clusters add")
+        if len(self._open) > 1:
+            raise Invalid({"cluster": f"say which; {self._known()}"})
+        return next(iter(self._open.values()))
+
+    async def probe(self, wanted: Wanted) -> None:
+        """Raises Refused where it does not answer, or does not take the login."""
+        backend = self._backend(wanted.name, wanted.server, wanted.ca, credential(wanted), wanted.namespace)
+        try:
+            async with Cluster(wanted.name, backend).gate.passing(10.0):
+                await backend.whoami()
+        finally:
+            await backend.aclose()
+
+    async def register(self, session: AsyncSession, wanted: Wanted) -> ClusterRow:
+        """Write it down. Raises Conflict where the name is taken."""
+        sealed = self._vault.seal(msgspec.json.encode(credential(wanted)), _about(wanted.name, wanted.server))
+        row = ClusterRow(
+            name=wanted.name,
+            server=wanted.server,
+            ca=wanted.ca,
+            credential=sealed,
+            namespace=wanted.namespace,
+            created=datetime.now(UTC),
+        )
+        taken = Conflict(f"There is a cluster {wanted.name} already.", "Choose another name.")
+        if wanted.name in self._open:
+            raise taken
+        session.add(row)
+        try:
+            await session.flush()
+        except IntegrityError:
+            raise taken from None
+        return row
+
+    def begin(self, row: ClusterRow) -> Cluster:
+        """Open a cluster that was just written down."""
+        return self._begin(self._of(row))
+
+    async def unregister(self, session: AsyncSession, name: str) -> None:
+        """Forget it. Raises NotFound, Refused for what no admin registered, Conflict while jobs are there."""
+        self.get(name)
+        gone = await session.execute(delete(ClusterRow).where(ClusterRow.name == name))
+        if not gone.rowcount:  # type: ignore[attr-defined]  # a DELETE has one
+            raise Refused(f"{name} is where the server itself runs, and cannot be removed.")
+        living = select(func.count()).where(JobRow.cluster == name, JobRow.deleted.is_(None))
+        if count := await session.scalar(living):
+            raise Conflict(f"There are {count} jobs in {name}.", "Delete them first.")
+
+    async def end(self, name: str) -> None:
+        """Close what was unregistered."""
+        if cluster := self._open.pop(name, None):
+            await cluster.aclose()
+            self._hub.drop(name)
+
+    async def aclose(self) -> None:
+        """Close all."""
+        await asyncio.gather(*(cluster.aclose() for cluster in self))
+
+    def _given(self) -> Iterator[Cluster]:
+        settings = self._settings
+        if settings.local:
+            if not loopback(settings):
+                raise Refused(
+                    "--local is for one person, and jobs run as the server's own user.",
+                    "Listen on 127.0.0.1 or a unix socket.",
+                )
+            local = LocalBackend(gpus=settings.local_gpus, grace=settings.local_grace)
+            yield Cluster(LOCAL, local, namespaces=False)
+        if kubeconfig.runs_in_cluster():
+            name, here = kubeconfig.IN_CLUSTER, kubeconfig.in_cluster()
+            backend = KubernetesBackend(name, self.site, namespace=settings.namespace, target=here)
+            yield Cluster(name, backend, namespace=settings.namespace)
+
+    def _of(self, row: ClusterRow) -> Cluster:
+        sealed = self._vault.open(row.credential, _about(row.name, row.server))
+        login = msgspec.json.decode(sealed, type=Credential)
+        namespace = row.namespace or self._settings.namespace
+        backend = self._backend(row.name, row.server, row.ca, login, namespace)
+        return Cluster(row.name, backend, namespace=namespace)
+
+    def _backend(
+        self, name: str, server: str, ca: str, login: Credential, namespace: str
+    ) -> KubernetesBackend:
+        to = target(name, server, ca, login, namespace)
+        return KubernetesBackend(name, self.site, namespace=namespace, target=to)
+
+    def _begin(self, cluster: Cluster) -> Cluster:
+        self._open[cluster.name] = cluster
+        cluster.start(self._hub)
+        return cluster
+
+    def _known(self) -> str:
+        return f"there are: {', '.join(self._open) or 'none'}"
+
+
+def site_of(settings: ServerSettings) -> Site:
+    """What the settings say about clusters. Raises Refused, in words."""
+    try:
+        return msgspec.convert(settings.kubernetes, Site)
+    except msgspec.ValidationError as error:
+        raise Refused(f"The setting kubernetes cannot be read: {error}") from None
+
+
+def loopback(settings: ServerSettings) -> bool:
+    """Whether only this machine can reach the server."""
+    return settings.socket is not None or settings.listen.rpartition(":")[0] in (
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "::1",
+    )
+
+
+def _about(name: str, server: str) -> str:
+    return f"the cluster {name} at {server}"

@@ -1,0 +1,123 @@
+"""What happened lately, for everybody who listens: one log that all read, instead of a queue for each.
+
+A listener is a place in it. One that reads slowly gets what it missed as one larger piece; one whose place
+has been dropped has lagged, and starts over. So nobody's slowness costs anybody memory or time.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from msgspec import Struct, field
+
+from backend_client.models import Job, JobRef
+from backend_client.protocol import Gone
+from backend_client.server.wire import ClusterLink, Step, frame, jobs_data, watch_frame
+
+MOST_BATCHES = 1_000
+MOST_BYTES = 8 * 2**20
+Key = tuple[str, str]
+"""(cluster, uid)."""
+
+
+class Known(Struct, frozen=True):
+    """A job as it was told last."""
+
+    user_id: int
+    job: Job
+    encoded: bytes
+
+    @property
+    def key(self) -> Key:
+        return self.job.ref.context, self.job.ref.uid
+
+
+class Left(Struct, frozen=True):
+    """A job that is no more."""
+
+    user_id: int
+    ref: JobRef
+
+
+class Audience(Struct, frozen=True):
+    """Who listens: jobs of one person, or (None) of all; in one cluster, or ("") in all."""
+
+    user_id: int | None
+    cluster: str = ""
+
+    def sees(self, user_id: int, cluster: str) -> bool:
+        """Whether a job is for them."""
+        return self.user_id in (None, user_id) and self.cluster in ("", cluster)
+
+
+class Batch(Struct):
+    """What changed at one moment, or (merged) in a while."""
+
+    known: dict[Key, Known] = field(default_factory=dict)
+    left: dict[Key, Left] = field(default_factory=dict)
+    links: dict[str, ClusterLink] = field(default_factory=dict)
+    steps: dict[Key, tuple[int, str]] = field(default_factory=dict)
+    """Of a deletion: (user_id, words)."""
+
+    def __bool__(self) -> bool:
+        return bool(self.known or self.left or self.links or self.steps)
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return sum(len(known.encoded) for known in self.known.values()) + 100 * len(self.left) + 100
+
+    def merge(self, later: "Batch") -> None:
+        """Take in what came after: of each thing the last word counts."""
+        for key, known in later.known.items():
+            self.left.pop(key, None)
+            self.known[key] = known
+        for key, left in later.left.items():
+            self.known.pop(key, None)
+            self.left[key] = left
+        self.links.update(later.links)
+        self.steps.update(later.steps)
+
+    def frames(self, audience: Audience, id: str) -> bytes:  # noqa: A002  the field's name
+        """As this audience is told of it; b"" where there is nothing for them. Only the last frame bears the
+        id: whoever has got that far has all of it.
+        """
+        refs = tuple(one.ref for one in self.left.values() if audience.sees(one.user_id, one.ref.context))
+        jobs = [one.encoded for one in self.known.values() if audience.sees(one.user_id, one.key[0])]
+        parts = [watch_frame(Gone(refs))] if refs else []
+        parts += [frame("changed", jobs_data(jobs))] if jobs else []
+        parts += [watch_frame(link) for link in self.links.values() if audience.cluster in ("", link.cluster)]
+        parts += [watch_frame(step) for step in self._steps(audience)]
+        return b"".join((*parts[:-1], f"id: {id}\n".encode(), parts[-1])) if parts else b""
+
+    def _steps(self, audience: Audience) -> Iterable[Step]:
+        for (cluster, uid), (user_id, words) in self.steps.items():
+            if audience.sees(user_id, cluster):
+                yield Step(uid, words)
+
+
+class Ring:
+    """The last batches, numbered from 1."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        """The number of the newest batch."""
+        self._batches: deque[Batch] = deque()
+        self._size = 0
+
+    def add(self, batch: Batch) -> None:
+        """The newest; the oldest give way, but never it."""
+        self.last += 1
+        self._batches.append(batch)
+        self._size += batch.size
+        while len(self._batches) > 1 and (self._size > MOST_BYTES or len(self._batches) > MOST_BATCHES):
+            self._size -= self._batches.popleft().size
+
+    def since(self, number: int) -> Batch | None:
+        """All that came after a batch, merged; None where some of it was dropped."""
+        missing = self.last - number
+        if not 0 <= missing <= len(self._batches):
+            return None
+        whole = Batch()
+        for index in range(len(self._batches) - missing, len(self._batches)):
+            whole.merge(self._batches[index])
+        return whole

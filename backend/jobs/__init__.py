@@ -1,0 +1,1 @@
+"""Jobs of people: made, stopped, deleted, found again after a crash, remembered."""
