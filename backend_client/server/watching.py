@@ -62,8 +62,9 @@ class Watching:
                 raise
             except BackendError as error:
                 asked = (isinstance(error, Unreachable) and error.retry_after) or 0.0
-                if not self._quiet:
-                    yield [self._lost(error)]
+                if not self._quiet and (link := self._lost(error)) != self._told:
+                    self._told = link
+                    yield [link]
             self._quiet = False
             self._tries = 0 if clock() - begun > _HEALTHY else min(self._tries + 1, 10)
             ceiling = min(_LONGEST, _FIRST * 2**self._tries)
@@ -113,7 +114,7 @@ class Watching:
     def _lost(self, error: BackendError) -> Link:
         state = LinkState.FORBIDDEN if isinstance(error, Forbidden) else LinkState.STALE
         since = self._heard if self._own.state is LinkState.LIVE else self._own.since
-        self._own = self._told = Link(state, since, error.title)
+        self._own = Link(state, since, error.title)
         return self._own
 
 
