@@ -6,7 +6,7 @@ lets the last file name the current context, where kubectl takes the first. Test
 
 import base64
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -62,7 +62,7 @@ class Target(Struct, frozen=True):
     """Sent with every request: impersonation."""
 
 
-class _Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True):
     """One named entry, and the folder that its relative paths start from."""
 
     value: Mapping[str, Any]
@@ -72,15 +72,15 @@ class _Entry(Struct, frozen=True):
 class _Merged(Struct, frozen=True):
     """All files as one: the first to name a thing wins."""
 
-    clusters: dict[str, _Entry]
-    contexts: dict[str, _Entry]
-    users: dict[str, _Entry]
+    clusters: dict[str, Entry]
+    contexts: dict[str, Entry]
+    users: dict[str, Entry]
     current: str
 
 
 def list_contexts() -> list[Context]:
     """Every context, in the order of the files; reads nothing else. Raises Refused on a broken file."""
-    merged = _merge()
+    merged = _merge(_paths())
     found = [_context(name, entry, merged.current) for name, entry in merged.contexts.items()]
     if not found and runs_in_cluster():
         return [Context(IN_CLUSTER, namespace=in_cluster().namespace, current=True)]
@@ -89,22 +89,29 @@ def list_contexts() -> list[Context]:
 
 def load(name: str) -> Target:
     """The cluster and user of a context. Raises NotFound, or Refused with what is wrong in the kubeconfig."""
-    merged = _merge()
-    if name not in merged.contexts:
-        if name == IN_CLUSTER and runs_in_cluster():
-            return in_cluster()
-        raise NotFound(
-            f"no context {name} in the kubeconfig", f"there are: {', '.join(merged.contexts) or 'none'}"
-        )
-    context = _context(name, merged.contexts[name], merged.current)
-    cluster = merged.clusters.get(context.cluster)
-    user = merged.users.get(context.user, _Entry({}, Path()))
-    if cluster is None:
-        raise Refused(f"context {name} names the cluster {context.cluster!r}, which the kubeconfig lacks")
+    if name == IN_CLUSTER and runs_in_cluster() and name not in _merge(_paths()).contexts:
+        return in_cluster()
+    context, cluster, user = entries(name)
     try:
         return _target(context, cluster, user)
     except (ValueError, OSError) as error:
         raise Refused(f"context {name} of the kubeconfig cannot be used: {error}") from None
+
+
+def entries(name: str, path: Path | None = None) -> tuple[Context, Entry, Entry]:
+    """A context (or, for "", the current one) with its cluster and its user as they are written; of one file,
+    or of kubectl's own. Raises NotFound, or Refused with what is wrong in the kubeconfig.
+    """
+    merged = _merge([path] if path else _paths())
+    name = name or merged.current
+    if name not in merged.contexts:
+        known = ", ".join(merged.contexts) or "none"
+        raise NotFound(f"no context {name or 'is current'} in the kubeconfig", f"there are: {known}")
+    context = _context(name, merged.contexts[name], merged.current)
+    cluster = merged.clusters.get(context.cluster)
+    if cluster is None:
+        raise Refused(f"context {name} names the cluster {context.cluster!r}, which the kubeconfig lacks")
+    return context, cluster, merged.users.get(context.user, Entry({}, Path()))
 
 
 def _paths() -> Iterator[Path]:
@@ -113,17 +120,17 @@ def _paths() -> Iterator[Path]:
         yield Path(path).expanduser()
 
 
-def _merge() -> _Merged:
+def _merge(paths: Iterable[Path]) -> _Merged:
     merged = _Merged({}, {}, {}, "")
     current = ""
-    for path in _paths():
+    for path in paths:
         content = _read(path)
         current = current or str(content.get("current-context") or "")
         for section, one in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
-            entries: dict[str, _Entry] = getattr(merged, section)
+            entries: dict[str, Entry] = getattr(merged, section)
             for item in _mappings(content.get(section)):
                 value = item.get(one)
-                entry = _Entry(value if isinstance(value, dict) else {}, path.absolute().parent)
+                entry = Entry(value if isinstance(value, dict) else {}, path.absolute().parent)
                 entries.setdefault(str(item.get("name")), entry)
     return msgspec.structs.replace(merged, current=current)
 
@@ -146,12 +153,12 @@ def _mappings(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _context(name: str, entry: _Entry, current: str) -> Context:
+def _context(name: str, entry: Entry, current: str) -> Context:
     text = {key: str(entry.value.get(key) or "") for key in ("cluster", "user", "namespace")}
     return Context(name, **text, current=name == current)
 
 
-def _target(context: Context, cluster: _Entry, user: _Entry) -> Target:
+def _target(context: Context, cluster: Entry, user: Entry) -> Target:
     url = _server(str(cluster.value.get("server") or ""))
     port = url.port or (443 if url.scheme == "https" else 80)
     host = url.hostname or ""
@@ -164,7 +171,7 @@ def _target(context: Context, cluster: _Entry, user: _Entry) -> Target:
         namespace=context.namespace or "default",
         base_path=url.path.rstrip("/"),
         encrypted=url.scheme == "https",
-        ca=_material(cluster, "certificate-authority"),
+        ca=material(cluster, "certificate-authority"),
         insecure=bool(cluster.value.get("insecure-skip-tls-verify")),
         headers=_impersonation(user.value),
     )
@@ -177,7 +184,7 @@ def _server(server: str) -> SplitResult:
     return url
 
 
-def _material(entry: _Entry, name: str) -> str:
+def material(entry: Entry, name: str) -> str:
     """PEM that stands in the kubeconfig (NAME-data, which wins) or in a file that it names; "" for none."""
     if data := entry.value.get(f"{name}-data"):
         return base64.b64decode("".join(str(data).split()), validate=True).decode()
@@ -185,7 +192,7 @@ def _material(entry: _Entry, name: str) -> str:
     return (entry.folder / str(path)).read_text() if path else ""
 
 
-def _credentials(context: Context, cluster: _Entry, user: _Entry) -> Credentials:
+def _credentials(context: Context, cluster: Entry, user: Entry) -> Credentials:
     """kubectl's order: a token (its file first), then a login program, then a password."""
     value = user.value
     certificate = _pair(user)
@@ -204,12 +211,12 @@ def _credentials(context: Context, cluster: _Entry, user: _Entry) -> Credentials
     return Fixed(base)
 
 
-def _pair(user: _Entry) -> Secret | None:
-    certificate = _material(user, "client-certificate")
-    return Secret(f"{certificate}\n{_material(user, 'client-key')}") if certificate else None
+def _pair(user: Entry) -> Secret | None:
+    certificate = material(user, "client-certificate")
+    return Secret(f"{certificate}\n{material(user, 'client-key')}") if certificate else None
 
 
-def _plugin(program: Mapping[str, Any], context: Context, cluster: _Entry, user: _Entry) -> Plugin:
+def _plugin(program: Mapping[str, Any], context: Context, cluster: Entry, user: Entry) -> Plugin:
     command = str(program.get("command") or "")
     return Plugin(
         command=str(user.folder / command) if os.sep in command else command,
@@ -223,11 +230,11 @@ def _plugin(program: Mapping[str, Any], context: Context, cluster: _Entry, user:
     )
 
 
-def _cluster_info(cluster: _Entry) -> dict[str, Any]:
+def _cluster_info(cluster: Entry) -> dict[str, Any]:
     """What an exec plugin is told of its cluster, in the words of client.authentication.k8s.io."""
     same = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
     info = {key: cluster.value[key] for key in same if cluster.value.get(key)}
-    if ca := _material(cluster, "certificate-authority"):
+    if ca := material(cluster, "certificate-authority"):
         info["certificate-authority-data"] = base64.b64encode(ca.encode()).decode()
     for item in _mappings(cluster.value.get("extensions")):
         if item.get("name") == "client.authentication.k8s.io/exec":

@@ -11,11 +11,11 @@ _PORTS = {"https": 443, "http": 80}
 def address(text: str) -> str:
     """`https://HOST[:PORT]` out of what a person wrote; http for this machine only. Raises Invalid.
 
-    A socket of this machine, `unix:///path`, stays as it is.
+    A socket of this machine is `unix:///path`.
     """
     text = text.strip()
-    if text.startswith("unix:///") and text.isprintable():
-        return text
+    if text.startswith("unix:/") and text.isprintable():
+        return "unix:///" + text.removeprefix("unix:").lstrip("/")
     try:
         url = urlsplit(text if "://" in text else f"//{text}")
         host, port = (url.hostname or "").lower(), url.port

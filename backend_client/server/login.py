@@ -74,7 +74,7 @@ class Login:
 
     async def register(self, user: str, password: Secret, code: Secret | None = None) -> LoggedIn:
         """As somebody new; `code` makes the first admin of an empty server."""
-        asked = {"user": user, "password": password.reveal()}
+        asked = {"user": user, "password": password.reveal(), "name": _here()}
         return await self._enter("/api/auth/register", asked | ({"code": code.reveal()} if code else {}))
 
     async def log_out(self, account: Account) -> BackendError | None:
@@ -123,7 +123,7 @@ class Login:
     async def _public(self, method: str, path: str, answer: type[T], body: bytes = b"") -> T:
         connection = Connection(self.url, None, ca=self.ca)
         try:
-            return connection.decode((await connection.request(method, path, body=body)).body, answer)
+            return connection.decode(await connection.request(method, path, body=body), answer)
         finally:
             await connection.aclose()
 

@@ -248,6 +248,8 @@ def test_accounts_that_others_can_change_are_refused(tmp_path: Path):
         ("127.0.0.1:8642", "http://127.0.0.1:8642"),
         ("http://[::1]:8642", "http://[::1]:8642"),
         ("https://127.0.0.1:8642", "https://127.0.0.1:8642"),
+        ("unix:/run/td/sock", "unix:///run/td/sock"),
+        ("unix:///run/td/sock", "unix:///run/td/sock"),
     ],
 )
 def test_an_address_as_it_is_meant(written: str, meant: str):

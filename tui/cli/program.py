@@ -11,7 +11,9 @@ from typing import Any
 from backend_client.contexts import Contexts, Local, Way
 from backend_client.errors import Refused
 from backend_client.kubernetes.ways import Kubeconfig
+from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend
+from backend_client.server.ways import Servers
 from tui.cli import __version__
 from tui.cli.out import put, say
 from tui.cli.verbs import Verb, function_of, help_text, parser_of, split, unknown_verb, verb_named
@@ -50,7 +52,7 @@ def _is_text(word: str) -> bool:
 
 def _start(verb: Verb | None, args: argparse.Namespace, loaded: Loaded) -> int:
     settings = loaded.settings
-    contexts = contexts_of(settings)
+    contexts = contexts_of(settings, named(args), given_token(args))
     read_only = args.read_only or settings.read_only
     if not verb:
         return _screen(contexts, args, settings, read_only=read_only)
@@ -65,14 +67,43 @@ def _start(verb: Verb | None, args: argparse.Namespace, loaded: Loaded) -> int:
     return asyncio.run(_with_backend(function, args, contexts))
 
 
-def contexts_of(settings: Settings) -> Contexts:
-    """All ways to reach jobs, as the settings have them."""
+def contexts_of(settings: Settings, named: str = "", token: Secret | None = None) -> Contexts:
+    """All ways to reach jobs, as the settings have them. `token` goes to the context `named` alone."""
     local = settings.local
     ways: list[Way] = [
         Kubeconfig(settings.kubernetes),
+        Servers(
+            xdg("CONFIG", ".config"),
+            xdg("CACHE", ".cache") / "servers",
+            site=settings.site.server,
+            named=named,
+            token=token,
+        ),
         Local(enabled=local.enabled, gpus=local.gpus, grace=local.grace, log_cap=local.log_cap * 2**20),
     ]
     return Contexts(ways, xdg("STATE", ".local/state") / "context")
+
+
+def named(args: argparse.Namespace) -> str:
+    """The context that flag or environment name; empty where neither does."""
+    return str(args.context or os.environ.get("TRAINDECK_CONTEXT", ""))
+
+
+def given_token(args: argparse.Namespace) -> Secret | None:
+    """The token out of --token-file or TRAINDECK_TOKEN. Raises Refused."""
+    if not args.token_file:
+        token = os.environ.get("TRAINDECK_TOKEN", "").strip()
+        return Secret(token) if token else None
+    if not named(args):
+        raise Refused(
+            "--token-file goes only to a context that is named.", "Name it: --context, or TRAINDECK_CONTEXT."
+        )
+    try:
+        with open(args.token_file, encoding="ascii") as file:  # noqa: PTH123  /dev/stdin too
+            return Secret(file.read(1000).strip())
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise Refused(f"The token cannot be read from {args.token_file}: {why}.") from None
 
 
 def meant(contexts: Contexts, args: argparse.Namespace) -> str:

@@ -33,12 +33,28 @@ VERBS: tuple[Verb, ...] = (
     Verb("wait", "look", "NAME [--for finished|running]", "wait, and end as the job does", "logs"),
     Verb("stop", "end", "NAME...", "end jobs", "act", acts=True),
     Verb("delete", "end", "NAME... [--yes]", "remove jobs and their logs", "act", acts=True),
+    Verb("history", "look", "[TEXT] [--user U] [--since 7d]", "jobs that were, also deleted ones", "history"),
+    Verb(
+        "login", "server", "[URL] [--user NAME]", "log in at a traindeck server", "login", has_backend=False
+    ),
+    Verb("logout", "server", "", "log out, and forget the token", "login", has_backend=False),
+    Verb("whoami", "server", "", "who you are where jobs run", "login", has_backend=False),
+    Verb("register", "server", "[URL] [--user NAME]", "make an account", "login", has_backend=False),
+    Verb("passwd", "server", "", "change your password", "people", has_backend=False),
+    Verb("tokens", "server", "[revoke ID...]", "your logins, everywhere", "people", has_backend=False),
+    Verb("users", "server", "[add|change|... NAME]", "the people of a server", "people", has_backend=False),
+    Verb(
+        "clusters", "server", "[add|remove NAME]", "the clusters of a server", "clusters", has_backend=False
+    ),
+    Verb(
+        "serve", "server", "[--listen HOST:PORT]", "run a traindeck server here", "serve", has_backend=False
+    ),
     Verb("contexts", "set up", "", "where jobs can run", "setup", has_backend=False),
     Verb("use", "set up", "CONTEXT", "choose where jobs run from now on", "setup", has_backend=False),
     Verb("config", "set up", "[--init]", "the settings in force", "setup", has_backend=False),
 )
 OUTPUTS = ("table", "wide", "json", "yaml", "name")
-_GLOBAL_VALUES = {"--context", "-n", "--namespace", "-o", "--output"}
+_GLOBAL_VALUES = {"--context", "-n", "--namespace", "-o", "--output", "--token-file"}
 
 EXAMPLES = """\
 examples
@@ -157,6 +173,9 @@ def _global_flags(parser: argparse.ArgumentParser) -> None:
         type=one_of(*OUTPUTS),
         metavar="HOW",
         help="table, wide, json, yaml or name",
+    )
+    group.add_argument(
+        "--token-file", default="", metavar="FILE", help="file with the token for the server of --context"
     )
     group.add_argument("--read-only", action="store_true", help="look, but never change anything")
 

@@ -12,10 +12,13 @@ from tui.settings.model import Settings
 
 SITE_FILE = Path("/etc/traindeck/config.toml")
 PREFIX = "TRAINDECK_"
-NOT_SETTINGS = frozenset(f"{PREFIX}{name}" for name in ("CONTEXT", "JOB", "TEST_KUBECONFIG", "CLUSTER_BIN"))
-"""Variables of ours that are no settings: the chosen context, the mark on a local job's processes, and where
-the tests find a cluster.
+NOT_SETTINGS = frozenset(
+    f"{PREFIX}{name}" for name in ("CONTEXT", "TOKEN", "JOB", "TEST_KUBECONFIG", "CLUSTER_BIN")
+)
+"""Variables of ours that are no settings: the chosen context, the token for a server, the mark on a local
+job's processes, and where the tests find a cluster. Those of our server are its own.
 """
+SERVERS_OWN = f"{PREFIX}SERVER_"
 
 
 class Loaded(Struct, frozen=True):
@@ -46,11 +49,7 @@ def load(version: str, site_file: Path = SITE_FILE) -> Loaded:
     """The settings in force. Never raises: what is wrong is a warning, and that key keeps its default."""
     files = (user_file(), site_file)
     contents = [_content(path) for path in files]
-    variables = {
-        name: value
-        for name, value in sorted(os.environ.items())
-        if name.upper().startswith(PREFIX) and name.upper() not in NOT_SETTINGS
-    }
+    variables = {name: value for name, value in sorted(os.environ.items()) if _is_setting(name.upper())}
     if contents == [None, None] and not variables:
         return Loaded()
     from hashlib import sha256  # noqa: PLC0415  not needed where nothing is set
@@ -60,6 +59,10 @@ def load(version: str, site_file: Path = SITE_FILE) -> Loaded:
     ).hexdigest()
     cache = xdg("CACHE", ".cache") / "settings.json"
     return _cached(cache, key) or _validated(cache, key, files, variables)
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(SERVERS_OWN)
 
 
 def _content(path: Path) -> bytes | str | None:

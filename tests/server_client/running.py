@@ -1,0 +1,104 @@
+"""A real server on a loopback port, in a thread of the test's process, with people in it."""
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from backend.app import create_app
+from backend.auth.caller import Role
+from backend.auth.people import add_user
+from backend.settings import ServerSettings
+
+PASSWORD = "correct horse battery"
+
+
+class Running:
+    """A server. `said`: what it told its terminal."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.said: list[str] = []
+        given = {"folder": folder, "argon2_memory": 64, "argon2_time": 1, "rate": 1e6, "burst": 10**6}
+        self.app = create_app(ServerSettings(**{**given, **settings}), announce=self.said.append)
+        self._server = uvicorn.Server(
+            uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1)
+        )
+        self._thread = threading.Thread(target=self._run)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _run(self) -> None:
+        async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
+            await self._server.serve()
+
+        asyncio.run(serve())
+
+    def start(self) -> None:
+        self._thread.start()
+        wait_for(lambda: self._server.started or not self._thread.is_alive())
+        assert self._server.started
+
+    def stop(self) -> None:
+        self.app.state.runtime.revocations.stop()
+        self._server.should_exit = True
+        self._thread.join(10)
+
+    @property
+    def port(self) -> int:
+        return self._server.servers[0].sockets[0].getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def context(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def code(self) -> str:
+        """The set-up code."""
+        wait_for(lambda: bool(self.said))
+        return re.search(r"one hour: (\S+)", self.said[-1])[1]
+
+    def do(self, work: Any) -> Any:
+        """Run a coroutine in the server's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def person(self, name: str, role: str = "researcher", password: str = PASSWORD) -> None:
+        """Make a user."""
+
+        async def make() -> None:
+            runtime = self.app.state.runtime
+            hashed = await runtime.passwords.hash(password)
+            async with runtime.database.write() as session:
+                await add_user(session, name, hashed, Role(role))
+
+        self.do(make())
+
+
+def wait_for(what: Any, seconds: float = 10) -> None:
+    """Until it is true."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"not in {seconds} s"
+        time.sleep(0.01)
+
+
+@contextmanager
+def running(folder: Path, *, people: dict[str, str] | None = None, **settings: Any) -> Iterator[Running]:
+    """A server with people (name -> role, all with PASSWORD); without any it waits for its set-up code."""
+    server = Running(folder, **settings)
+    server.start()
+    try:
+        for name, role in (people or {}).items():
+            server.person(name, role)
+        yield server
+    finally:
+        server.stop()

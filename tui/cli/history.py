@@ -1,0 +1,67 @@
+"""`history`: the jobs that a server remembers, also those that are deleted."""
+
+import argparse
+from datetime import UTC, datetime
+
+from msgspec import to_builtins
+
+from backend_client.errors import Refused
+from backend_client.history import HasHistory, Past, PastQuery
+from backend_client.models import JobState
+from backend_client.protocol import Feature, JobBackend
+from tui.cli.out import Table, put, put_as, say
+from tui.cli.verbs import one_of, whole
+from tui.past import cells, moment
+
+
+def history_flags(parser: argparse.ArgumentParser) -> None:
+    """What `history` takes."""
+    parser.add_argument("text", nargs="?", default="", metavar="TEXT", help="stands in name, command, reason")
+    parser.add_argument("--user", default="", metavar="NAME", help="only this user's jobs (admins)")
+    states = one_of(*(state.value for state in JobState))
+    parser.add_argument(
+        "--state", action="append", default=[], type=states, help="how they ended (may be given again)"
+    )
+    when = "7d, 12h, or 2026-11-30"
+    parser.add_argument("--since", type=_moment, metavar="WHEN", help=f"made at that time or later: {when}")
+    parser.add_argument("--until", type=_moment, metavar="WHEN", help="made before that time")
+    parser.add_argument("--limit", type=whole, default=100, metavar="N", help="at most so many (100)")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+async def history(args: argparse.Namespace, backend: JobBackend) -> int:
+    """List what was, newest first."""
+    query = PastQuery(
+        text=args.text,
+        user=args.user,
+        states=frozenset(JobState(word) for word in args.state),
+        since=args.since,
+        until=args.until,
+    )
+    found = await _found(backend, query, args.limit)
+    if args.output == "name":
+        for past in found:
+            put(past.name)
+    elif not put_as(args.output, lambda: [to_builtins(past) for past in found]):
+        rows = [cells(past, datetime.now(UTC)) for past in found]
+        Table(["NAME", "STATE", "OWNER", "GPUS", "GPU-H", "MADE", "TOOK", "HOW IT ENDED"], rows).put()
+        if not found:
+            say("There was no job like that.")
+    return 0
+
+
+async def _found(backend: JobBackend, query: PastQuery, limit: int) -> list[Past]:
+    if Feature.HISTORY not in backend.features or not isinstance(backend, HasHistory):
+        raise Refused("There is no history here.", backend.lacks.get(Feature.HISTORY, ""))
+    page = await backend.history(query)
+    found = list(page.items)
+    while page.next and len(found) < limit:
+        page = await backend.history(query, after=page.next)
+        found += page.items
+    return found[:limit]
