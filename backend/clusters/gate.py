@@ -1,4 +1,4 @@
-"""One cluster's own limits: one that hangs or is down takes nobody else's time, and is let alone for a bit."""
+"""One cluster's own limits: one that hangs or is down takes nobody else's time, and is let alone then."""
 
 import asyncio
 import time
