@@ -1,5 +1,6 @@
 """What every request passes: an id, the host it names, its rate; and what every answer carries."""
 
+import ipaddress
 import logging
 import re
 import secrets
@@ -24,16 +25,17 @@ SAFE = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Requests:
-    """The outermost layer of the app. `hosts`: what a Host header may name, so that no web page's name can
-    be bound to this server's address and read it."""
+    """The outermost layer of the app. `hosts`: what a Host header may name, beside an address.
+
+    So no web page can have its own name bound to this server's address and talk to it.
+    """
 
     def __init__(self, app: ASGIApp, *, hosts: Iterable[str], rate: float, burst: int) -> None:
         self.app = app
-        self.hosts = {*LOOPBACK, *(name.lower() for name in hosts)}
+        self.hosts = {"localhost", *(name.lower() for name in hosts)}
         self.rates = Rates(rate, burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +59,7 @@ class Requests:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         name = re.sub(r":\d*$", "", headers.get("host", "").lower())
-        if name not in self.hosts and "*" not in self.hosts:
+        if name not in self.hosts and not _is_address(name):
             error = Refused(
                 "This server is not known by that name.", "Its admin names it: TRAINDECK_SERVER_HOSTS"
             )
@@ -95,6 +97,14 @@ class _Answer:
 def _defect(request: str) -> Response:
     hint = f"This is a defect; the server's log has more under {request}."
     return answer(BackendError("The server failed.", hint), request, 500)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _address(scope: Scope) -> str:

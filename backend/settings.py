@@ -1,11 +1,17 @@
-"""What a server is told: TRAINDECK_SERVER_… in the environment, or a TOML file; flags weigh more."""
+"""What a server is told: by flags, by TRAINDECK_SERVER_… in the environment, by a TOML file."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import TomlConfigSettingsSource as Toml
+
+from backend_client.errors import Invalid, Refused
+
+FILE = "/etc/traindeck/server.toml"
 
 
 def state_folder() -> Path:
@@ -16,6 +22,18 @@ def state_folder() -> Path:
 
 class ServerSettings(BaseSettings):
     """All settings. Every one is TRAINDECK_SERVER_<NAME> too."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get("TRAINDECK_SERVER_CONFIG", FILE)
+        return init_settings, env_settings, Toml(settings_cls, toml_file=file)
 
     model_config = SettingsConfigDict(
         env_prefix="TRAINDECK_SERVER_", extra="ignore", hide_input_in_errors=True
@@ -68,6 +86,36 @@ class ServerSettings(BaseSettings):
     namespace: str = ""
     """The one namespace of all jobs; empty makes one for each person."""
     ingress_suffix: str = ""
-    """Hosts of jobs must end with it; empty allows no hosts."""
+    """Hosts of jobs must end with it, behind the person's namespace; empty allows no hosts."""
+    images: tuple[str, ...] = ()
+    """Registries or repositories that images may come from: ghcr.io/lab; empty allows all."""
+    host_paths: tuple[str, ...] = ()
+    """Folders of the nodes that jobs may mount, with all in them; empty allows none."""
+    priorities: tuple[str, ...] = ()
+    """Priority classes that jobs may name; empty allows none."""
+    annotations: tuple[str, ...] = ()
+    """Prefixes (before the /) that annotations and labels of jobs may have, beside none at all."""
+    kubernetes: dict[str, Any] = {}
+    """As the table `kubernetes` of traindeck's own settings: gpu_resource, gpu_types, ingress, …"""
+    local_gpus: int = 0
+    """With `local`: GPUs of this machine, where no driver says."""
+    local_grace: float = 10.0
+    """With `local`: seconds from SIGTERM to SIGKILL."""
     secret_key: SecretStr = SecretStr("")
     """What credentials of clusters are encrypted with; empty is a key file in the folder."""
+
+
+def server_settings(flags: Mapping[str, Any]) -> ServerSettings:
+    """The settings in force. Raises Invalid, or Refused for a password in argv."""
+    if ":" in str(flags.get("database", "")).partition("://")[2].rpartition("@")[0]:
+        raise Refused(
+            "A password in --database can be read by everybody on this machine.",
+            "Put the URL into TRAINDECK_SERVER_DATABASE, or the password into PGPASSFILE.",
+        )
+    try:
+        return ServerSettings(**flags)
+    except ValidationError as error:
+        wrong = {".".join(map(str, part["loc"])): part["msg"] for part in error.errors(include_input=False)}
+        raise Invalid(wrong, hint="Settings stand in TRAINDECK_SERVER_… and in the server's file.") from None
+    except (OSError, ValueError) as error:
+        raise Refused(f"The server's settings file cannot be read: {error}.", "") from None
