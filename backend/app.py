@@ -1,6 +1,7 @@
 """The app: what a server answers, put together."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,13 +16,17 @@ from backend.auth.revocations import Revocations
 from backend.auth.throttle import Throttle
 from backend.db.engine import database_url, open_database
 from backend.db.models import Meta
+from backend.jobs.opening import open_desk
 from backend.openapi import describe
 from backend.requests import Requests
-from backend.routes import audit, auth, health, server, users
+from backend.routes import audit, auth, clusters, health, history, jobs, logs, server, users, watch
 from backend.runtime import Runtime
 from backend.settings import ServerSettings
+from backend_client.errors import BackendError
 
-ROUTERS = (server.router, auth.router, users.router, audit.router, health.router)
+ROUTERS = tuple(
+    part.router for part in (server, auth, users, audit, health, jobs, logs, watch, clusters, history)
+)
 
 
 def announce(words: str) -> None:
@@ -35,8 +40,12 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.runtime = await open_runtime(settings, stack)
-            await setup.begin(app.state.runtime)
+            try:
+                app.state.runtime = await open_runtime(settings, stack)
+                await setup.begin(app.state.runtime)
+            except BackendError as error:
+                app.state.failure = error
+                raise
             await _kept(stack, setup.offer(app.state.runtime, announce))
             await _kept(stack, app.state.runtime.revocations.recheck(app.state.runtime.database))
             yield
@@ -54,7 +63,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         dependencies=[Depends(setup.set_up)],
         responses=problems.PROBLEMS,
     )
-    app.state.settings = settings
+    app.state.settings, app.state.failure = settings, None
     app.add_middleware(Requests, hosts=known_hosts(settings), rate=settings.rate, burst=settings.burst)
     problems.install(app)
     for router in ROUTERS:
@@ -71,7 +80,8 @@ async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runti
     async with database.read() as session:
         server_id = (await session.get_one(Meta, "server_id")).value
     passwords = Passwords(settings.argon2_memory, settings.argon2_time)
-    return Runtime(settings, database, passwords, Throttle(), Revocations(), server_id)
+    desk = await open_desk(settings, database, server_id, stack)
+    return Runtime(settings, database, passwords, Throttle(), Revocations(), server_id, desk)
 
 
 async def _kept(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
@@ -87,5 +97,5 @@ async def _kept(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> Non
 
 
 def known_hosts(settings: ServerSettings) -> list[str]:
-    """The names under which clients reach it: those that are set, and the address it listens on."""
-    return [*settings.hosts, settings.listen.rpartition(":")[0]]
+    """The names under which clients reach it; its addresses need none."""
+    return [*settings.hosts, settings.listen.rpartition(":")[0], socket.gethostname()]

@@ -1,0 +1,48 @@
+"""The server's log: one JSON object a line on stdout, without secrets."""
+
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+from backend_client.errors import BackendError
+
+_SECRETS = re.compile(r"td_[A-Za-z0-9_-]{20,}|(?<=://)[^/\s@]*:[^/\s@]*(?=@)|(?i:(?<=bearer ))\S+")
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line: time, level, what, and what else it was given."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
+        }
+        if record.exc_info and record.exc_info[1]:
+            told["error"] = self._error(record.exc_info[1])
+        return redacted(msgspec.json.encode(told, enc_hook=str).decode())
+
+    def _error(self, error: BaseException) -> str:
+        """Words where they are for people; else the traceback, which holds no values of variables."""
+        if isinstance(error, BackendError):
+            return str(error)
+        return self.formatException((type(error), error, error.__traceback__))
+
+
+def redacted(text: str) -> str:
+    """Without what looks like a token or a password."""
+    return _SECRETS.sub("***", text)
+
+
+def log_to_stdout() -> None:
+    """Everything that any library says goes there, as JSON."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    for chatty in ("alembic", "sqlalchemy", "aiosqlite", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

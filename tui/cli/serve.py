@@ -1,0 +1,44 @@
+"""`serve`: run a traindeck server here."""
+
+import argparse
+from pathlib import Path
+
+from backend_client.contexts import Contexts
+from backend_client.errors import Refused
+from tui.cli.out import say
+from tui.settings import Loaded
+
+FLAGS = ("listen", "socket", "database", "folder", "tls_cert", "tls_key", "local", "behind_proxy")
+
+
+def serve_flags(parser: argparse.ArgumentParser) -> None:
+    """What `serve` takes; all else is set by TRAINDECK_SERVER_… or the settings file."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--listen", metavar="HOST:PORT", help="else 127.0.0.1:8642")
+    where.add_argument("--socket", metavar="PATH", type=Path, help="a unix socket, for its owner alone")
+    parser.add_argument(
+        "--database", metavar="URL", help="postgresql://USER@HOST/NAME; else SQLite in the folder"
+    )
+    parser.add_argument("--folder", metavar="DIR", type=Path, help="where the server keeps its own files")
+    parser.add_argument(
+        "--local", action="store_true", default=None, help="take jobs on this machine, as you"
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", type=Path, help="certificate and its chain, PEM")
+    parser.add_argument("--tls-key", metavar="FILE", type=Path, help="its key, PEM")
+    parser.add_argument(
+        "--behind-proxy", action="store_true", default=None, help="a proxy in front speaks TLS"
+    )
+
+
+def serve(args: argparse.Namespace, _contexts: Contexts, _loaded: Loaded) -> int:
+    """Serve until it is ended."""
+    given = {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
+    try:
+        from backend.serve import serve as run  # noqa: PLC0415  the other verbs need no server
+        from backend.settings import server_settings  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise Refused(
+            f"This traindeck has no server in it: {error.name} is missing.", "pip install 'traindeck[server]'"
+        ) from None
+    run(server_settings(given), say)
+    return 0
