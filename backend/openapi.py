@@ -6,11 +6,16 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from backend.clusters.admission import Wanted
 from backend_client import protocol
+from backend_client.history import PastPage
 from backend_client.models import Event, Job, JobSpec
-from backend_client.server.bodies import ClusterInfo, Problem
+from backend_client.server.bodies import Clusters, Events, Problem
 
-STRUCTS = (Job, JobSpec, Event, ClusterInfo, Problem, protocol.Plan, protocol.Page, protocol.Capacity)
+STRUCTS = (
+    *(Job, JobSpec, Event, Events, Clusters, Problem, PastPage, Wanted),
+    *(protocol.Plan, protocol.Page, protocol.Capacity, protocol.Ask, protocol.Verdict),
+)
 """What crosses the line and is no pydantic model; `#/components/schemas/<name>` in a route's responses."""
 TAGS = [
     {"name": "jobs", "description": "Jobs of one's own: make, list, watch, stop, delete, read the log."},

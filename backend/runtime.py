@@ -9,6 +9,7 @@ from backend.auth.passwords import Passwords
 from backend.auth.revocations import Revocations
 from backend.auth.throttle import Throttle
 from backend.db.engine import Database
+from backend.jobs.desk import Desk
 from backend.settings import ServerSettings
 
 
@@ -23,6 +24,8 @@ class Runtime:
     revocations: Revocations
     server_id: str
     """Random, made once with the database; what the server makes in a cluster carries it."""
+    desk: Desk
+    """All that acts on jobs."""
     first_admin: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once there is an admin; never cleared."""
 

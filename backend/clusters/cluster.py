@@ -30,6 +30,8 @@ class Cluster:
         self.namespace = namespace
         self.namespaces = namespaces
         self.gate = Gate(name)
+        self.prepared: set[str] = set()
+        """Namespaces that are known to be there."""
         self._watch: asyncio.Task[None] | None = None
 
     def start(self, hub: Hub) -> None:

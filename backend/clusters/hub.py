@@ -41,6 +41,8 @@ class Hub:
         self._epoch = secrets.token_hex(4)
         self._ring = Ring()
         self._owners: dict[Key, Owner] = {}
+        self._keys: dict[str, Key] = {}
+        """uid -> key, of what somebody owns."""
         self._known: dict[Key, Known] = {}
         self._nobodys: dict[Key, Job] = {}
         """Told by a cluster, claimed by no row (yet)."""
@@ -68,14 +70,14 @@ class Hub:
         """Jobs as their rows have them, until their clusters tell."""
         for owner, job in jobs:
             known = _known(owner, job)
-            self._owners[known.key] = owner
+            self._own(known.key, owner)
             self._known.setdefault(known.key, known)
             self._older.setdefault(job.ref.context, set()).add(known.key)
 
     def claim(self, owner: Owner, job: Job) -> None:
         """A job that was just made is this person's."""
         key = _key(job)
-        self._owners[key] = owner
+        self._own(key, owner)
         self._put([self._nobodys.pop(key, job)])
 
     def release(self, cluster: str, uid: str) -> None:
@@ -117,6 +119,25 @@ class Hub:
         """A job as it is now."""
         return self._known.get((cluster, uid))
 
+    def owns(self, cluster: str, uid: str) -> bool:
+        """Whether somebody has claimed it."""
+        return (cluster, uid) in self._owners
+
+    def whose(self, uid: str) -> tuple[str, Owner] | None:
+        """(cluster, owner) of a job; None where it is nobody's."""
+        key = self._keys.get(uid)
+        owner = self._owners.get(key) if key else None
+        return (key[0], owner) if key and owner else None
+
+    def all(self) -> Iterable[Known]:
+        """Every job of everybody."""
+        return [*self._known.values()]
+
+    def own(self, job: Job) -> Job:
+        """A job as a backend gives it, as its owner is told of it."""
+        owner = self._owners.get(_key(job))
+        return _known(owner, job).job if owner else job
+
     async def frames(self, audience: Audience, after: str = "") -> AsyncGenerator[bytes, None]:
         """The stream of one client, from the beginning or behind the id `after`. Ends when it has lagged."""
         at = self._place(after, audience)
@@ -138,6 +159,10 @@ class Hub:
                     await asyncio.sleep(PACE)
             else:
                 await news.wait()
+
+    def _own(self, key: Key, owner: Owner) -> None:
+        self._owners[key] = owner
+        self._keys[key[1]] = key
 
     def _put(self, jobs: Iterable[Job]) -> None:
         batch = Batch()
@@ -161,6 +186,7 @@ class Hub:
                 batch.left[key] = Left(known.user_id, known.job.ref)
             if forget:
                 self._owners.pop(key, None)
+                self._keys.pop(key[1], None)
         self._publish(batch)
 
     def _publish(self, batch: Batch) -> None:
@@ -218,6 +244,6 @@ def _key(job: Job) -> Key:
 
 
 def _known(owner: Owner, job: Job) -> Known:
-    """What the object says of its owner does not count."""
-    told = replace(job, owner=owner.name)
+    """What the object says of its owner does not count; which namespace it got is in its ref alone."""
+    told = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
     return Known(owner.user_id, told, encode(told))

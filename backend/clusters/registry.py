@@ -33,7 +33,7 @@ class Clusters:
         self._settings = settings
         self._database = database
         self._hub = hub
-        self._vault = open_vault(settings)
+        self.vault = open_vault(settings)
         self._open: dict[str, Cluster] = {}
         self.site = site_of(settings)
 
@@ -79,7 +79,7 @@ class Clusters:
 
     async def register(self, session: AsyncSession, wanted: Wanted) -> ClusterRow:
         """Write it down. Raises Conflict where the name is taken."""
-        sealed = self._vault.seal(msgspec.json.encode(credential(wanted)), _about(wanted.name, wanted.server))
+        sealed = self.vault.seal(msgspec.json.encode(credential(wanted)), _about(wanted.name, wanted.server))
         row = ClusterRow(
             name=wanted.name,
             server=wanted.server,
@@ -138,7 +138,7 @@ class Clusters:
             yield Cluster(name, backend, namespace=settings.namespace)
 
     def _of(self, row: ClusterRow) -> Cluster:
-        sealed = self._vault.open(row.credential, _about(row.name, row.server))
+        sealed = self.vault.open(row.credential, _about(row.name, row.server))
         login = msgspec.json.decode(sealed, type=Credential)
         namespace = row.namespace or self._settings.namespace
         backend = self._backend(row.name, row.server, row.ca, login, namespace)

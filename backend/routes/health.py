@@ -28,7 +28,13 @@ async def readyz(here: Annotated[Runtime, Depends(runtime)]) -> dict[str, Any]:
         await asyncio.wait_for(_write(here), PROBE)
     except (TimeoutError, BackendError):
         raise Unreachable("The server's database does not take writes.", retry_after=2) from None
-    return {"status": "ok", "database": here.database.url.get_backend_name()}
+    desk = here.desk
+    return {
+        "status": "ok",
+        "database": here.database.url.get_backend_name(),
+        "clusters": {name: str(link.state) for name, link in desk.hub.links.items()},
+        "unknown_objects": sum(desk.foreign.values()),
+    }
 
 
 async def _write(here: Runtime) -> None:

@@ -24,10 +24,12 @@ class Opening:
         """The same one each time. Raises NotFound or Refused where the kubeconfig does not hold it."""
         async with self._lock:
             if self._transport is None:
-                # In a thread: a home folder may be on a network.
-                target = self._target or await asyncio.to_thread(kubeconfig.load, self.name)
-                self._transport = Transport(target)
+                self._transport = Transport(self._target or await self._loaded())
             return self._transport
+
+    async def _loaded(self) -> Target:
+        """In a thread: a home folder may be on a network."""
+        return await asyncio.to_thread(kubeconfig.load, self.name)
 
     async def namespaces(self, wanted: Sequence[str]) -> list[str]:
         """Where to look; [""] is the whole cluster. "" among the wanted is all that the caller may read:

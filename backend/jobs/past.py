@@ -1,0 +1,68 @@
+"""The history, read."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import or_
+
+from backend.auth.caller import Caller
+from backend.db.engine import Database
+from backend.db.models import JobRow, User
+from backend.jobs.rows import MAKING, owned, state_of
+from backend_client.errors import Invalid
+from backend_client.history import Past, PastPage, PastQuery
+
+
+async def page(database: Database, who: Caller, query: PastQuery, after: str, limit: int) -> PastPage:
+    """Jobs of those whom the caller may see, newest first. Raises Invalid for a strange cursor."""
+    if after and not (after.isdecimal() and len(after) < 19):
+        raise Invalid({"after": "is no cursor of this list"})
+    chosen = owned(who).where(JobRow.state != MAKING)
+    if query.text:
+        like = f"%{_escaped(query.text)}%"
+        columns = (JobRow.name, JobRow.spec, JobRow.reason)
+        chosen = chosen.where(or_(*(column.ilike(like, escape="\\") for column in columns)))
+    if query.user:
+        chosen = chosen.where(User.name_key == query.user.casefold())
+    if query.states:
+        chosen = chosen.where(JobRow.state.in_(query.states))
+    if query.since:
+        chosen = chosen.where(JobRow.created >= _aware(query.since))
+    if query.until:
+        chosen = chosen.where(JobRow.created < _aware(query.until))
+    if after:
+        chosen = chosen.where(JobRow.id < int(after))
+    async with database.read() as session:
+        found = (await session.execute(chosen.order_by(JobRow.id.desc()).limit(limit + 1))).tuples().all()
+    items = tuple(_past(row, owner) for row, owner in found[:limit])
+    return PastPage(items, str(found[limit - 1][0].id) if len(found) > limit else "")
+
+
+def _escaped(text: str) -> str:
+    """What stands for itself in a LIKE."""
+    for sign in ("\\", "%", "_"):
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\0", "")
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _past(row: JobRow, owner: str) -> Past:
+    return Past(
+        name=row.name,
+        uid=row.uid or "",
+        owner=owner,
+        cluster=row.cluster,
+        namespace=row.namespace,
+        kind=row.kind,
+        state=state_of(row.state),
+        reason=row.reason,
+        gpus=row.gpus,
+        created=row.created,
+        started=row.started,
+        finished=row.finished,
+        deleted=row.deleted,
+        gpu_seconds=row.gpu_seconds,
+        exit_code=row.exit_code,
+    )

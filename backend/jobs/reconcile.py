@@ -1,0 +1,158 @@
+"""Rows and objects brought together, at the start and every 30 s.
+
+The cluster knows what runs, the row whose it is. They are joined by uid; before a row has one, by its random
+key, which the objects bear beside the server's id.
+
+| row | objects | what is done |
+|---|---|---|
+| being made, and nobody is at work on it | whole | adopted: the row gets the uid |
+| the same | held: parts may be missing, nothing runs | the row gets the uid, and both are deleted |
+| the same | none | the row ends as Failed: it never came to be |
+| ended without a uid | any (a request was still on its way) | the row gets the uid, and both are deleted |
+| with a uid, being deleted | any | the deletion goes on |
+| with a uid | none with this uid | removed behind the server's back: the row says so |
+| none | with this server's id | never touched; counted for /readyz |
+
+So only objects whose uid stands in a row are ever deleted. A cluster that does not answer is left for the
+next round. Rows younger than `patience` may be at work in another process of this server, and are let alone.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy import delete, select, update
+
+from backend.clusters.cluster import Cluster
+from backend.clusters.hub import Owner
+from backend.db.models import Idempotency, JobRow, User
+from backend.jobs.acts import begin_deletion, gone
+from backend.jobs.desk import Desk, log
+from backend.jobs.rows import MAKING, job_of, now, ref_of
+from backend_client.behind import Made
+from backend_client.errors import BackendError, NotFound
+from backend_client.models import JobState
+
+EVERY_SECONDS = 30.0
+PATIENCE = timedelta(seconds=90)
+"""Longer than any create takes."""
+_LATE = timedelta(days=2)
+"""How long after its end a row without a uid is still looked for."""
+_IDEMPOTENT = timedelta(hours=24)
+
+Rows = Sequence[tuple[JobRow, str]]
+
+
+async def keep(desk: Desk) -> None:
+    """For ever. One process alone (SQLite) knows at its start that nobody else is at work."""
+    patience = timedelta() if desk.database.sqlite else PATIENCE
+    while True:
+        try:
+            await once(desk, patience)
+        except BackendError as error:
+            log.warning("not reconciled: %s", error.title)
+        desk.settled.set()
+        patience = PATIENCE
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def once(desk: Desk, patience: timedelta = PATIENCE) -> None:
+    """One round over all clusters at once. Raises Unreachable where the database is away."""
+    async with desk.database.write() as session:
+        await session.execute(delete(Idempotency).where(Idempotency.created < now() - _IDEMPOTENT))
+    await asyncio.gather(*(_cluster(desk, cluster, patience) for cluster in desk.clusters))
+
+
+async def _cluster(desk: Desk, cluster: Cluster, patience: timedelta) -> None:
+    rows = await _rows(desk, cluster.name)  # before the objects: what they then lack is gone
+    for row, _ in rows:
+        if row.uid and row.deleting:
+            begin_deletion(desk, row.id, ref_of(row))
+    try:
+        async with cluster.gate.passing():
+            made = await cluster.backend.made(desk.server_id)
+    except BackendError as error:
+        log.warning("%s is not reconciled: %s", cluster.name, error.title)
+        return
+    there = {found.ref.uid for found in made.values()}
+    for row, owner in rows:
+        if row.uid is None:
+            await _unfinished(desk, row, owner, made.get(row.key), patience)
+        elif not row.deleting and row.uid not in there:
+            await _missing(desk, cluster, row)
+    desk.foreign[cluster.name] = await _strangers(desk, made)
+
+
+async def _rows(desk: Desk, cluster: str) -> Rows:
+    """Rows that stand for something: living, or without a uid and not long over. The hub knows them all."""
+    wanted = JobRow.deleted.is_(None) | (JobRow.uid.is_(None) & (JobRow.deleted > now() - _LATE))
+    query = select(JobRow, User.name).join(User, User.id == JobRow.user_id)
+    async with desk.database.read() as session:
+        found = (await session.execute(query.where(JobRow.cluster == cluster, wanted))).tuples().all()
+    for row, owner in found:
+        if row.uid and not desk.hub.owns(cluster, row.uid):
+            desk.hub.claim(Owner(row.user_id, owner), job_of(row, owner))  # made by another process
+    return found
+
+
+async def _unfinished(desk: Desk, row: JobRow, owner: str, made: Made | None, patience: timedelta) -> None:
+    """A row without a uid."""
+    if row.key in desk.making:
+        return
+    making = row.state == MAKING
+    if made and making and not made.held:
+        await _adopt(desk, row, owner, made, keep=True)
+    elif making and row.created > now() - patience:
+        return
+    elif made:
+        await _adopt(desk, row, owner, made, keep=False)
+    elif making:
+        await _write(desk, row, {"state": JobState.FAILED, "reason": "it never came to be", **gone()})
+
+
+async def _adopt(desk: Desk, row: JobRow, owner: str, made: Made, *, keep: bool) -> None:
+    """The row gets its objects' uid, in one commit with what is to become of them."""
+    ref = made.ref
+    found = {"uid": ref.uid, "name": ref.name, "namespace": ref.namespace, "kind": ref.kind}
+    kept: dict[str, object] = {"state": JobState.PENDING}
+    removed: dict[str, object] = {
+        "state": JobState.FAILED,
+        "reason": "the server stopped before it was whole",
+        "deleting": now(),
+        "deleted": None,
+    }
+    await _write(desk, row, found | (kept if keep else removed))
+    if keep:
+        desk.hub.claim(Owner(row.user_id, owner), msgspec.structs.replace(job_of(row, owner), ref=ref))
+    else:
+        begin_deletion(desk, row.id, ref)
+
+
+async def _missing(desk: Desk, cluster: Cluster, row: JobRow) -> None:
+    """The list did not have it: asked for by itself, to be sure."""
+    ref = ref_of(row)
+    try:
+        async with cluster.gate.passing():
+            await cluster.backend.get(ref)
+    except NotFound:
+        await _write(
+            desk, row, {"reason": row.reason or "removed in the cluster, not by this server", **gone()}
+        )
+        desk.hub.release(ref.context, ref.uid)
+    except BackendError:
+        return
+
+
+async def _write(desk: Desk, row: JobRow, values: Mapping[str, object]) -> None:
+    """Unless the row has got a uid from somebody else meanwhile."""
+    same = JobRow.uid.is_(None) if row.uid is None else JobRow.uid == row.uid
+    async with desk.database.write() as session:
+        await session.execute(update(JobRow).where(JobRow.id == row.id, same).values(**values))
+
+
+async def _strangers(desk: Desk, made: Mapping[str, Made]) -> int:
+    """Objects that no row knows; asked after they were seen, since rows come first."""
+    async with desk.database.read() as session:
+        known = set(await session.scalars(select(JobRow.key).where(JobRow.key.in_(made))))
+    return len(made.keys() - known)

@@ -1,0 +1,98 @@
+"""Rows of jobs: found for a caller, listed for a caller, and as the Jobs that they tell of."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.access import visible
+from backend.auth.caller import Caller
+from backend.db.models import JobRow, User
+from backend_client.errors import Conflict, NotFound
+from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState
+
+MAKING = "Making"
+"""State of a row whose job is being made: it has no uid yet."""
+_SPEC = msgspec.json.Decoder(JobSpec)
+
+
+class Which(msgspec.Struct, frozen=True):
+    """What a request says about which job it means, beside the name."""
+
+    cluster: str = ""
+    owner: str = ""
+    uid: str = ""
+
+
+def living() -> ColumnElement[bool]:
+    """Rows of jobs that are there."""
+    return JobRow.uid.is_not(None) & JobRow.deleted.is_(None)
+
+
+def owned(who: Caller) -> Select[JobRow, str]:
+    """(row, owner's name) of all that this caller may see."""
+    return select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(visible(who))
+
+
+async def find(session: AsyncSession, who: Caller, name: str, which: Which) -> tuple[JobRow, str]:
+    """The one job of this name, and its owner's name. Raises NotFound; Conflict names the candidates."""
+    query = owned(who).where(JobRow.name == name, living())
+    if which.cluster:
+        query = query.where(JobRow.cluster == which.cluster)
+    if which.owner:
+        query = query.where(User.name_key == which.owner.casefold())
+    if which.uid:
+        query = query.where(JobRow.uid == which.uid)
+    found = (await session.execute(query.order_by(JobRow.id).limit(20))).all()
+    if not found:
+        raise NotFound(f"There is no job {name}{f' ({which.uid})' if which.uid else ''}.")
+    if len(found) > 1:
+        raise _ambiguous(name, found)
+    row, owner = found[0]
+    return row, owner
+
+
+def _ambiguous(name: str, found: Sequence[Row[JobRow, str]]) -> Conflict:
+    fields = {str(row.uid): f"cluster={row.cluster} owner={owner}" for row, owner in found}
+    return Conflict(f"There are {len(found)} jobs {name}.", "Say ?cluster=, ?owner= or ?uid=.", fields=fields)
+
+
+def ref_of(row: JobRow) -> JobRef:
+    """Where it is in its cluster."""
+    return JobRef(row.cluster, row.namespace, row.kind, row.name, row.uid or "")
+
+
+def spec_of(row: JobRow) -> JobSpec:
+    """What was asked."""
+    return _SPEC.decode(row.spec)
+
+
+def job_of(row: JobRow, owner: str) -> Job:
+    """The job as far as its row knows it: while its cluster does not tell."""
+    last = Attempt(number=1, exit_code=row.exit_code, started=row.started, finished=row.finished)
+    return Job(
+        ref=ref_of(row),
+        state=state_of(row.state),
+        spec=msgspec.structs.replace(spec_of(row), name=row.name),
+        reason=row.reason,
+        owner=owner,
+        created=row.created,
+        started=row.started,
+        finished=row.finished,
+        attempts=(last,) if row.exit_code is not None else (),
+    )
+
+
+def state_of(word: str) -> JobState:
+    """The state that a row names; Pending where it names none: it is being made."""
+    try:
+        return JobState(word)
+    except ValueError:
+        return JobState.PENDING
+
+
+def now() -> datetime:
+    """Aware, UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,84 @@
+"""Where jobs run: the clusters, what is free there; for admins, which there are."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel
+
+from backend.access import Action, allowed
+from backend.audit import record
+from backend.auth.caller import Caller
+from backend.clusters.admission import read
+from backend.clusters.cluster import Cluster
+from backend.openapi import ref
+from backend.runtime import Runtime, runtime
+from backend_client.errors import BackendError
+from backend_client.protocol import Capacity, Scope
+from backend_client.server.bodies import Clusters
+from backend_client.server.wire import encode
+
+router = APIRouter(prefix="/api", tags=["clusters"])
+Here = Annotated[Runtime, Depends(runtime)]
+See = Annotated[Caller, Depends(allowed(Action.SEE))]
+Admin = Annotated[Caller, Depends(allowed(Action.CLUSTERS))]
+JSON = "application/json"
+WANTED = {
+    "requestBody": {"required": True, "content": {JSON: {"schema": {"$ref": "#/components/schemas/Wanted"}}}}
+}
+
+
+class Registered(BaseModel):
+    """A cluster that was registered; its credentials are told to nobody."""
+
+    name: str
+    server: str
+    namespace: str
+    created: datetime
+
+
+@router.get("/clusters", responses={200: ref(Clusters)})
+async def clusters(here: Here, _who: See) -> Response:
+    """All clusters: how they are, what each makes of fields and features."""
+    desk = here.desk
+    told = Clusters(tuple(cluster.info(desk.hub.links[cluster.name]) for cluster in desk.clusters))
+    return Response(encode(told), media_type=JSON)
+
+
+@router.post("/clusters", status_code=201, openapi_extra=WANTED)
+async def register(request: Request, here: Here, admin: Admin) -> Registered:
+    """Register a cluster: name, https server, ca, and token or certificate and key. It must answer."""
+    wanted = read(await request.body())
+    await here.desk.clusters.probe(wanted)
+    async with here.database.write() as session:
+        row = await here.desk.clusters.register(session, wanted)
+        await record(session, admin, "add cluster", wanted.server, cluster=wanted.name)
+    here.desk.clusters.begin(row)
+    return Registered(name=row.name, server=row.server, namespace=row.namespace, created=row.created)
+
+
+@router.delete("/clusters/{name}", status_code=204)
+async def unregister(name: str, here: Here, admin: Admin) -> None:
+    """Forget a cluster in which no jobs are."""
+    async with here.database.write() as session:
+        await here.desk.clusters.unregister(session, name)
+        await record(session, admin, "remove cluster", name, cluster=name)
+    await here.desk.clusters.end(name)
+
+
+@router.get("/capacity", responses={200: ref(Capacity)})
+async def capacity(here: Here, _who: See, cluster: str = "") -> Response:
+    """GPUs, free and in all; of one cluster, or of all together."""
+    wanted = [here.desk.clusters.get(cluster)] if cluster else [*here.desk.clusters]
+    found = [await _capacity(one) for one in wanted]
+    pools = tuple(pool for one in found for pool in one.pools)
+    hidden = "; ".join(filter(None, (one.hidden for one in found)))
+    return Response(encode(Capacity(pools, "" if pools else hidden)), media_type=JSON)
+
+
+async def _capacity(cluster: Cluster) -> Capacity:
+    try:
+        async with cluster.gate.passing():
+            return await cluster.backend.capacity(Scope())
+    except BackendError as error:
+        return Capacity(hidden=error.title)

@@ -1,0 +1,37 @@
+"""What was: jobs stay here when they are deleted."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from backend.access import Action, allowed
+from backend.auth.caller import Caller
+from backend.jobs import past
+from backend.openapi import ref
+from backend.routes.clusters import JSON
+from backend.runtime import Runtime, runtime
+from backend_client.history import PastPage, PastQuery
+from backend_client.models import JobState
+from backend_client.server.wire import encode
+
+router = APIRouter(prefix="/api", tags=["jobs"])
+Here = Annotated[Runtime, Depends(runtime)]
+See = Annotated[Caller, Depends(allowed(Action.SEE))]
+
+
+@router.get("/history", responses={200: ref(PastPage)})
+async def history(  # noqa: PLR0917  one for each word of the query
+    here: Here,
+    who: See,
+    text: str = "",
+    user: str = "",
+    state: Annotated[list[JobState], Query()] = [],  # noqa: B006  FastAPI's way
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: str = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> Response:
+    """Newest first, in pages; `text` stands in the name, the command or the reason."""
+    query = PastQuery(text=text, user=user, states=frozenset(state), since=since, until=until)
+    return Response(encode(await past.page(here.database, who, query, after, limit)), media_type=JSON)

@@ -1,0 +1,112 @@
+"""The log of a job: plain text for a pipe, events for a client that wants to go on where it was."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from backend.access import Action, allowed
+from backend.auth.caller import Caller
+from backend.jobs.desk import Desk
+from backend.jobs.logtext import LogText
+from backend.jobs.rows import find, ref_of
+from backend.routes.jobs import Meant
+from backend.routes.streams import EVENTS, events, text
+from backend.runtime import Runtime, runtime
+from backend_client.errors import BackendError
+from backend_client.logs.follow import follow as following
+from backend_client.protocol import Closed, LogItem, LogQuery
+from backend_client.server.wire import EVENT_STREAM, log_frame
+
+router = APIRouter(prefix="/api", tags=["jobs"])
+Here = Annotated[Runtime, Depends(runtime)]
+See = Annotated[Caller, Depends(allowed(Action.SEE))]
+Batches = AsyncGenerator[Sequence[LogItem], None]
+BOTH: dict[int | str, dict[str, Any]] = {
+    200: {**EVENTS[200], "description": "Text, or server-sent events where they are accepted."}
+}
+BOTH[200]["content"] = {"text/plain": {}, EVENT_STREAM: {}}
+
+
+class Asked:
+    """Which lines, as the query says it."""
+
+    def __init__(  # noqa: PLR0917  one for each word of the query
+        self,
+        follow: bool = False,
+        tail: Annotated[int | None, Query(ge=0)] = None,
+        since: datetime | None = None,
+        rank: Annotated[int | None, Query(ge=0)] = None,
+        attempt: Annotated[int | None, Query(ge=1)] = None,
+        timestamps: bool = False,
+        after: str = "",
+    ) -> None:
+        self.lines = {"follow": follow, "tail": tail, "since": since, "rank": rank, "attempt": attempt}
+        self.timestamps = timestamps
+        self.after = after
+
+
+@router.get("/jobs/{name}/logs", responses=BOTH)
+async def logs(  # noqa: PLR0917  one for each part of the request
+    name: str,
+    here: Here,
+    who: See,
+    meant: Meant,
+    asked: Annotated[Asked, Depends()],
+    accept: Annotated[str, Header()] = "",
+    last_event_id: Annotated[str, Header()] = "",
+) -> Response:
+    """`follow` goes on with what is written; `tail` lines, `since` a moment, of one `rank` or `attempt`.
+
+    As events: `opened`, `lines`, `gap`, `closed`; `Last-Event-ID` (or `after`) goes on behind those lines.
+    """
+    async with here.database.read() as session:
+        row, _ = await find(session, who, name, meant)
+    query = LogQuery(ref=ref_of(row), **asked.lines)  # type: ignore[arg-type]  # each as FastAPI has checked it
+    if EVENT_STREAM in accept:
+        batches = await _begun(_raw(here.desk, query, asked.after or last_event_id))
+        return events(here.revocations, who, _frames(batches))
+    ranked = row.kind != "pod" and asked.lines["rank"] is None
+    begun = await _begun(_whole(here.desk, query))
+    return text(here.revocations, who, LogText(timestamps=asked.timestamps, ranked=ranked).parts(begun), {})
+
+
+async def _begun(batches: Batches) -> Batches:
+    """The same batches, once the first is there: until then an error can still be told as one."""
+    first = await anext(batches, ())
+
+    async def all_of_them() -> Batches:
+        async with aclosing(batches):
+            yield first
+            async for batch in batches:
+                yield batch
+
+    return all_of_them()
+
+
+async def _raw(desk: Desk, query: LogQuery, after: str) -> Batches:
+    """As the cluster gives them: what breaks is told, and the client goes on behind its last line."""
+    cluster = desk.clusters.get(query.ref.context)
+    async with aclosing(cluster.backend.logs(query, after=after)) as batches:  # type: ignore[type-var]
+        async for batch in batches:
+            yield batch
+
+
+async def _whole(desk: Desk, query: LogQuery) -> Batches:
+    """Over broken lines, for a reader that cannot say where it was."""
+    cluster = desk.clusters.get(query.ref.context)
+    async with aclosing(following(cluster.backend, query)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+async def _frames(batches: Batches) -> AsyncGenerator[bytes, None]:
+    async with aclosing(batches):
+        try:
+            async for batch in batches:
+                if batch:
+                    yield b"".join(map(log_frame, batch))
+        except BackendError as error:
+            yield log_frame(Closed(error.title, lost=True))

@@ -1,0 +1,84 @@
+"""Answers that go on: until the login or the server ends, or nobody reads any more."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from backend.auth.caller import Caller
+from backend.auth.revocations import Revocations
+from backend_client.server.wire import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, Bye, watch_frame
+
+STUCK_SECONDS = 60.0
+"""A client that takes nothing for so long is cut off."""
+HEADERS = {"X-Accel-Buffering": "no"}
+"""A proxy in front (nginx) must not hold events back."""
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Server-sent events.", "content": {EVENT_STREAM: {}}}
+}
+
+
+class Flowing(StreamingResponse):
+    """A stream whose every piece must be taken within a time."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def within(message: Message) -> None:
+            async with asyncio.timeout(STUCK_SECONDS):
+                await send(message)
+
+        with contextlib.suppress(TimeoutError):
+            await super().__call__(scope, receive, within)
+
+
+def events(revocations: Revocations, who: Caller, frames: AsyncGenerator[bytes, None]) -> Flowing:
+    """A stream of server-sent events, with its heartbeats and its farewell."""
+    flow = until_farewell(revocations, who, frames, heartbeat=HEARTBEAT, farewell=watch_frame)
+    return Flowing(flow, media_type=EVENT_STREAM, headers=HEADERS)
+
+
+def text(
+    revocations: Revocations, who: Caller, parts: AsyncGenerator[bytes, None], headers: Mapping[str, str]
+) -> Flowing:
+    """Plain text that goes on."""
+    flow = until_farewell(revocations, who, parts)
+    return Flowing(flow, media_type="text/plain; charset=utf-8", headers={**HEADERS, **headers})
+
+
+async def until_farewell(
+    revocations: Revocations,
+    who: Caller,
+    parts: AsyncGenerator[bytes, None],
+    *,
+    heartbeat: bytes = b"",
+    farewell: Callable[[Bye], bytes] | None = None,
+) -> AsyncGenerator[bytes, None]:
+    """The parts, as they come. `heartbeat` is sent into a long silence; `farewell` makes the last part."""
+    coming: asyncio.Future[bytes] | None = None
+    try:
+        async with revocations.holding(who) as bye:
+            while True:
+                coming = coming or asyncio.ensure_future(anext(parts))
+                either: set[asyncio.Future[Any]] = {coming, bye}
+                await asyncio.wait(either, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if bye.done():
+                    if farewell:
+                        yield farewell(bye.result())
+                    return
+                if not coming.done():
+                    if heartbeat:
+                        yield heartbeat
+                    continue
+                try:
+                    part = coming.result()
+                except StopAsyncIteration:
+                    return
+                coming = None
+                yield part
+    finally:
+        if coming:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+        await parts.aclose()
