@@ -6,6 +6,8 @@ Imports no Textual: the command line and the README's generator read it too.
 from enum import StrEnum
 from typing import NamedTuple
 
+from backend_client.protocol import Feature, Verb
+
 
 class Where(StrEnum):
     """What has the focus. The footer shows the actions of one place, in the table's order."""
@@ -16,6 +18,8 @@ class Where(StrEnum):
     FORM = "job form"
     PLAN = "plan of a new job"
     DETAIL = "job detail"
+    HISTORY = "history"
+    LOGIN = "login"
 
 
 _SHOWN = {
@@ -40,6 +44,8 @@ class Action(NamedTuple):
     acts: bool = False
     """Changes something: absent in read-only mode."""
     footer: bool = True
+    needs: Verb | Feature | None = None
+    """What must be allowed, or there: else it is grey, and says why."""
 
     @property
     def shown_keys(self) -> list[str]:
@@ -53,16 +59,51 @@ class Action(NamedTuple):
 
 ACTIONS: tuple[Action, ...] = (
     Action("detail", "enter", "detail", "Everything about the job under the cursor.", Where.LIST),
-    Action("new", "n", "new", "Fill in a new job.", Where.LIST, acts=True),
+    Action("new", "n", "new", "Fill in a new job.", Where.LIST, acts=True, needs=Verb.CREATE),
     Action("log", "l", "log", "The job's log, full screen.", Where.LIST),
-    Action("stop", "x", "stop", "Stop the job; asks first.", Where.LIST, acts=True),
-    Action("delete", "d", "delete", "Delete the job and its log; asks first.", Where.LIST, acts=True),
-    Action("again", "r", "run again", "A new job, filled in like this one.", Where.LIST, acts=True),
-    Action("resume", "u", "resume", "Go on with a stopped job.", Where.LIST, acts=True, footer=False),
+    Action("stop", "x", "stop", "Stop the job; asks first.", Where.LIST, acts=True, needs=Verb.STOP),
+    Action(
+        "delete",
+        "d",
+        "delete",
+        "Delete the job and its log; asks first.",
+        Where.LIST,
+        acts=True,
+        needs=Verb.DELETE,
+    ),
+    Action(
+        "again",
+        "r",
+        "run again",
+        "A new job, filled in like this one.",
+        Where.LIST,
+        acts=True,
+        needs=Verb.CREATE,
+    ),
+    Action(
+        "resume",
+        "u",
+        "resume",
+        "Go on with a stopped job.",
+        Where.LIST,
+        acts=True,
+        footer=False,
+        needs=Verb.RESUME,
+    ),
     Action("filter", "slash", "filter", "Show only jobs that have these words.", Where.LIST),
     Action("order", "o", "order", "Change the order of the list.", Where.LIST, footer=False),
     Action("yaml", "y", "YAML", "The job's spec file.", Where.LIST, footer=False),
+    Action(
+        "history",
+        "h",
+        "history",
+        "Jobs that were, also deleted ones.",
+        Where.LIST,
+        footer=False,
+        needs=Feature.HISTORY,
+    ),
     Action("context", "c", "context", "Where jobs run: switch the context.", Where.APP, footer=False),
+    Action("account", "a", "account", "Log in, log out, or as somebody else.", Where.APP, footer=False),
     Action("focus_next", "tab", "next pane", "Go to the next pane.", Where.APP, footer=False),
     Action("help", "question_mark", "help", "The keys of what has the focus.", Where.APP),
     Action("command_palette", "ctrl+p", "palette", "All actions by name.", Where.APP, footer=False),
@@ -85,12 +126,33 @@ ACTIONS: tuple[Action, ...] = (
     Action("plan_back", "escape,f3", "back", "Back to the form.", Where.PLAN),
     Action("detail_log", "l", "log", "The job's log, full screen.", Where.DETAIL),
     Action("detail_yaml", "y", "YAML", "The job's spec file.", Where.DETAIL),
-    Action("detail_again", "r", "run again", "A new job, filled in like this one.", Where.DETAIL, acts=True),
-    Action("detail_stop", "x", "stop", "Stop the job; asks first.", Where.DETAIL, acts=True),
     Action(
-        "detail_delete", "d", "delete", "Delete the job and its log; asks first.", Where.DETAIL, acts=True
+        "detail_again",
+        "r",
+        "run again",
+        "A new job, filled in like this one.",
+        Where.DETAIL,
+        acts=True,
+        needs=Verb.CREATE,
+    ),
+    Action("detail_stop", "x", "stop", "Stop the job; asks first.", Where.DETAIL, acts=True, needs=Verb.STOP),
+    Action(
+        "detail_delete",
+        "d",
+        "delete",
+        "Delete the job and its log; asks first.",
+        Where.DETAIL,
+        acts=True,
+        needs=Verb.DELETE,
     ),
     Action("detail_back", "escape", "back", "Back to the job list.", Where.DETAIL),
+    Action("history_filter", "slash", "filter", "Show only jobs that have these words.", Where.HISTORY),
+    Action("history_more", "end", "older", "Read on to older jobs.", Where.HISTORY),
+    Action("history_back", "escape", "back", "Back to the job list.", Where.HISTORY),
+    Action("log_in", "f2", "log in", "Log in with what is filled in.", Where.LOGIN),
+    Action("register", "f3", "new account", "Make an account, where the server lets everybody.", Where.LOGIN),
+    Action("log_out", "f4", "log out", "Make the login invalid, here and on the server.", Where.LOGIN),
+    Action("login_leave", "escape", "leave", "Back to the list, without a login.", Where.LOGIN),
 )
 
 

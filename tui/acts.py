@@ -8,7 +8,7 @@ from textual.screen import Screen
 
 from backend_client.errors import BackendError
 from backend_client.models import Job
-from backend_client.protocol import Feature, JobBackend
+from backend_client.protocol import Feature, JobBackend, Verb
 from tui.bindings import Guarded
 from tui.terminal import clean
 
@@ -49,8 +49,15 @@ class JobScreen(Guarded, Screen[None]):
             self.app.push_screen(TextScreen(f"{self.job.name}  spec file", spec_yaml(self.job.spec)))
 
     def action_again(self) -> None:
-        if self.job:
+        if self.job and not self.barred(Verb.CREATE):
             self.open_form(self.job)
+
+    def barred(self, needs: Verb | Feature) -> bool:
+        """True where it cannot be done here; says why."""
+        why = self.app.rights.why_not(needs)
+        if why:
+            self.app.notify(why)
+        return bool(why)
 
     def open_form(self, job: Job | None = None) -> None:
         """Open the form, empty or filled in like a job."""
@@ -63,7 +70,7 @@ class JobScreen(Guarded, Screen[None]):
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_stop(self) -> None:
         job, backend = self.job, self.backend
-        if not job or not backend or self._locked(job):
+        if not job or not backend or self._locked(job, Verb.STOP):
             return
         if job.ended:
             self.app.notify(f"{clean(job.name)} has ended already.")
@@ -73,7 +80,7 @@ class JobScreen(Guarded, Screen[None]):
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_delete(self) -> None:
         job, backend = self.job, self.backend
-        if not job or not backend or self._locked(job):
+        if not job or not backend or self._locked(job, Verb.DELETE):
             return
         stops = "" if job.ended else "It still runs: deleting stops it first. "
         if await self._agreed(f"Delete {clean(job.name)}?", f"{stops}Its log goes too.", "Delete"):
@@ -86,12 +93,8 @@ class JobScreen(Guarded, Screen[None]):
 
     def action_resume(self) -> None:
         job, backend = self.job, self.backend
-        if not job or not backend or self._locked(job):
-            return
-        if Feature.RESUME in backend.features:
+        if job and backend and not self._locked(job, Verb.RESUME):
             self._do(backend.resume(job.ref), f"{clean(job.name)} was not resumed")
-        else:
-            self.app.notify(backend.lacks.get(Feature.RESUME, "This context cannot resume a job."))
 
     def _do(self, act: Coroutine[object, object, object], failed: str) -> None:
         """Do what was agreed to, to its end, even where this screen is left meanwhile."""
@@ -104,10 +107,10 @@ class JobScreen(Guarded, Screen[None]):
 
         self.app.run_worker(do(), group="act", exit_on_error=False)
 
-    def _locked(self, job: Job) -> bool:
+    def _locked(self, job: Job, verb: Verb) -> bool:
         if job.read_only:
             self.app.notify(job.read_only, title=clean(job.name))
-        return bool(job.read_only)
+        return bool(job.read_only) or self.barred(verb)
 
     async def _agreed(self, question: str, detail: str, yes: str) -> bool:
         from tui.screens.confirm import ConfirmScreen
@@ -118,4 +121,7 @@ class JobScreen(Guarded, Screen[None]):
     def _failed(self, title: str, error: BackendError) -> None:
         from tui.screens.text import TextScreen
 
-        self.app.push_screen(TextScreen(title, str(error)))
+        if self.app.logins.ask(error):
+            self.app.notify(f"{title}: {error.title}", severity="error")
+        else:
+            self.app.push_screen(TextScreen(title, str(error)))

@@ -20,7 +20,9 @@ from backend_client.errors import BackendError
 from tui import ways_out
 from tui.actions import ACTIONS, Where, actions
 from tui.bindings import bindings
+from tui.logins import Logins
 from tui.picture import without_addresses
+from tui.rights import Rights
 from tui.screens.main import MainScreen
 from tui.settings.model import Settings
 from tui.terminal import clean, over_ssh
@@ -64,6 +66,8 @@ class TraindeckApp(App[int]):
         self.all_namespaces = all_namespaces
         self.read_only = read_only or self.settings.read_only
         self.keys: Mapping[str, str] = self.settings.keys
+        self.rights = Rights()
+        self.logins = Logins(self)
         self.tick = 0.25 if over_ssh() else 0.1
         """Seconds between two looks at what has changed."""
         self.last_words = ""
@@ -142,7 +146,8 @@ class TraindeckApp(App[int]):
     def action_help(self) -> None:
         from tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(place_of(self.screen), self.keys, read_only=self.read_only))
+        place = place_of(self.screen)
+        self.push_screen(HelpScreen(place, self.keys, read_only=self.read_only, rights=self.rights))
 
     def action_help_quit(self) -> None:
         """Ctrl+C kills programs elsewhere; here it tells the way out."""
@@ -157,10 +162,17 @@ class TraindeckApp(App[int]):
 
     def _switch_context(self, name: str | None) -> None:
         if name and name != self.context:
-            with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
-                self.contexts.choose(name)
-            self.context = name
-            self.call_later(self._show_context)  # the list of contexts is still on its way out
+            self.switch_to(name)
+
+    def switch_to(self, name: str) -> None:
+        """Begin anew in a context, and remember it."""
+        with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
+            name = self.contexts.choose(name).name
+        self.context = name
+        self.call_later(self._show_context)  # the screen that it was chosen on is still on its way out
+
+    def action_account(self) -> None:
+        self.logins.open()
 
     async def _show_context(self) -> None:
         while len(self.screen_stack) > _BASE:
@@ -168,8 +180,8 @@ class TraindeckApp(App[int]):
         await self.switch_screen(MainScreen(self.context))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Another context would throw away what was typed into a form."""
-        if action == "context" and place_of(self.screen) in (Where.FORM, Where.PLAN):
+        """Another context, or somebody else, would throw away what was typed into a form."""
+        if action in ("context", "account") and place_of(self.screen) in (Where.FORM, Where.PLAN):
             return False
         return super().check_action(action, parameters)
 

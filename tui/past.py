@@ -3,7 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from backend_client.history import Past
+from backend_client.history import Past, PastQuery
+from backend_client.models import JobState
 from tui.columns import span, time_left
 from tui.terminal import clean
 
@@ -19,6 +20,37 @@ def moment(text: str, now: datetime | None = None) -> datetime:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError("write 12h, 7d, 2w, or a day like 2026-11-30") from None
+
+
+def query_of(text: str) -> PastQuery:
+    """What a filter line asks: words, and user:NAME state:Failed since:7d until:2026-11-30.
+
+    Raises ValueError in words.
+    """
+    words: list[str] = []
+    states: set[JobState] = set()
+    times: dict[str, datetime] = {}
+    user = ""
+    for word in text.split():
+        key, colon, value = word.partition(":")
+        match key.lower() if colon else "":
+            case "user":
+                user = value
+            case "state":
+                states.add(state_named(value))
+            case "since" | "until":
+                times[key.lower()] = moment(value)
+            case _:
+                words.append(word)
+    return PastQuery(text=" ".join(words), user=user, states=frozenset(states), **times)
+
+
+def state_named(word: str) -> JobState:
+    """A state by its word in any case, or the begin of it. Raises ValueError."""
+    found = [state for state in JobState if word and state.value.lower().startswith(word.lower())]
+    if not found:
+        raise ValueError(f"state: write one of {', '.join(state.value for state in JobState)}")
+    return next((state for state in found if state.value.lower() == word.lower()), found[0])
 
 
 def gpu_hours(past: Past) -> str:

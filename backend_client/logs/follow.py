@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from backend_client.errors import Unreachable
+from backend_client.errors import LoginNeeded, Unreachable
 from backend_client.protocol import Closed, JobBackend, Lines, LogItem, LogQuery, LogSource, Opened
 
 _FIRST, _LONGEST = 0.8, 30.0
@@ -20,12 +20,13 @@ async def follow(
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     part: Callable[[], float] = random.random,
+    login: Callable[[LoginNeeded], Awaitable[bool]] | None = None,
 ) -> AsyncGenerator[Sequence[LogItem]]:
     """What `backend.logs` gives, and again behind the last line wherever the link breaks.
 
     A broken link is told by one Closed(lost=True); the next batch, be it an empty one, says that it is back.
     The stream ends with Closed(lost=False). An Opened is told once for each source. Raises what `logs`
-    raises, but for Unreachable.
+    raises, but for Unreachable; and for LoginNeeded where `login`, which waits for another login, says True.
     """
     after, tries, broken = "", 0, False
     known: set[LogSource] = set()
@@ -47,12 +48,23 @@ async def follow(
                         return
                     if lost:
                         break
-        except Unreachable as error:
-            wait = error.retry_after or 0.0
+        except (Unreachable, LoginNeeded) as error:
             yield [Closed(error.title, lost=True)]
             broken = True
+            wait = await _again(error, login)
         await sleep(max(wait, part() * min(_LONGEST, _FIRST * 2**tries)))
         tries = min(tries + 1, 10)
+
+
+async def _again(
+    error: Unreachable | LoginNeeded, login: Callable[[LoginNeeded], Awaitable[bool]] | None
+) -> float:
+    """Wait until another try may help; seconds to wait still. Raises the error where none will."""
+    if isinstance(error, Unreachable):
+        return error.retry_after or 0.0
+    if login is None or not await login(error):
+        raise error
+    return 0.0
 
 
 async def _stream(backend: JobBackend, query: LogQuery, after: str) -> AsyncGenerator[Sequence[LogItem]]:

@@ -14,13 +14,18 @@ from textual.screen import Screen
 
 import tui.screens
 from backend_client.errors import Refused
+from backend_client.history import Past, PastPage, PastQuery
 from backend_client.models import Event, Job, JobSpec, JobState
 from backend_client.protocol import Capacity, DeleteStep, Feature, Notice
+from backend_client.server.accounts import Account
+from backend_client.server.ways import Servers
 from tests.scripted import ScriptedBackend, attempt, make_job
 from tests.tui.deck import Deck, deck
 from tui.screens import ask
 from tui.screens.contexts import ContextsScreen
 from tui.screens.form import FormScreen
+from tui.screens.history import HistoryScreen
+from tui.screens.login import LoginScreen
 from tui.screens.plan import PlanScreen
 from tui.terminal import UNSAFE
 
@@ -43,6 +48,7 @@ TEXTS = {
 }
 
 EVERYTHING = " ".join(TEXTS.values())
+MADE = datetime(2026, 11, 24, tzinfo=UTC)
 
 # Colours, cursor moves, the synchronised frame, and Textual's own shape of the mouse pointer.
 _OURS = re.compile(r"\x1b\[[0-9;]*[mH]|\x1b\[\?(?:25|2026)[hl]|\x1b\]22;[a-z-]+\x07|[\r\n]")
@@ -94,6 +100,11 @@ class Hostile(ScriptedBackend):
         yield DeleteStep(self.text)
         raise Refused(self.text, self.text)
 
+    async def history(self, query: PastQuery, *, after: str = "") -> PastPage:
+        text = self.text
+        one = Past(name=text, owner=text, cluster=text, reason=text, state=JobState.FAILED, created=MADE)
+        return PastPage((one,) * 3, text)
+
     @property
     def job(self) -> Job:
         return self.jobs["u"]
@@ -138,6 +149,12 @@ def _contexts(backend: Hostile) -> Screen:
     return ContextsScreen([(backend.text, backend.text, True), ("b", backend.text, False)], backend.text)
 
 
+def _login(backend: Hostile) -> Screen:
+    """Its server is nobody: what it answers is in `tests/tui/test_login.py`."""
+    account = Account(name=backend.text, url="http://127.0.0.1:1", user=backend.text)
+    return LoginScreen(Servers(Path("/nowhere"), Path("/nowhere")), account, backend.text)
+
+
 async def _main(running: Deck, backend: Hostile) -> None:
     backend.put(msgspec.structs.replace(backend.job, state=JobState.QUEUED))
     await pressing("u", "slash", "z", "escape", "d", "y")(running, backend)
@@ -154,6 +171,8 @@ CASES: dict[str, Drive] = {
     "TextScreen": pressing("y"),
     "FormScreen": pushing(_form),
     "PlanScreen": pushing(_plan),
+    "HistoryScreen": pushing(HistoryScreen),
+    "LoginScreen": pushing(_login),
     "AskText": pushing(_asking("AskText")),
     "AskSecret": pushing(_asking("AskSecret")),
 }

@@ -96,6 +96,8 @@ class FormScreen(Guarded, Screen[Job | None]):
         self._made: Job | None = None
         self._suggested = ""
         self._busy = False
+        self._review_again = False
+        """The login had ended: what the context says is not known."""
 
     # What is on screen
 
@@ -181,7 +183,13 @@ class FormScreen(Guarded, Screen[Job | None]):
             self.list.fields["name"].suggest(plan.name)
         else:
             self._planned = dict(plan.fields)
+            self._login(plan)
         self._draw()
+
+    def _login(self, error: BackendError) -> None:
+        """Where the login has ended, another one comes first; what was typed waits below it."""
+        logins = getattr(self.app, "logins", None)
+        self._review_again = bool(logins and logins.ask(error))
 
     # What is offered
 
@@ -280,6 +288,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         self._say(str(message.error or ""))
         if message.error:
             self._refuse(message.error.fields)
+            self._login(message.error)
         self._finish()
 
     def _finish(self) -> None:
@@ -289,6 +298,9 @@ class FormScreen(Guarded, Screen[Job | None]):
 
     def on_screen_resume(self) -> None:
         self.call_later(self._finish)
+        if self._review_again:
+            self._review_again, self._trouble = False, ""
+            self.call_later(self._review)
 
     def _say(self, trouble: str) -> None:
         self._trouble = trouble

@@ -11,10 +11,14 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.actions import Action, Where, actions
+from tui.rights import Rights
+from tui.terminal import clean
 
 
-def help_text(where: Where, keys: Mapping[str, str], *, read_only: bool = False) -> Content:
-    """The table of one place, then that of the whole program."""
+def help_text(
+    where: Where, keys: Mapping[str, str], *, read_only: bool = False, rights: Rights | None = None
+) -> Content:
+    """The table of one place, then that of the whole program; what cannot be done is grey, and says why."""
     lines: list[Content] = []
     place: Where | None = None
     for action in actions(where, read_only=read_only):
@@ -22,9 +26,10 @@ def help_text(where: Where, keys: Mapping[str, str], *, read_only: bool = False)
             place = action.where
             lines += [Content(""), Content.styled(str(place).upper(), "bold $primary")]
         shown = " ".join(_with(action, keys).shown_keys)
-        lines.append(
-            Content.assemble((f"{shown:<9}", "bold"), f"{action.words:<11}", (action.help, "$text-muted"))
-        )
+        why = clean(rights.why_not(action.needs), 300) if rights else ""
+        key, words, rest = ("$text-disabled",) * 3 if why else ("bold", "", "$text-muted")
+        told = (f"not here: {why}" if why else action.help, rest)
+        lines.append(Content.assemble((f"{shown:<9}", key), (f"{action.words:<12}", words), told))
     return Content("\n").join(lines[1:])
 
 
@@ -41,9 +46,16 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,q,question_mark,enter", "dismiss(None)", show=False)
     ]
 
-    def __init__(self, where: Where, keys: Mapping[str, str], *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        where: Where,
+        keys: Mapping[str, str],
+        *,
+        read_only: bool = False,
+        rights: Rights | None = None,
+    ) -> None:
         super().__init__()
-        self._text = help_text(where, keys, read_only=read_only)
+        self._text = help_text(where, keys, read_only=read_only, rights=rights)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():

@@ -12,8 +12,9 @@ from textual.timer import Timer
 
 from backend_client.errors import BackendError
 from backend_client.models import Job
-from backend_client.protocol import Capacity, JobBackend, Link, LinkState, Scope
+from backend_client.protocol import Capacity, Feature, JobBackend, Link, LinkState, Scope, Verb
 from tui.acts import JobScreen
+from tui.rights import Rights
 from tui.rows import Order
 from tui.store import Difference, Store
 from tui.terminal import clean
@@ -40,6 +41,9 @@ class MainScreen(JobScreen):
         def __init__(self, capacity: Capacity) -> None:
             super().__init__()
             self.capacity = capacity
+
+    class Judged(Message):
+        """What this person may do is known, and another than before."""
 
     def __init__(self, context: str) -> None:
         super().__init__()
@@ -78,7 +82,9 @@ class MainScreen(JobScreen):
         wait = 1.0
         while True:
             try:
-                self.backend = self.backend or self.app.contexts.open(self.context)
+                if self.backend is None:
+                    self.backend = self.app.contexts.open(self.context)
+                    self.app.rights = Rights(self.backend)
                 self._count()
                 async for events in self.backend.watch([self._scope(self.backend)]):
                     wait = 1.0
@@ -87,6 +93,8 @@ class MainScreen(JobScreen):
             except BackendError as error:
                 self.store.apply([self._broken(error)])
                 self._flush_soon()
+                if await self.app.logins.again(error):
+                    continue
             await asyncio.sleep(wait)
             wait = min(_RETRY_AT_MOST, 2 * wait)
 
@@ -113,10 +121,25 @@ class MainScreen(JobScreen):
             return
         self.query_one(JobList).update(difference)
         self._note()
+        if difference.link and self.store.link and self.store.link.state is LinkState.LIVE:
+            self._judge()
         self.query_one(Header).link = self.store.link
         self.changed.publish(difference)
         if difference.states:
             self._count()
+
+    @work(exclusive=True, group="rights", exit_on_error=False)
+    async def _judge(self) -> None:
+        """Ask what this person may do; of all namespaces at once that cannot be said."""
+        backend, rights = self.backend, self.app.rights
+        if backend is None or (self.app.all_namespaces and backend.namespace):
+            return
+        if await rights.ask(self._scope(backend).namespace):
+            self.post_message(self.Judged())
+
+    def on_main_screen_judged(self) -> None:
+        """Grey what may not be done."""
+        self.query_one(Footer).refresh()
 
     def _count(self) -> None:
         """Count the free GPUs, now or when the last count is old enough."""
@@ -191,7 +214,14 @@ class MainScreen(JobScreen):
         self._note()
 
     def action_new(self) -> None:
-        self.open_form()
+        if not self.barred(Verb.CREATE):
+            self.open_form()
+
+    def action_history(self) -> None:
+        if self.backend and not self.barred(Feature.HISTORY):
+            from tui.screens.history import HistoryScreen
+
+            self.app.push_screen(HistoryScreen(self.backend))
 
     def action_detail(self) -> None:
         if self.job and self.backend:

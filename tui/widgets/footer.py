@@ -17,17 +17,21 @@ def place_of(screen: Screen[object]) -> Where:
     return next((node.where for node in nodes if hasattr(node, "where")), Where.APP)
 
 
-def fitting(items: Sequence[Action], keys: Mapping[str, str], width: int) -> list[tuple[str, str]]:
-    """(key, words) of the actions that fit into a line; the last is help, by the place's own key for it."""
-    pairs = [(shown_key(a, keys), a.words) for a in items if a.footer and a.words != "help"]
-    last = [(shown_key(a, keys), a.words) for a in items if a.words == "help"][:1]
-    room = width - 1 - sum(len(key) + len(words) + 3 for key, words in last)
+def fitting(items: Sequence[Action], keys: Mapping[str, str], width: int) -> list[Action]:
+    """The actions that fit into a line; the last is help, by the place's own key for it."""
+
+    def room_of(action: Action) -> int:
+        return len(shown_key(action, keys)) + len(action.words) + 3
+
+    last = [action for action in items if action.words == "help"][:1]
+    room = width - 1 - sum(map(room_of, last))
     shown = []
-    for key, words in pairs:
-        room -= len(key) + len(words) + 3
-        if room < 0:
-            break
-        shown.append((key, words))
+    for action in items:
+        if action.footer and action.words != "help":
+            room -= room_of(action)
+            if room < 0:
+                break
+            shown.append(action)
     return shown + last
 
 
@@ -42,10 +46,11 @@ class Footer(Widget):
 
     def render(self) -> RenderResult:
         app = self.app
+        keys, rights = getattr(app, "keys", {}), getattr(app, "rights", None)
         items = actions(place_of(self.screen), read_only=getattr(app, "read_only", False))
-        parts = [
-            part
-            for key, words in fitting(items, getattr(app, "keys", {}), self.size.width)
-            for part in ((f" {key}", "bold $primary"), (f" {words} ", "$text-muted"))
-        ]
+        parts = []
+        for action in fitting(items, keys, self.size.width):
+            grey = bool(rights and rights.why_not(action.needs))
+            key, words = ("$text-disabled", "$text-disabled") if grey else ("bold $primary", "$text-muted")
+            parts += [(f" {shown_key(action, keys)}", key), (f" {action.words} ", words)]
         return Content.assemble(*parts)

@@ -164,7 +164,8 @@ class LogPane(Vertical):
             return
         try:
             query = LogQuery(ref=job.ref, follow=True, tail=self._tail)
-            async with aclosing(follow(backend, query)) as batches:
+            logins = getattr(self.app, "logins", None)
+            async with aclosing(follow(backend, query, login=logins and logins.again)) as batches:
                 async for items in batches:
                     message = self.Arrived(serial, items)
                     self.post_message(message)

@@ -1,0 +1,42 @@
+"""One line to fill in, with its label; what is typed may be unseen."""
+
+from dataclasses import dataclass
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from backend_client.models.secret import Secret
+from tui.widgets.line import LineInput
+
+
+class Entry(Horizontal):
+    """`line` is where it is typed."""
+
+    @dataclass
+    class Left(Message):
+        """The keys go elsewhere from now on."""
+
+        entry: "Entry"
+
+    def __init__(
+        self, name: str, label: str, text: str = "", placeholder: str = "", *, unseen: bool = False
+    ) -> None:
+        super().__init__(id=name)
+        self.label = label
+        self.line = LineInput(text, placeholder, password=unseen)
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(self.label), classes="label")
+        yield self.line
+
+    @property
+    def secret(self) -> Secret:
+        """What is typed, as a value that shows itself nowhere."""
+        return Secret(self.line.value)
+
+    def on_descendant_blur(self, _event: events.DescendantBlur) -> None:
+        self.post_message(self.Left(self))
