@@ -137,9 +137,9 @@ class ServerBackend:
     async def resume(self, ref: JobRef) -> Job:
         return self._ours(await self._connection.ask("POST", f"{_path(ref)}/resume", Job, query=_named(ref)))
 
-    async def delete(self, ref: JobRef) -> AsyncGenerator[DeleteStep, None]:
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncGenerator[DeleteStep, None]:
         deleting = Deleting(self._connection, _path(ref), _named(ref))
-        async with contextlib.aclosing(deleting.steps()) as steps:
+        async with contextlib.aclosing(deleting.steps(wait=wait)) as steps:
             async for step in steps:
                 yield step
 

@@ -19,7 +19,7 @@ from backend_client.models.secret import Secret
 from backend_client.server.address import is_this_machine
 from backend_client.server.bodies import Problem, error_of
 from backend_client.server.streams import Stream
-from backend_client.server.trouble import broken, is_passing, tls_context
+from backend_client.server.trouble import Broken, broken, tls_context
 from backend_client.server.wire import EVENT_STREAM
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ ANSWER_SECONDS = 60.0
 SILENCE_SECONDS = 45.0
 """A stream that says nothing for so long, no heartbeat even, is dead."""
 LARGEST_ANSWER = 64 * 2**20
-_PAUSES = (0.05, 0.2, 0.8)
+PAUSES = (0.05, 0.2, 0.8)
 """Seconds before each repeat of what broke on its way."""
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "traindeck"}
 
@@ -99,14 +99,11 @@ class Connection:
         """An answer of server-sent events behind the event `last`. Not repeated: who reads it resumes."""
         headers = {"Accept": EVENT_STREAM} | ({"Last-Event-ID": last} if last else {})
         request = _Request("GET", path, query or {}, b"", headers, SILENCE_SECONDS)
-        try:
-            async with self._answered(request) as response:
-                kind = response.headers.get("content-type", "")
-                if not kind.startswith(EVENT_STREAM):
-                    raise self._strange(f"it answers {kind or 'nothing'} where events were asked for")
-                yield Stream(response, self.place)
-        except httpx.HTTPError as error:
-            raise broken(error, self.place, SILENCE_SECONDS) from None
+        async with self._answered(request) as response:
+            kind = response.headers.get("content-type", "")
+            if not kind.startswith(EVENT_STREAM):
+                raise self._strange(f"it answers {kind or 'nothing'} where events were asked for")
+            yield Stream(response, self.place)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -114,7 +111,7 @@ class Connection:
             await self._client.aclose()
 
     async def _repeated(self, request: _Request) -> bytes:
-        pauses = iter(_PAUSES)
+        pauses = iter(PAUSES)
         repeated = False
         while True:
             try:
@@ -124,16 +121,15 @@ class Connection:
                 if request.method != "DELETE" or not repeated:
                     raise
                 return b""  # the first try was heard
-            except httpx.HTTPError as error:
-                pause = next(pauses, None) if is_passing(error) else None
-                if pause is None:
-                    raise broken(error, self.place, READ_SECONDS) from None
+            except Broken:
+                if (pause := next(pauses, None)) is None:
+                    raise
             await asyncio.sleep(pause)
             repeated = True
 
     @contextlib.asynccontextmanager
     async def _answered(self, asked: _Request) -> AsyncIterator[httpx.Response]:
-        """The head of an answer that went well. Raises httpx.HTTPError, or what the server refuses with."""
+        """The head of an answer that went well, and its body as it is read."""
         client = self._opened()
         request = client.build_request(
             asked.method,
@@ -143,13 +139,16 @@ class Connection:
             headers=_HEADERS | await self._login() | asked.headers,
             timeout=httpx.Timeout(asked.silence, connect=CONNECT_SECONDS),
         )
-        response = await client.send(request, stream=True)
         try:
-            if response.status_code >= 300:
-                raise await self._refusal(response)
-            yield response
-        finally:
-            await response.aclose()
+            response = await client.send(request, stream=True)
+            try:
+                if response.status_code >= 300:
+                    raise await self._refusal(response)
+                yield response
+            finally:
+                await response.aclose()
+        except httpx.HTTPError as error:
+            raise broken(error, self.place, asked.silence) from None
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:

@@ -32,15 +32,18 @@ class Deleting:
         self._told: asyncio.Queue[str] = asyncio.Queue()
         """Steps; an empty one: it is gone."""
 
-    async def steps(self) -> AsyncGenerator[DeleteStep, None]:
-        """Until the job is gone. Raises NotFound where it was already, or why it may not be deleted."""
+    async def steps(self, *, wait: bool) -> AsyncGenerator[DeleteStep, None]:
+        """Until the job is gone; without `wait` until the server goes on alone.
+
+        Raises NotFound where it was gone already, or why it may not be deleted.
+        """
         listener = asyncio.create_task(self._listen())
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_OPEN_SECONDS):
                     await self._listening.wait()
             await self._connection.request("DELETE", self._path, query=self._asked)
-            while message := await self._next():
+            while wait and (message := await self._next()):
                 yield DeleteStep(message)
         finally:
             listener.cancel()

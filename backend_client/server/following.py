@@ -1,13 +1,16 @@
 """The log of a job over a line that may break: a break is told only when the line is not back at once."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 
 from backend_client.errors import Unreachable
 from backend_client.protocol import Closed, Lines, LogItem, LogQuery, LogSource, Opened
-from backend_client.server.connection import Connection
-from backend_client.server.streams import Frame
+from backend_client.server.connection import PAUSES, Connection
+from backend_client.server.streams import Frame, Stream
+from backend_client.server.trouble import Broken
 from backend_client.server.wire import Bye, read_log
 
 
@@ -23,33 +26,35 @@ class Following:
         self._asked = asked
         self._query = query
         self._after = after
-        self._opened: set[LogSource] = set()
+        self._sources: set[LogSource] = set()
 
     async def batches(self) -> AsyncGenerator[Sequence[LogItem], None]:
-        """Ends with Closed, `lost` where the line broke twice without a word between. Raises as `logs`."""
-        heard = False
+        """Ends with Closed, `lost` where the line breaks again and again without a word. Raises as `logs`."""
+        pauses = iter(PAUSES)
+        begun = False
         while True:
             why = "the server ended the stream"
-            again = heard
-            heard = False
             try:
-                async with self._connection.stream(
-                    self._path, query=self._parameters(), last=self._after
-                ) as stream:
+                async with self._opened() as stream:
                     async for frames in stream.batches():
-                        items = self._items(frames)
-                        heard = heard or bool(items)
-                        if items:
+                        if items := self._items(frames):
+                            begun, pauses = True, iter(PAUSES)
                             yield items
                         if any(isinstance(item, Closed) for item in items):
                             return
-            except Unreachable as error:
-                if not (again or heard):
-                    raise
+            except Broken as error:
                 why = error.title
-            if not heard:
+            except Unreachable as error:
+                if not begun:
+                    raise
+                why, pauses = error.title, iter(())
+            if (pause := next(pauses, None)) is None:
                 yield [Closed(why, lost=True)]
                 return
+            await asyncio.sleep(pause)
+
+    def _opened(self) -> AbstractAsyncContextManager[Stream]:
+        return self._connection.stream(self._path, query=self._parameters(), last=self._after)
 
     def _parameters(self) -> dict[str, str]:
         """`tail` and `since` say where to begin; a cursor says it better."""
@@ -73,9 +78,9 @@ class Following:
             case Bye():
                 return Closed(told.why, lost=True)
             case Opened(source):
-                if source in self._opened:
+                if source in self._sources:
                     return None
-                self._opened.add(source)
+                self._sources.add(source)
             case Lines():
                 self._after = told.cursor or self._after
         return told

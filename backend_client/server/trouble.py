@@ -11,6 +11,10 @@ from backend_client.errors import BackendError, Refused, Unreachable
 _HINT = "check the address, the network, VPN or tunnel"
 
 
+class Broken(Unreachable):
+    """A connection that broke on the way: another one may hold."""
+
+
 def tls_context(ca: str, place: str) -> ssl.SSLContext:
     """Trusts the certificates of the file `ca`; without one those of the system and Mozilla's.
 
@@ -28,18 +32,13 @@ def tls_context(ca: str, place: str) -> ssl.SSLContext:
     return context
 
 
-def is_passing(error: httpx.HTTPError) -> bool:
-    """True for a connection that broke on the way: another one may hold."""
-    return isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
-
-
 def broken(error: httpx.HTTPError, place: str, silence: float) -> BackendError:
     """What went wrong with a request. `silence`: seconds that it waited for a word."""
     root = _root(error)
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
         return Unreachable(f"{place} does not answer", _HINT)
     if isinstance(error, httpx.TimeoutException):
-        return Unreachable(f"{place} said nothing for {silence:g} s")
+        return Unreachable(f"no answer from {place} for {silence:g} s")
     if isinstance(root, ssl.SSLCertVerificationError):
         return Unreachable(
             f"the certificate of {place} is not trusted: {root.verify_message.rstrip('.')}",
@@ -51,7 +50,7 @@ def broken(error: httpx.HTTPError, place: str, silence: float) -> BackendError:
         error, httpx.LocalProtocolError | httpx.UnsupportedProtocol
     ):  # its words would quote a header
         return Refused(f"the request to {place} cannot be written as HTTP")
-    return Unreachable(f"the connection to {place} broke: {_words(root)}")
+    return Broken(f"the connection to {place} broke: {_words(root)}")
 
 
 def _root(error: BaseException) -> BaseException:

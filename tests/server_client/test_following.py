@@ -58,7 +58,7 @@ async def test_a_break_is_not_told_where_the_line_is_back_at_once(server, backen
 
 
 async def test_a_break_that_lasts_is_lost(server, backend):
-    server.script = [told(OPENED, lines(1), end="reset"), ["reset"]]
+    server.script = [told(OPENED, lines(1), end="reset"), *[["reset"]] * 3]
     *rest, last = await items(backend.logs(LogQuery(ref=REF)))
     assert rest == [OPENED, lines(1)]
     assert last.lost
@@ -69,7 +69,7 @@ async def test_the_one_resumer_goes_on_behind_it(server, backend):
     async def at_once(_):
         pass
 
-    server.script = [told(OPENED, lines(1), end="reset"), ["reset"], told(lines(2), END)]
+    server.script = [told(OPENED, lines(1), end="reset"), *[["reset"]] * 3, told(lines(2), END)]
     found = await items(follow(backend, LogQuery(ref=REF), sleep=at_once))
     assert [item for item in found if isinstance(item, Lines)] == [lines(1), lines(2)]
     assert [item.lost for item in found if isinstance(item, Closed)] == [True, False]
@@ -80,9 +80,12 @@ async def test_a_server_that_stops_says_so(server, backend):
     assert await items(backend.logs(LogQuery(ref=REF))) == [OPENED, Closed("the server stops", lost=True)]
 
 
-async def test_without_a_first_word_it_raises(server, backend):
-    server.script = [["reset"], answer({"title": "log in", "kind": "LoginNeeded"}, "401 Unauthorized")]
-    with pytest.raises(Unreachable):
-        await items(backend.logs(LogQuery(ref=REF)))
+async def test_what_never_begins(server, backend):
+    server.script = [["reset"]] * 4
+    assert [item.lost for item in await items(backend.logs(LogQuery(ref=REF)))] == [True]
+    server.script = [answer({"title": "log in", "kind": "LoginNeeded"}, "401 Unauthorized")]
     with pytest.raises(LoginNeeded):
+        await items(backend.logs(LogQuery(ref=REF)))
+    await server.__aexit__()
+    with pytest.raises(Unreachable):
         await items(backend.logs(LogQuery(ref=REF)))
