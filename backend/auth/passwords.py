@@ -12,6 +12,7 @@ SHORTEST = 8
 """Characters."""
 LONGEST = 1024
 """Bytes."""
+TOO_LONG = f"at most {LONGEST} bytes"
 AT_ONCE = 2
 COMMON = frozenset(
     "password passw0rd password1 password12 password123 password1234 12345678 123456789 1234567890 87654321 "
@@ -32,7 +33,7 @@ def _wrong(password: str, user: str) -> str:
     if len(password) < SHORTEST:
         return f"at least {SHORTEST} characters"
     if too_long(password):
-        return f"at most {LONGEST} bytes"
+        return TOO_LONG
     plain = password.casefold()
     if plain in COMMON or plain == user.casefold() or len(set(plain)) < 3:
         return "this one is among the first that anybody would try; choose another"
@@ -63,7 +64,9 @@ class Passwords:
         return await self.hash(password)
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether it is right. `stored` None, an unknown user, takes the same time."""
+        """Whether it is right. `stored` None, an unknown user, takes the same time. Raises Invalid: too long."""
+        if too_long(password):
+            raise Invalid({"password": TOO_LONG})
         async with self._slots:
             right = await asyncio.to_thread(self._verify, stored or self._nobody, password)
         return right and stored is not None
