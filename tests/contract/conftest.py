@@ -1,24 +1,74 @@
-"""The implementations that the contract holds for."""
+"""The implementations that the contract holds for, and how each is reached."""
 
 import os
+import random
 from pathlib import Path
 
 import pytest
 
-from tests.contract.harness import Harness, LocalHarness
+from tests.contract.harness import LocalHarness
+from tests.faults import Wire
 
 GIVEN = "TRAINDECK_TEST_KUBECONFIG"
+CUTS = 12
+"""How often a breaking wire breaks in one case; it would never end else."""
 
 
-def on_a_cluster(folder: Path) -> Harness:
-    """Loaded where there is one only."""
-    from tests.contract.cluster import ClusterHarness  # noqa: PLC0415
+@pytest.fixture(scope="session")
+def local_server(tmp_path_factory):
+    """A server that takes jobs on this machine."""
+    from tests.contract.server import RunningServer  # noqa: PLC0415  only where a case needs it
+
+    server = RunningServer(tmp_path_factory.mktemp("server-local"), "--local")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster_server(tmp_path_factory):
+    """A server that has no cluster yet."""
+    from tests.contract.server import RunningServer, cluster_settings  # noqa: PLC0415  as above
+
+    folder = tmp_path_factory.mktemp("server-cluster")
+    server = RunningServer(folder, **cluster_settings(tmp_path_factory.getbasetemp()))
+    yield server
+    server.stop()
+
+
+def local(request, folder):
+    return LocalHarness(folder / "local" / "gpu-7")
+
+
+def kubernetes(request, folder):
+    from tests.contract.cluster import ClusterHarness  # noqa: PLC0415  where there is a cluster
 
     return ClusterHarness(folder, Path(os.environ[GIVEN]))
 
 
-HARNESSES = {"local": lambda folder: LocalHarness(folder / "local" / "gpu-7"), "kubernetes": on_a_cluster}
+def server_local(request, folder, port=0):
+    from tests.contract.server import ServerHarness  # noqa: PLC0415  as above
 
+    return ServerHarness(folder, request.getfixturevalue("local_server"), port)
+
+
+def server_kubernetes(request, folder, port=0):
+    from tests.contract.server import ServedCluster  # noqa: PLC0415  as above
+
+    return ServedCluster(folder, request.getfixturevalue("cluster_server"), Path(os.environ[GIVEN]), port)
+
+
+NEAR = {
+    "local": local,
+    "kubernetes": kubernetes,
+    "server-local": server_local,
+    "server-kubernetes": server_kubernetes,
+}
+FAR = {
+    "server-local-far": ("local_server", server_local),
+    "server-kubernetes-far": ("cluster_server", server_kubernetes),
+}
+"""The same by a wire that is slow and breaks."""
+NODE = ("kubernetes", "server-kubernetes", "server-kubernetes-far")
 
 LATER = {
     ("kubernetes", "test_progress_is_read_out_of_the_log"): "a cluster's list shows no progress yet: its logs"
@@ -27,13 +77,31 @@ LATER = {
 """What one implementation does not do yet, and why."""
 
 
-@pytest.fixture(params=["local", pytest.param("kubernetes", marks=pytest.mark.node)])
+def bad(wire: Wire) -> None:
+    """Slow, thin and breaking, differently in each case."""
+    chance = random.Random(os.environ.get("PYTEST_CURRENT_TEST", ""))
+    wire.latency, wire.bandwidth, wire.piece = 0.002, 4_000_000, 4096
+    wire.limits = [chance.randrange(2_000, 60_000) for _ in range(CUTS)]
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.node) if name in NODE else name for name in (*NEAR, *FAR)]
+)
 async def harness(request, tmp_path):
-    if why := LATER.get((request.param, request.node.originalname)):
+    where = request.param.replace("server-", "").replace("-far", "")
+    if why := LATER.get((where, request.node.originalname)):
         pytest.skip(why)
-    made = HARNESSES[request.param](tmp_path)
-    yield made
-    await made.aclose()
+    if request.param in NEAR:
+        made = NEAR[request.param](request, tmp_path)
+        yield made
+        await made.aclose()
+        return
+    server, make = FAR[request.param]
+    async with Wire("127.0.0.1", request.getfixturevalue(server).port) as wire:
+        made = make(request, tmp_path, wire.port)
+        bad(wire)
+        yield made
+        await made.aclose()
 
 
 @pytest.fixture
