@@ -152,6 +152,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("log_in", "f2", "log in", "Log in with what is filled in.", Where.LOGIN),
     Action("register", "f3", "new account", "Make an account, where the server lets everybody.", Where.LOGIN),
     Action("log_out", "f4", "log out", "Make the login invalid, here and on the server.", Where.LOGIN),
+    Action("login_help", "f1", "help", "The keys of this screen.", Where.LOGIN),
     Action("login_leave", "escape", "leave", "Back to the list, without a login.", Where.LOGIN),
 )
 

@@ -56,7 +56,9 @@ class TokenFile:
 
     @property
     def where(self) -> str:
-        return f"{self.path}, readable by you alone"
+        home = str(Path.home())
+        shown = str(self.path).replace(home, "~", 1) if str(self.path).startswith(f"{home}/") else self.path
+        return f"{shown}, readable by you alone"
 
     def get(self, key: str) -> Secret | None:
         token = self._decoded(private.read(self.path)).get(key)

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from backend_client.errors import BackendError, LoginNeeded
@@ -40,6 +40,8 @@ class LoginScreen(ModalScreen[Account | None]):
     where = Where.LOGIN
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Where.LOGIN),
+        # With priority: what is typed right behind them goes to where they lead.
+        Binding("enter", "next", show=False, priority=True),
         Binding("tab,down", "app.focus_next", show=False, priority=True),
         Binding("shift+tab,up", "app.focus_previous", show=False, priority=True),
     ]
@@ -69,6 +71,8 @@ class LoginScreen(ModalScreen[Account | None]):
         """The URL that `_about` is of."""
         self._new = False
         """An account is to be made."""
+        self._waiting = False
+        """To be sent as soon as the server has said who it is."""
         self._busy = False
 
     # What is on screen
@@ -131,11 +135,12 @@ class LoginScreen(ModalScreen[Account | None]):
         try:
             url = address(self._text("server"))
         except BackendError as error:
-            self._say(error.fields.get("server", error.title))
+            self._waiting = False
+            self._wrong("server", error.fields.get("server", error.title))
         else:
             if url != self._looked:
                 self._about, self._looked, self._new = None, url, False
-                self._told("")
+                self._told("asking who answers there ...")
                 self._show()
                 self._look(url)
 
@@ -156,6 +161,7 @@ class LoginScreen(ModalScreen[Account | None]):
         """Say who it is; ask for the set-up code where it has nobody yet."""
         if message.url != self._looked:
             return
+        waiting, self._waiting = self._waiting, False
         if isinstance(message.about, BackendError):
             self._looked = ""
             self._say(str(message.about))
@@ -164,21 +170,22 @@ class LoginScreen(ModalScreen[Account | None]):
         can = "f3 makes an account" if about.is_open else "an admin makes accounts"
         self._told(f"{about.name} {about.version}; " + ("it has no admin yet" if about.setup else can))
         self._show()
+        if waiting:
+            self._send()
 
     def _told(self, words: str) -> None:
         self.query_one("#about", Static).update(Content(clean(words, 200)))
 
     # In
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    async def action_next(self) -> None:
         """The next one, or (behind the last) in."""
-        event.stop()
-        shown = [entry for entry in self.query(Entry) if entry.display]
-        at = next((n for n, entry in enumerate(shown) if entry.line is event.input), len(shown) - 1)
+        shown = [entry.line for entry in self.query(Entry) if entry.display]
+        at = next((n for n, line in enumerate(shown) if line is self.focused), -1)
         if at + 1 < len(shown):
-            self.set_focus(shown[at + 1].line)
+            self.set_focus(shown[at + 1])
         else:
-            self.action_log_in()
+            await self.action_log_in()
 
     def action_register(self) -> None:
         """Make an account instead; again: no, log in."""
@@ -188,22 +195,24 @@ class LoginScreen(ModalScreen[Account | None]):
             self._new = not self._new
             self._show()
 
-    def action_log_in(self) -> None:
-        """Send it. A second press while the first is under way does nothing."""
-        if self._busy:
-            return
-        try:
-            url = address(self._text("server"))
-        except BackendError as error:
-            self._wrong("server", error.fields.get("server", error.title))
-            return
+    async def action_log_in(self) -> None:
+        """Send it, once it is known who answers there. A second press meanwhile does nothing."""
+        for entry in self.query(Entry):
+            await entry.settle()
+        if self._about is None and self._text("server"):
+            self._waiting = True
+            self._look_there()
+        elif not self._busy:
+            self._send()
+
+    def _send(self) -> None:
         if fault := self._fault():
             self._wrong(*fault)
-        else:
-            self._busy = True
-            self._say("logging in ...", quiet=True)
-            code = self._entry("code").secret if self._first else None
-            self._enter(url, self._text("user"), self._entry("password").secret, code, new=self._new)
+            return
+        self._busy = True
+        self._say("logging in ...", quiet=True)
+        code = self._entry("code").secret if self._first else None
+        self._enter(self._looked, self._text("user"), self._entry("password").secret, code, new=self._new)
 
     def _fault(self) -> tuple[str, str] | None:
         """The first entry that cannot be sent, and why."""
@@ -269,6 +278,10 @@ class LoginScreen(ModalScreen[Account | None]):
             if trouble:
                 words += f" The server was not told ({trouble.title}): there it stays valid."
             self.post_message(self.Ended(msgspec.structs.replace(account, store=""), words=words))
+
+    async def action_login_help(self) -> None:
+        """The keys; `?` is a letter here."""
+        await self.run_action("app.help")
 
     def action_login_leave(self) -> None:
         """Leave it as it is."""

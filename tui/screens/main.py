@@ -174,7 +174,7 @@ class MainScreen(JobScreen):
             return f"Reading the jobs of {clean(self.context)} ..."
         return (
             "No jobs yet."
-            if self.app.read_only
+            if self.app.read_only or self.app.rights.why_not(Verb.CREATE)
             else "No jobs yet. n makes one; the example trains in a minute."
         )
 

@@ -1,5 +1,6 @@
 """One line to fill in, with its label; what is typed may be unseen."""
 
+import asyncio
 from dataclasses import dataclass
 
 from textual import events
@@ -37,6 +38,12 @@ class Entry(Horizontal):
     def secret(self) -> Secret:
         """What is typed, as a value that shows itself nowhere."""
         return Secret(self.line.value)
+
+    async def settle(self) -> None:
+        """Wait until every key that was typed stands in the line."""
+        typed = asyncio.Event()
+        self.line.call_later(typed.set)
+        await typed.wait()
 
     def on_descendant_blur(self, _event: events.DescendantBlur) -> None:
         self.post_message(self.Left(self))
