@@ -120,12 +120,12 @@ async def test_registration_is_closed_unless_it_is_opened(app, client):
     assert (again.status_code, again.json()["kind"]) == (409, "Conflict")
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a b", "a\nb", "a/../b", "ünder", "x" * 65, "kube:admin"])
-async def test_odd_names_are_refused_in_words(app, client, name):
-    body = {"user": name, "password": PASSWORD}
-    answer = await client.post("/api/users", json=body, headers=await login(app, "root"))
-    assert (answer.status_code, answer.json()["kind"]) == (422, "Invalid")
-    assert "user" in answer.json()["fields"]
+async def test_odd_names_are_refused_in_words(app, client):
+    root = await login(app, "root")
+    for name in ("", "-a", "a b", "a\nb", "a/../b", "ünder", "x" * 65, "kube:admin"):
+        answer = await client.post("/api/users", json={"user": name, "password": PASSWORD}, headers=root)
+        assert (answer.status_code, answer.json()["kind"]) == (422, "Invalid"), name
+        assert "user" in answer.json()["fields"]
 
 
 async def test_admins_make_and_change_accounts(app, client):
