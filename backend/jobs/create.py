@@ -27,8 +27,9 @@ from backend_client.behind import Behind, Stamp
 from backend_client.errors import BackendError, Invalid, LoginNeeded, Unreachable
 from backend_client.kubernetes.creation import HALF
 from backend_client.models import Job, JobSpec
+from backend_client.models.fields import DEFAULTS
 from backend_client.models.secret import Secret
-from backend_client.protocol import Plan
+from backend_client.protocol import Notice, Plan
 
 LIMIT_SECONDS = 40.0
 """For all requests of one create; one that takes longer is found again by the reconciler."""
@@ -63,15 +64,20 @@ async def create(desk: Desk, order: Order) -> Job:
 
 
 async def plan(desk: Desk, who: Caller, spec: JobSpec) -> Plan:
-    """What `create` would do. Raises a BackendError."""
-    cluster = _cluster(desk, spec)
+    """What `create` would do; fields that it would refuse stand in `errors`. Raises a BackendError."""
+    cluster = desk.clusters.meant(spec.cluster)
+    spec = msgspec.structs.replace(spec, cluster="")
+    refused = cluster.refusals(spec)
+    spec = msgspec.structs.replace(spec, **{name: getattr(DEFAULTS, name) for name in refused})
     async with desk.database.write() as session:
         user = await session.get_one(User, who.user_id)
         namespace = await _namespace(session, desk, cluster, user)
     backend = stamped(desk, cluster, who.name, spec, namespace)
     async with cluster.gate.passing():
         await _prepare(desk, cluster, who.name, namespace)
-        return await backend.plan(_placed(spec, namespace))
+        found = await backend.plan(_placed(spec, namespace))
+    notices = tuple(Notice(name, why) for name, why in refused.items())
+    return msgspec.structs.replace(found, errors=notices + found.errors)
 
 
 def stamped(desk: Desk, cluster: Cluster, owner: str, spec: JobSpec, namespace: str) -> Behind:

@@ -23,7 +23,7 @@ async def open_desk(
     history = History(database, desk.hub)
     query = select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(living())
     async with database.read() as session:
-        rows = (await session.execute(query)).tuples().all()
+        rows = (await session.execute(query)).all()
     desk.hub.remember((Owner(row.user_id, owner), job_of(row, owner)) for row, owner in rows)
     history.remember(((row.cluster, row.uid or ""), row.counted) for row, _ in rows)
     await desk.clusters.open()

@@ -32,7 +32,7 @@ async def page(database: Database, who: Caller, query: PastQuery, after: str, li
     if after:
         chosen = chosen.where(JobRow.id < int(after))
     async with database.read() as session:
-        found = (await session.execute(chosen.order_by(JobRow.id.desc()).limit(limit + 1))).tuples().all()
+        found = (await session.execute(chosen.order_by(JobRow.id.desc()).limit(limit + 1))).all()
     items = tuple(_past(row, owner) for row, owner in found[:limit])
     return PastPage(items, str(found[limit - 1][0].id) if len(found) > limit else "")
 

@@ -89,7 +89,7 @@ async def _rows(desk: Desk, cluster: str) -> Rows:
     wanted = JobRow.deleted.is_(None) | (JobRow.uid.is_(None) & (JobRow.deleted > now() - _LATE))
     query = select(JobRow, User.name).join(User, User.id == JobRow.user_id)
     async with desk.database.read() as session:
-        found = (await session.execute(query.where(JobRow.cluster == cluster, wanted))).tuples().all()
+        found = (await session.execute(query.where(JobRow.cluster == cluster, wanted))).all()
     for row, owner in found:
         if row.uid and not desk.hub.owns(cluster, row.uid):
             desk.hub.claim(Owner(row.user_id, owner), job_of(row, owner))  # made by another process

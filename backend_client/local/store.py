@@ -60,15 +60,14 @@ class Store:
         return [job for uid in uids if (job := self.job(uid))]
 
     def names(self) -> set[str]:
-        """The names that are taken."""
-        return {job.name for job in self.jobs(self.uids())}
+        """The names that are taken, by jobs that are being made too."""
+        uids = self.uids()
+        making = {record.name for uid in uids if (record := self._making(uid))}
+        return making | {job.name for job in self.jobs(uids)}
 
     def half_made(self, uid: str) -> bool:
         """True where no supervisor has accepted it (yet)."""
-        try:
-            return self._record(uid).state == NEW
-        except (OSError, ValueError):
-            return False
+        return self._making(uid) is not None
 
     def settled(self, uid: str, patience: float = 30.0) -> Record | None:
         """The record of a job, once its supervisor has accepted it; None where none will."""
@@ -113,6 +112,14 @@ class Store:
         """Remove what a removal before may have left half done."""
         for grave in self.root.trash.iterdir():
             shutil.rmtree(grave, ignore_errors=True)
+
+    def _making(self, uid: str) -> Record | None:
+        """The record of what no supervisor has accepted (yet)."""
+        try:
+            record = self._record(uid)
+        except (OSError, ValueError):
+            return None
+        return record if record.state == NEW else None
 
     def _record(self, uid: str) -> Record:
         path = self.root.record(uid)

@@ -1,0 +1,78 @@
+"""What tests of jobs share: a client that says what it wants, and waits for it."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import httpx
+
+from backend.app import create_app
+from tests.backend.conftest import login
+
+DEADLINE = 15.0
+
+
+class Person:
+    """One logged-in user of a server."""
+
+    def __init__(self, app, name, headers):
+        self.app, self.name, self.headers = app, name, headers
+        transport = httpx.ASGITransport(app=app)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
+
+    async def ask(self, method, path, status=200, **more):
+        """The answer's JSON; its status must be this one."""
+        answer = await self._client.request(method, f"/api{path}", **more)
+        assert answer.status_code == status, answer.text
+        self.last = answer
+        return answer.json() if answer.content and "json" in answer.headers["content-type"] else answer.text
+
+    async def ask_status(self, method, path, **more):
+        """The answer's status alone."""
+        return (await self._client.request(method, f"/api{path}", **more)).status_code
+
+    async def submit(self, script="sleep 60", status=201, key="", **fields):
+        """A job of this machine."""
+        body = {"kind": "job", "command": ["sh", "-c", script], **fields}
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self.ask("POST", "/jobs", status, json=body, headers=headers)
+
+    async def names(self, **query):
+        return [job["ref"]["name"] for job in (await self.ask("GET", "/jobs", params=query))["items"]]
+
+    async def until(self, name, holds, path="/jobs/{}", **query):
+        """The job (or None, once it is not there), as soon as it is so."""
+
+        async def look():
+            answer = await self._client.get(f"/api{path.format(name)}", params=query)
+            found = answer.json() if answer.status_code == 200 else None
+            return found if holds(found) else False
+
+        return await eventually(look)
+
+    async def ended(self, name):
+        return await self.until(name, lambda job: job and job["finished"])
+
+    async def gone(self, name):
+        await self.until(name, lambda job: job is None)
+
+
+async def eventually(look, seconds=DEADLINE):
+    """What `look` gives, as soon as it is not False."""
+    until = time.monotonic() + seconds
+    while (found := await look()) is False:
+        assert time.monotonic() < until, "it did not come about"
+        await asyncio.sleep(0.02)
+    return found
+
+
+async def enter(app, name, role="researcher"):
+    return Person(app, name, await login(app, name, role))
+
+
+@asynccontextmanager
+async def serving(settings):
+    """A server without a socket."""
+    made = create_app(settings, announce=lambda words: None)
+    async with made.router.lifespan_context(made):
+        yield made
