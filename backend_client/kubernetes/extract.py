@@ -13,7 +13,10 @@ from backend_client.kubernetes import kubeconfig
 from backend_client.kubernetes.kubeconfig import Entry, material
 from backend_client.models.secret import Secret
 
-_REMEDY = "Make a token for it: kubectl create token NAME --duration 8760h, and put it into the kubeconfig."
+_REMEDY = (
+    "Give the server an account of its own: "
+    "kubectl create token ACCOUNT --duration 8760h | traindeck clusters add NAME --token-stdin"
+)
 _ELSEWHERE = {
     "exec": ("its user logs in by a program, which the server cannot run", _REMEDY),
     "auth-provider": ("its user logs in by a plugin, which the server does not have", _REMEDY),
@@ -40,8 +43,8 @@ class Extracted(Struct, frozen=True, kw_only=True):
     """The context's own, where it names one."""
 
 
-def extract(path: Path, name: str = "") -> Extracted:
-    """A context of a kubeconfig (the current one, where no name is given).
+def extract(path: Path, name: str = "", token: Secret | None = None) -> Extracted:
+    """A context of a kubeconfig (the current one, where no name is given); with `token`, without its user.
 
     Raises NotFound; Refused where a server could not use it, with what to do.
     """
@@ -49,22 +52,24 @@ def extract(path: Path, name: str = "") -> Extracted:
         raise NotFound(f"There is no file {path}.")
     try:
         context, cluster, user = kubeconfig.entries(name, path)
+        if token:
+            user = Entry({"token": token.reveal()}, user.folder)
         _check(cluster, _CLUSTER)
         _check(user, _ALWAYS)
-        token = _token(user)
+        login = _token(user)
         certificate = material(user, "client-certificate")
-        if not token:
+        if not login:
             _check(user, _ELSEWHERE)
-        if not token and not certificate:
+        if not login and not certificate:
             raise Refused(
                 "A server cannot use this context: it has neither a token nor a certificate.", _REMEDY
             )
         return Extracted(
             server=_https(cluster),
             ca=material(cluster, "certificate-authority"),
-            token=Secret(token) if token else None,
-            certificate="" if token else certificate,
-            key=None if token else Secret(material(user, "client-key")),
+            token=Secret(login) if login else None,
+            certificate="" if login else certificate,
+            key=None if login else Secret(material(user, "client-key")),
             namespace=context.namespace,
         )
     except (OSError, ValueError) as error:

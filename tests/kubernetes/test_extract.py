@@ -44,6 +44,12 @@ def test_a_token_and_a_ca(tmp_path: Path):
         assert "t0p" not in repr(found)
 
 
+def test_a_token_of_the_server_s_own_stands_in_for_the_context_s_login(tmp_path: Path):
+    for user in ({"token": "mine"}, {"exec": {"command": "aws"}}, {"client-certificate": "/nowhere"}):
+        found = extract(written(tmp_path, {}, user), "lab", Secret("its own"))
+        assert (found.token, found.certificate, found.key) == (Secret("its own"), "", None)
+
+
 def test_what_stands_in_files_is_read_here(tmp_path: Path):
     for name in ("ca", "cert", "key", "token"):
         (tmp_path / name).write_text(f"{name} text\n")

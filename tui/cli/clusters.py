@@ -10,6 +10,7 @@ from urllib.parse import quote
 from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
 from backend_client.server.bodies import ClusterInfo, Clusters
+from tui.cli import ask
 from tui.cli.out import Table, put, put_as, say
 from tui.cli.server import At, may_change, the_server
 from tui.cli.verbs import one_of
@@ -25,6 +26,11 @@ def clusters_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kubeconfig", default="~/.kube/config", metavar="FILE", help="add: where it stands")
     parser.add_argument(
         "--kube-context", default="", metavar="NAME", help="add: the context in it; else its current one"
+    )
+    parser.add_argument(
+        "--token-stdin",
+        action="store_true",
+        help="add: the server's own token, instead of the context's login",
     )
 
 
@@ -49,7 +55,8 @@ def _add(at: At, args: argparse.Namespace) -> None:
     """What is in the kubeconfig is read here: a path, a program or a proxy of this machine never travels."""
     from backend_client.kubernetes.extract import extract  # noqa: PLC0415  YAML and TLS
 
-    found = extract(Path(args.kubeconfig).expanduser(), args.kube_context)
+    token = ask.secret("Token", from_stdin=True) if args.token_stdin else None
+    found = extract(Path(args.kubeconfig).expanduser(), args.kube_context, token)
     body: dict[str, Any] = {"name": args.cluster, "server": found.server, "ca": found.ca}
     if found.token:
         body["token"] = found.token.reveal()
