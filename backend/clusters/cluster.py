@@ -60,11 +60,14 @@ class Cluster:
         own = {"cluster": FieldRule(Use.OPTIONAL), "namespace": FieldRule(Use.REFUSED, NAMESPACES)}
         return {**self.backend.fields, **own}
 
+    def refusals(self, spec: JobSpec) -> dict[str, str]:
+        """Why, for every field given that jobs here do not take."""
+        rules = self.fields
+        return {name: rules[name].why for name in set_fields(spec) if rules[name].use is Use.REFUSED}
+
     def check(self, spec: JobSpec) -> None:
         """Raises Refused, which names every field that jobs here do not take."""
-        rules = self.fields
-        wrong = {name: rules[name].why for name in set_fields(spec) if rules[name].use is Use.REFUSED}
-        if wrong:
+        if wrong := self.refusals(spec):
             raise Refused("; ".join(f"{name}: {why}" for name, why in wrong.items()), fields=wrong)
 
     async def aclose(self) -> None:

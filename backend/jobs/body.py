@@ -7,7 +7,7 @@ import msgspec
 
 from backend_client.errors import Invalid
 from backend_client.models import JobSpec
-from backend_client.models.fields import parse_spec
+from backend_client.models.fields import parse_fields
 from backend_client.models.secret import Secret
 from backend_client.server.bodies import split_secrets
 
@@ -17,7 +17,7 @@ _PORT = {"containerPort": "number", "port": "number", "targetPort": "target"}
 
 
 def read(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
-    """The spec and the values of its secrets. Raises Invalid, which names every wrong field.
+    """The spec, each field by itself, and the values of its secrets. Raises Invalid, which names the wrong.
 
     Without `kind` it is a deployment. `gpu_resource`: what a GPU is called in `resources`.
     """
@@ -28,7 +28,7 @@ def read(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
     if not isinstance(raw, dict):
         raise Invalid({"body": "write an object: name, image, command, …"})
     plain, secrets = split_secrets(_renamed(raw, gpu_resource))
-    return parse_spec({"kind": "deployment"} | plain), secrets
+    return parse_fields({"kind": "deployment"} | plain), secrets
 
 
 def _renamed(raw: Mapping[str, Any], gpu_resource: str) -> dict[str, Any]:

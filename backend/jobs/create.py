@@ -27,7 +27,7 @@ from backend_client.behind import Behind, Stamp
 from backend_client.errors import BackendError, Invalid, LoginNeeded, Unreachable
 from backend_client.kubernetes.creation import HALF
 from backend_client.models import Job, JobSpec
-from backend_client.models.fields import DEFAULTS
+from backend_client.models.fields import DEFAULTS, across
 from backend_client.models.secret import Secret
 from backend_client.protocol import Notice, Plan
 
@@ -69,6 +69,7 @@ async def plan(desk: Desk, who: Caller, spec: JobSpec) -> Plan:
     spec = msgspec.structs.replace(spec, cluster="")
     refused = cluster.refusals(spec)
     spec = msgspec.structs.replace(spec, **{name: getattr(DEFAULTS, name) for name in refused})
+    _check_across(spec)
     async with desk.database.write() as session:
         user = await session.get_one(User, who.user_id)
         namespace = await _namespace(session, desk, cluster, user)
@@ -90,7 +91,14 @@ def _cluster(desk: Desk, spec: JobSpec) -> Cluster:
     """Where it goes. Raises Invalid, Refused."""
     cluster = desk.clusters.meant(spec.cluster)
     cluster.check(msgspec.structs.replace(spec, cluster=""))
+    _check_across(spec)
     return cluster
+
+
+def _check_across(spec: JobSpec) -> None:
+    """After what the cluster refuses anyway: that is the better answer. Raises Invalid."""
+    if wrong := across(spec):
+        raise Invalid(wrong)
 
 
 async def _book(desk: Desk, cluster: Cluster, order: Order) -> JobRow:

@@ -62,6 +62,22 @@ def across(spec: JobSpec) -> dict[str, str]:
 
 def parse_spec(raw: Mapping[str, object]) -> JobSpec:
     """A JobSpec from what a person wrote, field by field. Raises Invalid, which names every wrong field."""
+    spec, wrong = _parsed(raw)
+    wrong = across(spec) | wrong
+    if wrong:
+        raise Invalid(wrong)
+    return spec
+
+
+def parse_fields(raw: Mapping[str, object]) -> JobSpec:
+    """As `parse_spec`, each field by itself: `across` has to be asked too."""
+    spec, wrong = _parsed(raw)
+    if wrong:
+        raise Invalid(wrong)
+    return spec
+
+
+def _parsed(raw: Mapping[str, object]) -> tuple[JobSpec, dict[str, str]]:
     wrong: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name, value in raw.items():
@@ -75,12 +91,7 @@ def parse_spec(raw: Mapping[str, object]) -> JobSpec:
             values[name] = parse_field(name, value)
         except ValueError as error:
             wrong[name] = str(error)
-    spec = JobSpec(**values)
-    for name, sentence in across(spec).items():
-        wrong.setdefault(name, sentence)
-    if wrong:
-        raise Invalid(wrong)
-    return spec
+    return JobSpec(**values), wrong
 
 
 def field_text(name: str, value: Any) -> str:
