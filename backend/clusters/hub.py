@@ -50,6 +50,8 @@ class Hub:
         """cluster -> what the list that it gives has named so far."""
         self._older: dict[str, set[Key]] = {}
         """cluster -> what was known before its next list: if that does not name it, it is gone."""
+        self._held: set[Key] = set()
+        """Being deleted: gone when their rows say so, which is after their cluster has said so."""
         self._news = asyncio.Event()
         self._frames: dict[tuple[int, Audience], bytes] = {}
         self._pages: dict[Audience, bytes] = {}
@@ -80,8 +82,13 @@ class Hub:
         self._own(key, owner)
         self._put([self._nobodys.pop(key, job)])
 
+    def hold(self, cluster: str, uid: str) -> None:
+        """A job is being deleted: whoever hears that it is gone must not find its row any more."""
+        self._held.add((cluster, uid))
+
     def release(self, cluster: str, uid: str) -> None:
         """Nothing is left of a job."""
+        self._held.discard((cluster, uid))
         self._leave([(cluster, uid)])
 
     def take(self, cluster: str, events: Sequence[WatchEvent]) -> None:
@@ -180,7 +187,7 @@ class Hub:
     def _leave(self, keys: Iterable[Key], *, forget: bool = True) -> None:
         """They are gone. Unless `forget`, their owners are still known: a late word must find them."""
         batch = Batch()
-        for key in keys:
+        for key in [key for key in keys if key not in self._held]:
             self._nobodys.pop(key, None)
             if known := self._known.pop(key, None):
                 batch.left[key] = Left(known.user_id, known.job.ref)

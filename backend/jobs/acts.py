@@ -61,6 +61,7 @@ async def delete(desk: Desk, who: Caller, name: str, which: Which) -> None:
 def begin_deletion(desk: Desk, row_id: int, ref: JobRef) -> None:
     """Go on with a deletion that a row says is under way; one task for each."""
     if row_id not in desk.deleting:
+        desk.hub.hold(ref.context, ref.uid)
         task = asyncio.create_task(_delete(desk, row_id, ref))
         desk.deleting[row_id] = task
         task.add_done_callback(lambda _: desk.deleting.pop(row_id, None))

@@ -8,6 +8,8 @@ The cluster's own admission comes after it, and may refuse more.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from backend.jobs.images import allowed as image_allowed
 from backend.settings import ServerSettings
 from backend_client.behind import Inspect
@@ -21,6 +23,12 @@ Rule = Any
 Check = Callable[[Any], str]
 """What speaks against a value, in words; "" where nothing does."""
 Wrong = Iterator[tuple[str, str]]
+
+
+def _name(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """The job's: one that was left empty has been chosen by now."""
+    jobs = (one["metadata"]["name"] for one in manifests if one.get("kind") in ("Job", "Deployment"))
+    return str(next(jobs, ""))
 
 
 def anything(_: object) -> str:
@@ -55,7 +63,8 @@ class Allowed:
         """The look at the objects of a job. It raises Refused, which names the fields."""
 
         def inspect(manifests: Sequence[Mapping[str, Any]]) -> None:
-            wrong = dict(found for manifest in manifests for found in self._wrong(manifest, spec))
+            named = replace(spec, name=_name(manifests) or spec.name)
+            wrong = dict(found for manifest in manifests for found in self._wrong(manifest, named))
             if wrong:
                 words = "; ".join(dict.fromkeys(wrong.values()))
                 fields = {
