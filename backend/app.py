@@ -1,13 +1,15 @@
 """The app: what a server answers, put together."""
 
 import asyncio
+import logging
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from backend import problems
 from backend.auth import setup
@@ -24,6 +26,7 @@ from backend.runtime import Runtime
 from backend.settings import ServerSettings
 from backend_client.errors import BackendError
 
+log = logging.getLogger("traindeck.app")
 ROUTERS = tuple(
     part.router for part in (server, auth, users, audit, health, jobs, logs, watch, clusters, history)
 )
@@ -58,13 +61,19 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=settings.max_body,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         dependencies=[Depends(setup.set_up)],
         responses=problems.PROBLEMS,
     )
     app.state.settings, app.state.failure = settings, None
-    app.add_middleware(Requests, hosts=known_hosts(settings), rate=settings.rate, burst=settings.burst)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body)
+    app.add_middleware(
+        Requests,
+        hosts=known_hosts(settings),
+        rate=settings.rate,
+        burst=settings.burst,
+        max_body=settings.max_body,
+    )
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -87,13 +96,18 @@ async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runti
 async def _kept(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
     """Run it beside the server, until that ends."""
     task = asyncio.create_task(work)
+    task.add_done_callback(_ended)
 
     async def end() -> None:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.gather(task, return_exceptions=True)
 
     stack.push_async_callback(end)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("work beside the requests failed", exc_info=error)
 
 
 def known_hosts(settings: ServerSettings) -> list[str]:

@@ -75,7 +75,12 @@ def _worded(request: Request, status: int) -> BackendError:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return Refused(f"{path} does not take {request.method}.", "/api/openapi.json lists what it takes.")
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return Refused("The request is too large.", f"At most {request.app.state.settings.max_body} bytes.")
+        return too_large(request.app.state.settings.max_body)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unreachable(HTTPStatus(status).phrase)
     return Refused("The request cannot be read.", "Its body must be JSON.")
+
+
+def too_large(limit: int) -> BackendError:
+    """What to say of a body with more than `limit` bytes."""
+    return Refused("The request is too large.", f"At most {limit} bytes.")

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.auth.tokens import digest, well_formed
-from backend.problems import answer
+from backend.problems import answer, too_large
 from backend.rates import Rates
 from backend_client.errors import BackendError, Refused, Unreachable
 
@@ -33,9 +33,10 @@ class Requests:
     So no web page can have its own name bound to this server's address and talk to it.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str], rate: float, burst: int) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Iterable[str], rate: float, burst: int, max_body: int) -> None:
         self.app = app
         self.hosts = {"localhost", *(name.lower() for name in hosts)}
+        self.max_body = max_body
         self.rates = Rates(rate, burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,6 +65,8 @@ class Requests:
                 "This server is not known by that name.", "Its admin names it: TRAINDECK_SERVER_HOSTS"
             )
             return answer(error, scope["request_id"], 421)
+        if int(headers.get("content-length") or 0) > self.max_body:
+            return answer(too_large(self.max_body), scope["request_id"], 413)
         wait = self._wait(_address(scope), headers.get("authorization", ""))
         if wait:
             slow: BackendError = Unreachable("Too many requests.", "Wait a little.", retry_after=wait)

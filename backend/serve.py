@@ -24,6 +24,8 @@ def serve(settings: ServerSettings, say: Callable[[str], None] = announce) -> No
     """Serve until SIGTERM or SIGINT. Raises Refused, Unreachable."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold passwords
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each stream is a file
     check(settings)
     listener = listen(settings)
     log_to_stdout()
@@ -154,6 +156,7 @@ def _config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=settings.behind_proxy,
+        forwarded_allow_ips="*" if settings.socket else None,  # who reaches the socket is its owner
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         timeout_keep_alive=30,

@@ -2,18 +2,23 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from backend_client.errors import Invalid
+from backend_client.errors import Invalid, Unreachable
 
+T = TypeVar("T")
 SHORTEST = 8
 """Characters."""
 LONGEST = 1024
 """Bytes."""
 TOO_LONG = f"at most {LONGEST} bytes"
 AT_ONCE = 2
+WAITING = 100
+"""About three seconds of work."""
 COMMON = frozenset(
     "password passw0rd password1 password12 password123 password1234 12345678 123456789 1234567890 87654321 "
     "qwertyui qwertyuiop qwerty123 1q2w3e4r 1qaz2wsx zaq12wsx asdfghjkl iloveyou sunshine princess football "
@@ -51,12 +56,12 @@ class Passwords:
     def __init__(self, memory: int, time: int) -> None:
         self._hasher = PasswordHasher(time_cost=time, memory_cost=memory, parallelism=1)
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
         self._nobody = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
-        """A new salted hash."""
-        async with self._slots:  # in a thread: argon2 takes tens of milliseconds, and lets go of the GIL
-            return await asyncio.to_thread(self._hasher.hash, _plain(password))
+        """A new salted hash. Raises Unreachable where too many wait for theirs."""
+        return await self._threaded(self._hasher.hash, _plain(password))
 
     async def hash_new(self, password: str, user: str) -> str:
         """The same of what this user wants as password. Raises Invalid, before anything is hashed."""
@@ -64,12 +69,22 @@ class Passwords:
         return await self.hash(password)
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether it is right. `stored` None, an unknown user, takes the same time. Raises Invalid: too long."""
+        """Whether it is right. `stored` None, an unknown user, takes as long. Raises Invalid: too long."""
         if too_long(password):
             raise Invalid({"password": TOO_LONG})
-        async with self._slots:
-            right = await asyncio.to_thread(self._verify, stored or self._nobody, password)
+        right = await self._threaded(self._verify, stored or self._nobody, password)
         return right and stored is not None
+
+    async def _threaded(self, work: Callable[..., T], *words: object) -> T:
+        """In a thread: argon2 takes tens of milliseconds, and lets go of the GIL."""
+        if self._waiting >= WAITING:
+            raise Unreachable("Too many people log in at once.", "Try again in a moment.", retry_after=1)
+        self._waiting += 1
+        try:
+            async with self._slots:
+                return await asyncio.to_thread(work, *words)
+        finally:
+            self._waiting -= 1
 
     def stale(self, stored: str) -> bool:
         """Whether it was hashed with other costs."""

@@ -1,13 +1,15 @@
 """Open streams end when their login does, or when the server stops."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
-from backend.auth.caller import Caller
+from backend.auth.caller import Caller, Role
 from backend.db.engine import Database
 from backend.db.models import Token, User
 from backend_client.errors import BackendError
@@ -15,8 +17,10 @@ from backend_client.server.wire import Bye
 
 RECHECK = 3.0
 """Seconds between two looks at the database: another process may have ended a login."""
+log = logging.getLogger("traindeck.logins")
 OVER = Bye("This login has ended.", login=True)
 STOPPING = Bye("The server stops; it may come back.")
+CHANGED = Bye("What this user may do has changed.")
 
 Farewell = asyncio.Future[Bye]
 
@@ -26,6 +30,8 @@ class Revocations:
 
     def __init__(self) -> None:
         self._held: dict[int, set[Farewell]] = {}
+        self._roles: dict[int, Role] = {}
+        """Of each login, when its newest stream began."""
         self._stopping = False
 
     @asynccontextmanager
@@ -36,12 +42,14 @@ class Revocations:
             farewell.set_result(STOPPING)
         held = self._held.setdefault(caller.token_id, set())
         held.add(farewell)
+        self._roles[caller.token_id] = caller.role
         try:
             yield farewell
         finally:
             held.discard(farewell)
             if not held:
                 self._held.pop(caller.token_id, None)
+                self._roles.pop(caller.token_id, None)
 
     def end(self, tokens: Iterable[int], farewell: Bye = OVER) -> None:
         """End the streams of these logins."""
@@ -56,29 +64,35 @@ class Revocations:
         self.end([*self._held], STOPPING)
 
     async def recheck(self, database: Database) -> None:
-        """Ask the database, for ever, which logins of open streams still hold. An open stream is a use."""
+        """Ask the database, for ever, which logins of open streams still hold, and what they may."""
         while True:
             await asyncio.sleep(RECHECK)
             try:
-                self.end(set(self._held) - await _alive(database, [*self._held]))
-            except BackendError:
-                continue  # the database is away: the next look tells
+                asked = dict(self._roles)
+                alive = await _alive(database, [*asked])
+            except (BackendError, SQLAlchemyError):
+                log.warning(
+                    "logins of open streams could not be looked up; the next look tells", exc_info=True
+                )
+                continue
+            self.end(set(asked) - set(alive))
+            self.end((token for token, role in alive.items() if role != asked[token]), CHANGED)
 
 
-async def _alive(database: Database, tokens: list[int]) -> set[int]:
+async def _alive(database: Database, tokens: list[int]) -> dict[int, str]:
+    """Login -> role, of those that still hold. An open stream is a use."""
     if not tokens:
-        return set()
+        return {}
     now = datetime.now(UTC)
     stale = (Token.id.in_(tokens), Token.last_used < now - timedelta(minutes=1))
     async with database.read() as session:
-        alive = set(
-            await session.scalars(
-                select(Token.id)
-                .join(User, User.id == Token.user_id)
-                .where(Token.id.in_(tokens), Token.revoked.is_(None), Token.expires > now)
-                .where(User.disabled.is_(False))
-            )
+        rows = await session.execute(
+            select(Token.id, User.role)
+            .join(User, User.id == Token.user_id)
+            .where(Token.id.in_(tokens), Token.revoked.is_(None), Token.expires > now)
+            .where(User.disabled.is_(False))
         )
+        alive = dict(rows.tuples())
         idle = await session.scalar(select(Token.id).where(*stale).limit(1))
     if idle:
         async with database.write() as session:

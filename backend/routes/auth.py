@@ -1,10 +1,11 @@
 """People by themselves: register, log in and out, password, tokens."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field, SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.access import Action, allowed
 from backend.audit import record
@@ -18,6 +19,8 @@ from backend.runtime import Runtime, runtime
 from backend_client.errors import Forbidden, LoginNeeded, NotFound
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
+WRONG = "The user or the password is wrong."
+HINT = "Try again; an admin can set a new password."
 Here = Annotated[Runtime, Depends(runtime)]
 Me = Annotated[Caller, Depends(allowed(Action.SELF))]
 
@@ -106,13 +109,13 @@ async def login(body: Login, here: Here, request: Request) -> LoggedIn:
             user = await find_user(session, body.user)
         known = user.password_hash if user and not user.disabled else None
         tried.right = await here.passwords.verify(known, password)
-    if not user or not tried.right:
-        await _denied(here, body.user, request)
-        raise LoginNeeded("The user or the password is wrong.", "Try again; an admin can set a new password.")
-    rehashed = await here.passwords.hash(password) if here.passwords.stale(user.password_hash) else ""
+    if not user or not known or not tried.right:
+        await _denied(here, user, request)
+        raise LoginNeeded(WRONG, HINT)
+    rehashed = await here.passwords.hash(password) if here.passwords.stale(known) else known
     async with here.database.write() as session:
-        user = await session.get_one(User, user.id)
-        user.password_hash = rehashed or user.password_hash
+        user = await _unchanged(session, user.id, known)
+        user.password_hash = rehashed
         return await _log_in(session, user, body.name, here, request, "login")
 
 
@@ -139,10 +142,10 @@ async def password(body: NewPassword, me: Me, here: Here) -> None:
             stored = (await session.get_one(User, me.user_id)).password_hash
         tried.right = await here.passwords.verify(stored, body.old.get_secret_value())
     if not tried.right:
-        raise Forbidden("The old password is wrong.", "Try again; an admin can set a new password.")
+        raise Forbidden("The old password is wrong.", HINT)
     hashed = await here.passwords.hash_new(body.new.get_secret_value(), me.name)
     async with here.database.write() as session:
-        (await session.get_one(User, me.user_id)).password_hash = hashed
+        (await _unchanged(session, me.user_id, stored)).password_hash = hashed
         ended = await tokens.revoke(session, me.user_id, spare=me.token_id)
         await record(session, me, "password")
     here.revocations.end(ended)
@@ -159,7 +162,7 @@ async def list_tokens(me: Me, here: Here) -> Tokens:
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
-async def revoke_token(token_id: int, me: Me, here: Here) -> None:
+async def revoke_token(token_id: Annotated[int, Path(ge=1, le=2**62)], me: Me, here: Here) -> None:
     """End one of one's own logins."""
     async with here.database.write() as session:
         ended = await tokens.revoke(session, me.user_id, only=token_id)
@@ -170,15 +173,25 @@ async def revoke_token(token_id: int, me: Me, here: Here) -> None:
 
 
 async def _log_in(  # noqa: PLR0917
-    session: Any, user: User, name: str, here: Runtime, request: Request, verb: str
+    session: AsyncSession, user: User, name: str, here: Runtime, request: Request, verb: str
 ) -> LoggedIn:
     token, row = await tokens.issue(session, user.id, name, here.settings)
     await record(session, _as(user, row.id, request), verb, name)
     return LoggedIn(token=token.reveal(), user=user.name, role=Role(user.role), expires=row.expires)
 
 
-async def _denied(here: Runtime, user: str, request: Request) -> None:
-    who = Caller(0, user, Role.VIEWER, 0, address_of(request), request_id(request))
+async def _unchanged(session: AsyncSession, user_id: int, known: str) -> User:
+    """The person, locked, whose password is still the one that was looked at."""
+    user = await session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    if user.password_hash != known:
+        raise LoginNeeded(WRONG, HINT)
+    return user
+
+
+async def _denied(here: Runtime, user: User | None, request: Request) -> None:
+    """Without the name where nobody has it: some type their password there."""
+    name = user.name if user else "(unknown)"
+    who = Caller(0, name, Role.VIEWER, 0, address_of(request), request_id(request))
     async with here.database.write() as session:
         await record(session, who, "login", result="wrong user or password")
 

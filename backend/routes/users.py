@@ -13,6 +13,7 @@ from backend.audit import record
 from backend.auth import tokens
 from backend.auth.caller import Caller, Role
 from backend.auth.people import add_user, the_user
+from backend.auth.revocations import CHANGED, OVER
 from backend.db.models import User
 from backend.runtime import Runtime, runtime
 from backend_client.errors import Conflict
@@ -87,18 +88,19 @@ async def change(name: str, body: Change, here: Here, admin: Admin) -> Person:
     """Role, disabled, quotas, a new password. Disabling and a new password end all logins of that person."""
     fresh = body.password
     hashed = await here.passwords.hash_new(fresh.get_secret_value(), name) if fresh else ""
-    ended: list[int] = []
     async with here.database.write() as session:
         admins = await _admins(session)
         user = await the_user(session, name)
+        role = user.role
         _apply(user, body, hashed)
         if admins == [user.id] and (user.disabled or user.role != Role.ADMIN):
             raise Conflict(f"{user.name} is the last admin.", "Make another one first.")
-        if user.disabled or hashed:
-            ended = await tokens.revoke(session, user.id)
+        over = user.disabled or bool(hashed)
+        logins = await (tokens.revoke if over else tokens.ids)(session, user.id)
         await record(session, admin, "change user", f"{user.name}: {_words(body)}")
         told = _told(user)
-    here.revocations.end(ended)
+    if over or told.role != role:
+        here.revocations.end(logins, OVER if over else CHANGED)
     return told
 
 

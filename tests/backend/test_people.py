@@ -8,7 +8,7 @@ import pytest
 from backend.auth.passwords import Passwords, check
 from backend.auth.people import the_user
 from backend.auth.throttle import Throttle, network
-from backend_client.errors import Invalid
+from backend_client.errors import Invalid, Unreachable
 from tests.backend.conftest import PASSWORD, login, person
 
 NEW = "another good one"
@@ -64,6 +64,30 @@ async def test_a_disabled_user_cannot_log_in_and_is_not_told_apart(app, client):
     assert done.json()["disabled"] is True
     assert (await client.get("/api/auth/me", headers=ann)).status_code == 401
     assert (await log_in(client, "ann")).json()["title"] == "The user or the password is wrong."
+
+
+async def test_a_password_that_changes_while_somebody_logs_in_with_the_old_one(app, client):
+    await person(app, "ann")
+    root, runtime = await login(app, "root"), app.state.runtime
+    verify = runtime.passwords.verify
+
+    async def slowly(stored, password):
+        right = await verify(stored, password)
+        done = await client.patch("/api/users/ann", json={"password": NEW}, headers=root)
+        assert done.status_code == 200
+        return right
+
+    runtime.passwords.verify = slowly
+    assert (await log_in(client, "ann")).status_code == 401
+    runtime.passwords.verify = verify
+    assert (await log_in(client, "ann", NEW)).status_code == 200
+
+
+async def test_a_flood_of_logins_is_sent_away():
+    passwords = Passwords(memory=64, time=1)
+    answers = await asyncio.gather(*(passwords.hash(PASSWORD) for _ in range(150)), return_exceptions=True)
+    assert sum(isinstance(answer, Unreachable) for answer in answers) == 50
+    assert await passwords.hash(PASSWORD)
 
 
 async def test_a_hash_with_other_costs_is_replaced_at_login(app, client):

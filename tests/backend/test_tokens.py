@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from backend.auth import caller, revocations, tokens
 from backend.auth.revocations import STOPPING, Revocations
-from backend.db.models import Token
+from backend.db.models import Token, User
 from backend_client.errors import LoginNeeded
 from tests.backend.conftest import PASSWORD, logged_in, login, person
 
@@ -107,6 +107,28 @@ async def test_a_stream_ends_when_its_user_is_disabled(app, client):
     async with app.state.runtime.revocations.holding(who) as farewell:
         await client.patch("/api/users/ann", json={"disabled": True}, headers=root)
         assert farewell.result().login
+
+
+async def test_a_stream_starts_over_when_a_role_changes(app, client):
+    _, who = await logged_in(app, "ann")
+    root = await login(app, "root")
+    async with app.state.runtime.revocations.holding(who) as farewell:
+        await client.patch("/api/users/ann", json={"max_gpus": 1}, headers=root)
+        assert not farewell.done()
+        await client.patch("/api/users/ann", json={"role": "viewer"}, headers=root)
+        assert farewell.result() == revocations.CHANGED
+
+
+async def test_a_role_that_another_process_changes(app, monkeypatch):
+    _, who = await logged_in(app, "ann")
+    runtime = app.state.runtime
+    monkeypatch.setattr(revocations, "RECHECK", 0.01)
+    async with runtime.revocations.holding(who) as farewell:
+        async with runtime.database.write() as session:
+            await session.execute(update(User).where(User.name == "ann").values(role="viewer"))
+        work = asyncio.create_task(runtime.revocations.recheck(runtime.database))
+        assert await asyncio.wait_for(farewell, 10) == revocations.CHANGED
+        work.cancel()
 
 
 async def test_what_another_process_ends_ends_streams_within_five_seconds(app):

@@ -1,0 +1,171 @@
+"""What every request passes, and that every error is a problem in words."""
+
+import logging
+
+import httpx
+import pytest
+
+from backend.app import create_app
+from backend.logs import JsonLines, redacted
+from backend.rates import Rates
+from backend_client.errors import Refused
+from tests.backend.conftest import PASSWORD, login, person
+
+PROBLEM = "application/problem+json"
+
+
+def is_problem(answer, status):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM
+    body = answer.json()
+    assert body["status"] == status
+    assert body["title"]
+    assert body["request_id"] == answer.headers["x-request-id"]
+    return body
+
+
+async def test_what_the_framework_refuses_is_a_problem_too(app, client):
+    headers = await login(app, "root")
+    is_problem(await client.get("/nowhere", headers=headers), 404)
+    is_problem(await client.get("/api/nowhere/", headers=headers), 404)
+    is_problem(await client.put("/api/auth/me", headers=headers), 405)
+    for content in (b"{", b"[]", b"", b'{"user": 1}'):
+        head = {**headers, "Content-Type": "application/json"}
+        is_problem(await client.post("/api/users", content=content, headers=head), 422)
+    is_problem(await client.post("/api/users", content=b"\xff", headers=head), 400)
+    is_problem(await client.get("/api/audit?limit=x", headers=headers), 422)
+    is_problem(await client.delete("/api/auth/tokens/x", headers=headers), 422)
+
+
+async def test_a_problem_repeats_no_password(app, client):
+    body = {"user": 7, "password": [PASSWORD]}
+    assert PASSWORD not in (await client.post("/api/auth/login", json=body)).text
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -1, 10**30])
+async def test_numbers_beyond_the_database_are_no_defect(app, client, number):
+    headers = await login(app, "root")
+    assert (await client.delete(f"/api/auth/tokens/{number}", headers=headers)).status_code in (404, 422)
+
+
+async def test_a_defect_tells_nothing_but_its_number(app, client, caplog):
+    @app.get("/api/broken")
+    async def broken():
+        raise RuntimeError("the inside")
+
+    body = is_problem(await client.get("/api/broken"), 500)
+    assert "inside" not in str(body)
+    assert body["request_id"] in body["detail"]
+    assert any("the inside" in str(record.exc_info) for record in caplog.records)
+
+
+async def test_a_body_is_counted_as_it_comes(app, client):
+    async def parts():
+        for _ in range(40):
+            yield b" " * 2**15
+
+    headers = {**await login(app, "root"), "Content-Type": "application/json"}
+    is_problem(await client.post("/api/users", content=parts(), headers=headers), 413)
+    is_problem(await client.post("/api/users", content=b" " * (2**20 + 1), headers=headers), 413)
+
+
+async def test_the_request_id(app, client):
+    given = await client.get("/livez", headers={"X-Request-ID": "abc-1.2_3"})
+    assert given.headers["x-request-id"] == "abc-1.2_3"
+    for hostile in ("x" * 65, "a b", "a;b", "ä".encode()):
+        answer = await client.get("/livez", headers={"X-Request-ID": hostile})
+        assert len(answer.headers["x-request-id"]) == 16
+
+
+async def test_what_every_answer_carries(app, client):
+    for answer in (await client.get("/livez"), await client.get("/nowhere")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "access-control-allow-origin" not in answer.headers
+        assert "server" not in answer.headers
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    assert (await client.options("/api/auth/login", headers=asked)).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8642", "test.evil.example", "", "127.0.0.1.evil"]
+)
+async def test_another_name_is_refused(app, client, host):
+    is_problem(await client.get("/livez", headers={"Host": host}), 421)
+
+
+@pytest.mark.parametrize("host", ["localhost:8642", "127.0.0.1", "[::1]:8642", "TEST", "10.0.0.7:1"])
+async def test_its_own_names_and_any_address_are_known(app, client, host):
+    assert (await client.get("/livez", headers={"Host": host})).status_code == 200
+
+
+async def test_too_many_requests(settings):
+    settings.rate, settings.burst = 0.01, 5
+    made = create_app(settings, announce=lambda words: None)
+    async with made.router.lifespan_context(made):
+        await person(made, "root", "admin")
+        ann, bob = await login(made, "ann"), await login(made, "bob")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://test") as client:
+            answers = [(await client.get("/api/auth/me", headers=ann)).status_code for _ in range(6)]
+            assert answers == [200] * 5 + [429]
+            slow = await client.get("/api/auth/me", headers=ann)
+            assert is_problem(slow, 429)["kind"] == "Unreachable"
+            assert int(slow.headers["retry-after"]) > 1
+            assert (await client.get("/api/auth/me", headers=bob)).status_code == 200
+
+
+async def test_who_tries_tokens_uses_up_their_address(settings):
+    from backend.auth.tokens import new_token  # noqa: PLC0415
+
+    settings.rate, settings.burst = 0.01, 5
+    made = create_app(settings, announce=lambda words: None)
+    async with made.router.lifespan_context(made):
+        await person(made, "root", "admin")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://test") as client:
+            tries = [{"Authorization": f"Bearer {new_token().reveal()}"} for _ in range(7)]
+            answers = [(await client.get("/api/auth/me", headers=one)).status_code for one in tries]
+            assert answers == [401] * 5 + [429] * 2
+
+
+def test_a_bucket_fills_again():
+    now = [100.0]
+    rates = Rates(2, 3, clock=lambda: now[0])
+    assert [rates.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
+    assert rates.empty("a") == 0.5
+    assert rates.empty("b") == 0
+    now[0] += 0.5
+    assert [rates.take("a"), rates.take("a")] == [0, 0.5]
+
+
+def test_the_log_holds_no_secrets():
+    token = "td_" + "a" * 49
+    record = logging.makeLogRecord(
+        {
+            "msg": f"with {token}",
+            "header": f"Bearer {token}",
+            "url": "postgresql://u:geheim@h/d",
+            "path": 'a"\nb',
+        }
+    )
+    record.exc_info = (Refused, Refused("No.", "Do this."), None)
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    assert "aaaa" not in line
+    assert "geheim" not in line
+    assert "Traceback" not in line
+    assert redacted("authorization: Bearer xyz") == "authorization: Bearer ***"
+
+
+async def test_the_document(app, client):
+    document = (await client.get("/api/openapi.json")).json()
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    schemas = document["components"]["schemas"]
+    assert {"Job", "JobSpec", "Problem", "Plan"} <= set(schemas)
+    assert "HTTPValidationError" not in schemas
+    public = {"/livez", "/readyz", "/api/server", "/api/auth/register", "/api/auth/login"}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            name = f"{method} {path}"
+            assert operation.get("tags"), name
+            assert PROBLEM in operation["responses"]["default"]["content"], name
+            assert ("security" in operation) == (path not in public), name
