@@ -63,6 +63,7 @@ class ServerSettings(BaseSettings):
     admin_user: str = ""
     """The first admin, made at the first start; else one comes with the set-up code."""
     admin_password: SecretStr = SecretStr("")
+    """Their password, until they change it."""
     argon2_memory: int = 19456
     """KiB for one hash of a password."""
     argon2_time: int = 2

@@ -1,10 +1,14 @@
 """The generated parts of README.md. `make readme` writes them; a test says when they are out of date."""
 
+import ast
+import inspect
 import re
+from itertools import pairwise
 from pathlib import Path
 
+from backend.settings import ServerSettings
 from tui.actions import ACTIONS, Where
-from tui.settings.show import table
+from tui.settings.show import table, toml
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -19,9 +23,25 @@ def keys() -> str:
     return "\n".join(lines)
 
 
+def server() -> str:
+    """Every setting of a server, with the words that stand under it in the code."""
+    lines = ["| setting | default | what it is |", "|---|---|---|"]
+    body = ast.parse(inspect.getsource(ServerSettings)).body[0].body  # type: ignore[attr-defined]
+    for field, words in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(words, ast.Expr):
+            name = field.target.id  # type: ignore[union-attr]
+            lines.append(f"| `{name}` | {_default(name)} | {words.value.value} |")
+    return "\n".join(lines)
+
+
+def _default(name: str) -> str:
+    default = ServerSettings.model_fields[name].default
+    return f"`{toml(default)}`" if isinstance(default, str | bool | int | float) else ""
+
+
 def sections() -> dict[str, str]:
     """Marker name -> the text that belongs between its markers."""
-    return {"keys": keys(), "settings": table()}
+    return {"keys": keys(), "settings": table(), "server": server()}
 
 
 def rendered(text: str) -> str:
