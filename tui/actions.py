@@ -147,7 +147,6 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("detail_back", "escape", "back", "Back to the job list.", Where.DETAIL),
     Action("history_filter", "slash", "filter", "Show only jobs that have these words.", Where.HISTORY),
-    Action("history_more", "end", "older", "Read on to older jobs.", Where.HISTORY),
     Action("history_back", "escape", "back", "Back to the job list.", Where.HISTORY),
     Action("log_in", "f2", "log in", "Log in with what is filled in.", Where.LOGIN),
     Action("register", "f3", "new account", "Make an account, where the server lets everybody.", Where.LOGIN),

@@ -53,11 +53,13 @@ class JobScreen(Guarded, Screen[None]):
             self.open_form(self.job)
 
     def barred(self, needs: Verb | Feature) -> bool:
-        """True where it cannot be done here; says why."""
+        """True where it cannot be done here, now; says why, or asks for the login that it needs."""
         why = self.app.rights.why_not(needs)
-        if why:
+        if self.app.logins.needed:
+            self.app.logins.open()
+        elif why:
             self.app.notify(why)
-        return bool(why)
+        return bool(why) or self.app.logins.needed
 
     def open_form(self, job: Job | None = None) -> None:
         """Open the form, empty or filled in like a job."""

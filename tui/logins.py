@@ -21,6 +21,8 @@ class Logins:
     def __init__(self, app: "TraindeckApp") -> None:
         self._app = app
         self._entered = asyncio.Event()
+        self.needed = False
+        """A login has ended, and nobody has logged in since."""
         self._declined = False
         """Somebody has left the screen without a login: only a key brings it back."""
 
@@ -36,6 +38,7 @@ class Logins:
         """Bring the screen where this is the end of a login at a server; True where it is."""
         if not isinstance(error, LoginNeeded) or not (here := self._here()):
             return False
+        self.needed = True
         if not self._declined:
             self._show(*here, error.title)
         return True
@@ -48,6 +51,10 @@ class Logins:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(entered.wait(), _LOOK_AGAIN)
         return True
+
+    def hold(self) -> None:
+        """The context answers: the login holds."""
+        self.needed = self._declined = False
 
     def open(self) -> None:
         """Bring the screen because a person wants it."""

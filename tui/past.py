@@ -70,9 +70,8 @@ def took(past: Past, now: datetime) -> str:
 def how_it_ended(past: Past) -> str:
     """The reason, the exit code, and that it is deleted."""
     code = f"exit {past.exit_code}" if past.exit_code else ""
-    reason = past.reason if not code or code not in past.reason else ""
-    gone = "deleted" if past.deleted else ""
-    return ", ".join(filter(None, (clean(reason, 200) or code, gone)))
+    parts = (clean(past.reason, 200), "" if code in past.reason else code, "deleted" if past.deleted else "")
+    return ", ".join(filter(None, parts))
 
 
 def cells(past: Past, now: datetime) -> list[str]:

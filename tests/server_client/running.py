@@ -12,8 +12,9 @@ from typing import Any
 import uvicorn
 
 from backend.app import create_app
+from backend.auth import tokens
 from backend.auth.caller import Role
-from backend.auth.people import add_user
+from backend.auth.people import add_user, the_user
 from backend.settings import ServerSettings
 
 PASSWORD = "correct horse battery"
@@ -81,6 +82,19 @@ class Running:
                 await add_user(session, name, hashed, Role(role))
 
         self.do(make())
+
+
+    def end_logins(self, name: str) -> None:
+        """End all logins of a user, as an admin's change of the password does."""
+
+        async def end() -> None:
+            runtime = self.app.state.runtime
+            async with runtime.database.write() as session:
+                user = await the_user(session, name)
+                ended = await tokens.revoke(session, user.id)
+            runtime.revocations.end(ended)
+
+        self.do(end())
 
 
 def wait_for(what: Any, seconds: float = 10) -> None:

@@ -141,6 +141,12 @@ class HistoryScreen(Screen[None]):
         if isinstance(self._failed, LoginNeeded):
             self._ask()
 
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """At the last one, read on."""
+        if self._next and event.option_index == len(self._past) - 1:
+            self._say("reading ...")
+            self._read(self._query, self._next)
+
     # What is shown
 
     def _say(self, words: str, *, wrong: bool = False) -> None:
@@ -153,7 +159,7 @@ class HistoryScreen(Screen[None]):
         if not number:
             return "There was no job like that." if self._query != PastQuery() else "No job yet."
         jobs = "1 job" if number == 1 else f"{number} jobs"
-        return f"{jobs}; there are older ones" if self._next else jobs
+        return f"{jobs}; older ones come at the end" if self._next else jobs
 
     def _fill(self, start: int) -> None:
         """Show the jobs from `start` on; those before are shown already."""
@@ -178,13 +184,6 @@ class HistoryScreen(Screen[None]):
     def action_history_filter(self) -> None:
         """Type what to look for."""
         self.query_one(LineInput).focus()
-
-    def action_history_more(self) -> None:
-        """To the end, and on to what is older."""
-        self.query_one(OptionList).action_last()
-        if self._next:
-            self._say("reading ...")
-            self._read(self._query, self._next)
 
     def action_down(self) -> None:
         """One job further down."""

@@ -122,6 +122,7 @@ class MainScreen(JobScreen):
         self.query_one(JobList).update(difference)
         self._note()
         if difference.link and self.store.link and self.store.link.state is LinkState.LIVE:
+            self.app.logins.hold()
             self._judge()
         self.query_one(Header).link = self.store.link
         self.changed.publish(difference)
