@@ -18,7 +18,7 @@ from backend.auth.people import add_user
 from backend.auth.tokens import digest
 from backend.db.models import Meta, User
 from backend.runtime import Runtime
-from backend_client.errors import Refused, Unreachable
+from backend_client.errors import Forbidden, Unreachable
 
 CODE = "setup_code"
 FILE = "setup-code"
@@ -67,19 +67,19 @@ async def offer(runtime: Runtime, announce: Callable[[str], None]) -> None:
         async with runtime.database.write() as session:
             await session.merge(Meta(key=CODE, value=f"{digest(code)} {datetime.now(UTC).isoformat()}"))
         _keep(file, code)
-        announce(f"This server has no admin yet. Set-up code, good for one hour: {code}\n(also in {file})")
+        announce(f"No admin yet. Set-up code, good for one hour: {code}\n(also in {file})")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(runtime.first_admin.wait(), LIFE.total_seconds())
     _drop(file)
 
 
 async def redeem(session: AsyncSession, code: str) -> None:
-    """Use up the code, in the transaction that makes the admin. Raises Refused."""
+    """Use up the code, in the transaction that makes the admin. Raises Forbidden."""
     row = await session.get(Meta, CODE, with_for_update=True)
     stored, _, made = row.value.partition(" ") if row else ("", "", "")
     right = secrets.compare_digest(stored, digest(code.strip().upper()))
     if not row or not right or datetime.now(UTC) - datetime.fromisoformat(made) > LIFE:
-        raise Refused(
+        raise Forbidden(
             "This set-up code does not hold: it is wrong, used, or older than an hour.",
             "The newest one stands on the server's terminal, while it has no admin.",
         )
