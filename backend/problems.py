@@ -1,5 +1,6 @@
 """Every error leaves as problem+json: our own, the framework's, and defects (which tell nothing)."""
 
+import logging
 import math
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,7 @@ from backend_client.errors import BackendError, Invalid, LoginNeeded, NotFound, 
 from backend_client.server.bodies import PROBLEM, problem_of
 from backend_client.server.wire import encode
 
+log = logging.getLogger("traindeck.problems")
 _REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
 SCHEMA = {"description": "What failed, and what to do next.", "content": {PROBLEM: _REF}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": SCHEMA}
@@ -54,6 +56,8 @@ def install(app: FastAPI) -> None:
 
 
 async def _ours(request: Request, error: BackendError) -> Response:
+    if isinstance(error, Unreachable) and error.__cause__:
+        log.warning(error.title, extra={"request_id": request_id(request)}, exc_info=error.__cause__)
     return answer(error, request_id(request))
 
 

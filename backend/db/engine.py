@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from backend.db.migrate import upgrade
 from backend.db.mounts import network_filesystem
-from backend_client.errors import Refused, Unreachable
+from backend_client.errors import BackendError, Invalid, Refused, Unreachable
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
@@ -129,10 +129,24 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 async def _answering() -> AsyncIterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-        raise Unreachable(
-            "The server's database does not answer.", "Try again; the server's log says more.", retry_after=2
-        ) from error
+    except (DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
+        told = _told(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _told(error: Exception) -> BackendError | None:
+    """What it is for who asked; None for what the code that wrote knows, a broken constraint."""
+    state = str(getattr(getattr(error, "orig", None), "sqlstate", ""))
+    if state.startswith("22") or isinstance(
+        error, DataError | UnicodeEncodeError
+    ):  # PostgreSQL's data exceptions
+        return Invalid({"request": "it has a character or a number that no database keeps"})
+    if isinstance(error, DBAPIError) and not isinstance(error, OperationalError | InterfaceError):
+        return None
+    hint = "Try again; the server's log says more."
+    return Unreachable("The server's database does not answer.", hint, retry_after=2)
 
 
 def _claim(path: Path) -> int:

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.access import Action, allowed
-from backend.audit import record
+from backend.audit import plain, record
 from backend.auth import setup, tokens
 from backend.auth.caller import Caller, Role, address_of, request_id
 from backend.auth.login import guard
@@ -25,7 +25,13 @@ Here = Annotated[Runtime, Depends(runtime)]
 Me = Annotated[Caller, Depends(allowed(Action.SELF))]
 
 
-class Login(BaseModel):
+class Body(BaseModel):
+    """What a request says; a field that is not known is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Login(Body):
     """Who logs in, and from where the token will be used ("name")."""
 
     user: str = Field(max_length=64)
@@ -39,7 +45,7 @@ class Register(Login):
     code: SecretStr = SecretStr("")
 
 
-class NewPassword(BaseModel):
+class NewPassword(Body):
     """A password and its successor."""
 
     old: SecretStr
@@ -175,7 +181,7 @@ async def revoke_token(token_id: Annotated[int, Path(ge=1, le=2**62)], me: Me, h
 async def _log_in(  # noqa: PLR0917
     session: AsyncSession, user: User, name: str, here: Runtime, request: Request, verb: str
 ) -> LoggedIn:
-    token, row = await tokens.issue(session, user.id, name, here.settings)
+    token, row = await tokens.issue(session, user.id, plain(name), here.settings)
     await record(session, _as(user, row.id, request), verb, name)
     return LoggedIn(token=token.reveal(), user=user.name, role=Role(user.role), expires=row.expires)
 

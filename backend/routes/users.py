@@ -15,6 +15,7 @@ from backend.auth.caller import Caller, Role
 from backend.auth.people import add_user, the_user
 from backend.auth.revocations import CHANGED, OVER
 from backend.db.models import User
+from backend.routes.auth import Body
 from backend.runtime import Runtime, runtime
 from backend_client.errors import Conflict
 
@@ -23,7 +24,7 @@ Here = Annotated[Runtime, Depends(runtime)]
 Admin = Annotated[Caller, Depends(allowed(Action.PEOPLE))]
 
 
-class NewUser(BaseModel):
+class NewUser(Body):
     """An account; the least role unless said otherwise."""
 
     user: str = Field(max_length=64)
@@ -31,7 +32,7 @@ class NewUser(BaseModel):
     role: Role = Role.VIEWER
 
 
-class Change(BaseModel):
+class Change(Body):
     """What to change; what is left out stays. A quota of null is the server's own."""
 
     role: Role | None = None

@@ -1,15 +1,14 @@
 """Writers whose process is killed: is every write there whose end they were told?
 
-`python -m tests.backend.crash_writers URL FILE` is such a process: it notes each write in FILE once it is
-committed, and goes on until somebody kills it.
+A writer notes each write in a file once it is committed, and goes on until somebody kills it.
 """
 
 import asyncio
+import multiprocessing
 import os
 import random
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +20,8 @@ from backend.db.engine import database_url, open_database
 from backend.db.models import AuditRow
 
 WRITERS = 8
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
 WHO = Caller(1, "writer", Role.ADMIN, 1, "local", "crash")
 
 
@@ -32,29 +33,36 @@ class Report(NamedTuple):
     lost: int
 
 
-def rounds(url: str, folder: Path, kills: int) -> Report:
-    """Kill writers so many times, each time after some acknowledged writes; then count what is missing."""
+def rounds(url: str, folder: Path, kills: int, cut: Callable[[], None] | None = None) -> Report:
+    """Kill writers so many times, each time after some acknowledged writes; then count what is missing.
+
+    `cut` kills the database too, and starts it again; every tenth time.
+    """
     notes = folder / "acknowledged"
+    notes.touch()
     for number in range(kills):
-        _one_life(url, notes, random.Random(number).uniform(0, 0.15))
+        _one_life(url, notes, random.Random(number).uniform(0, 0.15), cut if number % 10 == 9 else None)
     told = notes.read_text().split()
     there = asyncio.run(_written(url, folder))
     return Report(kills, len(told), len(set(told) - there))
 
 
-def _one_life(url: str, notes: Path, seconds: float) -> None:
-    before = notes.stat().st_size if notes.exists() else 0
-    writer = subprocess.Popen([sys.executable, "-m", __name__, url, str(notes)])
+def _one_life(url: str, notes: Path, seconds: float, cut: Callable[[], None] | None) -> None:
+    before = notes.stat().st_size
+    writer = PROCESSES.Process(target=_write_for_ever, args=(url, notes))
+    writer.start()
     try:
         deadline = time.monotonic() + 60
-        while not notes.exists() or notes.stat().st_size == before:
-            assert writer.poll() is None, "the writer ended by itself"
+        while notes.stat().st_size == before:
+            assert writer.exitcode is None, "the writer ended by itself"
             assert time.monotonic() < deadline, "no write in 60 s"
             time.sleep(0.005)
         time.sleep(seconds)  # any moment: that it is one of many is the point
+        if cut:
+            cut()
     finally:
         writer.kill()
-        writer.wait()
+        writer.join()
 
 
 async def _written(url: str, folder: Path) -> set[str]:
@@ -66,7 +74,12 @@ async def _written(url: str, folder: Path) -> set[str]:
     return found
 
 
-async def _write_for_ever(url: str, notes: Path) -> None:
+def _write_for_ever(url: str, notes: Path) -> None:
+    os.close(2)  # where the database dies first, its end needs no words
+    asyncio.run(_write(url, notes))
+
+
+async def _write(url: str, notes: Path) -> None:
     database = await open_database(database_url(url, notes.parent))
     file = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -79,7 +92,3 @@ async def _write_for_ever(url: str, notes: Path) -> None:
             os.write(file, f"{name}\n".encode())
 
     await asyncio.gather(*(write(writer) for writer in range(WRITERS)))
-
-
-if __name__ == "__main__":
-    asyncio.run(_write_for_ever(sys.argv[1], Path(sys.argv[2])))

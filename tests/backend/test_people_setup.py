@@ -55,11 +55,11 @@ async def test_the_code_makes_one_admin_and_is_used_up(settings):
         assert file.read_text().strip() == code
         assert file.stat().st_mode & 0o777 == 0o600
         wrong = await client.post("/api/auth/register", json=body("eve", "A" * 24))
-        assert wrong.status_code == 400
+        assert wrong.status_code == 403
         answers = await asyncio.gather(
             *(client.post("/api/auth/register", json=body(f"root{n}", code.lower())) for n in range(8))
         )
-        assert sorted(answer.status_code for answer in answers) == [201] + [400] * 7
+        assert sorted(answer.status_code for answer in answers) == [201] + [403] * 7
         won = next(answer for answer in answers if answer.status_code == 201).json()
         assert won["role"] == "admin"
         headers = {"Authorization": f"Bearer {won['token']}"}
@@ -78,7 +78,7 @@ async def test_a_code_of_more_than_an_hour_is_dead(settings):
             row = await session.get_one(Meta, setup.CODE)
             old = datetime.now(UTC) - timedelta(minutes=61)
             row.value = f"{row.value.split()[0]} {old.isoformat()}"
-        assert (await client.post("/api/auth/register", json=body("root", code))).status_code == 400
+        assert (await client.post("/api/auth/register", json=body("root", code))).status_code == 403
 
 
 async def test_a_new_code_comes_when_the_old_one_is_dead(settings, monkeypatch):

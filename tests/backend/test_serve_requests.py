@@ -1,6 +1,7 @@
 """What every request passes, and that every error is a problem in words."""
 
 import logging
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -46,6 +47,23 @@ async def test_a_problem_repeats_no_password(app, client):
 async def test_numbers_beyond_the_database_are_no_defect(app, client, number):
     headers = await login(app, "root")
     assert (await client.delete(f"/api/auth/tokens/{number}", headers=headers)).status_code in (404, 422)
+
+
+async def test_characters_that_no_database_keeps_are_no_defect(app, client):
+    root = await login(app, "root")
+    odd = ["\0", "a\0b", "\u202e", "x" * 64]
+    for name in odd:
+        answers = [
+            await client.post("/api/auth/login", json={"user": name, "password": name, "name": name}),
+            await client.get(f"/api/users/{quote(name)}", headers=root),
+            await client.patch(f"/api/users/{quote(name)}", json={}, headers=root),
+        ]
+        assert [answer.status_code for answer in answers] in ([401, 404, 404], [422, 422, 422]), name
+    await person(app, "ann")
+    named = await client.post(
+        "/api/auth/login", json={"user": "ann", "password": PASSWORD, "name": "a\0b\nc"}
+    )
+    assert named.status_code == 200
 
 
 async def test_a_defect_tells_nothing_but_its_number(app, client, caplog):
