@@ -112,7 +112,7 @@ def test_two_accounts_side_by_side(server: Running, home: Path):
 def test_on_an_empty_server_the_code_makes_the_first_admin(tmp_path: Path):
     with running(tmp_path / "server") as server:
         words = ("login", server.url, "--user", "root", "--password-stdin")
-        wrong = td(*words, stdin=f"{PASSWORD}\nNOTTHECODE\n", code=1)
+        wrong = td(*words, stdin=f"{PASSWORD}\nNOTTHECODE\n", code=5)
         assert "This set-up code does not hold" in wrong.err
         done = td(*words, stdin=f"{PASSWORD}\n{server.code}\n")
         assert "has no admin yet" in done.err
