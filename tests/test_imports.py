@@ -104,6 +104,31 @@ def test_a_cluster_loads_nothing_dear_but_yaml(tmp_path, monkeypatch):
     assert loaded(code, tmp_path, *DEAR, "h11") == ["yaml", "h11"]
 
 
+def test_accounts_at_servers_cost_the_other_contexts_nothing(tmp_path):
+    (tmp_path / "traindeck").mkdir(mode=0o700)
+    servers = {
+        "servers": [{"name": "lab", "url": "https://lab.example.org", "user": "ada", "store": "keyring"}]
+    }
+    (tmp_path / "traindeck/servers.json").write_text(json.dumps(servers))
+    for words in (
+        ["--help"],
+        ["--context", "local", "jobs"],
+        ["contexts"],
+        ["login", "--help"],
+        ["use", "lab"],
+    ):
+        code = f"from tui.cli import main\nmain({words!r})"
+        assert loaded(code, tmp_path, *DEAR, *HEAVY, "fastapi", "sqlalchemy") == [], words
+
+
+def test_a_server_loads_no_screen_and_no_web_framework(tmp_path):
+    """Nobody answers there: all that reaching a server needs is loaded all the same."""
+    code = "import os\nos.environ.update(TRAINDECK_CONTEXT='http://127.0.0.1:1', TRAINDECK_TOKEN='td_x')\n"
+    code += "from tui.cli import main\nassert main(['jobs']) == 4"
+    dear = (*DEAR, "fastapi", "sqlalchemy", "backend", "backend_client.kubernetes.transport")
+    assert loaded(code, tmp_path, *dear) == ["httpx"]
+
+
 def test_a_bare_machine_loads_no_cluster(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

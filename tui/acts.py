@@ -59,6 +59,7 @@ class JobScreen(Guarded, Screen[None]):
             self.app.logins.open()
         elif why:
             self.app.notify(why)
+            self.app.judge()
         return bool(why) or self.app.logins.needed
 
     def open_form(self, job: Job | None = None) -> None:

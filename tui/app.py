@@ -171,6 +171,12 @@ class TraindeckApp(App[int]):
         self.context = name
         self.call_later(self._show_context)  # the screen that it was chosen on is still on its way out
 
+    def judge(self) -> None:
+        """Ask again what this person may do: somebody may have changed that."""
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.judge()
+
     def action_account(self) -> None:
         self.logins.open()
 

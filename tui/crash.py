@@ -17,7 +17,7 @@ _TELLING_NAME = re.compile(r"(?i)key|token|secret|password|passwd|credential|aut
 _TELLING_TEXT = re.compile(
     r"""(?ix) (?P<before>
         (?: token | secret | passw(?:or)?d | api_?key | authorization )["']? \s*[:=]\s* ["']?
-        | bearer\s+ | ://[^\s/:@]*: ) [^\s"'@]+ | \b(?:hf_|sk-|ghp_|glpat-)[\w-]{8,}"""
+        | bearer\s+ | ://[^\s/:@]*: ) [^\s"'@]+ | \b(?:hf_|sk-|ghp_|glpat-|td_)[\w-]{8,}"""
 )
 
 

@@ -64,6 +64,17 @@ async def test_each_is_grey_and_does_nothing(action: Action, tmp_path: Path):
         assert not {"create", "stop", "resume", "delete"} & {name for name, _ in backend.calls}
 
 
+async def test_a_right_that_was_given_meanwhile_counts_from_the_next_press(tmp_path: Path):
+    backend = ForViewers(Verdict(False, WHY))
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.until(lambda: "stop" in grey(running))
+        backend.verdict = Verdict(True)
+        await running.press("x")
+        await running.until(lambda: grey(running) == set())
+        await running.press("x")
+        await running.until("Stop bert-ft?")
+
+
 async def test_help_and_the_empty_list_say_it_too(tmp_path: Path):
     backend = ForViewers(Verdict(False, WHY))
     backend.jobs.clear()

@@ -123,14 +123,14 @@ class MainScreen(JobScreen):
         self._note()
         if difference.link and self.store.link and self.store.link.state is LinkState.LIVE:
             self.app.logins.hold()
-            self._judge()
+            self.judge()
         self.query_one(Header).link = self.store.link
         self.changed.publish(difference)
         if difference.states:
             self._count()
 
     @work(exclusive=True, group="rights", exit_on_error=False)
-    async def _judge(self) -> None:
+    async def judge(self) -> None:
         """Ask what this person may do; of all namespaces at once that cannot be said."""
         backend, rights = self.backend, self.app.rights
         if backend is None or (self.app.all_namespaces and backend.namespace):
