@@ -162,6 +162,8 @@ class Connection:
                 follow_redirects=False,
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=4.0),
             )
+        if self._client.is_closed:
+            raise Unreachable(f"the connection to {self.place} was closed here")
         return self._client
 
     async def _login(self) -> dict[str, str]:

@@ -215,6 +215,13 @@ async def test_a_file_of_certificates_that_is_none(tmp_path, content):
     assert "ca.pem" in error.title
 
 
+async def test_after_its_end(server, connection):
+    server.script = [answer(ME)]
+    await me(connection)
+    await connection.aclose()
+    assert isinstance(await failure(connection), errors.Unreachable)
+
+
 async def test_many_at_once_and_cancelled_ones(server, connection):
     server.script = [["hang"]] * 50
     tasks = [asyncio.create_task(me(connection)) for _ in range(50)]
