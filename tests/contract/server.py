@@ -38,11 +38,21 @@ class RunningServer:
 
     def __init__(self, folder: Path, *flags: str, **settings: str) -> None:
         """`settings`: as in the environment, without their prefix."""
-        given = {"FOLDER": str(folder), "ADMIN_USER": "root", "ADMIN_PASSWORD": PASSWORD, **QUICK, **settings}
-        env = {f"TRAINDECK_SERVER_{name}": value for name, value in given.items()}
+        self._flags = flags
+        self._settings = settings
+        self._folder = folder
         self._people = itertools.count()
+        self.start("127.0.0.1:0")
+        self._root = self.login("root")
+
+    def start(self, listen: str) -> None:
+        """Start it, with all that it had before."""
+        folder = self._folder
+        given = {"FOLDER": str(folder), "ADMIN_USER": "root", "ADMIN_PASSWORD": PASSWORD, **QUICK}
+        given |= self._settings
+        env = {f"TRAINDECK_SERVER_{name}": value for name, value in given.items()}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tui", "serve", "--listen", "127.0.0.1:0", *flags],
+            [sys.executable, "-m", "tui", "serve", "--listen", listen, *self._flags],
             cwd=ROOT,
             env={**os.environ, **env, "XDG_STATE_HOME": str(folder)},
             stdout=subprocess.DEVNULL,
@@ -50,7 +60,6 @@ class RunningServer:
             text=True,
         )
         self.url = self._address()
-        self._root = self.login("root")
 
     def _address(self) -> str:
         told = []
@@ -81,6 +90,11 @@ class RunningServer:
     def stop(self) -> None:
         self.process.terminate()
         self.process.communicate(timeout=20)
+
+    def kill(self) -> None:
+        """As kill -9 does."""
+        self.process.kill()
+        self.process.communicate()
 
 
 class ServerHarness:
