@@ -83,7 +83,6 @@ class Running:
 
         self.do(make())
 
-
     def end_logins(self, name: str) -> None:
         """End all logins of a user, as an admin's change of the password does."""
 
