@@ -18,6 +18,7 @@ from backend_client.errors import Refused
 GRACE = 2
 """Seconds that open requests have at a stop; streams end at once by themselves."""
 BACKLOG = 1024
+LOOPBACK = ("127.0.0.1", "::1")
 
 
 def serve(settings: ServerSettings, say: Callable[[str], None] = announce) -> None:
@@ -156,7 +157,7 @@ def _config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=settings.behind_proxy,
-        forwarded_allow_ips="*" if settings.socket else None,  # who reaches the socket is its owner
+        forwarded_allow_ips="*" if settings.socket else [*(settings.proxies or LOOPBACK)],
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         timeout_keep_alive=30,

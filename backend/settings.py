@@ -52,7 +52,9 @@ class ServerSettings(BaseSettings):
     tls_key: Path | None = None
     """PEM file of its key."""
     behind_proxy: bool = False
-    """A proxy in front speaks TLS; the address that it names is believed."""
+    """A proxy in front speaks TLS."""
+    proxies: tuple[str, ...] = ()
+    """With `behind_proxy`: addresses, networks whose X-Forwarded-For is believed; empty is this machine."""
     hosts: tuple[str, ...] = ()
     """Names under which clients may reach the server, beside its own address."""
     local: bool = False

@@ -125,6 +125,21 @@ def test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "proxies", "seen"),
+    [
+        ([], '["127.0.0.1"]', "127.0.0.1"),
+        (["--behind-proxy"], '["127.0.0.1"]', "192.0.2.7"),
+        (["--behind-proxy"], '["10.0.0.0/8"]', "127.0.0.1"),
+    ],
+)
+def test_only_a_known_proxy_names_the_client(tmp_path, flags, proxies, seen):
+    with Serving(tmp_path, "--listen", "127.0.0.1:0", *flags, TRAINDECK_SERVER_PROXIES=proxies) as server:
+        httpx.get(f"{server.where}/livez", headers={"X-Forwarded-For": "192.0.2.7"})
+        assert server.end()[0] == 0
+        assert [line["address"] for line in server.log() if line["message"] == "request"] == [seen]
+
+
 def test_tls(tmp_path):
     subprocess.run(shlex.split(CERTIFICATE), cwd=tmp_path, check=True, capture_output=True)
     files = ["--tls-cert", str(tmp_path / "cert"), "--tls-key", str(tmp_path / "key")]
