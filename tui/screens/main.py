@@ -107,6 +107,11 @@ class MainScreen(JobScreen):
         since = old.since if old and old.state is not LinkState.LIVE else datetime.now(UTC)
         return Link(LinkState.STALE, since, str(error))
 
+    @property
+    def _is_leaving(self) -> bool:
+        """Another context was chosen: what is drawn has gone, and what was on its way still comes."""
+        return self not in self.app.screen_stack
+
     def _flush_soon(self) -> None:
         """Show what has come: at once where it was quiet, else at the next tick."""
         if self._flush_timer is None:
@@ -117,7 +122,7 @@ class MainScreen(JobScreen):
         self._flush_timer = None
         self._flushed = time.monotonic()
         difference = self.store.take()
-        if not difference:
+        if not difference or self._is_leaving:
             return
         self.query_one(JobList).update(difference)
         self._note()
@@ -140,7 +145,8 @@ class MainScreen(JobScreen):
 
     def on_main_screen_judged(self) -> None:
         """Grey what may not be done."""
-        self.query_one(Footer).refresh()
+        if not self._is_leaving:
+            self.query_one(Footer).refresh()
 
     def _count(self) -> None:
         """Count the free GPUs, now or when the last count is old enough."""
@@ -161,7 +167,8 @@ class MainScreen(JobScreen):
 
     def on_main_screen_counted(self, message: Counted) -> None:
         """Show the figures."""
-        self.query_one(Header).capacity = message.capacity
+        if not self._is_leaving:
+            self.query_one(Header).capacity = message.capacity
 
     # What the person does
 
@@ -184,7 +191,7 @@ class MainScreen(JobScreen):
         self.call_after_refresh(self._show_log)
 
     def _show_log(self) -> None:
-        if self.backend:
+        if self.backend and not self._is_leaving:
             self.query_one(LogPane).show(self.job, self.backend)
 
     def on_filter_line_typed(self, message: FilterLine.Typed) -> None:

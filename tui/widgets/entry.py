@@ -29,6 +29,7 @@ class Entry(Horizontal):
         super().__init__(id=name)
         self.label = label
         self.line = LineInput(text, placeholder, password=unseen)
+        self.line.select_on_focus = True  # what is typed is another name, or the password anew
 
     def compose(self) -> ComposeResult:
         yield Static(Content(self.label), classes="label")
