@@ -145,9 +145,11 @@ async def _missing(desk: Desk, cluster: Cluster, row: JobRow) -> None:
 
 
 async def _write(desk: Desk, row: JobRow, values: Mapping[str, object]) -> None:
-    """Unless the row has got a uid from somebody else meanwhile."""
+    """Unless the row has got a uid from somebody else meanwhile. What fails frees its Idempotency-Key."""
     same = JobRow.uid.is_(None) if row.uid is None else JobRow.uid == row.uid
     async with desk.database.write() as session:
+        if values.get("state") == JobState.FAILED:
+            await session.execute(delete(Idempotency).where(Idempotency.job_id == row.id))
         await session.execute(update(JobRow).where(JobRow.id == row.id, same).values(**values))
 
 
