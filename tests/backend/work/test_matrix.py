@@ -74,7 +74,7 @@ VIEWERS_OWN = {
 """A viewer who has a job of their own, made before."""
 BODIES = {
     "POST /api/auth/register": {"user": "new", "password": "correct horse battery"},
-    "POST /api/auth/login": {"user": "ann", "password": "not the right one"},
+    "POST /api/auth/login": {"user": "ghost", "password": "not the right one"},
     "POST /api/auth/password": {"old": "not the right one", "new": "another long password"},
     "POST /api/users": {"user": "new", "password": "correct horse battery"},
     "PATCH /api/users/{name}": {"max_jobs": 100},
@@ -82,7 +82,7 @@ BODIES = {
     "POST /api/access": [],
 }
 NAMES = {"/api/users/{name}": "zoe", "/api/clusters/{name}": "local", "/api/auth/tokens/{token_id}": "999999"}
-LAST = ("POST /api/auth/logout", "DELETE /api/jobs/{name}")
+LAST = ("DELETE /api/jobs/{name}", "POST /api/auth/logout")
 """They end what the others need."""
 
 
@@ -142,6 +142,7 @@ async def test_every_route_for_everybody(app, root, ann):
     wrong, asked = [], 0
     for operation in [*(one for one in TABLE if one not in LAST), *LAST]:
         for name in EVERYBODY:
+            BODIES["POST /api/auth/login"]["user"] = f"ghost-{name}"  # else the last ones are throttled
             if operation == "GET /api/watch" and TABLE[operation][name] == 200:
                 continue  # it has no end: test_watch.py opens it
             status = await ask(operation, people[name])
@@ -149,7 +150,7 @@ async def test_every_route_for_everybody(app, root, ann):
             if status != TABLE[operation][name]:
                 wrong.append(f"{operation} by {name}: {status}, not {TABLE[operation][name]}")
     print(f"\nroute x role: {len(TABLE)} routes, {asked} requests, {len(wrong)} wrong")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 async def test_a_viewers_own_job(app, ann):
