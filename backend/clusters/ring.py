@@ -83,10 +83,10 @@ class Batch(Struct):
         """
         refs = tuple(one.ref for one in self.left.values() if audience.sees(one.user_id, one.ref.context))
         jobs = [one.encoded for one in self.known.values() if audience.sees(one.user_id, one.key[0])]
-        parts = [watch_frame(Gone(refs))] if refs else []
+        parts = [watch_frame(step) for step in self._steps(audience)]  # before the end of what they tell of
+        parts += [watch_frame(Gone(refs))] if refs else []
         parts += [frame("changed", jobs_data(jobs))] if jobs else []
         parts += [watch_frame(link) for link in self.links.values() if audience.cluster in ("", link.cluster)]
-        parts += [watch_frame(step) for step in self._steps(audience)]
         return b"".join((*parts[:-1], f"id: {id}\n".encode(), parts[-1])) if parts else b""
 
     def _steps(self, audience: Audience) -> Iterable[Step]:

@@ -224,7 +224,7 @@ def test_a_namespace_is_one_persons_and_never_the_systems(one, other):
 
 BODY = b"""{"deploymentName": "web", "imageName": "nginx", "command": "python serve.py",
  "resources": {"limits": {"cpu": "1", "memory": "2Gi", "nvidia.com/gpu": 2}, "requests": {"cpu": "500m"}},
- "ports": [80, {"containerPort": 8080, "protocol": "TCP"}, 
+ "ports": [80, {"containerPort": 8080, "protocol": "TCP"},
            {"name": "web", "port": 81, "targetPort": 8081}]}"""
 
 
