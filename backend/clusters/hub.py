@@ -120,7 +120,7 @@ class Hub:
     def step(self, cluster: str, uid: str, words: str) -> None:
         """What the deletion of a job is doing."""
         if owner := self._owners.get((cluster, uid)):
-            self._publish(Batch(steps={(cluster, uid): (owner.user_id, words)}))
+            self._publish(Batch(steps=[((cluster, uid), owner.user_id, words)]))
 
     def get(self, cluster: str, uid: str) -> Known | None:
         """A job as it is now."""

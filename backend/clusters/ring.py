@@ -55,8 +55,8 @@ class Batch(Struct):
     known: dict[Key, Known] = field(default_factory=dict)
     left: dict[Key, Left] = field(default_factory=dict)
     links: dict[str, ClusterLink] = field(default_factory=dict)
-    steps: dict[Key, tuple[int, str]] = field(default_factory=dict)
-    """Of a deletion: (user_id, words)."""
+    steps: list[tuple[Key, int, str]] = field(default_factory=list)
+    """Of deletions: (key, user_id, words). They are few, and every one is told."""
 
     def __bool__(self) -> bool:
         return bool(self.known or self.left or self.links or self.steps)
@@ -75,7 +75,7 @@ class Batch(Struct):
             self.known.pop(key, None)
             self.left[key] = left
         self.links.update(later.links)
-        self.steps.update(later.steps)
+        self.steps += later.steps
 
     def frames(self, audience: Audience, id: str) -> bytes:  # noqa: A002  the field's name
         """As this audience is told of it; b"" where there is nothing for them. Only the last frame bears the
@@ -90,7 +90,7 @@ class Batch(Struct):
         return b"".join((*parts[:-1], f"id: {id}\n".encode(), parts[-1])) if parts else b""
 
     def _steps(self, audience: Audience) -> Iterable[Step]:
-        for (cluster, uid), (user_id, words) in self.steps.items():
+        for (cluster, uid), user_id, words in self.steps:
             if audience.sees(user_id, cluster):
                 yield Step(uid, words)
 

@@ -150,4 +150,4 @@ async def test_the_watch_tells_each_of_their_own_with_the_steps_of_a_deletion(se
         await asyncio.gather(*tasks, return_exceptions=True)
     assert set(seen) == {"mine"}
     assert set(bobs) == {"his"}
-    assert any("stopping" in step for step in steps)
+    assert any("stopping" in step for step in steps), steps
