@@ -1,6 +1,7 @@
 """The clusters of this server: those that admins registered, and the one (or the machine) that it runs in."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -24,6 +25,7 @@ from backend_client.kubernetes.settings import Site
 from backend_client.local.backend import LocalBackend
 
 LOCAL = "local"
+log = logging.getLogger("traindeck.clusters")
 
 
 class Clusters:
@@ -35,6 +37,8 @@ class Clusters:
         self._hub = hub
         self.vault = open_vault(settings)
         self._open: dict[str, Cluster] = {}
+        self._closed: dict[str, Refused] = {}
+        """What was registered and cannot be opened, and why."""
         self.site = site_of(settings)
 
     def __iter__(self) -> Iterator[Cluster]:
@@ -47,11 +51,17 @@ class Clusters:
         async with self._database.read() as session:
             rows = [*await session.scalars(select(ClusterRow).order_by(ClusterRow.id))]
         for row in rows:
-            if row.name not in self._open:
-                self._begin(self._of(row))
+            try:
+                if row.name not in self._open:
+                    self._begin(self._of(row))
+            except Refused as error:  # one key is wrong: the other clusters go on
+                log.warning("%s: %s", error.title, error.hint)
+                self._closed[row.name] = error
 
     def get(self, name: str) -> Cluster:
-        """Raises NotFound."""
+        """Raises NotFound, Refused for one that cannot be opened."""
+        if name in self._closed:
+            raise self._closed[name]
         if name not in self._open:
             raise NotFound(f"There is no cluster {name}.", self._known())
         return self._open[name]
@@ -78,33 +88,35 @@ class Clusters:
             await backend.aclose()
 
     async def register(self, session: AsyncSession, wanted: Wanted) -> ClusterRow:
-        """Write it down. Raises Conflict where the name is taken."""
+        """Write it down; of the same place under the same name, the new login. Raises Conflict."""
         sealed = self.vault.seal(msgspec.json.encode(credential(wanted)), _about(wanted.name, wanted.server))
-        row = ClusterRow(
-            name=wanted.name,
-            server=wanted.server,
-            ca=wanted.ca,
-            credential=sealed,
-            namespace=wanted.namespace,
-            created=datetime.now(UTC),
-        )
-        taken = Conflict(f"There is a cluster {wanted.name} already.", "Choose another name.")
-        if wanted.name in self._open:
-            raise taken
+        place = {"name": wanted.name, "server": wanted.server, "namespace": wanted.namespace}
+        row = await session.scalar(select(ClusterRow).where(ClusterRow.name == wanted.name).with_for_update())
+        if row is None:
+            row = ClusterRow(**place, ca="", credential=b"", created=datetime.now(UTC))
+        elif any(getattr(row, field) != value for field, value in place.items()):
+            raise _taken(wanted.name)
+        if wanted.name in (LOCAL, kubeconfig.IN_CLUSTER):
+            raise _taken(wanted.name)
+        row.ca, row.credential = wanted.ca, sealed
         session.add(row)
         try:
             await session.flush()
         except IntegrityError:
-            raise taken from None
+            raise _taken(wanted.name) from None
         return row
 
-    def begin(self, row: ClusterRow) -> Cluster:
-        """Open a cluster that was just written down."""
-        return self._begin(self._of(row))
+    async def begin(self, row: ClusterRow) -> None:
+        """Open a cluster that was just written down; what is known of its jobs stays."""
+        self._closed.pop(row.name, None)
+        if before := self._open.pop(row.name, None):
+            await before.aclose()
+        self._begin(self._of(row))
 
     async def unregister(self, session: AsyncSession, name: str) -> None:
         """Forget it. Raises NotFound, Refused for what no admin registered, Conflict while jobs are there."""
-        self.get(name)
+        if name not in self._closed:
+            self.get(name)
         gone = await session.execute(delete(ClusterRow).where(ClusterRow.name == name))
         if not gone.rowcount:  # type: ignore[attr-defined]  # a DELETE has one
             raise Refused(f"{name} is where the server itself runs, and cannot be removed.")
@@ -114,6 +126,7 @@ class Clusters:
 
     async def end(self, name: str) -> None:
         """Close what was unregistered."""
+        self._closed.pop(name, None)
         if cluster := self._open.pop(name, None):
             await cluster.aclose()
             self._hub.drop(name)
@@ -175,6 +188,10 @@ def loopback(settings: ServerSettings) -> bool:
         "[::1]",
         "::1",
     )
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"There is another cluster {name} already.", "Choose another name.")
 
 
 def _about(name: str, server: str) -> str:

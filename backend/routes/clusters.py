@@ -47,13 +47,16 @@ async def clusters(here: Here, _who: See) -> Response:
 
 @router.post("/clusters", status_code=201, openapi_extra=WANTED)
 async def register(request: Request, here: Here, admin: Admin) -> Registered:
-    """Register a cluster: name, https server, ca, and token or certificate and key. It must answer."""
+    """Register a cluster: name, https server, ca, and token or certificate and key. It must answer.
+
+    Of one that is registered already, a new login.
+    """
     wanted = read(await request.body())
     await here.desk.clusters.probe(wanted)
     async with here.database.write() as session:
         row = await here.desk.clusters.register(session, wanted)
         await record(session, admin, "add cluster", wanted.server, cluster=wanted.name)
-    here.desk.clusters.begin(row)
+    await here.desk.clusters.begin(row)
     return Registered(name=row.name, server=row.server, namespace=row.namespace, created=row.created)
 
 

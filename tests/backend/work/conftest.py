@@ -5,6 +5,9 @@ import pytest
 from backend_client.local.backend import LocalBackend
 from tests.backend.work.people import enter
 from tests.contract.harness import remove_all
+from tests.kubernetes.conftest import cluster, shared_cluster
+
+__all__ = ["cluster", "shared_cluster"]
 
 
 @pytest.fixture

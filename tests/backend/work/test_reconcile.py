@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from backend.app import create_app
+from backend.settings import ServerSettings
 from backend_client.local.backend import LocalBackend
 from tests.backend.conftest import login
 from tests.backend.work.clusters import register
 from tests.contract.harness import remove_all
-from tests.kubernetes.conftest import cluster, shared_cluster  # noqa: F401  fixtures
 
 IMAGE = "traindeck.dev/busybox:1"
 CREATE = ["POST", "/jobs"]
@@ -32,7 +33,7 @@ class Servers:
         )
         self.request = {
             "settings": settings,
-            "folder": str(settings["folder"]),
+            "folder": settings["folder"],
             "database": url,
             "environment": environment,
         }
@@ -68,9 +69,7 @@ async def on_the_machine(plain, url, tmp_path, monkeypatch):
 
 async def token(servers, then=None):
     """A login of ann at a server that lives shortly."""
-    from pydantic import SecretStr  # noqa: PLC0415
 
-    from backend.settings import ServerSettings  # noqa: PLC0415
 
     settings = ServerSettings(**servers.request["settings"], database=SecretStr(servers.request["database"]))
     app = create_app(settings, announce=lambda words: None)
@@ -82,7 +81,7 @@ async def token(servers, then=None):
     return headers["Authorization"].removeprefix("Bearer ")
 
 
-async def die_everywhere(servers, body, *, living):
+async def die_everywhere(servers, body):
     """All crash points of create, stop and delete, one after another; gives how many there were."""
     points = 0
     for number in range(1, MOST):
@@ -121,10 +120,10 @@ def sound(told):
 
 
 @pytest.mark.timeout(600)
-async def test_no_orphan_on_this_machine(on_the_machine, capsys):
+async def test_no_orphan_on_this_machine(on_the_machine):
     on_the_machine.request["token"] = await token(on_the_machine)
     body = {"kind": "job", "command": ["sleep", "60"], "gpus": 1}
-    points = await die_everywhere(on_the_machine, body, living=1)
+    points = await die_everywhere(on_the_machine, body)
     print(f"\n{points} crash points on this machine, 0 orphans")
     assert points >= 12
 
@@ -133,13 +132,13 @@ async def test_no_orphan_on_this_machine(on_the_machine, capsys):
 @pytest.mark.controllers
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_no_orphan_in_a_cluster(plain, url, cluster, tmp_path):  # noqa: F811
+async def test_no_orphan_in_a_cluster(plain, url, cluster, tmp_path):
     servers = Servers(plain, url, {"KUBECONFIG": "/nowhere"})
     try:
         servers.request["token"] = await token(servers, then=lambda app: register(app, cluster))
         body = {"kind": "job", "image": IMAGE, "command": ["sleep", "60"], "nodes": 2}
         body |= {"secrets": {"TOKEN": "x"}, "ports": [8080]}
-        points = await die_everywhere(servers, body, living=1)
+        points = await die_everywhere(servers, body)
         print(f"\n{points} crash points in a cluster, 0 orphans")
         assert points >= 20
     finally:
