@@ -21,7 +21,7 @@ RUN pip --python /opt/traindeck/bin/python install --no-cache-dir --no-deps --no
     && /opt/traindeck/bin/python -m compileall -q /opt/traindeck
 
 FROM python:3.13-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /var/lib/traindeck --shell /usr/sbin/nologin traindeck \
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/traindeck --shell /usr/sbin/nologin traindeck \
     && install -d -o traindeck -g traindeck -m 0700 /var/lib/traindeck
 COPY --from=build /opt/traindeck /opt/traindeck
 COPY deploy/healthy.py /opt/traindeck/healthy.py
