@@ -1,21 +1,18 @@
 """Kubernetes in the contract suite: a namespace on a real node, and a user who sees nothing else."""
 
-import asyncio
 import base64
 import json
 import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import Site
 from backend_client.models import JobSpec, Volume
+from tests.contract.dying import DyingClients
 from tests.contract.harness import remove_all
 from tests.kubernetes.live import Live, Manifest, path_of
 
@@ -41,7 +38,7 @@ class ClusterHarness:
         self._before = os.environ.get("KUBECONFIG")
         os.environ["KUBECONFIG"] = str(folder / "kubeconfig")
         self.backend = KubernetesBackend("contract", Site(gpu_resource=SLOT), namespace=self.namespace)
-        self._clients: subprocess.Popen[str] | None = None
+        self._clients = DyingClients("dying_cluster_client", self.namespace)
 
     def spec(self, script: str, **fields: object) -> JobSpec:
         """The test's folder is there in the container too."""
@@ -62,24 +59,10 @@ class ClusterHarness:
         return {}
 
     async def crash_create(self, spec: JobSpec, key: str, step: int) -> bool:
-        return await asyncio.to_thread(self._crash, spec, key, step)
-
-    def _crash(self, spec: JobSpec, key: str, step: int) -> bool:
-        if self._clients is None:
-            command = [sys.executable, str(Path(__file__).parent / "dying_cluster_client.py"), self.namespace]
-            env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-            self._clients = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-            )
-        assert self._clients.stdin
-        assert self._clients.stdout
-        request = {"spec": msgspec.to_builtins(spec), "key": key, "step": step}
-        print(json.dumps(request), file=self._clients.stdin, flush=True)
-        return bool(json.loads(self._clients.stdout.readline()))
+        return await self._clients.create(spec, key, step)
 
     async def aclose(self) -> None:
-        if self._clients:
-            self._clients.communicate()
+        self._clients.close()
         await remove_all(self.backend)
         await self.backend.aclose()
         os.environ.pop("KUBECONFIG")

@@ -72,7 +72,7 @@ async def test_a_failure_says_why(harness, backend):
     job = await backend.create(harness.spec("echo No such file: data.csv >&2; exit 3"), key="k", secrets={})
     done = await finished(backend, job.ref)
     assert (done.state, done.exit_code) == (JobState.FAILED, 3)
-    assert done.reason.endswith("3: No such file: data.csv")
+    assert done.reason == "exit 3: No such file: data.csv"
     assert done.attempts[-1].reason
 
 
