@@ -25,8 +25,16 @@ _DELETERS = ("foregroundDeletion", "orphan")
 HALF_MADE = "only half made: its creation was cut off; finish it, or delete it"
 
 
-def cause(anchor: Anchor, pods: Sequence[Pod], state: JobState, spec: JobSpec, around: Around) -> str:
-    """The sentence that stands beside the state; "" where the state says it all."""
+def cause(
+    anchor: Anchor,
+    pods: Sequence[Pod],
+    state: JobState,
+    spec: JobSpec,
+    around: Around,
+    *,
+    again: bool = False,
+) -> str:
+    """The sentence that stands beside the state; "" where it says it all. `again`: there is a try left."""
     if anchor.metadata.deletion_timestamp:
         return _deleting(anchor, pods)
     if isinstance(anchor, Pod):
@@ -37,6 +45,8 @@ def cause(anchor: Anchor, pods: Sequence[Pod], state: JobState, spec: JobSpec, a
         return queue_words(anchor.metadata.labels.get(names.QUEUE, ""), around.workload)
     if isinstance(anchor, KubeJob) and (words := _failed(anchor, pods, spec)):
         return words
+    if isinstance(anchor, KubeJob) and state is JobState.FAILED and not again:
+        return first_failure(pods, spec)
     if state in (JobState.SUCCEEDED, JobState.STOPPED, JobState.STOPPING):
         return ""
     return _of_pods(anchor, pods, spec, around)
@@ -120,8 +130,8 @@ def _before(alive: Sequence[tuple[int, Pod]], pods: Sequence[Pod], spec: JobSpec
         status = main(pod)
         ended = status.last_state.terminated if status else None
         if status and ended and not ended.exit_code:
-            return _labelled(rank, f"has finished before (exit code 0), and {AGAIN}", spec)
+            return _labelled(rank, f"has finished before (exit 0), and {AGAIN}", spec)
         if status and ended:
             words = exit_words(ended, memory_limit(pod, status.name))
-            return _labelled(rank, f"was started again: the time before it {words}", spec)
+            return _labelled(rank, f"was started again; before that: {words}", spec)
     return f"is tried again: {first_failure(pods, spec)}" if first_failure(pods, spec) else ""

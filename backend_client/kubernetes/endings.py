@@ -44,10 +44,9 @@ def exit_words(ended: Terminated, memory: str = "") -> str:
     if ended.reason in _CANNOT_START:
         return messages.container(ended.message) or f"could not be started: {ended.message}"
     number = signal_number(ended.exit_code)
-    how = f"was ended by {signal.Signals(number).name}" if number else "ended"
+    name = f" ({signal.Signals(number).name})" if number else ""
     said = ended.message.strip().splitlines()[-1:]
-    code = f" (exit code {ended.exit_code})" if number else f" with exit code {ended.exit_code}"
-    return how + code + (f": {said[0]}" if said else "")
+    return f"exit {ended.exit_code}{name}" + (f": {said[0]}" if said else "")
 
 
 def pod_words(pod: Pod) -> str:
@@ -74,7 +73,7 @@ def ended_words(pod: Pod) -> str:
         return words
     for status in pod.status.init_container_statuses:
         if words := _failed(status, pod):
-            return f"the init container {status.name} {words}"
+            return f"init container {status.name}: {words}"
     containers = [found for found in (main(pod), *pod.status.container_statuses) if found]
     failed = (_failed(status, pod) for status in containers)
     return next(filter(None, failed), pod.status.message if pod.status.phase == "Failed" else "")

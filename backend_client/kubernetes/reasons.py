@@ -85,7 +85,7 @@ def crash_words(pod: Pod) -> str:
         return ""
     status, ended = crash
     if not ended.exit_code:
-        return f"finished (exit code 0), and {AGAIN}"
+        return f"finished (exit 0), and {AGAIN}"
     count = status.restart_count
     times = f", {count} restart{'s' * (count > 1)}" if count > 0 else ""
     return f"crashes: {exit_words(ended, memory_limit(pod, status.name))}{times}"

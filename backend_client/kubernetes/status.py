@@ -63,7 +63,7 @@ def job_of(anchor: Anchor, pods: Sequence[Pod], context: str, around: Around = A
         ref=JobRef(context, metadata.namespace, _ref_kind(anchor), metadata.name, metadata.uid),
         state=state,
         spec=spec,
-        reason=cause(anchor, mine, state, spec, around),
+        reason=cause(anchor, mine, state, spec, around, again=again is not None),
         owner=metadata.annotations.get(names.OWNER, ""),
         created=metadata.creation_timestamp or EPOCH,
         started=min((a.started for a in found if a.started), default=None),

@@ -95,7 +95,7 @@ class Supervisor:
             pause = min(_LONGEST_PAUSE, 2 ** max(0, crashes - 1))
             self.record["next_try"] = disk.stamp(time.time_ns() + pause * 10**9)[:26] + "Z"
             self.record["restarts"] += 1
-            self.save("Failed" if state == "Failed" else "Starting", reason or "ended with exit code 0")
+            self.save("Failed" if state == "Failed" else "Starting", reason or "exit 0")
             until = time.monotonic() + pause
             while time.monotonic() < until:
                 self._pause(until - time.monotonic())
