@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.harness import Harness, LocalHarness
-
-GIVEN = "TRAINDECK_TEST_KUBECONFIG"
+from tests.kubernetes.controlplane import GIVEN
 
 
 def on_a_cluster(folder: Path) -> Harness:
