@@ -74,9 +74,10 @@ class Writer:
         anchor = await find_mine(self._hands, ref)
         if is_held(anchor):
             return await self._told(await self._finish(anchor))
+        spec = spec_of(typed(anchor), self._site)
 
         def wanted(now: Manifest) -> Manifest | None:
-            return manifests.resume(now) if annotation(now, names.STOPPED) else None
+            return manifests.resume(now, spec) if annotation(now, names.STOPPED) else None
 
         after = await self._told(await self._hands.change(anchor, wanted))
         if after.ended:

@@ -420,7 +420,7 @@ def test_a_real_server_applies_every_patch(live: Live, homes: dict[str, str]) ->
         running = live.patch(anchor, release(anchor, asked))
         assert names.HELD not in running["metadata"]["annotations"]
         halted = live.patch(running, stop(running, NOW))
-        again = live.patch(halted, resume(halted))
+        again = live.patch(halted, resume(halted, asked))
         assert again["spec"] == running["spec"]
         path = path_of(anchor["apiVersion"], f"{kind}s", homes["privileged"], anchor["metadata"]["name"])
         other = release({**anchor, "metadata": {"uid": "another"}}, asked)

@@ -84,16 +84,19 @@ async def test_kueue_gives_a_stopped_job_no_quota(writer: Writer, live: Live, na
         pytest.skip("needs a cluster that has Kueue")
     queue(live, namespace)
     run = {"test.traindeck.dev/outcome": "run"}
-    job = await writer.create(spec(nodes=2, gpus=1, queue="q", annotations=run), key="k", secrets={})
+    asked = spec(nodes=2, gpus=1, queue="q", annotations=run, max_runtime=3600)
+    job = await writer.create(asked, key="k", secrets={})
     look = lambda: live.items("batch/v1", "jobs", namespace)[0]  # noqa: E731
     active = lambda job: job["status"].get("active", 0)  # noqa: E731
     reserved = lambda: live.items("kueue.x-k8s.io/v1beta2", "workloads", namespace)  # noqa: E731
     assert active(eventually(look, lambda job: active(job) == 2)) == 2
     await writer.stop(job.ref)
     eventually(reserved, lambda found: [w["spec"]["podSets"][0].get("count") for w in found] == [0])
-    assert live.items("v1", "pods", namespace) == []
+    assert "activeDeadlineSeconds" not in look()["spec"]
+    assert eventually(lambda: live.items("v1", "pods", namespace), lambda pods: not pods) == []
     await writer.resume(job.ref)
     assert active(eventually(look, lambda job: active(job) == 2)) == 2
+    assert look()["spec"]["activeDeadlineSeconds"] == 3600
 
 
 KUEUE = "/apis/kueue.x-k8s.io/v1beta2"
