@@ -101,6 +101,7 @@ class ScriptedBackend:
         self.ended_logs: set[str] = set()
         self.plan_errors: tuple = ()
         self.question = ""
+        self.holds_deletions: asyncio.Event | None = None
         self.hold_list = asyncio.Event()
         self.hold_list.set()
         self._watchers: list[asyncio.Queue[Sequence[WatchEvent]]] = []
@@ -179,6 +180,9 @@ class ScriptedBackend:
         finally:
             self._watchers.remove(queue)
 
+    async def look(self, refs: Sequence[JobRef]) -> None:
+        self._call("look", tuple(refs))
+
     async def plan(self, spec: JobSpec) -> Plan:
         self._call("plan", spec)
         name = spec.name or suggest_name(spec.command, [job.name for job in self.jobs.values()])
@@ -211,10 +215,13 @@ class ScriptedBackend:
         self._call("resume", ref)
         return self.change(ref.uid, state=JobState.PENDING)
 
-    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
-        self._call("delete", ref)
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
+        self._call("delete" if wait else "delete without waiting", ref)
         self._job(ref)
         yield DeleteStep("stopping it")
+        if wait and self.holds_deletions:
+            yield DeleteStep("held by the finalizer example.org/keep", slow=True)
+            await self.holds_deletions.wait()
         yield DeleteStep("removing its log")
         self.remove(ref.uid)
 

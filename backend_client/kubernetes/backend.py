@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from backend_client.errors import BackendError, Invalid, NotFound
+from backend_client.glances import Glances
 from backend_client.kubernetes import listing, logs, rights, rules
 from backend_client.kubernetes.board import Board
 from backend_client.kubernetes.counting import Count
@@ -48,6 +49,7 @@ class KubernetesBackend:
         self._opening = Opening(target_name)
         self._writes: Writer | None = None
         self._gpus = Count()
+        self._glances = Glances(self.logs)
         self._listed: tuple[JobQuery, Sequence[Job]] | None = None
         """What the last first page was cut from."""
 
@@ -79,9 +81,14 @@ class KubernetesBackend:
                 yield [stale(error.title)]
                 await asyncio.sleep(backoff.next())
                 continue
-            async with contextlib.aclosing(watching.batches()) as batches:
-                async for batch in batches:
-                    yield batch
+            with self._glances.telling(watching.touch):
+                async with contextlib.aclosing(watching.batches()) as batches:
+                    async for batch in batches:
+                        self._glances.note(batch)
+                        yield batch
+
+    async def look(self, refs: Sequence[JobRef]) -> None:
+        self._glances.look(refs)
 
     async def plan(self, spec: JobSpec) -> Plan:
         return await (await self._writer()).plan(spec)
@@ -99,14 +106,20 @@ class KubernetesBackend:
         await self._at(ref)
         return await (await self._writer()).resume(ref)
 
-    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
         await self._at(ref)
-        async for step in (await self._writer()).delete(ref):
+        async for step in (await self._writer()).delete(ref, wait=wait):
             yield step
 
-    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
-        async for items in logs.stream(await self._at(query.ref), query, after=after):
-            yield items
+    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncGenerator[Sequence[LogItem], None]:
+        newest = query.follow and query.attempt is None
+        listening = self._glances.following(query.ref) if newest else contextlib.nullcontext(_ignore)
+        found = logs.stream(await self._at(query.ref), query, after=after)
+        with listening as hear:
+            async with contextlib.aclosing(found) as batches:
+                async for items in batches:
+                    hear(items)
+                    yield items
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
         return await listing.events(await self._at(ref), ref)
@@ -115,6 +128,7 @@ class KubernetesBackend:
         return await self._gpus.capacity(await self._opening.transport(), self._site.gpu_resource)
 
     async def aclose(self) -> None:
+        await self._glances.aclose()
         await self._opening.aclose()
 
     async def _at(self, ref: JobRef) -> Transport:
@@ -124,7 +138,7 @@ class KubernetesBackend:
         return await self._opening.transport()
 
     def _board(self) -> Board:
-        return Board(self.context, self._site, self._gpus.blocks)
+        return Board(self.context, self._site, self._gpus.blocks, self._glances.known.get)
 
     async def _writer(self) -> Writer:
         if self._writes is None:
@@ -143,6 +157,10 @@ class KubernetesBackend:
         await listing.fill(await self._opening.transport(), board, namespaces)
         jobs, _ = board.take(complete=True)
         return sorted((job for job in jobs if _matches(job, query)), key=_age)
+
+
+def _ignore(_items: Sequence[LogItem]) -> None:
+    """No progress is read in a log of the past."""
 
 
 def _matches(job: Job, query: JobQuery) -> bool:
