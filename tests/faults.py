@@ -78,7 +78,7 @@ class Wire:
         assert task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             there, back = await asyncio.open_connection(*self._there)
             self._writers |= {writer, back}
             try:

@@ -26,10 +26,14 @@ _SCRIPT = "trap 'exit 143' TERM; sh -c \"$1\" & wait $!"
 
 
 class ClusterHarness:
-    """The cluster of a kubeconfig whose current context may do all."""
+    """The cluster of a kubeconfig whose current context may do all.
 
-    def __init__(self, folder: Path, admin: Path) -> None:
+    `near` reaches it directly; `backend` through 127.0.0.1:`port`, where one is given.
+    """
+
+    def __init__(self, folder: Path, admin: Path, port: int = 0) -> None:
         self._folder = folder
+        self._port = port
         self._live = Live(admin)
         self.namespace = f"contract-{uuid.uuid4().hex[:8]}"
         self._make("v1", "namespaces", {"metadata": {"name": self.namespace}})
@@ -37,7 +41,9 @@ class ClusterHarness:
         (folder / "kubeconfig").write_text(json.dumps(self._kubeconfig(admin)))
         self._before = os.environ.get("KUBECONFIG")
         os.environ["KUBECONFIG"] = str(folder / "kubeconfig")
-        self.backend = KubernetesBackend("contract", Site(gpu_resource=SLOT), namespace=self.namespace)
+        site = Site(gpu_resource=SLOT)
+        self.near = KubernetesBackend("near", site, namespace=self.namespace)
+        self.backend = KubernetesBackend("contract", site, namespace=self.namespace)
         self._clients = DyingClients("dying_cluster_client", self.namespace)
 
     def spec(self, script: str, **fields: object) -> JobSpec:
@@ -63,7 +69,8 @@ class ClusterHarness:
 
     async def aclose(self) -> None:
         self._clients.close()
-        await remove_all(self.backend)
+        await remove_all(self.near)
+        await self.near.aclose()
         await self.backend.aclose()
         os.environ.pop("KUBECONFIG")
         if self._before is not None:
@@ -88,16 +95,14 @@ class ClusterHarness:
         config = yaml.safe_load(admin.read_text())
         cluster = config["clusters"][0]["cluster"]
         authority = (admin.parent / cluster["certificate-authority"]).read_bytes()
-        server = {
-            "server": cluster["server"],
-            "certificate-authority-data": base64.b64encode(authority).decode(),
-        }
+        trusted = {"certificate-authority-data": base64.b64encode(authority).decode()}
+        far = f"https://127.0.0.1:{self._port}" if self._port else cluster["server"]
+        ways = {"contract": far, "near": cluster["server"]}
+        home = {"user": "u", "namespace": self.namespace}
         return {
-            "clusters": [{"name": "c", "cluster": server}],
+            "clusters": [{"name": way, "cluster": {"server": url, **trusted}} for way, url in ways.items()],
             "users": [{"name": "u", "user": {"token": self._token()}}],
-            "contexts": [
-                {"name": "contract", "context": {"cluster": "c", "user": "u", "namespace": self.namespace}}
-            ],
+            "contexts": [{"name": way, "context": {"cluster": way, **home}} for way in ways],
             "current-context": "contract",
         }
 

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
-import struct
 from collections import deque
 from collections.abc import AsyncIterator, Container
 from typing import Any
@@ -13,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from backend_client.kubernetes.connection import Address
 from backend_client.kubernetes.credentials import Credentials, Fixed, Login
 from backend_client.kubernetes.kubeconfig import Target
+from tests.faults import reset
 
 _STATUSES = tuple("401 403 404 410 429 500 503 302".split())
 BEFORE_ANSWER = (*_STATUSES, "reset", "hang", "close", "not http", "cut head", "html")
@@ -255,10 +254,3 @@ def status(code: int) -> bytes:
 
 def chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST instead of FIN."""
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
