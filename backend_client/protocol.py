@@ -24,6 +24,8 @@ class Feature(StrEnum):
     HISTORY = "history"
     METRICS = "metrics"
     NAMESPACES = "namespaces"
+    STOPPED_LOGS = "stopped_logs"
+    """The log of a job that is stopped stays."""
 
 
 class Use(StrEnum):

@@ -67,7 +67,7 @@ class JobScreen(Guarded, Screen[None]):
             return
         if job.ended:
             self.app.notify(f"{clean(job.name)} has ended already.")
-        elif await self._agreed(f"Stop {clean(job.name)}?", "Its log stays.", "Stop"):
+        elif await self._agreed(f"Stop {clean(job.name)}?", _log_after_stop(backend), "Stop"):
             self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
 
     @work(exclusive=True, group="ask", exit_on_error=False)
@@ -75,13 +75,20 @@ class JobScreen(Guarded, Screen[None]):
         job, backend = self.job, self.backend
         if not job or not backend or self._locked(job):
             return
-        stops = "" if job.ended else "It still runs: deleting stops it first. "
-        if await self._agreed(f"Delete {clean(job.name)}?", f"{stops}Its log goes too.", "Delete"):
-            self._do(self._delete(job, backend), f"{clean(job.name)} was not deleted")
+        wait = job.ref.uid not in self.app.slow_deletions
+        if await self._agreed(*(_deletion(job) if wait else _slow_deletion(job))):
+            self._do(self._delete(job, backend, wait=wait), f"{clean(job.name)} was not deleted")
 
-    async def _delete(self, job: Job, backend: JobBackend) -> None:
-        async for step in backend.delete(job.ref):
-            self.app.notify(step.message, title=f"Deleting {clean(job.name)}", timeout=2)
+    async def _delete(self, job: Job, backend: JobBackend, *, wait: bool) -> None:
+        title, slow = f"Deleting {clean(job.name)}", self.app.slow_deletions
+        async for step in backend.delete(job.ref, wait=wait):
+            if step.slow and job.ref.uid not in slow:
+                slow.add(job.ref.uid)
+                words = f"{step.message}. To wait no longer, delete it once more."
+                self.app.notify(words, title=title, timeout=15)
+            else:
+                self.app.notify(step.message, title=title, timeout=2)
+        slow.discard(job.ref.uid)
         self.deleted()
 
     def action_resume(self) -> None:
@@ -119,3 +126,21 @@ class JobScreen(Guarded, Screen[None]):
         from tui.screens.text import TextScreen
 
         self.app.push_screen(TextScreen(title, str(error)))
+
+
+def _log_after_stop(backend: JobBackend) -> str:
+    """What becomes of the log of a job that is stopped."""
+    lacks = backend.lacks.get(Feature.STOPPED_LOGS, "")
+    return f"{clean(lacks[:1].upper() + lacks[1:])}." if lacks else "Its log stays."
+
+
+def _deletion(job: Job) -> tuple[str, str, str]:
+    """Question, detail and the word for yes."""
+    stops = "" if job.ended else "It still runs: deleting stops it first. "
+    return f"Delete {clean(job.name)}?", f"{stops}Its log goes too.", "Delete"
+
+
+def _slow_deletion(job: Job) -> tuple[str, str, str]:
+    why = f"It {clean(job.reason)}.\n" if job.reason else ""
+    detail = f"{why}What is left of it then goes by itself, as soon as nothing holds it any more."
+    return f"Wait no longer until {clean(job.name)} is gone?", detail, "Leave it"

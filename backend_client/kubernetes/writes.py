@@ -84,10 +84,11 @@ class Writer:
             raise Refused(f"{ref.name} has ended", "run it again instead")
         return after
 
-    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
-        """Take anchor, pods and parts away; ends when they are gone."""
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
+        """Take anchor, pods and parts away; ends when they are gone, or without `wait` at once."""
         anchor = await find_mine(self._hands, ref)
-        async for step in removal.delete(self._transport, anchor, spec_of(typed(anchor), self._site)):
+        spec = spec_of(typed(anchor), self._site)
+        async for step in removal.delete(self._transport, anchor, spec, wait=wait):
             yield step
 
     def _home(self, spec: JobSpec) -> str:

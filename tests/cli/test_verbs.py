@@ -317,6 +317,12 @@ class TestStopAndDelete:
         assert "nope: There is no job nope." in result.err
         assert "b has ended already: Failed" in result.err
 
+    def test_a_delete_that_nobody_waits_for(self, cli, backend):
+        backend.put(make_job("a"))
+        result = cli("delete", "a", "--yes", "--no-wait")
+        assert (result.code, backend.jobs) == (0, {})
+        assert "a: not waited for" in result.err
+
     def test_delete(self, cli, backend):
         backend.put(make_job("a"), make_job("b"))
         result = cli("delete", "a", "b", "--yes")

@@ -1,12 +1,13 @@
 """Stop, resume and delete against a real API server, the connection cut at every request of them."""
 
 import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 from msgspec.structs import replace
 
 from backend_client.errors import Conflict, Forbidden, NotFound, Refused, Unreachable
-from backend_client.kubernetes import hands, names
+from backend_client.kubernetes import hands, names, removal
 from backend_client.kubernetes.transport import Transport
 from backend_client.kubernetes.writes import Writer
 from backend_client.models import JobState
@@ -227,3 +228,32 @@ async def test_what_holds_a_deletion_is_named(writer: Writer, live: Live, namesp
     assert said[0].message == "stopping and deleting bert"
     assert any(step.message == "Job bert is held by the finalizer example.org/keep" for step in said)
     assert there(live, namespace) == []
+
+
+@pytest.mark.controllers
+async def test_a_deletion_that_takes_long_can_be_left_to_the_cluster(
+    writer: Writer, live: Live, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "LONG_SECONDS", 0.0)
+    job = await writer.create(spec(kind="deployment"), key="1", secrets={})
+    look = lambda: live.items("v1", "pods", namespace)  # noqa: E731
+    (pod,) = eventually(look, bool)
+    live.patch(pod, {"metadata": {"finalizers": ["example.org/keep"]}})
+    held = f"pod {pod['metadata']['name']} is held by the finalizer example.org/keep"
+    async with contextlib.aclosing(writer.delete(job.ref)) as said:
+        assert DeleteStep(held, slow=True) in [step async for step in until_slow(said)]
+    assert anchors(live.items("apps/v1", "deployments", namespace))
+    assert [step.message async for step in writer.delete(job.ref, wait=False)] == [
+        "stopping and deleting bert"
+    ]
+    assert live.items("apps/v1", "deployments", namespace) == []
+    live.patch(pod, {"metadata": {"finalizers": None}})
+    assert eventually(look, lambda pods: not pods) == []
+
+
+async def until_slow(said: AsyncIterator[DeleteStep]) -> AsyncIterator[DeleteStep]:
+    """The steps up to the one that names a finalizer and is slow."""
+    async for step in said:
+        yield step
+        if step.slow and "finalizer" in step.message:
+            return

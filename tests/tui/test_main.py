@@ -101,6 +101,31 @@ async def test_one_changed_row_and_one_step_of_the_cursor_are_a_few_bytes(tmp_pa
         assert 0 < len(running.sent[before:].encode()) <= 600
 
 
+async def test_the_context_is_told_which_jobs_are_on_the_screen(tmp_path: Path):
+    backend = ScriptedBackend(make_jobs(60))
+    async with deck(backend, tmp_path=tmp_path) as running:
+        rows = running.app.screen.query_one(JobList)
+
+        def looked() -> list[str]:
+            told = called(running, "look")
+            return [ref.name for ref in told[-1]] if told else []
+
+        def shown() -> list[str]:
+            return re.findall(r"job-\d{5}", "\n".join(running.shown.splitlines()[2 : 2 + rows._page]))
+
+        await running.until(lambda: looked() == shown() != [])
+        await running.press("end")
+        await running.until(lambda: looked() == shown() != [])
+        await running.press("/", *"job-00007", "enter")
+        await running.until(lambda: looked() == ["job-00007"])
+        calls = len(called(running, "look"))
+        backend.change("uid-job-00007", reason="gone to lunch")
+        await running.until("gone to lunch")
+        await running.press("/", "escape")
+        await running.until(lambda: looked() == shown() != ["job-00007"])
+        assert len(called(running, "look")) == calls + 1
+
+
 async def test_the_cursor_stays_on_its_job(tmp_path: Path):
     backend = ScriptedBackend(make_jobs(60))
     async with deck(backend, tmp_path=tmp_path) as running:
@@ -207,6 +232,34 @@ async def test_delete_of_a_running_job_says_that_it_stops_it(tmp_path: Path):
         await running.press("y")
         await running.until(lambda: "uid-bert-ft" not in running.backend.jobs)
         assert [ref.uid for ref in called(running, "delete")] == ["uid-bert-ft"]
+
+
+async def test_stop_says_what_becomes_of_the_log(tmp_path: Path):
+    async with deck(three(), tmp_path=tmp_path) as running:
+        await running.press("j", "x")
+        await running.until("Its log stays.")
+        await running.press("escape")
+        running.backend.lacks[Feature.STOPPED_LOGS] = "its pods go, and their logs with them"
+        await running.press("x")
+        await running.until("Its pods go, and their logs with them.")
+
+
+async def test_a_slow_deletion_can_be_left_to_its_context(tmp_path: Path):
+    async with deck(three(), tmp_path=tmp_path) as running:
+        running.backend.holds_deletions = asyncio.Event()
+        await running.press("j", "d")
+        await running.until("Delete bert-ft?")
+        await running.press("y")
+        await running.until("delete it once more")
+        why = "is being deleted; waits for the finalizer example.org/keep"
+        running.backend.change("uid-bert-ft", state=JobState.STOPPING, reason=why)
+        await running.until("is being deleted")
+        await running.press("d")
+        await running.until("Wait no longer until bert-ft is gone?")
+        assert "It is being deleted; waits for the finalizer" in running.shown
+        await running.press("y")
+        await running.until(lambda: "uid-bert-ft" not in running.backend.jobs)
+        assert len(called(running, "delete without waiting")) == 1
 
 
 async def test_a_refused_stop_is_said_in_words(tmp_path: Path):

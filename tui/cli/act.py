@@ -20,6 +20,7 @@ def delete_flags(parser: argparse.ArgumentParser) -> None:
     """What `delete` takes."""
     stop_flags(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait until all of it is gone")
 
 
 async def stop(args: argparse.Namespace, backend: JobBackend) -> int:
@@ -54,13 +55,21 @@ async def delete(args: argparse.Namespace, backend: JobBackend) -> int:
         if not args.yes and not agreed(f"Delete {job.name} ({job.state.value}) and its log{running}?"):
             say(f"{job.name} stays")
             return
-        async for step in backend.delete(job.ref):
-            say(f"{job.name}: {step.message}")
-        say(f"{job.name} is deleted")
+        await _deleted(job, backend, wait=not args.no_wait)
         if args.output == "name":
             put(job.name)
 
     return await _each(args, backend, one)
+
+
+async def _deleted(job: Job, backend: JobBackend, *, wait: bool) -> None:
+    hinted = False
+    async for step in backend.delete(job.ref, wait=wait):
+        say(f"{job.name}: {step.message}")
+        if step.slow and not hinted:
+            hinted = True
+            say(f"Ctrl-C, then `traindeck delete {job.name} --no-wait`, leaves the rest to the context.")
+    say(f"{job.name} is deleted" if wait else f"{job.name}: not waited for")
 
 
 async def _each(args: argparse.Namespace, backend: JobBackend, one: Callable[[Job], Awaitable[None]]) -> int:

@@ -32,7 +32,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "logs"),
     Verb("wait", "look", "NAME [--for finished|running]", "wait, and end as the job does", "logs"),
     Verb("stop", "end", "NAME...", "end jobs", "act", acts=True),
-    Verb("delete", "end", "NAME... [--yes]", "remove jobs and their logs", "act", acts=True),
+    Verb("delete", "end", "NAME... [--yes] [--no-wait]", "remove jobs and their logs", "act", acts=True),
     Verb("contexts", "set up", "", "where jobs can run", "setup", has_backend=False),
     Verb("use", "set up", "CONTEXT", "choose where jobs run from now on", "setup", has_backend=False),
     Verb("config", "set up", "[--init]", "the settings in force", "setup", has_backend=False),
