@@ -104,6 +104,15 @@ class TestJobs:
         assert yaml.safe_load(cli("jobs", "-o", "yaml").out)[0] == job
         assert json.loads(cli("describe", "bert-ft", "-o", "json").out) == job
 
+    def test_only_a_watch_reads_progress_and_that_of_what_goes_on(self, cli, backend):
+        backend.put(make_job("old", JobState.SUCCEEDED), make_job("bert-ft"))
+        backend.fail["look"] = Unreachable("this ends the watch")
+        assert cli("jobs").code == 0
+        assert cli("jobs", "-w").code == 4
+        assert [about for name, about in backend.calls if name == "look"] == [
+            (backend.jobs["uid-bert-ft"].ref,)
+        ]
+
     def test_the_query_is_the_backends(self, cli, backend):
         cli("jobs", "-n", "lab", "--state", "running", "--state", "Failed", "-l", "team=nlp")
         query = backend.calls[0][1]

@@ -123,7 +123,7 @@ async def test_the_context_is_told_which_jobs_are_on_the_screen(tmp_path: Path):
         await running.until("gone to lunch")
         await running.press("/", "escape")
         await running.until(lambda: looked() == shown() != ["job-00007"])
-        assert len(called(running, "look")) == calls + 1
+        assert all(len(refs) > 1 for refs in called(running, "look")[calls:])
 
 
 async def test_the_cursor_stays_on_its_job(tmp_path: Path):

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 
 from backend_client.errors import Invalid
-from backend_client.models import Job, JobState
+from backend_client.models import Job, JobRef, JobState
 from backend_client.models.fields import parse_field
 from backend_client.protocol import (
     Changed,
@@ -101,6 +101,9 @@ class _Watched:
         self.query = query
         self.shown: dict[str, tuple[object, ...]] = {}
         self.jobs: dict[str, Job] = {}
+        self.going: dict[str, JobRef] = {}
+        """Those that had not ended when they were first seen: their progress is worth reading."""
+        self._looked_at: set[str] = set()
         self.table: Table | None = None
 
     def fits(self, job: Job) -> bool:
@@ -109,6 +112,12 @@ class _Watched:
         return (not query.states or job.state in query.states) and all(
             job.spec.labels.get(key) == value for key, value in query.labels.items()
         )
+
+    async def look(self, backend: JobBackend) -> None:
+        """Say whose progress is worth reading, where it is that of others than before."""
+        if self.going.keys() != self._looked_at and self.output != "name":
+            self._looked_at = set(self.going)
+            await backend.look(list(self.going.values()))
 
     def first(self) -> None:
         """The list has come: print it. When it comes again, print what has changed meanwhile."""
@@ -123,6 +132,8 @@ class _Watched:
         """Print a job that is new or stands differently; a progress alone only as data."""
         uid = job.ref.uid
         self.jobs[uid] = job
+        if self.fits(job) and not job.ended:
+            self.going[uid] = job.ref
         stands = (
             (job,) if self.table is None and self.output != "name" else (job.state, job.reason, job.restarts)
         )
@@ -133,6 +144,7 @@ class _Watched:
     def gone(self, uid: str) -> None:
         """Print a job that is no more."""
         job = self.jobs.pop(uid, None)
+        self.going.pop(uid, None)
         if job and self.shown.pop(uid, None) and self.table:
             self.table.put_row(_cells(job, wide=self.output == "wide", state="deleted"))
 
@@ -172,6 +184,7 @@ async def _watch(args: argparse.Namespace, backend: JobBackend, query: JobQuery)
                 else:
                     _say_link(event)
             sys.stdout.flush()
+            await watched.look(backend)
     return 0
 
 

@@ -11,7 +11,7 @@ from textual.signal import Signal
 from textual.timer import Timer
 
 from backend_client.errors import BackendError
-from backend_client.models import Job
+from backend_client.models import Job, JobRef
 from backend_client.protocol import Capacity, JobBackend, Link, LinkState, Scope
 from tui.acts import JobScreen
 from tui.rows import Order
@@ -25,6 +25,8 @@ from tui.widgets.log_pane import LogPane
 
 _CAPACITY_EVERY = 2.0
 _RETRY_AT_MOST = 60.0
+_LOOK_AFTER = 0.3
+"""Seconds from a change of the rows on the screen until its context is told: scrolling changes many."""
 _FRAME = 0.002
 """Seconds in which the thread that writes to the terminal gets the first frame out, undisturbed."""
 
@@ -51,6 +53,8 @@ class MainScreen(JobScreen):
         self._flushed = 0.0
         self._counted = 0.0
         self._count_timer: Timer | None = None
+        self._look_timer: Timer | None = None
+        self._looked_at: set[JobRef] = set()
 
     @property
     def job(self) -> Job | None:
@@ -140,6 +144,19 @@ class MainScreen(JobScreen):
         self.query_one(Header).capacity = message.capacity
 
     # What the person does
+
+    def on_job_list_showing(self) -> None:
+        """Tell the context which jobs are looked at, soon."""
+        if self._look_timer is None:
+            self._look_timer = self.set_timer(_LOOK_AFTER, self._look)
+
+    @work(exclusive=True, group="look", exit_on_error=False)
+    async def _look(self) -> None:
+        self._look_timer = None
+        refs = [job.ref for job in self.query_one(JobList).on_screen]
+        if self.backend and set(refs) != self._looked_at:
+            self._looked_at = set(refs)
+            await self.backend.look(refs)
 
     def _nothing(self) -> str:
         if self.store.jobs:
