@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from backend_client.kubernetes.changes import Delta
 from backend_client.kubernetes.controllers import Deployment, KubeJob
 from backend_client.kubernetes.gpus import Block
+from backend_client.kubernetes.kinds import Kind
 from backend_client.kubernetes.objects import Object, Pod
 from backend_client.kubernetes.readback import Anchor
 from backend_client.kubernetes.reasons import Around
@@ -48,6 +49,7 @@ class Board:
         self._events: defaultdict[str, dict[str, KubeEvent]] = defaultdict(dict)
         self._workloads: dict[str, Workload] = {}
         self._ingresses: dict[tuple[str, str], Ingress] = {}
+        self._hidden: dict[tuple[type[Object], str], str] = {}
         self._homes: dict[str, Place] = {}
         """uid of a pod or anchor -> the place of its job."""
         self._dirty: dict[Place, None] = {}
@@ -60,6 +62,13 @@ class Board:
                 self._forget(old)
         for item in delta.changed:
             self._put(item)
+
+    def hide(self, kind: Kind[Any], namespace: str, why: str) -> None:
+        """Objects of this kind are not known there ("": anywhere), and why; "" where they are known again."""
+        place = kind.type, namespace
+        if self._hidden.get(place, "") != why:
+            self._hidden[place] = why
+            self._dirty.update(dict.fromkeys(self._anchors))
 
     def touch(self, uid: str) -> None:
         """Something else than its objects has changed about the job of this anchor or pod."""
@@ -180,9 +189,14 @@ class Board:
             workload=self._workload(uids),
             ingress=self._ingresses.get((anchor.namespace, anchor.name)),
             blocks=self._blocks(),
+            no_events=self._why_hidden(KubeEvent, anchor.namespace),
+            no_workloads=self._why_hidden(Workload, anchor.namespace),
         )
         job, progress = job_of(anchor, pods, self._context, around), self._progress(anchor.uid)
         return replace(job, progress=progress) if progress else job
+
+    def _why_hidden(self, kind: type[Object], namespace: str) -> str:
+        return self._hidden.get((kind, "")) or self._hidden.get((kind, namespace), "")
 
     def _workload(self, uids: Iterable[str]) -> Workload | None:
         return next((self._workloads[uid] for uid in uids if uid in self._workloads), None)

@@ -42,7 +42,8 @@ def cause(
     if names.HELD in anchor.metadata.annotations:
         return HALF_MADE
     if isinstance(anchor, KubeJob) and anchor.spec.suspend and state is JobState.QUEUED:
-        return queue_words(anchor.metadata.labels.get(names.QUEUE, ""), around.workload)
+        queue = anchor.metadata.labels.get(names.QUEUE, "")
+        return queue_words(queue, around.workload, around.no_workloads)
     if isinstance(anchor, KubeJob) and (words := _failed(anchor, pods, spec)):
         return words
     if isinstance(anchor, KubeJob) and state is JobState.FAILED and not again:
@@ -50,6 +51,12 @@ def cause(
     if state in (JobState.SUCCEEDED, JobState.STOPPED, JobState.STOPPING):
         return ""
     return _of_pods(anchor, pods, spec, around)
+
+
+def hidden(state: JobState, around: Around) -> str:
+    """Why nothing is said: mounts, sandboxes and what admission makes of a Job's pods tell events only."""
+    waits = state in (JobState.PENDING, JobState.STARTING)
+    return f"why is hidden: {around.no_events}" if waits and around.no_events else ""
 
 
 def _deleting(anchor: Anchor, pods: Sequence[Pod]) -> str:

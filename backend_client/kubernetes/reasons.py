@@ -33,6 +33,9 @@ class Around(Struct, frozen=True, kw_only=True):
     ingress: Ingress | None = None
     blocks: tuple[Block, ...] | None = None
     """The GPUs of all nodes; None where the user may not list nodes."""
+    no_events: str = ""
+    """Why events are not known; "" where they are."""
+    no_workloads: str = ""
 
 
 def last_message(events: Iterable[KubeEvent], uid: str, reasons: tuple[str, ...]) -> str:
@@ -64,7 +67,7 @@ def _gated(pod: Pod, around: Around) -> str:
     foreign = [gate for gate in gates if not gate.startswith(KUEUE_GATES)]
     if foreign or not gates:
         return f"held back by the scheduling gate {', '.join(foreign)}".rstrip()
-    return queue_words(pod.metadata.labels.get(names.QUEUE, ""), around.workload)
+    return queue_words(pod.metadata.labels.get(names.QUEUE, ""), around.workload, around.no_workloads)
 
 
 def _closest_miss(pod: Pod, gpu_type: str, around: Around) -> str:

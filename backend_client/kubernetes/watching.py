@@ -85,7 +85,9 @@ class Watching:
                         self._settled.add(reflector)
                     case Link():
                         self._links[reflector] = part
-                        if part.state is LinkState.FORBIDDEN:
+                        hidden = part.why if part.state is LinkState.FORBIDDEN else ""
+                        self._board.hide(reflector.kind, reflector.namespace, hidden)
+                        if hidden:
                             self._settled.add(reflector)
                 self._news.set()
 

@@ -326,6 +326,14 @@ class TestStopAndDelete:
         assert "nope: There is no job nope." in result.err
         assert "b has ended already: Failed" in result.err
 
+    def test_events_that_may_not_be_read_are_no_failure(self, cli, backend):
+        backend.put(make_job("a"))
+        backend.fail["events"] = Forbidden("you may not list events in team-a")
+        result = cli("describe", "a")
+        assert result.code == 0
+        assert "asked for" in result.out
+        assert "its events cannot be read: you may not list events in team-a" in result.err
+
     def test_a_delete_that_nobody_waits_for(self, cli, backend):
         backend.put(make_job("a"))
         result = cli("delete", "a", "--yes", "--no-wait")

@@ -44,9 +44,10 @@ class Stage:
         return msgspec.json.decode(answer.body, type=dict[str, Any])
 
     async def job(self, name: str, namespace: str = "") -> str:
-        """One of ours, suspended; its uid."""
+        """One of ours, suspended, whose pods no scheduler would ever look at; its uid."""
         container = {"name": "main", "image": "a"}
-        template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+        pods = {"restartPolicy": "Never", "containers": [container], "schedulerName": "nobody"}
+        template = {"spec": pods}
         metadata = {"name": name, "annotations": {"traindeck.dev/spec": '{"image": "a"}'}}
         manifest = {"metadata": metadata, "spec": {"suspend": True, "template": template}}
         return (await self.make(JOBS.path(namespace or self.namespace), manifest))["metadata"]["uid"]
@@ -94,6 +95,7 @@ class Look:
 
     def __init__(self, backend: KubernetesBackend, namespace: str) -> None:
         self.names: dict[str, str] = {}
+        self.reasons: set[str] = set()
         self.link: Link | None = None
         self.synced = False
         self._backend, self._namespace = backend, namespace
@@ -114,6 +116,7 @@ class Look:
             case Snapshot() | Changed():
                 assert isinstance(event, Changed) == self.synced
                 self.names.update((job.ref.uid, job.name) for job in event.jobs)
+                self.reasons |= {job.reason for job in event.jobs}
             case Gone():
                 for ref in event.refs:
                     del self.names[ref.uid]
@@ -147,6 +150,32 @@ async def test_what_one_may_not_watch_is_said_and_the_list_still_ends(stage, ope
     assert (seen.link.state, seen.names) == (LinkState.FORBIDDEN, {})
     assert f"in {stage.namespace}" in seen.link.why
     assert seen.link.why.startswith("you may not list ")
+
+
+async def test_what_only_adds_words_is_said_to_be_hidden(stage, opened):
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{stage.namespace}"
+    kinds = {"pods": "", "jobs": "batch", "deployments": "apps"}
+    rules = [
+        {"apiGroups": [group], "resources": [kind], "verbs": ["get", "list", "watch"]}
+        for kind, group in kinds.items()
+    ]
+    await stage.make(f"{rbac}/roles", {"metadata": {"name": "thin"}, "rules": rules})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "thin"}
+    subjects = [{"kind": "User", "name": "viewer"}]
+    binding = {"metadata": {"name": "thin"}, "roleRef": reference, "subjects": subjects}
+    await stage.make(f"{rbac}/rolebindings", binding)
+    ref = JobRef("viewer", stage.namespace, "job", "one", await stage.job("one"))
+    path = JOBS.path(stage.namespace, "one")
+    body, media = b'{"spec":{"suspend":false}}', "application/merge-patch+json"
+    await stage.admin.request("PATCH", path, body=body, content_type=media)
+    viewer = opened("viewer")
+    words = f"why is hidden: you may not list events in {stage.namespace}"
+    seen = Look(viewer, stage.namespace)
+    await seen.until(lambda look: words in look.reasons)
+    assert (await viewer.get(ref)).reason == words
+    assert [job.reason for job in (await viewer.list(JobQuery())).items] == [words]
+    with pytest.raises(Forbidden, match="you may not list events"):
+        await viewer.events(ref)
 
 
 async def test_one_who_may_not_read_all_sees_the_namespaces_of_their_contexts(stage, opened):
