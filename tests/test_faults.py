@@ -120,6 +120,19 @@ async def test_down_refuses_and_up_is_the_same_port() -> None:
         assert await said_back(wire) == WORDS
 
 
+async def test_what_is_abandoned_is_silent_and_what_comes_is_not() -> None:
+    async with echoing() as wire:
+        reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+        writer.write(b"a")
+        assert await reader.read(1) == b"a"
+        wire.abandon()
+        writer.write(b"b")
+        assert await said_back(wire) == WORDS
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.2)
+        writer.close()
+
+
 async def test_silence_keeps_all_and_says_nothing() -> None:
     async with echoing() as wire:
         wire.silence()
