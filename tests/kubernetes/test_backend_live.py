@@ -31,6 +31,8 @@ from backend_client.protocol import (
 from tests.kubernetes.conftest import Cluster
 
 pytestmark = pytest.mark.api
+VIEW = "system:aggregate-to-view"
+"""What makes up the cluster role `view`, which is empty until a controller has put it together."""
 
 
 class Stage:
@@ -179,7 +181,7 @@ async def test_what_only_adds_words_is_said_to_be_hidden(stage, opened):
 
 
 async def test_one_who_may_not_read_all_sees_the_namespaces_of_their_contexts(stage, opened):
-    await stage.grant("alice", "view")
+    await stage.grant("alice", VIEW)
     await stage.job("mine")
     alice = opened("alice")
     with pytest.raises(Forbidden):
@@ -201,7 +203,7 @@ async def test_one_who_may_read_all_sees_all(stage, opened):
 
 
 async def test_verdicts_name_the_verb_that_is_missing(stage, opened):
-    await stage.grant("viewer", "view")
+    await stage.grant("viewer", VIEW)
     ref = JobRef("viewer", stage.namespace, "job", "one", await stage.job("one"))
     asks = [Ask(verb, ref) for verb in (Verb.STOP, Verb.DELETE, Verb.LOGS)]
     stop, delete, logs, create = await opened("viewer").may([*asks, Ask(Verb.CREATE)])
