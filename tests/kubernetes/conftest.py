@@ -82,9 +82,15 @@ def _start(folder: Path, tests: int) -> None:
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest, shared_cluster: Cluster) -> Cluster:
     """The shared cluster, where it has what the test's marker needs."""
-    if request.node.get_closest_marker("controllers") and not shared_cluster.controllers:
-        pytest.skip(f"needs {' and '.join(controlplane.CONTROLLERS)} beside kube-apiserver")
+    if request.node.get_closest_marker("controllers"):
+        need_controllers(shared_cluster)
     return shared_cluster
+
+
+def need_controllers(cluster: Cluster) -> None:
+    """Skip where nobody makes pods, counts quotas, or fills the roles `edit` and `view`."""
+    if not cluster.controllers:
+        pytest.skip(f"needs {' and '.join(controlplane.CONTROLLERS)} beside kube-apiserver")
 
 
 @pytest.fixture

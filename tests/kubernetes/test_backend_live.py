@@ -16,7 +16,6 @@ from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.transport import Transport
 from backend_client.models import JobRef
 from backend_client.protocol import (
-    Ask,
     Changed,
     Feature,
     Gone,
@@ -26,7 +25,6 @@ from backend_client.protocol import (
     Scope,
     Snapshot,
     Synced,
-    Verb,
 )
 from tests.kubernetes.conftest import Cluster
 
@@ -58,17 +56,6 @@ class Stage:
         await self.admin.request(
             "DELETE", kind.path(self.namespace, name), query={"propagationPolicy": "Background"}
         )
-
-    async def grant(self, user: str, role: str, namespace: str = "") -> None:
-        """Let somebody do what a cluster role says, in one namespace."""
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
-        binding = {
-            "metadata": {"generateName": "b-"},
-            "roleRef": reference,
-            "subjects": [{"kind": "User", "name": user}],
-        }
-        place = namespace or self.namespace
-        await self.make(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place}/rolebindings", binding)
 
 
 @pytest.fixture
@@ -146,14 +133,6 @@ async def test_a_watch_tells_the_list_and_then_what_comes_and_goes(stage, opened
     assert seen.link.state is LinkState.LIVE
 
 
-async def test_what_one_may_not_watch_is_said_and_the_list_still_ends(stage, opened):
-    seen = Look(opened("nobody"), stage.namespace)
-    await seen.until(lambda look: look.synced and look.link)
-    assert (seen.link.state, seen.names) == (LinkState.FORBIDDEN, {})
-    assert f"in {stage.namespace}" in seen.link.why
-    assert seen.link.why.startswith("you may not list ")
-
-
 async def test_what_only_adds_words_is_said_to_be_hidden(stage, opened):
     rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{stage.namespace}"
     kinds = {"pods": "", "jobs": "batch", "deployments": "apps"}
@@ -180,17 +159,6 @@ async def test_what_only_adds_words_is_said_to_be_hidden(stage, opened):
         await viewer.events(ref)
 
 
-async def test_one_who_may_not_read_all_sees_the_namespaces_of_their_contexts(stage, opened):
-    await stage.grant("alice", VIEW)
-    await stage.job("mine")
-    alice = opened("alice")
-    with pytest.raises(Forbidden):
-        await alice.list(JobQuery(namespace="kube-system"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alice._opening, "_named", lambda: [stage.namespace, "kube-system"])
-        assert [job.name for job in (await alice.list(JobQuery())).items] == ["mine"]
-
-
 async def test_one_who_may_read_all_sees_all(stage, opened):
     await stage.job("here")
     other = (await stage.make(NAMESPACES.path(), {"metadata": {"generateName": "test-other-"}}))["metadata"][
@@ -200,17 +168,6 @@ async def test_one_who_may_read_all_sees_all(stage, opened):
     found = {(job.ref.namespace, job.name) for job in (await opened("admin").list(JobQuery())).items}
     await stage.admin.request("DELETE", NAMESPACES.path(name=other))
     assert {(stage.namespace, "here"), (other, "there")} <= found
-
-
-async def test_verdicts_name_the_verb_that_is_missing(stage, opened):
-    await stage.grant("viewer", VIEW)
-    ref = JobRef("viewer", stage.namespace, "job", "one", await stage.job("one"))
-    asks = [Ask(verb, ref) for verb in (Verb.STOP, Verb.DELETE, Verb.LOGS)]
-    stop, delete, logs, create = await opened("viewer").may([*asks, Ask(Verb.CREATE)])
-    assert (stop.allowed, stop.why) == (False, f"you may not patch jobs.batch in {stage.namespace}")
-    assert (delete.allowed, delete.why) == (False, f"you may not delete jobs.batch in {stage.namespace}")
-    assert logs.allowed
-    assert (create.allowed, create.why) == (False, f"you may not create jobs.batch in {stage.namespace}")
 
 
 async def test_the_cluster_says_who_one_is(opened, namespace):
