@@ -51,6 +51,9 @@ class Action(NamedTuple):
         return self.shown_keys[0]
 
 
+_RESUME = "Go on with a stopped job; finish one that is half made."
+_AS_JOB = "Stop a deployment, and run it as a job; asks first."
+
 ACTIONS: tuple[Action, ...] = (
     Action("detail", "enter", "detail", "Everything about the job under the cursor.", Where.LIST),
     Action("new", "n", "new", "Fill in a new job.", Where.LIST, acts=True),
@@ -58,7 +61,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("stop", "x", "stop", "Stop the job; asks first.", Where.LIST, acts=True),
     Action("delete", "d", "delete", "Delete the job and its log; asks first.", Where.LIST, acts=True),
     Action("again", "r", "run again", "A new job, filled in like this one.", Where.LIST, acts=True),
-    Action("resume", "u", "resume", "Go on with a stopped job.", Where.LIST, acts=True, footer=False),
+    Action("resume", "u", "resume", _RESUME, Where.LIST, acts=True, footer=False),
+    Action("as_job", "J", "as job", _AS_JOB, Where.LIST, acts=True, footer=False),
     Action("filter", "slash", "filter", "Show only jobs that have these words.", Where.LIST),
     Action("order", "o", "order", "Change the order of the list.", Where.LIST, footer=False),
     Action("yaml", "y", "YAML", "The job's spec file.", Where.LIST, footer=False),
@@ -86,6 +90,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("detail_log", "l", "log", "The job's log, full screen.", Where.DETAIL),
     Action("detail_yaml", "y", "YAML", "The job's spec file.", Where.DETAIL),
     Action("detail_again", "r", "run again", "A new job, filled in like this one.", Where.DETAIL, acts=True),
+    Action("detail_resume", "u", "resume", _RESUME, Where.DETAIL, acts=True, footer=False),
+    Action("detail_as_job", "J", "as job", _AS_JOB, Where.DETAIL, acts=True, footer=False),
     Action("detail_stop", "x", "stop", "Stop the job; asks first.", Where.DETAIL, acts=True),
     Action(
         "detail_delete", "d", "delete", "Delete the job and its log; asks first.", Where.DETAIL, acts=True

@@ -7,7 +7,7 @@ from textual import work
 from textual.screen import Screen
 
 from backend_client.errors import BackendError
-from backend_client.models import Job
+from backend_client.models import Job, JobSpec
 from backend_client.protocol import Feature, JobBackend
 from tui.bindings import Guarded
 from tui.terminal import clean
@@ -50,14 +50,14 @@ class JobScreen(Guarded, Screen[None]):
 
     def action_again(self) -> None:
         if self.job:
-            self.open_form(self.job)
+            self.open_form(self.job.spec)
 
-    def open_form(self, job: Job | None = None) -> None:
+    def open_form(self, spec: JobSpec | None = None) -> None:
         """Open the form, empty or filled in like a job."""
         if self.backend:
             from tui.screens.form import FormScreen
 
-            form = FormScreen(self.backend, spec=job.spec if job else None)
+            form = FormScreen(self.backend, spec=spec)
             self.app.push_screen(form, lambda made: self.created(made) if made else None)
 
     @work(exclusive=True, group="ask", exit_on_error=False)
@@ -90,6 +90,20 @@ class JobScreen(Guarded, Screen[None]):
                 self.app.notify(step.message, title=title, timeout=2)
         slow.discard(job.ref.uid)
         self.deleted()
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_as_job(self) -> None:
+        job, backend = self.job, self.backend
+        if not job or not backend or self._locked(job):
+            return
+        if job.spec.kind == "job":
+            self.app.notify(f"{clean(job.name)} is a job already: it is not started again.")
+        elif await self._agreed(f"Stop {clean(job.name)}, and run it as a job?", _as_job(job), "Go on"):
+            from tui.offers import as_job
+
+            if not job.ended:
+                self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
+            self.open_form(as_job(job.spec))
 
     def action_resume(self) -> None:
         job, backend = self.job, self.backend
@@ -132,6 +146,12 @@ def _log_after_stop(backend: JobBackend) -> str:
     """What becomes of the log of a job that is stopped."""
     lacks = backend.lacks.get(Feature.STOPPED_LOGS, "")
     return f"{clean(lacks[:1].upper() + lacks[1:])}." if lacks else "Its log stays."
+
+
+def _as_job(job: Job) -> str:
+    """What that would be."""
+    copies = f" It runs once, not in {job.spec.replicas} replicas." if job.spec.replicas > 1 else ""
+    return f"The form opens, filled in as a job that ends when its process does.{copies}"
 
 
 def _deletion(job: Job) -> tuple[str, str, str]:

@@ -16,10 +16,11 @@ from backend_client.kubernetes.endings import (
 from backend_client.kubernetes.objects import Pod
 from backend_client.kubernetes.queueing import queue_words
 from backend_client.kubernetes.readback import Anchor
-from backend_client.kubernetes.reasons import AGAIN, Around, last_message, pod_reason
+from backend_client.kubernetes.reasons import Around, last_message, pod_reason
 from backend_client.kubernetes.stages import stage
 from backend_client.models import JobSpec, JobState
 from backend_client.models.fields import duration_text
+from backend_client.words import AGAIN
 
 _DELETERS = ("foregroundDeletion", "orphan")
 HALF_MADE = "only half made: its creation was cut off; finish it, or delete it"

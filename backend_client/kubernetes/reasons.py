@@ -17,8 +17,8 @@ from backend_client.kubernetes.queueing import queue_words
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.stages import KUEUE_GATES, crashed
 from backend_client.kubernetes.surroundings import Ingress, KubeEvent, Workload
+from backend_client.words import AGAIN
 
-AGAIN = "starts again from the beginning, as a deployment does; run it as a job instead"
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _UNDER_WAY = ("", "ContainerCreating", "PodInitializing")
 _NOT_READY = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from backend_client.errors import Conflict, Forbidden, Unreachable
-from backend_client.models import Event, JobState, Progress
+from backend_client.models import Event, JobSpec, JobState, Progress
 from backend_client.protocol import Notice, Page
 from tests.scripted import attempt, make_job
 from tui.cli.verbs import VERBS
@@ -21,7 +21,7 @@ class TestUsage:
         ("words", "said"),
         [
             (["jbos"], "there is no verb jbos; did you mean jobs?"),
-            (["frobnicate"], "there are: submit, jobs"),
+            (["frobnicate"], "there are: submit, again"),
             (["jobs", "--wathc"], "there is no flag --wathc; did you mean --watch?"),
             (["jobs", "--state", "Runing"], "did you mean running?"),
             (["jobs", "-o", "jsn"], "did you mean json?"),
@@ -325,6 +325,32 @@ class TestStopAndDelete:
         assert result.err.splitlines()[0] == "a: stopped"
         assert "nope: There is no job nope." in result.err
         assert "b has ended already: Failed" in result.err
+
+    def test_resume(self, cli, backend):
+        backend.put(make_job("a", JobState.STOPPED), make_job("b", JobState.STOPPED))
+        result = cli("resume", "a", "b", "-o", "name")
+        assert (result.code, result.out) == (0, "a\nb\n")
+        assert result.err.splitlines() == ["a: pending", "b: pending"]
+
+    def test_again(self, cli, backend):
+        spec = JobSpec(name="bert-ft", command=("python", "x.py"), gpus=2)
+        backend.put(make_job("bert-ft", JobState.FAILED, spec=spec))
+        result = cli("again", "bert-ft")
+        assert (result.code, result.out) == (0, "bert-ft-2\n")
+        made = next(about for method, about in backend.calls if method == "create")
+        assert (made.gpus, made.command) == (2, ("python", "x.py"))
+
+    def test_a_deployment_that_should_have_been_a_job(self, cli, backend):
+        spec = JobSpec(name="bert", command=("python", "x.py"), kind="deployment", replicas=3)
+        backend.put(make_job("bert", kind="deployment", spec=spec))
+        backend.plan_errors = (Notice("gpus", "there are none"),)
+        assert cli("again", "bert", "--as-job").code == 1
+        assert backend.jobs["uid-bert"].state is JobState.RUNNING
+        backend.plan_errors = ()
+        assert cli("again", "bert", "--as-job").out == "bert-2\n"
+        acts = [(method, about) for method, about in backend.calls if method in ("stop", "create")]
+        assert [method for method, _ in acts] == ["stop", "create"]
+        assert (acts[1][1].kind, acts[1][1].replicas) == ("job", 1)
 
     def test_events_that_may_not_be_read_are_no_failure(self, cli, backend):
         backend.put(make_job("a"))

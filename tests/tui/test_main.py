@@ -280,6 +280,27 @@ async def test_resume_says_why_a_context_lacks_it(tmp_path: Path):
         assert Feature.RESUME not in running.backend.features
 
 
+async def test_a_deployment_is_stopped_and_run_as_a_job(tmp_path: Path):
+    spec = parse_spec({"name": "web", "kind": "deployment", "replicas": 3, "command": "python train.py"})
+    backend = ScriptedBackend([make_job("web", kind="deployment", spec=spec), make_job("once")])
+    async with deck(backend, tmp_path=tmp_path) as running:
+        running.app.screen.query_one(JobList).point("uid-once")
+        await running.press("J")
+        await running.until("once is a job already")
+        running.app.screen.query_one(JobList).point("uid-web")
+        await running.press("J")
+        await running.until("Stop web, and run it as a job?")
+        assert "not in 3 replicas" in running.shown
+        await running.press("y")
+        await running.until("Run web again")
+        await running.until(lambda: backend.jobs["uid-web"].state is JobState.STOPPED)
+        await running.until("web-2")
+        await running.press("f2")
+        await running.until(lambda: len(called(running, "create")) == 1)
+        (made,) = called(running, "create")
+        assert (made.name, made.kind, made.replicas) == ("web-2", "job", 1)
+
+
 async def test_a_job_that_may_only_be_looked_at(tmp_path: Path):
     backend = ScriptedBackend([make_job("theirs", read_only="It belongs to the host gpu-8.")])
     async with deck(backend, tmp_path=tmp_path) as running:

@@ -1,4 +1,4 @@
-"""`stop` and `delete`: each NAME by itself, so that one that fails does not spare the others."""
+"""`stop`, `resume` and `delete`: each NAME by itself, so that one that fails does not spare the others."""
 
 import argparse
 from collections.abc import Awaitable, Callable
@@ -16,6 +16,11 @@ def stop_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="+", help="the jobs")
 
 
+def resume_flags(parser: argparse.ArgumentParser) -> None:
+    """What `resume` takes."""
+    stop_flags(parser)
+
+
 def delete_flags(parser: argparse.ArgumentParser) -> None:
     """What `delete` takes."""
     stop_flags(parser)
@@ -25,22 +30,44 @@ def delete_flags(parser: argparse.ArgumentParser) -> None:
 
 async def stop(args: argparse.Namespace, backend: JobBackend) -> int:
     """End jobs; never asks."""
-    stopped: list[Job] = []
 
-    async def one(job: Job) -> None:
+    async def one(job: Job) -> Job:
         if job.ended:
             say(f"{job.name} has ended already: {job.state.value}")
-            stopped.append(job)
-            return
-        after = await backend.stop(job.ref)
-        say(f"{job.name}: {after.state.value.lower()}")
-        stopped.append(after)
+            return job
+        return _told(await backend.stop(job.ref))
+
+    return await _changed(args, backend, one)
+
+
+async def resume(args: argparse.Namespace, backend: JobBackend) -> int:
+    """Go on with jobs that were stopped."""
+
+    async def one(job: Job) -> Job:
+        return _told(await backend.resume(job.ref))
+
+    return await _changed(args, backend, one)
+
+
+def _told(after: Job) -> Job:
+    say(f"{after.name}: {after.state.value.lower()}")
+    return after
+
+
+async def _changed(
+    args: argparse.Namespace, backend: JobBackend, change: Callable[[Job], Awaitable[Job]]
+) -> int:
+    """Change every NAME, then print them as they are now."""
+    now: list[Job] = []
+
+    async def one(job: Job) -> None:
+        now.append(await change(job))
 
     code = await _each(args, backend, one)
     if args.output == "name":
-        put("\n".join(job.name for job in stopped))
+        put("\n".join(job.name for job in now))
     else:
-        put_as(args.output, lambda: [job_fields(job) for job in stopped])
+        put_as(args.output, lambda: [job_fields(job) for job in now])
     return code
 
 

@@ -62,7 +62,7 @@ async def follow_to_the_end(backend: JobBackend, ref: JobRef) -> int:
     """Print the log as it comes; the job's own exit code, or 125 where it cannot be told."""
     try:
         await _print_log(backend, LogQuery(ref=ref, follow=True))
-        return _code(await _until(backend, ref, lambda job: job.ended))
+        return _code(await until(backend, ref, lambda job: job.ended))
     except BackendError as error:
         complain(error)
         return UNKNOWN
@@ -111,7 +111,7 @@ async def wait(args: argparse.Namespace, backend: JobBackend) -> int:
     ref = (await find(backend, args.name, args.scope)).ref
     try:
         async with asyncio.timeout(args.timeout or None):
-            job = await _until(backend, ref, _GOALS[args.goal])
+            job = await until(backend, ref, _GOALS[args.goal])
     except TimeoutError:
         say(f"{ref.name}: the time is over")
         return TIMED_OUT
@@ -141,8 +141,8 @@ def _code(job: Job | None) -> int:
     return UNKNOWN if job.exit_code is None else job.exit_code or 1
 
 
-async def _until(backend: JobBackend, ref: JobRef, reached: Callable[[Job], bool]) -> Job | None:
-    """The job as soon as it is so; None where it is gone."""
+async def until(backend: JobBackend, ref: JobRef, reached: Callable[[Job], bool]) -> Job | None:
+    """The job as soon as `reached(job)`; None where it is gone. Raises a BackendError."""
     seen = False
     async with aclosing(backend.watch([Scope(ref.namespace)])) as batches:  # type: ignore[type-var]
         async for batch in batches:

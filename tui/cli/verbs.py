@@ -27,6 +27,8 @@ class Verb(NamedTuple):
 
 VERBS: tuple[Verb, ...] = (
     Verb("submit", "run", "[-f FILE] [FLAGS] -- COMMAND", "run a command as a job", "submit", acts=True),
+    Verb("again", "run", "NAME [--as-job]", "run a job once more", "again", acts=True),
+    Verb("resume", "run", "NAME...", "go on with stopped jobs; finish half-made ones", "act", acts=True),
     Verb("jobs", "look", "[-w] [--state S] [-l K=V]", "list jobs", "look"),
     Verb("describe", "look", "NAME", "everything about a job; -o yaml gives its spec file", "describe"),
     Verb("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "logs"),
