@@ -252,6 +252,20 @@ async def test_who_may_see_pods_and_not_their_logs_is_told_so(lab: Lab, opened: 
             await drained(half.logs(LogQuery(ref=job.ref, follow=follow)))
 
 
+async def test_pod_security_speaks_also_where_the_namespace_may_not_be_read(lab: Lab, opened: Open) -> None:
+    looks = "get list watch"
+    lab.half(jobs=f"{looks} create", deployments=looks, pods=f"{looks} create")
+    half = opened("half")
+    for level, words in (("baseline", "hostPath volumes"), ("restricted", "runAsNonRoot")):
+        labels = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": level}}}
+        path = path_of("v1", "namespaces", name=lab.home)
+        assert lab.live.call("PATCH", path, labels, media="merge-patch+json")[0] == 200
+        (error,) = (await half.plan(spec(volumes=["/data:/data"]))).errors
+        assert error.message.startswith(f"the namespace's PodSecurity ({level}) forbids it: ")
+        assert words in error.message
+    assert lab.live.items("v1", "pods", lab.home) == []
+
+
 def pod_of(job: Job) -> Manifest:
     owner = {
         "apiVersion": "batch/v1",
