@@ -13,7 +13,7 @@ from pathlib import Path
 
 from textual import __version__ as textual_version
 
-MODULES = ("cli", "tui", "logs", "local")
+MODULES = ("cli", "tui", "logs", "local", "cluster")
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
