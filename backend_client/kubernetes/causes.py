@@ -23,7 +23,7 @@ from backend_client.models.fields import duration_text
 from backend_client.words import AGAIN
 
 _DELETERS = ("foregroundDeletion", "orphan")
-HALF_MADE = "only half made: its creation was cut off; finish it, or delete it"
+HALF_MADE = "only half made: its creation was cut off; resume finishes it, delete removes it"
 
 
 def cause(

@@ -62,7 +62,7 @@ class Writer:
         if before.ended:
             return before
         if is_held(anchor):
-            raise Refused(f"{ref.name} is only half made", "finish it, or delete it")
+            raise Refused(f"{ref.name} is only half made", "resume finishes it, delete removes it")
 
         def wanted(now: Manifest) -> Manifest | None:
             return None if annotation(now, names.STOPPED) else manifests.stop(now, datetime.now(UTC))

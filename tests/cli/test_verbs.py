@@ -326,6 +326,12 @@ class TestStopAndDelete:
         assert "nope: There is no job nope." in result.err
         assert "b has ended already: Failed" in result.err
 
+    def test_all_namespaces_are_named(self, cli, backend):
+        backend.put(make_job("a", namespace="team-a"))
+        lines = [line.split() for line in cli("jobs", "-A").out.splitlines()]
+        assert lines[0] == ["NAME", "STATE", "GPUS", "AGE", "LOSS", "NAMESPACE", "PROGRESS"]
+        assert lines[1][-1] == "team-a"
+
     def test_resume(self, cli, backend):
         backend.put(make_job("a", JobState.STOPPED), make_job("b", JobState.STOPPED))
         result = cli("resume", "a", "b", "-o", "name")

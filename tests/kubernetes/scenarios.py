@@ -141,7 +141,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "job-held": Scenario(
         ours("run", edit=_held), S.PENDING,
-        "only half made: its creation was cut off; finish it, or delete it",
+        "only half made: its creation was cut off; resume finishes it, delete removes it",
     ),
     "job-stopped": Scenario(ours("run", edit=_stopped), S.STOPPED, ""),
     "ranks-running": Scenario(

@@ -11,7 +11,7 @@ from backend_client.errors import Refused, Unreachable
 from backend_client.local.backend import LocalBackend
 from backend_client.models import JobState, Progress
 from backend_client.models.fields import parse_spec
-from backend_client.protocol import Feature, LinkState
+from backend_client.protocol import Capacity, Feature, LinkState
 from tests.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.deck import Deck, deck
 from tui.settings.model import Settings
@@ -232,6 +232,24 @@ async def test_delete_of_a_running_job_says_that_it_stops_it(tmp_path: Path):
         await running.press("y")
         await running.until(lambda: "uid-bert-ft" not in running.backend.jobs)
         assert [ref.uid for ref in called(running, "delete")] == ["uid-bert-ft"]
+
+
+async def test_all_namespaces_are_named(tmp_path: Path):
+    backend = ScriptedBackend([make_job("bert", namespace="team-a")])
+    async with deck(backend, tmp_path=tmp_path, all_namespaces=True) as running:
+        await running.until("team-a/bert")
+        assert " traindeck  scripted/all namespaces" in running.shown
+
+
+async def test_why_the_gpus_are_unknown_stands_where_there_is_room(tmp_path: Path):
+    backend = three()
+    backend.figures = Capacity(hidden="you may not list nodes")
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.until("GPUs unknown: you may not list nodes")
+        running.backend.set_link(LinkState.STALE, "the cluster does not answer for a long while")
+        await running.until("stale <1m: the cluster does not answer")
+        assert "GPUs unknown" in running.shown
+        assert "list nodes" not in running.shown
 
 
 async def test_stop_says_what_becomes_of_the_log(tmp_path: Path):

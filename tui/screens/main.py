@@ -12,7 +12,7 @@ from textual.timer import Timer
 
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobRef
-from backend_client.protocol import Capacity, JobBackend, Link, LinkState, Scope
+from backend_client.protocol import Capacity, Feature, JobBackend, Link, LinkState, Scope
 from tui.acts import JobScreen
 from tui.rows import Order
 from tui.store import Difference, Store
@@ -98,6 +98,13 @@ class MainScreen(JobScreen):
         """As in kubectl: the namespace that was named, else the context's own, or all."""
         return Scope("" if self.app.all_namespaces else self.app.namespace or backend.namespace)
 
+    def _place(self) -> str:
+        """Context and namespace, as far as there are any."""
+        namespace = self._scope(self.backend).namespace if self.backend else ""
+        if self.app.all_namespaces and self.backend and Feature.NAMESPACES in self.backend.features:
+            namespace = "all namespaces"
+        return f"{self.context}/{namespace}" if namespace else self.context
+
     def _broken(self, error: BackendError) -> Link:
         old = self.store.link
         since = old.since if old and old.state is not LinkState.LIVE else datetime.now(UTC)
@@ -117,7 +124,8 @@ class MainScreen(JobScreen):
             return
         self.query_one(JobList).update(difference)
         self._note()
-        self.query_one(Header).link = self.store.link
+        header = self.query_one(Header)
+        header.link, header.place = self.store.link, self._place()
         self.changed.publish(difference)
         if difference.states:
             self._count()

@@ -220,7 +220,7 @@ class JobList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Take the columns that fit now."""
-        self._columns = layout(self._room)
+        self._columns = layout(self._room, all_namespaces=getattr(self.app, "all_namespaces", False))
         self._set_height()
         self._show()
 
