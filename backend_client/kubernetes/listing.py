@@ -9,6 +9,7 @@ import msgspec
 
 from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes import names
+from backend_client.kubernetes.answers import Expired
 from backend_client.kubernetes.attempts import EPOCH
 from backend_client.kubernetes.board import REASONS, Board
 from backend_client.kubernetes.changes import Delta
@@ -49,17 +50,25 @@ _GROUP = msgspec.json.Decoder(_Group)
 async def every(
     transport: Transport, kind: Kind[T], namespace: str = "", *, labels: str = "", fields: str = ""
 ) -> tuple[T, ...]:
-    """All objects of a kind, in pages. Raises a BackendError."""
+    """All objects of a kind, in pages; in one piece where the rest of them expired. Raises a BackendError."""
     items: tuple[T, ...] = ()
-    selectors = {"labelSelector": labels, "fieldSelector": fields, "continue": ""}
+    asked = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE), "continue": ""}
+    path = kind.path(namespace)
     while True:
-        query = {key: value for key, value in selectors.items() if value} | {"limit": str(PAGE)}
-        path = kind.path(namespace)
-        page = kind.page((await transport.request("GET", path, query=query, timeout=LIST_SECONDS)).body)
+        query = {key: value for key, value in asked.items() if value}
+        try:
+            answer = await transport.request("GET", path, query=query, timeout=LIST_SECONDS)
+        except Expired:
+            if not asked["continue"]:
+                raise
+            items = ()
+            asked |= {"limit": "", "continue": ""}
+            continue
+        page = kind.page(answer.body)
         items += page.items
         if not page.metadata.more:
             return items
-        selectors["continue"] = page.metadata.more
+        asked["continue"] = page.metadata.more
 
 
 async def optional(
