@@ -41,6 +41,7 @@ from backend_client.protocol import (
     Snapshot,
     Synced,
     Use,
+    Verb,
     Verdict,
     WatchEvent,
 )
@@ -95,6 +96,7 @@ class ScriptedBackend:
         self.events_of: dict[str, list[Event]] = defaultdict(list)
         self.figures = Capacity((GpuPool("A100", gpus, gpus, gpus),))
         self.fail: dict[str, BackendError] = {}
+        self.barred: dict[Verb, Verdict] = {}
         self.calls: list[tuple[str, object]] = []
         self.secrets: dict[str, Secret] = {}
         self.created: dict[str, str] = {}
@@ -154,7 +156,7 @@ class ScriptedBackend:
         return Identity("me", "a script")
 
     async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
-        return [Verdict(allowed=True) for _ in asks]
+        return [self.barred.get(ask.verb, Verdict(allowed=True)) for ask in asks]
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
         self._call("list", query)

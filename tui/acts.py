@@ -1,6 +1,7 @@
 """What a person can do to one job, from whichever screen shows it: ask, do it, say what came of it."""
 
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -8,12 +9,13 @@ from textual.screen import Screen
 
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
-from backend_client.protocol import Feature, JobBackend
+from backend_client.protocol import Ask, Feature, JobBackend, Verb
 from tui.bindings import Guarded
 from tui.terminal import clean
 
 if TYPE_CHECKING:
     from tui.app import TraindeckApp
+    from tui.screens.confirm import ConfirmScreen
 
 
 class JobScreen(Guarded, Screen[None]):
@@ -67,7 +69,7 @@ class JobScreen(Guarded, Screen[None]):
             return
         if job.ended:
             self.app.notify(f"{clean(job.name)} has ended already.")
-        elif await self._agreed(f"Stop {clean(job.name)}?", _log_after_stop(backend), "Stop"):
+        elif await self._agreed(Verb.STOP, job, f"Stop {clean(job.name)}?", _log_after_stop(backend), "Stop"):
             self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
 
     @work(exclusive=True, group="ask", exit_on_error=False)
@@ -76,7 +78,7 @@ class JobScreen(Guarded, Screen[None]):
         if not job or not backend or self._locked(job):
             return
         wait = job.ref.uid not in self.app.slow_deletions
-        if await self._agreed(*(_deletion(job) if wait else _slow_deletion(job))):
+        if await self._agreed(Verb.DELETE, job, *(_deletion(job) if wait else _slow_deletion(job))):
             self._do(self._delete(job, backend, wait=wait), f"{clean(job.name)} was not deleted")
 
     async def _delete(self, job: Job, backend: JobBackend, *, wait: bool) -> None:
@@ -98,7 +100,9 @@ class JobScreen(Guarded, Screen[None]):
             return
         if job.spec.kind == "job":
             self.app.notify(f"{clean(job.name)} is a job already: it is not started again.")
-        elif await self._agreed(f"Stop {clean(job.name)}, and run it as a job?", _as_job(job), "Go on"):
+            return
+        question = f"Stop {clean(job.name)}, and run it as a job?"
+        if await self._agreed(Verb.STOP, job, question, _as_job(job), "Go on"):
             from tui.offers import as_job
 
             if not job.ended:
@@ -130,11 +134,23 @@ class JobScreen(Guarded, Screen[None]):
             self.app.notify(job.read_only, title=clean(job.name))
         return bool(job.read_only)
 
-    async def _agreed(self, question: str, detail: str, yes: str) -> bool:
+    async def _agreed(self, verb: Verb, job: Job, *words: str) -> bool:
+        """Ask, and meanwhile whether it is allowed: what surely is not, cannot be agreed to."""
         from tui.screens.confirm import ConfirmScreen
 
-        answer = await self.app.push_screen_wait(ConfirmScreen(question, detail, yes))
-        return answer is True
+        screen = ConfirmScreen(*words)
+        looking = self.run_worker(self._bar(screen, Ask(verb, job.ref)), group="may", exit_on_error=False)
+        try:
+            return await self.app.push_screen_wait(screen) is True
+        finally:
+            looking.cancel()
+
+    async def _bar(self, screen: "ConfirmScreen", ask: Ask) -> None:
+        if self.backend:
+            with suppress(BackendError):
+                for verdict in await self.backend.may([ask]):
+                    if verdict.allowed is False:
+                        screen.post_message(screen.Barred(verdict.why))
 
     def _failed(self, title: str, error: BackendError) -> None:
         from tui.screens.text import TextScreen

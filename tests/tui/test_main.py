@@ -11,7 +11,7 @@ from backend_client.errors import Refused, Unreachable
 from backend_client.local.backend import LocalBackend
 from backend_client.models import JobState, Progress
 from backend_client.models.fields import parse_spec
-from backend_client.protocol import Capacity, Feature, LinkState
+from backend_client.protocol import Capacity, Feature, LinkState, Verb, Verdict
 from tests.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.deck import Deck, deck
 from tui.settings.model import Settings
@@ -223,6 +223,22 @@ async def test_stop_asks_names_the_job_and_defaults_to_cancel(tmp_path: Path):
         await running.press("right", "enter")
         await running.until("Stopped")
         assert [ref.uid for ref in called(running, "stop")] == ["uid-bert-ft"]
+
+
+async def test_what_one_may_not_do_cannot_be_agreed_to(tmp_path: Path):
+    backend = three()
+    backend.barred[Verb.STOP] = Verdict(False, "you may not patch jobs.batch in team-a")
+    backend.barred[Verb.DELETE] = Verdict(None, "nobody knows")
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("j", "x")
+        await running.until("you may not patch jobs.batch in team-a.")
+        await running.press("y", "right", "enter", "escape")
+        await running.until(lambda: "Stop bert-ft?" not in running.shown)
+        assert called(running, "stop") == []
+        await running.press("d")
+        await running.until("Delete bert-ft?")
+        await running.press("y")
+        await running.until(lambda: "uid-bert-ft" not in running.backend.jobs)
 
 
 async def test_delete_of_a_running_job_says_that_it_stops_it(tmp_path: Path):
