@@ -59,7 +59,8 @@ class JobScreen(Guarded, Screen[None]):
         if self.backend:
             from tui.screens.form import FormScreen
 
-            form = FormScreen(self.backend, spec=spec)
+            named = self.app.namespace if Feature.NAMESPACES in self.backend.features else ""
+            form = FormScreen(self.backend, spec=spec, namespace=named)
             self.app.push_screen(form, lambda made: self.created(made) if made else None)
 
     @work(exclusive=True, group="ask", exit_on_error=False)

@@ -250,6 +250,14 @@ async def test_delete_of_a_running_job_says_that_it_stops_it(tmp_path: Path):
         assert [ref.uid for ref in called(running, "delete")] == ["uid-bert-ft"]
 
 
+async def test_a_new_job_goes_to_the_namespace_that_was_named(tmp_path: Path):
+    async with deck(ScriptedBackend(), tmp_path=tmp_path, namespace="team-b") as running:
+        assert " traindeck  scripted/team-b" in running.shown
+        await running.press("n", *"bert", "enter", "enter", "enter", *"true", "f2")
+        await running.until(lambda: called(running, "create") != [])
+        assert [spec.namespace for spec in called(running, "create")] == ["team-b"]
+
+
 async def test_all_namespaces_are_named(tmp_path: Path):
     backend = ScriptedBackend([make_job("bert", namespace="team-a")])
     async with deck(backend, tmp_path=tmp_path, all_namespaces=True) as running:
