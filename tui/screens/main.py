@@ -12,7 +12,7 @@ from textual.timer import Timer
 
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobRef
-from backend_client.protocol import Capacity, Feature, JobBackend, Link, LinkState, Scope
+from backend_client.protocol import Capacity, Feature, JobBackend, Link, LinkState, Scope, Use
 from tui.acts import JobScreen
 from tui.rows import Order
 from tui.store import Difference, Store
@@ -174,11 +174,10 @@ class MainScreen(JobScreen):
             return f"The jobs of {clean(self.context)} cannot be read: {link.why or link.state}"
         if not self.store.synced:
             return f"Reading the jobs of {clean(self.context)} ..."
-        return (
-            "No jobs yet."
-            if self.app.read_only
-            else "No jobs yet. n makes one; the example trains in a minute."
-        )
+        if self.app.read_only:
+            return "No jobs yet."
+        example = self.backend and self.backend.fields["image"].use is Use.REFUSED
+        return f"No jobs yet. n makes one{'; the example trains in a minute' if example else ''}."
 
     def on_job_list_pointed(self) -> None:
         """The log follows the cursor, when the list is painted."""
