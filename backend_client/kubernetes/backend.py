@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from backend_client.errors import BackendError, Invalid, NotFound
@@ -65,9 +66,10 @@ class KubernetesBackend:
         """Newest first. The pages after the first are cut from what it was cut from, where that is kept."""
         if not after or self._listed is None or self._listed[0] != query:
             self._listed = query, await self._list(query)
-        rest = [job for job in self._listed[1] if not after or _age(job) > after]
-        page = rest[: query.limit]
-        return Page(tuple(page), _age(page[-1]) if len(rest) > len(page) else "")
+        jobs = self._listed[1]
+        start = bisect_right(jobs, after, key=_age)
+        end = start + query.limit
+        return Page(tuple(jobs[start:end]), _age(jobs[end - 1]) if end < len(jobs) else "")
 
     async def get(self, ref: JobRef) -> Job:
         return await listing.one(await self._at(ref), self._board(), ref)

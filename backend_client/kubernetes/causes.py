@@ -142,4 +142,5 @@ def _before(alive: Sequence[tuple[int, Pod]], pods: Sequence[Pod], spec: JobSpec
         if status and ended:
             words = exit_words(ended, memory_limit(pod, status.name))
             return _labelled(rank, f"was started again; before that: {words}", spec)
-    return f"is tried again: {first_failure(pods, spec)}" if first_failure(pods, spec) else ""
+    words = first_failure(pods, spec)
+    return f"is tried again: {words}" if words else ""

@@ -20,9 +20,11 @@ _DISRUPTIONS = {
 def main(pod: Pod) -> ContainerStatus | None:
     """The container that does the work: ours by its name, else the first of the pod's spec."""
     statuses = pod.status.container_statuses
+    if len(statuses) < 2:
+        return statuses[0] if statuses else None
     known = {status.name: status for status in statuses}
     first = pod.spec.containers[0].name if pod.spec.containers else ""
-    return known.get(CONTAINER) or known.get(first) or (statuses[0] if statuses else None)
+    return known.get(CONTAINER) or known.get(first) or statuses[0]
 
 
 def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
@@ -32,8 +34,9 @@ def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
 
 def signal_number(exit_code: int) -> int | None:
     """The signal that an exit code of 128 + n stands for."""
-    with suppress(ValueError):
-        return int(signal.Signals(exit_code - 128))
+    if exit_code > 128:
+        with suppress(ValueError):
+            return int(signal.Signals(exit_code - 128))
     return None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -35,8 +36,12 @@ def kind_of(anchor: Anchor) -> Kind:
 def own_spec(anchor: Object) -> JobSpec | None:
     """The spec out of our annotation; None for what others made, or where it cannot be read."""
     text = anchor.metadata.annotations.get(names.SPEC, "")
-    if not text or isinstance(anchor, Pod):
-        return None
+    return _written(text) if text and not isinstance(anchor, Pod) else None
+
+
+@lru_cache(1024)
+def _written(text: str) -> JobSpec | None:
+    """Asked for several times in a row: a page of jobs, each change of a pod."""
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
         return _DECODER.decode(text)
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
