@@ -11,6 +11,7 @@ from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import Ask, Feature, JobBackend, Verb
 from tui.bindings import Guarded
+from tui.log_words import lost_by_stop
 from tui.terminal import clean
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class JobScreen(Guarded, Screen[None]):
             return
         if job.ended:
             self.app.notify(f"{clean(job.name)} has ended already.")
-        elif await self._agreed(Verb.STOP, job, f"Stop {clean(job.name)}?", _log_after_stop(backend), "Stop"):
+        elif await self._agreed(
+            Verb.STOP, job, f"Stop {clean(job.name)}?", lost_by_stop(backend) or "Its log stays.", "Stop"
+        ):
             self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
 
     @work(exclusive=True, group="ask", exit_on_error=False)
@@ -157,12 +160,6 @@ class JobScreen(Guarded, Screen[None]):
         from tui.screens.text import TextScreen
 
         self.app.push_screen(TextScreen(title, str(error)))
-
-
-def _log_after_stop(backend: JobBackend) -> str:
-    """What becomes of the log of a job that is stopped."""
-    lacks = backend.lacks.get(Feature.STOPPED_LOGS, "")
-    return f"{clean(lacks[:1].upper() + lacks[1:])}." if lacks else "Its log stays."
 
 
 def _as_job(job: Job) -> str:

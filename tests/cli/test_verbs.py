@@ -9,7 +9,7 @@ import yaml
 
 from backend_client.errors import Conflict, Forbidden, Unreachable
 from backend_client.models import Event, JobSpec, JobState, Progress
-from backend_client.protocol import Notice, Page
+from backend_client.protocol import Feature, Notice, Page
 from tests.scripted import attempt, make_job
 from tui.cli.verbs import VERBS
 
@@ -410,14 +410,18 @@ class TestLogs:
 
     def test_the_query_is_the_backends(self, cli, backend):
         backend.put(make_job("a"))
-        cli("logs", "a", "--tail", "7", "--since", "5m", "--attempt", "2")
+        cli("logs", "a", "--tail", "7", "--since", "5m", "--attempt", "2", "--rank", "3")
         query = next(about for method, about in backend.calls if method == "logs")
-        assert (query.tail, query.attempt, query.follow) == (7, 2, False)
+        assert (query.tail, query.attempt, query.rank, query.follow) == (7, 2, 3, False)
         assert timedelta(minutes=4) < datetime.now(UTC) - query.since < timedelta(minutes=6)
 
     def test_an_empty_log_says_why(self, cli, backend):
         backend.put(make_job("a", JobState.QUEUED, reason="waits for 2 GPUs"))
         assert cli("logs", "a") == (0, "", "a has printed nothing: waits for 2 GPUs (Queued)\n")
+        backend.put(make_job("b", JobState.STOPPED))
+        assert cli("logs", "b").err == "b has printed nothing (Stopped)\n"
+        backend.lacks[Feature.STOPPED_LOGS] = "its pods go, and their logs with them"
+        assert cli("logs", "b").err == "b: Stopped. Its pods go, and their logs with them.\n"
 
 
 class TestWait:

@@ -91,6 +91,13 @@ async def test_what_is_wrong_stands_at_its_field(
 
 
 @pytest.mark.api
+async def test_a_queue_without_kueue_is_a_warning(bob: Writer, live: Live) -> None:
+    has_kueue = live.call("GET", "/apis/kueue.x-k8s.io")[0] == 200
+    said = [notice.field for notice in (await bob.plan(spec(queue="research"))).warnings]
+    assert said == ([] if has_kueue else ["queue"])
+
+
+@pytest.mark.api
 async def test_a_taken_name(bob: Writer) -> None:
     await bob.create(spec(), key="k", secrets={})
     for kind in ("job", "deployment"):
