@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from backend_client.errors import BackendError, Invalid, NotFound
 from backend_client.glances import Glances
-from backend_client.kubernetes import listing, logs, rights, rules
+from backend_client.kubernetes import listing, rights, rules
 from backend_client.kubernetes.board import Board
 from backend_client.kubernetes.counting import Count
 from backend_client.kubernetes.opening import Opening
@@ -15,7 +16,6 @@ from backend_client.kubernetes.pace import Backoff
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.transport import Transport
 from backend_client.kubernetes.watching import Watching, stale
-from backend_client.kubernetes.writes import Writer
 from backend_client.models import Event, Job, JobRef, JobSpec
 from backend_client.models.secret import Secret
 from backend_client.protocol import (
@@ -33,6 +33,9 @@ from backend_client.protocol import (
     Verdict,
     WatchEvent,
 )
+
+if TYPE_CHECKING:
+    from backend_client.kubernetes.writes import Writer
 
 
 class KubernetesBackend:
@@ -114,6 +117,8 @@ class KubernetesBackend:
             yield step
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncGenerator[Sequence[LogItem], None]:
+        from backend_client.kubernetes import logs  # noqa: PLC0415  a list needs none
+
         newest = query.follow and query.attempt is None
         listening = self._glances.following(query.ref) if newest else contextlib.nullcontext(_ignore)
         found = logs.stream(await self._at(query.ref), query, after=after)
@@ -142,7 +147,9 @@ class KubernetesBackend:
     def _board(self) -> Board:
         return Board(self.context, self._site, self._gpus.blocks, self._glances.known.get)
 
-    async def _writer(self) -> Writer:
+    async def _writer(self) -> "Writer":
+        from backend_client.kubernetes.writes import Writer  # noqa: PLC0415  who only looks needs none
+
         if self._writes is None:
             transport = await self._opening.transport()
             self._writes = Writer(transport, self._site, self.context, self.namespace)
