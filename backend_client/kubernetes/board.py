@@ -11,7 +11,7 @@ from backend_client.kubernetes.controllers import Deployment, KubeJob
 from backend_client.kubernetes.gpus import Block
 from backend_client.kubernetes.kinds import Kind
 from backend_client.kubernetes.objects import Object, Pod
-from backend_client.kubernetes.readback import Anchor
+from backend_client.kubernetes.readback import Anchor, kept
 from backend_client.kubernetes.reasons import Around
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.status import anchor_of, is_shown, job_of
@@ -107,6 +107,7 @@ class Board:
             return
         if isinstance(item, Workload) and (old := self._objects.get(item.uid)) is not None:
             self._forget(old)
+        item = kept(item)
         self._objects[item.uid] = item
         match item:
             case Pod():

@@ -25,6 +25,7 @@ from backend_client.models.spec import Kind
 
 Anchor = Deployment | KubeJob | Pod
 
+_NO_TEMPLATE = Template()
 _DECODER = msgspec.json.Decoder(JobSpec)
 
 
@@ -52,6 +53,13 @@ def _written(text: str) -> JobSpec | None:
 def _tolerant(raw: dict[str, Any]) -> JobSpec:
     """What a newer traindeck wrote: fields not known here are left out."""
     return msgspec.convert({name: raw[name] for name in JobSpec.__struct_fields__ if name in raw}, JobSpec)
+
+
+def kept(item: Object) -> Object:
+    """What is kept of an object. Ours goes without its pod template: its spec says the same in half the room."""
+    if not isinstance(item, KubeJob | Deployment) or not own_spec(item):
+        return item
+    return replace(item, spec=replace(item.spec, template=_NO_TEMPLATE))
 
 
 def spec_of(anchor: Anchor, site: Site) -> JobSpec:
