@@ -56,7 +56,7 @@ def _tolerant(raw: dict[str, Any]) -> JobSpec:
 
 
 def kept(item: Object) -> Object:
-    """What is kept of an object. Ours goes without its pod template: its spec says the same in half the room."""
+    """What is kept of an object: ours without its pod template, as its spec says the same in less room."""
     if not isinstance(item, KubeJob | Deployment) or not own_spec(item):
         return item
     return replace(item, spec=replace(item.spec, template=_NO_TEMPLATE))
