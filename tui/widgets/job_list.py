@@ -1,6 +1,6 @@
 """The list of jobs: draws what is visible, repaints the cells that changed, keeps its cursor on its job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import zip_longest
 from typing import ClassVar
 
@@ -97,7 +97,7 @@ class JobList(ScrollView, can_focus=True):
         if self.rows.update(difference):
             self._arrange()
         else:
-            self._repaint()
+            self._repaint(difference.changed)
         if self._uid in difference.changed:
             self.post_message(self.Pointed())
 
@@ -210,11 +210,14 @@ class JobList(ScrollView, can_focus=True):
             self._showing = showing
             self.post_message(self.Showing())
 
-    def _repaint(self) -> None:
-        """Repaint the lines that are another, each up to its last cell that is another."""
+    def _repaint(self, only: Collection[str] | None = None) -> None:
+        """Repaint the lines that are another, each up to its last cell that is another; of jobs `only` these."""
         self._show()
         for y in range(_HEAD, self.size.height):
-            old, new = self._painted.get(y), self._line(y)
+            old = self._painted.get(y)
+            if only is not None and old and old[0] and old[0] not in only:
+                continue
+            new = self._line(y)
             if old != new:
                 self.refresh(Region(0, y, _changed_width(old, new), 1))
 
