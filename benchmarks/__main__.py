@@ -1,7 +1,7 @@
 """`make bench`: two tables of every measurement; `python -m benchmarks --readme` puts them into the README.
 
-`python -m benchmarks cluster` measures the second alone, and so any module by its name. Every module named here
-has `rows()`, which gives (what, measured, target) as text. Figures of one run belong together: machines differ,
+`python -m benchmarks cluster` measures the second alone, and so any module by its name. Every module has
+`rows()`, which gives (what, measured, target) as text. Figures of one run belong together: machines differ,
 ratios hold.
 """
 

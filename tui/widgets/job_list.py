@@ -211,7 +211,7 @@ class JobList(ScrollView, can_focus=True):
             self.post_message(self.Showing())
 
     def _repaint(self, only: Collection[str] | None = None) -> None:
-        """Repaint the lines that are another, each up to its last cell that is another; of jobs `only` these."""
+        """Repaint the lines that are another, each up to its last cell that is; of jobs `only` these."""
         self._show()
         for y in range(_HEAD, self.size.height):
             old = self._painted.get(y)
