@@ -24,6 +24,8 @@ class Feature(StrEnum):
     HISTORY = "history"
     METRICS = "metrics"
     NAMESPACES = "namespaces"
+    STOPPED_LOGS = "stopped_logs"
+    """The log of a job that is stopped stays."""
 
 
 class Use(StrEnum):
@@ -251,9 +253,11 @@ class Capacity(Struct, frozen=True):
 
 
 class DeleteStep(Struct, frozen=True):
-    """What a deletion is doing, or what still holds it. The iterator ends when the job is gone."""
+    """What a deletion is doing, or what still holds it."""
 
     message: str
+    slow: bool = False
+    """It takes long: a person may want to leave the rest to the context (`wait=False`)."""
 
 
 class JobBackend(Protocol):
@@ -300,6 +304,14 @@ class JobBackend(Protocol):
         """The list, then every change. Heals by itself and never ends."""
         ...
 
+    async def look(self, refs: Sequence[JobRef]) -> None:
+        """These jobs are being looked at, the first above all: their progress is worth reading.
+
+        A hint for as long as somebody watches, where it comes as any change does. Replaces what was said
+        before, contacts nobody, never fails.
+        """
+        ...
+
     async def plan(self, spec: JobSpec) -> Plan: ...
 
     async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
@@ -315,8 +327,11 @@ class JobBackend(Protocol):
 
     async def resume(self, ref: JobRef) -> Job: ...
 
-    def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
-        """Stop it where it runs, then remove all of it. By uid; NotFound where it is gone already."""
+    def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
+        """Stop it where it runs, then remove all of it. By uid; NotFound where it is gone already.
+
+        Ends when it is gone; without `wait` as soon as the context goes on alone. May be repeated.
+        """
         ...
 
     def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:

@@ -1,7 +1,8 @@
-"""`make bench`: one table of every measurement; `python -m benchmarks --readme` puts it into the README.
+"""`make bench`: two tables of every measurement; `python -m benchmarks --readme` puts them into the README.
 
-Every module of this package has `rows()`, which gives (what, measured, target) as text. Figures of one run
-belong together: machines differ, ratios hold.
+`python -m benchmarks cluster` measures the second alone, and so any module by its name. Every module has
+`rows()`, which gives (what, measured, target) as text. Figures of one run belong together: machines differ,
+ratios hold.
 """
 
 import importlib
@@ -9,13 +10,14 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from textual import __version__ as textual_version
 
-MODULES = ("cli", "tui", "logs", "local", "server_crash")
+TABLES = {"bench": ("cli", "tui", "logs", "local", "server_crash"), "bench-cluster": ("cluster",)}
+"""The README's marks around a table -> what is measured for it."""
 README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 
 def commit() -> str:
@@ -26,7 +28,7 @@ def commit() -> str:
     return done.stdout.strip() or "no commit"
 
 
-def table(names: list[str]) -> str:
+def table(names: Sequence[str]) -> str:
     """The Markdown table of the named modules, with the machine and the commit under it."""
     lines = ["| what | measured | target |", "|---|---|---|"]
     for name in names:
@@ -34,19 +36,28 @@ def table(names: list[str]) -> str:
         rows = importlib.import_module(f"benchmarks.{name}").rows()
         lines += ["| " + " | ".join(row) + " |" for row in rows]
     python = f"Python {platform.python_version()}, Textual {textual_version}"
-    lines += ["", f"Commit {commit()}; {os.cpu_count()} cores, {python}; `make bench` prints this table."]
+    how = f"`python -m benchmarks {' '.join(names)}` prints this table"
+    lines += ["", f"Commit {commit()}; {os.cpu_count()} cores, {python}; {how}."]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure the modules named in argv (all without names); `--readme` writes the table there."""
+    """Measure what argv names (all without names); `--readme` writes the tables that are whole."""
     words = sys.argv[1:]
-    text = table([word for word in words if word in MODULES] or list(MODULES))
-    print(text)
-    if "--readme" in words:
-        before, _, rest = README.read_text().partition(BEGIN)
-        _, _, after = rest.partition(END)
-        README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    for mark, modules in TABLES.items():
+        names = [name for name in modules if name in words] or (modules if set(words) <= {"--readme"} else ())
+        if names:
+            text = table(names)
+            print(text, flush=True)
+        if "--readme" in words and len(names) == len(modules):
+            put(mark, text)
+
+
+def put(mark: str, text: str) -> None:
+    """Write a table between its marks in the README."""
+    before, begin, rest = README.read_text().partition(f"<!-- {mark} -->")
+    _, end, after = rest.partition(f"<!-- /{mark} -->")
+    README.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""What a test needs that this machine may lack: said by its marker, and here in one line how to get it."""
+"""What a test needs that this machine may lack: said by its marker, and at the end of the run in one line."""
 
 import os
+from collections import Counter
 
 import pytest
 
-GIVEN = "TRAINDECK_TEST_KUBECONFIG"
+from tests.kubernetes.controlplane import GIVEN
+
+_LACKING = "Skipped: needs "
 
 
 def pytest_configure() -> None:
@@ -16,3 +19,13 @@ def pytest_configure() -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("node") and not os.environ.get(GIVEN):
         pytest.skip(f"needs a real kubelet: set {GIVEN} to the kubeconfig of a test cluster that has one")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for all that this machine lacks."""
+    skipped = terminalreporter.getreports("skipped")
+    reasons = [report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)]
+    lacking = Counter(reason.removeprefix(_LACKING) for reason in reasons if reason.startswith(_LACKING))
+    if lacking:
+        said = "; ".join(f"{count} need {what}" for what, count in lacking.most_common())
+        terminalreporter.write_line(f"Not tested here: {said}")

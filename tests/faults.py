@@ -26,8 +26,7 @@ class Wire:
         """How often they were, by a limit."""
         self._there = host, port
         self._passed = 0
-        self._open = asyncio.Event()
-        self._open.set()
+        self._open = _set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -69,6 +68,11 @@ class Wire:
         """Pass nothing on, and say nothing: the kernels at both ends go on answering."""
         self._open.clear()
 
+    def abandon(self) -> None:
+        """Be silent for ever on all connections that are there: half-open. New ones are as ever."""
+        self._open.clear()
+        self._open = _set()
+
     def speak(self) -> None:
         """Pass on what waits, and all that comes."""
         self._open.set()
@@ -79,29 +83,38 @@ class Wire:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         with contextlib.suppress(OSError, asyncio.CancelledError):
+            line = self._open
             there, back = await asyncio.open_connection(*self._there)
             self._writers |= {writer, back}
             try:
-                await asyncio.gather(self._pass(reader, back), self._pass(there, writer, counted=True))
+                await asyncio.gather(
+                    self._pass(line, reader, back), self._pass(line, there, writer, counted=True)
+                )
             finally:
                 self._writers -= {writer, back}
                 back.close()
         writer.close()
 
     async def _pass(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, counted: bool = False
+        self,
+        line: asyncio.Event,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        *,
+        counted: bool = False,
     ) -> None:
         while data := await source.read(self.piece):
             await asyncio.sleep(self.latency + (len(data) / self.bandwidth if self.bandwidth else 0.0))
-            await self._open.wait()
+            await line.wait()
             full = counted and self.limits and self._passed + len(data) >= self.limits[0]
             sink.write(data[: self.limits[0] - self._passed] if full else data)
             await sink.drain()
-            self._passed += len(data) * counted
+            if counted:
+                self._passed = self._passed + len(data) if self.limits else 0
             if full:
                 self._cut()
         await asyncio.sleep(self.linger)
-        await self._open.wait()
+        await line.wait()
         sink.write_eof()
 
     def _cut(self) -> None:
@@ -109,6 +122,12 @@ class Wire:
         self._passed = 0
         self.cuts += 1
         self.reset()
+
+
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

@@ -41,6 +41,7 @@ from backend_client.protocol import (
     Snapshot,
     Synced,
     Use,
+    Verb,
     Verdict,
     WatchEvent,
 )
@@ -95,12 +96,14 @@ class ScriptedBackend:
         self.events_of: dict[str, list[Event]] = defaultdict(list)
         self.figures = Capacity((GpuPool("A100", gpus, gpus, gpus),))
         self.fail: dict[str, BackendError] = {}
+        self.barred: dict[Verb, Verdict] = {}
         self.calls: list[tuple[str, object]] = []
         self.secrets: dict[str, Secret] = {}
         self.created: dict[str, str] = {}
         self.ended_logs: set[str] = set()
         self.plan_errors: tuple = ()
         self.question = ""
+        self.holds_deletions: asyncio.Event | None = None
         self.hold_list = asyncio.Event()
         self.hold_list.set()
         self._watchers: list[asyncio.Queue[Sequence[WatchEvent]]] = []
@@ -153,7 +156,7 @@ class ScriptedBackend:
         return Identity("me", "a script")
 
     async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
-        return [Verdict(allowed=True) for _ in asks]
+        return [self.barred.get(ask.verb, Verdict(allowed=True)) for ask in asks]
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
         self._call("list", query)
@@ -178,6 +181,9 @@ class ScriptedBackend:
                 yield await queue.get()
         finally:
             self._watchers.remove(queue)
+
+    async def look(self, refs: Sequence[JobRef]) -> None:
+        self._call("look", tuple(refs))
 
     async def plan(self, spec: JobSpec) -> Plan:
         self._call("plan", spec)
@@ -211,10 +217,13 @@ class ScriptedBackend:
         self._call("resume", ref)
         return self.change(ref.uid, state=JobState.PENDING)
 
-    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
-        self._call("delete", ref)
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
+        self._call("delete" if wait else "delete without waiting", ref)
         self._job(ref)
         yield DeleteStep("stopping it")
+        if wait and self.holds_deletions:
+            yield DeleteStep("held by the finalizer example.org/keep", slow=True)
+            await self.holds_deletions.wait()
         yield DeleteStep("removing its log")
         self.remove(ref.uid)
 

@@ -57,6 +57,9 @@ class Action(NamedTuple):
         return self.shown_keys[0]
 
 
+_RESUME = "Go on with a stopped job; finish one that is half made."
+_AS_JOB = "Stop a deployment, and run it as a job; asks first."
+
 ACTIONS: tuple[Action, ...] = (
     Action("detail", "enter", "detail", "Everything about the job under the cursor.", Where.LIST),
     Action("new", "n", "new", "Fill in a new job.", Where.LIST, acts=True, needs=Verb.CREATE),
@@ -84,11 +87,21 @@ ACTIONS: tuple[Action, ...] = (
         "resume",
         "u",
         "resume",
-        "Go on with a stopped job.",
+        _RESUME,
         Where.LIST,
         acts=True,
         footer=False,
         needs=Verb.RESUME,
+    ),
+    Action(
+        "as_job",
+        "J",
+        "as job",
+        _AS_JOB,
+        Where.LIST,
+        acts=True,
+        footer=False,
+        needs=Verb.CREATE,
     ),
     Action("filter", "slash", "filter", "Show only jobs that have these words.", Where.LIST),
     Action("order", "o", "order", "Change the order of the list.", Where.LIST, footer=False),
@@ -126,6 +139,26 @@ ACTIONS: tuple[Action, ...] = (
     Action("plan_back", "escape,f3", "back", "Back to the form.", Where.PLAN),
     Action("detail_log", "l", "log", "The job's log, full screen.", Where.DETAIL),
     Action("detail_yaml", "y", "YAML", "The job's spec file.", Where.DETAIL),
+    Action(
+        "detail_resume",
+        "u",
+        "resume",
+        _RESUME,
+        Where.DETAIL,
+        acts=True,
+        footer=False,
+        needs=Verb.RESUME,
+    ),
+    Action(
+        "detail_as_job",
+        "J",
+        "as job",
+        _AS_JOB,
+        Where.DETAIL,
+        acts=True,
+        footer=False,
+        needs=Verb.CREATE,
+    ),
     Action(
         "detail_again",
         "r",

@@ -1,19 +1,22 @@
 """What a person can do to one job, from whichever screen shows it: ask, do it, say what came of it."""
 
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from textual import work
 from textual.screen import Screen
 
 from backend_client.errors import BackendError
-from backend_client.models import Job
-from backend_client.protocol import Feature, JobBackend, Verb
+from backend_client.models import Job, JobSpec
+from backend_client.protocol import Ask, Feature, JobBackend, Verb
 from tui.bindings import Guarded
+from tui.log_words import lost_by_stop
 from tui.terminal import clean
 
 if TYPE_CHECKING:
     from tui.app import TraindeckApp
+    from tui.screens.confirm import ConfirmScreen
 
 
 class JobScreen(Guarded, Screen[None]):
@@ -50,7 +53,7 @@ class JobScreen(Guarded, Screen[None]):
 
     def action_again(self) -> None:
         if self.job and not self.barred(Verb.CREATE):
-            self.open_form(self.job)
+            self.open_form(self.job.spec)
 
     def barred(self, needs: Verb | Feature) -> bool:
         """True where it cannot be done here, now; says why, or asks for the login that it needs."""
@@ -62,12 +65,13 @@ class JobScreen(Guarded, Screen[None]):
             self.app.judge()
         return bool(why) or self.app.logins.needed
 
-    def open_form(self, job: Job | None = None) -> None:
+    def open_form(self, spec: JobSpec | None = None) -> None:
         """Open the form, empty or filled in like a job."""
         if self.backend:
             from tui.screens.form import FormScreen
 
-            form = FormScreen(self.backend, spec=job.spec if job else None)
+            named = self.app.namespace if Feature.NAMESPACES in self.backend.features else ""
+            form = FormScreen(self.backend, spec=spec, namespace=named)
             self.app.push_screen(form, lambda made: self.created(made) if made else None)
 
     @work(exclusive=True, group="ask", exit_on_error=False)
@@ -77,7 +81,9 @@ class JobScreen(Guarded, Screen[None]):
             return
         if job.ended:
             self.app.notify(f"{clean(job.name)} has ended already.")
-        elif await self._agreed(f"Stop {clean(job.name)}?", "Its log stays.", "Stop"):
+        elif await self._agreed(
+            Verb.STOP, job, f"Stop {clean(job.name)}?", lost_by_stop(backend) or "Its log stays.", "Stop"
+        ):
             self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
 
     @work(exclusive=True, group="ask", exit_on_error=False)
@@ -85,14 +91,37 @@ class JobScreen(Guarded, Screen[None]):
         job, backend = self.job, self.backend
         if not job or not backend or self._locked(job, Verb.DELETE):
             return
-        stops = "" if job.ended else "It still runs: deleting stops it first. "
-        if await self._agreed(f"Delete {clean(job.name)}?", f"{stops}Its log goes too.", "Delete"):
-            self._do(self._delete(job, backend), f"{clean(job.name)} was not deleted")
+        wait = job.ref.uid not in self.app.slow_deletions
+        if await self._agreed(Verb.DELETE, job, *(_deletion(job) if wait else _slow_deletion(job))):
+            self._do(self._delete(job, backend, wait=wait), f"{clean(job.name)} was not deleted")
 
-    async def _delete(self, job: Job, backend: JobBackend) -> None:
-        async for step in backend.delete(job.ref):
-            self.app.notify(step.message, title=f"Deleting {clean(job.name)}", timeout=2)
+    async def _delete(self, job: Job, backend: JobBackend, *, wait: bool) -> None:
+        title, slow = f"Deleting {clean(job.name)}", self.app.slow_deletions
+        async for step in backend.delete(job.ref, wait=wait):
+            if step.slow and job.ref.uid not in slow:
+                slow.add(job.ref.uid)
+                words = f"{step.message}. To wait no longer, delete it once more."
+                self.app.notify(words, title=title, timeout=15)
+            else:
+                self.app.notify(step.message, title=title, timeout=2)
+        slow.discard(job.ref.uid)
         self.deleted()
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_as_job(self) -> None:
+        job, backend = self.job, self.backend
+        if not job or not backend or self._locked(job, Verb.CREATE):
+            return
+        if job.spec.kind == "job":
+            self.app.notify(f"{clean(job.name)} is a job already: it is not started again.")
+            return
+        question = f"Stop {clean(job.name)}, and run it as a job?"
+        if await self._agreed(Verb.STOP, job, question, _as_job(job), "Go on"):
+            from tui.offers import as_job
+
+            if not job.ended:
+                self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
+            self.open_form(as_job(job.spec))
 
     def action_resume(self) -> None:
         job, backend = self.job, self.backend
@@ -115,11 +144,23 @@ class JobScreen(Guarded, Screen[None]):
             self.app.notify(job.read_only, title=clean(job.name))
         return bool(job.read_only) or self.barred(verb)
 
-    async def _agreed(self, question: str, detail: str, yes: str) -> bool:
+    async def _agreed(self, verb: Verb, job: Job, *words: str) -> bool:
+        """Ask, and meanwhile whether it is allowed: what surely is not, cannot be agreed to."""
         from tui.screens.confirm import ConfirmScreen
 
-        answer = await self.app.push_screen_wait(ConfirmScreen(question, detail, yes))
-        return answer is True
+        screen = ConfirmScreen(*words)
+        looking = self.run_worker(self._bar(screen, Ask(verb, job.ref)), group="may", exit_on_error=False)
+        try:
+            return await self.app.push_screen_wait(screen) is True
+        finally:
+            looking.cancel()
+
+    async def _bar(self, screen: "ConfirmScreen", ask: Ask) -> None:
+        if self.backend:
+            with suppress(BackendError):
+                for verdict in await self.backend.may([ask]):
+                    if verdict.allowed is False:
+                        screen.post_message(screen.Barred(verdict.why))
 
     def _failed(self, title: str, error: BackendError) -> None:
         from tui.screens.text import TextScreen
@@ -128,3 +169,21 @@ class JobScreen(Guarded, Screen[None]):
             self.app.notify(f"{title}: {error.title}", severity="error")
         else:
             self.app.push_screen(TextScreen(title, str(error)))
+
+
+def _as_job(job: Job) -> str:
+    """What that would be."""
+    copies = f" It runs once, not in {job.spec.replicas} replicas." if job.spec.replicas > 1 else ""
+    return f"The form opens, filled in as a job that ends when its process does.{copies}"
+
+
+def _deletion(job: Job) -> tuple[str, str, str]:
+    """Question, detail and the word for yes."""
+    stops = "" if job.ended else "It still runs: deleting stops it first. "
+    return f"Delete {clean(job.name)}?", f"{stops}Its log goes too.", "Delete"
+
+
+def _slow_deletion(job: Job) -> tuple[str, str, str]:
+    why = f"It {clean(job.reason)}.\n" if job.reason else ""
+    detail = f"{why}What is left of it then goes by itself, as soon as nothing holds it any more."
+    return f"Wait no longer until {clean(job.name)} is gone?", detail, "Leave it"

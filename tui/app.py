@@ -70,6 +70,8 @@ class TraindeckApp(App[int]):
         self.logins = Logins(self)
         self.tick = 0.25 if over_ssh() else 0.1
         """Seconds between two looks at what has changed."""
+        self.slow_deletions: set[str] = set()
+        """Uids of jobs whose deletion may be left to their context."""
         self.last_words = ""
         """What to say on the plain terminal after the end."""
         self._wall = Wall()

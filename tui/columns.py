@@ -99,8 +99,7 @@ def how_far(job: Job, _now: datetime | None = None) -> str:
 
 def node_of(job: Job) -> str:
     """Where it runs or ran last."""
-    last = job.attempts[-1] if job.attempts else None
-    return clean((last.node or last.pod) if last else "", 60)
+    return clean(job.attempts[-1].node, 60) if job.attempts else ""
 
 
 def _gpus(job: Job) -> str:
@@ -116,11 +115,20 @@ def _command(job: Job) -> str:
     return clean(" ".join([program.rsplit("/", 1)[-1], *rest]), 200)
 
 
-def layout(width: int) -> tuple[Column, ...]:
-    """The columns that fit. 80 cells hold the six that matter; more cells hold more columns."""
+def _full_name(job: Job) -> str:
+    return clean(f"{job.ref.namespace}/{job.name}", 160)
+
+
+def layout(width: int, *, all_namespaces: bool = False) -> tuple[Column, ...]:
+    """The columns that fit. 80 cells hold the six that matter; more cells hold more columns.
+
+    Of `all_namespaces`, the name tells which one.
+    """
     name, progress = (32, 36) if width >= 160 else (24, 30) if width >= 110 else (16, 20)
     columns = [
-        Column("NAME", name, lambda job, _: clean(job.name, 80), gap=0),
+        Column(
+            "NAME", name, lambda job, _: _full_name(job) if all_namespaces else clean(job.name, 80), gap=0
+        ),
         Column("STATE", 10, lambda job, _: job.state.value, gap=1),
         Column("GPUS", 4, lambda job, _: _gpus(job), right=True, gap=1),
         Column("AGE", 5, lambda job, now: span((now - job.created).total_seconds()), right=True),
@@ -134,7 +142,7 @@ def layout(width: int) -> tuple[Column, ...]:
         Column("NAMESPACE", 12, lambda job, _: clean(job.ref.namespace, 60)),
     ]
     used = MARGIN + sum(column.gap + column.width for column in columns)
-    for column in more:
+    for column in more[:-1] if all_namespaces else more:
         if used + column.gap + column.width <= width:
             columns.append(column)
             used += column.gap + column.width

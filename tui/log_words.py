@@ -1,15 +1,25 @@
 """Why a log is empty, in words."""
 
 from backend_client.models import Job, JobState
+from backend_client.protocol import Feature, JobBackend
 from tui.terminal import clean
 
+_STOPPED = (JobState.STOPPING, JobState.STOPPED)
 _WAITING = (JobState.QUEUED, JobState.PENDING, JobState.STARTING)
 
 
-def why_empty(job: Job | None) -> str:
+def lost_by_stop(backend: JobBackend | None) -> str:
+    """What becomes of the log of a job that is stopped, as a sentence; "" where it stays."""
+    lacks = clean(backend.lacks.get(Feature.STOPPED_LOGS, "") if backend else "", 300)
+    return f"{lacks[:1].upper()}{lacks[1:]}." if lacks else ""
+
+
+def why_empty(job: Job | None, backend: JobBackend | None = None) -> str:
     """One or two sentences for a log that has no lines."""
     if job is None:
         return "No job is chosen."
+    if job.state in _STOPPED and (lost := lost_by_stop(backend)):
+        return f"{job.state}. {lost}"
     if job.state in _WAITING:
         return f"{job.state}: {clean(job.reason, 300) or 'it has not started yet'}."
     if job.ended:

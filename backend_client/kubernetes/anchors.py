@@ -29,7 +29,7 @@ async def find_mine(hands: Hands, ref: JobRef) -> Manifest:
     if found is None or uid_of(found) != ref.uid:
         raise NotFound(f"there is no job {ref} ({ref.uid})")
     if why := read_only(typed(found)):
-        raise Forbidden(f"{ref.name} {why}")
+        raise Forbidden(f"{ref.name} was {why}")
     return found
 
 

@@ -48,7 +48,8 @@ def refusal(status: Status, method: str, path: str, headers: Mapping[str, str]) 
         case 403:
             return _forbidden(status, method, path)
         case 404:
-            return errors.NotFound(said)
+            strange = f"the server does not know how to {asked} ({said}); is it one of Kubernetes?"
+            return errors.NotFound(said if status.reason else strange)
         case 409:
             return errors.Conflict(said)
         case 410:

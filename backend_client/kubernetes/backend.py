@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import copy
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Self
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Self
 
 from backend_client.behind import Inspect, Made, Stamp
 from backend_client.errors import BackendError, Invalid, NotFound
-from backend_client.kubernetes import homes, listing, logs, rights, rules
+from backend_client.glances import Glances
+from backend_client.kubernetes import homes, listing, rights, rules
 from backend_client.kubernetes.board import Board
 from backend_client.kubernetes.counting import Count
 from backend_client.kubernetes.kubeconfig import Target
@@ -17,7 +19,6 @@ from backend_client.kubernetes.pace import Backoff
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.transport import Transport
 from backend_client.kubernetes.watching import Watching, stale
-from backend_client.kubernetes.writes import Writer
 from backend_client.models import Event, Job, JobRef, JobSpec
 from backend_client.models.secret import Secret
 from backend_client.protocol import (
@@ -35,6 +36,9 @@ from backend_client.protocol import (
     Verdict,
     WatchEvent,
 )
+
+if TYPE_CHECKING:
+    from backend_client.kubernetes.writes import Writer
 
 
 class KubernetesBackend:
@@ -58,6 +62,7 @@ class KubernetesBackend:
         self._inspect: Inspect = lambda _: None
         self._writes: Writer | None = None
         self._gpus = Count()
+        self._glances = Glances(self.logs)
         self._listed: tuple[JobQuery, Sequence[Job]] | None = None
         """What the last first page was cut from."""
 
@@ -88,9 +93,10 @@ class KubernetesBackend:
         """Newest first. The pages after the first are cut from what it was cut from, where that is kept."""
         if not after or self._listed is None or self._listed[0] != query:
             self._listed = query, await self._list(query)
-        rest = [job for job in self._listed[1] if not after or _age(job) > after]
-        page = rest[: query.limit]
-        return Page(tuple(page), _age(page[-1]) if len(rest) > len(page) else "")
+        jobs = self._listed[1]
+        start = bisect_right(jobs, after, key=_age)
+        end = start + query.limit
+        return Page(tuple(jobs[start:end]), _age(jobs[end - 1]) if end < len(jobs) else "")
 
     async def get(self, ref: JobRef) -> Job:
         return await listing.one(await self._at(ref), self._board(), ref)
@@ -104,9 +110,14 @@ class KubernetesBackend:
                 yield [stale(error.title)]
                 await asyncio.sleep(backoff.next())
                 continue
-            async with contextlib.aclosing(watching.batches()) as batches:
-                async for batch in batches:
-                    yield batch
+            with self._glances.telling(watching.touch):
+                async with contextlib.aclosing(watching.batches()) as batches:
+                    async for batch in batches:
+                        self._glances.note(batch)
+                        yield batch
+
+    async def look(self, refs: Sequence[JobRef]) -> None:
+        self._glances.look(refs)
 
     async def plan(self, spec: JobSpec) -> Plan:
         return await (await self._writer()).plan(spec)
@@ -124,14 +135,22 @@ class KubernetesBackend:
         await self._at(ref)
         return await (await self._writer()).resume(ref)
 
-    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
         await self._at(ref)
-        async for step in (await self._writer()).delete(ref):
+        async for step in (await self._writer()).delete(ref, wait=wait):
             yield step
 
-    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
-        async for items in logs.stream(await self._at(query.ref), query, after=after):
-            yield items
+    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncGenerator[Sequence[LogItem], None]:
+        from backend_client.kubernetes import logs  # noqa: PLC0415  a list needs none
+
+        newest = query.follow and query.attempt is None
+        listening = self._glances.following(query.ref) if newest else contextlib.nullcontext(_ignore)
+        found = logs.stream(await self._at(query.ref), query, after=after)
+        with listening as hear:
+            async with contextlib.aclosing(found) as batches:
+                async for items in batches:
+                    hear(items)
+                    yield items
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
         return await listing.events(await self._at(ref), ref)
@@ -140,6 +159,7 @@ class KubernetesBackend:
         return await self._gpus.capacity(await self._opening.transport(), self._site.gpu_resource)
 
     async def aclose(self) -> None:
+        await self._glances.aclose()
         await self._opening.aclose()
 
     async def _at(self, ref: JobRef) -> Transport:
@@ -149,9 +169,11 @@ class KubernetesBackend:
         return await self._opening.transport()
 
     def _board(self) -> Board:
-        return Board(self.context, self._site, self._gpus.blocks)
+        return Board(self.context, self._site, self._gpus.blocks, self._glances.known.get)
 
-    async def _writer(self) -> Writer:
+    async def _writer(self) -> "Writer":
+        from backend_client.kubernetes.writes import Writer  # noqa: PLC0415  who only looks needs none
+
         if self._writes is None:
             transport = await self._opening.transport()
             self._writes = Writer(
@@ -175,6 +197,10 @@ class KubernetesBackend:
         await listing.fill(await self._opening.transport(), board, namespaces)
         jobs, _ = board.take(complete=True)
         return sorted((job for job in jobs if _matches(job, query)), key=_age)
+
+
+def _ignore(_items: Sequence[LogItem]) -> None:
+    """No progress is read in a log of the past."""
 
 
 def _matches(job: Job, query: JobQuery) -> bool:

@@ -4,16 +4,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from backend_client.kubernetes.changes import Delta
 from backend_client.kubernetes.controllers import Deployment, KubeJob
 from backend_client.kubernetes.gpus import Block
+from backend_client.kubernetes.kinds import Kind
 from backend_client.kubernetes.objects import Object, Pod
-from backend_client.kubernetes.readback import Anchor
+from backend_client.kubernetes.readback import Anchor, kept
 from backend_client.kubernetes.reasons import Around
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.status import anchor_of, is_shown, job_of
 from backend_client.kubernetes.surroundings import Ingress, KubeEvent, Workload
-from backend_client.models import Job, JobRef
+from backend_client.models import Job, JobRef, Progress
 
 Blocks = tuple[Block, ...] | None
 Place = tuple[str, str, str]
@@ -28,9 +31,16 @@ WORKLOAD_OF = "kueue.x-k8s.io/job-uid"
 class Board:
     """All that is known of one cluster. `apply` what changed, then `take` the jobs it changes."""
 
-    def __init__(self, context: str, site: Site, blocks: Callable[[], Blocks] = lambda: None) -> None:
-        """`blocks`: the GPUs of the nodes as they are now, where that is known."""
+    def __init__(
+        self,
+        context: str,
+        site: Site,
+        blocks: Callable[[], Blocks] = lambda: None,
+        progress: Callable[[str], Progress | None] = lambda _: None,
+    ) -> None:
+        """`blocks`: the GPUs of the nodes, `progress`: that of a job by its uid; where that is known now."""
         self._blocks = blocks
+        self._progress = progress
         self._context = context
         self._site = site
         self._objects: dict[str, Object] = {}
@@ -39,6 +49,7 @@ class Board:
         self._events: defaultdict[str, dict[str, KubeEvent]] = defaultdict(dict)
         self._workloads: dict[str, Workload] = {}
         self._ingresses: dict[tuple[str, str], Ingress] = {}
+        self._hidden: dict[tuple[type[Object], str], str] = {}
         self._homes: dict[str, Place] = {}
         """uid of a pod or anchor -> the place of its job."""
         self._dirty: dict[Place, None] = {}
@@ -51,6 +62,18 @@ class Board:
                 self._forget(old)
         for item in delta.changed:
             self._put(item)
+
+    def hide(self, kind: Kind[Any], namespace: str, why: str) -> None:
+        """Objects of this kind are not known there ("": anywhere), and why; "" where they are known again."""
+        place = kind.type, namespace
+        if self._hidden.get(place, "") != why:
+            self._hidden[place] = why
+            self._dirty.update(dict.fromkeys(self._anchors))
+
+    def touch(self, uid: str) -> None:
+        """Something else than its objects has changed about the job of this anchor or pod."""
+        if place := self._homes.get(uid):
+            self._dirty[place] = None
 
     def take(self, *, complete: bool) -> tuple[tuple[Job, ...], tuple[JobRef, ...]]:
         """(as they are now, gone) since the last time. Unless `complete`, a job waits for its pods."""
@@ -84,6 +107,7 @@ class Board:
             return
         if isinstance(item, Workload) and (old := self._objects.get(item.uid)) is not None:
             self._forget(old)
+        item = kept(item)
         self._objects[item.uid] = item
         match item:
             case Pod():
@@ -92,10 +116,10 @@ class Board:
                 self._put_anchor(_place(item), item)
             case KubeEvent():
                 self._events[item.involved_object.uid][item.uid] = item
-                self._touch(item.involved_object.uid)
+                self.touch(item.involved_object.uid)
             case Workload():
                 self._workloads[_stands_for(item)] = item
-                self._touch(_stands_for(item))
+                self.touch(_stands_for(item))
             case Ingress():
                 self._ingresses[item.namespace, item.name] = item
                 self._touch_named(item)
@@ -123,10 +147,10 @@ class Board:
                 about.pop(item.uid, None)
                 if not about:
                     self._events.pop(item.involved_object.uid, None)
-                self._touch(item.involved_object.uid)
+                self.touch(item.involved_object.uid)
             case Workload():
                 self._workloads.pop(_stands_for(item), None)
-                self._touch(_stands_for(item))
+                self.touch(_stands_for(item))
             case Ingress():
                 self._ingresses.pop((item.namespace, item.name), None)
                 self._touch_named(item)
@@ -143,10 +167,6 @@ class Board:
         if (anchor := self._anchors.get(place)) and anchor.uid == item.uid:
             del self._anchors[place]
         self._dirty[place] = None
-
-    def _touch(self, uid: str) -> None:
-        if place := self._homes.get(uid):
-            self._dirty[place] = None
 
     def _touch_named(self, item: Object) -> None:
         """An Ingress is called after its job."""
@@ -170,8 +190,14 @@ class Board:
             workload=self._workload(uids),
             ingress=self._ingresses.get((anchor.namespace, anchor.name)),
             blocks=self._blocks(),
+            no_events=self._why_hidden(KubeEvent, anchor.namespace),
+            no_workloads=self._why_hidden(Workload, anchor.namespace),
         )
-        return job_of(anchor, pods, self._context, around)
+        job, progress = job_of(anchor, pods, self._context, around), self._progress(anchor.uid)
+        return replace(job, progress=progress) if progress else job
+
+    def _why_hidden(self, kind: type[Object], namespace: str) -> str:
+        return self._hidden.get((kind, "")) or self._hidden.get((kind, namespace), "")
 
     def _workload(self, uids: Iterable[str]) -> Workload | None:
         return next((self._workloads[uid] for uid in uids if uid in self._workloads), None)

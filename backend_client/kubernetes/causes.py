@@ -16,17 +16,26 @@ from backend_client.kubernetes.endings import (
 from backend_client.kubernetes.objects import Pod
 from backend_client.kubernetes.queueing import queue_words
 from backend_client.kubernetes.readback import Anchor
-from backend_client.kubernetes.reasons import AGAIN, Around, last_message, pod_reason
+from backend_client.kubernetes.reasons import Around, last_message, pod_reason
 from backend_client.kubernetes.stages import stage
 from backend_client.models import JobSpec, JobState
 from backend_client.models.fields import duration_text
+from backend_client.words import AGAIN
 
 _DELETERS = ("foregroundDeletion", "orphan")
-HALF_MADE = "only half made: its creation was cut off; finish it, or delete it"
+HALF_MADE = "only half made: its creation was cut off; resume finishes it, delete removes it"
 
 
-def cause(anchor: Anchor, pods: Sequence[Pod], state: JobState, spec: JobSpec, around: Around) -> str:
-    """The sentence that stands beside the state; "" where the state says it all."""
+def cause(
+    anchor: Anchor,
+    pods: Sequence[Pod],
+    state: JobState,
+    spec: JobSpec,
+    around: Around,
+    *,
+    again: bool = False,
+) -> str:
+    """The sentence that stands beside the state; "" where it says it all. `again`: there is a try left."""
     if anchor.metadata.deletion_timestamp:
         return _deleting(anchor, pods)
     if isinstance(anchor, Pod):
@@ -34,12 +43,21 @@ def cause(anchor: Anchor, pods: Sequence[Pod], state: JobState, spec: JobSpec, a
     if names.HELD in anchor.metadata.annotations:
         return HALF_MADE
     if isinstance(anchor, KubeJob) and anchor.spec.suspend and state is JobState.QUEUED:
-        return queue_words(anchor.metadata.labels.get(names.QUEUE, ""), around.workload)
+        queue = anchor.metadata.labels.get(names.QUEUE, "")
+        return queue_words(queue, around.workload, around.no_workloads)
     if isinstance(anchor, KubeJob) and (words := _failed(anchor, pods, spec)):
         return words
+    if isinstance(anchor, KubeJob) and state is JobState.FAILED and not again:
+        return first_failure(pods, spec)
     if state in (JobState.SUCCEEDED, JobState.STOPPED, JobState.STOPPING):
         return ""
     return _of_pods(anchor, pods, spec, around)
+
+
+def hidden(state: JobState, around: Around) -> str:
+    """Why nothing is said: mounts, sandboxes and what admission makes of a Job's pods tell events only."""
+    waits = state in (JobState.PENDING, JobState.STARTING)
+    return f"why is hidden: {around.no_events}" if waits and around.no_events else ""
 
 
 def _deleting(anchor: Anchor, pods: Sequence[Pod]) -> str:
@@ -120,8 +138,9 @@ def _before(alive: Sequence[tuple[int, Pod]], pods: Sequence[Pod], spec: JobSpec
         status = main(pod)
         ended = status.last_state.terminated if status else None
         if status and ended and not ended.exit_code:
-            return _labelled(rank, f"has finished before (exit code 0), and {AGAIN}", spec)
+            return _labelled(rank, f"has finished before (exit 0), and {AGAIN}", spec)
         if status and ended:
             words = exit_words(ended, memory_limit(pod, status.name))
-            return _labelled(rank, f"was started again: the time before it {words}", spec)
-    return f"is tried again: {first_failure(pods, spec)}" if first_failure(pods, spec) else ""
+            return _labelled(rank, f"was started again; before that: {words}", spec)
+    words = first_failure(pods, spec)
+    return f"is tried again: {words}" if words else ""

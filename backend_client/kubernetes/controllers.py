@@ -5,7 +5,16 @@ from typing import Any
 
 from msgspec import field
 
-from backend_client.kubernetes.objects import Condition, Container, Meta, Object, Part, PodSpec, Reference
+from backend_client.kubernetes.objects import (
+    Condition,
+    Container,
+    Meta,
+    Object,
+    Part,
+    PodSpec,
+    Reference,
+    nothing,
+)
 
 
 class EnvVar(Part, frozen=True):
@@ -13,7 +22,7 @@ class EnvVar(Part, frozen=True):
 
     name: str = ""
     value: str = ""
-    value_from: dict[str, Any] = field(default_factory=dict)
+    value_from: dict[str, Any] = field(default_factory=nothing)
 
 
 class ContainerPort(Part, frozen=True):
@@ -88,7 +97,7 @@ class Template(Part, frozen=True):
 class LabelSelector(Part, frozen=True):
     """A selector by labels. Expressions are kept as they came."""
 
-    match_labels: dict[str, str] = field(default_factory=dict)
+    match_labels: dict[str, str] = field(default_factory=nothing)
     match_expressions: tuple[dict[str, Any], ...] = ()
 
 
@@ -98,10 +107,8 @@ class JobControllerSpec(Part, frozen=True):
     suspend: bool = False
     parallelism: int = 1
     completions: int | None = None
-    completion_mode: str = "NonIndexed"
     backoff_limit: int = 6
     active_deadline_seconds: int = 0
-    ttl_seconds_after_finished: int | None = None
     template: Template = Template()
 
 
@@ -113,10 +120,7 @@ class JobControllerStatus(Part, frozen=True):
     succeeded: int = 0
     failed: int = 0
     terminating: int = 0
-    start_time: datetime | None = None
     completion_time: datetime | None = None
-    completed_indexes: str = ""
-    failed_indexes: str = ""
     conditions: tuple[Condition, ...] = ()
 
 
@@ -127,20 +131,11 @@ class KubeJob(Object, frozen=True):
     status: JobControllerStatus = JobControllerStatus()
 
 
-class Strategy(Part, frozen=True):
-    """How a Deployment replaces its pods."""
-
-    type: str = "RollingUpdate"
-
-
 class DeploymentSpec(Part, frozen=True):
     """What a Deployment asks for."""
 
     replicas: int = 1
-    paused: bool = False
     selector: LabelSelector = LabelSelector()
-    strategy: Strategy = Strategy()
-    progress_deadline_seconds: int = 600
     template: Template = Template()
 
 

@@ -10,7 +10,7 @@ from backend_client.kubernetes.kinds import Kind
 from backend_client.kubernetes.manifests import Manifest, held, owned, release
 from backend_client.models import JobSpec
 
-HALF = "it stands half made; submit it again as it was, finish it, or delete it"
+HALF = "it stands half made; resume finishes it, delete removes it"
 
 Part = tuple[Kind[Any], str]
 """(kind, name) of an object that an anchor may own."""

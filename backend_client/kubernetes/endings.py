@@ -20,9 +20,11 @@ _DISRUPTIONS = {
 def main(pod: Pod) -> ContainerStatus | None:
     """The container that does the work: ours by its name, else the first of the pod's spec."""
     statuses = pod.status.container_statuses
+    if len(statuses) < 2:
+        return statuses[0] if statuses else None
     known = {status.name: status for status in statuses}
     first = pod.spec.containers[0].name if pod.spec.containers else ""
-    return known.get(CONTAINER) or known.get(first) or (statuses[0] if statuses else None)
+    return known.get(CONTAINER) or known.get(first) or statuses[0]
 
 
 def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
@@ -32,8 +34,9 @@ def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
 
 def signal_number(exit_code: int) -> int | None:
     """The signal that an exit code of 128 + n stands for."""
-    with suppress(ValueError):
-        return int(signal.Signals(exit_code - 128))
+    if exit_code > 128:
+        with suppress(ValueError):
+            return int(signal.Signals(exit_code - 128))
     return None
 
 
@@ -44,10 +47,9 @@ def exit_words(ended: Terminated, memory: str = "") -> str:
     if ended.reason in _CANNOT_START:
         return messages.container(ended.message) or f"could not be started: {ended.message}"
     number = signal_number(ended.exit_code)
-    how = f"was ended by {signal.Signals(number).name}" if number else "ended"
+    name = f" ({signal.Signals(number).name})" if number else ""
     said = ended.message.strip().splitlines()[-1:]
-    code = f" (exit code {ended.exit_code})" if number else f" with exit code {ended.exit_code}"
-    return how + code + (f": {said[0]}" if said else "")
+    return f"exit {ended.exit_code}{name}" + (f": {said[0]}" if said else "")
 
 
 def pod_words(pod: Pod) -> str:
@@ -74,7 +76,7 @@ def ended_words(pod: Pod) -> str:
         return words
     for status in pod.status.init_container_statuses:
         if words := _failed(status, pod):
-            return f"the init container {status.name} {words}"
+            return f"init container {status.name}: {words}"
     containers = [found for found in (main(pod), *pod.status.container_statuses) if found]
     failed = (_failed(status, pod) for status in containers)
     return next(filter(None, failed), pod.status.message if pod.status.phase == "Failed" else "")

@@ -7,6 +7,7 @@ lets the last file name the current context, where kubectl takes the first. Test
 import base64
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -137,7 +138,7 @@ def _merge(paths: Iterable[Path]) -> _Merged:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_bytes(), _LOADER)  # noqa: S506 - a safe loader, in C where there is one
+        content = _parsed(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -147,6 +148,12 @@ def _read(path: Path) -> dict[str, Any]:
         place = f" in line {mark.line + 1}" if mark else ""
         raise Refused(f"the kubeconfig {path} is no YAML{place}") from None
     return content if isinstance(content, dict) else {}
+
+
+@lru_cache(8)
+def _parsed(content: bytes) -> Any:
+    """The list of contexts and the opening of one read the same file. Nobody changes what is given."""
+    return yaml.load(content, _LOADER)  # noqa: S506 - a safe loader, in C where there is one
 
 
 def _mappings(value: object) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import msgspec
 from backend_client.behind import Made
 from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes import names
+from backend_client.kubernetes.answers import Expired
 from backend_client.kubernetes.attempts import EPOCH
 from backend_client.kubernetes.board import REASONS, Board
 from backend_client.kubernetes.changes import Delta
@@ -50,17 +51,25 @@ _GROUP = msgspec.json.Decoder(_Group)
 async def every(
     transport: Transport, kind: Kind[T], namespace: str = "", *, labels: str = "", fields: str = ""
 ) -> tuple[T, ...]:
-    """All objects of a kind, in pages. Raises a BackendError."""
+    """All objects of a kind, in pages; in one piece where the rest of them expired. Raises a BackendError."""
     items: tuple[T, ...] = ()
-    selectors = {"labelSelector": labels, "fieldSelector": fields, "continue": ""}
+    asked = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE), "continue": ""}
+    path = kind.path(namespace)
     while True:
-        query = {key: value for key, value in selectors.items() if value} | {"limit": str(PAGE)}
-        path = kind.path(namespace)
-        page = kind.page((await transport.request("GET", path, query=query, timeout=LIST_SECONDS)).body)
+        query = {key: value for key, value in asked.items() if value}
+        try:
+            answer = await transport.request("GET", path, query=query, timeout=LIST_SECONDS)
+        except Expired:
+            if not asked["continue"]:
+                raise
+            items = ()
+            asked |= {"limit": "", "continue": ""}
+            continue
+        page = kind.page(answer.body)
         items += page.items
         if not page.metadata.more:
             return items
-        selectors["continue"] = page.metadata.more
+        asked["continue"] = page.metadata.more
 
 
 async def optional(
@@ -84,16 +93,29 @@ async def fill(transport: Transport, board: Board, namespaces: Iterable[str]) ->
     asked: list[Awaitable[tuple[Any, ...]]] = []
     for place in namespaces:
         asked += [every(transport, kind, place) for kind in (PODS, JOBS, DEPLOYMENTS)]
-        asked += [optional(transport, EVENTS, place, fields="type=Warning")]
-        asked += [optional(transport, INGRESSES, place, labels=names.JOB)]
-        asked += [_queued(transport, place)]
+        asked += [_adding(transport, board, EVENTS, place, fields="type=Warning")]
+        asked += [_adding(transport, board, INGRESSES, place, labels=names.JOB)]
+        asked += [_queued(transport, board, place)]
     for items in await asyncio.gather(*asked):
         board.apply(Delta(items))
 
 
-async def _queued(transport: Transport, namespace: str) -> tuple[Workload, ...]:
-    found = [await optional(transport, kind, namespace) for kind in await queue_kinds(transport)]
+async def _queued(transport: Transport, board: Board, namespace: str) -> tuple[Workload, ...]:
+    found = [await _adding(transport, board, kind, namespace) for kind in await queue_kinds(transport)]
     return found[0] if found else ()
+
+
+async def _adding(
+    transport: Transport, board: Board, kind: Kind[T], namespace: str, *, labels: str = "", fields: str = ""
+) -> tuple[T, ...]:
+    """Of a kind that only adds words; the board is told where the caller may not see them."""
+    try:
+        return await every(transport, kind, namespace, labels=labels, fields=fields)
+    except Forbidden as error:
+        board.hide(kind, namespace, error.title)
+    except NotFound:
+        pass
+    return ()
 
 
 async def one(transport: Transport, board: Board, ref: JobRef) -> Job:
@@ -102,9 +124,12 @@ async def one(transport: Transport, board: Board, ref: JobRef) -> Job:
     namespace = ref.namespace
     asked: list[Awaitable[tuple[Any, ...]]] = [
         pods_of(transport, anchor),
-        *(optional(transport, EVENTS, namespace, fields=f"type=Warning,reason={word}") for word in REASONS),
-        optional(transport, INGRESSES, namespace, labels=f"{names.JOB}={ref.name}"),
-        _queued(transport, namespace),
+        *(
+            _adding(transport, board, EVENTS, namespace, fields=f"type=Warning,reason={word}")
+            for word in REASONS
+        ),
+        _adding(transport, board, INGRESSES, namespace, labels=f"{names.JOB}={ref.name}"),
+        _queued(transport, board, namespace),
     ]
     for items in ((anchor,), *await asyncio.gather(*asked)):
         board.apply(Delta(items))

@@ -1,7 +1,7 @@
 """The log of a job: of all its ranks, merged, or of one; attempt after attempt."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from backend_client.errors import BackendError, NotFound, Unreachable
 from backend_client.kubernetes.cursor import Cursor
@@ -19,7 +19,7 @@ _PATIENT_SECONDS = 5.0
 
 async def stream(
     transport: Transport, query: LogQuery, *, after: str = ""
-) -> AsyncIterator[Sequence[LogItem]]:
+) -> AsyncGenerator[Sequence[LogItem], None]:
     """What `JobBackend.logs` promises. `tail` counts the lines of each rank.
 
     Every pod's log is a request of its own; at most 50 are read at a time. Raises NotFound, Invalid,

@@ -146,23 +146,28 @@ def stop(anchor: Manifest, now: datetime) -> Manifest:
     if not count:
         return _patch(anchor, marks, {"suspend": True})
     before = anchor["spec"].get(count, 1)
-    return _patch(anchor, marks | ({names.REPLICAS: str(before)} if before else {}), {count: 0})
+    rest = {"activeDeadlineSeconds": None} if anchor["spec"].get("activeDeadlineSeconds") else {}
+    return _patch(anchor, marks | ({names.REPLICAS: str(before)} if before else {}), {count: 0, **rest})
 
 
-def resume(anchor: Manifest) -> Manifest:
+def resume(anchor: Manifest, spec: JobSpec) -> Manifest:
     """The merge patch that undoes `stop`."""
     before = (anchor["metadata"].get("annotations") or {}).get(names.REPLICAS, "")
     number = int(before) if before.isdecimal() and len(before) < 6 else 1
     count = _count(anchor)
-    go = {count: number} if count else {"suspend": False}
-    return _patch(anchor, {names.STOPPED: None, names.REPLICAS: None}, go)
+    go: Manifest = {count: number} if count else {"suspend": False}
+    limited = count == "parallelism" and spec.max_runtime
+    limit = {"activeDeadlineSeconds": spec.max_runtime} if limited else {}
+    return _patch(anchor, {names.STOPPED: None, names.REPLICAS: None}, go | limit)
 
 
 def _count(anchor: Manifest) -> str:
     """What says how many pods it has, where that stops it; "" for a Job that can be suspended.
 
     A Job with a queue label, be it put there by Kueue itself, is suspended and started by Kueue alone: it
-    undoes anybody else's suspend at once, but gives the quota of a Job without pods back (tried with 0.17).
+    undoes anybody else's suspend at once, but gives the quota of a Job without pods back. Such a Job is not
+    suspended, so its time limit goes on: it is lifted too, and begins anew with the resume. To take its
+    Workload out of the queue would do the same, but users may seldom change Workloads (all tried with 0.17).
     """
     if anchor["kind"] == "Deployment":
         return "replicas"

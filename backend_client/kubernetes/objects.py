@@ -5,12 +5,21 @@ What is absent has a plain default: None stands only for times, and where absenc
 """
 
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct, field
 
 
 class Part(Struct, frozen=True, gc=False, rename="camel"):
     """The base of all: read-only, unknown fields ignored, no work for the garbage collector."""
+
+
+_NOTHING: dict[str, Any] = {}
+
+
+def nothing() -> dict[str, Any]:
+    """One empty mapping for all: nobody changes what an object has."""
+    return _NOTHING
 
 
 class Owner(Part, frozen=True):
@@ -29,11 +38,10 @@ class Meta(Part, frozen=True):
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
-    generation: int = 0
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
-    labels: dict[str, str] = field(default_factory=dict)
-    annotations: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=nothing)
+    annotations: dict[str, str] = field(default_factory=nothing)
     owner_references: tuple[Owner, ...] = ()
     finalizers: tuple[str, ...] = ()
 
@@ -70,7 +78,6 @@ class Condition(Part, frozen=True):
     reason: str = ""
     message: str = ""
     last_transition_time: datetime | None = None
-    observed_generation: int = 0
 
     @property
     def true(self) -> bool:
@@ -86,9 +93,8 @@ class Reference(Part, frozen=True):
 class Resources(Part, frozen=True):
     """Quantities by resource name."""
 
-    limits: dict[str, str] = field(default_factory=dict)
-    requests: dict[str, str] = field(default_factory=dict)
-    claims: tuple[Reference, ...] = ()
+    limits: dict[str, str] = field(default_factory=nothing)
+    requests: dict[str, str] = field(default_factory=nothing)
 
 
 class Container(Part, frozen=True):
@@ -110,12 +116,8 @@ class PodSpec(Part, frozen=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     restart_policy: str = "Always"
-    node_selector: dict[str, str] = field(default_factory=dict)
     priority_class_name: str = ""
     scheduling_gates: tuple[Reference, ...] = ()
-    scheduler_name: str = ""
-    runtime_class_name: str = ""
-    overhead: dict[str, str] = field(default_factory=dict)
 
 
 class Waiting(Part, frozen=True):
@@ -173,9 +175,6 @@ class PodStatus(Part, frozen=True):
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
-    start_time: datetime | None = None
-    pod_ip: str = field(default="", name="podIP")
-    nominated_node_name: str = ""
 
 
 class Pod(Object, frozen=True):

@@ -20,6 +20,7 @@ from backend_client.errors import (
 from backend_client.kubernetes import checks, messages, network
 from backend_client.kubernetes.creation import taken
 from backend_client.kubernetes.hands import KINDS, Hands, name_of
+from backend_client.kubernetes.listing import queue_kinds
 from backend_client.kubernetes.manifests import Manifest, objects
 from backend_client.kubernetes.naming import called, name_for
 from backend_client.kubernetes.objections import at_path, in_prose, quota_notices
@@ -96,6 +97,7 @@ async def _asked(
         _quotas(transport, spec, site, seen.namespace),
         _dry_pod(transport, manifests[0]),
         _names(transport, spec, seen.namespace),
+        _queue(transport, spec),
         *(_dry_run(transport, manifest) for manifest in manifests),
     )
     errors = [notice for wrong, _ in (full, *said) for notice in wrong]
@@ -109,6 +111,15 @@ async def _names(transport: Transport, spec: JobSpec, namespace: str) -> Said:
     if await called(Hands(transport), namespace, spec.name, [other]):
         return [_name_taken(spec.name)], []
     return [], []
+
+
+async def _queue(transport: Transport, spec: JobSpec) -> Said:
+    """A Job in a queue is held until Kueue starts it."""
+    if spec.kind != "job" or not spec.queue or await queue_kinds(transport):
+        return [], []
+    return [], [
+        Notice("queue", "this cluster has no Kueue, and nothing else starts a job that is in a queue")
+    ]
 
 
 def _without_parts(errors: Sequence[Notice], name: str) -> Iterator[Notice]:

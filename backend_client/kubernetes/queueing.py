@@ -10,11 +10,14 @@ _LACKS = re.compile(r"insufficient unused quota for (\S+) in flavor ([^\s,]+), (
 _NEVER = re.compile(r"insufficient quota for (\S+) in flavor ([^\s,]+), [^>]*> maximum capacity \((\S+)\)")
 
 
-def queue_words(queue: str, workload: Workload | None) -> str:
-    """One sentence. A Workload that was not looked at yet may have no condition at all."""
+def queue_words(queue: str, workload: Workload | None, hidden: str = "") -> str:
+    """One sentence. A Workload that was not looked at yet may have no condition at all.
+
+    `hidden`: why Workloads are not known.
+    """
     waits = f"waits in the queue {queue}"
     if workload is None:
-        return waits
+        return f"{waits}; why is hidden: {hidden}" if hidden else waits
     conditions = workload.status.conditions
     evicted, reserved = condition(conditions, "Evicted"), condition(conditions, "QuotaReserved")
     if not workload.spec.active:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from backend_client.models.spec import Kind
 
 Anchor = Deployment | KubeJob | Pod
 
+_NO_TEMPLATE = Template()
 _DECODER = msgspec.json.Decoder(JobSpec)
 
 
@@ -35,8 +37,12 @@ def kind_of(anchor: Anchor) -> Kind:
 def own_spec(anchor: Object) -> JobSpec | None:
     """The spec out of our annotation; None for what others made, or where it cannot be read."""
     text = anchor.metadata.annotations.get(names.SPEC, "")
-    if not text or isinstance(anchor, Pod):
-        return None
+    return _written(text) if text and not isinstance(anchor, Pod) else None
+
+
+@lru_cache(1024)
+def _written(text: str) -> JobSpec | None:
+    """Asked for several times in a row: a page of jobs, each change of a pod."""
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
         return _DECODER.decode(text)
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
@@ -47,6 +53,13 @@ def own_spec(anchor: Object) -> JobSpec | None:
 def _tolerant(raw: dict[str, Any]) -> JobSpec:
     """What a newer traindeck wrote: fields not known here are left out."""
     return msgspec.convert({name: raw[name] for name in JobSpec.__struct_fields__ if name in raw}, JobSpec)
+
+
+def kept(item: Object) -> Object:
+    """What is kept of an object: ours without its pod template, as its spec says the same in less room."""
+    if not isinstance(item, KubeJob | Deployment) or not own_spec(item):
+        return item
+    return replace(item, spec=replace(item.spec, template=_NO_TEMPLATE))
 
 
 def spec_of(anchor: Anchor, site: Site) -> JobSpec:

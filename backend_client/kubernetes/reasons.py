@@ -17,8 +17,8 @@ from backend_client.kubernetes.queueing import queue_words
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.stages import KUEUE_GATES, crashed
 from backend_client.kubernetes.surroundings import Ingress, KubeEvent, Workload
+from backend_client.words import AGAIN
 
-AGAIN = "starts again from the beginning, as a deployment does; run it as a job instead"
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _UNDER_WAY = ("", "ContainerCreating", "PodInitializing")
 _NOT_READY = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
@@ -33,6 +33,9 @@ class Around(Struct, frozen=True, kw_only=True):
     ingress: Ingress | None = None
     blocks: tuple[Block, ...] | None = None
     """The GPUs of all nodes; None where the user may not list nodes."""
+    no_events: str = ""
+    """Why events are not known; "" where they are."""
+    no_workloads: str = ""
 
 
 def last_message(events: Iterable[KubeEvent], uid: str, reasons: tuple[str, ...]) -> str:
@@ -64,7 +67,7 @@ def _gated(pod: Pod, around: Around) -> str:
     foreign = [gate for gate in gates if not gate.startswith(KUEUE_GATES)]
     if foreign or not gates:
         return f"held back by the scheduling gate {', '.join(foreign)}".rstrip()
-    return queue_words(pod.metadata.labels.get(names.QUEUE, ""), around.workload)
+    return queue_words(pod.metadata.labels.get(names.QUEUE, ""), around.workload, around.no_workloads)
 
 
 def _closest_miss(pod: Pod, gpu_type: str, around: Around) -> str:
@@ -85,7 +88,7 @@ def crash_words(pod: Pod) -> str:
         return ""
     status, ended = crash
     if not ended.exit_code:
-        return f"finished (exit code 0), and {AGAIN}"
+        return f"finished (exit 0), and {AGAIN}"
     count = status.restart_count
     times = f", {count} restart{'s' * (count > 1)}" if count > 0 else ""
     return f"crashes: {exit_words(ended, memory_limit(pod, status.name))}{times}"

@@ -1,6 +1,7 @@
 """Delete: the anchor and, through it, pods and parts; then wait, and say what still holds them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 
 from backend_client.errors import Unreachable
@@ -15,6 +16,8 @@ from backend_client.kubernetes.transport import Transport
 from backend_client.models import JobSpec
 from backend_client.protocol import DeleteStep
 
+LONG_SECONDS = 60.0
+"""From then on a person is offered to wait no longer (facts: reliability 1.4)."""
 _FIRST_LOOK, _LONGEST = 0.2, 2.0
 _OURS = "foregroundDeletion"
 _SHOWN = 3
@@ -32,17 +35,31 @@ def parts_of(spec: JobSpec) -> list[Part]:
     return parts
 
 
-async def delete(transport: Transport, anchor: Manifest, spec: JobSpec) -> AsyncIterator[DeleteStep]:
-    """Ends when anchor, pods and parts are gone. Raises Unreachable; it may be called again at any time."""
+async def delete(
+    transport: Transport, anchor: Manifest, spec: JobSpec, *, wait: bool
+) -> AsyncIterator[DeleteStep]:
+    """Ends when anchor, pods and parts are gone; without `wait` when the cluster sees to it alone.
+
+    Raises Unreachable; it may be called again at any time.
+    """
     hands, parts = Hands(transport), parts_of(spec)
     yield DeleteStep(f"stopping and deleting {name_of(anchor)}")
-    await hands.remove(anchor, "Foreground")
+    await hands.remove(anchor, "Foreground" if wait else "Background")
     await remove_parts(hands, anchor, parts)
-    told, pause = "", _FIRST_LOOK
+    if wait:
+        async for step in _waited(transport, anchor, parts):
+            yield step
+    elif words := await _patiently(transport, anchor, parts):
+        yield DeleteStep(f"the cluster goes on with it: {words}")
+
+
+async def _waited(transport: Transport, anchor: Manifest, parts: Sequence[Part]) -> AsyncIterator[DeleteStep]:
+    start, told, pause = time.monotonic(), None, _FIRST_LOOK
     while words := await _patiently(transport, anchor, parts):
-        if words != told:
-            yield DeleteStep(words)
-        told = words
+        step = DeleteStep(words, slow=time.monotonic() - start >= LONG_SECONDS)
+        if step != told:
+            yield step
+        told = step
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, _LONGEST)
 

@@ -10,6 +10,7 @@ FIELDS: dict[str, FieldRule] = {
 """A cluster honours all others; what one cluster cannot (a GPU type it lacks) `plan` says."""
 
 LACKS: dict[Feature, str] = {
+    Feature.STOPPED_LOGS: "its pods go, and their logs with them",
     Feature.HISTORY: "a cluster forgets a job that is deleted; a traindeck server keeps the history",
     Feature.METRICS: "traindeck does not read the cluster's metrics yet; `kubectl top` shows CPU and memory",
 }

@@ -9,6 +9,7 @@ from backend_client.kubernetes.objects import ContainerStatus, Pod, Terminated
 from backend_client.models import JobState
 
 KUEUE_GATES = "kueue.x-k8s.io/"
+_PHASES = {"Succeeded": JobState.SUCCEEDED, "Failed": JobState.FAILED, "Unknown": JobState.UNKNOWN}
 
 
 def crashed(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
@@ -22,9 +23,8 @@ def crashed(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
 
 def stage(pod: Pod) -> JobState:
     """Its state, alone. A crash loop is FAILED; what finished and is started again is STARTING."""
-    phases = {"Succeeded": JobState.SUCCEEDED, "Failed": JobState.FAILED, "Unknown": JobState.UNKNOWN}
-    if pod.status.phase in phases:
-        return phases[pod.status.phase]
+    if told := _PHASES.get(pod.status.phase):
+        return told
     if pod.metadata.deletion_timestamp:
         return JobState.STOPPING
     if crash := crashed(pod):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from backend_client.kubernetes import messages, names
 from backend_client.kubernetes.attempts import EPOCH, attempts, has_ended, restarts
-from backend_client.kubernetes.causes import cause, creation_refused
+from backend_client.kubernetes.causes import cause, creation_refused, hidden
 from backend_client.kubernetes.controllers import Deployment, KubeJob
 from backend_client.kubernetes.endings import condition
 from backend_client.kubernetes.objects import Pod
@@ -63,7 +63,7 @@ def job_of(anchor: Anchor, pods: Sequence[Pod], context: str, around: Around = A
         ref=JobRef(context, metadata.namespace, _ref_kind(anchor), metadata.name, metadata.uid),
         state=state,
         spec=spec,
-        reason=cause(anchor, mine, state, spec, around),
+        reason=cause(anchor, mine, state, spec, around, again=again is not None) or hidden(state, around),
         owner=metadata.annotations.get(names.OWNER, ""),
         created=metadata.creation_timestamp or EPOCH,
         started=min((a.started for a in found if a.started), default=None),

@@ -70,6 +70,11 @@ class Watching:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def touch(self, uid: str) -> None:
+        """The progress of a job is another."""
+        self._board.touch(uid)
+        self._news.set()
+
     async def _follow(self, reflector: Reflector[Any]) -> None:
         async with contextlib.aclosing(reflector.batches()) as parts:
             async for part in parts:
@@ -80,7 +85,9 @@ class Watching:
                         self._settled.add(reflector)
                     case Link():
                         self._links[reflector] = part
-                        if part.state is LinkState.FORBIDDEN:
+                        hidden = part.why if part.state is LinkState.FORBIDDEN else ""
+                        self._board.hide(reflector.kind, reflector.namespace, hidden)
+                        if hidden:
                             self._settled.add(reflector)
                 self._news.set()
 

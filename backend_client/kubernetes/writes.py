@@ -77,7 +77,7 @@ class Writer:
         if before.ended:
             return before
         if is_held(anchor):
-            raise Refused(f"{ref.name} is only half made", "finish it, or delete it")
+            raise Refused(f"{ref.name} is only half made", "resume finishes it, delete removes it")
 
         def wanted(now: Manifest) -> Manifest | None:
             return None if annotation(now, names.STOPPED) else manifests.stop(now, datetime.now(UTC))
@@ -89,19 +89,21 @@ class Writer:
         anchor = await find_mine(self._hands, ref)
         if is_held(anchor):
             return await self._told(await self._finish(anchor))
+        spec = spec_of(typed(anchor), self._site)
 
         def wanted(now: Manifest) -> Manifest | None:
-            return manifests.resume(now) if annotation(now, names.STOPPED) else None
+            return manifests.resume(now, spec) if annotation(now, names.STOPPED) else None
 
         after = await self._told(await self._hands.change(anchor, wanted))
         if after.ended:
             raise Refused(f"{ref.name} has ended", "run it again instead")
         return after
 
-    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
-        """Take anchor, pods and parts away; ends when they are gone."""
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
+        """Take anchor, pods and parts away; ends when they are gone, or without `wait` at once."""
         anchor = await find_mine(self._hands, ref)
-        async for step in removal.delete(self._transport, anchor, spec_of(typed(anchor), self._site)):
+        spec = spec_of(typed(anchor), self._site)
+        async for step in removal.delete(self._transport, anchor, spec, wait=wait):
             yield step
 
     def _home(self, spec: JobSpec) -> str:

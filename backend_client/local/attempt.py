@@ -104,7 +104,7 @@ class Attempt:
         """(exit code, signal, what happened in words) of the first process."""
         code = os.waitstatus_to_exitcode(self.status or 0)
         if code < 0:
-            return 128 - code, -code, f"killed by {_signal_name(-code)}"
+            return 128 - code, -code, f"exit {128 - code} ({_signal_name(-code)})"
         last = _last_line(self._tail)
         words = f"exit {code}: {last}" if last else f"exit {code}"
         return code, None, words if code else ""

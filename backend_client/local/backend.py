@@ -114,6 +114,9 @@ class LocalBackend:
         wanted = {scope.namespace for scope in scopes}
         return watch([store for store in self._stores() if not wanted or {"", store.host} & wanted])
 
+    async def look(self, refs: Sequence[JobRef]) -> None:
+        """Nothing to do: every supervisor reads its job's progress."""
+
     async def plan(self, spec: JobSpec) -> Plan:
         return await _off_loop(self._plan, spec)
 
@@ -132,7 +135,7 @@ class LocalBackend:
     async def resume(self, ref: JobRef) -> Job:
         raise Refused(f"{ref} cannot be resumed", self.lacks[Feature.RESUME])
 
-    async def delete(self, ref: JobRef) -> AsyncIterator[DeleteStep]:
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:  # noqa: ARG002
         job = await self._mine(ref)
         if not job.ended and job.state != JobState.UNKNOWN:
             yield DeleteStep(f"stopping {ref.name}; at most {self._grace:g} s")

@@ -19,6 +19,7 @@ from backend_client.local import devices, disk, inotify, slots
 from backend_client.local.attempt import Attempt
 from backend_client.local.logfile import LogWriter
 from backend_client.local.process import CannotStart, adopt_orphans
+from backend_client.words import AGAIN
 
 ATTEMPTS_KEPT = 10
 _HEALTHY = 600
@@ -95,7 +96,9 @@ class Supervisor:
             pause = min(_LONGEST_PAUSE, 2 ** max(0, crashes - 1))
             self.record["next_try"] = disk.stamp(time.time_ns() + pause * 10**9)[:26] + "Z"
             self.record["restarts"] += 1
-            self.save("Failed" if state == "Failed" else "Starting", reason or "ended with exit code 0")
+            self.save(
+                "Failed" if state == "Failed" else "Starting", reason or f"finished (exit 0), and {AGAIN}"
+            )
             until = time.monotonic() + pause
             while time.monotonic() < until:
                 self._pause(until - time.monotonic())

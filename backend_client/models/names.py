@@ -27,6 +27,8 @@ def slugify(text: str) -> str:
 def suggest_name(command: Iterable[str], taken: Iterable[str] = ()) -> str:
     """A free name from what the command runs: ("python", "train.py") -> "train", then "train-2"."""
     base = slugify(_subject(list(command))) or "job"
+    if base[0].isdigit():  # a Service that gets its name could not be called so
+        base = f"job-{base}"
     used = set(taken)
     numbered = (base if number == 1 else f"{base}-{number}" for number in range(1, len(used) + 2))
     return next(name for name in numbered if name not in used)

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from backend_client.errors import Conflict, Forbidden, Unreachable
-from backend_client.models import Event, JobState, Progress
-from backend_client.protocol import Notice, Page
+from backend_client.models import Event, JobSpec, JobState, Progress
+from backend_client.protocol import Feature, Notice, Page
 from tests.scripted import attempt, make_job
 from tui.cli.verbs import VERBS
 
@@ -21,7 +21,7 @@ class TestUsage:
         ("words", "said"),
         [
             (["jbos"], "there is no verb jbos; did you mean jobs?"),
-            (["frobnicate"], "there are: submit, jobs"),
+            (["frobnicate"], "there are: submit, again"),
             (["jobs", "--wathc"], "there is no flag --wathc; did you mean --watch?"),
             (["jobs", "--state", "Runing"], "did you mean running?"),
             (["jobs", "-o", "jsn"], "did you mean json?"),
@@ -103,6 +103,15 @@ class TestJobs:
         assert job["attempts"][0]["exit_code"] == 1
         assert yaml.safe_load(cli("jobs", "-o", "yaml").out)[0] == job
         assert json.loads(cli("describe", "bert-ft", "-o", "json").out) == job
+
+    def test_only_a_watch_reads_progress_and_that_of_what_goes_on(self, cli, backend):
+        backend.put(make_job("old", JobState.SUCCEEDED), make_job("bert-ft"))
+        backend.fail["look"] = Unreachable("this ends the watch")
+        assert cli("jobs").code == 0
+        assert cli("jobs", "-w").code == 4
+        assert [about for name, about in backend.calls if name == "look"] == [
+            (backend.jobs["uid-bert-ft"].ref,)
+        ]
 
     def test_the_query_is_the_backends(self, cli, backend):
         cli("jobs", "-n", "lab", "--state", "running", "--state", "Failed", "-l", "team=nlp")
@@ -317,6 +326,52 @@ class TestStopAndDelete:
         assert "nope: There is no job nope." in result.err
         assert "b has ended already: Failed" in result.err
 
+    def test_all_namespaces_are_named(self, cli, backend):
+        backend.put(make_job("a", namespace="team-a"))
+        lines = [line.split() for line in cli("jobs", "-A").out.splitlines()]
+        assert lines[0] == ["NAME", "STATE", "GPUS", "AGE", "LOSS", "NAMESPACE", "PROGRESS"]
+        assert lines[1][-1] == "team-a"
+
+    def test_resume(self, cli, backend):
+        backend.put(make_job("a", JobState.STOPPED), make_job("b", JobState.STOPPED))
+        result = cli("resume", "a", "b", "-o", "name")
+        assert (result.code, result.out) == (0, "a\nb\n")
+        assert result.err.splitlines() == ["a: pending", "b: pending"]
+
+    def test_again(self, cli, backend):
+        spec = JobSpec(name="bert-ft", command=("python", "x.py"), gpus=2)
+        backend.put(make_job("bert-ft", JobState.FAILED, spec=spec))
+        result = cli("again", "bert-ft")
+        assert (result.code, result.out) == (0, "bert-ft-2\n")
+        made = next(about for method, about in backend.calls if method == "create")
+        assert (made.gpus, made.command) == (2, ("python", "x.py"))
+
+    def test_a_deployment_that_should_have_been_a_job(self, cli, backend):
+        spec = JobSpec(name="bert", command=("python", "x.py"), kind="deployment", replicas=3)
+        backend.put(make_job("bert", kind="deployment", spec=spec))
+        backend.plan_errors = (Notice("gpus", "there are none"),)
+        assert cli("again", "bert", "--as-job").code == 1
+        assert backend.jobs["uid-bert"].state is JobState.RUNNING
+        backend.plan_errors = ()
+        assert cli("again", "bert", "--as-job").out == "bert-2\n"
+        acts = [(method, about) for method, about in backend.calls if method in ("stop", "create")]
+        assert [method for method, _ in acts] == ["stop", "create"]
+        assert (acts[1][1].kind, acts[1][1].replicas) == ("job", 1)
+
+    def test_events_that_may_not_be_read_are_no_failure(self, cli, backend):
+        backend.put(make_job("a"))
+        backend.fail["events"] = Forbidden("you may not list events in team-a")
+        result = cli("describe", "a")
+        assert result.code == 0
+        assert "asked for" in result.out
+        assert "its events cannot be read: you may not list events in team-a" in result.err
+
+    def test_a_delete_that_nobody_waits_for(self, cli, backend):
+        backend.put(make_job("a"))
+        result = cli("delete", "a", "--yes", "--no-wait")
+        assert (result.code, backend.jobs) == (0, {})
+        assert "a: not waited for" in result.err
+
     def test_delete(self, cli, backend):
         backend.put(make_job("a"), make_job("b"))
         result = cli("delete", "a", "b", "--yes")
@@ -355,14 +410,18 @@ class TestLogs:
 
     def test_the_query_is_the_backends(self, cli, backend):
         backend.put(make_job("a"))
-        cli("logs", "a", "--tail", "7", "--since", "5m", "--attempt", "2")
+        cli("logs", "a", "--tail", "7", "--since", "5m", "--attempt", "2", "--rank", "3")
         query = next(about for method, about in backend.calls if method == "logs")
-        assert (query.tail, query.attempt, query.follow) == (7, 2, False)
+        assert (query.tail, query.attempt, query.rank, query.follow) == (7, 2, 3, False)
         assert timedelta(minutes=4) < datetime.now(UTC) - query.since < timedelta(minutes=6)
 
     def test_an_empty_log_says_why(self, cli, backend):
         backend.put(make_job("a", JobState.QUEUED, reason="waits for 2 GPUs"))
         assert cli("logs", "a") == (0, "", "a has printed nothing: waits for 2 GPUs (Queued)\n")
+        backend.put(make_job("b", JobState.STOPPED))
+        assert cli("logs", "b").err == "b has printed nothing (Stopped)\n"
+        backend.lacks[Feature.STOPPED_LOGS] = "its pods go, and their logs with them"
+        assert cli("logs", "b").err == "b: Stopped. Its pods go, and their logs with them.\n"
 
 
 class TestWait:

@@ -1,21 +1,18 @@
 """Kubernetes in the contract suite: a namespace on a real node, and a user who sees nothing else."""
 
-import asyncio
 import base64
 import json
 import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import Site
 from backend_client.models import JobSpec, Volume
+from tests.contract.dying import DyingClients
 from tests.contract.harness import SAMPLES, remove_all
 from tests.kubernetes.live import Live, Manifest, path_of
 
@@ -29,10 +26,14 @@ _SCRIPT = "trap 'exit 143' TERM; sh -c \"$1\" & wait $!"
 
 
 class ClusterHarness:
-    """The cluster of a kubeconfig whose current context may do all."""
+    """The cluster of a kubeconfig whose current context may do all.
 
-    def __init__(self, folder: Path, admin: Path) -> None:
+    `near` reaches it directly; `backend` through 127.0.0.1:`port`, where one is given.
+    """
+
+    def __init__(self, folder: Path, admin: Path, port: int = 0) -> None:
         self._folder = folder
+        self._port = port
         self._live = Live(admin)
         self.namespace = f"contract-{uuid.uuid4().hex[:8]}"
         self._make("v1", "namespaces", {"metadata": {"name": self.namespace}})
@@ -40,8 +41,10 @@ class ClusterHarness:
         (folder / "kubeconfig").write_text(json.dumps(self._kubeconfig(admin)))
         self._before = os.environ.get("KUBECONFIG")
         os.environ["KUBECONFIG"] = str(folder / "kubeconfig")
-        self.backend = KubernetesBackend("contract", Site(gpu_resource=SLOT), namespace=self.namespace)
-        self._clients: subprocess.Popen[str] | None = None
+        site = Site(gpu_resource=SLOT)
+        self.near = KubernetesBackend("near", site, namespace=self.namespace)
+        self.backend = KubernetesBackend("contract", site, namespace=self.namespace)
+        self._clients = DyingClients("dying_cluster_client", self.namespace)
 
     def spec(self, script: str, **fields: object) -> JobSpec:
         """The test's folder is there in the container too."""
@@ -62,25 +65,12 @@ class ClusterHarness:
         return SAMPLES
 
     async def crash_create(self, spec: JobSpec, key: str, step: int) -> bool:
-        return await asyncio.to_thread(self._crash, spec, key, step)
-
-    def _crash(self, spec: JobSpec, key: str, step: int) -> bool:
-        if self._clients is None:
-            command = [sys.executable, str(Path(__file__).parent / "dying_cluster_client.py"), self.namespace]
-            env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-            self._clients = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-            )
-        assert self._clients.stdin
-        assert self._clients.stdout
-        request = {"spec": msgspec.to_builtins(spec), "key": key, "step": step}
-        print(json.dumps(request), file=self._clients.stdin, flush=True)
-        return bool(json.loads(self._clients.stdout.readline()))
+        return await self._clients.create(spec, key, step)
 
     async def aclose(self) -> None:
-        if self._clients:
-            self._clients.communicate()
-        await remove_all(self.backend)
+        self._clients.close()
+        await remove_all(self.near)
+        await self.near.aclose()
         await self.backend.aclose()
         os.environ.pop("KUBECONFIG")
         if self._before is not None:
@@ -105,16 +95,14 @@ class ClusterHarness:
         config = yaml.safe_load(admin.read_text())
         cluster = config["clusters"][0]["cluster"]
         authority = (admin.parent / cluster["certificate-authority"]).read_bytes()
-        server = {
-            "server": cluster["server"],
-            "certificate-authority-data": base64.b64encode(authority).decode(),
-        }
+        trusted = {"certificate-authority-data": base64.b64encode(authority).decode()}
+        far = f"https://127.0.0.1:{self._port}" if self._port else cluster["server"]
+        ways = {"contract": far, "near": cluster["server"]}
+        home = {"user": "u", "namespace": self.namespace}
         return {
-            "clusters": [{"name": "c", "cluster": server}],
+            "clusters": [{"name": way, "cluster": {"server": url, **trusted}} for way, url in ways.items()],
             "users": [{"name": "u", "user": {"token": self._token()}}],
-            "contexts": [
-                {"name": "contract", "context": {"cluster": "c", "user": "u", "namespace": self.namespace}}
-            ],
+            "contexts": [{"name": way, "context": {"cluster": way, **home}} for way in ways],
             "current-context": "contract",
         }
 

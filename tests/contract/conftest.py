@@ -8,8 +8,8 @@ import pytest
 
 from tests.contract.harness import LocalHarness
 from tests.faults import Wire
+from tests.kubernetes.controlplane import GIVEN
 
-GIVEN = "TRAINDECK_TEST_KUBECONFIG"
 CUTS = 3
 """How often a breaking wire breaks in one case: as often as one request is repeated."""
 
@@ -70,12 +70,6 @@ FAR = {
 """The same by a wire that is slow and breaks."""
 NODE = ("kubernetes", "server-kubernetes", "server-kubernetes-far")
 
-LATER = {
-    ("kubernetes", "test_progress_is_read_out_of_the_log"): "a cluster's list shows no progress yet: its logs"
-    " are read in the panes only",
-}
-"""What one implementation does not do yet, and why."""
-
 
 def bad(wire: Wire) -> None:
     """Slow, thin and breaking, differently in each case."""
@@ -88,9 +82,6 @@ def bad(wire: Wire) -> None:
     params=[pytest.param(name, marks=pytest.mark.node) if name in NODE else name for name in (*NEAR, *FAR)]
 )
 async def harness(request, tmp_path):
-    where = request.param.replace("server-", "").replace("-far", "")
-    if why := LATER.get((where, request.node.originalname)):
-        pytest.skip(why)
     if request.param in NEAR:
         made = NEAR[request.param](request, tmp_path)
         yield made

@@ -1,56 +1,32 @@
-"""Clients of a cluster that die: each line of stdin asks for a create that ends at its n-th step, in a fork.
-
-A step is a request: odd ones end before it is sent, even ones when it is done and its answer is lost.
+"""Clients of a cluster that die. A step is a request before it is sent, and when it is done and its answer
+is lost.
 """
 
 import asyncio
-import json
-import os
 import sys
-
-import msgspec
+from collections.abc import Callable
 
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.transport import Transport
 from backend_client.models import JobSpec
 from tests.contract.cluster import SLOT
+from tests.contract.dying import serve
 
-KILLED = 9
 
-
-def client(request: dict) -> None:
-    """Create, and die at the step that was asked for."""
+def client(spec: JobSpec, key: str, step: Callable[[], None]) -> None:
     backend = KubernetesBackend("contract", Site(gpu_resource=SLOT), namespace=sys.argv[1])
-    ask, left = Transport.request, request["step"]
-
-    def count() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os._exit(KILLED)
+    ask = Transport.request
 
     async def asked(*args, **kwargs):
-        count()
+        step()
         answer = await ask(*args, **kwargs)
-        count()
+        step()
         return answer
 
     Transport.request = asked
-    spec = msgspec.convert(request["spec"], JobSpec)
-    asyncio.run(backend.create(spec, key=request["key"], secrets={}))
-
-
-def main() -> None:
-    for line in sys.stdin:
-        pid = os.fork()
-        if not pid:
-            client(json.loads(line))
-            os._exit(0)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        assert code in (0, KILLED), code
-        print(json.dumps(code == KILLED), flush=True)
+    asyncio.run(backend.create(spec, key=key, secrets={}))
 
 
 if __name__ == "__main__":
-    main()
+    serve(client)

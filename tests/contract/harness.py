@@ -2,19 +2,15 @@
 
 import asyncio
 import contextlib
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 import pytest
 
 from backend_client.local.backend import LocalBackend
 from backend_client.models import Job, JobRef, JobSpec
 from backend_client.protocol import Changed, Feature, JobBackend, JobQuery, Lines, LogQuery, Scope, Snapshot
+from tests.contract.dying import DyingClients
 
 DEADLINE = 15.0
 """Seconds that anything may take here; a pass needs far less."""
@@ -63,8 +59,7 @@ class LocalHarness:
 
     def __init__(self, root: Path) -> None:
         self.backend = LocalBackend(root, gpus=2, grace=2.0)
-        self._root = root
-        self._clients: subprocess.Popen[str] | None = None
+        self._clients = DyingClients("dying_client", str(root))
 
     def spec(self, script: str, **fields: object) -> JobSpec:
         return JobSpec(command=("sh", "-c", script), **fields)  # type: ignore[arg-type]
@@ -76,24 +71,10 @@ class LocalHarness:
         return SAMPLES
 
     async def crash_create(self, spec: JobSpec, key: str, step: int) -> bool:
-        return await asyncio.to_thread(self._crash, spec, key, step)
-
-    def _crash(self, spec: JobSpec, key: str, step: int) -> bool:
-        if self._clients is None:
-            command = [sys.executable, str(Path(__file__).parent / "dying_client.py"), str(self._root)]
-            env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-            self._clients = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-            )
-        assert self._clients.stdin
-        assert self._clients.stdout
-        request = {"spec": msgspec.to_builtins(spec), "key": key, "step": step}
-        print(json.dumps(request), file=self._clients.stdin, flush=True)
-        return json.loads(self._clients.stdout.readline())
+        return await self._clients.create(spec, key, step)
 
     async def aclose(self) -> None:
-        if self._clients:
-            self._clients.communicate()
+        self._clients.close()
         await remove_all(self.backend)
         await self.backend.aclose()
 

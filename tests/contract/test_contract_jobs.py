@@ -25,7 +25,7 @@ from backend_client.protocol import (
     Use,
     Verb,
 )
-from tests.contract.harness import DEADLINE, finished, log_text, needs, until
+from tests.contract.harness import DEADLINE, finished, log_items, log_text, needs, until
 
 
 async def names(backend, **query):
@@ -72,7 +72,7 @@ async def test_a_failure_says_why(harness, backend):
     job = await backend.create(harness.spec("echo No such file: data.csv >&2; exit 3"), key="k", secrets={})
     done = await finished(backend, job.ref)
     assert (done.state, done.exit_code) == (JobState.FAILED, 3)
-    assert done.reason.endswith("3: No such file: data.csv")
+    assert done.reason == "exit 3: No such file: data.csv"
     assert done.attempts[-1].reason
 
 
@@ -188,6 +188,16 @@ async def test_delete_stops_first_and_goes_by_uid(harness, backend):
         with pytest.raises(NotFound):
             await act
     assert (await backend.get(new.ref)).name == "same"
+
+
+async def test_a_deletion_that_nobody_waits_for_goes_on_alone(harness, backend):
+    job = await backend.create(harness.spec("sleep 60"), key="k", secrets={})
+    await until(backend, job.ref, running)
+    async for step in backend.delete(job.ref, wait=False):
+        assert step.message
+    async with asyncio.timeout(DEADLINE):
+        while await names(backend):
+            await asyncio.sleep(0.1)
 
 
 async def test_all_verbs_say_that_there_is_no_such_job(backend):
@@ -306,8 +316,23 @@ async def test_max_runtime_ends_a_job(harness, backend):
 
 async def test_progress_is_read_out_of_the_log(harness, backend):
     job = await backend.create(harness.spec("echo 'step 3/10 loss 0.25'; sleep 60"), key="k", secrets={})
+    await until(backend, job.ref, running)
+    async with asyncio.timeout(DEADLINE):
+        while b"loss" not in await log_text(backend, job.ref):
+            await asyncio.sleep(0.1)
+    await backend.look([job.ref])
     seen = await until(backend, job.ref, lambda job: job.progress)
     assert (seen.progress.step, seen.progress.total, seen.progress.loss) == (3, 10, 0.25)
+    assert (await backend.get(job.ref)).progress == seen.progress
+
+
+async def test_progress_comes_out_of_a_log_that_is_followed(harness, backend):
+    job = await backend.create(harness.spec("echo 'step 3/10 loss 0.25'; sleep 60"), key="k", secrets={})
+    reading = asyncio.create_task(log_items(backend, job.ref, follow=True))
+    try:
+        assert (await until(backend, job.ref, lambda job: job.progress)).progress.step == 3
+    finally:
+        reading.cancel()
 
 
 async def test_events_are_in_their_order_and_tell_of_a_stop(harness, backend):

@@ -15,9 +15,9 @@ import pytest
 from backend_client.kubernetes import kubeconfig
 from backend_client.kubernetes.kinds import NAMESPACES
 from backend_client.kubernetes.transport import Transport
+from tests.faults import Wire
 from tests.kubernetes import controlplane
-
-GIVEN = "TRAINDECK_TEST_KUBECONFIG"
+from tests.kubernetes.controlplane import GIVEN
 
 
 class Cluster:
@@ -35,13 +35,17 @@ class Cluster:
             return kubeconfig.load(user or current)
 
 
+def through(wire: Wire, target: kubeconfig.Target) -> kubeconfig.Target:
+    """The same by way of a wire."""
+    address = msgspec.structs.replace(target.address, host="127.0.0.1", port=wire.port)
+    return msgspec.structs.replace(target, address=address)
+
+
 @pytest.fixture(scope="session")
-def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    """The cluster of TRAINDECK_TEST_KUBECONFIG, else one of our own, started by the first who asks."""
-    if given := os.environ.get(GIVEN):
-        return Cluster(Path(given), controllers=True)
+def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    """A control plane of our own: keys, audit log and people too. Started by the first who asks."""
     if controlplane.binaries() is None:
-        pytest.skip(f"no Kubernetes to test with: {controlplane.HOW}, or {GIVEN}")
+        pytest.skip(f"needs a control plane: {controlplane.HOW}")
     worker = "PYTEST_XDIST_WORKER" in os.environ
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if worker else base) / "control-plane"
@@ -49,6 +53,15 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
         if not (folder / "ready").exists():
             _start(folder, os.getppid() if worker else os.getpid())
     return Cluster(folder / "kubeconfig", controllers=(folder / "ready").read_text() == "True")
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(request: pytest.FixtureRequest) -> Cluster:
+    """The cluster of TRAINDECK_TEST_KUBECONFIG, else our own."""
+    if given := os.environ.get(GIVEN):
+        return Cluster(Path(given), controllers=True)
+    own: Cluster = request.getfixturevalue("own_cluster")
+    return own
 
 
 @contextlib.contextmanager
@@ -69,9 +82,15 @@ def _start(folder: Path, tests: int) -> None:
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest, shared_cluster: Cluster) -> Cluster:
     """The shared cluster, where it has what the test's marker needs."""
-    if request.node.get_closest_marker("controllers") and not shared_cluster.controllers:
-        pytest.skip(f"needs {' and '.join(controlplane.CONTROLLERS)} beside kube-apiserver")
+    if request.node.get_closest_marker("controllers"):
+        need_controllers(shared_cluster)
     return shared_cluster
+
+
+def need_controllers(cluster: Cluster) -> None:
+    """Skip where nobody makes pods, counts quotas, or fills the roles `edit` and `view`."""
+    if not cluster.controllers:
+        pytest.skip(f"needs {' and '.join(controlplane.CONTROLLERS)} beside kube-apiserver")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+GIVEN = "TRAINDECK_TEST_KUBECONFIG"
 HOW = "set TRAINDECK_CLUSTER_BIN (or KUBEBUILDER_ASSETS) to a folder with etcd and kube-apiserver"
 NEEDED = ("etcd", "kube-apiserver")
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import ssl
 
 from msgspec.structs import replace
@@ -9,6 +10,10 @@ from msgspec.structs import replace
 from backend_client.kubernetes.connection import Address
 from backend_client.kubernetes.kubeconfig import Target
 from backend_client.kubernetes.tls import client_context
+
+_STORMY = 0.4
+_BUSY = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
+_ANSWERS = (b"", _BUSY, b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
 
 
 class Cutter:
@@ -20,12 +25,18 @@ class Cutter:
         self._server: asyncio.Server | None = None
         self._first = self._last = 0
         self._before = False
+        self._storm: random.Random | None = None
         self.requests: list[str] = []
 
     def arm(self, first: int = 0, *, before: bool = False, count: int = 1) -> None:
         """Cut `count` requests from the first-th on (from 1; 0 is none), before or after they are done."""
         self.requests.clear()
         self._first, self._last, self._before = first, first + count - 1 if first else 0, before
+
+    def storm(self, seed: int) -> None:
+        """From now on many requests are cut or answered with 429 or 500, before or after they are done."""
+        self.arm()
+        self._storm = random.Random(seed)
 
     @property
     def met(self) -> bool:
@@ -54,12 +65,20 @@ class Cutter:
             headers = dict(line.lower().split(": ", 1) for line in head.strip().split("\r\n")[1:])
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             self.requests.append(" ".join(head.split(" ", 2)[:2]))
-            cut = self._first <= len(self.requests) <= self._last
-            if not (cut and self._before):
-                answer = await self._asked(head, body)
-                writer.write(b"" if cut else answer)
-                await writer.drain()
+            before, instead = self._fate()
+            answer = b"" if before else await self._asked(head, body)
+            writer.write(answer if instead is None else instead)
+            await writer.drain()
         writer.close()
+
+    def _fate(self) -> tuple[bool, bytes | None]:
+        """Of the last request: whether it is lost before it is done, and what is answered in its place."""
+        if self._storm and self._storm.random() < _STORMY:
+            before, instead = self._storm.choice([True, False]), self._storm.choice(_ANSWERS)
+            return before or instead == _BUSY, instead
+        if self._first <= len(self.requests) <= self._last:
+            return self._before, b""
+        return False, None
 
     async def _asked(self, head: str, body: bytes) -> bytes:
         address = self._real.address

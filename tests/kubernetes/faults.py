@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
-import struct
 from collections import deque
 from collections.abc import AsyncIterator, Container
 from typing import Any
@@ -13,13 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 from backend_client.kubernetes.connection import Address
 from backend_client.kubernetes.credentials import Credentials, Fixed, Login
 from backend_client.kubernetes.kubeconfig import Target
+from tests.faults import reset
 
 _STATUSES = tuple("401 403 404 410 429 500 503 302".split())
 BEFORE_ANSWER = (*_STATUSES, "reset", "hang", "close", "not http", "cut head", "html")
 _ERRORS = ("error 410", "error 500", "error 429")
 _CUTS = ("cut line", "reset later", "end", "half-open", "half event")
 IN_WATCH = (*_ERRORS, *_CUTS, "garbage", "odd event", "huge")
-"""Met at the next event of a watch. One more, "end at once", is met when a watch is opened."""
+"""Met at the next event of a watch. One more, "end at once", is met when a watch is opened; and one, "pass",
+by any request, which then goes well."""
 
 
 class Pods:
@@ -132,7 +132,7 @@ class FaultyApi:
             return await self._status(writer, 401)
         if url.path == "/version":
             return await self._answer(writer, 200, b'{"major":"1"}')
-        if fault := self._fault(BEFORE_ANSWER):
+        if not self._fault(["pass"]) and (fault := self._fault(BEFORE_ANSWER)):
             return await self._refuse(writer, fault)
         if "watch" in query:
             return await self._watch(writer, query)
@@ -169,7 +169,8 @@ class FaultyApi:
         if int(version) < self.pods.oldest:
             return await self._status(writer, 410)
         then = self._as_of(int(version))
-        names = [name for name in sorted(then) if name > after][: self.page]
+        page = self.page if "limit" in query else None
+        names = [name for name in sorted(then) if name > after][:page]
         more = f"{version}:{names[-1]}" if names and names[-1] != max(then) else ""
         body = {
             "metadata": {"resourceVersion": version, "continue": more},
@@ -255,10 +256,3 @@ def status(code: int) -> bytes:
 
 def chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST instead of FIN."""
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()

@@ -113,16 +113,16 @@ S = JobState
 
 SCENARIOS: dict[str, Scenario] = {
     "job-between-tries": Scenario(
-        ours("fail", retries=1), S.FAILED, "is tried again: ended with exit code 1",
+        ours("fail", retries=1), S.FAILED, "is tried again: exit 1",
         settled=lambda job: job.next_try is not None,
     ),
     "job-running": Scenario(ours("run"), S.RUNNING, ""),
     "job-succeeded": Scenario(ours("succeed"), S.SUCCEEDED, ""),
-    "job-failed": Scenario(ours("fail"), S.FAILED, "ended with exit code 1"),
+    "job-failed": Scenario(ours("fail"), S.FAILED, "exit 1"),
     "job-oom": Scenario(
         ours("oom", memory="64Gi"), S.FAILED, "ran out of memory (limit 64Gi, OOMKilled)"
     ),
-    "job-tried-twice": Scenario(ours("fail", retries=1), S.FAILED, "ended with exit code 1 (2 tries)"),
+    "job-tried-twice": Scenario(ours("fail", retries=1), S.FAILED, "exit 1 (2 tries)"),
     "job-too-big": Scenario(
         ours("run", gpus=16), S.PENDING,
         "16 GPUs asked, the largest free block is * on *-* (NVIDIA-*); no node fits: of *without free GPUs*",
@@ -141,7 +141,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "job-held": Scenario(
         ours("run", edit=_held), S.PENDING,
-        "only half made: its creation was cut off; finish it, or delete it",
+        "only half made: its creation was cut off; resume finishes it, delete removes it",
     ),
     "job-stopped": Scenario(ours("run", edit=_stopped), S.STOPPED, ""),
     "ranks-running": Scenario(
@@ -157,7 +157,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "deployment-crash-loop": Scenario(
         ours("crash-loop", kind="deployment"), S.FAILED,
-        "crashes: ended with exit code 1, 5 restarts",
+        "crashes: exit 1, 5 restarts",
     ),
     "deployment-no-mount": Scenario(
         ours("creating", kind="deployment"), S.STARTING, 'the volume claim "data" does not exist'
@@ -176,10 +176,10 @@ SCENARIOS: dict[str, Scenario] = {
         "was evicted by its node: The node was low on resource: ephemeral-storage.",
     ),
     "real-running": Scenario(sh("sleep 600"), S.RUNNING, "", node="real"),
-    "real-exit": Scenario(sh("exit 3"), S.FAILED, "ended with exit code 3", node="real"),
+    "real-exit": Scenario(sh("exit 3"), S.FAILED, "exit 3", node="real"),
     "real-said-why": Scenario(
         sh("echo 'loss is nan' > /dev/termination-log; exit 4"), S.FAILED,
-        "ended with exit code 4: loss is nan", node="real",
+        "exit 4: loss is nan", node="real",
     ),
     "real-oom": Scenario(
         sh("tail /dev/zero", memory="32Mi"), S.FAILED,
@@ -205,12 +205,12 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "real-crash-loop": Scenario(
         sh("exit 3", kind="deployment"), S.FAILED,
-        "crashes: ended with exit code 3, * restarts",
+        "crashes: exit 3, * restarts",
         node="real", settled=lambda job: job.next_try > job.attempts[-1].finished,
     ),
     "real-finishes": Scenario(
         sh("exit 0", kind="deployment"), S.STARTING,
-        "finished (exit code 0), and starts again from the beginning, as a deployment does; "
+        "finished (exit 0), and starts again from the beginning, as a deployment does; "
         "run it as a job instead",
         node="real",
         settled=lambda job: job.next_try > job.attempts[-1].finished,
@@ -232,6 +232,6 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "real-rank-failed": Scenario(
         sh("[ $NODE_RANK = 1 ] && sleep 1 && exit 7; trap exit TERM; sleep 600 & wait", nodes=2), S.FAILED,
-        "rank 1: ended with exit code 7", node="real",
+        "rank 1: exit 7", node="real",
     ),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from backend_client.kubernetes.board import WORKLOAD_OF, Board
 from backend_client.kubernetes.changes import Delta
 from backend_client.kubernetes.controllers import Deployment, KubeJob
+from backend_client.kubernetes.kinds import EVENTS, workloads
 from backend_client.kubernetes.objects import Object, Pod
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.surroundings import Ingress, KubeEvent, Workload
@@ -168,3 +169,20 @@ def test_the_end_of_what_was_never_seen_is_no_news(uid):
     seen = board()
     seen.apply(Delta((), (uid,)))
     assert seen.take(complete=True) == ((), ())
+
+
+def test_what_may_not_be_read_is_said_of_jobs_that_wait():
+    seen = board(job(spec={"suspend": False}))
+    assert jobs(seen)["train"].reason == ""
+    seen.hide(EVENTS, "elsewhere", "you may not list events in elsewhere")
+    assert jobs(seen) == {}
+    seen.hide(EVENTS, "ns", "you may not list events in ns")
+    assert jobs(seen)["train"].reason == "why is hidden: you may not list events in ns"
+    seen.apply(Delta((pod("a"),)))
+    assert jobs(seen)["train"].reason == ""
+    queue = {"metadata": {"annotations": OURS, "labels": {"kueue.x-k8s.io/queue-name": "q"}}}
+    seen.apply(Delta((made(KubeJob, "train", "j1", spec={"suspend": True}, **queue),)))
+    seen.hide(workloads("v1beta2"), "", "you may not list workloads")
+    assert jobs(seen)["train"].reason == "waits in the queue q; why is hidden: you may not list workloads"
+    seen.hide(workloads("v1beta2"), "", "")
+    assert jobs(seen)["train"].reason == "waits in the queue q"

@@ -14,8 +14,9 @@ from backend_client.kubernetes.logs import stream
 from backend_client.kubernetes.transport import Transport
 from backend_client.models import JobRef
 from backend_client.protocol import Closed, Gap, Lines, LogItem, LogQuery, Opened
+from tests.faults import reset
 from tests.kubernetes.clock import run
-from tests.kubernetes.faults import FaultyApi, Pods, chunk, reset
+from tests.kubernetes.faults import FaultyApi, Pods, chunk
 from tests.kubernetes.kubelet import SECOND, Chunk, LogFile, render
 
 REF = JobRef("k", "ns", "pod", "p", "u")

@@ -18,7 +18,6 @@ from backend_client.logs import follow
 from backend_client.models import JobRef
 from backend_client.protocol import Closed, Gap, Lines, LogItem, LogQuery, Opened
 from tests.kubernetes.conftest import Cluster
-from tests.kubernetes.relay import Relay
 
 pytestmark = pytest.mark.node
 
@@ -143,25 +142,6 @@ async def test_a_retried_rank_is_another_attempt(transport: Transport, make: Cal
     assert text(items).count(b"on ") == 2
     first = await everything(transport, ref, attempt=1)
     assert text(first) == next(item.lines[0] for item in items if isinstance(item, Lines)) + b"\n"
-
-
-async def test_cut_again_and_again_nothing_is_lost_or_told_twice(
-    cluster: Cluster, make: Callable[..., Any]
-) -> None:
-    ref = await make(
-        "for i in $(seq 40); do seq $((i * 1000)) $((i * 1000 + 499)); sleep 0.05; done", ranks=2
-    )
-    async with Relay(cluster.target()) as relay:
-        relay.after = [30_000, 41_000, 100, 52_000, 3_000, 77_777, 20_001, 90_000, 64_000, 33_333, 121_212]
-        transport = Transport(relay.target)
-        items = await everything(transport, ref, follow=True)
-        await transport.aclose()
-        cuts = relay.cuts
-    assert cuts >= 5
-    assert not any(isinstance(item, Gap) for item in items)
-    whole = b"".join(b"%d\n" % number for i in range(1, 41) for number in range(i * 1000, i * 1000 + 500))
-    assert text(items, 0) == whole
-    assert text(items, 1) == whole
 
 
 async def test_going_on_behind_any_cursor(transport: Transport, make: Callable[..., Any]) -> None:

@@ -173,3 +173,15 @@ def test_a_gap_says_when() -> None:
     assert gap == Gap(SOURCE, "possible gap 14:13:20-14:13:44 (log rotated or file lost)")
     assert isinstance(batch, Lines)
     assert batch.lines == [b"b"]
+
+
+STAMPS = [b"2026-11-24T22:53:48.123456789Z ", b"2026-11-24T22:53:48Z ", b"2026-11-24T23:53:48.5+01:00 ", b""]
+
+
+@given(st.lists(st.tuples(st.sampled_from(STAMPS), st.sampled_from(TEXTS)), min_size=1), st.booleans())
+def test_usual_lines_are_read_as_all_others(said: list[tuple[bytes, bytes]], inside: bool) -> None:
+    text = b"\n".join(stamp + line for stamp, line in said)
+    quick, slow = Stamped(), Stamped()
+    quick.inside = slow.inside = inside
+    assert quick.feed(text + b"\n") == slow._one_by_one(text)
+    assert (quick.inside, quick._time) == (slow.inside, slow._time)

@@ -274,8 +274,8 @@ def test_hold_release_stop_resume(
     assert halted["spec"] == stopped
     after = {**anchor, "spec": anchor["spec"] | stopped}
     after["metadata"] = anchor["metadata"] | {"annotations": halted["metadata"]["annotations"]}
-    assert resume(after)["spec"] == going
-    assert resume(after)["metadata"]["annotations"] == {names.STOPPED: None, names.REPLICAS: None}
+    assert resume(after, asked)["spec"] == going
+    assert resume(after, asked)["metadata"]["annotations"] == {names.STOPPED: None, names.REPLICAS: None}
 
 
 def test_stopping_twice_keeps_the_number_of_replicas() -> None:
@@ -288,6 +288,16 @@ def test_kueue_starts_what_it_queues() -> None:
     anchor = as_answered(objects(spec(queue="research"), Site(), HERE)[0])
     assert anchor["metadata"]["labels"][names.QUEUE] == "research"
     assert "spec" not in release(anchor, spec(queue="research"))
+
+
+def test_the_time_limit_of_a_job_that_kueue_runs_is_lifted_while_it_is_stopped() -> None:
+    """Kueue would undo a suspend, which alone stops the clock of a time limit."""
+    asked = spec(queue="research", nodes=2, max_runtime=60)
+    anchor = as_answered(objects(asked, Site(), HERE)[0])
+    assert stop(anchor, NOW)["spec"] == {"parallelism": 0, "activeDeadlineSeconds": None}
+    anchor["metadata"]["annotations"][names.REPLICAS] = "2"
+    assert resume(anchor, asked)["spec"] == {"parallelism": 2, "activeDeadlineSeconds": 60}
+    assert resume(anchor, spec(queue="research", nodes=2))["spec"] == {"parallelism": 2}
 
 
 def test_parts_go_with_the_anchor() -> None:
@@ -410,7 +420,7 @@ def test_a_real_server_applies_every_patch(live: Live, homes: dict[str, str]) ->
         running = live.patch(anchor, release(anchor, asked))
         assert names.HELD not in running["metadata"]["annotations"]
         halted = live.patch(running, stop(running, NOW))
-        again = live.patch(halted, resume(halted))
+        again = live.patch(halted, resume(halted, asked))
         assert again["spec"] == running["spec"]
         path = path_of(anchor["apiVersion"], f"{kind}s", homes["privileged"], anchor["metadata"]["name"])
         other = release({**anchor, "metadata": {"uid": "another"}}, asked)

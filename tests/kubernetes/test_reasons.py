@@ -143,12 +143,12 @@ def test_when_a_container_is_started_again(message: str, seconds: int) -> None:
 @pytest.mark.parametrize(
     ("ended", "words"),
     [
-        (Terminated(exit_code=1, reason="Error"), "ended with exit code 1"),
-        (Terminated(exit_code=137, reason="Error"), "was ended by SIGKILL (exit code 137)"),
-        (Terminated(exit_code=143, reason="Error"), "was ended by SIGTERM (exit code 143)"),
-        (Terminated(exit_code=139, reason="Error"), "was ended by SIGSEGV (exit code 139)"),
-        (Terminated(exit_code=255), "ended with exit code 255"),
-        (Terminated(exit_code=1, message="a\nb\n"), "ended with exit code 1: b"),
+        (Terminated(exit_code=1, reason="Error"), "exit 1"),
+        (Terminated(exit_code=137, reason="Error"), "exit 137 (SIGKILL)"),
+        (Terminated(exit_code=143, reason="Error"), "exit 143 (SIGTERM)"),
+        (Terminated(exit_code=139, reason="Error"), "exit 139 (SIGSEGV)"),
+        (Terminated(exit_code=255), "exit 255"),
+        (Terminated(exit_code=1, message="a\nb\n"), "exit 1: b"),
         (Terminated(exit_code=137, reason="OOMKilled"), "ran out of memory (limit 64Gi, OOMKilled)"),
         (Terminated(exit_code=128, reason="StartError", message="odd"), "could not be started: odd"),
     ],
@@ -177,7 +177,7 @@ def test_a_failed_init_container_is_named_as_the_cause() -> None:
     main = [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}]
     status = {"phase": "Failed", "initContainerStatuses": init, "containerStatuses": main}
     pod = msgspec.convert({"status": status}, Pod)
-    assert ended_words(pod) == "the init container fetch ended with exit code 2"
+    assert ended_words(pod) == "init container fetch: exit 2"
 
 
 def test_a_foreign_gate_is_named() -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.kubernetes.conftest import Cluster
+from tests.kubernetes.controlplane import GIVEN
 from tests.kubernetes.live import Live, Manifest, eventually, path_of
 from tests.kubernetes.recording import Recorded, look, save
 from tests.kubernetes.scenarios import SCENARIOS, Scenario
@@ -70,7 +71,7 @@ def marked(name: str) -> object:
 def test_fate(live: Live, made: dict[str, Manifest], name: str) -> None:
     scenario = SCENARIOS[name]
     if name not in made:
-        pytest.skip(f"needs a node labelled type={scenario.node}: set TRAINDECK_TEST_KUBECONFIG")
+        pytest.skip(f"needs a node labelled type={scenario.node}: set {GIVEN}")
 
     def good(found: Recorded) -> bool:
         job = found.job()

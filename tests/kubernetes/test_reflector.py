@@ -174,6 +174,16 @@ def test_heals_after_a_broken_watch(fault: str) -> None:
     told(test)
 
 
+def test_a_list_whose_second_page_has_expired_begins_again() -> None:
+    async def test(pods: Pods, api: FaultyApi, mirror: Mirror) -> None:
+        await mirror.until(mirror.true)
+        assert mirror.synced == 1
+        pages = [query.get("continue", "") for _, _, query in api.requests[:3]]
+        assert [bool(page) for page in pages] == [False, True, False]
+
+    told(test, "pass", "410")
+
+
 def test_a_stopped_process_is_noticed_in_45_s_though_its_kernel_answers() -> None:
     async def test(pods: Pods, api: FaultyApi, mirror: Mirror) -> None:
         await mirror.until(mirror.true)
@@ -220,7 +230,7 @@ def test_a_watch_that_ends_at_once_makes_no_hot_loop() -> None:
     told(test)
 
 
-@pytest.mark.parametrize("fault", ["410", "error 410", "500", "garbage", "reset"])
+@pytest.mark.parametrize("fault", ["410", "error 410", "429", "error 429", "500", "garbage", "reset"])
 def test_what_fails_for_ever_is_asked_ever_less(fault: str) -> None:
     async def test(pods: Pods, api: FaultyApi, mirror: Mirror) -> None:
         await mirror.until(mirror.true)

@@ -21,7 +21,6 @@ from backend_client.kubernetes.kinds import NAMESPACES, NODES, PODS, QUOTAS
 from backend_client.kubernetes.kubeconfig import Target
 from backend_client.kubernetes.transport import Transport
 from backend_client.models.secret import Secret
-from tests.kubernetes import controlplane
 from tests.kubernetes.clock import run
 from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.faults import FaultyApi, Pods
@@ -266,12 +265,10 @@ async def test_warnings(transport: Transport, namespace: str) -> None:
 
 
 @pytest.mark.api
-async def test_permissions_are_named(cluster: Cluster, namespace: str) -> None:
-    if "nobody" not in cluster.kubeconfig.read_text():
-        pytest.skip("this cluster's kubeconfig has no context nobody")
-    nobody = Transport(cluster.target("nobody"))
-    with pytest.raises(errors.Forbidden, match=f"you may not create pods in {namespace}"):
-        await nobody.request("POST", PODS.path(namespace), body=b'{"metadata":{"name":"x"}}')
+async def test_permissions_are_named(own_cluster: Cluster) -> None:
+    nobody = Transport(own_cluster.target("nobody"))
+    with pytest.raises(errors.Forbidden, match="you may not create pods in default"):
+        await nobody.request("POST", PODS.path("default"), body=b'{"metadata":{"name":"x"}}')
     with pytest.raises(errors.Forbidden, match="you may not watch nodes"):
         async with nobody.stream(NODES.path(), query={"watch": "1"}):
             pass
@@ -286,12 +283,9 @@ async def test_a_wrong_token(cluster: Cluster) -> None:
 
 
 @pytest.fixture
-def own(cluster: Cluster) -> Path:
+def own(own_cluster: Cluster) -> Path:
     """The folder of our own control plane: there are keys in it."""
-    folder = cluster.kubeconfig.parent
-    if not (folder / "carol.key").exists():
-        pytest.skip(f"needs a control plane of our own: {controlplane.HOW}")
-    return folder
+    return own_cluster.kubeconfig.parent
 
 
 def certified(target: Target, folder: Path, key: str = "carol") -> Target:
@@ -300,20 +294,20 @@ def certified(target: Target, folder: Path, key: str = "carol") -> Target:
 
 
 @pytest.mark.api
-async def test_a_client_certificate(cluster: Cluster, own: Path) -> None:
-    transport = Transport(certified(cluster.target(), own))
+async def test_a_client_certificate(own_cluster: Cluster, own: Path) -> None:
+    transport = Transport(certified(own_cluster.target(), own))
     review = b'{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
     answer = await transport.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
     assert json.loads(answer.body)["status"]["userInfo"]["username"] == "carol"
     await transport.aclose()
     with pytest.raises(errors.LoginNeeded, match="do not fit"):
-        await Transport(certified(cluster.target(), own, "sa")).request("GET", "/version")
+        await Transport(certified(own_cluster.target(), own, "sa")).request("GET", "/version")
 
 
 @pytest.mark.api
-async def test_impersonation(cluster: Cluster, own: Path) -> None:
+async def test_impersonation(own_cluster: Cluster, own: Path) -> None:
     headers = (("Impersonate-User", "eve"), ("Impersonate-Group", "x"), ("Impersonate-Group", "y"))
-    transport = Transport(msgspec.structs.replace(cluster.target(), headers=headers))
+    transport = Transport(msgspec.structs.replace(own_cluster.target(), headers=headers))
     with pytest.raises(errors.Forbidden, match="may not list nodes") as caught:
         await transport.request("GET", NODES.path())
     assert 'User "eve"' in caught.value.hint
@@ -321,8 +315,8 @@ async def test_impersonation(cluster: Cluster, own: Path) -> None:
 
 
 @pytest.mark.api
-async def test_certificates_are_checked(cluster: Cluster, own: Path) -> None:
-    target = cluster.target()
+async def test_certificates_are_checked(own_cluster: Cluster, own: Path) -> None:
+    target = own_cluster.target()
     other = msgspec.structs.replace(target, ca=(own / "ca.crt").read_text())
     with pytest.raises(errors.Unreachable, match="is not trusted"):
         await Transport(other).request("GET", "/version")
@@ -337,9 +331,9 @@ async def test_certificates_are_checked(cluster: Cluster, own: Path) -> None:
 
 
 @pytest.mark.api
-async def test_through_a_proxy_with_a_name_of_our_own(cluster: Cluster, own: Path) -> None:
+async def test_through_a_proxy_with_a_name_of_our_own(own_cluster: Cluster, own: Path) -> None:
     """The proxy alone knows the host, and the certificate has another name."""
-    target = cluster.target()
+    target = own_cluster.target()
     async with Proxy() as proxy:
         url = f"http://me:p%40ss@127.0.0.1:{proxy.port}"
         address = Address("api.invalid", target.address.port, "localhost", url)
@@ -358,12 +352,12 @@ async def test_through_a_proxy_with_a_name_of_our_own(cluster: Cluster, own: Pat
 
 @pytest.mark.api
 async def test_through_an_encrypted_proxy(
-    cluster: Cluster, own: Path, monkeypatch: pytest.MonkeyPatch
+    own_cluster: Cluster, own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(own / "server.crt"))
     outer = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     outer.load_cert_chain(own / "server.crt", own / "server.key")
-    target = cluster.target()
+    target = own_cluster.target()
     async with Proxy(tls=outer) as proxy:
         address = msgspec.structs.replace(target.address, proxy=f"https://localhost:{proxy.port}")
         transport = Transport(msgspec.structs.replace(target, address=address))

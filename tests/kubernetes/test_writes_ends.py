@@ -1,12 +1,13 @@
 """Stop, resume and delete against a real API server, the connection cut at every request of them."""
 
 import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 from msgspec.structs import replace
 
 from backend_client.errors import Conflict, Forbidden, NotFound, Refused, Unreachable
-from backend_client.kubernetes import hands, names
+from backend_client.kubernetes import hands, names, removal
 from backend_client.kubernetes.transport import Transport
 from backend_client.kubernetes.writes import Writer
 from backend_client.models import JobState
@@ -84,16 +85,19 @@ async def test_kueue_gives_a_stopped_job_no_quota(writer: Writer, live: Live, na
         pytest.skip("needs a cluster that has Kueue")
     queue(live, namespace)
     run = {"test.traindeck.dev/outcome": "run"}
-    job = await writer.create(spec(nodes=2, gpus=1, queue="q", annotations=run), key="k", secrets={})
+    asked = spec(nodes=2, gpus=1, queue="q", annotations=run, max_runtime=3600)
+    job = await writer.create(asked, key="k", secrets={})
     look = lambda: live.items("batch/v1", "jobs", namespace)[0]  # noqa: E731
     active = lambda job: job["status"].get("active", 0)  # noqa: E731
     reserved = lambda: live.items("kueue.x-k8s.io/v1beta2", "workloads", namespace)  # noqa: E731
     assert active(eventually(look, lambda job: active(job) == 2)) == 2
     await writer.stop(job.ref)
     eventually(reserved, lambda found: [w["spec"]["podSets"][0].get("count") for w in found] == [0])
-    assert live.items("v1", "pods", namespace) == []
+    assert "activeDeadlineSeconds" not in look()["spec"]
+    assert eventually(lambda: live.items("v1", "pods", namespace), lambda pods: not pods) == []
     await writer.resume(job.ref)
     assert active(eventually(look, lambda job: active(job) == 2)) == 2
+    assert look()["spec"]["activeDeadlineSeconds"] == 3600
 
 
 KUEUE = "/apis/kueue.x-k8s.io/v1beta2"
@@ -224,3 +228,32 @@ async def test_what_holds_a_deletion_is_named(writer: Writer, live: Live, namesp
     assert said[0].message == "stopping and deleting bert"
     assert any(step.message == "Job bert is held by the finalizer example.org/keep" for step in said)
     assert there(live, namespace) == []
+
+
+@pytest.mark.controllers
+async def test_a_deletion_that_takes_long_can_be_left_to_the_cluster(
+    writer: Writer, live: Live, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "LONG_SECONDS", 0.0)
+    job = await writer.create(spec(kind="deployment"), key="1", secrets={})
+    look = lambda: live.items("v1", "pods", namespace)  # noqa: E731
+    (pod,) = eventually(look, bool)
+    live.patch(pod, {"metadata": {"finalizers": ["example.org/keep"]}})
+    held = f"pod {pod['metadata']['name']} is held by the finalizer example.org/keep"
+    async with contextlib.aclosing(writer.delete(job.ref)) as said:
+        assert DeleteStep(held, slow=True) in [step async for step in until_slow(said)]
+    assert anchors(live.items("apps/v1", "deployments", namespace))
+    assert [step.message async for step in writer.delete(job.ref, wait=False)] == [
+        "stopping and deleting bert"
+    ]
+    assert live.items("apps/v1", "deployments", namespace) == []
+    live.patch(pod, {"metadata": {"finalizers": None}})
+    assert eventually(look, lambda pods: not pods) == []
+
+
+async def until_slow(said: AsyncIterator[DeleteStep]) -> AsyncIterator[DeleteStep]:
+    """The steps up to the one that names a finalizer and is slow."""
+    async for step in said:
+        yield step
+        if step.slow and "finalizer" in step.message:
+            return

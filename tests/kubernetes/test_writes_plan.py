@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from backend_client.errors import Refused
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.transport import Transport
 from backend_client.kubernetes.writes import Writer
@@ -43,8 +44,8 @@ async def _bound(writer: Writer) -> None:
             return
 
 
-def restrict(live: Live, namespace: str) -> None:
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+def restrict(live: Live, namespace: str, level: str = "restricted") -> None:
+    labels = {"pod-security.kubernetes.io/enforce": level}
     path = f"/api/v1/namespaces/{namespace}"
     assert live.call("PATCH", path, {"metadata": {"labels": labels}}, media="merge-patch+json")[0] == 200
 
@@ -90,6 +91,13 @@ async def test_what_is_wrong_stands_at_its_field(
 
 
 @pytest.mark.api
+async def test_a_queue_without_kueue_is_a_warning(bob: Writer, live: Live) -> None:
+    has_kueue = live.call("GET", "/apis/kueue.x-k8s.io")[0] == 200
+    said = [notice.field for notice in (await bob.plan(spec(queue="research"))).warnings]
+    assert said == ([] if has_kueue else ["queue"])
+
+
+@pytest.mark.api
 async def test_a_taken_name(bob: Writer) -> None:
     await bob.create(spec(), key="k", secrets={})
     for kind in ("job", "deployment"):
@@ -110,6 +118,21 @@ async def test_the_namespace_forbids_root(bob: Writer, live: Live, namespace: st
     secret = {"TOKEN": Secret("x")}
     job = await bob.create(spec(kind="deployment", ports=[80], secrets=["TOKEN"]), key="k", secrets=secret)
     assert job.owner == "bob"
+
+
+@pytest.mark.api
+async def test_baseline_forbids_folders_of_the_node_alone(bob: Writer, live: Live, namespace: str) -> None:
+    restrict(live, namespace, "baseline")
+    for kind in ("job", "deployment"):
+        asked = spec(kind=kind, gpus=1, shm_size="1Gi", ports=[8080])
+        assert (await bob.plan(asked)).errors == ()
+        folder = spec(kind=kind, volumes=["/data:/data"])
+        said = "/data: the namespace's PodSecurity (baseline) forbids folders of the node"
+        assert (await bob.plan(folder)).errors == (Notice("volumes", said),)
+        with pytest.raises(Refused) as caught:
+            await bob.create(folder, key="k", secrets={})
+        assert caught.value.fields == {"volumes": said}
+    assert live.items("batch/v1", "jobs", namespace) + live.items("apps/v1", "deployments", namespace) == []
 
 
 @pytest.mark.controllers

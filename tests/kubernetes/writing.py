@@ -24,8 +24,10 @@ KINDS = (
     ("v1", "secrets"),
     ("networking.k8s.io/v1", "ingresses"),
 )
+STAYS = {"test.traindeck.dev/outcome": "run"}
+"""Else the pods of a Job on a pretended node succeed in a second."""
 FULL = {
-    "job": spec(nodes=2, ports=[8080], secrets=["TOKEN"]),
+    "job": spec(nodes=2, ports=[8080], secrets=["TOKEN"], annotations=STAYS),
     "deployment": spec(kind="deployment", replicas=3, ports=[8080], secrets=["TOKEN"]),
 }
 CUTS = {"before": {"before": True}, "after": {}, "and stays away": {"count": 10**6}}

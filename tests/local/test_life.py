@@ -111,8 +111,8 @@ async def test_a_missing_workdir_is_wrong(run):
 ENDS = {
     "exit 0": (JobState.SUCCEEDED, 0, None, ""),
     "exit 3": (JobState.FAILED, 3, None, "exit 3"),
-    "kill -9 $$": (JobState.FAILED, 137, 9, "killed by SIGKILL"),
-    "kill -SEGV $$": (JobState.FAILED, 139, 11, "killed by SIGSEGV"),
+    "kill -9 $$": (JobState.FAILED, 137, 9, "exit 137 (SIGKILL)"),
+    "kill -SEGV $$": (JobState.FAILED, 139, 11, "exit 139 (SIGSEGV)"),
     "echo a >&2; echo '\x1b[31mb\x07c\x1b[0m' >&2; echo out; exit 1": (
         JobState.FAILED,
         1,

@@ -22,6 +22,7 @@ from backend_client.models.parsers import PARSERS
         ("nvidia-smi", "nvidia-smi"),
         ("sleep 100", "sleep"),
         ("", "job"),
+        ("python 2nd_try.py", "job-2nd-try"),
     ],
 )
 def test_a_name_out_of_the_command(command: str, name: str):
@@ -38,3 +39,4 @@ def test_always_a_free_name_that_is_valid(command: list[str], taken: set[str]):
     name = suggest_name(command, taken)
     assert name not in taken
     assert PARSERS["name"](name) == name
+    assert not name[0].isdigit()

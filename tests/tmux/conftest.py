@@ -19,7 +19,7 @@ PROGRAM = str(Path(sys.executable).with_name("traindeck"))
 def program(folder: Path, **more: str) -> Iterator[Terminal]:
     """`traindeck` at 80x24 with no settings and a state of its own, in a given environment."""
     if not shutil.which("tmux"):
-        pytest.skip("no tmux here: install it (Debian, Ubuntu: apt install tmux)")
+        pytest.skip("needs tmux: install it (Debian, Ubuntu: apt install tmux)")
     folders = {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("STATE", "CONFIG", "CACHE")}
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "TERM": "screen-256color"}
     with (

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.contract.cluster import IMAGE, SLOT, ClusterHarness
+from tests.kubernetes.controlplane import GIVEN
 from tests.kubernetes.live import Live
 from tests.tmux.conftest import program
 from tests.tmux.terminal import Terminal
 
 pytestmark = [pytest.mark.tmux, pytest.mark.node]
-GIVEN = "TRAINDECK_TEST_KUBECONFIG"
 
 PARTS = {"deployments": "apps/v1", "services": "v1", "ingresses": "networking.k8s.io/v1"}
 SERVER = "sh -c 'i=0; while sleep 0.2; do i=$((i+1)); echo request $i; done'"
@@ -38,8 +38,6 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    if GIVEN not in os.environ:
-        pytest.skip(f"needs a cluster with a real node in {GIVEN}")
     admin = Path(os.environ[GIVEN])
     harness = ClusterHarness(tmp_path, admin)
     options = {"KUBECONFIG": str(tmp_path / "kubeconfig"), "TRAINDECK_KUBERNETES__GPU_RESOURCE": SLOT}

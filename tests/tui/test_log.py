@@ -10,7 +10,7 @@ import pytest
 
 from backend_client.errors import Forbidden, NotFound, Unreachable
 from backend_client.models import JobState
-from backend_client.protocol import Closed, Lines, LogSource, Opened
+from backend_client.protocol import Closed, Feature, Lines, LogSource, Opened
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
 from tui.log_words import why_empty
@@ -204,6 +204,13 @@ async def test_copy_sends_what_is_seen(tmp_path):
 )
 def test_why_it_is_empty(job, words):
     assert why_empty(job).startswith(words)
+
+
+def test_where_a_stop_takes_the_log_away_that_is_said():
+    stopped = make_job("a", JobState.STOPPED)
+    gone = ScriptedBackend(lacks={Feature.STOPPED_LOGS: "its pods go, and their logs with them"})
+    assert why_empty(stopped, ScriptedBackend()) == "It wrote nothing. "
+    assert why_empty(stopped, gone) == "Stopped. Its pods go, and their logs with them."
 
 
 async def test_an_empty_pane_says_why(tmp_path):

@@ -11,7 +11,7 @@ from backend_client.errors import Refused, Unreachable
 from backend_client.local.backend import LocalBackend
 from backend_client.models import JobState, Progress
 from backend_client.models.fields import parse_spec
-from backend_client.protocol import Feature, LinkState
+from backend_client.protocol import Capacity, Feature, LinkState, Verb, Verdict
 from tests.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.deck import Deck, deck
 from tui.settings.model import Settings
@@ -99,6 +99,31 @@ async def test_one_changed_row_and_one_step_of_the_cursor_are_a_few_bytes(tmp_pa
         await running.press("j")
         await running.quiet()
         assert 0 < len(running.sent[before:].encode()) <= 600
+
+
+async def test_the_context_is_told_which_jobs_are_on_the_screen(tmp_path: Path):
+    backend = ScriptedBackend(make_jobs(60))
+    async with deck(backend, tmp_path=tmp_path) as running:
+        rows = running.app.screen.query_one(JobList)
+
+        def looked() -> list[str]:
+            told = called(running, "look")
+            return [ref.name for ref in told[-1]] if told else []
+
+        def shown() -> list[str]:
+            return re.findall(r"job-\d{5}", "\n".join(running.shown.splitlines()[2 : 2 + rows._page]))
+
+        await running.until(lambda: looked() == shown() != [])
+        await running.press("end")
+        await running.until(lambda: looked() == shown() != [])
+        await running.press("/", *"job-00007", "enter")
+        await running.until(lambda: looked() == ["job-00007"])
+        calls = len(called(running, "look"))
+        backend.change("uid-job-00007", reason="gone to lunch")
+        await running.until("gone to lunch")
+        await running.press("/", "escape")
+        await running.until(lambda: looked() == shown() != ["job-00007"])
+        assert all(len(refs) > 1 for refs in called(running, "look")[calls:])
 
 
 async def test_the_cursor_stays_on_its_job(tmp_path: Path):
@@ -200,6 +225,22 @@ async def test_stop_asks_names_the_job_and_defaults_to_cancel(tmp_path: Path):
         assert [ref.uid for ref in called(running, "stop")] == ["uid-bert-ft"]
 
 
+async def test_what_one_may_not_do_cannot_be_agreed_to(tmp_path: Path):
+    backend = three()
+    backend.barred[Verb.STOP] = Verdict(False, "you may not patch jobs.batch in team-a")
+    backend.barred[Verb.DELETE] = Verdict(None, "nobody knows")
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("j", "x")
+        await running.until("you may not patch jobs.batch in team-a.")
+        await running.press("y", "right", "enter", "escape")
+        await running.until(lambda: "Stop bert-ft?" not in running.shown)
+        assert called(running, "stop") == []
+        await running.press("d")
+        await running.until("Delete bert-ft?")
+        await running.press("y")
+        await running.until(lambda: "uid-bert-ft" not in running.backend.jobs)
+
+
 async def test_delete_of_a_running_job_says_that_it_stops_it(tmp_path: Path):
     async with deck(three(), tmp_path=tmp_path) as running:
         await running.press("j", "d")
@@ -207,6 +248,60 @@ async def test_delete_of_a_running_job_says_that_it_stops_it(tmp_path: Path):
         await running.press("y")
         await running.until(lambda: "uid-bert-ft" not in running.backend.jobs)
         assert [ref.uid for ref in called(running, "delete")] == ["uid-bert-ft"]
+
+
+async def test_a_new_job_goes_to_the_namespace_that_was_named(tmp_path: Path):
+    async with deck(ScriptedBackend(), tmp_path=tmp_path, namespace="team-b") as running:
+        assert " traindeck  scripted/team-b" in running.shown
+        await running.press("n", *"bert", "enter", "enter", "enter", *"true", "f2")
+        await running.until(lambda: called(running, "create") != [])
+        assert [spec.namespace for spec in called(running, "create")] == ["team-b"]
+
+
+async def test_all_namespaces_are_named(tmp_path: Path):
+    backend = ScriptedBackend([make_job("bert", namespace="team-a")])
+    async with deck(backend, tmp_path=tmp_path, all_namespaces=True) as running:
+        await running.until("team-a/bert")
+        assert " traindeck  scripted/all namespaces" in running.shown
+
+
+async def test_why_the_gpus_are_unknown_stands_where_there_is_room(tmp_path: Path):
+    backend = three()
+    backend.figures = Capacity(hidden="you may not list nodes")
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.until("GPUs unknown: you may not list nodes")
+        running.backend.set_link(LinkState.STALE, "the cluster does not answer for a long while")
+        await running.until("stale <1m: the cluster does not answer")
+        assert "GPUs unknown" in running.shown
+        assert "list nodes" not in running.shown
+
+
+async def test_stop_says_what_becomes_of_the_log(tmp_path: Path):
+    async with deck(three(), tmp_path=tmp_path) as running:
+        await running.press("j", "x")
+        await running.until("Its log stays.")
+        await running.press("escape")
+        running.backend.lacks[Feature.STOPPED_LOGS] = "its pods go, and their logs with them"
+        await running.press("x")
+        await running.until("Its pods go, and their logs with them.")
+
+
+async def test_a_slow_deletion_can_be_left_to_its_context(tmp_path: Path):
+    async with deck(three(), tmp_path=tmp_path) as running:
+        running.backend.holds_deletions = asyncio.Event()
+        await running.press("j", "d")
+        await running.until("Delete bert-ft?")
+        await running.press("y")
+        await running.until("delete it once more")
+        why = "is being deleted; waits for the finalizer example.org/keep"
+        running.backend.change("uid-bert-ft", state=JobState.STOPPING, reason=why)
+        await running.until("is being deleted")
+        await running.press("d")
+        await running.until("Wait no longer until bert-ft is gone?")
+        assert "It is being deleted; waits for the finalizer" in running.shown
+        await running.press("y")
+        await running.until(lambda: "uid-bert-ft" not in running.backend.jobs)
+        assert len(called(running, "delete without waiting")) == 1
 
 
 async def test_a_refused_stop_is_said_in_words(tmp_path: Path):
@@ -225,6 +320,27 @@ async def test_resume_says_why_a_context_lacks_it(tmp_path: Path):
         await running.until("this context cannot resume jobs")
         assert called(running, "resume") == []
         assert Feature.RESUME not in running.backend.features
+
+
+async def test_a_deployment_is_stopped_and_run_as_a_job(tmp_path: Path):
+    spec = parse_spec({"name": "web", "kind": "deployment", "replicas": 3, "command": "python train.py"})
+    backend = ScriptedBackend([make_job("web", kind="deployment", spec=spec), make_job("once")])
+    async with deck(backend, tmp_path=tmp_path) as running:
+        running.app.screen.query_one(JobList).point("uid-once")
+        await running.press("J")
+        await running.until("once is a job already")
+        running.app.screen.query_one(JobList).point("uid-web")
+        await running.press("J")
+        await running.until("Stop web, and run it as a job?")
+        assert "not in 3 replicas" in running.shown
+        await running.press("y")
+        await running.until("Run web again")
+        await running.until(lambda: backend.jobs["uid-web"].state is JobState.STOPPED)
+        await running.until("web-2")
+        await running.press("f2")
+        await running.until(lambda: len(called(running, "create")) == 1)
+        (made,) = called(running, "create")
+        assert (made.name, made.kind, made.replicas) == ("web-2", "job", 1)
 
 
 async def test_a_job_that_may_only_be_looked_at(tmp_path: Path):

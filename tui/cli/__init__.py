@@ -4,13 +4,24 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 __version__ = "0.1.0"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line (default: sys.argv) and give its exit code. Lets no traceback through."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    """Run one command line and give its exit code; without `argv` this process's own, and end with it."""
+    if argv is not None:
+        return _guarded(list(argv))
+    code = _guarded(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, AttributeError):  # it may be closed, or None
+            stream.flush()
+    os._exit(code)  # all is closed: to take a thousand jobs apart costs as much as to read them
+
+
+def _guarded(words: list[str]) -> int:
+    """Lets no traceback through."""
     if words in (["--version"], ["-V"]):
         print(f"traindeck {__version__}")  # noqa: T201
         return 0

@@ -1,4 +1,4 @@
-"""`stop` and `delete`: each NAME by itself, so that one that fails does not spare the others."""
+"""`stop`, `resume` and `delete`: each NAME by itself, so that one that fails does not spare the others."""
 
 import argparse
 from collections.abc import Awaitable, Callable
@@ -16,30 +16,58 @@ def stop_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="+", help="the jobs")
 
 
+def resume_flags(parser: argparse.ArgumentParser) -> None:
+    """What `resume` takes."""
+    stop_flags(parser)
+
+
 def delete_flags(parser: argparse.ArgumentParser) -> None:
     """What `delete` takes."""
     stop_flags(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait until all of it is gone")
 
 
 async def stop(args: argparse.Namespace, backend: JobBackend) -> int:
     """End jobs; never asks."""
-    stopped: list[Job] = []
 
-    async def one(job: Job) -> None:
+    async def one(job: Job) -> Job:
         if job.ended:
             say(f"{job.name} has ended already: {job.state.value}")
-            stopped.append(job)
-            return
-        after = await backend.stop(job.ref)
-        say(f"{job.name}: {after.state.value.lower()}")
-        stopped.append(after)
+            return job
+        return _told(await backend.stop(job.ref))
+
+    return await _changed(args, backend, one)
+
+
+async def resume(args: argparse.Namespace, backend: JobBackend) -> int:
+    """Go on with jobs that were stopped."""
+
+    async def one(job: Job) -> Job:
+        return _told(await backend.resume(job.ref))
+
+    return await _changed(args, backend, one)
+
+
+def _told(after: Job) -> Job:
+    say(f"{after.name}: {after.state.value.lower()}")
+    return after
+
+
+async def _changed(
+    args: argparse.Namespace, backend: JobBackend, change: Callable[[Job], Awaitable[Job]]
+) -> int:
+    """Change every NAME, then print them as they are now."""
+    now: list[Job] = []
+
+    async def one(job: Job) -> None:
+        now.append(await change(job))
 
     code = await _each(args, backend, one)
     if args.output == "name":
-        put("\n".join(job.name for job in stopped))
+        put("\n".join(job.name for job in now))
     else:
-        put_as(args.output, lambda: [job_fields(job) for job in stopped])
+        put_as(args.output, lambda: [job_fields(job) for job in now])
     return code
 
 
@@ -54,13 +82,21 @@ async def delete(args: argparse.Namespace, backend: JobBackend) -> int:
         if not args.yes and not agreed(f"Delete {job.name} ({job.state.value}) and its log{running}?"):
             say(f"{job.name} stays")
             return
-        async for step in backend.delete(job.ref):
-            say(f"{job.name}: {step.message}")
-        say(f"{job.name} is deleted")
+        await _deleted(job, backend, wait=not args.no_wait)
         if args.output == "name":
             put(job.name)
 
     return await _each(args, backend, one)
+
+
+async def _deleted(job: Job, backend: JobBackend, *, wait: bool) -> None:
+    hinted = False
+    async for step in backend.delete(job.ref, wait=wait):
+        say(f"{job.name}: {step.message}")
+        if step.slow and not hinted:
+            hinted = True
+            say(f"Ctrl-C, then `traindeck delete {job.name} --no-wait`, leaves the rest to the context.")
+    say(f"{job.name} is deleted" if wait else f"{job.name}: not waited for")
 
 
 async def _each(args: argparse.Namespace, backend: JobBackend, one: Callable[[Job], Awaitable[None]]) -> int:

@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
+from backend_client.errors import BackendError
 from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
 from tui.cli.find import find
-from tui.cli.out import job_fields, json_text, local_time, put, put_block
+from tui.cli.out import job_fields, json_text, local_time, put, put_block, say
 from tui.columns import progress_text
 from tui.specfile import spec_yaml
 from tui.story import asked, command_line, how_ended, timeline
@@ -28,8 +29,19 @@ async def describe(args: argparse.Namespace, backend: JobBackend) -> int:
     elif args.output == "yaml":
         put_block(spec_yaml(job.spec))
     else:
-        put("\n".join(_description(job, await backend.events(job.ref))))
+        events, trouble = await _events(job, backend)
+        put("\n".join(_description(job, events)))
+        if trouble:
+            say(f"its events cannot be read: {trouble}")
     return 0
+
+
+async def _events(job: Job, backend: JobBackend) -> tuple[Sequence[Event], str]:
+    """They only add to what is known: that they cannot be read is told, and no failure."""
+    try:
+        return await backend.events(job.ref), ""
+    except BackendError as error:
+        return (), error.title
 
 
 def _description(job: Job, events: Sequence[Event]) -> Iterator[str]:

@@ -27,6 +27,7 @@ from tui.cli.find import find
 from tui.cli.log_text import PipeWriter, TerminalWriter
 from tui.cli.out import complain, job_fields, put_as, say
 from tui.cli.verbs import one_of, seconds, whole
+from tui.log_words import lost_by_stop
 
 STOPPED = 143
 TIMED_OUT = 124
@@ -40,6 +41,7 @@ def logs_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tail", type=whole, metavar="N", help="only the last N lines")
     parser.add_argument("--since", type=seconds, metavar="TIME", help="only lines of the last TIME: 5m")
     parser.add_argument("--attempt", type=whole, metavar="N", help="this attempt (default: the newest)")
+    parser.add_argument("--rank", type=whole, metavar="N", help="only this rank or replica, from 0")
     parser.add_argument("--timestamps", action="store_true", help="when each line was written, in UTC")
 
 
@@ -52,9 +54,14 @@ async def logs(args: argparse.Namespace, backend: JobBackend) -> int:
         tail=args.tail,
         since=datetime.now(UTC) - timedelta(seconds=args.since) if args.since else None,
         attempt=args.attempt,
+        rank=args.rank,
     )
     if not await _print_log(backend, query, timestamps=args.timestamps):
-        say(f"{job.name} has printed nothing{': ' if job.reason else ''}{job.reason} ({job.state.value})")
+        lost = lost_by_stop(backend) if job.state in (JobState.STOPPING, JobState.STOPPED) else ""
+        nothing = (
+            f"{job.name} has printed nothing{': ' if job.reason else ''}{job.reason} ({job.state.value})"
+        )
+        say(f"{job.name}: {job.state.value}. {lost}" if lost else nothing)
     return 0
 
 
@@ -62,7 +69,7 @@ async def follow_to_the_end(backend: JobBackend, ref: JobRef) -> int:
     """Print the log as it comes; the job's own exit code, or 125 where it cannot be told."""
     try:
         await _print_log(backend, LogQuery(ref=ref, follow=True))
-        return _code(await _until(backend, ref, lambda job: job.ended))
+        return _code(await until(backend, ref, lambda job: job.ended))
     except BackendError as error:
         complain(error)
         return UNKNOWN
@@ -111,7 +118,7 @@ async def wait(args: argparse.Namespace, backend: JobBackend) -> int:
     ref = (await find(backend, args.name, args.scope)).ref
     try:
         async with asyncio.timeout(args.timeout or None):
-            job = await _until(backend, ref, _GOALS[args.goal])
+            job = await until(backend, ref, _GOALS[args.goal])
     except TimeoutError:
         say(f"{ref.name}: the time is over")
         return TIMED_OUT
@@ -141,8 +148,8 @@ def _code(job: Job | None) -> int:
     return UNKNOWN if job.exit_code is None else job.exit_code or 1
 
 
-async def _until(backend: JobBackend, ref: JobRef, reached: Callable[[Job], bool]) -> Job | None:
-    """The job as soon as it is so; None where it is gone."""
+async def until(backend: JobBackend, ref: JobRef, reached: Callable[[Job], bool]) -> Job | None:
+    """The job as soon as `reached(job)`; None where it is gone. Raises a BackendError."""
     seen = False
     async with aclosing(backend.watch([Scope(ref.namespace)])) as batches:  # type: ignore[type-var]
         async for batch in batches:

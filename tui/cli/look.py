@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
 from backend_client.errors import Invalid
-from backend_client.models import Job, JobState
+from backend_client.models import Job, JobRef, JobState
 from backend_client.models.fields import parse_field
 from backend_client.protocol import (
     Changed,
@@ -53,7 +53,7 @@ async def jobs(args: argparse.Namespace, backend: JobBackend) -> int:
         for job in found:
             put(job.name)
     elif not put_as(args.output, lambda: [job_fields(job) for job in found]):
-        _table(found, wide=args.output == "wide").put(_painted)
+        _table(found, _more(args)).put(_painted)
         if not found:
             say("There are no jobs here." if not (args.state or args.label) else "No job is like that.")
     return 0
@@ -73,19 +73,33 @@ def _order(job: Job) -> tuple[int, float, str]:
     return job.state.look.rank, -job.created.timestamp(), job.name
 
 
-def _table(found: Iterable[Job], *, wide: bool) -> Table:
-    titles = ["NAME", "STATE", "GPUS", "AGE", "LOSS", "PROGRESS"]
-    if wide:
-        titles[5:] = ["OWNER", "NAMESPACE", "NODE", "KIND", "UID", "PROGRESS"]
-    return Table(titles, (_cells(job, wide=wide) for job in found))
+_MORE: dict[str, Callable[[Job], str]] = {
+    "OWNER": lambda job: job.owner,
+    "NAMESPACE": lambda job: job.ref.namespace,
+    "NODE": node_of,
+    "KIND": lambda job: job.ref.kind,
+    "UID": lambda job: job.ref.uid,
+}
 
 
-def _cells(job: Job, *, wide: bool, state: str = "") -> list[str]:
+def _more(args: argparse.Namespace) -> Sequence[str]:
+    """The columns that are not always there."""
+    if args.output == "wide":
+        return tuple(_MORE)
+    return ("NAMESPACE",) if args.all_namespaces else ()
+
+
+def _table(found: Iterable[Job], more: Sequence[str]) -> Table:
+    titles = ["NAME", "STATE", "GPUS", "AGE", "LOSS", *more, "PROGRESS"]
+    return Table(titles, (_cells(job, more) for job in found))
+
+
+def _cells(job: Job, more: Sequence[str], state: str = "") -> list[str]:
     age = span((datetime.now(UTC) - job.created).total_seconds())
     gpus = str(job.spec.gpus * job.spec.nodes * job.spec.replicas)
     loss = loss_text(job.progress.loss) if job.progress else ""
-    more = [job.owner, job.ref.namespace, node_of(job), job.ref.kind, job.ref.uid] if wide else []
-    return [job.name, state or job.state.value, gpus, age, loss, *more, how_far(job)]
+    extra = [_MORE[title](job) for title in more]
+    return [job.name, state or job.state.value, gpus, age, loss, *extra, how_far(job)]
 
 
 def _painted(cells: list[str]) -> list[str]:
@@ -98,9 +112,13 @@ class _Watched:
 
     def __init__(self, args: argparse.Namespace, query: JobQuery) -> None:
         self.output = args.output
+        self.more = _more(args)
         self.query = query
         self.shown: dict[str, tuple[object, ...]] = {}
         self.jobs: dict[str, Job] = {}
+        self.going: dict[str, JobRef] = {}
+        """Those that had not ended when they were first seen: their progress is worth reading."""
+        self._looked_at: set[str] = set()
         self.table: Table | None = None
 
     def fits(self, job: Job) -> bool:
@@ -110,11 +128,17 @@ class _Watched:
             job.spec.labels.get(key) == value for key, value in query.labels.items()
         )
 
+    async def look(self, backend: JobBackend) -> None:
+        """Say whose progress is worth reading, where it is that of others than before."""
+        if self.going.keys() != self._looked_at and self.output != "name":
+            self._looked_at = set(self.going)
+            await backend.look(list(self.going.values()))
+
     def first(self) -> None:
         """The list has come: print it. When it comes again, print what has changed meanwhile."""
         found = sorted(filter(self.fits, self.jobs.values()), key=_order)
         if self.table is None and self.output in ("table", "wide"):
-            self.table = _table(found, wide=self.output == "wide")
+            self.table = _table(found, self.more)
             self.table.put_row(self.table.titles)
         for job in found:
             self.change(job)
@@ -123,6 +147,8 @@ class _Watched:
         """Print a job that is new or stands differently; a progress alone only as data."""
         uid = job.ref.uid
         self.jobs[uid] = job
+        if self.fits(job) and not job.ended:
+            self.going[uid] = job.ref
         stands = (
             (job,) if self.table is None and self.output != "name" else (job.state, job.reason, job.restarts)
         )
@@ -133,13 +159,14 @@ class _Watched:
     def gone(self, uid: str) -> None:
         """Print a job that is no more."""
         job = self.jobs.pop(uid, None)
+        self.going.pop(uid, None)
         if job and self.shown.pop(uid, None) and self.table:
-            self.table.put_row(_cells(job, wide=self.output == "wide", state="deleted"))
+            self.table.put_row(_cells(job, self.more, state="deleted"))
 
     def print(self, job: Job) -> None:
         """One job, as it was asked for."""
         if self.table:
-            self.table.put_row(_cells(job, wide=self.output == "wide"), _painted)
+            self.table.put_row(_cells(job, self.more), _painted)
         elif self.output == "json":
             put(json_text(job_fields(job), indent=-1))
         elif self.output == "yaml":
@@ -172,6 +199,7 @@ async def _watch(args: argparse.Namespace, backend: JobBackend, query: JobQuery)
                 else:
                     _say_link(event)
             sys.stdout.flush()
+            await watched.look(backend)
     return 0
 
 

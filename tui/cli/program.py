@@ -61,6 +61,7 @@ def _start(verb: Verb | None, args: argparse.Namespace, loaded: Loaded) -> int:
             f"traindeck is read-only here, so it will not {verb.name}.", "`traindeck config` says why."
         )
     function = function_of(verb)
+    gc.freeze()  # what was imported stays: a first look through it costs as much as a list of jobs
     gc.enable()
     if not verb.has_backend:
         return int(function(args, contexts, loaded))

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,7 @@ _LISTS = {
 def submit_flags(parser: Parser) -> None:
     """A flag for every field of a spec, and those of the verb itself."""
     parser.add_argument("-f", "--file", metavar="FILE", help="spec file, YAML or JSON; - is stdin; flags win")
-    parser.add_argument("--dry-run", action="store_true", help="only print the exact objects, as YAML")
-    parser.add_argument(
-        "--follow", action="store_true", help="print the log, and end with the job's exit code"
-    )
+    make_flags(parser)
     fields = parser.add_argument_group("the job")
     for name, about in _descriptions().items():
         if name in _LISTS:
@@ -58,6 +55,14 @@ def submit_flags(parser: Parser) -> None:
     )
 
 
+def make_flags(parser: Parser) -> None:
+    """What every verb takes that makes a job."""
+    parser.add_argument("--dry-run", action="store_true", help="only print the exact objects, as YAML")
+    parser.add_argument(
+        "--follow", action="store_true", help="print the log, and end with the job's exit code"
+    )
+
+
 def _descriptions() -> dict[str, str]:
     hints = {field.name: field.type for field in msgspec.structs.fields(JobSpec)}
     return {name: hints[name].__metadata__[0].description.replace("%", "%%") for name in NAMES}
@@ -70,6 +75,16 @@ async def submit(args: argparse.Namespace, backend: JobBackend) -> int:
         raise Invalid(
             {"command": "say what to run"}, hint="Put it behind --: traindeck submit -- python train.py"
         )
+    return await make(args, backend, spec)
+
+
+async def make(
+    args: argparse.Namespace,
+    backend: JobBackend,
+    spec: JobSpec,
+    first: Callable[[], Awaitable[object]] | None = None,
+) -> int:
+    """Plan it, ask, and create it; `first` is done when nothing speaks against it any more."""
     plan = await backend.plan(spec)
     for notice in plan.warnings:
         say(f"{notice.field}: {notice.message}" if notice.field else notice.message)
@@ -82,6 +97,8 @@ async def submit(args: argparse.Namespace, backend: JobBackend) -> int:
     secrets = _secrets(spec)
     if not agreed(plan.question):
         raise Refused("Nothing was submitted.")
+    if first:
+        await first()
     job = await backend.create(spec, key=os.urandom(16).hex(), secrets=secrets)
     say(f"{job.name} is submitted to {plan.place or job.ref.context}.")
     if args.follow:

@@ -27,12 +27,14 @@ class Verb(NamedTuple):
 
 VERBS: tuple[Verb, ...] = (
     Verb("submit", "run", "[-f FILE] [FLAGS] -- COMMAND", "run a command as a job", "submit", acts=True),
+    Verb("again", "run", "NAME [--as-job]", "run a job once more", "again", acts=True),
+    Verb("resume", "run", "NAME...", "go on with stopped jobs; finish half-made ones", "act", acts=True),
     Verb("jobs", "look", "[-w] [--state S] [-l K=V]", "list jobs", "look"),
     Verb("describe", "look", "NAME", "everything about a job; -o yaml gives its spec file", "describe"),
     Verb("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "logs"),
     Verb("wait", "look", "NAME [--for finished|running]", "wait, and end as the job does", "logs"),
     Verb("stop", "end", "NAME...", "end jobs", "act", acts=True),
-    Verb("delete", "end", "NAME... [--yes]", "remove jobs and their logs", "act", acts=True),
+    Verb("delete", "end", "NAME... [--yes] [--no-wait]", "remove jobs and their logs", "act", acts=True),
     Verb("history", "look", "[TEXT] [--user U] [--since 7d]", "jobs that were, also deleted ones", "history"),
     Verb(
         "login", "server", "[URL] [--user NAME]", "log in at a traindeck server", "login", has_backend=False

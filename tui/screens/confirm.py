@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
@@ -24,6 +25,13 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("right,down", "app.focus_next", show=False),
     ]
 
+    class Barred(Message):
+        """It may not be done, and why."""
+
+        def __init__(self, why: str) -> None:
+            super().__init__()
+            self.why = why
+
     def __init__(self, question: str, detail: str = "", yes: str = "OK", no: str = "Cancel") -> None:
         super().__init__()
         self._question, self._detail = clean(question, 300), clean_block(detail)
@@ -37,10 +45,16 @@ class ConfirmScreen(ModalScreen[bool]):
                 yield Button(Content(self._no), id="no", compact=True)
                 yield Button(Content(self._yes), id="yes", compact=True)
 
+    def on_confirm_screen_barred(self, message: Barred) -> None:
+        """Only no is left to say."""
+        self.query_one("#yes", Button).disabled = True
+        self.query_one("#detail", Static).update(Content(f"{clean(message.why, 300)}."))
+
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """The button that was chosen is the answer."""
         self.dismiss(event.button.id == "yes")
 
     def action_answer(self, yes: bool) -> None:
         """Answer by key."""
-        self.dismiss(yes)
+        if not (yes and self.query_one("#yes", Button).disabled):
+            self.dismiss(yes)

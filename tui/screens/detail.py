@@ -172,6 +172,12 @@ class DetailScreen(JobScreen):
     def action_detail_again(self) -> None:
         self.action_again()
 
+    def action_detail_resume(self) -> None:
+        self.action_resume()
+
+    def action_detail_as_job(self) -> None:
+        self.action_as_job()
+
     def action_detail_stop(self) -> None:
         self.action_stop()
 

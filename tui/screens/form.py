@@ -78,11 +78,14 @@ class FormScreen(Guarded, Screen[Job | None]):
         job: Job | None = None
         error: BackendError | None = None
 
-    def __init__(self, backend: JobBackend, *, spec: JobSpec | None = None) -> None:
+    def __init__(self, backend: JobBackend, *, spec: JobSpec | None = None, namespace: str = "") -> None:
+        """`namespace`: where a new job goes, if not where the context has its own."""
         super().__init__()
         self.backend = backend
         self.old = spec
-        self.list = FieldList(backend.fields, msgspec.structs.replace(spec or JobSpec(), name=""))
+        self.list = FieldList(
+            backend.fields, msgspec.structs.replace(spec or JobSpec(namespace=namespace), name="")
+        )
         self.submission = Submission(backend)
         self.spec: JobSpec | None = None
         """What the form says now; None where something in it is wrong."""
@@ -132,7 +135,7 @@ class FormScreen(Guarded, Screen[Job | None]):
             for name, words in {**self._warned, **self._planned}.items()
             if name not in self.list.fields
         ]
-        self._problem("\n".join([self._trouble, *loose] if self._trouble else loose))
+        self._problem("\n".join(filter(None, dict.fromkeys((self._trouble, *loose)))))
         self.list.show({**self._planned, **self._refused, **self._wrong}, self._warned, self._remarks())
 
     def _remarks(self) -> dict[str, str]:

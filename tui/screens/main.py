@@ -11,8 +11,8 @@ from textual.signal import Signal
 from textual.timer import Timer
 
 from backend_client.errors import BackendError
-from backend_client.models import Job
-from backend_client.protocol import Capacity, Feature, JobBackend, Link, LinkState, Scope, Verb
+from backend_client.models import Job, JobRef
+from backend_client.protocol import Capacity, Feature, JobBackend, Link, LinkState, Scope, Use, Verb
 from tui.acts import JobScreen
 from tui.rights import Rights
 from tui.rows import Order
@@ -26,6 +26,8 @@ from tui.widgets.log_pane import LogPane
 
 _CAPACITY_EVERY = 2.0
 _RETRY_AT_MOST = 60.0
+_LOOK_AFTER = 0.3
+"""Seconds from a change of the rows on the screen until its context is told: scrolling changes many."""
 _FRAME = 0.002
 """Seconds in which the thread that writes to the terminal gets the first frame out, undisturbed."""
 
@@ -55,6 +57,8 @@ class MainScreen(JobScreen):
         self._flushed = 0.0
         self._counted = 0.0
         self._count_timer: Timer | None = None
+        self._look_timer: Timer | None = None
+        self._looked_at: set[JobRef] = set()
 
     @property
     def job(self) -> Job | None:
@@ -102,6 +106,13 @@ class MainScreen(JobScreen):
         """As in kubectl: the namespace that was named, else the context's own, or all."""
         return Scope("" if self.app.all_namespaces else self.app.namespace or backend.namespace)
 
+    def _place(self) -> str:
+        """Context and namespace, as far as there are any."""
+        namespace = self._scope(self.backend).namespace if self.backend else ""
+        if self.app.all_namespaces and self.backend and Feature.NAMESPACES in self.backend.features:
+            namespace = "all namespaces"
+        return f"{self.context}/{namespace}" if namespace else self.context
+
     def _broken(self, error: BackendError) -> Link:
         old = self.store.link
         since = old.since if old and old.state is not LinkState.LIVE else datetime.now(UTC)
@@ -129,7 +140,8 @@ class MainScreen(JobScreen):
         if difference.link and self.store.link and self.store.link.state is LinkState.LIVE:
             self.app.logins.hold()
             self.judge()
-        self.query_one(Header).link = self.store.link
+        header = self.query_one(Header)
+        header.link, header.place = self.store.link, self._place()
         self.changed.publish(difference)
         if difference.states:
             self._count()
@@ -172,6 +184,19 @@ class MainScreen(JobScreen):
 
     # What the person does
 
+    def on_job_list_showing(self) -> None:
+        """Tell the context which jobs are looked at, soon."""
+        if self._look_timer is None:
+            self._look_timer = self.set_timer(_LOOK_AFTER, self._look)
+
+    @work(exclusive=True, group="look", exit_on_error=False)
+    async def _look(self) -> None:
+        self._look_timer = None
+        refs = [job.ref for job in self.query_one(JobList).on_screen]
+        if self.backend and set(refs) != self._looked_at:
+            self._looked_at = set(refs)
+            await self.backend.look(refs)
+
     def _nothing(self) -> str:
         if self.store.jobs:
             return f"None of {len(self.store.jobs)} jobs has these words. Escape in the filter shows all."
@@ -180,11 +205,10 @@ class MainScreen(JobScreen):
             return f"The jobs of {clean(self.context)} cannot be read: {link.why or link.state}"
         if not self.store.synced:
             return f"Reading the jobs of {clean(self.context)} ..."
-        return (
-            "No jobs yet."
-            if self.app.read_only or self.app.rights.why_not(Verb.CREATE)
-            else "No jobs yet. n makes one; the example trains in a minute."
-        )
+        if self.app.read_only or self.app.rights.why_not(Verb.CREATE):
+            return "No jobs yet."
+        example = self.backend and self.backend.fields["image"].use is Use.REFUSED
+        return f"No jobs yet. n makes one{'; the example trains in a minute' if example else ''}."
 
     def on_job_list_pointed(self) -> None:
         """The log follows the cursor, when the list is painted."""

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -37,15 +38,18 @@ class Header(Widget):
         self.age = span((datetime.now(UTC) - self.link.since).total_seconds()) if stale and self.link else ""
 
     def render(self) -> Content:
-        right = self._gpus()
         left = Content.assemble(
             (" traindeck", "bold $primary"),
             f"  {clean(self.place, 40)}",
             ("  READ-ONLY", "bold $warning") if self._read_only else "",
             (f"  {self.note}", "$text-muted") if self.note else "",
         )
+        right = self._gpus()
         room = self.size.width - left.cell_length - len(right) - 2
-        left = Content.assemble(left, (self._trouble(room), "$error"))
+        trouble = self._trouble(room)
+        left = Content.assemble(left, (trouble, "$error"))
+        if not trouble:
+            right = self._gpus(room)
         gap = max(1, self.size.width - left.cell_length - len(right) - 1)
         return Content.assemble(left, " " * gap, right)
 
@@ -56,11 +60,13 @@ class Header(Widget):
         text = f"  {word}: {clean(self.link.why, 300)}" if self.link.why else f"  {word}"
         return clean(text, room)
 
-    def _gpus(self) -> str:
+    def _gpus(self, room: int = 0) -> str:
+        """`room`: the cells that a reason may take."""
         if self.capacity is None:
             return ""
         if self.capacity.hidden:
-            return "GPUs unknown"
+            why = f": {clean(self.capacity.hidden, 100)}"
+            return "GPUs unknown" + (why if cell_len(why) <= room else "")
         if not self.capacity.total:
             return "no GPUs"
         return f"GPUs {self.capacity.free} of {self.capacity.total} free"

@@ -1,6 +1,6 @@
 """The list of jobs: draws what is visible, repaints the cells that changed, keeps its cursor on its job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import zip_longest
 from typing import ClassVar
 
@@ -60,6 +60,9 @@ class JobList(ScrollView, can_focus=True):
     class Pointed(Message):
         """The cursor stands on another job (or none), or its job has changed."""
 
+    class Showing(Message):
+        """Other jobs than before are on the screen, or the same in other rows."""
+
     def __init__(self, store: Store, empty: Callable[[], str]) -> None:
         """`empty` says in words why there is nothing to see."""
         super().__init__()
@@ -72,6 +75,7 @@ class JobList(ScrollView, can_focus=True):
         self._awaited = ""
         self._columns: tuple[Column, ...] = ()
         self._painted: dict[int, tuple[str, Row]] = {}
+        self._showing: list[str] = []
 
     def on_mount(self) -> None:
         self.set_interval(_AGES_EVERY, self._repaint)
@@ -81,6 +85,11 @@ class JobList(ScrollView, can_focus=True):
         """The job under the cursor."""
         return self._store.jobs.get(self._uid)
 
+    @property
+    def on_screen(self) -> list[Job]:
+        """The jobs in the rows that can be seen, from the top."""
+        return [self._store.jobs[uid] for uid in self._showing if uid in self._store.jobs]
+
     # What changes it
 
     def update(self, difference: Difference) -> None:
@@ -88,7 +97,7 @@ class JobList(ScrollView, can_focus=True):
         if self.rows.update(difference):
             self._arrange()
         else:
-            self._repaint()
+            self._repaint(difference.changed)
         if self._uid in difference.changed:
             self.post_message(self.Pointed())
 
@@ -189,17 +198,34 @@ class JobList(ScrollView, can_focus=True):
         empty = not self.rows.uids and y == _HEAD + 1
         return "", Row(fit(f"   {self._empty()}", self._room).rstrip() if empty else "", "", "")
 
-    def _repaint(self) -> None:
-        """Repaint the lines that are another, each up to its last cell that is another."""
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._show()
+
+    def _show(self) -> None:
+        """Say so where other rows are on the screen."""
+        top = self.scroll_offset.y
+        showing = self.rows.uids[top : top + self._page]
+        if showing != self._showing:
+            self._showing = showing
+            self.post_message(self.Showing())
+
+    def _repaint(self, only: Collection[str] | None = None) -> None:
+        """Repaint the lines that are another, each up to its last cell that is; of jobs `only` these."""
+        self._show()
         for y in range(_HEAD, self.size.height):
-            old, new = self._painted.get(y), self._line(y)
+            old = self._painted.get(y)
+            if only is not None and old and old[0] and old[0] not in only:
+                continue
+            new = self._line(y)
             if old != new:
                 self.refresh(Region(0, y, _changed_width(old, new), 1))
 
     def on_resize(self) -> None:
         """Take the columns that fit now."""
-        self._columns = layout(self._room)
+        self._columns = layout(self._room, all_namespaces=getattr(self.app, "all_namespaces", False))
         self._set_height()
+        self._show()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         """As many lines as there are jobs; the stylesheet has the limits."""

@@ -209,7 +209,7 @@ class LogPane(Vertical):
         title, view = self.query_one(LogTitle), self.view
         title.whose = clean(self._job.name, 60) if self._job else ""
         title.state = self._state()
-        empty = self._fault or why_empty(self._job)
+        empty = self._fault or why_empty(self._job, self._backend)
         if empty != view.empty:
             view.empty = empty
             if not view.buffer.end:
