@@ -70,7 +70,6 @@ async def on_the_machine(plain, url, tmp_path, monkeypatch):
 async def token(servers, then=None):
     """A login of ann at a server that lives shortly."""
 
-
     settings = ServerSettings(**servers.request["settings"], database=SecretStr(servers.request["database"]))
     app = create_app(settings, announce=lambda words: None)
     async with app.router.lifespan_context(app):
