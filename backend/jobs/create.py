@@ -49,10 +49,10 @@ class Order(Struct, frozen=True, kw_only=True):
 async def create(desk: Desk, order: Order) -> Job:
     """Make it, or find it made. Goes on when the client is gone. Raises a BackendError."""
     cluster = _cluster(desk, order.spec)
-    row = await _book(desk, cluster, order)
-    if order.key and not desk.settled.is_set():
-        await desk.settled.wait()  # an earlier process may have left this very create half done
-        row = await _book(desk, cluster, order)
+    row, fresh = await _book(desk, cluster, order)
+    if not (fresh or row.uid or row.key in desk.making or desk.settled.is_set()):
+        await desk.settled.wait()  # an earlier process has left this very create half done
+        row, _ = await _book(desk, cluster, order)
     if row.uid:
         known = desk.hub.get(row.cluster, row.uid)
         return known.job if known else job_of(row, order.who.name)
@@ -101,13 +101,13 @@ def _check_across(spec: JobSpec) -> None:
         raise Invalid(wrong)
 
 
-async def _book(desk: Desk, cluster: Cluster, order: Order) -> JobRow:
-    """The row: a new one, or that of the same Idempotency-Key. Raises Invalid, Refused."""
+async def _book(desk: Desk, cluster: Cluster, order: Order) -> tuple[JobRow, bool]:
+    """The row, and whether it is new or that of the same Idempotency-Key. Raises Invalid, Refused."""
     async with desk.database.write() as session:
         user = await session.get_one(User, order.who.user_id, with_for_update=True)
         earlier = await _earlier(session, desk, order)
         if earlier:
-            return earlier
+            return earlier, False
         gpus = quotas.gpus_of(order.spec)
         await quotas.check(session, user, gpus, desk.settings)
         row = JobRow(
@@ -129,7 +129,7 @@ async def _book(desk: Desk, cluster: Cluster, order: Order) -> JobRow:
             await session.merge(
                 Idempotency(user_id=user.id, key=order.key, body_hash=seen, job_id=row.id, created=now())
             )
-        return row
+        return row, True
 
 
 async def _earlier(session: AsyncSession, desk: Desk, order: Order) -> JobRow | None:

@@ -1,6 +1,7 @@
 """What becomes of jobs, written to their rows as the hub hears of it, many in one transaction."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -48,7 +49,14 @@ class History:
             self._news.set()
 
     async def keep(self) -> None:
-        """For ever."""
+        """For ever; what is left is written when it is cancelled."""
+        try:
+            await self._keep()
+        finally:
+            with contextlib.suppress(BackendError):
+                await self.write()
+
+    async def _keep(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(COUNT_SECONDS):

@@ -191,6 +191,20 @@ class TestRealCluster:
         assert app.state.runtime.desk.foreign["test"] == 1
         assert api.call("GET", path_of("batch/v1", "jobs", home, stranger))[0] == 200
 
+    async def test_a_stopped_job_frees_its_quota_and_takes_it_again(self, app, ann, root, cluster):
+        await register(app, cluster)
+        await root.ask("PATCH", "/users/ann", json={"max_jobs": 1})
+        await ann.submit(name="a", image=IMAGE)
+        assert "1 at a time" in (await ann.submit(name="b", image=IMAGE, status=400))["title"]
+        await ann.ask("POST", "/jobs/a/stop")
+        await ann.ended("a")
+        await eventually(lambda: made(ann, "b"))
+        assert "1 at a time" in (await ann.ask("POST", "/jobs/a/resume", 400))["title"]
+        await ann.ask("DELETE", "/jobs/b", 204)
+        await ann.gone("b")
+        assert (await ann.ask("POST", "/jobs/a/resume"))["owner"] == "ann"
+        assert "1 at a time" in (await ann.submit(name="c", image=IMAGE, status=400))["title"]
+
     async def test_a_cluster_with_jobs_is_kept(self, app, ann, root, cluster):
         await register(app, cluster)
         await ann.submit(name="a", image=IMAGE)
@@ -219,6 +233,12 @@ class TestRealCluster:
             assert time.monotonic() - since < 3
             assert set(await asyncio.gather(*stuck)) == {503}
             assert (await info(ann, "test"))["state"] == "live"
+
+
+async def made(person, name):
+    """Whether there is room for it by now: the row comes a moment after the job."""
+    body = {"kind": "job", "image": IMAGE, "command": ["true"], "name": name}
+    return await person.ask_status("POST", "/jobs", json=body) == 201
 
 
 async def live(person, name):
