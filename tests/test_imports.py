@@ -54,13 +54,16 @@ VERBS = [
     ["config"],
     ["submit", "--", "true"],
     ["jbos"],
+    ["completion", "bash"],
+    ["complete", "jobs", "--", "logs"],
+    ["complete", "contexts"],
 ]
 
 
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
 def test_the_verbs_load_nothing_dear(words, tmp_path):
     code = f"from tui.cli import main\nmain({words!r})"
-    known = ("yaml", "regex") if words[0] in ("submit", "logs") else ()
+    known = ("yaml", "regex") if words[0] in ("submit", "logs", "completion") else ()
     assert [name for name in loaded(code, tmp_path, *DEAR, *HEAVY) if name not in known] == []
 
 

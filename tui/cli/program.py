@@ -16,7 +16,16 @@ from backend_client.protocol import JobBackend
 from backend_client.server.ways import Servers
 from tui.cli import __version__
 from tui.cli.out import put, say
-from tui.cli.verbs import Verb, function_of, help_text, parser_of, split, unknown_verb, verb_named
+from tui.cli.verbs import (
+    TAKE_COMMAND,
+    Verb,
+    function_of,
+    help_text,
+    parser_of,
+    split,
+    unknown_verb,
+    verb_named,
+)
 from tui.settings import Loaded, Settings, load, xdg
 
 
@@ -32,7 +41,7 @@ def run(words: list[str]) -> int:
     if not verb and {"-h", "--help"} & set(flags):
         put(help_text())
         return 0
-    if command and not (verb and verb.name == "submit"):
+    if command and not (verb and verb.name in TAKE_COMMAND):
         parser.error("-- stands before the command of submit, and nowhere else")
     args = parser.parse(flags)
     args.command = command[1:]

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -16,7 +16,7 @@ from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend, Plan
 from tui.cli.ask import agreed
 from tui.cli.out import job_fields, put, put_as, put_block, say
-from tui.cli.verbs import Parser
+from tui.cli.verbs import Parser, one_of
 from tui.terminal import clean
 
 LARGEST_FILE = 2**20
@@ -47,12 +47,18 @@ def submit_flags(parser: Parser) -> None:
         elif name not in ("command", "namespace"):
             flag = f"--{name.replace('_', '-')}"
             metavar = "N" if isinstance(getattr(DEFAULTS, name), int) else name.rpartition("_")[2].upper()
-            fields.add_argument(flag, dest=name, metavar=metavar, help=about)
+            fields.add_argument(flag, dest=name, metavar=metavar, help=about, type=_type(name))
     parser.stray = "; the command stands behind --"
     parser.epilog = (
         "The words behind -- are the command, as they stand. Mappings of FILE and flags are joined, all\n"
         "else is replaced. The value of a secret is read from your environment, and written nowhere."
     )
+
+
+def _type(name: str) -> Callable[[str], str]:
+    """Fields that are one of a few words say so themselves; the others are looked at together, as a spec."""
+    kind = _hints()[name].__origin__
+    return one_of(*get_args(kind)) if get_origin(kind) is Literal else str
 
 
 def make_flags(parser: Parser) -> None:
@@ -64,8 +70,11 @@ def make_flags(parser: Parser) -> None:
 
 
 def _descriptions() -> dict[str, str]:
-    hints = {field.name: field.type for field in msgspec.structs.fields(JobSpec)}
-    return {name: hints[name].__metadata__[0].description.replace("%", "%%") for name in NAMES}
+    return {name: _hints()[name].__metadata__[0].description.replace("%", "%%") for name in NAMES}
+
+
+def _hints() -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(JobSpec)}
 
 
 async def submit(args: argparse.Namespace, backend: JobBackend) -> int:

@@ -54,7 +54,14 @@ VERBS: tuple[Verb, ...] = (
     Verb("contexts", "set up", "", "where jobs can run", "setup", has_backend=False),
     Verb("use", "set up", "CONTEXT", "choose where jobs run from now on", "setup", has_backend=False),
     Verb("config", "set up", "[--init]", "the settings in force", "setup", has_backend=False),
+    Verb("completion", "set up", "bash|zsh|fish", "words for the tab key", "completion", has_backend=False),
 )
+HIDDEN: tuple[Verb, ...] = (
+    Verb("complete", "", "jobs|contexts [-- WORDS]", "names for the tab key", "complete", has_backend=False),
+)
+"""What programs call, not people."""
+TAKE_COMMAND = ("submit", "complete")
+"""The verbs of which words behind -- are a part."""
 OUTPUTS = ("table", "wide", "json", "yaml", "name")
 _GLOBAL_VALUES = {"--context", "-n", "--namespace", "-o", "--output", "--token-file"}
 
@@ -112,6 +119,7 @@ def one_of(*words: str) -> Callable[[str], str]:
             raise argparse.ArgumentTypeError(f"{text} is not known; {hint}")
         return found
 
+    parse.words = words  # type: ignore[attr-defined]
     return parse
 
 
@@ -148,7 +156,7 @@ def _cut(words: list[str]) -> tuple[list[str], list[str], list[str]]:
 
 def verb_named(name: str) -> Verb | None:
     """The verb of that name."""
-    return next((verb for verb in VERBS if verb.name == name), None)
+    return next((verb for verb in (*VERBS, *HIDDEN) if verb.name == name), None)
 
 
 def unknown_verb(name: str) -> str:
@@ -160,7 +168,9 @@ def unknown_verb(name: str) -> str:
 
 def _global_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("flags of every verb")
-    group.add_argument("--context", default="", metavar="NAME", help="where jobs run; `contexts` lists them")
+    group.add_argument(
+        "--context", default="", metavar="CONTEXT", help="where jobs run; `contexts` lists them"
+    )
     namespace = group.add_mutually_exclusive_group()
     namespace.add_argument(
         "-n", "--namespace", default="", metavar="NAME", help="namespace of the job; else the context's own"
