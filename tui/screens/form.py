@@ -13,7 +13,6 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import Reactive
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
@@ -21,14 +20,15 @@ from textual.worker import Worker, WorkerState
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_field
-from backend_client.protocol import Capacity, JobBackend, Plan, Scope
+from backend_client.protocol import JobBackend, Plan
 from tui.actions import Where
 from tui.bindings import Guarded, bindings
-from tui.offers import Offers, free_words, load_offers
+from tui.filling import Filling
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.plan import PlanScreen, plan_text
 from tui.submission import Submission, by_field
 from tui.terminal import clean, clean_block
+from tui.unsent import Unsent
 from tui.widgets.field import Field
 from tui.widgets.field_list import FieldList
 from tui.widgets.footer import Footer
@@ -37,7 +37,7 @@ PAUSE = 0.15
 """Seconds without a key before the context is asked what it would make."""
 
 
-class FormScreen(Guarded, Screen[Job | None]):
+class FormScreen(Guarded, Filling):
     """A new job, or (with `spec`) one like an old job. Dismisses with the job made, or None."""
 
     CSS_PATH = "form.tcss"
@@ -60,18 +60,6 @@ class FormScreen(Guarded, Screen[Job | None]):
         plan: Plan | BackendError
 
     @dataclass
-    class Offered(Message):
-        """What there is to offer."""
-
-        offers: Offers
-
-    @dataclass
-    class Counted(Message):
-        """GPUs, or why they are not known."""
-
-        capacity: Capacity
-
-    @dataclass
     class Ended(Message):
         """How a submit ended: a job, an error, or neither (somebody said no to a question)."""
 
@@ -87,6 +75,7 @@ class FormScreen(Guarded, Screen[Job | None]):
             backend.fields, msgspec.structs.replace(spec or JobSpec(namespace=namespace), name="")
         )
         self.submission = Submission(backend)
+        self.unsent = Unsent(backend.context)
         self.spec: JobSpec | None = None
         """What the form says now; None where something in it is wrong."""
         self._wrong: dict[str, str] = {}
@@ -97,7 +86,6 @@ class FormScreen(Guarded, Screen[Job | None]):
         self._trouble = ""
         """Why the last submit failed, where no field is to blame alone."""
         self._made: Job | None = None
-        self._suggested = ""
         self._busy = False
         self._review_again = False
         """The login had ended: what the context says is not known."""
@@ -117,8 +105,8 @@ class FormScreen(Guarded, Screen[Job | None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        for ask in (self._load_offers, self._load_capacity, self._review):
-            self.call_after_refresh(ask)
+        self.begin_filling()
+        self.call_after_refresh(self.review)
 
     def _status(self, words: str) -> None:
         self.query_one("#status", Static).update(Content(clean(words, 60)))
@@ -150,11 +138,13 @@ class FormScreen(Guarded, Screen[Job | None]):
     # What is typed
 
     def on_field_edited(self, event: Field.Edited) -> None:
+        super().on_field_edited(event)
         for said in (self._planned, self._refused, self._warned):
             said.pop(event.field.field, None)
-        self._review()
+        self.review()
 
-    def _review(self) -> None:
+    def review(self) -> None:
+        """Read all fields, and ask the context what it makes of them."""
         self.spec, self._wrong = self.list.read()
         if self.spec and not self.spec.name and self._suggested:
             self.spec = msgspec.structs.replace(self.spec, name=self._suggested)
@@ -194,34 +184,6 @@ class FormScreen(Guarded, Screen[Job | None]):
         logins = getattr(self.app, "logins", None)
         self._review_again = bool(logins and logins.ask(error))
 
-    # What is offered
-
-    @work(group="offers", exit_on_error=False)
-    async def _load_offers(self) -> None:
-        self.post_message(self.Offered(await load_offers(self.backend, self.old)))
-
-    def on_form_screen_offered(self, message: Offered) -> None:
-        offers = message.offers
-        for name in offers.kept.keys() & self.list.fields.keys():
-            self.list.fields[name].offer(offers.kept[name])
-        if offers.name:
-            self._suggested = offers.name
-            self.list.fields["name"].suggest(offers.name)
-            self._review()
-        if offers.command and not self.list.changed:
-            self.list.fields["command"].begin(offers.command)
-
-    @work(group="capacity", exit_on_error=False)
-    async def _load_capacity(self) -> None:
-        try:
-            self.post_message(self.Counted(await self.backend.capacity(Scope())))
-        except BackendError as error:
-            self.post_message(self.Counted(Capacity(hidden=error.title)))
-
-    def on_form_screen_counted(self, message: Counted) -> None:
-        if "gpus" in self.list.fields:
-            self.list.fields["gpus"].note(free_words(message.capacity))
-
     # Keys
 
     def on_key(self, event: events.Key) -> None:
@@ -240,7 +202,7 @@ class FormScreen(Guarded, Screen[Job | None]):
     async def action_plan(self) -> None:
         """The plan and the spec file, full screen."""
         await self.list.settle()
-        self._review()
+        self.review()
         if self.spec:
             self.app.push_screen(PlanScreen(self.backend, self.spec))
         else:
@@ -259,6 +221,7 @@ class FormScreen(Guarded, Screen[Job | None]):
 
     def _leave(self, yes: bool | None) -> None:
         if yes:
+            self.app.run_worker(self.unsent.discard(), exit_on_error=False)
             self.dismiss(None)
 
     async def action_submit(self) -> None:
@@ -266,7 +229,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         await self.list.settle()
         if self._busy:
             return
-        self._review()
+        self.review()
         missing = self.list.missing(self.spec) if self.spec else {}
         if self.spec is None or missing:
             self._refuse(missing or self._wrong)
@@ -280,7 +243,10 @@ class FormScreen(Guarded, Screen[Job | None]):
     @work(group="submit", exit_on_error=False)
     async def _submit(self, spec: JobSpec) -> None:
         try:
-            self.post_message(self.Ended(job=await self.submission.make(self.app, spec)))
+            job = await self.submission.make(self.app, spec)
+            if job:
+                await self.unsent.discard()
+            self.post_message(self.Ended(job=job))
         except BackendError as error:
             self.post_message(self.Ended(error=error))
 
@@ -303,7 +269,7 @@ class FormScreen(Guarded, Screen[Job | None]):
         self.call_later(self._finish)
         if self._review_again:
             self._review_again, self._trouble = False, ""
-            self.call_later(self._review)
+            self.call_later(self.review)
 
     def _say(self, trouble: str) -> None:
         self._trouble = trouble

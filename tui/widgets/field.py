@@ -78,6 +78,14 @@ class Field(Widget):
             self.line.value = self.first
             self.line.cursor_position = len(self.first)
 
+    def write(self, text: str) -> None:
+        """Write this instead, as a person would."""
+        if isinstance(self.line, LineInput):
+            self.line.value = to_line(text)
+            self.line.cursor_position = len(self.line.value)
+        elif text in KINDS:
+            self.line.value = text
+
     def offer(self, texts: list[str]) -> None:
         """What was written here before, the newest first."""
         if isinstance(self.line, LineInput) and texts:

@@ -67,6 +67,16 @@ class FieldList(VerticalScroll, can_focus=False):
         """Whether anything was typed."""
         return any(field.changed for field in self.fields.values())
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """All that is written, as it is shown."""
+        return {name: field.text for name, field in self.fields.items() if field.text}
+
+    def write(self, texts: Mapping[str, str]) -> None:
+        """Write into fields, as a person would."""
+        for name in texts.keys() & self.fields.keys():
+            self.fields[name].write(texts[name])
+
     async def settle(self) -> None:
         """Wait until every key that was typed stands in its field."""
         for field in self.fields.values():

@@ -1,0 +1,115 @@
+"""What fills in the job form beside the keyboard: offers of the context, and what a dead program has left."""
+
+from dataclasses import dataclass
+
+from textual import work
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+
+from backend_client.errors import BackendError
+from backend_client.models import Job, JobSpec
+from backend_client.protocol import Capacity, JobBackend, Scope
+from tui.offers import Offers, free_words, load_offers
+from tui.unsent import Left, Unsent
+from tui.widgets.field import Field
+from tui.widgets.field_list import FieldList
+
+KEEP_SECONDS = 0.3
+"""How much of what was typed a crash may cost."""
+
+
+class Filling(Screen[Job | None]):
+    """The part of the form that writes into fields."""
+
+    backend: JobBackend
+    old: JobSpec | None
+    """The job that is run again."""
+    list: FieldList
+    unsent: Unsent
+    _suggested = ""
+    _keeping: Timer | None = None
+
+    @dataclass
+    class Offered(Message):
+        """What there is to offer."""
+
+        offers: Offers
+
+    @dataclass
+    class Found(Message):
+        """What a program that died has left."""
+
+        left: Left
+
+    @dataclass
+    class Counted(Message):
+        """GPUs, or why they are not known."""
+
+        capacity: Capacity
+
+    def begin_filling(self) -> None:
+        """Ask for all that can be offered."""
+        for ask in (self._load_left, self._load_offers, self._load_capacity):
+            self.call_after_refresh(ask)
+
+    def review(self) -> None:
+        """Look anew at what is written; the form does."""
+
+    # What was typed, kept
+
+    def on_field_edited(self, _event: Field.Edited) -> None:
+        if self._keeping is None:
+            self._keeping = self.set_timer(KEEP_SECONDS, self._keep)
+
+    def _keep(self) -> None:
+        self._keeping = None
+        self._save(self.list.texts if self.list.changed else {})
+
+    @work(group="keep", exit_on_error=False)
+    async def _save(self, texts: dict[str, str]) -> None:
+        await self.unsent.keep(texts)
+
+    @work(group="left", exit_on_error=False)
+    async def _load_left(self) -> None:
+        left = None if self.old else await self.unsent.take()
+        if left:
+            self.post_message(self.Found(left))
+
+    def on_filling_found(self, message: Found) -> None:
+        left = message.left
+        if self.list.changed:
+            self.unsent.let_go()
+            return
+        self.list.write(left.texts)
+        words = f"What you had typed on {left.when:%d %b at %H:%M} is back; escape throws it away."
+        missing = f" Not kept, for it may be secret: {', '.join(left.missing)}." if left.missing else ""
+        self.notify(words + missing, timeout=10, markup=False)
+
+    # What is offered
+
+    @work(group="offers", exit_on_error=False)
+    async def _load_offers(self) -> None:
+        self.post_message(self.Offered(await load_offers(self.backend, self.old)))
+
+    def on_filling_offered(self, message: Offered) -> None:
+        offers = message.offers
+        for name in offers.kept.keys() & self.list.fields.keys():
+            self.list.fields[name].offer(offers.kept[name])
+        if offers.name:
+            self._suggested = offers.name
+            self.list.fields["name"].suggest(offers.name)
+            self.review()
+        if offers.command and not self.list.changed:
+            self.list.fields["command"].begin(offers.command)
+
+    @work(group="capacity", exit_on_error=False)
+    async def _load_capacity(self) -> None:
+        try:
+            self.post_message(self.Counted(await self.backend.capacity(Scope())))
+        except BackendError as error:
+            self.post_message(self.Counted(Capacity(hidden=error.title)))
+
+    def on_filling_counted(self, message: Counted) -> None:
+        if "gpus" in self.list.fields:
+            self.list.fields["gpus"].note(free_words(message.capacity))
