@@ -224,6 +224,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     urls: tuple[str, ...] = ()
     question: str = ""
     """What to ask a person before the create; empty where nothing needs asking."""
+    advice: str = ""
+    """What a person should know about this place, told at their first create in it."""
 
 
 class GpuPool(Struct, frozen=True):

@@ -57,6 +57,7 @@ VERBS = [
     ["completion", "bash"],
     ["complete", "jobs", "--", "logs"],
     ["complete", "contexts"],
+    ["doctor"],
 ]
 
 

@@ -46,7 +46,8 @@ class Submission:
             raise Refused(title, fields=wrong)
         if not await self._collect(app, spec.secrets):
             return None
-        if plan.question and not await app.push_screen_wait(ConfirmScreen(plan.question, yes="Run")):
+        question = ConfirmScreen(plan.question, plan.advice, yes="Run")
+        if plan.question and not await app.push_screen_wait(question):
             return None
         job = await self._create(spec)
         await asyncio.to_thread(drafts.remember, spec)

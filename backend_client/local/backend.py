@@ -12,7 +12,7 @@ import msgspec
 
 from backend_client.behind import Inspect, Made, Stamp
 from backend_client.errors import Forbidden, NotFound, Refused
-from backend_client.local import devices, plan, rules, slots
+from backend_client.local import devices, linger, plan, rules, slots
 from backend_client.local.logs import read_logs
 from backend_client.local.store import Store, user
 from backend_client.local.watch import ended, watch
@@ -40,6 +40,8 @@ from backend_client.protocol import (
 )
 
 T = TypeVar("T")
+
+_LOGOUT = f"This machine ends your processes when you log out, jobs too; `{linger.COMMAND}` keeps them."
 
 
 class LocalBackend:
@@ -230,6 +232,7 @@ class LocalBackend:
             place=f"this machine, {self.host}",
             errors=tuple(Notice(field, words) for field, words in errors.items()),
             question=question if first else "",
+            advice=_LOGOUT if first and not self._stamp and linger.jobs_end_at_logout() else "",
         )
 
     def _capacity(self) -> Capacity:

@@ -147,6 +147,7 @@ async def test_the_plan_is_what_create_does(harness, backend):
     job = await backend.create(spec, key="k", secrets={"TOKEN": Secret("s3cr3t")})
     assert job.name == plan.name
     taken = await backend.plan(replace(spec, name=job.name))
+    assert taken.advice == "", "it is told at the first create alone"
     assert [notice.field for notice in taken.errors] == ["name"]
 
 

@@ -104,6 +104,8 @@ async def make(
     if args.dry_run:
         return 0
     secrets = _secrets(spec)
+    if plan.advice and args.output not in ("json", "name"):
+        say(plan.advice)
     if not agreed(plan.question):
         raise Refused("Nothing was submitted.")
     if first:

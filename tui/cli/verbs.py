@@ -54,6 +54,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("contexts", "set up", "", "where jobs can run", "setup", has_backend=False),
     Verb("use", "set up", "CONTEXT", "choose where jobs run from now on", "setup", has_backend=False),
     Verb("config", "set up", "[--init]", "the settings in force", "setup", has_backend=False),
+    Verb("doctor", "set up", "", "what is wrong here, and what mends it", "doctor", has_backend=False),
     Verb("completion", "set up", "bash|zsh|fish", "words for the tab key", "completion", has_backend=False),
 )
 HIDDEN: tuple[Verb, ...] = (

@@ -1,0 +1,38 @@
+"""Whether logind ends a person's processes when they log out: local jobs would end with them."""
+
+import os
+from pathlib import Path
+
+from backend_client.local.store import user
+
+CGROUP = Path("/proc/self/cgroup")
+LINGERING = Path("/var/lib/systemd/linger")
+"""Has a file for each user whose processes stay."""
+COMMAND = "loginctl enable-linger"
+_LIMIT = 3.0
+
+
+def jobs_end_at_logout() -> bool:
+    """True where they do, as far as can be known. Blocks for a moment."""
+    return os.geteuid() != 0 and _in_a_login() and not (LINGERING / user()).exists() and _kills()
+
+
+def _in_a_login() -> bool:
+    """Services, containers and batch systems are none of logind's business."""
+    try:
+        return "/user.slice/" in CGROUP.read_text()
+    except OSError:
+        return False
+
+
+def _kills() -> bool:
+    """KillUserProcesses, asked of logind itself: its files leave the default to whoever built it."""
+    import subprocess  # noqa: PLC0415  dear, and only where there is a logind
+
+    place = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+    command = ("busctl", "--system", "get-property", *place, "KillUserProcesses")
+    try:
+        answer = subprocess.run(command, capture_output=True, timeout=_LIMIT, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return answer.split() == [b"b", b"true"]
