@@ -194,7 +194,11 @@ class KubernetesBackend:
     async def _list(self, query: JobQuery) -> Sequence[Job]:
         board = self._board()
         namespaces = await self._opening.namespaces([query.namespace])
-        await listing.fill(await self._opening.transport(), board, namespaces)
+        transport = await self._opening.transport()
+        if query.name:
+            await listing.named(transport, board, namespaces, query.name)
+        else:
+            await listing.fill(transport, board, namespaces)
         jobs, _ = board.take(complete=True)
         return sorted((job for job in jobs if _matches(job, query)), key=_age)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
@@ -35,6 +36,10 @@ from backend_client.models import Event, Job, JobRef
 
 ANCHORS: dict[str, Kind[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
 """`JobRef.kind` -> the kind of the object that a job is."""
+
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+"""What a cluster's objects may be called; nothing else may stand in a selector."""
 
 
 class _Version(Part, frozen=True):
@@ -118,26 +123,43 @@ async def _adding(
     return ()
 
 
+async def named(transport: Transport, board: Board, namespaces: Iterable[str], name: str) -> None:
+    """As `fill`, of the jobs of one name alone: of each kind, in each namespace. Raises a BackendError."""
+    if not _NAME.fullmatch(name):
+        return
+    asked: list[Awaitable[tuple[Anchor, ...]]] = [
+        every(transport, kind, place, fields=f"metadata.name={name}")
+        for place in namespaces
+        for kind in ANCHORS.values()
+    ]
+    anchors = [anchor for found in await asyncio.gather(*asked) for anchor in found]
+    await asyncio.gather(*(_surround(transport, board, anchor) for anchor in anchors))
+
+
 async def one(transport: Transport, board: Board, ref: JobRef) -> Job:
     """One job by its uid. Raises NotFound where no job, or only a namesake, is there."""
-    anchor = await anchor_by(transport, ref)
-    namespace = ref.namespace
+    await _surround(transport, board, await anchor_by(transport, ref))
+    changed, _ = board.take(complete=True)
+    found = next((job for job in changed if job.ref.uid == ref.uid), None)
+    if found is None:
+        raise NotFound(f"there is no job {ref} ({ref.uid})")
+    return found
+
+
+async def _surround(transport: Transport, board: Board, anchor: Anchor) -> None:
+    """One anchor, and all that belongs to it or says something about it."""
+    namespace = anchor.namespace
     asked: list[Awaitable[tuple[Any, ...]]] = [
         pods_of(transport, anchor),
         *(
             _adding(transport, board, EVENTS, namespace, fields=f"type=Warning,reason={word}")
             for word in REASONS
         ),
-        _adding(transport, board, INGRESSES, namespace, labels=f"{names.JOB}={ref.name}"),
+        _adding(transport, board, INGRESSES, namespace, labels=f"{names.JOB}={anchor.name}"),
         _queued(transport, board, namespace),
     ]
     for items in ((anchor,), *await asyncio.gather(*asked)):
         board.apply(Delta(items))
-    changed, _ = board.take(complete=True)
-    found = next((job for job in changed if job.ref.uid == ref.uid), None)
-    if found is None:
-        raise NotFound(f"there is no job {ref} ({ref.uid})")
-    return found
 
 
 async def anchor_by(transport: Transport, ref: JobRef) -> Anchor:

@@ -11,7 +11,7 @@ import pytest
 
 from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.kinds import JOBS, NAMESPACES, NODES, Kind
+from backend_client.kubernetes.kinds import DEPLOYMENTS, JOBS, NAMESPACES, NODES, Kind
 from backend_client.kubernetes.settings import Site
 from backend_client.kubernetes.transport import Transport
 from backend_client.models import JobRef
@@ -131,6 +131,23 @@ async def test_a_watch_tells_the_list_and_then_what_comes_and_goes(stage, opened
     await acting
     assert seen.link
     assert seen.link.state is LinkState.LIVE
+
+
+async def test_a_name_is_asked_for_alone_and_means_namesakes_of_both_kinds(stage, opened):
+    await stage.job("other")
+    job = await stage.job("same")
+    pods = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "main", "image": "a"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "a"}}, "template": pods}
+    metadata = {"name": "same", "annotations": {"traindeck.dev/spec": '{"image": "a"}'}}
+    path = DEPLOYMENTS.path(stage.namespace)
+    deployment = (await stage.make(path, {"metadata": metadata, "spec": spec}))["metadata"]["uid"]
+    backend = opened("admin")
+    everything = (await backend.list(JobQuery(namespace=stage.namespace))).items
+    found = (await backend.list(JobQuery(namespace=stage.namespace, name="same"))).items
+    assert {one.ref.uid for one in found} == {job, deployment}
+    assert found == tuple(one for one in everything if one.name == "same")
+    for odd in ("same,metadata.namespace!=x", "a b", "../pods"):
+        assert not (await backend.list(JobQuery(namespace=stage.namespace, name=odd))).items
 
 
 async def test_what_only_adds_words_is_said_to_be_hidden(stage, opened):

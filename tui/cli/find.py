@@ -31,6 +31,6 @@ async def find(backend: JobBackend, name: str, namespace: str = "") -> Job:
             raise NotFound(f"There is no job {name}{f' in {namespace}' if namespace else ''}.", hint)
     own = [job for job in found if not job.read_only] or found
     if len(own) > 1:
-        places = ", ".join(sorted(job.ref.namespace for job in own))
-        raise Conflict(f"{name} means several jobs, in {places}.", "Say which with -n NAMESPACE, or by uid.")
+        places = ", ".join(sorted(f"a {job.ref.kind} in {job.ref.namespace}" for job in own))
+        raise Conflict(f"{name} means several jobs: {places}.", "Say which with -n NAMESPACE, or by uid.")
     return own[0]
