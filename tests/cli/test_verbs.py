@@ -155,7 +155,7 @@ class TestNames:
         backend.put(make_job("a", uid="1", namespace="x"), make_job("a", uid="2", namespace="y"))
         result = cli("stop", "a")
         assert result.code == 1
-        assert "in x, y" in result.err
+        assert "a job in x, a job in y" in result.err
         assert not [call for call in backend.calls if call[0] == "stop"]
 
     def test_ones_own_comes_before_what_can_only_be_looked_at(self, cli, backend):
