@@ -133,6 +133,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("submit", "f2", "submit", "Run this job.", Where.FORM, acts=True),
     Action("plan", "f3", "YAML", "The exact objects that would be made.", Where.FORM),
     Action("more", "f4", "more", "Show or fold the rest of the fields.", Where.FORM),
+    Action("edit", "ctrl+e", "editor", "The command in your editor ($VISUAL, $EDITOR).", Where.FORM),
     Action("leave", "escape", "leave", "Back to the list; asks where something was typed.", Where.FORM),
     Action("form_help", "f1", "help", "The keys of the form.", Where.FORM),
     Action("plan_save", "S", "save", "Save the spec file; `submit -f` takes it.", Where.PLAN),

@@ -10,10 +10,12 @@ from textual.timer import Timer
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import Capacity, JobBackend, Scope
+from tui.external import edit
 from tui.offers import Offers, free_words, load_offers
 from tui.unsent import Left, Unsent
 from tui.widgets.field import Field
 from tui.widgets.field_list import FieldList
+from tui.widgets.line import joined
 
 KEEP_SECONDS = 0.3
 """How much of what was typed a crash may cost."""
@@ -85,6 +87,18 @@ class Filling(Screen[Job | None]):
         words = f"What you had typed on {left.when:%d %b at %H:%M} is back; escape throws it away."
         missing = f" Not kept, for it may be secret: {', '.join(left.missing)}." if left.missing else ""
         self.notify(words + missing, timeout=10, markup=False)
+
+    async def action_edit(self) -> None:
+        """The command in the person's own editor. Blocks: Textual must do nothing while it is suspended."""
+        await self.list.settle()
+        command = self.list.fields["command"]
+        before = command.whole
+        edited = edit(self.app, before, "command.sh")
+        if edited.text is None:
+            self.notify(edited.why, severity="error", timeout=20, markup=False)
+        elif edited.text != before:
+            command.write(joined(edited.text))
+        self.set_focus(command.line)
 
     # What is offered
 

@@ -27,7 +27,7 @@ class Left(Struct, frozen=True):
     """What a form had in it when its program died."""
 
     texts: dict[str, str]
-    """Field -> what was written there, as a line shows it."""
+    """Field -> what was written there."""
     when: datetime
     missing: tuple[str, ...] = ()
     """Fields that had something in them that was not kept."""

@@ -17,11 +17,11 @@ ROOT = Path(__file__).parents[2]
 _DRIVER = re.compile(r"\x1b\[\?[0-9]+(?:[hl]|\$p)|\x1b\[[<>][0-9]*u")
 
 
-def start(what: str, tmp_path: Path, size: tuple[int, int] = (120, 40)) -> PtyApp:
+def start(what: str, tmp_path: Path, size: tuple[int, int] = (120, 40), **variables: str) -> PtyApp:
     env = {key: value for key, value in os.environ.items() if key in ("PATH", "LANG")}
     env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
     env |= {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("STATE", "CONFIG", "CACHE")}
-    env["HOME"] = str(tmp_path)
+    env |= {"HOME": str(tmp_path), **variables}
     return PtyApp([sys.executable, "-m", "tests.tui.child", what], env, size)
 
 

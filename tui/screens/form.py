@@ -43,7 +43,8 @@ class FormScreen(Guarded, Filling):
     CSS_PATH = "form.tcss"
     BINDINGS = [  # noqa: RUF012  # Textual's own spelling
         # Those that move the focus have priority: what is typed right behind them goes to where they lead.
-        *(replace(binding, priority=binding.id == "more") for binding in bindings(Where.FORM)),
+        # So has what a line would take for itself.
+        *(replace(binding, priority=binding.id in ("more", "edit")) for binding in bindings(Where.FORM)),
         Binding("tab,enter", "app.focus_next", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]

@@ -40,6 +40,7 @@ class Field(Widget):
         super().__init__(id=f"field-{name}")
         self.field = name
         self.given = value
+        self._written = ""
         is_default = value == getattr(DEFAULTS, name)
         self.first = to_line("" if is_default and name != "kind" else field_text(name, value))
         self.line = (
@@ -69,7 +70,17 @@ class Field(Widget):
 
         Raises ValueError (a sentence) where the text has something that cannot be shown.
         """
-        return from_line(self.text) if self.changed else self.given
+        if not self.changed:
+            return self.given
+        return self._written if self.text == to_line(self._written) else from_line(self.text)
+
+    @property
+    def whole(self) -> str:
+        """As `raw`, as text; what cannot be shown stands for itself."""
+        try:
+            return self.raw if isinstance(self.raw, str) else field_text(self.field, self.raw)
+        except ValueError:
+            return self.text
 
     def begin(self, text: str) -> None:
         """Begin with this text instead; it does not count as typed."""
@@ -79,7 +90,8 @@ class Field(Widget):
             self.line.cursor_position = len(self.first)
 
     def write(self, text: str) -> None:
-        """Write this instead, as a person would."""
+        """Write this instead, as a person would; of what a line cannot show nothing is lost."""
+        self._written = text
         if isinstance(self.line, LineInput):
             self.line.value = to_line(text)
             self.line.cursor_position = len(self.line.value)

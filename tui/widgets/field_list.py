@@ -69,8 +69,8 @@ class FieldList(VerticalScroll, can_focus=False):
 
     @property
     def texts(self) -> dict[str, str]:
-        """All that is written, as it is shown."""
-        return {name: field.text for name, field in self.fields.items() if field.text}
+        """All that is written, whole."""
+        return {name: field.whole for name, field in self.fields.items() if field.text}
 
     def write(self, texts: Mapping[str, str]) -> None:
         """Write into fields, as a person would."""

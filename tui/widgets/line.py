@@ -31,6 +31,11 @@ def from_line(line: str) -> str:
     return line.replace(NEWLINE, "\n")
 
 
+def joined(text: str) -> str:
+    """Lines that end in a backslash, and the next ones, as a shell joins them; no empty ones around."""
+    return re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", text.strip("\r\n"))
+
+
 class LineInput(Input):
     """One line of text. Up and down go through what was written here before, as in a shell."""
 
@@ -73,8 +78,7 @@ class LineInput(Input):
         """All lines of it, joined as a shell joins them (Textual would take the first only)."""
         event.prevent_default()
         event.stop()
-        text = re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", event.text.strip("\r\n"))
-        self.replace(to_line(text), *self.selection)
+        self.replace(to_line(joined(event.text)), *self.selection)
 
 
 class Choice(Widget, can_focus=True):
