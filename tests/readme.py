@@ -1,4 +1,4 @@
-"""The generated parts of README.md. `make readme` writes them; a test says when they are out of date."""
+"""The generated parts of README.md, and the man page. `make readme` writes them; a test says when stale."""
 
 import ast
 import inspect
@@ -8,9 +8,11 @@ from pathlib import Path
 
 from backend.settings import ServerSettings
 from tui.actions import ACTIONS, Where
+from tui.cli.man import page
 from tui.settings.show import table, toml
 
 README = Path(__file__).parent.parent / "README.md"
+MAN = README.with_name("deploy") / "traindeck.1"
 
 
 def keys() -> str:
@@ -56,3 +58,4 @@ def rendered(text: str) -> str:
 
 if __name__ == "__main__":
     README.write_text(rendered(README.read_text()))
+    MAN.write_text(f"{page()}\n")

@@ -44,7 +44,9 @@ def test_sigterm_is_a_last_line_and_143():
     assert (process.returncode, errors) == (143, "")
 
 
-def test_a_wheel_has_it_where_example_path_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_wheel_has_it_where_example_path_looks_and_a_man_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
         cwd=ROOT, check=True, capture_output=True, timeout=60,
@@ -54,3 +56,4 @@ def test_a_wheel_has_it_where_example_path_looks(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("tui.example.__file__", str(tmp_path / "tui" / "example.py"))
     assert example_path() == tmp_path / "tui" / "examples" / "train.py"
     assert example_path().read_text() == (ROOT / "examples" / "train.py").read_text()
+    assert list(tmp_path.glob("*.data/data/share/man/man1/traindeck.1"))

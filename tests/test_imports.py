@@ -58,13 +58,14 @@ VERBS = [
     ["complete", "jobs", "--", "logs"],
     ["complete", "contexts"],
     ["doctor"],
+    ["man"],
 ]
 
 
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
 def test_the_verbs_load_nothing_dear(words, tmp_path):
     code = f"from tui.cli import main\nmain({words!r})"
-    known = ("yaml", "regex") if words[0] in ("submit", "logs", "completion") else ()
+    known = ("yaml", "regex") if words[0] in ("submit", "logs", "completion", "man") else ()
     assert [name for name in loaded(code, tmp_path, *DEAR, *HEAVY) if name not in known] == []
 
 

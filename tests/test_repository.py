@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import README, rendered
+from tests.readme import MAN, README, rendered
 from tui.cli import __version__
+from tui.cli.man import page
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,3 +54,7 @@ def test_the_version_stands_once():
 def test_the_generated_parts_of_the_readme_are_fresh():
     text = text_of(README)
     assert rendered(text) == text, "make readme"
+
+
+def test_the_man_page_is_fresh():
+    assert text_of(MAN) == f"{page()}\n", "make readme"

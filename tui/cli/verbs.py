@@ -55,6 +55,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("use", "set up", "CONTEXT", "choose where jobs run from now on", "setup", has_backend=False),
     Verb("config", "set up", "[--init]", "the settings in force", "setup", has_backend=False),
     Verb("doctor", "set up", "", "what is wrong here, and what mends it", "doctor", has_backend=False),
+    Verb("man", "set up", "", "this manual, for man -l", "man", has_backend=False),
     Verb("completion", "set up", "bash|zsh|fish", "words for the tab key", "completion", has_backend=False),
 )
 HIDDEN: tuple[Verb, ...] = (

@@ -1,0 +1,108 @@
+"""`man`: the manual page, made from the table of verbs, the flags of each, and the settings."""
+
+import argparse
+from collections.abc import Iterable, Iterator
+
+from backend_client.contexts import Contexts
+from tui.cli import __version__
+from tui.cli.out import put
+from tui.cli.verbs import EXAMPLES, EXIT_CODES, VERBS, Verb, parser_of
+from tui.cli.words import Word, flags_of_all, words_of
+from tui.settings import Loaded
+from tui.settings.model import keys
+from tui.settings.show import toml
+
+_FILES = {
+    "$XDG_CONFIG_HOME/traindeck/config.toml": "your settings; `traindeck config --init` writes one",
+    "/etc/traindeck/config.toml": "the site's settings",
+    "$XDG_STATE_HOME/traindeck": "local jobs, their logs, and reports of defects",
+}
+_VARIABLES = {
+    "TRAINDECK_CONTEXT": "where jobs run, unless --context says",
+    "TRAINDECK_TOKEN": "the token for the server that --context or TRAINDECK_CONTEXT names",
+    "TRAINDECK_SECTION__KEY": "any setting: TRAINDECK_LOCAL__GPUS=2",
+    "KUBECONFIG": "as for kubectl",
+    "NO_COLOR": "no colours",
+}
+
+
+def man_flags(parser: argparse.ArgumentParser) -> None:
+    """`man` takes nothing of its own."""
+
+
+def man(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
+    """Print the page, for `man -l`."""
+    put(page())
+    return 0
+
+
+def page() -> str:
+    """The whole page, as roff."""
+    return "\n".join([
+        f'.TH TRAINDECK 1 "" "traindeck {__version__}" "User Commands"',
+        ".SH NAME",
+        "traindeck \\- training jobs on GPUs: submit, see why they wait, watch, stop",
+        ".SH SYNOPSIS",
+        ".B traindeck",
+        "[FLAGS]",
+        ".br",
+        ".B traindeck",
+        "VERB [FLAGS]",
+        ".SH DESCRIPTION",
+        "Without a verb it is a full\\-screen program, in which ? shows the keys.",
+        "A verb does one step and ends.",
+        *_verbs(),
+        ".SH FLAGS OF EVERY VERB",
+        *_words(flags_of_all()),
+        ".SH EXIT STATUS",
+        _escaped(" ".join(EXIT_CODES.partition("\n")[2].split())),
+        ".SH ENVIRONMENT",
+        *_pairs(_VARIABLES.items()),
+        ".SH FILES",
+        *_pairs(_FILES.items()),
+        ".SH SETTINGS",
+        *_pairs((f"{key.name} = {toml(key.default)}", key.words) for key in keys() if key.path[0] != "keys"),
+        ".SH EXAMPLES",
+        ".nf",
+        *(_escaped(line.strip()) for line in EXAMPLES.splitlines()[1:]),
+        ".fi",
+    ])  # fmt: skip
+
+
+def _verbs() -> Iterator[str]:
+    group = ""
+    for verb in sorted(VERBS, key=lambda verb: _GROUPS.index(verb.group)):
+        if verb.group != group:
+            group = verb.group
+            yield f".SH {group.upper()}"
+        yield from _verb(verb)
+
+
+_GROUPS = list(dict.fromkeys(verb.group for verb in VERBS))
+
+
+def _verb(verb: Verb) -> Iterator[str]:
+    yield f'.SS "{_escaped(f"traindeck {verb.name} {verb.usage}".rstrip())}"'
+    yield _escaped(f"{verb.words[0].upper()}{verb.words[1:]}.")
+    yield from _words(words_of(verb))
+    if about := parser_of(verb).epilog:
+        yield from (".PP", ".nf", *map(_escaped, about.splitlines()), ".fi")
+
+
+def _words(words: Iterable[Word]) -> Iterator[str]:
+    for word in words:
+        flags = ", ".join(word.flags)
+        value = word.metavar if word.takes else ""
+        yield from _pairs([(f"{flags} {value}".strip(), word.help)])
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Each name in bold, and what it is, indented."""
+    for name, words in pairs:
+        yield from (".TP", f"\\fB{_escaped(name)}\\fR", _escaped(words))
+
+
+def _escaped(text: str) -> str:
+    """Text that roff shows as it stands."""
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga").replace('"', "\\(dq")
+    return f"\\&{text}" if text.startswith((".", "'")) else text
