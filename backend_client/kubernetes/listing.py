@@ -13,7 +13,7 @@ from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes import names
 from backend_client.kubernetes.answers import Expired
 from backend_client.kubernetes.attempts import EPOCH
-from backend_client.kubernetes.board import REASONS, Board
+from backend_client.kubernetes.board import REASONS, WORKLOAD_OF, Board
 from backend_client.kubernetes.changes import Delta
 from backend_client.kubernetes.controllers import Deployment, KubeJob
 from backend_client.kubernetes.kinds import (
@@ -105,8 +105,11 @@ async def fill(transport: Transport, board: Board, namespaces: Iterable[str]) ->
         board.apply(Delta(items))
 
 
-async def _queued(transport: Transport, board: Board, namespace: str) -> tuple[Workload, ...]:
-    found = [await _adding(transport, board, kind, namespace) for kind in await queue_kinds(transport)]
+async def _queued(
+    transport: Transport, board: Board, namespace: str, *, labels: str = ""
+) -> tuple[Workload, ...]:
+    kinds = await queue_kinds(transport)
+    found = [await _adding(transport, board, kind, namespace, labels=labels) for kind in kinds]
     return found[0] if found else ()
 
 
@@ -156,10 +159,15 @@ async def _surround(transport: Transport, board: Board, anchor: Anchor) -> None:
             for word in REASONS
         ),
         _adding(transport, board, INGRESSES, namespace, labels=f"{names.JOB}={anchor.name}"),
-        _queued(transport, board, namespace),
+        _queued(transport, board, namespace, labels=_its_own(anchor)),
     ]
     for items in ((anchor,), *await asyncio.gather(*asked)):
         board.apply(Delta(items))
+
+
+def _its_own(anchor: Anchor) -> str:
+    """What its Workload bears. A Deployment has one for each pod."""
+    return "" if isinstance(anchor, Deployment) else f"{WORKLOAD_OF}={anchor.uid}"
 
 
 async def anchor_by(transport: Transport, ref: JobRef) -> Anchor:
