@@ -71,7 +71,8 @@ class JobScreen(Guarded, Screen[None]):
             from tui.screens.form import FormScreen
 
             named = self.app.namespace if Feature.NAMESPACES in self.backend.features else ""
-            form = FormScreen(self.backend, spec=spec, namespace=named)
+            templates = self.app.settings.templates
+            form = FormScreen(self.backend, spec=spec, namespace=named, templates=templates)
             self.app.push_screen(form, lambda made: self.created(made) if made else None)
 
     @work(exclusive=True, group="ask", exit_on_error=False)

@@ -1,5 +1,6 @@
 """What fills in the job form beside the keyboard: offers of the context, and what a dead program has left."""
 
+import contextlib
 from dataclasses import dataclass
 
 from textual import work
@@ -9,13 +10,17 @@ from textual.timer import Timer
 
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
+from backend_client.models.fields import field_text, parse_field
 from backend_client.protocol import Capacity, JobBackend, Scope
 from tui.external import edit
 from tui.offers import Offers, free_words, load_offers
+from tui.screens.templates import TemplatesScreen
+from tui.settings.start import user_file
+from tui.templates import Templates, joined
 from tui.unsent import Left, Unsent
 from tui.widgets.field import Field
 from tui.widgets.field_list import FieldList
-from tui.widgets.line import joined
+from tui.widgets.line import one_line
 
 KEEP_SECONDS = 0.3
 """How much of what was typed a crash may cost."""
@@ -29,6 +34,7 @@ class Filling(Screen[Job | None]):
     """The job that is run again."""
     list: FieldList
     unsent: Unsent
+    templates: Templates
     _suggested = ""
     _keeping: Timer | None = None
 
@@ -97,8 +103,29 @@ class Filling(Screen[Job | None]):
         if edited.text is None:
             self.notify(edited.why, severity="error", timeout=20, markup=False)
         elif edited.text != before:
-            command.write(joined(edited.text))
+            command.write(one_line(edited.text))
         self.set_focus(command.line)
+
+    def action_template(self) -> None:
+        """Choose a template, and fill in what it says."""
+        if self.templates:
+            self.app.push_screen(TemplatesScreen(self.templates), self._begin_with)
+        else:
+            self.notify(f"There are none: [templates.NAME] in {user_file()} makes one.", markup=False)
+
+    def _begin_with(self, name: str | None) -> None:
+        if name is None:
+            return
+        said = self.templates[name]
+        self.list.write({field: self._joined(field, raw) for field, raw in said.items()})
+        if refused := [field for field in said if field not in self.list.fields]:
+            why = self.list.rules[refused[0]].why
+            self.notify(f"Left out: {', '.join(refused)} ({why})", severity="warning", markup=False)
+
+    def _joined(self, name: str, raw: object) -> str:
+        with contextlib.suppress(ValueError, KeyError):  # what is wrong in the form now is replaced
+            raw = joined(name, self.list.fields[name].raw, raw)
+        return field_text(name, parse_field(name, raw))
 
     # What is offered
 

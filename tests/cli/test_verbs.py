@@ -249,6 +249,18 @@ class TestSubmit:
         assert (spec.command, spec.gpus) == (("a", "b"), 3)
         assert spec.env["A"] == "z"
 
+    def test_a_template_weighs_less_than_the_file(self, cli, backend, tmp_path):
+        (tmp_path / "config" / "traindeck").mkdir(parents=True)
+        settings = '[templates.big]\ngpus = 8\nnodes = 2\nenv = {A = "x", B = "y"}'
+        (tmp_path / "config" / "traindeck" / "config.toml").write_text(settings)
+        (tmp_path / "job.yaml").write_text("{gpus: 4, env: {B: z}}")
+        words = ["--template", "big", "-f", str(tmp_path / "job.yaml"), "--env", "C=w", "--", "a"]
+        assert cli("submit", *words).code == 0
+        spec = self.spec(backend)
+        assert (spec.gpus, spec.nodes, spec.env) == (4, 2, {"A": "x", "B": "z", "C": "w"})
+        result = cli("submit", "--template", "bug", "--", "a")
+        assert (result.code, result.err) == (3, "There is no template bug.\nDid you mean big?\n")
+
     @pytest.mark.parametrize(
         ("content", "code", "said"),
         [

@@ -279,3 +279,36 @@ class TestKubernetes:
     def test_a_variable_sets_one(self, settings):
         loaded = settings(env={"TRAINDECK_KUBERNETES__GPU_RESOURCE": "amd.com/gpu"})
         assert loaded.settings.kubernetes.gpu_resource == "amd.com/gpu"
+
+
+class TestTemplates:
+    """[templates.NAME]: fields of a job, of the person and of the site."""
+
+    def test_they_add_up_and_say_where_they_are_from(self, settings, site):
+        loaded = settings(
+            '[templates.big]\ngpus = 8\nenv = {A = "1"}', '[templates.big]\ngpus = 4\nimage = "a:1"'
+        )
+        assert not loaded.warnings
+        assert loaded.settings.templates == {"big": {"gpus": 8, "env": {"A": "1"}, "image": "a:1"}}
+        shown = in_force(loaded)
+        assert shown["templates.big.gpus"] == (8, f"{user_file()} line 2")
+        assert shown["templates.big.image"] == ("a:1", f"{site} line 3")
+
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ('gpus = "two"', "templates.t.gpus write a whole number of GPUs, 0 or more; it is left out"),
+            ('qeue = "x"', "there is no setting templates.t.qeue; did you mean templates.t.queue?"),
+            ("image = 2024-01-01", "templates.t.image write text here"),
+        ],
+    )
+    def test_what_is_wrong_costs_its_field_alone(self, settings, line, words):
+        loaded = settings(f"[templates.t]\nnodes = 2\n{line}")
+        assert loaded.settings.templates == {"t": {"nodes": 2}}
+        assert len(loaded.warnings) == 1
+        assert f"line 3: {words}" in loaded.warnings[0]
+
+    def test_a_template_is_no_word(self, settings):
+        loaded = settings("templates.t = 3")
+        assert not loaded.settings.templates
+        assert "templates.t" in loaded.warnings[0]

@@ -15,6 +15,7 @@ from backend_client.models.fields import NAMES
 from backend_client.protocol import FieldRule, JobBackend, Use
 from tests.scripted import ScriptedBackend
 from tui.screens.form import FormScreen
+from tui.templates import Templates
 
 SMALL, WIDE = (80, 24), (120, 40)
 NO_IMAGE = "jobs here are processes, without containers"
@@ -39,13 +40,15 @@ class FormApp(App[None]):
     CSS_PATH = WIDGETS / "footer.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [("q", "quit", "quit")]
 
-    def __init__(self, backend: JobBackend, spec: JobSpec | None = None) -> None:
+    def __init__(
+        self, backend: JobBackend, spec: JobSpec | None = None, templates: Templates | None = None
+    ) -> None:
         super().__init__()
-        self.backend, self.spec = backend, spec
+        self.backend, self.spec, self.templates = backend, spec, templates
         self.results: list[object] = []
 
     def on_mount(self) -> None:
-        self.form = FormScreen(self.backend, spec=self.spec)
+        self.form = FormScreen(self.backend, spec=self.spec, templates=self.templates)
         self.push_screen(self.form, self.results.append)
 
     @property

@@ -27,6 +27,7 @@ from tui.screens.form import FormScreen
 from tui.screens.history import HistoryScreen
 from tui.screens.login import LoginScreen
 from tui.screens.plan import PlanScreen
+from tui.screens.templates import TemplatesScreen
 from tui.terminal import UNSAFE
 
 TEXTS = {
@@ -149,6 +150,11 @@ def _contexts(backend: Hostile) -> Screen:
     return ContextsScreen([(backend.text, backend.text, True), ("b", backend.text, False)], backend.text)
 
 
+def _templates(backend: Hostile) -> Screen:
+    text = backend.text.replace("\0", "")  # the settings take none
+    return TemplatesScreen({text: {"image": "a", "workdir": "/x"}, "b": {"command": ["echo", text]}})
+
+
 def _login(backend: Hostile) -> Screen:
     """Its server is nobody: what it answers is in `tests/tui/test_login.py`."""
     account = Account(name=backend.text, url="http://127.0.0.1:1", user=backend.text)
@@ -167,6 +173,7 @@ CASES: dict[str, Drive] = {
     "LogScreen": pressing("l", "t", "z", "slash", "a", "enter", "n"),
     "ConfirmScreen": pressing("d"),
     "ContextsScreen": pushing(_contexts),
+    "TemplatesScreen": pushing(_templates),
     "HelpScreen": pressing("question_mark"),
     "TextScreen": pressing("y"),
     "FormScreen": pushing(_form),

@@ -74,6 +74,7 @@ def _start(verb: Verb | None, args: argparse.Namespace, loaded: Loaded) -> int:
     gc.enable()
     if not verb.has_backend:
         return int(function(args, contexts, loaded))
+    args.settings = settings
     return asyncio.run(_with_backend(function, args, contexts))
 
 

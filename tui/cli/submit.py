@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -17,6 +17,7 @@ from backend_client.protocol import JobBackend, Plan
 from tui.cli.ask import agreed
 from tui.cli.out import job_fields, put, put_as, put_block, say
 from tui.cli.verbs import Parser, one_of
+from tui.templates import joined, template
 from tui.terminal import clean
 
 LARGEST_FILE = 2**20
@@ -37,6 +38,12 @@ _LISTS = {
 def submit_flags(parser: Parser) -> None:
     """A flag for every field of a spec, and those of the verb itself."""
     parser.add_argument("-f", "--file", metavar="FILE", help="spec file, YAML or JSON; - is stdin; flags win")
+    parser.add_argument(
+        "--template",
+        default="",
+        metavar="NAME",
+        help="[templates.NAME] of the settings; FILE and flags win",
+    )
     make_flags(parser)
     fields = parser.add_argument_group("the job")
     for name, about in _descriptions().items():
@@ -50,8 +57,9 @@ def submit_flags(parser: Parser) -> None:
             fields.add_argument(flag, dest=name, metavar=metavar, help=about, type=_type(name))
     parser.stray = "; the command stands behind --"
     parser.epilog = (
-        "The words behind -- are the command, as they stand. Mappings of FILE and flags are joined, all\n"
-        "else is replaced. The value of a secret is read from your environment, and written nowhere."
+        "The words behind -- are the command, as they stand. Mappings of template, FILE and flags are\n"
+        "joined, all else is replaced. The value of a secret is read from your environment, and written\n"
+        "nowhere."
     )
 
 
@@ -126,24 +134,20 @@ def _errors(plan: Plan) -> str:
 
 
 def _written(args: argparse.Namespace) -> dict[str, Any]:
-    """What the file says, overridden by what the flags say."""
-    raw = _read(args.file) if args.file else {}
-    for name in NAMES:
-        value = getattr(args, name, None)
-        if not value:
-            continue
-        in_file = raw.get(name)
-        if name in ("env", "labels", "annotations") and isinstance(in_file, Mapping):
-            value = {**in_file, **_pairs(name, value)}
-        raw[name] = value
+    """What the template says, overridden by what the file says, overridden by what the flags say."""
+    flags = {name: value for name in NAMES if (value := getattr(args, name, None))}
+    raw = template(args.settings.templates, args.template) if args.template else {}
+    for said in (_read(args.file) if args.file else {}, flags):
+        for name, value in said.items():
+            raw[name] = _joined(name, raw.get(name), value)
     return raw
 
 
-def _pairs(name: str, words: list[str]) -> dict[str, str]:
-    for word in words:
-        if "=" not in word:
-            raise Invalid({name: f"{word}: write K=V"})
-    return {key: value for key, _, value in (word.partition("=") for word in words)}
+def _joined(name: str, below: Any, above: Any) -> Any:
+    try:
+        return joined(name, below, above)
+    except ValueError as error:
+        raise Invalid({name: str(error)}) from None
 
 
 def _read(name: str) -> dict[str, Any]:

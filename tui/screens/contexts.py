@@ -17,6 +17,7 @@ from tui.terminal import clean
 class ContextsScreen(ModalScreen[str | None]):
     """Dismisses with the chosen name, or None. `contexts` is (name, words about it, may be chosen)."""
 
+    TITLE = "Where jobs run"
     CSS_PATH = "contexts.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", show=False)]
 
@@ -27,7 +28,7 @@ class ContextsScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Content.styled("Where jobs run", "bold"))
+            yield Static(Content.styled(self.TITLE or "", "bold"))
             yield OptionList(*(self._option(*context) for context in self._contexts))
             yield Static(Content("enter choose   escape back"), id="keys")
 

@@ -27,6 +27,7 @@ from tui.filling import Filling
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.plan import PlanScreen, plan_text
 from tui.submission import Submission, by_field
+from tui.templates import Templates
 from tui.terminal import clean, clean_block
 from tui.unsent import Unsent
 from tui.widgets.field import Field
@@ -67,11 +68,19 @@ class FormScreen(Guarded, Filling):
         job: Job | None = None
         error: BackendError | None = None
 
-    def __init__(self, backend: JobBackend, *, spec: JobSpec | None = None, namespace: str = "") -> None:
+    def __init__(
+        self,
+        backend: JobBackend,
+        *,
+        spec: JobSpec | None = None,
+        namespace: str = "",
+        templates: Templates | None = None,
+    ) -> None:
         """`namespace`: where a new job goes, if not where the context has its own."""
         super().__init__()
         self.backend = backend
         self.old = spec
+        self.templates = templates or {}
         self.list = FieldList(
             backend.fields, msgspec.structs.replace(spec or JobSpec(namespace=namespace), name="")
         )

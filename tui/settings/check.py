@@ -4,12 +4,13 @@ Every complaint is taken out of the source that it came from and becomes a warni
 what is left is right. So a wrong key costs that key alone.
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -21,9 +22,10 @@ from pydantic_settings import (
 )
 from typing_extensions import TypedDict
 
+from backend_client.models.fields import NAMES, parse_field
 from backend_client.models.names import nearest
 from tui.actions import ACTIONS
-from tui.settings.model import Settings, describe, imposed, keys
+from tui.settings.model import Settings, Template, describe, imposed, keys, template_paths
 from tui.settings.start import PREFIX, Loaded
 from tui.terminal import clean
 
@@ -98,6 +100,8 @@ def _plain(kind: Any) -> Any:
     """A type, with a pydantic model in place of every struct in it."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return model(kind, _section())
+    if kind == Template:
+        return _mapping("Template", {name: Annotated[Any, BeforeValidator(_parses(name))] for name in NAMES})
     parts = tuple(_plain(part) for part in get_args(kind))
     return get_origin(kind)[parts] if parts else kind
 
@@ -107,10 +111,24 @@ def _section() -> type[BaseModel]:
 
 
 def _keymap() -> Any:
-    fields = dict.fromkeys((action.id for action in ACTIONS), Annotated[str, Field(pattern=r"^[!-~]+$")])
-    keymap = TypedDict("Keymap", fields, total=False)  # type: ignore[misc]  # made at run time
-    keymap.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
-    return keymap
+    key = Annotated[str, Field(pattern=r"^[!-~]+$")]
+    return _mapping("Keymap", {action.id: key for action in ACTIONS})
+
+
+def _mapping(name: str, fields: dict[str, Any]) -> Any:
+    mapping = TypedDict(name, fields, total=False)  # type: ignore[misc]  # made at run time
+    mapping.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+    return mapping
+
+
+def _parses(field: str) -> Callable[[object], object]:
+    """Checks what a template says of a field, and leaves it as it is written."""
+
+    def check(raw: object) -> object:
+        parse_field(field, raw)
+        return msgspec.json.decode(msgspec.json.encode(raw))  # the cache's JSON has no dates
+
+    return check
 
 
 @cache
@@ -199,7 +217,7 @@ class Check:
         if problem == "extra_forbidden":
             self._unknown(layer.place(path), path, as_variable=not layer.text)
             return
-        sentence = message.removeprefix("Input ").split(", unable")[0]
+        sentence = message.removeprefix("Input ").removeprefix("Value error, ").split(", unable")[0]
         if problem in ("model_type", "model_attributes_type", "dict_type"):
             sentence = "is a group of settings; set them one by one"
         if path[0] == "keys" and problem == "string_pattern_mismatch":
@@ -210,6 +228,8 @@ class Check:
         known = [key.name for key in keys()]
         name = ".".join(path)
         likely = nearest(name, known) or nearest(path[-1], [key for key in known if "." not in key])
+        if path[0] == "templates" and len(path) > 1:
+            likely = ".".join((*path[:2], field)) if (field := nearest(path[-1], NAMES)) else ""
         shown = PREFIX + likely.upper().replace(".", "__") if as_variable else likely
         hint = f"; did you mean {shown}?" if likely else ""
         self.warn(place, f"there is no setting {name}{hint}", name, likely)
@@ -217,14 +237,14 @@ class Check:
     def _loaded(self, values: dict[str, Any]) -> Loaded:
         if self.closed:
             values["read_only"] = True
+        settings = imposed(msgspec.convert(values, Settings))
         origins = {}
-        for key in keys():
-            layer = next((layer for layer in self.layers if layer.holds(key.path)), None)
+        for path in (*(key.path for key in keys()), *template_paths(settings)):
+            layer = next((layer for layer in self.layers if layer.holds(path)), None)
             if layer:
-                origins[key.name] = layer.place(key.path)
+                origins[".".join(path)] = layer.place(path)
         if self.closed:
             origins["read_only"] = "held, because a setting could not be read"
-        settings = imposed(msgspec.convert(values, Settings))
         if settings.site.read_only:
             origins["read_only"] = origins["site.read_only"]
         if settings.site.hide_local:

@@ -12,6 +12,9 @@ from msgspec import Meta, Struct
 from backend_client.kubernetes.settings import Site
 from tui.actions import ACTIONS
 
+Template = dict[str, Any]
+"""Fields of a JobSpec, as a spec file writes them."""
+
 
 class LocalSettings(Struct, frozen=True, kw_only=True):
     """Jobs on this machine (the context local)."""
@@ -48,6 +51,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     read_only: Annotated[bool, Meta(description="Look, but never submit, stop or delete.")] = False
     theme: Annotated[str, Meta(description="Name of the colour theme; empty is traindeck's own.")] = ""
+    templates: Annotated[
+        dict[str, Template],
+        Meta(description="Jobs to begin with: [templates.NAME] has the fields of a spec file."),
+    ] = {}
     keys: Annotated[
         dict[str, str], Meta(description="Keys by action, as Textual writes them: x, f2, ctrl+s.")
     ] = {}
@@ -90,6 +97,11 @@ def keys(struct: type[Struct] = Settings, path: tuple[str, ...] = ()) -> list[Ke
             default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
             found.append(Key(here, default, meta.description or ""))
     return found
+
+
+def template_paths(settings: Settings) -> list[tuple[str, str, str]]:
+    """Where each field of each template stands."""
+    return [("templates", name, field) for name, said in settings.templates.items() for field in said]
 
 
 def section_words(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tui.settings.model import Key, keys, section_words
+from tui.settings.model import Key, keys, section_words, template_paths
 from tui.settings.start import Loaded
 
 
@@ -31,7 +31,9 @@ def commented() -> str:
 def in_force(loaded: Loaded) -> dict[str, tuple[object, str]]:
     """Dotted key -> its value and where that comes from."""
     values = msgspec.to_builtins(loaded.settings)
-    return {key.name: (_value(values, key), loaded.origins.get(key.name, "default")) for key in keys()}
+    shown = [Key((*path,), None, "") for path in template_paths(loaded.settings)]
+    shown += [key for key in keys() if key.name != "templates" or not shown]
+    return {key.name: (_value(values, key), loaded.origins.get(key.name, "default")) for key in shown}
 
 
 def _value(values: dict[str, object], key: Key) -> object:

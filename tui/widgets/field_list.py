@@ -76,6 +76,7 @@ class FieldList(VerticalScroll, can_focus=False):
         """Write into fields, as a person would."""
         for name in texts.keys() & self.fields.keys():
             self.fields[name].write(texts[name])
+        self.fold(folded=self.folded)
 
     async def settle(self) -> None:
         """Wait until every key that was typed stands in its field."""
@@ -91,12 +92,12 @@ class FieldList(VerticalScroll, can_focus=False):
 
     def fold(self, *, folded: bool) -> None:
         """Hide the rest of the fields (saying which of them are set), or show it."""
-        rest = list(self._rest())
+        rest, opens = list(self._rest()), self.folded and not folded
         filled = [field.field for field in rest if field.text]
         words = f"{len(rest)} more fields" + (f"; set: {', '.join(filled)}" if filled else "")
         self.query_one("#more").display = not folded
         self.query_one("#fold", Static).update(Content(f"{'+' if folded else '-'} f4  {words}"))
-        if not folded and rest:
+        if rest and opens:
             self.screen.set_focus(rest[0].line)
 
     def read(self) -> tuple[JobSpec | None, dict[str, str]]:

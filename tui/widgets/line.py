@@ -31,7 +31,7 @@ def from_line(line: str) -> str:
     return line.replace(NEWLINE, "\n")
 
 
-def joined(text: str) -> str:
+def one_line(text: str) -> str:
     """Lines that end in a backslash, and the next ones, as a shell joins them; no empty ones around."""
     return re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", text.strip("\r\n"))
 
@@ -78,7 +78,7 @@ class LineInput(Input):
         """All lines of it, joined as a shell joins them (Textual would take the first only)."""
         event.prevent_default()
         event.stop()
-        self.replace(to_line(joined(event.text)), *self.selection)
+        self.replace(to_line(one_line(event.text)), *self.selection)
 
 
 class Choice(Widget, can_focus=True):
