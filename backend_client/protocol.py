@@ -254,6 +254,13 @@ class Capacity(Struct, frozen=True):
         return sum(pool.free for pool in self.pools)
 
 
+class Choice(Struct, frozen=True):
+    """What can stand in a field, as it is written there; or one word of it, where several can."""
+
+    value: str
+    about: str = ""
+
+
 class DeleteStep(Struct, frozen=True):
     """What a deletion is doing, or what still holds it."""
 
@@ -345,5 +352,12 @@ class JobBackend(Protocol):
         ...
 
     async def capacity(self, scope: Scope) -> Capacity: ...
+
+    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:
+        """What the context has for a field of JobSpec; nothing where it has nothing to tell.
+
+        Raises Forbidden where this person may not see it: then it is written by hand.
+        """
+        ...
 
     async def aclose(self) -> None: ...

@@ -19,6 +19,7 @@ from backend_client.protocol import (
     Ask,
     Capacity,
     Changed,
+    Choice,
     Closed,
     DeleteStep,
     Feature,
@@ -95,6 +96,7 @@ class ScriptedBackend:
         self.logs_of: dict[str, list[bytes]] = defaultdict(list)
         self.events_of: dict[str, list[Event]] = defaultdict(list)
         self.figures = Capacity((GpuPool("A100", gpus, gpus, gpus),))
+        self.offered: dict[str, Sequence[Choice]] = {}
         self.fail: dict[str, BackendError] = {}
         self.barred: dict[Verb, Verdict] = {}
         self.calls: list[tuple[str, object]] = []
@@ -253,6 +255,10 @@ class ScriptedBackend:
     async def capacity(self, scope: Scope) -> Capacity:
         self._call("capacity", scope)
         return self.figures
+
+    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:
+        self._call("choices", (field, namespace, cluster))
+        return self.offered.get(field, ())
 
     async def aclose(self) -> None:
         self._call("aclose")

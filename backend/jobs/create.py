@@ -72,7 +72,7 @@ async def plan(desk: Desk, who: Caller, spec: JobSpec) -> Plan:
     _check_across(spec)
     async with desk.database.write() as session:
         user = await session.get_one(User, who.user_id)
-        namespace = await _namespace(session, desk, cluster, user)
+        namespace = await namespace_for(session, desk, cluster, user)
     backend = stamped(desk, cluster, who.name, spec, namespace)
     async with cluster.gate.passing():
         await _prepare(desk, cluster, who.name, namespace)
@@ -114,7 +114,7 @@ async def _book(desk: Desk, cluster: Cluster, order: Order) -> tuple[JobRow, boo
             key=random.token_hex(16),
             user_id=user.id,
             cluster=cluster.name,
-            namespace=await _namespace(session, desk, cluster, user),
+            namespace=await namespace_for(session, desk, cluster, user),
             name=order.spec.name,
             kind=order.spec.kind,
             spec=msgspec.json.encode(order.spec).decode(),
@@ -142,7 +142,8 @@ async def _earlier(session: AsyncSession, desk: Desk, order: Order) -> JobRow | 
     return row if row and (row.uid or row.state == MAKING) else None
 
 
-async def _namespace(session: AsyncSession, desk: Desk, cluster: Cluster, user: User) -> str:
+async def namespace_for(session: AsyncSession, desk: Desk, cluster: Cluster, user: User) -> str:
+    """The one that a person's jobs go to; "" on a machine."""
     if not cluster.namespaces:
         return ""
     return cluster.namespace or await home(session, desk.server_id, user)

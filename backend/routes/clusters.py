@@ -11,11 +11,12 @@ from backend.audit import record
 from backend.auth.caller import Caller
 from backend.clusters.admission import read
 from backend.clusters.cluster import Cluster
+from backend.jobs.choosing import chosen
 from backend.openapi import ref
 from backend.runtime import Runtime, runtime
 from backend_client.errors import BackendError
 from backend_client.protocol import Capacity, Scope
-from backend_client.server.bodies import Clusters
+from backend_client.server.bodies import Choices, Clusters
 from backend_client.server.wire import encode
 
 router = APIRouter(prefix="/api", tags=["clusters"])
@@ -77,6 +78,12 @@ async def capacity(here: Here, _who: See, cluster: str = "") -> Response:
     pools = tuple(pool for one in found for pool in one.pools)
     hidden = "; ".join(filter(None, (one.hidden for one in found)))
     return Response(encode(Capacity(pools, "" if pools else hidden)), media_type=JSON)
+
+
+@router.get("/choices", responses={200: ref(Choices)})
+async def choices(here: Here, who: See, field: str, cluster: str = "") -> Response:
+    """What can stand in a field of a job of the caller's own, in one cluster; "" is the only one."""
+    return Response(encode(Choices(tuple(await chosen(here.desk, who, field, cluster)))), media_type=JSON)
 
 
 async def _capacity(cluster: Cluster) -> Capacity:

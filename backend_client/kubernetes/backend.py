@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from backend_client.behind import Inspect, Made, Stamp
-from backend_client.errors import BackendError, Invalid, NotFound
+from backend_client.errors import BackendError, Forbidden, Invalid, NotFound
 from backend_client.glances import Glances
 from backend_client.kubernetes import homes, listing, rights, rules
 from backend_client.kubernetes.board import Board
@@ -24,6 +24,7 @@ from backend_client.models.secret import Secret
 from backend_client.protocol import (
     Ask,
     Capacity,
+    Choice,
     DeleteStep,
     Feature,
     Identity,
@@ -157,6 +158,19 @@ class KubernetesBackend:
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the cluster's
         return await self._gpus.capacity(await self._opening.transport(), self._site.gpu_resource)
+
+    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
+        from backend_client.kubernetes import choosing  # noqa: PLC0415  only a form asks
+
+        if field == "gpu_type":
+            return await self._gpu_types()
+        return await choosing.choices(await self._opening.transport(), field, namespace or self.namespace)
+
+    async def _gpu_types(self) -> Sequence[Choice]:
+        found = await self.capacity(Scope())
+        if found.hidden:
+            raise Forbidden(found.hidden)
+        return [Choice(p.product, f"{p.free} of {p.total} free") for p in found.pools if p.product]
 
     async def aclose(self) -> None:
         await self._glances.aclose()

@@ -31,7 +31,7 @@ from backend_client.kubernetes.objects import Part, Pod
 from backend_client.kubernetes.readback import Anchor, kind_of
 from backend_client.kubernetes.reflector import LIST_SECONDS, PAGE
 from backend_client.kubernetes.surroundings import KubeEvent, Workload
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.transport import JSON, Transport
 from backend_client.models import Event, Job, JobRef
 
 ANCHORS: dict[str, Kind[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
@@ -54,7 +54,13 @@ _GROUP = msgspec.json.Decoder(_Group)
 
 
 async def every(
-    transport: Transport, kind: Kind[T], namespace: str = "", *, labels: str = "", fields: str = ""
+    transport: Transport,
+    kind: Kind[T],
+    namespace: str = "",
+    *,
+    labels: str = "",
+    fields: str = "",
+    accept: str = JSON,
 ) -> tuple[T, ...]:
     """All objects of a kind, in pages; in one piece where the rest of them expired. Raises a BackendError."""
     items: tuple[T, ...] = ()
@@ -63,7 +69,7 @@ async def every(
     while True:
         query = {key: value for key, value in asked.items() if value}
         try:
-            answer = await transport.request("GET", path, query=query, timeout=LIST_SECONDS)
+            answer = await transport.request("GET", path, query=query, timeout=LIST_SECONDS, accept=accept)
         except Expired:
             if not asked["continue"]:
                 raise

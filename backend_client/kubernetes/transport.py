@@ -25,6 +25,7 @@ from backend_client.kubernetes.tls import client_context
 
 D = TypeVar("D")
 
+JSON = "application/json"
 REQUEST_SECONDS = 15.0
 _IDLE_SECONDS = 30.0
 _MOST_IDLE = 8
@@ -63,6 +64,7 @@ class _Request(Struct, frozen=True):
     query: Mapping[str, str]
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    accept: str = JSON
 
     @property
     def target(self) -> str:
@@ -86,7 +88,8 @@ class Transport:
         *,
         query: Mapping[str, str] | None = None,
         body: bytes = b"",
-        content_type: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
         timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - part of what failing means
         allow: Container[int] = (),
     ) -> Response:
@@ -97,7 +100,7 @@ class Transport:
         headers = [("Accept-Encoding", "gzip")]
         if body:
             headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        request = _Request(method, path, query or {}, tuple(headers), body)
+        request = _Request(method, path, query or {}, tuple(headers), body, accept)
         async with self._exchange(request, timeout, allow) as (connection, head):
             return await self._whole(request, connection, head, timeout)
 
@@ -197,7 +200,7 @@ class Transport:
         own = [
             ("Host", f"{host}:{address.port}"),
             ("User-Agent", "traindeck"),
-            ("Accept", "application/json"),
+            ("Accept", request.accept),
         ]
         if login.authorization:
             own.append(("Authorization", login.authorization.reveal()))

@@ -23,6 +23,7 @@ from backend_client.models.secret import Secret
 from backend_client.protocol import (
     Ask,
     Capacity,
+    Choice,
     DeleteStep,
     Feature,
     GpuPool,
@@ -157,6 +158,9 @@ class LocalBackend:
     async def events(self, ref: JobRef) -> Sequence[Event]:
         job = await self.get(ref)
         return await asyncio.to_thread(self._home(job.ref.namespace).events, job.ref.uid)
+
+    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
+        return ()
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  # there is one
         return await _off_loop(self._capacity)

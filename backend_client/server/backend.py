@@ -16,6 +16,7 @@ from backend_client.models.secret import Secret
 from backend_client.protocol import (
     Ask,
     Capacity,
+    Choice,
     DeleteStep,
     Feature,
     FieldRule,
@@ -29,7 +30,7 @@ from backend_client.protocol import (
     Verdict,
     WatchEvent,
 )
-from backend_client.server.bodies import Clusters, Events, Me, create_body
+from backend_client.server.bodies import Choices, Clusters, Events, Me, create_body
 from backend_client.server.connection import Connection
 from backend_client.server.deleting import Deleting
 from backend_client.server.following import Following
@@ -156,6 +157,10 @@ class ServerBackend:
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the clusters'
         return await self._connection.ask("GET", "/api/capacity", Capacity)
+
+    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
+        asked = _given(field=field, cluster=cluster)
+        return (await self._connection.ask("GET", "/api/choices", Choices, query=asked)).items
 
     async def history(self, query: PastQuery, *, after: str = "") -> PastPage:
         """Newest first. `after` is the `next` of the page before."""

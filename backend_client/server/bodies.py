@@ -15,7 +15,7 @@ from backend_client.errors import BackendError, Invalid
 from backend_client.models import Event, JobSpec
 from backend_client.models.fields import DEFAULTS, NAMES
 from backend_client.models.secret import Secret
-from backend_client.protocol import FieldRule, LinkState
+from backend_client.protocol import Choice, FieldRule, LinkState
 
 PROBLEM = "application/problem+json"
 STATUS: Mapping[type[BackendError], int] = {
@@ -71,6 +71,12 @@ class Events(Struct, frozen=True):
     """The answer of GET /api/jobs/{name}/events, oldest first."""
 
     items: tuple[Event, ...]
+
+
+class Choices(Struct, frozen=True):
+    """The answer of GET /api/choices."""
+
+    items: tuple[Choice, ...]
 
 
 class Me(Struct, frozen=True):

@@ -361,3 +361,11 @@ async def test_capacity_is_known_or_hidden_in_words(backend):
     capacity = await backend.capacity(Scope())
     assert capacity.hidden or 0 <= capacity.free <= capacity.total
     assert all(pool.largest <= pool.free <= pool.total for pool in capacity.pools)
+
+
+async def test_what_is_offered_for_a_field_is_accepted_there(backend):
+    for field in NAMES:
+        with contextlib.suppress(Forbidden):
+            for choice in await backend.choices(field):
+                assert parse_field(field, choice.value)
+                assert backend.fields[field].use != Use.REFUSED

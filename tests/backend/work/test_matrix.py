@@ -50,6 +50,7 @@ TABLE = {
     "POST /api/clusters": row(403, 403, 403, 422),
     "DELETE /api/clusters/{name}": row(403, 403, 403, 400),  # the machine itself
     "GET /api/capacity": SELF,
+    "GET /api/choices": SELF,
     "GET /api/jobs": SELF,
     "POST /api/jobs": row(403, 201, 201, 201),
     "POST /api/plan": row(403, 200, 200, 200),
@@ -82,6 +83,7 @@ BODIES = {
     "POST /api/access": [],
 }
 NAMES = {"/api/users/{name}": "zoe", "/api/clusters/{name}": "local", "/api/auth/tokens/{token_id}": "999999"}
+QUERIES = {"GET /api/choices": "?field=queue"}
 LAST = ("DELETE /api/jobs/{name}", "POST /api/auth/logout")
 """They end what the others need."""
 
@@ -126,7 +128,7 @@ class Caller:
     async def __call__(self, operation, headers, name="probe"):
         method, path = operation.split()
         wanted = NAMES.get(path, name)
-        url = path.replace("{name}", wanted).replace("{token_id}", wanted)
+        url = path.replace("{name}", wanted).replace("{token_id}", wanted) + QUERIES.get(operation, "")
         body = BODIES.get(operation, BODY) if method in ("POST", "PATCH") else None
         return (await self.client.request(method, url, headers=headers, json=body)).status_code
 
