@@ -25,6 +25,7 @@ class Where(StrEnum):
 _SHOWN = {
     "question_mark": "?",
     "slash": "/",
+    "ampersand": "&",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
 }
@@ -124,7 +125,20 @@ ACTIONS: tuple[Action, ...] = (
     Action("search", "slash", "search", "Search in the log (text, or /regex/).", Where.LOG),
     Action("next_match", "n", "next", "The next match.", Where.LOG),
     Action("previous_match", "N", "previous", "The match before.", Where.LOG, footer=False),
+    Action("first_error", "e", "error", "The first error: what failed, not what followed.", Where.LOG),
     Action("follow", "f,G", "follow", "Go to the end and stay there.", Where.LOG),
+    Action("pause", "space", "pause", "Stand still, and go on.", Where.LOG),
+    Action("only", "ampersand", "only", "Hide lines without this (text, or /regex/).", Where.LOG),
+    Action("rank_after", "right_square_bracket", "rank", "The next rank only, or all.", Where.LOG),
+    Action(
+        "rank_before",
+        "left_square_bracket",
+        "rank before",
+        "The rank before only, or all.",
+        Where.LOG,
+        footer=False,
+    ),
+    Action("log_mark", "m", "mark", "Mark a line; two tell the time between them.", Where.LOG, footer=False),
     Action("timestamps", "t", "times", "Show when each line was written.", Where.LOG),
     Action("wrap", "z", "wrap", "Wrap long lines, or cut them.", Where.LOG),
     Action("save", "S", "save", "Save the whole log to a file.", Where.LOG),

@@ -5,7 +5,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from backend_client.logs import LogBuffer, Search
+from backend_client.logs import LogBuffer, Search, Sieve
 from backend_client.logs.search import CAP
 
 _AT_ONCE = 0.008
@@ -25,16 +25,17 @@ class Hits:
         self.done = self.busy = False
         self.current = -1
 
-    async def look(self, buffer: LogBuffer) -> None:
+    async def look(self, buffer: LogBuffer, sieve: Sieve) -> None:
         """Search what was not searched yet, the newest lines first; keys are served between the blocks."""
         self.busy = True
-        since, closed, parts, count = self.upto, buffer.closed, [], len(self.numbers)
+        since, closed, parts, count = self.upto, min(buffer.closed, sieve.upto), [], len(self.numbers)
         turn = time.monotonic()
-        for first, block in buffer.blocks():
+        for block in buffer.blocks():
             # A regular expression may take long: it is run in a thread, where it lets others run.
-            regex = self.search.regex
-            lines = await asyncio.to_thread(self.search.lines, block) if regex else self.search.lines(block)
-            parts.append([first + line for line in lines if since <= first + line < closed])
+            first, text, regex = block.first, bytes(block.text), self.search.regex
+            lines = await asyncio.to_thread(self.search.lines, text) if regex else self.search.lines(text)
+            found = [first + line for line in lines if since <= first + line < closed]
+            parts.append([number for number in found if sieve.has(number)])
             count += len(parts[-1])
             if count > CAP:
                 self.more = True

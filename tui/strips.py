@@ -27,6 +27,8 @@ class Styles(NamedTuple):
     quiet: Style
     match: Style
     current: Style
+    marked: Style
+    ranks: tuple[Style, ...]
 
 
 class Shape(NamedTuple):
@@ -82,12 +84,26 @@ def height(line: Line, shape: Shape) -> int:
     return len(cuts(shown(line), shape.room))
 
 
-def draw(line: Line, row: int, shape: Shape, styles: Styles, spans: Spans | None, *, current: bool) -> Strip:
+def draw(
+    line: Line,
+    row: int,
+    shape: Shape,
+    styles: Styles,
+    spans: Spans | None,
+    *,
+    current: bool = False,
+    marked: bool = False,
+) -> Strip:
     """One row of a line, exactly as wide as the shape."""
     text = shown(line)
     pieces = _pieces(line, text, styles)
-    if spans:
-        pieces = _marked(pieces, spans(text), styles.current if current else styles.match)
+    if marked:
+        pieces = [(piece, style + styles.marked) for piece, style in pieces]
+    found = list(spans(text)) if spans else []
+    if current:
+        pieces = _marked(pieces, found or [(0, len(text))], styles.current)
+    elif found:
+        pieces = _marked(pieces, found, styles.match)
     start, stop = shape.left, shape.left + shape.room
     if shape.wrap:
         starts = [*cuts(text, shape.room), cell_len(text)]
@@ -99,9 +115,15 @@ def draw(line: Line, row: int, shape: Shape, styles: Styles, spans: Spans | None
 
 
 def _prefix(line: Line, shape: Shape, styles: Styles) -> list[Segment]:
-    clock = time.strftime("%H:%M:%S ", time.localtime(line.time / 1000)) if line.time else " " * _TIME
-    rank = f"{line.source.rank:>3} " if line.source else "    "
-    return [Segment(clock * shape.times + rank * shape.ranks, styles.quiet)] if shape.prefix else []
+    segments = []
+    if shape.times:
+        clock = time.strftime("%H:%M:%S ", time.localtime(line.time / 1000)) if line.time else " " * _TIME
+        segments.append(Segment(clock, styles.quiet))
+    if shape.ranks:
+        rank, colours = line.source.rank if line.source else -1, styles.ranks
+        style = colours[rank % len(colours)] if rank >= 0 else styles.quiet
+        segments.append(Segment(f"{rank:>3} " if rank >= 0 else "    ", style))
+    return segments
 
 
 def _pieces(line: Line, text: str, styles: Styles) -> list[tuple[str, Style]]:

@@ -1,7 +1,9 @@
 """Logs, the same for every backend: bytes -> clean lines -> LogBuffer, and the one that reopens a stream."""
 
-from backend_client.logs.buffer import Line, LogBuffer
+from backend_client.logs.block import Line
+from backend_client.logs.buffer import LogBuffer
 from backend_client.logs.follow import follow
 from backend_client.logs.search import Search
+from backend_client.logs.sieve import Sieve
 
-__all__ = ["Line", "LogBuffer", "Search", "follow"]
+__all__ = ["Line", "LogBuffer", "Search", "Sieve", "follow"]

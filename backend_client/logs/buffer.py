@@ -1,109 +1,14 @@
 """The lines of a log, in memory: little more than their text, quick to fill, to search and to forget."""
 
-from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+from backend_client.logs.block import LONGEST, MILLISECOND, Block, Line, OpenLine, clean_line
 from backend_client.logs.text import SAFE, plain
 from backend_client.protocol import Closed, Gap, Lines, LogItem, LogSource, Opened
 
 _BLOCK = 256 * 1024
-_LONGEST = 64 * 1024
-"""Bytes of a line that are kept."""
 _CLEAN = SAFE + b"\n"
-_MILLISECOND = 1_000_000
-_PAST = 2**31
-"""How far before its first line a block's times may reach, in ms: clocks step back."""
-
-
-class Line(NamedTuple):
-    """One line to show. `time`: ms since the epoch, 0 where unknown."""
-
-    number: int
-    text: str
-    styled: str = ""
-    """The text with its SGR sequences; empty where it has none."""
-    time: int = 0
-    source: LogSource | None = None
-    mark: bool = False
-    """True for a sentence of ours between the lines: a gap, a new attempt, the end."""
-
-
-class _Block:
-    """Lines that were taken one after another; only the newest block still grows."""
-
-    __slots__ = ("base", "count", "first", "marks", "runs", "styled", "styled_at", "text", "times")
-
-    def __init__(self, first: int) -> None:
-        self.first = first
-        self.count = 0
-        self.base = 0
-        self.text: bytes | bytearray = bytearray()
-        self.times = array("I")
-        self.styled: bytes | bytearray = bytearray()
-        self.styled_at = array("I")
-        self.runs: list[tuple[int, LogSource | None]] = []
-        """(index of the first line, its source), where the source changes."""
-        self.marks: set[int] = set()
-
-    def add(self, text: bytes, count: int, times: Sequence[int], source: LogSource | None) -> None:
-        if self.count:
-            self.text += b"\n"
-        self.text += text
-        if not self.runs or self.runs[-1][1] is not source:
-            self.runs.append((self.count, source))
-        self._add_times(times or [0] * count)
-        self.count += count
-
-    def _add_times(self, times: Sequence[int]) -> None:
-        if not self.base and times[0]:
-            self.base = times[0] // _MILLISECOND - _PAST
-        try:
-            self.times.extend([time // _MILLISECOND - self.base for time in times])
-        except OverflowError:
-            del self.times[self.count :]
-            self.times.extend([min(max(time // _MILLISECOND - self.base, 0), 2**32 - 1) for time in times])
-
-    def style(self, index: int, styled: str) -> None:
-        """Must be called for ascending indices."""
-        if self.styled_at:
-            self.styled += b"\n"
-        self.styled += styled.encode()
-        self.styled_at.append(index)
-
-    def seal(self) -> None:
-        """Give back the room that was kept for growing."""
-        self.text, self.styled = bytes(self.text), bytes(self.styled)
-        self.times, self.styled_at = self.times[:], self.styled_at[:]
-
-
-class _Open:
-    """A line that has no newline yet."""
-
-    __slots__ = ("raw", "source", "surplus", "time")
-
-    def __init__(self, source: LogSource) -> None:
-        self.source = source
-        self.raw = bytearray()
-        self.surplus = 0
-        self.time = 0
-
-    def write(self, raw: bytes, time: int) -> None:
-        """Go on with the line. What "\\r" writes over is forgotten at once."""
-        if not self.raw:
-            self.time = time
-        self.raw += raw
-        start = self.raw.rfind(b"\r", 0, len(self.raw.rstrip(b"\r"))) + 1
-        if start:
-            del self.raw[:start]
-            self.surplus, self.time = 0, time
-        if len(self.raw) > _LONGEST:
-            self.surplus += len(self.raw) - _LONGEST
-            del self.raw[_LONGEST:]
-
-    def clean(self) -> tuple[str, str]:
-        return _plain(bytes(self.raw), self.surplus)
 
 
 class LogBuffer:
@@ -117,11 +22,13 @@ class LogBuffer:
         self.limit = limit
         self.size = 0
         """Bytes of text."""
-        self._blocks: list[_Block] = []
+        self._blocks: list[Block] = []
         self._starts: list[int] = []
         self._closed = 0
-        self._open: dict[LogSource, _Open] = {}
+        self._open: dict[LogSource, OpenLine] = {}
         self._sources: dict[LogSource, LogSource] = {}
+        self.heard: dict[int, int] = {}
+        """Rank -> when it last wrote, ms since the epoch."""
         self._split: dict[int, tuple[int, list[bytes]]] = {}
 
     @property
@@ -142,7 +49,7 @@ class LogBuffer:
     @property
     def ranks(self) -> int:
         """How many ranks have written."""
-        return len({source.rank for source in self._sources})
+        return len(self.heard)
 
     def append(self, items: Sequence[LogItem]) -> int:
         """Take a batch; the number of the first line that is new or has changed."""
@@ -167,6 +74,7 @@ class LogBuffer:
         lines, times = batch.lines, batch.times
         if not lines:
             return
+        self.heard[source.rank] = max(self.heard.get(source.rank, 0), times[-1] // MILLISECOND)
         if not batch.continues:
             self._finish(source)
         elif source in self._open and (len(lines) > 1 or not batch.open):
@@ -175,7 +83,7 @@ class LogBuffer:
             lines, times = lines[1:], times[1:]
         if batch.open and lines:
             self._closed_lines(lines[:-1], times[:-1], source)
-            self._open.setdefault(source, _Open(source)).write(lines[-1], times[-1])
+            self._open.setdefault(source, OpenLine(source)).write(lines[-1], times[-1])
         else:
             self._closed_lines(lines, times, source)
 
@@ -187,11 +95,11 @@ class LogBuffer:
         if (
             not text.translate(None, _CLEAN)
             and text.count(b"\n") == count - 1
-            and (len(text) <= _LONGEST or max(map(len, lines)) <= _LONGEST)
+            and (len(text) <= LONGEST or max(map(len, lines)) <= LONGEST)
         ):
             self._store(text, count, times, source)
             return
-        cleaned = [_clean(line) for line in lines]
+        cleaned = [clean_line(line) for line in lines]
         styles = [(index, styled) for index, (_, styled) in enumerate(cleaned) if styled]
         self._store(b"\n".join(text for text, _ in cleaned), count, times, source, styles)
 
@@ -202,7 +110,7 @@ class LogBuffer:
         times: Sequence[int],
         source: LogSource | None,
         styles: Sequence[tuple[int, str]] = (),
-    ) -> _Block:
+    ) -> Block:
         block = self._block()
         for index, styled in styles:
             block.style(block.count + index, styled)
@@ -211,7 +119,7 @@ class LogBuffer:
         self.size += len(text)
         return block
 
-    def _block(self) -> _Block:
+    def _block(self) -> Block:
         """The block that grows; a new one where the last is full."""
         if self._blocks and len(self._blocks[-1].text) < _BLOCK:
             return self._blocks[-1]
@@ -221,7 +129,7 @@ class LogBuffer:
             self.size -= len(self._blocks[0].text)
             self._split.pop(self._blocks[0].first, None)
             del self._blocks[0], self._starts[0]
-        self._blocks.append(_Block(self._closed))
+        self._blocks.append(Block(self._closed))
         self._starts.append(self._closed)
         return self._blocks[-1]
 
@@ -239,31 +147,22 @@ class LogBuffer:
 
     def lines(self, start: int, stop: int) -> Iterator[Line]:
         """The lines of these numbers that are there, in order."""
-        at = max(start, self.first)
-        while at < min(stop, self._closed):
-            block = self._blocks[bisect_right(self._starts, at) - 1]
-            upto = min(stop, block.first + block.count)
-            yield from self._of_block(block, at - block.first, upto - block.first)
-            at = upto
+        yield from self.pick(range(max(start, self.first), min(stop, self._closed)))
         for number, line in enumerate(list(self._open.values()), self._closed):
             if start <= number < stop:
                 text, styled = line.clean()
-                yield Line(number, text, styled, line.time // _MILLISECOND, line.source)
+                yield Line(number, text, styled, line.time // MILLISECOND, line.source)
 
-    def _of_block(self, block: _Block, start: int, stop: int) -> Iterator[Line]:
-        texts = self._texts(block)
-        styles = _styles(block, start, stop)
-        ends = [*(index for index, _ in block.runs[1:]), block.count]
-        run = bisect_right(ends, start)
-        for index in range(start, stop):
-            while index >= ends[run]:
-                run += 1
-            mark = index in block.marks
-            time = 0 if mark else block.base + block.times[index]
-            text = texts[index].decode()
-            yield Line(block.first + index, text, styles.get(index, ""), time, block.runs[run][1], mark)
+    def pick(self, numbers: Sequence[int]) -> Iterator[Line]:
+        """The finished lines of these ascending numbers, all of which are there."""
+        at = 0
+        while at < len(numbers):
+            block = self._blocks[bisect_right(self._starts, numbers[at]) - 1]
+            upto = bisect_left(numbers, block.first + block.count, at)
+            yield from block.lines([number - block.first for number in numbers[at:upto]], self._texts(block))
+            at = upto
 
-    def _texts(self, block: _Block) -> list[bytes]:
+    def _texts(self, block: Block) -> list[bytes]:
         """The block's lines, split once; the last few blocks are remembered."""
         count, texts = self._split.pop(block.first, (0, []))
         if count != block.count:
@@ -273,30 +172,6 @@ class LogBuffer:
             del self._split[next(iter(self._split))]
         return texts
 
-    def blocks(self) -> Iterator[tuple[int, bytes]]:
-        """(number of its first line, its lines joined by newlines) of every block, the newest first."""
-        for block in reversed(self._blocks):
-            yield block.first, bytes(block.text)
-
-
-def _styles(block: _Block, start: int, stop: int) -> dict[int, str]:
-    low, high = bisect_right(block.styled_at, start - 1), bisect_right(block.styled_at, stop - 1)
-    if low == high:
-        return {}
-    lines = bytes(block.styled).split(b"\n")
-    return {block.styled_at[at]: lines[at].decode() for at in range(low, high)}
-
-
-def _clean(raw: bytes) -> tuple[bytes, str]:
-    if len(raw) <= _LONGEST and not raw.translate(None, SAFE):
-        return raw, ""
-    text, styled = _plain(raw[:_LONGEST], max(0, len(raw) - _LONGEST))
-    return text.encode(), styled
-
-
-def _plain(raw: bytes, surplus: int) -> tuple[str, str]:
-    text, styled = plain(raw)
-    if surplus:
-        more = f" … +{surplus:,} bytes"
-        return text + more, f"{styled}\x1b[0m{more}" if styled else ""
-    return text, styled
+    def blocks(self) -> Iterator[Block]:
+        """Every block of finished lines, the newest first."""
+        return iter(self._blocks[::-1])

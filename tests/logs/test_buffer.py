@@ -162,7 +162,9 @@ def filled(*lines: bytes) -> LogBuffer:
 
 def hits(buffer: LogBuffer, typed: str) -> list[int]:
     search = Search.parse(typed)
-    return sorted(first + index for first, block in buffer.blocks() for index in search.lines(block))
+    return sorted(
+        block.first + index for block in buffer.blocks() for index in search.lines(bytes(block.text))
+    )
 
 
 @pytest.mark.parametrize(

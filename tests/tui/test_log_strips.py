@@ -12,7 +12,8 @@ from backend_client.logs.text import plain
 from backend_client.protocol import LogSource
 from tui.strips import LONGEST, Shape, Styles, cuts, draw, height
 
-STYLES = Styles(Style(), Style(dim=True), Style(reverse=True), Style(bold=True))
+RANKS = (Style(color="red"), Style(color="blue"))
+STYLES = Styles(Style(), Style(dim=True), Style(reverse=True), Style(bold=True), Style(underline=True), RANKS)
 
 
 def line(raw: str, **more) -> Line:

@@ -1,0 +1,97 @@
+"""Which lines of a LogBuffer are wanted: of one rank, or with some words; and how to walk over them."""
+
+import asyncio
+import time
+from array import array
+from bisect import bisect_left, bisect_right
+
+from backend_client.logs.block import Block, Line
+from backend_client.logs.buffer import LogBuffer
+from backend_client.logs.search import Search
+
+_AT_ONCE = 0.008
+"""Seconds of work between two keys."""
+
+
+class Sieve:
+    """Lets lines through: all, those of one rank, those that match, or both; our own sentences of any rank.
+
+    What it knows of finished lines `look` brings up to date; lines that are still written it sees at once.
+    """
+
+    def __init__(self, rank: int | None = None, search: Search | None = None) -> None:
+        self.rank, self.search = rank, search
+        self.upto = 0
+        """Lines before this one were looked at."""
+        self._numbers = array("Q")
+
+    @property
+    def open(self) -> bool:
+        """True where it lets everything through."""
+        return self.rank is None and self.search is None
+
+    async def look(self, buffer: LogBuffer) -> None:
+        """Look at the lines that are new; keys are served in between."""
+        if self.open:
+            self.upto = buffer.closed
+            return
+        since, closed, parts, turn = self.upto, buffer.closed, [], time.monotonic()
+        for block in buffer.blocks():
+            if block.first + block.count <= since:
+                break
+            parts.append([n for n in await self._wanted(block) if since <= n < closed])
+            if time.monotonic() - turn > _AT_ONCE:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        del self._numbers[: bisect_left(self._numbers, buffer.first)]
+        for part in reversed(parts):
+            self._numbers.extend(part)
+        self.upto = closed
+
+    async def _wanted(self, block: Block) -> list[int]:
+        """The numbers of a block's lines that pass, ascending."""
+        of_rank = None if self.rank is None else block.of_rank(self.rank)
+        if self.search is None:
+            return [block.first + index for index in sorted(of_rank or ())]
+        text, first = bytes(block.text), block.first
+        # A regular expression may take long: it is run in a thread, where it lets others run.
+        regex = self.search.regex
+        found = await asyncio.to_thread(self.search.lines, text) if regex else self.search.lines(text)
+        return [first + index for index in found if of_rank is None or index in of_rank]
+
+    def passes(self, line: Line) -> bool:
+        """Whether one line is wanted."""
+        of_rank = self.rank is None or line.source is None or line.source.rank == self.rank
+        return of_rank and (self.search is None or bool(self.search.spans(line.text)))
+
+    def has(self, number: int) -> bool:
+        """Whether a finished line, by its number, has passed."""
+        at = bisect_left(self._numbers, number)
+        return self.open or (at < len(self._numbers) and self._numbers[at] == number)
+
+    def after(self, buffer: LogBuffer, number: int, count: int) -> list[Line]:
+        """The first `count` lines from this number on."""
+        if self.open:
+            return list(buffer.lines(number, number + count))
+        at = bisect_left(self._numbers, max(number, buffer.first, 0))
+        lines = list(buffer.pick(self._numbers[at : at + count]))
+        return (lines + self._unfinished(buffer, number, buffer.end))[:count]
+
+    def before(self, buffer: LogBuffer, number: int, count: int) -> list[Line]:
+        """The last `count` lines before this number."""
+        if self.open:
+            return list(buffer.lines(number - count, number))
+        low = bisect_left(self._numbers, buffer.first)
+        at = max(low, bisect_left(self._numbers, max(number, 0)))
+        lines = list(buffer.pick(self._numbers[max(low, at - count) : at]))
+        return (lines + self._unfinished(buffer, 0, number))[-count:] if count else []
+
+    def count_after(self, buffer: LogBuffer, number: int) -> int:
+        """How many lines are behind this one."""
+        if self.open:
+            return max(0, buffer.end - 1 - number)
+        finished = len(self._numbers) - bisect_right(self._numbers, number)
+        return finished + len(self._unfinished(buffer, number + 1, buffer.end))
+
+    def _unfinished(self, buffer: LogBuffer, start: int, stop: int) -> list[Line]:
+        return [line for line in buffer.lines(max(start, buffer.closed), stop) if self.passes(line)]
