@@ -1,9 +1,11 @@
 """What fills in the job form beside the keyboard: offers of the context, and what a dead program has left."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual import work
+from textual.events import DescendantFocus
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
@@ -11,7 +13,7 @@ from textual.timer import Timer
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import field_text, parse_field
-from backend_client.protocol import Capacity, JobBackend, Scope
+from backend_client.protocol import Capacity, Choice, JobBackend, Scope
 from tui.external import edit
 from tui.offers import Offers, free_words, load_offers
 from tui.screens.templates import TemplatesScreen
@@ -22,6 +24,8 @@ from tui.widgets.field import Field
 from tui.widgets.field_list import FieldList
 from tui.widgets.line import one_line
 
+CHOSEN = ("gpu_type", "priority", "queue", "volumes", "image_pull_secrets", "cluster")
+"""Fields that stand for something the context has."""
 KEEP_SECONDS = 0.3
 """How much of what was typed a crash may cost."""
 
@@ -49,6 +53,14 @@ class Filling(Screen[Job | None]):
         """What a program that died has left."""
 
         left: Left
+
+    @dataclass
+    class Told(Message):
+        """What the context has for a field, or why it does not say."""
+
+        field: Field
+        known: Sequence[Choice]
+        why: str = ""
 
     @dataclass
     class Counted(Message):
@@ -143,6 +155,32 @@ class Filling(Screen[Job | None]):
             self.review()
         if offers.command and not self.list.changed:
             self.list.fields["command"].begin(offers.command)
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        field = event.widget.parent and event.widget.parent.parent
+        if isinstance(field, Field) and field.field in CHOSEN:
+            self._load_choices(field, *(self._word_of(name) for name in ("namespace", "cluster")))
+
+    def _word_of(self, name: str) -> str:
+        return self.list.fields[name].text.strip() if name in self.list.fields else ""
+
+    @work(exclusive=True, group="choices", exit_on_error=False)
+    async def _load_choices(self, field: Field, namespace: str, cluster: str) -> None:
+        try:
+            known = await self.backend.choices(field.field, namespace=namespace, cluster=cluster)
+            self.post_message(self.Told(field, known))
+        except BackendError as error:
+            self.post_message(self.Told(field, (), error.title))
+
+    def on_filling_told(self, message: Told) -> None:
+        message.field.choose_from(message.known, message.why)
+
+    async def action_choose(self) -> None:
+        """Take what the list offers under the cursor; without it, go to the next field."""
+        await self.list.settle()
+        field = next((field for field in self.list.fields.values() if field.line is self.focused), None)
+        if field is None or not field.take_choice():
+            self.focus_next()
 
     @work(group="capacity", exit_on_error=False)
     async def _load_capacity(self) -> None:

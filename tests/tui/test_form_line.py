@@ -8,7 +8,7 @@ from textual.events import Paste
 
 from tests.tui.form_app import until
 from tui.terminal import clean
-from tui.widgets.line import Choice, LineInput, from_line, to_line
+from tui.widgets.line import LineInput, Radio, from_line, to_line
 
 
 @given(st.text())
@@ -30,7 +30,7 @@ def test_what_cannot_be_shown_is_refused():
 class Lines(App[None]):
     def compose(self) -> ComposeResult:
         yield LineInput()
-        yield Choice({"job": "until it finishes", "deployment": "until you stop it"}, "job")
+        yield Radio({"job": "until it finishes", "deployment": "until you stop it"}, "job")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ async def test_up_and_down_go_through_what_was_written_before():
 async def test_a_choice_by_key_and_by_mouse():
     app = Lines()
     async with app.run_test() as pilot:
-        choice = app.query_one(Choice)
+        choice = app.query_one(Radio)
         await pilot.press("tab", "space")
         assert choice.value == "deployment"
         await pilot.press("left")
         assert choice.value == "job"
-        await pilot.click(Choice, offset=(30, 0))
+        await pilot.click(Radio, offset=(30, 0))
         assert choice.value == "deployment"
         assert "(o) until you stop it" in str(choice.render())

@@ -46,7 +46,8 @@ class FormScreen(Guarded, Filling):
         # Those that move the focus have priority: what is typed right behind them goes to where they lead.
         # So has what a line would take for itself.
         *(replace(binding, priority=binding.id in ("more", "edit")) for binding in bindings(Where.FORM)),
-        Binding("tab,enter", "app.focus_next", show=False, priority=True),
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("enter", "choose", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012  # Textual's own spelling

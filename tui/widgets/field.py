@@ -1,5 +1,6 @@
 """One field of the job form: its label, what is written, a note beside it, and what is wrong below it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from textual.app import ComposeResult
@@ -10,9 +11,13 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from backend_client.models.fields import DEFAULTS, field_text
+from backend_client.protocol import Choice
 from tui.terminal import clean
-from tui.widgets.line import Choice, LineInput, from_line, to_line
+from tui.widgets.choices import Choices
+from tui.widgets.line import LineInput, Radio, from_line, to_line
 
+SEVERAL = ("volumes", "image_pull_secrets")
+"""Fields in which a choice is one word of several."""
 KINDS = {"job": "until it finishes", "deployment": "until you stop it"}
 LABELS = {"gpus": "GPUs", "kind": "runs"}
 EXAMPLES = {
@@ -41,17 +46,22 @@ class Field(Widget):
         self.field = name
         self.given = value
         self._written = ""
+        self.choices = Choices()
         is_default = value == getattr(DEFAULTS, name)
         self.first = to_line("" if is_default and name != "kind" else field_text(name, value))
         self.line = (
-            Choice(KINDS, value) if name == "kind" else LineInput(self.first, EXAMPLES.get(name, description))
+            Radio(KINDS, value) if name == "kind" else LineInput(self.first, EXAMPLES.get(name, description))
         )
+
+        if isinstance(self.line, LineInput):
+            self.line.browse = self.choices.move
 
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Static(LABELS.get(self.field, self.field), classes="label", markup=False)
             yield self.line
             yield Static(classes="note", markup=False)
+        yield self.choices
         yield Static(classes="below", markup=False)
 
     @property
@@ -104,6 +114,24 @@ class Field(Widget):
             self.line.offer(texts)
             self.line.placeholder = f"up arrow: {to_line(texts[0])}"
 
+    def choose_from(self, known: Sequence[Choice], why: str = "") -> None:
+        """What the context has for it, or why that is not known."""
+        self.choices.known, self.choices.why = known, why
+        if self.screen.focused is self.line:
+            self.choices.follow(self._word)
+
+    @property
+    def _word(self) -> str:
+        """What a choice would replace: in a field of several words the last one."""
+        return self.text.rpartition(" ")[2] if self.field in SEVERAL else self.text
+
+    def take_choice(self) -> bool:
+        """Write what the cursor is on in the list; False where it is on nothing."""
+        chosen = self.choices.chosen
+        if chosen:
+            self.write(self.text[: len(self.text) - len(self._word)] + chosen)
+        return bool(chosen)
+
     def suggest(self, text: str) -> None:
         """What the context takes where this stays empty."""
         if isinstance(self.line, LineInput):
@@ -121,10 +149,18 @@ class Field(Widget):
         below.update(Content(clean(error or warning or remark, 400)))
         self.set_class(bool(error), "wrong")
 
+    def on_descendant_focus(self) -> None:
+        self.choices.follow(self._word)
+
+    def on_descendant_blur(self) -> None:
+        self.choices.leave()
+
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
+        if self.screen.focused is self.line:
+            self.choices.follow(self._word)
         self.post_message(self.Edited(self))
 
-    def on_choice_changed(self, event: Choice.Changed) -> None:
+    def on_radio_changed(self, event: Radio.Changed) -> None:
         event.stop()
         self.post_message(self.Edited(self))

@@ -1,6 +1,7 @@
 """Two things to fill in with the keyboard, each one row high: a line of text, and a plain choice."""
 
 import re
+from collections.abc import Callable
 
 from textual import events
 from textual.binding import Binding
@@ -47,6 +48,8 @@ class LineInput(Input):
     def __init__(self, text: str = "", placeholder: str = "", *, password: bool = False) -> None:
         super().__init__(to_line(text), placeholder, password=password, compact=True, select_on_focus=False)
         self.cursor_blink = False
+        self.browse: Callable[[int], bool] = lambda _step: False
+        """Goes through a list beside the line instead, where there is one: True."""
         self._history: list[str] = []
         self._place = -1
 
@@ -64,6 +67,8 @@ class LineInput(Input):
         self._go(-1)
 
     def _go(self, step: int) -> None:
+        if self.browse(-step):
+            return
         place = self._place + step
         if self._history and -1 <= place < len(self._history):
             self._place = place
@@ -81,7 +86,7 @@ class LineInput(Input):
         self.replace(to_line(one_line(event.text)), *self.selection)
 
 
-class Choice(Widget, can_focus=True):
+class Radio(Widget, can_focus=True):
     """One of a few, all of them in sight: left, right and space change it."""
 
     value: reactive[str] = reactive("", init=False)
@@ -93,7 +98,7 @@ class Choice(Widget, can_focus=True):
         super().__init__()
         self.choices = choices
         """Value -> words."""
-        self.set_reactive(Choice.value, value)
+        self.set_reactive(Radio.value, value)
 
     def render(self) -> Content:
         parts = [
