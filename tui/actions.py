@@ -65,6 +65,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("detail", "enter", "detail", "Everything about the job under the cursor.", Where.LIST),
     Action("new", "n", "new", "Fill in a new job.", Where.LIST, acts=True, needs=Verb.CREATE),
     Action("log", "l", "log", "The job's log, full screen.", Where.LIST),
+    Action("tile", "L", "log beside", "Put the job's log beside, or away.", Where.LIST, footer=False),
     Action("stop", "x", "stop", "Stop the job; asks first.", Where.LIST, acts=True, needs=Verb.STOP),
     Action(
         "delete",
@@ -127,7 +128,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("previous_match", "N", "previous", "The match before.", Where.LOG, footer=False),
     Action("first_error", "e", "error", "The first error: what failed, not what followed.", Where.LOG),
     Action("follow", "f,G", "follow", "Go to the end and stay there.", Where.LOG),
-    Action("pause", "space", "pause", "Stand still, and go on.", Where.LOG),
+    Action("pause", "space", "pause", "Stand still, and go on.", Where.LOG, footer=False),
     Action("only", "ampersand", "only", "Hide lines without this (text, or /regex/).", Where.LOG),
     Action("rank_after", "right_square_bracket", "rank", "The next rank only, or all.", Where.LOG),
     Action(
@@ -138,6 +139,7 @@ ACTIONS: tuple[Action, ...] = (
         Where.LOG,
         footer=False,
     ),
+    Action("log_tile", "L", "beside", "Put this log beside, or away.", Where.LOG, footer=False),
     Action("log_mark", "m", "mark", "Mark a line; two tell the time between them.", Where.LOG, footer=False),
     Action("timestamps", "t", "times", "Show when each line was written.", Where.LOG),
     Action("wrap", "z", "wrap", "Wrap long lines, or cut them.", Where.LOG),

@@ -163,14 +163,30 @@ def _login(backend: Hostile) -> Screen:
 
 async def _main(running: Deck, backend: Hostile) -> None:
     backend.put(msgspec.structs.replace(backend.job, state=JobState.QUEUED))
-    await pressing("u", "slash", "z", "escape", "d", "y")(running, backend)
+    await pressing("L", "u", "slash", "z", "escape", "d", "y")(running, backend)
     await running.quiet()
 
 
 CASES: dict[str, Drive] = {
     "MainScreen": _main,
     "DetailScreen": pressing("enter"),
-    "LogScreen": pressing("l", "t", "z", "slash", "a", "enter", "n"),
+    "LogScreen": pressing(
+        "l",
+        "t",
+        "z",
+        "slash",
+        "a",
+        "enter",
+        "n",
+        "m",
+        "e",
+        "m",
+        "ampersand",
+        "b",
+        "enter",
+        "right_square_bracket",
+        "L",
+    ),
     "ConfirmScreen": pressing("d"),
     "ContextsScreen": pushing(_contexts),
     "TemplatesScreen": pushing(_templates),

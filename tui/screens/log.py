@@ -21,12 +21,13 @@ class LogScreen(Screen[None]):
         self._job, self._backend = job, backend
 
     def compose(self) -> ComposeResult:
-        yield LogPane(tail=_TAIL)
+        yield LogPane(tail=_TAIL, opened=(self._job, self._backend))
         yield Footer()
-
-    def on_mount(self) -> None:
-        self.query_one(LogPane).show(self._job, self._backend)
 
     def on_log_pane_back(self) -> None:
         """Back to where it came from."""
         self.dismiss()
+
+    def on_log_pane_tiled(self) -> None:
+        """There is one log here."""
+        self.notify("L puts logs beside each other under the list of jobs: escape leads there.")

@@ -22,7 +22,7 @@ from tui.widgets.filter_line import FilterLine
 from tui.widgets.footer import Footer
 from tui.widgets.header import Header
 from tui.widgets.job_list import JobList
-from tui.widgets.log_pane import LogPane
+from tui.widgets.log_tiles import LogTiles
 
 _CAPACITY_EVERY = 2.0
 _RETRY_AT_MOST = 60.0
@@ -68,7 +68,7 @@ class MainScreen(JobScreen):
         yield Header(self.context, read_only=self.app.read_only)
         yield JobList(self.store, self._nothing)
         yield FilterLine()
-        yield LogPane()
+        yield LogTiles(self.context)
         yield Footer()
 
     def on_mount(self) -> None:
@@ -136,6 +136,8 @@ class MainScreen(JobScreen):
         if not difference or self._is_leaving:
             return
         self.query_one(JobList).update(difference)
+        if self.backend:
+            self.query_one(LogTiles).update(self.store.jobs, self.backend, synced=self.store.synced)
         self._note()
         if difference.link and self.store.link and self.store.link.state is LinkState.LIVE:
             self.app.logins.hold()
@@ -216,7 +218,7 @@ class MainScreen(JobScreen):
 
     def _show_log(self) -> None:
         if self.backend and not self._is_leaving:
-            self.query_one(LogPane).show(self.job, self.backend)
+            self.query_one(LogTiles).show(self.job, self.backend)
 
     def on_filter_line_typed(self, message: FilterLine.Typed) -> None:
         """The list follows the typing."""
@@ -236,6 +238,10 @@ class MainScreen(JobScreen):
         shown = f"{len(rows)} of {len(self.store.jobs)} jobs" if rows.words else ""
         order = str(rows.order) if rows.order is not Order.ATTENTION else ""
         self.query_one(Header).note = ", ".join(filter(None, (shown, order)))
+
+    def action_tile(self) -> None:
+        if self.job and self.backend:
+            self.query_one(LogTiles).toggle(self.job, self.backend)
 
     def action_filter(self) -> None:
         self.query_one(FilterLine).open()

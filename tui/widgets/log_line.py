@@ -18,9 +18,12 @@ class LogTitle(Widget):
 
     whose: reactive[str] = reactive("")
     state: reactive[str] = reactive("")
+    pointed: reactive[bool] = reactive(False)
+    """Its log has the keys, and is one of several."""
 
     def render(self) -> Content:
-        left = Content.assemble((f" {self.whose}", "bold"), "  log" if self.whose else "")
+        name = (f">{self.whose}", "bold $primary") if self.pointed else (f" {self.whose}", "bold")
+        left = Content.assemble(name, "  log" if self.whose else "")
         room = self.size.width - left.cell_length - 3
         state = clean(self.state, room) if room > 3 else ""
         gap = max(1, self.size.width - left.cell_length - len(state) - 1)

@@ -10,6 +10,8 @@ from textual.message import Message
 from textual.timer import Timer
 
 from backend_client.logs import LogBuffer
+from backend_client.models import Job
+from backend_client.protocol import JobBackend
 from tui.actions import Where
 from tui.bindings import bindings
 from tui.log_marks import Marks
@@ -31,9 +33,19 @@ class LogPane(LogTaker):
     class Back(Message):
         """Escape, where there was nothing of our own to leave."""
 
-    def __init__(self, *, tail: int | None = _TAIL) -> None:
-        """`tail`: so many lines to begin with; None for all."""
+    class Tiled(Message):
+        """The log of this job is to lie beside the others, or no more."""
+
+        def __init__(self, job: Job) -> None:
+            super().__init__()
+            self.job = job
+
+    def __init__(self, *, tail: int | None = _TAIL, opened: tuple[Job, JobBackend] | None = None) -> None:
+        """`tail`: so many lines to begin with; None for all. `opened`: whose log, from the start."""
         super().__init__(tail)
+        self.nothing = ""
+        """Why no job's log is shown, in words."""
+        self._opened = opened
         self._marks = Marks()
         self._silent: Timer | None = None
 
@@ -44,6 +56,8 @@ class LogPane(LogTaker):
 
     def on_mount(self) -> None:
         self.view.tick = getattr(self.app, "tick", 0.1)
+        if self._opened:
+            self.show(*self._opened)
         self.say()
 
     def forget(self) -> None:
@@ -57,7 +71,8 @@ class LogPane(LogTaker):
         title, view = self.query_one(LogTitle), self.view
         title.whose = clean(self._job.name, 60) if self._job else ""
         title.state = self._state()
-        empty = self._fault or why_empty(self._job, self._backend)
+        nothing = "" if self._job else self.nothing
+        empty = self._fault or nothing or why_empty(self._job, self._backend)
         if view.buffer.end:
             empty = "No line is let through. & changes what lines must have, [ and ] the rank."
         if empty != view.empty:
@@ -118,6 +133,10 @@ class LogPane(LogTaker):
             self._marks.toggle(line)
             self.view.set_marked(self._marks.numbers)
             self.say()
+
+    def action_log_tile(self) -> None:
+        if self._job:
+            self.post_message(self.Tiled(self._job))
 
     def action_back(self) -> None:
         if self.drop_search() or self.drop_only():
