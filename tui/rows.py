@@ -1,12 +1,17 @@
 """Which jobs a list shows, and in what order. Pure; quick with ten thousand jobs and 500 changes a second."""
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from itertools import groupby
+from typing import NamedTuple
 
 from backend_client.models import Job
 from tui.store import Difference
 
-_Key = tuple[float, float, str, str]
+_Place = tuple[int, str]
+"""Of a group among the groups; the words are its heading."""
+_Key = tuple[_Place, float, float, str, str]
 
 
 class Order(StrEnum):
@@ -22,14 +27,39 @@ class Order(StrEnum):
         return orders[(orders.index(self) + 1) % len(orders)]
 
 
+class Group(StrEnum):
+    """What `O` puts jobs together by."""
+
+    NONE = "none"
+    STATE = "state"
+    OWNER = "owner"
+
+    @property
+    def following(self) -> "Group":
+        groups = list(Group)
+        return groups[(groups.index(self) + 1) % len(groups)]
+
+
+class Heading(NamedTuple):
+    """The line above a group."""
+
+    words: str
+    size: int
+
+
 def _age(job: Job) -> float:
     return -job.created.timestamp()
 
 
-_KEYS: dict[Order, Callable[[Job], _Key]] = {
+_KEYS: dict[Order, Callable[[Job], tuple[float, float, str, str]]] = {
     Order.ATTENTION: lambda job: (job.state.look.rank, _age(job), job.name, job.ref.uid),
     Order.NEWEST: lambda job: (0, _age(job), job.name, job.ref.uid),
     Order.NAME: lambda job: (0, 0, job.name, job.ref.uid),
+}
+_GROUPS: dict[Group, Callable[[Job], _Place]] = {
+    Group.NONE: lambda _: (0, ""),
+    Group.STATE: lambda job: (job.state.look.rank, job.state.value),
+    Group.OWNER: lambda job: (0, job.owner) if job.owner else (1, "owner unknown"),
 }
 
 
@@ -43,13 +73,19 @@ def matches(job: Job, words: tuple[str, ...]) -> bool:
 
 
 class Rows:
-    """The uids to show, in order. `jobs` is the store's own dict, read and never written here."""
+    """The uids to show, in order, and the lines that they make with the headings of their groups.
 
-    def __init__(self, jobs: Mapping[str, Job]) -> None:
+    `jobs` is the store's own dict, read and never written here.
+    """
+
+    def __init__(self, jobs: Mapping[str, Job], group: Group = Group.NONE) -> None:
         self.jobs = jobs
         self.order = Order.ATTENTION
+        self.group = group
         self.words: tuple[str, ...] = ()
         self.uids: list[str] = []
+        self.lines: Sequence[str | Heading] = []
+        self._starts: list[int] = []
         self._keys: dict[str, _Key] = {}
         self._index: dict[str, int] = {}
 
@@ -60,12 +96,22 @@ class Rows:
         """The row of a job, or None where it is not shown."""
         return self._index.get(uid)
 
-    def rearrange(self, *, order: Order | None = None, words: tuple[str, ...] | None = None) -> None:
-        """Take another order or filter."""
+    def line(self, index: int) -> int:
+        """The line of the job at `index`: its groups' headings stand above it."""
+        return index + bisect_right(self._starts, index)
+
+    def rearrange(
+        self,
+        *,
+        order: Order | None = None,
+        group: Group | None = None,
+        words: tuple[str, ...] | None = None,
+    ) -> None:
+        """Take another order, grouping or filter."""
         self.order = order or self.order
+        self.group = group or self.group
         self.words = self.words if words is None else words
-        key = _KEYS[self.order]
-        self._keys = {uid: key(job) for uid, job in self.jobs.items() if matches(job, self.words)}
+        self._keys = {uid: self._key(job) for uid, job in self.jobs.items() if matches(job, self.words)}
         self._sort(list(self._keys))
 
     def update(self, difference: Difference) -> bool:
@@ -84,10 +130,24 @@ class Rows:
         old = self._keys.get(uid)
         if self.words and not matches(job, self.words):
             return self._keys.pop(uid, None) is not None
-        new = self._keys[uid] = _KEYS[self.order](job)
+        new = self._keys[uid] = self._key(job)
         return new != old
+
+    def _key(self, job: Job) -> _Key:
+        return _GROUPS[self.group](job), *_KEYS[self.order](job)
 
     def _sort(self, uids: list[str]) -> None:
         uids.sort(key=self._keys.__getitem__)
         self.uids = uids
         self._index = {uid: row for row, uid in enumerate(uids)}
+        self.lines, self._starts = uids, []
+        if self.group is not Group.NONE:
+            self._put_headings()
+
+    def _put_headings(self) -> None:
+        lines: list[str | Heading] = []
+        for (_, words), group in groupby(self.uids, key=lambda uid: self._keys[uid][0]):
+            uids = list(group)
+            self._starts.append(len(lines) - len(self._starts))
+            lines += [Heading(words, len(uids)), *uids]
+        self.lines = lines

@@ -126,6 +126,12 @@ def test_only_the_sites_own_file_speaks_for_the_site(settings):
             {"TRAINDECK_THEEM": "x"},
             "TRAINDECK_THEEM: there is no setting theem; did you mean TRAINDECK_",
         ),
+        (
+            "list.columns = ['name', 'sate']",
+            None,
+            "list.columns has no sate (did you mean state?); it is left",
+        ),
+        ("list.group = 'zzz'", None, "list.group has no zzz (there are none, state, owner); it is left out"),
         (None, {"TRAINDECK_LOCAL": "x"}, "TRAINDECK_LOCAL: local is a group of settings"),
         (None, {"TRAINDECK_LOCAL__GPUS": "many"}, "TRAINDECK_LOCAL__GPUS: local.gpus should be a valid"),
     ],

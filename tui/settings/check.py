@@ -4,6 +4,7 @@ Every complaint is taken out of the source that it came from and becomes a warni
 what is left is right. So a wrong key costs that key alone.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -194,7 +195,10 @@ class Check:
                 valid = self._sourced()()
             except ValidationError as error:
                 for problem in error.errors(include_url=False):
-                    self._blame(tuple(map(str, problem["loc"])), problem["type"], problem["msg"])
+                    path, message = tuple(map(str, problem["loc"])), problem["msg"]
+                    if problem["type"] == "literal_error":
+                        message = _no_such(problem["input"], problem["ctx"]["expected"])
+                    self._blame(path, problem["type"], message)
             else:
                 return self._loaded(valid.model_dump(exclude_none=True))
 
@@ -250,6 +254,14 @@ class Check:
         if settings.site.hide_local:
             origins["local.enabled"] = origins["site.hide_local"]
         return Loaded(settings, tuple(self.warnings), origins)
+
+
+def _no_such(word: object, expected: str) -> str:
+    """What to write instead of a word that is none of those expected."""
+    known = re.findall(r"'([^']+)'", expected)
+    likely = nearest(str(word), known)
+    hint = f"did you mean {likely}?" if likely else f"there are {', '.join(known)}"
+    return f"has no {word} ({hint})"
 
 
 def check(variables: dict[str, str], user_file: Path, site_file: Path) -> Loaded:

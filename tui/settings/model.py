@@ -4,7 +4,7 @@ Validation, `config --init`, the README's table and the nearest right key are al
 Imports no pydantic: an unchanged start reads its settings without it.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,6 +14,12 @@ from tui.actions import ACTIONS
 
 Template = dict[str, Any]
 """Fields of a JobSpec, as a spec file writes them."""
+
+ColumnName = Literal[
+    "name", "state", "gpus", "age", "progress", "loss", "owner", "node", "kind", "namespace", "command"
+]
+COLUMNS: tuple[ColumnName, ...] = get_args(ColumnName)
+GroupName = Literal["none", "state", "owner"]
 
 
 class LocalSettings(Struct, frozen=True, kw_only=True):
@@ -28,6 +34,17 @@ class LocalSettings(Struct, frozen=True, kw_only=True):
         float, Meta(ge=0, description="Seconds between SIGTERM and SIGKILL when a job is stopped.")
     ] = 10.0
     log_cap: Annotated[int, Meta(ge=1, description="MiB of log kept of one attempt.")] = 256
+
+
+class ListSettings(Struct, frozen=True, kw_only=True):
+    """The job list."""
+
+    columns: Annotated[
+        tuple[ColumnName, ...], Meta(description="Columns from left to right, as far as there is room.")
+    ] = COLUMNS
+    group: Annotated[
+        GroupName, Meta(description='Jobs under headings by "state" or "owner", or "none"; O changes it.')
+    ] = "none"
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):
@@ -60,6 +77,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = {}
     local: LocalSettings = LocalSettings()
     kubernetes: Site = Site()
+    list: ListSettings = ListSettings()
     log: LogSettings = LogSettings()
     site: SiteSettings = SiteSettings()
 
