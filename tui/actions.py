@@ -107,6 +107,10 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("filter", "slash", "filter", "Show only jobs that have these words.", Where.LIST),
     Action("order", "o", "order", "Change the order of the list.", Where.LIST, footer=False),
+    Action("group", "O", "group", "Put jobs together by state, by owner, or not.", Where.LIST, footer=False),
+    Action("mark", "space", "mark", "Mark the job: stop, delete, resume mean all marked.", Where.LIST),
+    Action("unmark", "escape", "unmark", "Take all marks away.", Where.LIST, footer=False),
+    Action("watch", "b", "watch", "A bell and a notification when the job ends.", Where.LIST, footer=False),
     Action("yaml", "y", "YAML", "The job's spec file.", Where.LIST, footer=False),
     Action(
         "history",

@@ -1,6 +1,6 @@
 """What a person can do to one job, from whichever screen shows it: ask, do it, say what came of it."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,7 @@ class JobScreen(Guarded, Screen[None]):
         if job.ended:
             self.app.notify(f"{clean(job.name)} has ended already.")
         elif await self._agreed(
-            Verb.STOP, job, f"Stop {clean(job.name)}?", lost_by_stop(backend) or "Its log stays.", "Stop"
+            Verb.STOP, [job], f"Stop {clean(job.name)}?", lost_by_stop(backend) or "Its log stays.", "Stop"
         ):
             self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
 
@@ -93,7 +93,7 @@ class JobScreen(Guarded, Screen[None]):
         if not job or not backend or self._locked(job, Verb.DELETE):
             return
         wait = job.ref.uid not in self.app.slow_deletions
-        if await self._agreed(Verb.DELETE, job, *(_deletion(job) if wait else _slow_deletion(job))):
+        if await self._agreed(Verb.DELETE, [job], *(_deletion(job) if wait else _slow_deletion(job))):
             self._do(self._delete(job, backend, wait=wait), f"{clean(job.name)} was not deleted")
 
     async def _delete(self, job: Job, backend: JobBackend, *, wait: bool) -> None:
@@ -117,7 +117,7 @@ class JobScreen(Guarded, Screen[None]):
             self.app.notify(f"{clean(job.name)} is a job already: it is not started again.")
             return
         question = f"Stop {clean(job.name)}, and run it as a job?"
-        if await self._agreed(Verb.STOP, job, question, _as_job(job), "Go on"):
+        if await self._agreed(Verb.STOP, [job], question, _as_job(job), "Go on"):
             from tui.offers import as_job
 
             if not job.ended:
@@ -145,23 +145,24 @@ class JobScreen(Guarded, Screen[None]):
             self.app.notify(job.read_only, title=clean(job.name))
         return bool(job.read_only) or self.barred(verb)
 
-    async def _agreed(self, verb: Verb, job: Job, *words: str) -> bool:
-        """Ask, and meanwhile whether it is allowed: what surely is not, cannot be agreed to."""
+    async def _agreed(self, verb: Verb, jobs: Sequence[Job], *words: str) -> bool:
+        """Ask, and meanwhile whether it is allowed: what surely is not, of no job, cannot be agreed to."""
         from tui.screens.confirm import ConfirmScreen
 
         screen = ConfirmScreen(*words)
-        looking = self.run_worker(self._bar(screen, Ask(verb, job.ref)), group="may", exit_on_error=False)
+        asks = [Ask(verb, job.ref) for job in jobs]
+        looking = self.run_worker(self._bar(screen, asks), group="may", exit_on_error=False)
         try:
             return await self.app.push_screen_wait(screen) is True
         finally:
             looking.cancel()
 
-    async def _bar(self, screen: "ConfirmScreen", ask: Ask) -> None:
+    async def _bar(self, screen: "ConfirmScreen", asks: Sequence[Ask]) -> None:
         if self.backend:
             with suppress(BackendError):
-                for verdict in await self.backend.may([ask]):
-                    if verdict.allowed is False:
-                        screen.post_message(screen.Barred(verdict.why))
+                verdicts = await self.backend.may(asks)
+                if all(verdict.allowed is False for verdict in verdicts):
+                    screen.post_message(screen.Barred(verdicts[0].why))
 
     def _failed(self, title: str, error: BackendError) -> None:
         from tui.screens.text import TextScreen

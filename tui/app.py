@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePath
@@ -28,6 +29,7 @@ from tui.settings.model import Settings
 from tui.terminal import clean, over_ssh
 from tui.themes import DARK
 from tui.wall import Wall
+from tui.watched import Watched
 from tui.widgets.footer import place_of
 
 _HERE = Path(__file__).parent
@@ -72,6 +74,8 @@ class TraindeckApp(App[int]):
         """Seconds between two looks at what has changed."""
         self.slow_deletions: set[str] = set()
         """Uids of jobs whose deletion may be left to their context."""
+        self.watched: defaultdict[str, Watched] = defaultdict(Watched)
+        """By context: the jobs whose end is told."""
         self.last_words = ""
         """What to say on the plain terminal after the end."""
         self._wall = Wall()
@@ -138,6 +142,11 @@ class TraindeckApp(App[int]):
         super().notify(
             clean(message, 600), title=clean(title, 100), severity=severity, timeout=timeout, markup=False
         )
+
+    def send(self, sequence: str) -> None:
+        """Send the terminal something beside the picture."""
+        if self._driver and not self.is_headless:
+            self._driver.write(sequence)
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """As Textual's; the picture fetches nothing when it is opened."""

@@ -227,9 +227,9 @@ async def test_stop_asks_names_the_job_and_defaults_to_cancel(tmp_path: Path):
 
 async def test_what_one_may_not_do_cannot_be_agreed_to(tmp_path: Path):
     backend = three()
-    backend.barred[Verb.STOP] = Verdict(False, "you may not patch jobs.batch in team-a")
-    backend.barred[Verb.DELETE] = Verdict(None, "nobody knows")
     async with deck(backend, tmp_path=tmp_path) as running:
+        backend.barred[Verb.STOP] = Verdict(False, "you may not patch jobs.batch in team-a")
+        backend.barred[Verb.DELETE] = Verdict(None, "nobody knows")
         await running.press("j", "x")
         await running.until("you may not patch jobs.batch in team-a.")
         await running.press("y", "right", "enter", "escape")

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
@@ -23,6 +23,8 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("y", "answer(True)", show=False),
         Binding("left,up", "app.focus_previous", show=False),
         Binding("right,down", "app.focus_next", show=False),
+        Binding("pageup", "scroll(-1)", show=False),
+        Binding("pagedown", "scroll(1)", show=False),
     ]
 
     class Barred(Message):
@@ -40,7 +42,8 @@ class ConfirmScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(Content.styled(self._question, "bold"), id="question")
-            yield Static(Content(self._detail), id="detail")
+            with VerticalScroll(can_focus=False):
+                yield Static(Content(self._detail), id="detail")
             with Horizontal():
                 yield Button(Content(self._no), id="no", compact=True)
                 yield Button(Content(self._yes), id="yes", compact=True)
@@ -53,6 +56,11 @@ class ConfirmScreen(ModalScreen[bool]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """The button that was chosen is the answer."""
         self.dismiss(event.button.id == "yes")
+
+    def action_scroll(self, pages: int) -> None:
+        """Show the rest of a long detail."""
+        detail = self.query_one(VerticalScroll)
+        detail.scroll_relative(y=pages * detail.size.height, animate=False)
 
     def action_answer(self, yes: bool) -> None:
         """Answer by key."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from textual import work
@@ -13,7 +14,8 @@ from textual.timer import Timer
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Capacity, Feature, JobBackend, Link, LinkState, Scope, Use, Verb
-from tui.acts import JobScreen
+from tui.alert import call_for
+from tui.many import MarkingScreen, names
 from tui.rights import Rights
 from tui.rows import Order
 from tui.store import Difference, Store
@@ -32,7 +34,7 @@ _FRAME = 0.002
 """Seconds in which the thread that writes to the terminal gets the first frame out, undisturbed."""
 
 
-class MainScreen(JobScreen):
+class MainScreen(MarkingScreen):
     """Opens its context after the first frame; whatever happens to the network, what was seen stays."""
 
     AUTO_FOCUS = "JobList"
@@ -51,6 +53,7 @@ class MainScreen(JobScreen):
         super().__init__()
         self.context = context
         self.store = Store()
+        self.watched = self.app.watched[context]
         self.changed: Signal[Difference] = Signal(self, "changed")
         """Published when the store has changed, on the screen's own time."""
         self._flush_timer: Timer | None = None
@@ -64,9 +67,17 @@ class MainScreen(JobScreen):
     def job(self) -> Job | None:
         return self.query_one(JobList).job
 
+    @property
+    def marked(self) -> list[Job]:
+        return self.query_one(JobList).marked
+
+    def drop_marks(self) -> None:
+        self.query_one(JobList).drop_marks()
+        self._note()
+
     def compose(self) -> ComposeResult:
         yield Header(self.context, read_only=self.app.read_only)
-        yield JobList(self.store, self._nothing)
+        yield JobList(self.store, self._nothing, self.app.settings.list, self.watched)
         yield FilterLine()
         yield LogTiles(self.context)
         yield Footer()
@@ -139,6 +150,7 @@ class MainScreen(JobScreen):
         if self.backend:
             self.query_one(LogTiles).update(self.store.jobs, self.backend, synced=self.store.synced)
         self._note()
+        self._tell_ends()
         if difference.link and self.store.link and self.store.link.state is LinkState.LIVE:
             self.app.logins.hold()
             self.judge()
@@ -234,10 +246,26 @@ class MainScreen(JobScreen):
         self.query_one(JobList).focus()
 
     def _note(self) -> None:
-        rows = self.query_one(JobList).rows
+        jobs = self.query_one(JobList)
+        rows, marks = jobs.rows, len(jobs.marked)
         shown = f"{len(rows)} of {len(self.store.jobs)} jobs" if rows.words else ""
         order = str(rows.order) if rows.order is not Order.ATTENTION else ""
-        self.query_one(Header).note = ", ".join(filter(None, (shown, order)))
+        marked = f"{marks} marked" if marks else ""
+        self.query_one(Header).note = ", ".join(filter(None, (marked, shown, order)))
+
+    def _tell_ends(self) -> None:
+        """Say which watched jobs have ended, aloud."""
+        told = self.watched.take_ended(self.store)
+        for words in told:
+            self.app.notify(words, timeout=60)
+        if told:
+            self.query_one(JobList).show_flags()
+            self._call(told)
+
+    @work(group="call", exit_on_error=False)
+    async def _call(self, told: Sequence[str]) -> None:
+        more = f", and {len(told) - 1} more" if len(told) > 1 else ""
+        self.app.send(await call_for(f"{told[0]}{more}"))
 
     def action_tile(self) -> None:
         if self.job and self.backend:
@@ -250,6 +278,27 @@ class MainScreen(JobScreen):
         rows = self.query_one(JobList)
         rows.set_order(rows.rows.order.following)
         self._note()
+
+    def action_group(self) -> None:
+        rows = self.query_one(JobList)
+        rows.set_group(rows.rows.group.following)
+
+    def action_mark(self) -> None:
+        self.query_one(JobList).toggle_mark()
+        self._note()
+
+    def action_unmark(self) -> None:
+        self.drop_marks()
+
+    def action_watch(self) -> None:
+        meant = self.marked or ([self.job] if self.job else [])
+        jobs = [job for job in meant if not job.ended]
+        if jobs:
+            watch = self.watched.toggle(jobs)
+            self.app.notify(f"{'You are told when it ends' if watch else 'Watched no more'}: {names(jobs)}")
+            self.query_one(JobList).show_flags()
+        elif self.job:
+            self.app.notify(f"{clean(self.job.name)} has ended already.")
 
     def action_new(self) -> None:
         if not self.barred(Verb.CREATE):

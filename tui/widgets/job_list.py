@@ -1,6 +1,6 @@
 """The list of jobs: draws what is visible, repaints the cells that changed, keeps its cursor on its job."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container
 from itertools import zip_longest
 from typing import ClassVar
 
@@ -18,12 +18,15 @@ from backend_client.models import Job
 from tui.actions import Where
 from tui.bindings import bindings
 from tui.columns import Column, Row, fit, heading, layout, row
-from tui.rows import Order, Rows
+from tui.rows import Group, Heading, Order, Rows
+from tui.settings.model import ListSettings
 from tui.store import Difference, Store
+from tui.terminal import clean
 
 _HEAD = 1
 _AGES_EVERY = 20.0
 _FAR = 10_000
+_AS_EVER = ListSettings()
 
 
 def _moves(keys: str, rows: str) -> Binding:
@@ -46,6 +49,7 @@ class JobList(ScrollView, can_focus=True):
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "job-list--head",
+        "job-list--group",
         "job-list--empty",
         "job-list--cursor",
         "job-list--red",
@@ -63,14 +67,24 @@ class JobList(ScrollView, can_focus=True):
     class Showing(Message):
         """Other jobs than before are on the screen, or the same in other rows."""
 
-    def __init__(self, store: Store, empty: Callable[[], str]) -> None:
-        """`empty` says in words why there is nothing to see."""
+    def __init__(
+        self,
+        store: Store,
+        empty: Callable[[], str],
+        shown: ListSettings = _AS_EVER,
+        watched: Container[str] = frozenset(),
+    ) -> None:
+        """`empty` says in words why there is nothing to see; `watched`: the uids of jobs that show it."""
         super().__init__()
         self._store = store
         self._empty = empty
-        self.rows = Rows(store.jobs)
+        self._watched = watched
+        self._wanted = shown.columns
+        self.rows = Rows(store.jobs, Group(shown.group))
+        self._marks: set[str] = set()
         self._uid = ""
         self._at = 0
+        self._at_line = 0
         self._moved = False
         self._awaited = ""
         self._columns: tuple[Column, ...] = ()
@@ -86,6 +100,11 @@ class JobList(ScrollView, can_focus=True):
         return self._store.jobs.get(self._uid)
 
     @property
+    def marked(self) -> list[Job]:
+        """The marked jobs by name, wherever the cursor and the filter are."""
+        return sorted((self._store.jobs[uid] for uid in self._marks), key=lambda job: job.ref)
+
+    @property
     def on_screen(self) -> list[Job]:
         """The jobs in the rows that can be seen, from the top."""
         return [self._store.jobs[uid] for uid in self._showing if uid in self._store.jobs]
@@ -94,6 +113,7 @@ class JobList(ScrollView, can_focus=True):
 
     def update(self, difference: Difference) -> None:
         """Follow the store: repaint what is another, and nothing else."""
+        self._marks -= difference.removed
         if self.rows.update(difference):
             self._arrange()
         else:
@@ -111,6 +131,27 @@ class JobList(ScrollView, can_focus=True):
         self.rows.rearrange(order=order)
         self._arrange()
 
+    def set_group(self, group: Group) -> None:
+        """Put them together by something else."""
+        self.rows.rearrange(group=group)
+        self._arrange()
+
+    def toggle_mark(self) -> None:
+        """Mark the job under the cursor, or mark it no more, and go on to the next."""
+        if self._uid:
+            self._marks ^= {self._uid}
+            self.show_flags()
+            self.action_move(1)
+
+    def drop_marks(self) -> None:
+        """Mark none."""
+        self._marks.clear()
+        self.show_flags()
+
+    def show_flags(self) -> None:
+        """Other jobs than before are marked, or watched."""
+        self._repaint()
+
     def point(self, uid: str) -> None:
         """Put the cursor on a job, now or when it comes."""
         index = self.rows.index(uid)
@@ -121,23 +162,26 @@ class JobList(ScrollView, can_focus=True):
 
     def _arrange(self) -> None:
         """Rows came, went or moved: the cursor stays on its job, at its height on the screen."""
-        height = self._at - self.scroll_offset.y
+        height = self._at_line - self.scroll_offset.y
         seen = 0 <= height < self._page
         index = self.rows.index(self._uid) if self._moved else 0
         if index is None:
             index = min(self._at, len(self.rows) - 1)
-        self._at = max(0, index)
+        self._put(max(0, index))
         self._set_height()
         self._set_cursor(self.rows.uids[self._at] if self.rows.uids else "")
-        if seen and (self.scroll_offset.y or self._at >= self._page):
-            self.scroll_to(y=self._at - height, animate=False, immediate=True)
+        if seen and (self.scroll_offset.y or self._at_line >= self._page):
+            self.scroll_to(y=self._at_line - height, animate=False, immediate=True)
         self._repaint()
         if self.rows.index(self._awaited) is not None:
             self.point(self._awaited)
             self._awaited = ""
 
+    def _put(self, index: int) -> None:
+        self._at, self._at_line = index, self.rows.line(index)
+
     def _set_height(self) -> None:
-        size = Size(self._room, len(self.rows) + _HEAD)
+        size = Size(self._room, len(self.rows.lines) + _HEAD)
         if size != self.virtual_size:
             self.virtual_size = size
 
@@ -153,7 +197,7 @@ class JobList(ScrollView, can_focus=True):
         """Put the cursor so many rows further down."""
         if self.rows.uids:
             self._moved = True
-            self._at = max(0, min(len(self.rows) - 1, self._at + rows))
+            self._put(max(0, min(len(self.rows) - 1, self._at + rows)))
             self._set_cursor(self.rows.uids[self._at])
             self._reveal()
 
@@ -163,17 +207,20 @@ class JobList(ScrollView, can_focus=True):
 
     async def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; a second click opens the job."""
-        if event.y >= _HEAD and event.y - _HEAD + self.scroll_offset.y < len(self.rows):
-            self.action_move(event.y - _HEAD + self.scroll_offset.y - self._at)
+        line = event.y - _HEAD + self.scroll_offset.y
+        uid = self.rows.lines[line] if _HEAD <= event.y < self._end else None
+        if isinstance(uid, str):
+            self.point(uid)
             if event.chain == 2:
                 await self.screen.run_action("detail")
 
     def _reveal(self) -> None:
-        top = self.scroll_offset.y
-        if self._at < top:
-            top = self._at
-        elif self._at >= top + self._page:
-            top = self._at - self._page + 1
+        top, line = self.scroll_offset.y, self._at_line
+        first = line - 1 if line and isinstance(self.rows.lines[line - 1], Heading) else line
+        if first < top:
+            top = first
+        elif line >= top + self._page:
+            top = line - self._page + 1
         self.scroll_to(y=top, animate=False, immediate=True)
 
     # Drawing
@@ -187,14 +234,25 @@ class JobList(ScrollView, can_focus=True):
     def _page(self) -> int:
         return max(1, self.size.height - _HEAD)
 
+    @property
+    def _end(self) -> int:
+        """The first line of the screen that no row is on."""
+        return _HEAD + len(self.rows.lines) - self.scroll_offset.y
+
+    def _flags(self, uid: str) -> str:
+        """Before a row: is it marked, or watched, and does the cursor stand on it?"""
+        flag = "*" if uid in self._marks else "b" if uid in self._watched else " "
+        return flag + (">" if uid == self._uid else " ")
+
     def _line(self, y: int) -> tuple[str, Row]:
         """What belongs on a screen line now: a job's uid and its row, or a plain sentence."""
-        index = y - _HEAD + self.scroll_offset.y
         if y < _HEAD:
             return "", Row(heading(self._columns), "", "")
-        if index < len(self.rows):
-            uid = self.rows.uids[index]
-            return uid, row(self._store.jobs[uid], self._columns, self._room, ">" if uid == self._uid else "")
+        if y < self._end:
+            uid = self.rows.lines[y - _HEAD + self.scroll_offset.y]
+            if isinstance(uid, Heading):
+                return "", Row(f" {clean(uid.words, 60)} ({uid.size})", "", "")
+            return uid, row(self._store.jobs[uid], self._columns, self._room, self._flags(uid))
         empty = not self.rows.uids and y == _HEAD + 1
         return "", Row(fit(f"   {self._empty()}", self._room).rstrip() if empty else "", "", "")
 
@@ -205,7 +263,7 @@ class JobList(ScrollView, can_focus=True):
     def _show(self) -> None:
         """Say so where other rows are on the screen."""
         top = self.scroll_offset.y
-        showing = self.rows.uids[top : top + self._page]
+        showing = [line for line in self.rows.lines[top : top + self._page] if isinstance(line, str)]
         if showing != self._showing:
             self._showing = showing
             self.post_message(self.Showing())
@@ -223,19 +281,20 @@ class JobList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Take the columns that fit now."""
-        self._columns = layout(self._room, all_namespaces=getattr(self.app, "all_namespaces", False))
+        everywhere = getattr(self.app, "all_namespaces", False)
+        self._columns = layout(self._room, self._wanted, all_namespaces=everywhere)
         self._set_height()
         self._show()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         """As many lines as there are jobs; the stylesheet has the limits."""
-        return max(len(self.rows), 3) + _HEAD
+        return max(len(self.rows.lines), 3) + _HEAD
 
     def render_line(self, y: int) -> Strip:
         uid, parts = self._painted[y] = self._line(y)
         base = self.rich_style
         if not uid:
-            style = base + self._style("head" if y < _HEAD else "empty")
+            style = base + self._style("head" if y < _HEAD else "group" if y < self._end else "empty")
             segments = [Segment("".join(parts), style)]
         else:
             state = base + self._style(self._store.jobs[uid].state.look.colour)
