@@ -125,6 +125,16 @@ async def test_the_first_error(tmp_path):
         await running.until("filter")
 
 
+async def test_the_first_error_is_seen_among_long_lines(tmp_path):
+    backend = Ranked()
+    long = [b"a long line " * 20] * 30
+    backend.say(0, *long, b"KeyError: 'x'", *long)
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await started(running, backend, "a long line")
+        await running.press("e")
+        await running.until("KeyError: 'x'")
+
+
 async def test_no_error_is_said(tmp_path):
     backend = Ranked()
     backend.say(0, b"fine")

@@ -153,8 +153,9 @@ class LogScroll(Widget, can_focus=True):
         first, last = self.window
         self.following = self.paused = False
         if not first <= number <= last or (number, 0) not in self._rows:
-            above = self.sieve.before(self.buffer, number, self.size.height // 2)
-            self._place = (above[0].number if above else number, 0)
+            half = self.size.height // 2
+            above = self._rows_of(self.sieve.before(self.buffer, number, half))[-half:] if half else []
+            self._place = above[0] if above else (number, 0)
         self.settle()
 
     def set_wrap(self, wrap: bool) -> None:
