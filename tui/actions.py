@@ -18,6 +18,7 @@ class Where(StrEnum):
     FORM = "job form"
     PLAN = "plan of a new job"
     DETAIL = "job detail"
+    PLOT = "loss plot"
     HISTORY = "history"
     LOGIN = "login"
 
@@ -149,6 +150,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("wrap", "z", "wrap", "Wrap long lines, or cut them.", Where.LOG),
     Action("save", "S", "save", "Save the whole log to a file.", Where.LOG),
     Action("copy", "Y", "copy", "Copy the lines on screen.", Where.LOG),
+    Action("plot", "v", "plot", "The loss over the steps, as the log tells it.", Where.LOG, footer=False),
     Action("back", "escape", "back", "Back to the job list.", Where.LOG),
     Action("submit", "f2", "submit", "Run this job.", Where.FORM, acts=True),
     Action("plan", "f3", "YAML", "The exact objects that would be made.", Where.FORM),
@@ -160,6 +162,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("plan_save", "S", "save", "Save the spec file; `submit -f` takes it.", Where.PLAN),
     Action("plan_back", "escape,f3", "back", "Back to the form.", Where.PLAN),
     Action("detail_log", "l", "log", "The job's log, full screen.", Where.DETAIL),
+    Action("detail_plot", "v", "plot", "The loss over the steps, as the log tells it.", Where.DETAIL),
     Action("detail_yaml", "y", "YAML", "The job's spec file.", Where.DETAIL),
     Action(
         "detail_resume",
@@ -201,6 +204,7 @@ ACTIONS: tuple[Action, ...] = (
         needs=Verb.DELETE,
     ),
     Action("detail_back", "escape", "back", "Back to the job list.", Where.DETAIL),
+    Action("plot_back", "escape,v", "back", "Back to where it was opened.", Where.PLOT),
     Action("history_filter", "slash", "filter", "Show only jobs that have these words.", Where.HISTORY),
     Action("history_back", "escape", "back", "Back to the job list.", Where.HISTORY),
     Action("log_in", "f2", "log in", "Log in with what is filled in.", Where.LOGIN),

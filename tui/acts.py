@@ -44,6 +44,12 @@ class JobScreen(Guarded, Screen[None]):
 
             self.app.push_screen(LogScreen(self.job, self.backend))
 
+    def action_plot(self) -> None:
+        if self.job and self.backend:
+            from tui.screens.plot import PlotScreen
+
+            self.app.push_screen(PlotScreen(self.job, self.backend))
+
     def action_yaml(self) -> None:
         if self.job:
             from tui.screens.text import TextScreen

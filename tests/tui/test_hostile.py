@@ -191,6 +191,7 @@ CASES: dict[str, Drive] = {
     "ContextsScreen": pushing(_contexts),
     "TemplatesScreen": pushing(_templates),
     "HelpScreen": pressing("question_mark"),
+    "PlotScreen": pressing("enter", "v"),
     "TextScreen": pressing("y"),
     "FormScreen": pushing(_form),
     "PlanScreen": pushing(_plan),

@@ -83,7 +83,7 @@ async def test_b_again_watches_no_more_and_an_ended_job_is_not_watched(tmp_path:
         running.backend.change("uid-bert", state=JobState.SUCCEEDED)
         await running.until("Succeeded")
         await running.press("b")
-        await running.until("bert has ended already")
+        await running.until("Ended already: bert")
         assert "\x1b]777" not in running.sent
 
 

@@ -1,7 +1,7 @@
 """Everything about one job, live: what was asked, what happened, why it is as it is."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from textual import work
@@ -14,10 +14,11 @@ from textual.signal import Signal
 from textual.widgets import Static
 
 from backend_client.errors import BackendError
-from backend_client.models import Event, Job
+from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
 from tui.actions import Where
 from tui.acts import JobScreen
+from tui.attempts import moment, side_by_side, states, tries
 from tui.bindings import bindings
 from tui.columns import fit, loss_text, node_of, progress_text
 from tui.store import Difference, Store
@@ -25,9 +26,7 @@ from tui.story import asked, command_line, how_ended, timeline
 from tui.terminal import clean
 from tui.widgets.footer import Footer
 
-
-def _moment(time: datetime | None) -> str:
-    return time.astimezone().strftime("%d %b %H:%M:%S") if time else ""
+_AGES_EVERY = 20.0
 
 
 def _heading(words: str) -> Content:
@@ -38,21 +37,23 @@ def _fields(pairs: Iterable[tuple[str, str]]) -> list[Content]:
     return [Content.assemble((fit(name, 14), "$text-muted"), value) for name, value in pairs if value]
 
 
-def _attempts(job: Job) -> list[Content]:
+def _attempts(job: Job, width: int) -> list[Content]:
     if not job.attempts:
         return []
-    lines = [
-        _heading("Attempts"),
-        Content.styled("  #  rank  started          ended            end        where", "$text-muted"),
-    ]
-    for one in job.attempts:
-        where = clean(one.pod or one.node, 60) + (f" pid {one.pid}" if one.pid else "")
-        times = f"{_moment(one.started):15}  {_moment(one.finished):15}"
-        lines.append(Content(f"{one.number:>3}  {one.rank:>4}  {times}  {how_ended(one):9}  {where}"))
+    lines = [_heading("Attempts"), *map(Content, side_by_side(job, width))]
+    last = tries(job)[-1]
+    if len(last.ranks) > 1:
+        lines += [_heading(f"Ranks of attempt {last.number}"), *map(_rank, last.ranks)]
     return lines
 
 
-def describe(job: Job, events: Sequence[Event], trouble: str = "") -> Content:
+def _rank(one: Attempt) -> Content:
+    where = clean(one.pod or one.node, 60) + (f" pid {one.pid}" if one.pid else "")
+    times = f"{moment(one.started):15}  {moment(one.finished):15}"
+    return Content(f"{one.rank:>4}  {times}  {how_ended(one):9}  {where}")
+
+
+def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 76) -> Content:
     """The whole page. `trouble`: why the events are not known."""
     far = (
         "  loss ".join(filter(None, (progress_text(job.progress), loss_text(job.progress.loss))))
@@ -65,17 +66,18 @@ def describe(job: Job, events: Sequence[Event], trouble: str = "") -> Content:
         ("owner", clean(job.owner)),
         ("node", node_of(job)),
     ]
-    about += [("restarts", str(job.restarts or "")), ("next try", _moment(job.next_try))]
+    about += [("restarts", str(job.restarts or "")), ("next try", moment(job.next_try))]
     about += [("url", clean(url)) for url in job.urls] + [("look only", clean(job.read_only))]
     lines = [*_fields(about), _heading("Command"), Content(command_line(job.spec))]
     lines += [_heading("What was asked"), *_fields(asked(job.spec))] if asked(job.spec) else []
+    lines += [_heading("Time in each state"), *_fields(states(job, datetime.now(UTC)))]
     lines.append(_heading("What happened"))
-    for moment in timeline(job, events):
-        style = "$warning" if moment.warning else ""
-        lines.append(Content.assemble((f"{_moment(moment.time)}  ", "$text-muted"), (moment.words, style)))
+    for one in timeline(job, events):
+        style = "$warning" if one.warning else ""
+        lines.append(Content.assemble((f"{moment(one.time)}  ", "$text-muted"), (one.words, style)))
     if trouble:
         lines.append(Content.styled(f"its events cannot be read: {clean(trouble)}", "$warning"))
-    return Content("\n").join([*lines, *_attempts(job)])
+    return Content("\n").join([*lines, *_attempts(job, width)])
 
 
 class DetailScreen(JobScreen):
@@ -105,6 +107,7 @@ class DetailScreen(JobScreen):
         self._store = store
         self._changed = changed
         self._told = self.Told((), "")
+        self._shown: tuple[Content, Content] | None = None
         self._gone = False
 
     @property
@@ -125,6 +128,10 @@ class DetailScreen(JobScreen):
         self._changed.subscribe(self, self._follow)
         self._show()
         self._read_events()
+        self.set_interval(_AGES_EVERY, self._show)
+
+    def on_resize(self) -> None:
+        self._show()
 
     def _follow(self, difference: Difference) -> None:
         uid = self._job.ref.uid
@@ -153,8 +160,12 @@ class DetailScreen(JobScreen):
         look = self._job.state.look
         state = "deleted" if self._gone else self._job.state.value
         title = Content.assemble((f" {clean(self._job.name, 80)}", "bold"), f"  {look.symbol} {state}")
-        self.query_one("#title", Static).update(title)
-        self.query_one("#page", Static).update(describe(self._job, self._told.events, self._told.trouble))
+        room = self.query_one(VerticalScroll).scrollable_content_region.width
+        page = describe(self._job, self._told.events, self._told.trouble, room or self.size.width - 3)
+        if self._shown != (title, page):
+            self._shown = title, page
+            self.query_one("#title", Static).update(title)
+            self.query_one("#page", Static).update(page)
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by lines."""
@@ -165,6 +176,9 @@ class DetailScreen(JobScreen):
 
     def action_detail_log(self) -> None:
         self.action_log()
+
+    def action_detail_plot(self) -> None:
+        self.action_plot()
 
     def action_detail_yaml(self) -> None:
         self.action_yaml()

@@ -297,8 +297,8 @@ class MainScreen(MarkingScreen):
             watch = self.watched.toggle(jobs)
             self.app.notify(f"{'You are told when it ends' if watch else 'Watched no more'}: {names(jobs)}")
             self.query_one(JobList).show_flags()
-        elif self.job:
-            self.app.notify(f"{clean(self.job.name)} has ended already.")
+        elif meant:
+            self.app.notify(f"Ended already: {names(meant)}")
 
     def action_new(self) -> None:
         if not self.barred(Verb.CREATE):

@@ -138,6 +138,12 @@ class LogPane(LogTaker):
         if self._job:
             self.post_message(self.Tiled(self._job))
 
+    def action_plot(self) -> None:
+        if self._job and self._backend:
+            from tui.screens.plot import PlotScreen
+
+            self.app.push_screen(PlotScreen(self._job, self._backend))
+
     def action_back(self) -> None:
         if self.drop_search() or self.drop_only():
             self.say()
