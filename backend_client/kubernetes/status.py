@@ -130,12 +130,15 @@ def _of_pods(anchor: KubeJob | Deployment, pods: Sequence[Pod], around: Around) 
 
 
 def _between(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
-    """All pods have ended and the Job has not said so yet, or waits before it tries again."""
-    states = {stage(pod) for pod in pods}
-    if JobState.FAILED in states:
+    """All pods have ended and the Job has not said so yet, or waits before it tries again.
+
+    A pod that was deleted (by a stop before this resume) failed nothing: another takes its place.
+    """
+    ends = [stage(pod) for pod in pods if not pod.metadata.deletion_timestamp]
+    if JobState.FAILED in ends:
         return JobState.FAILED
     done = job.spec.completions if job.spec.completions is not None else 1
-    succeeded = sum(stage(pod) == JobState.SUCCEEDED for pod in pods)
+    succeeded = ends.count(JobState.SUCCEEDED)
     return JobState.SUCCEEDED if succeeded and succeeded >= done else None
 
 
