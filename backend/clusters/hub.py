@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from backend.clusters.ring import Audience, Batch, Key, Known, Left, Ring
 from backend_client.models import Job
-from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
+from backend_client.protocol import Changed, DeleteStep, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
 from backend_client.server.wire import ClusterLink, Lagged, encode, frame, jobs_data, watch_frame
 
 PACE = 0.2
@@ -117,10 +117,10 @@ class Hub:
             self.links[link.cluster] = link
             self._publish(Batch(links={link.cluster: link}))
 
-    def step(self, cluster: str, uid: str, words: str) -> None:
+    def step(self, cluster: str, uid: str, step: DeleteStep) -> None:
         """What the deletion of a job is doing."""
         if owner := self._owners.get((cluster, uid)):
-            self._publish(Batch(steps=[((cluster, uid), owner.user_id, words)]))
+            self._publish(Batch(steps=[((cluster, uid), owner.user_id, step)]))
 
     def get(self, cluster: str, uid: str) -> Known | None:
         """A job as it is now."""

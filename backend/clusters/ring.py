@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from backend_client.models import Job, JobRef
-from backend_client.protocol import Gone
+from backend_client.protocol import DeleteStep, Gone
 from backend_client.server.wire import ClusterLink, Step, frame, jobs_data, watch_frame
 
 MOST_BATCHES = 1_000
@@ -55,8 +55,8 @@ class Batch(Struct):
     known: dict[Key, Known] = field(default_factory=dict)
     left: dict[Key, Left] = field(default_factory=dict)
     links: dict[str, ClusterLink] = field(default_factory=dict)
-    steps: list[tuple[Key, int, str]] = field(default_factory=list)
-    """Of deletions: (key, user_id, words). They are few, and every one is told."""
+    steps: list[tuple[Key, int, DeleteStep]] = field(default_factory=list)
+    """Of deletions: (key, user_id, step). They are few, and every one is told."""
 
     def __bool__(self) -> bool:
         return bool(self.known or self.left or self.links or self.steps)
@@ -90,9 +90,9 @@ class Batch(Struct):
         return b"".join((*parts[:-1], f"id: {id}\n".encode(), parts[-1])) if parts else b""
 
     def _steps(self, audience: Audience) -> Iterable[Step]:
-        for (cluster, uid), user_id, words in self.steps:
+        for (cluster, uid), user_id, step in self.steps:
             if audience.sees(user_id, cluster):
-                yield Step(uid, words)
+                yield Step(uid, step.message, step.slow)
 
 
 class Ring:
