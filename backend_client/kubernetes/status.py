@@ -92,6 +92,10 @@ def state_of(anchor: Anchor, pods: Sequence[Pod], around: Around) -> JobState:
     return settled or _of_pods(anchor, pods, around)
 
 
+_DECIDED = {"FailureTarget": JobState.FAILED, "SuccessCriteriaMet": JobState.SUCCEEDED}
+"""What a Job says of its end before its last pods are gone."""
+
+
 def _of_job(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
     true = {found.type for found in job.status.conditions if found.true}
     if "Complete" in true:
@@ -103,8 +107,8 @@ def _of_job(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
         return JobState.STOPPING if going else _stopped(pods)
     if "Failed" in true:
         return JobState.FAILED
-    if true & {"FailureTarget", "SuccessCriteriaMet"}:
-        return JobState.STOPPING
+    if decided := next((_DECIDED[kind] for kind in _DECIDED if kind in true), None):
+        return decided if all(map(has_ended, pods)) else JobState.STOPPING
     if not job.spec.suspend:
         return None
     return JobState.QUEUED if names.QUEUE in job.metadata.labels else _stopped(pods)

@@ -117,6 +117,8 @@ def test_a_program_that_never_started_has_no_start() -> None:
         ("job-failed", {"spec": {"suspend": True}, "status": {"conditions": []}}, "Stopped", ""),
         ("job-running", {"status": {"conditions": [{"type": "FailureTarget", "status": "True"}]}},
          "Stopping", ""),
+        ("job-failed", {"status": {"conditions": [{"type": "FailureTarget", "status": "True"}]}},
+         "Failed", "exit 1"),
         ("job-running", {"metadata": {"labels": {names.QUEUE: "research"}}, "spec": {"suspend": True}},
          "Queued", "waits in the queue research"),
         ("deployment-running", {"spec": {"replicas": 0}}, "Stopping", ""),

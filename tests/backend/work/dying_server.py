@@ -103,7 +103,7 @@ async def act(client: httpx.AsyncClient, request: dict) -> int:
 
 async def quiet(desk) -> None:
     """Until nothing is under way any more, and one more look finds nothing to do."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         await wait_for(desk)
         await reconcile.once(desk, timedelta())
         await wait_for(desk)
