@@ -88,7 +88,7 @@ async def job(name: str, here: Here, who: See, meant: Meant) -> Response:
     return Response(known.encoded if known else encode(job_of(row, owner)), media_type=JSON)
 
 
-@router.delete("/jobs/{name}", status_code=204)
+@router.delete("/jobs/{name}", status_code=204, response_class=Response)
 async def delete(name: str, here: Here, who: See, meant: Meant, wait: bool = True) -> None:
     """Accept the deletion; how it goes comes by the watch.
 
@@ -131,7 +131,7 @@ async def access(request: Request, here: Here, who: See) -> Response:
     return Response(encode([await _verdict(here, who, ask) for ask in asks]), media_type=JSON)
 
 
-@router.post("/look", status_code=204, openapi_extra=LOOK)
+@router.post("/look", status_code=204, response_class=Response, openapi_extra=LOOK)
 async def look(request: Request, here: Here, who: See) -> None:
     """These jobs are on a screen: their progress is read out of their logs, and comes by the watch.
 
