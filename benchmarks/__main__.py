@@ -15,7 +15,11 @@ from pathlib import Path
 
 from textual import __version__ as textual_version
 
-TABLES = {"bench": ("cli", "tui", "logs", "local", "server_crash"), "bench-cluster": ("cluster",)}
+TABLES = {
+    "bench": ("cli", "tui", "logs", "local"),
+    "bench-cluster": ("cluster",),
+    "bench-server": ("server", "server_faults", "server_crash"),
+}
 """The README's marks around a table -> what is measured for it."""
 README = Path(__file__).parent.parent / "README.md"
 

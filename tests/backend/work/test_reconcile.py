@@ -20,6 +20,8 @@ from tests.contract.harness import remove_all
 IMAGE = "traindeck.dev/busybox:1"
 CREATE = ["POST", "/jobs"]
 MOST = 60
+STRIDE = 1 if os.environ.get("TRAINDECK_TEST_THOROUGH") else 4
+"""Every fourth crash point before each commit; all of them for the figures (`make bench`)."""
 
 
 class Servers:
@@ -83,7 +85,7 @@ async def token(servers, then=None):
 async def die_everywhere(servers, body):
     """All crash points of create, stop and delete, one after another; gives how many there were."""
     points = 0
-    for number in range(1, MOST):
+    for number in range(1, MOST, STRIDE):
         name = f"job-{number}"
         asked = {"action": CREATE, "body": body | {"name": name}, "key": name}
         told = await servers.run(number, **asked)
@@ -97,7 +99,8 @@ async def die_everywhere(servers, body):
         points += await die_at(servers, number, ["DELETE", f"/jobs/{name}"], {"living": 0})
         if told:
             assert told["status"] == 201
-            return points + number - 1
+            return points
+        points += 1
     raise AssertionError("the steps have no end")
 
 
@@ -124,7 +127,7 @@ async def test_no_orphan_on_this_machine(on_the_machine):
     body = {"kind": "job", "command": ["sleep", "60"], "gpus": 1}
     points = await die_everywhere(on_the_machine, body)
     print(f"\n{points} crash points on this machine, 0 orphans")
-    assert points >= 12
+    assert points >= 12 // STRIDE
 
 
 @pytest.mark.api
@@ -139,6 +142,6 @@ async def test_no_orphan_in_a_cluster(plain, url, cluster, tmp_path):
         body |= {"secrets": {"TOKEN": "x"}, "ports": [8080]}
         points = await die_everywhere(servers, body)
         print(f"\n{points} crash points in a cluster, 0 orphans")
-        assert points >= 20
+        assert points >= 20 // STRIDE
     finally:
         servers.close()
