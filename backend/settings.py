@@ -14,6 +14,7 @@ from backend_client.errors import Invalid, Refused
 from backend_client.models.names import nearest
 
 FILE = "/etc/traindeck/server.toml"
+PREFIX = "TRAINDECK_SERVER_"
 
 
 def state_folder() -> Path:
@@ -37,9 +38,7 @@ class ServerSettings(BaseSettings):
         file = os.environ.get("TRAINDECK_SERVER_CONFIG", FILE)
         return init_settings, env_settings, Toml(settings_cls, toml_file=file)
 
-    model_config = SettingsConfigDict(
-        env_prefix="TRAINDECK_SERVER_", extra="forbid", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True)
 
     folder: Path = Field(default_factory=state_folder)
     """SQLite's file, the key of the encryption, the set-up code; readable by the server alone."""
@@ -114,8 +113,19 @@ def _words(part: ErrorDetails) -> str:
     """What is wrong with one setting."""
     if part["type"] != "extra_forbidden":
         return part["msg"]
-    likely = nearest(str(part["loc"][0]), list(ServerSettings.model_fields))
+    return _unknown(str(part["loc"][0]))
+
+
+def _unknown(name: str) -> str:
+    likely = nearest(name, list(ServerSettings.model_fields))
     return f"there is no such setting{f'; did you mean {likely}?' if likely else ''}"
+
+
+def strays() -> list[str]:
+    """Variables that look like settings and are none, in words. Not refused: others may have set them."""
+    known = {f"{PREFIX}{name}".upper() for name in (*ServerSettings.model_fields, "config")}
+    found = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known]
+    return [f"{name} is ignored: {_unknown(name[len(PREFIX) :])}" for name in found]
 
 
 def server_settings(flags: Mapping[str, Any]) -> ServerSettings:

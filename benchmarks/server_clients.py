@@ -92,7 +92,7 @@ class Asker(Client):
             self._left = int(re.search(rb"(?i)content-length: (\d+)", head)[1])  # type: ignore[index]
         self.note(data)
         self._left -= len(data)
-        if self._left == 0 and self._whole:
+        if self._left == 0 and self._whole and not self._whole.done():
             self._whole.set_result(self._loop.time())
 
 
@@ -118,15 +118,14 @@ async def asker(port: int) -> Asker:
     return await _connect(port, Asker(Seen()))
 
 
-async def poll(client: Asker, phase: float, times: list[float]) -> None:
-    """Ask every 2 s, or as soon as the last answer is there, for ever."""
+async def poll(client: Asker, phase: float, seconds: float, times: list[float]) -> None:
+    """Ask every 2 s, or as soon as the last answer is there; for so many seconds, then for the last one."""
     loop = asyncio.get_running_loop()
-    await asyncio.sleep(phase * POLL_SECONDS)
-    due = loop.time()
-    while True:
+    end, due = loop.time() + seconds, loop.time() + phase * POLL_SECONDS
+    while due < end:
+        await asyncio.sleep(due - loop.time())
         times.append(await client.ask(get("/jobs")))
         due = max(due + POLL_SECONDS, loop.time())
-        await asyncio.sleep(due - loop.time())
 
 
 def get(path: str, token: str = "") -> bytes:

@@ -7,6 +7,7 @@ and a kubelet leave them (see cluster_fill.py).
 import asyncio
 import itertools
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -109,27 +110,32 @@ class Lab:
     def polling(self) -> Iterator[tuple[int, int]]:
         """The other server: its port and its process."""
         port = free_port()
-        argv = [
-            sys.executable,
-            "-m",
-            "benchmarks.server_polling",
-            str(self.plane.kubeconfig),
-            POLLER,
-            str(port),
-        ]
-        with subprocess.Popen(argv, cwd=ROOT) as process:
-            until(lambda: answers(port))
-            yield port, process.pid
-            process.terminate()
+        argv = [sys.executable, "-m", "benchmarks.server_polling", POLLER, str(port)]
+        environment = os.environ | {"KUBECONFIG": str(self.plane.kubeconfig)}
+        with subprocess.Popen(argv, cwd=ROOT, env=environment) as process:
+            try:
+                until(lambda: answers(port))
+                yield port, process.pid
+            finally:
+                process.terminate()
 
-    def asked(self, user: str) -> Counter[str]:
-        """Requests of a user to the API server so far: lists, watches and others, by kind."""
-        found: Counter[str] = Counter()
-        for line in (self.plane.folder / "audit.log").read_text().splitlines():
-            event = json.loads(line)
-            if event["user"]["username"] == user and event["stage"] == "RequestReceived":
-                found[f"{event['verb']} {event.get('objectRef', {}).get('resource', '')}".strip()] += 1
-        return found
+    def asked(self, user: str) -> int:
+        """Requests of a user to the API server so far."""
+        return sum(event["stage"] == "RequestReceived" for event in self._audited(user))
+
+    def watches(self, user: str) -> dict[str, int]:
+        """Kind -> the watches of it that a user holds."""
+        steps = {"ResponseStarted": 1, "ResponseComplete": -1}
+        open_now: Counter[str] = Counter()
+        for event in self._audited(user):
+            if event["verb"] == "watch":
+                open_now[event["objectRef"]["resource"]] += steps.get(event["stage"], 0)
+        return dict(open_now)
+
+    def _audited(self, user: str) -> Iterator[dict[str, Any]]:
+        with (self.plane.folder / "audit.log").open() as log:
+            events = (json.loads(line) for line in log if line.endswith("\n"))
+            yield from (event for event in events if event["user"]["username"] == user)
 
 
 async def run(transport: Transport, job: dict[str, Any], number: int) -> None:
@@ -137,12 +143,8 @@ async def run(transport: Transport, job: dict[str, Any], number: int) -> None:
     namespace, phase = job["metadata"]["namespace"], phase_of(number)
     pod = pod_of(job, number)
     await send(transport, "POST", PODS.path(namespace), pod)
-    await send(
-        transport,
-        "PATCH",
-        PODS.path(namespace, pod["metadata"]["name"], "status"),
-        {"status": pod_status(phase)},
-    )
+    path = PODS.path(namespace, pod["metadata"]["name"], "status")
+    await send(transport, "PATCH", path, {"status": pod_status(phase)})
     path = JOBS.path(namespace, job["metadata"]["name"], "status")
     await send(transport, "PATCH", path, {"status": job_status(phase)})
 

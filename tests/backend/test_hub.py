@@ -199,6 +199,27 @@ async def test_one_cluster_alone(hub):
     assert (await client.read()).jobs == {}
 
 
+async def test_one_job_alone(hub):
+    hub.claim(ANN, job("a"))
+    hub.claim(ANN, job("b"))
+    client, bobs = Client(hub, Audience(1, uid="a")), Client(hub, Audience(2, uid="a"))
+    assert set((await client.read()).jobs) == {"a"}
+    assert (await bobs.read()).jobs == {}
+    hub.step("c", "b", DeleteStep("another's"))
+    hub.step("c", "a", DeleteStep("stopping"))
+    hub.take("c", [Changed((job("b", reason="x"),))])
+    assert [(await one.read()).steps for one in (client, bobs)] == [[("a", "stopping")], []]
+    hub.release("c", "b")
+    hub.release("c", "a")
+    assert ((await client.read()).jobs, client.snapshots) == ({}, 1)
+
+
+async def test_a_name_from_outside_makes_no_frame(hub):
+    client = await Client(hub, Audience(1, "c\n\nevent: gone", "\r\nid: 1")).read()
+    assert (client.snapshots, client.last.count("-")) == (1, 1)
+    assert await Client(hub, client.audience).read()
+
+
 CHANGES = st.lists(
     st.tuples(st.sampled_from("abcd"), st.sampled_from(["change", "gone", "read", "leave", "new", "stale"])),
     max_size=60,
