@@ -135,7 +135,7 @@ def test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one(tmp_path):
 )
 def test_only_a_known_proxy_names_the_client(tmp_path, flags, proxies, seen):
     with Serving(tmp_path, "--listen", "127.0.0.1:0", *flags, TRAINDECK_SERVER_PROXIES=proxies) as server:
-        httpx.get(f"{server.where}/livez", headers={"X-Forwarded-For": "192.0.2.7"})
+        httpx.get(f"{server.where}/api/server", headers={"X-Forwarded-For": "192.0.2.7"})
         assert server.end()[0] == 0
         assert [line["address"] for line in server.log() if line["message"] == "request"] == [seen]
 
