@@ -84,8 +84,9 @@ async def _theirs(made: Lab, count: int) -> Load:
     with made.polling() as (port, pid):
         clients = await pollers(port, count, seen)
         async with _measured(made, POLLER, pid, Load(lists, seen.times), seen) as load:
-            asking = (poll(one, at / count, POLLING_SECONDS, lists) for at, one in enumerate(clients))
-            await asyncio.gather(*asking)
+            asking = [asyncio.create_task(poll(one, at / count, lists)) for at, one in enumerate(clients)]
+            await asyncio.sleep(POLLING_SECONDS)
+            await _ended(*asking)
         for client in clients:
             client.transport.close()
     return load
@@ -121,10 +122,12 @@ async def _change(made: Lab, transport: Transport, seen: Seen) -> None:
 
 async def _list(client: Asker, token: str, times: list[float]) -> None:
     loop = asyncio.get_running_loop()
-    began = loop.time()
-    for turn in itertools.count():
-        await asyncio.sleep(began + turn / LISTS - loop.time())
-        times.append(await client.ask(get("/api/jobs?limit=1000", token)))
+    due = loop.time()
+    while True:
+        await asyncio.sleep(due - loop.time())
+        began, due = loop.time(), due + 1 / LISTS
+        await client.ask(get(f"/api/jobs?limit={JOBS}", token))
+        times.append(loop.time() - began)
 
 
 async def _ended(*tasks: asyncio.Task[None]) -> None:

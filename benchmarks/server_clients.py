@@ -73,14 +73,13 @@ class Asker(Client):
         self._left = -1
         """Bytes of the answer that are missing; -1 before its head is there."""
         self._head = b""
-        self._whole: asyncio.Future[float] | None = None
+        self._whole: asyncio.Future[None] | None = None
 
-    async def ask(self, request: bytes) -> float:
-        """Seconds until the whole answer is there."""
-        began = self._loop.time()
+    async def ask(self, request: bytes) -> None:
+        """Returns when the whole answer is there."""
         self._whole, self._left, self._head = self._loop.create_future(), -1, b""
         self.transport.write(request)
-        return await self._whole - began
+        await self._whole
 
     def data_received(self, data: bytes) -> None:
         if self._left < 0:
@@ -93,7 +92,7 @@ class Asker(Client):
         self.note(data)
         self._left -= len(data)
         if self._left == 0 and self._whole and not self._whole.done():
-            self._whole.set_result(self._loop.time())
+            self._whole.set_result(None)
 
 
 C = TypeVar("C", bound=Client)
@@ -118,13 +117,20 @@ async def asker(port: int) -> Asker:
     return await _connect(port, Asker(Seen()))
 
 
-async def poll(client: Asker, phase: float, seconds: float, times: list[float]) -> None:
-    """Ask every 2 s, or as soon as the last answer is there; for so many seconds, then for the last one."""
+async def poll(client: Asker, phase: float, times: list[float]) -> None:
+    """Ask every 2 s, or as soon as the last answer is there, until it is cancelled.
+
+    An answer that is missing then counts as one that came then.
+    """
     loop = asyncio.get_running_loop()
-    end, due = loop.time() + seconds, loop.time() + phase * POLL_SECONDS
-    while due < end:
+    due = loop.time() + phase * POLL_SECONDS
+    while True:
         await asyncio.sleep(due - loop.time())
-        times.append(await client.ask(get("/jobs")))
+        began = loop.time()
+        try:
+            await client.ask(get("/jobs"))
+        finally:
+            times.append(loop.time() - began)
         due = max(due + POLL_SECONDS, loop.time())
 
 

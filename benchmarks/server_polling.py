@@ -7,11 +7,13 @@ more of them at once would take each other's time.
 """
 
 import asyncio
+import contextlib
 import sys
 from typing import Any
 
 import uvicorn
 
+from backend_client.errors import Unreachable
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import Site
 from backend_client.protocol import JobQuery
@@ -30,10 +32,16 @@ class Polled:
 
     async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
         async with self._few:
-            body = encode(await self._backend.list(QUERY))
+            body = await self._listed()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    async def _listed(self) -> bytes:
+        """Tried again where the API server is too busy to answer."""
+        while True:
+            with contextlib.suppress(Unreachable):
+                return encode(await self._backend.list(QUERY))
 
 
 async def serve(context: str, port: int) -> None:

@@ -135,7 +135,7 @@ def test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one(tmp_path):
 )
 def test_only_a_known_proxy_names_the_client(tmp_path, flags, proxies, seen):
     with Serving(tmp_path, "--listen", "127.0.0.1:0", *flags, TRAINDECK_SERVER_PROXIES=proxies) as server:
-        httpx.get(f"{server.where}/livez", headers={"X-Forwarded-For": "192.0.2.7"})
+        httpx.get(f"{server.where}/api/server", headers={"X-Forwarded-For": "192.0.2.7"})
         assert server.end()[0] == 0
         assert [line["address"] for line in server.log() if line["message"] == "request"] == [seen]
 
@@ -219,7 +219,6 @@ async def test_two_hundred_open_streams_end_with_a_farewell(tmp_path):
                 await asyncio.wait_for(opened.get(), 60)
             code, seconds = await asyncio.to_thread(server.end)
             ends = await asyncio.gather(*readers)
-    print(f"\n200 open streams at a graceful stop: exit {code} in {seconds:.2f} s, {len(ends)} farewells")
     assert (code, seconds) == (0, pytest.approx(0, abs=3))
     assert all('"login":false' in end for end in ends)
 
