@@ -19,7 +19,7 @@ from backend_client.kubernetes.kinds import PODS
 from backend_client.kubernetes.transport import Transport
 from benchmarks import usage
 from benchmarks.cluster_fill import connected, pod_status, send
-from benchmarks.server_clients import Asker, Seen, asker, get, poll, pollers, watchers
+from benchmarks.server_clients import POLL_SECONDS, Asker, Seen, asker, get, poll, pollers, watchers
 from benchmarks.server_lab import POLLER, READER, Lab, lab
 from tests.kubernetes import controlplane
 
@@ -49,6 +49,8 @@ class Load(msgspec.Struct):
     """MB at the most."""
     asked: float = 0.0
     """Requests to the API server in a second."""
+    answers: float = 0.0
+    """List calls answered in a second."""
     watches: dict[str, int] = {}
     """Kind -> watches of it at the API server."""
 
@@ -87,6 +89,7 @@ async def _theirs(made: Lab, count: int) -> Load:
             asking = [asyncio.create_task(poll(one, at / count, lists)) for at, one in enumerate(clients)]
             await asyncio.sleep(POLLING_SECONDS)
             await _ended(*asking)
+        load.answers = sum(client.answers for client in clients) / POLLING_SECONDS
         for client in clients:
             client.transport.close()
     return load
@@ -153,6 +156,11 @@ def _told(count: int, ours: Load, theirs: Load) -> Iterator[Row]:
     yield f"{load}: change to client", f"{words[0]}; polled {words[1]}", target("p95 <= 500 ms")
     lists_by, changes_by = lists[0][98] / lists[1][98], changes[0][94] / changes[1][94]
     yield "those / polled", f"p99 {lists_by:.4f}; p95 {changes_by:.4f}", target("<= 0.05")
+    yield (
+        f"{load}: polls that the other server answers",
+        f"{theirs.answers:.1f} of {count / POLL_SECONDS:.0f}/s",
+        "",
+    )
     yield f"{load}: CPU of the server", f"{ours.cpu:.0%}; polled {theirs.cpu:.0%}", ""
     yield "that / polled", f"{ours.cpu / theirs.cpu:.2f}", target("<= 0.25")
     yield f"{load}: memory", f"{ours.memory:.0f} MB; polled {theirs.memory:.0f} MB", target("<= 250 MB")

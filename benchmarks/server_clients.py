@@ -70,6 +70,8 @@ class Asker(Client):
 
     def __init__(self, seen: Seen) -> None:
         super().__init__(seen)
+        self.answers = 0
+        """Whole ones."""
         self._left = -1
         """Bytes of the answer that are missing; -1 before its head is there."""
         self._head = b""
@@ -93,6 +95,7 @@ class Asker(Client):
         self._left -= len(data)
         if self._left == 0 and self._whole and not self._whole.done():
             self._whole.set_result(None)
+            self.answers += 1
 
 
 C = TypeVar("C", bound=Client)

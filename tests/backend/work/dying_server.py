@@ -139,12 +139,16 @@ async def there(desk) -> dict:
 
 
 def main() -> None:
+    warm = False
     for line in sys.stdin:
         request = json.loads(line)
+        os.environ |= request["environment"]
+        if not warm:  # what a first life loads and compiles, its forks have
+            asyncio.run(serve(request | {"step": 0, "action": None}))
+            warm = True
         out, into = os.pipe()
         pid = os.fork()
         if not pid:
-            os.environ |= request["environment"]
             told = asyncio.run(serve(request))
             os.write(into, json.dumps(told).encode())
             os._exit(0)
