@@ -10,10 +10,10 @@ from backend.clusters.admission import Wanted
 from backend_client import protocol
 from backend_client.history import PastPage
 from backend_client.models import Event, Job, JobSpec
-from backend_client.server.bodies import Choices, Clusters, Events, Problem
+from backend_client.server.bodies import Choices, Clusters, Events, Look, Problem
 
 STRUCTS = (
-    *(Job, JobSpec, Event, Events, Clusters, Choices, Problem, PastPage, Wanted),
+    *(Job, JobSpec, Event, Events, Clusters, Choices, Look, Problem, PastPage, Wanted),
     *(protocol.Plan, protocol.Page, protocol.Capacity, protocol.Ask, protocol.Verdict),
 )
 """What crosses the line and is no pydantic model; `#/components/schemas/<name>` in a route's responses."""

@@ -16,6 +16,7 @@ from backend.problems import answer, too_large
 from backend.rates import Rates
 from backend_client.errors import BackendError, Refused, Unreachable
 
+PROBES = ("/livez", "/readyz")
 log = logging.getLogger("traindeck.requests")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SAFE = {
@@ -116,7 +117,9 @@ def _address(scope: Scope) -> str:
 
 
 def _logged(scope: Scope, status: int, seconds: float) -> None:
-    """Without the query and the headers, where a secret may stand."""
+    """Without the query and the headers, where a secret may stand. Probes that go well say nothing."""
+    if scope["path"] in PROBES and status < 400:
+        return
     told = {
         "request_id": scope["request_id"],
         "address": _address(scope),

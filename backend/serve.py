@@ -1,6 +1,7 @@
 """Run a server: where it listens, what it refuses, how it stops."""
 
 import ipaddress
+import logging
 import os
 import resource
 import socket
@@ -12,9 +13,10 @@ from fastapi import FastAPI
 
 from backend.app import announce, create_app
 from backend.logs import log_to_stdout
-from backend.settings import ServerSettings
+from backend.settings import ServerSettings, strays
 from backend_client.errors import Refused
 
+log = logging.getLogger("traindeck.serve")
 GRACE = 2
 """Seconds that open requests have at a stop; streams end at once by themselves."""
 BACKLOG = 1024
@@ -30,6 +32,8 @@ def serve(settings: ServerSettings, say: Callable[[str], None] = announce) -> No
     check(settings)
     listener = listen(settings)
     log_to_stdout()
+    for words in strays():
+        log.warning(words)
     app = create_app(settings, say)
     try:
         config = _config(app, settings)

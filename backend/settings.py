@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as Toml
 
 from backend_client.errors import Invalid, Refused
+from backend_client.models.names import nearest
 
 FILE = "/etc/traindeck/server.toml"
+PREFIX = "TRAINDECK_SERVER_"
 
 
 def state_folder() -> Path:
@@ -35,9 +38,7 @@ class ServerSettings(BaseSettings):
         file = os.environ.get("TRAINDECK_SERVER_CONFIG", FILE)
         return init_settings, env_settings, Toml(settings_cls, toml_file=file)
 
-    model_config = SettingsConfigDict(
-        env_prefix="TRAINDECK_SERVER_", extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True)
 
     folder: Path = Field(default_factory=state_folder)
     """SQLite's file, the key of the encryption, the set-up code; readable by the server alone."""
@@ -108,6 +109,25 @@ class ServerSettings(BaseSettings):
     """What credentials of clusters are encrypted with; empty is a key file in the folder."""
 
 
+def _words(part: ErrorDetails) -> str:
+    """What is wrong with one setting."""
+    if part["type"] != "extra_forbidden":
+        return part["msg"]
+    return _unknown(str(part["loc"][0]))
+
+
+def _unknown(name: str) -> str:
+    likely = nearest(name, list(ServerSettings.model_fields))
+    return f"there is no such setting{f'; did you mean {likely}?' if likely else ''}"
+
+
+def strays() -> list[str]:
+    """Variables that look like settings and are none, in words. Not refused: others may have set them."""
+    known = {f"{PREFIX}{name}".upper() for name in (*ServerSettings.model_fields, "config")}
+    found = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known]
+    return [f"{name} is ignored: {_unknown(name[len(PREFIX) :])}" for name in found]
+
+
 def server_settings(flags: Mapping[str, Any]) -> ServerSettings:
     """The settings in force. Raises Invalid, or Refused for a password in argv."""
     if ":" in str(flags.get("database", "")).partition("://")[2].rpartition("@")[0]:
@@ -118,7 +138,7 @@ def server_settings(flags: Mapping[str, Any]) -> ServerSettings:
     try:
         return ServerSettings(**flags)
     except ValidationError as error:
-        wrong = {".".join(map(str, part["loc"])): part["msg"] for part in error.errors(include_input=False)}
+        wrong = {".".join(map(str, part["loc"])): _words(part) for part in error.errors(include_input=False)}
         raise Invalid(wrong, hint="Settings stand in TRAINDECK_SERVER_… and in the server's file.") from None
     except (OSError, ValueError) as error:
         raise Refused(f"The server's settings file cannot be read: {error}.", "") from None

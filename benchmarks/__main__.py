@@ -1,6 +1,6 @@
-"""`make bench`: two tables of every measurement; `python -m benchmarks --readme` puts them into the README.
+"""`make bench`: the tables of every measurement; `python -m benchmarks --readme` puts them into the README.
 
-`python -m benchmarks cluster` measures the second alone, and so any module by its name. Every module has
+`python -m benchmarks cluster` measures one of them alone, and so any module by its name. Every module has
 `rows()`, which gives (what, measured, target) as text. Figures of one run belong together: machines differ,
 ratios hold.
 """
@@ -15,7 +15,11 @@ from pathlib import Path
 
 from textual import __version__ as textual_version
 
-TABLES = {"bench": ("cli", "tui", "link", "logs", "local", "server_crash"), "bench-cluster": ("cluster",)}
+TABLES = {
+    "bench": ("cli", "tui", "link", "logs", "local"),
+    "bench-cluster": ("cluster",),
+    "bench-server": ("server", "server_faults", "server_stop", "server_crash"),
+}
 """The README's marks around a table -> what is measured for it."""
 README = Path(__file__).parent.parent / "README.md"
 

@@ -1,4 +1,4 @@
-"""A screen with 10,000 jobs while 100 pods a second change: traindeck, k9s, traindeck, k9s ...
+"""A screen with 10,000 jobs while up to 100 pods a second change: traindeck, k9s, traindeck, k9s ...
 
 Both show the same pod on the first screen: its container's exit code is changed, and the time until the code
 stands there counts. For a key, it is the time until the cursor is on the next row.
@@ -150,7 +150,7 @@ def rows(peers: Peers, pane: Pane) -> list[Row]:
     """(what, measured, target)."""
     both = measure(peers, pane)
     ours, theirs = both["traindeck"], both["k9s"]
-    load = f"{JOBS:,} jobs, {RATE} changes/s"
+    load = f"{JOBS:,} jobs, up to {RATE} changes/s"
     return [
         *_waits(f"change to screen, {load}", ours.changes, theirs.changes, ("<= 0.1", "<= 0.1")),
         *_waits(f"key to paint, {load}", ours.keys, theirs.keys, ("", "<= 0.3")),

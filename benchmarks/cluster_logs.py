@@ -1,6 +1,7 @@
 """`traindeck logs -f` beside `kubectl logs -f`, turn by turn: the whole log of a container that has ended."""
 
 import asyncio
+import os
 import subprocess
 import time
 import uuid
@@ -13,7 +14,7 @@ from benchmarks.peers import Peers
 
 LINES = 60_000
 """Less than a kubelet keeps in one file (10 MiB)."""
-ROUNDS = 7
+ROUNDS = 15
 POD = "talks"
 SCRIPT = (
     f"awk 'BEGIN {{ for (i = 1; i <= {LINES}; i++)"
@@ -77,13 +78,14 @@ def _pod() -> dict[str, Any]:
 
 
 def _run(argv: list[str], peers: Peers) -> tuple[float, float]:
-    """Lines a second from the first byte to the last, and seconds from start to exit."""
+    """Lines a second over the last nine tenths of the log, and seconds from start to exit."""
     began = time.perf_counter()
+    marks, text = [], b""
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=peers.environment()) as program:
         assert program.stdout is not None
-        text = program.stdout.read(1)
-        first = time.perf_counter()
-        text += program.stdout.read()
-        last = time.perf_counter()
+        while data := os.read(program.stdout.fileno(), 1 << 16):
+            text += data
+            marks.append((len(text), time.perf_counter()))
     assert text.count(b"\n") == LINES
-    return LINES / (last - first), time.perf_counter() - began
+    size, first = next(mark for mark in marks if mark[0] >= len(text) / 10)
+    return LINES * (1 - size / len(text)) / (marks[-1][1] - first), time.perf_counter() - began

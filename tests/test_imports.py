@@ -130,7 +130,15 @@ def test_a_server_loads_no_screen_and_no_web_framework(tmp_path):
     """Nobody answers there: all that reaching a server needs is loaded all the same."""
     code = "import os\nos.environ.update(TRAINDECK_CONTEXT='http://127.0.0.1:1', TRAINDECK_TOKEN='td_x')\n"
     code += "from tui.cli import main\nassert main(['jobs']) == 4"
-    dear = (*DEAR, "fastapi", "sqlalchemy", "backend", "backend_client.kubernetes.transport")
+    dear = (
+        *DEAR,
+        "click",
+        "pygments",
+        "fastapi",
+        "sqlalchemy",
+        "backend",
+        "backend_client.kubernetes.transport",
+    )
     assert loaded(code, tmp_path, *dear) == ["httpx"]
 
 

@@ -92,7 +92,7 @@ async def _alive(database: Database, tokens: list[int]) -> dict[int, str]:
             .where(Token.id.in_(tokens), Token.revoked.is_(None), Token.expires > now)
             .where(User.disabled.is_(False))
         )
-        alive = dict(rows.tuples().all())
+        alive: dict[int, str] = {row.id: row.role for row in rows}
         idle = await session.scalar(select(Token.id).where(*stale).limit(1))
     if idle:
         async with database.write() as session:

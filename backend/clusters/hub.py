@@ -8,13 +8,14 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from backend.clusters.ring import Audience, Batch, Key, Known, Left, Ring
 from backend_client.models import Job
-from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
+from backend_client.protocol import Changed, DeleteStep, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
 from backend_client.server.wire import ClusterLink, Lagged, encode, frame, jobs_data, watch_frame
 
 PACE = 0.2
@@ -117,10 +118,10 @@ class Hub:
             self.links[link.cluster] = link
             self._publish(Batch(links={link.cluster: link}))
 
-    def step(self, cluster: str, uid: str, words: str) -> None:
+    def step(self, cluster: str, uid: str, step: DeleteStep) -> None:
         """What the deletion of a job is doing."""
         if owner := self._owners.get((cluster, uid)):
-            self._publish(Batch(steps=[((cluster, uid), owner.user_id, words)]))
+            self._publish(Batch(steps=[((cluster, uid), owner.user_id, step)]))
 
     def get(self, cluster: str, uid: str) -> Known | None:
         """A job as it is now."""
@@ -216,16 +217,20 @@ class Hub:
 
     def _snapshot(self, audience: Audience) -> bytes:
         if audience not in self._pages:
-            seen = [
-                known.encoded
-                for (cluster, _), known in self._known.items()
-                if audience.sees(known.user_id, cluster)
-            ]
+            known = self._known_for(audience)
+            seen = [one.encoded for one in known if audience.sees(one.user_id, one.key)]
             pages = [seen[start : start + PAGE] for start in range(0, len(seen), PAGE)] or [[]]
             frames = [frame("snapshot", jobs_data(page)) for page in pages]
             frames.append(watch_frame(Synced(), self._id(audience)))
             self._pages[audience] = b"".join(frames)
         return self._pages[audience]
+
+    def _known_for(self, audience: Audience) -> Iterable[Known]:
+        """All among which they look for theirs."""
+        if not audience.uid:
+            return self._known.values()
+        key = self._keys.get(audience.uid)
+        return [self._known[key]] if key in self._known else []
 
     def _links_for(self, audience: Audience) -> list[ClusterLink]:
         return [link for name, link in self.links.items() if audience.cluster in ("", name)]
@@ -236,7 +241,7 @@ class Hub:
     def _stem(self, audience: Audience) -> str:
         """What one audience was told says nothing about what another knows."""
         who = "all" if audience.user_id is None else audience.user_id
-        return f"{self._epoch}.{who}.{audience.cluster}"
+        return f"{self._epoch}.{who}.{quote(audience.cluster, '')}.{quote(audience.uid, '')}"
 
     def _place(self, after: str, audience: Audience) -> int | None:
         """Where to go on; None where that is not known any more."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from backend_client.models import Job, JobRef
-from backend_client.protocol import Gone
+from backend_client.protocol import DeleteStep, Gone
 from backend_client.server.wire import ClusterLink, Step, frame, jobs_data, watch_frame
 
 MOST_BATCHES = 1_000
@@ -37,16 +37,22 @@ class Left(Struct, frozen=True):
     user_id: int
     ref: JobRef
 
+    @property
+    def key(self) -> Key:
+        return self.ref.context, self.ref.uid
+
 
 class Audience(Struct, frozen=True):
-    """Who listens: jobs of one person, or (None) of all; in one cluster, or ("") in all."""
+    """Who listens: jobs of one person, or (None) of all; in one cluster, or ("") in all; or one job's."""
 
     user_id: int | None
     cluster: str = ""
+    uid: str = ""
 
-    def sees(self, user_id: int, cluster: str) -> bool:
+    def sees(self, user_id: int, key: Key) -> bool:
         """Whether a job is for them."""
-        return self.user_id in (None, user_id) and self.cluster in ("", cluster)
+        cluster, uid = key
+        return self.user_id in (None, user_id) and self.cluster in ("", cluster) and self.uid in ("", uid)
 
 
 class Batch(Struct):
@@ -55,8 +61,8 @@ class Batch(Struct):
     known: dict[Key, Known] = field(default_factory=dict)
     left: dict[Key, Left] = field(default_factory=dict)
     links: dict[str, ClusterLink] = field(default_factory=dict)
-    steps: list[tuple[Key, int, str]] = field(default_factory=list)
-    """Of deletions: (key, user_id, words). They are few, and every one is told."""
+    steps: list[tuple[Key, int, DeleteStep]] = field(default_factory=list)
+    """Of deletions: (key, user_id, step). They are few, and every one is told."""
 
     def __bool__(self) -> bool:
         return bool(self.known or self.left or self.links or self.steps)
@@ -81,8 +87,8 @@ class Batch(Struct):
         """As this audience is told of it; b"" where there is nothing for them. Only the last frame bears the
         id: whoever has got that far has all of it.
         """
-        refs = tuple(one.ref for one in self.left.values() if audience.sees(one.user_id, one.ref.context))
-        jobs = [one.encoded for one in self.known.values() if audience.sees(one.user_id, one.key[0])]
+        refs = tuple(one.ref for one in self.left.values() if audience.sees(one.user_id, one.key))
+        jobs = [one.encoded for one in self.known.values() if audience.sees(one.user_id, one.key)]
         parts = [watch_frame(step) for step in self._steps(audience)]  # before the end of what they tell of
         parts += [watch_frame(Gone(refs))] if refs else []
         parts += [frame("changed", jobs_data(jobs))] if jobs else []
@@ -90,9 +96,9 @@ class Batch(Struct):
         return b"".join((*parts[:-1], f"id: {id}\n".encode(), parts[-1])) if parts else b""
 
     def _steps(self, audience: Audience) -> Iterable[Step]:
-        for (cluster, uid), user_id, words in self.steps:
-            if audience.sees(user_id, cluster):
-                yield Step(uid, words)
+        for key, user_id, step in self.steps:
+            if audience.sees(user_id, key):
+                yield Step(key[1], step.message, step.slow)
 
 
 class Ring:

@@ -17,6 +17,7 @@ from backend_client.errors import BackendError, Conflict, NotFound
 from backend_client.kubernetes.pace import Backoff
 from backend_client.models import Job, JobRef, JobState
 from backend_client.models.state import ENDED
+from backend_client.protocol import DeleteStep
 
 GOING_ON = "its deletion goes on"
 
@@ -47,24 +48,34 @@ async def resume(desk: Desk, who: Caller, name: str, which: Which) -> Job:
     return _told(desk, job)
 
 
-async def delete(desk: Desk, who: Caller, name: str, which: Which) -> None:
-    """Accept the deletion: from here on it goes on by itself, also after a crash. Raises a BackendError."""
+async def delete(desk: Desk, who: Caller, name: str, which: Which, *, wait: bool = True) -> None:
+    """Accept the deletion: from here on it goes on by itself, also after a crash. Raises a BackendError.
+
+    Without `wait` it counts as done once its cluster has taken it on, whatever still holds the job there.
+    """
     row, _ = await _mine(desk, who, Action.DELETE, name, which)
     async with desk.database.write() as session:
         await session.execute(
             update(JobRow).where(JobRow.id == row.id).values(deleting=func.coalesce(JobRow.deleting, now()))
         )
         await audit.record(session, who, "delete", name, cluster=row.cluster)
-    begin_deletion(desk, row.id, ref_of(row))
+    if not wait and (waiting := desk.deleting.pop(row.id, None)):
+        waiting.cancel()
+    begin_deletion(desk, row.id, ref_of(row), wait=wait)
 
 
-def begin_deletion(desk: Desk, row_id: int, ref: JobRef) -> None:
+def begin_deletion(desk: Desk, row_id: int, ref: JobRef, *, wait: bool = True) -> None:
     """Go on with a deletion that a row says is under way; one task for each."""
     if row_id not in desk.deleting:
         desk.hub.hold(ref.context, ref.uid)
-        task = asyncio.create_task(_delete(desk, row_id, ref))
+        task = asyncio.create_task(_delete(desk, row_id, ref, wait=wait))
         desk.deleting[row_id] = task
-        task.add_done_callback(lambda _: desk.deleting.pop(row_id, None))
+        task.add_done_callback(lambda ended: _forget(desk, row_id, ended))
+
+
+def _forget(desk: Desk, row_id: int, ended: asyncio.Task[None]) -> None:
+    if desk.deleting.get(row_id) is ended:
+        del desk.deleting[row_id]
 
 
 async def _mine(desk: Desk, who: Caller, action: Action, name: str, which: Which) -> tuple[JobRow, Cluster]:
@@ -100,26 +111,26 @@ async def _finish(desk: Desk, row: JobRow) -> None:
             )
 
 
-async def _delete(desk: Desk, row_id: int, ref: JobRef) -> None:
+async def _delete(desk: Desk, row_id: int, ref: JobRef, *, wait: bool) -> None:
     """Until nothing is left of it, however long its cluster is away."""
     backoff = Backoff()
     while True:
         try:
-            await _steps(desk, ref)
+            await _steps(desk, ref, wait=wait)
             await _write_deleted(desk, row_id)
             break
         except BackendError as error:
-            desk.hub.step(ref.context, ref.uid, f"{error.title}; {GOING_ON}")
+            desk.hub.step(ref.context, ref.uid, DeleteStep(f"{error.title}; {GOING_ON}"))
             await asyncio.sleep(backoff.next())
     desk.hub.release(ref.context, ref.uid)
 
 
-async def _steps(desk: Desk, ref: JobRef) -> None:
+async def _steps(desk: Desk, ref: JobRef, *, wait: bool) -> None:
     cluster = desk.clusters.get(ref.context)
     with contextlib.suppress(NotFound):
-        async with contextlib.aclosing(cluster.backend.delete(ref)) as steps:  # type: ignore[type-var]
+        async with contextlib.aclosing(cluster.backend.delete(ref, wait=wait)) as steps:  # type: ignore[type-var]
             async for step in steps:
-                desk.hub.step(ref.context, ref.uid, step.message)
+                desk.hub.step(ref.context, ref.uid, step)
 
 
 async def _write_deleted(desk: Desk, row_id: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from backend.clusters.hub import Hub
 from backend.clusters.registry import Clusters
 from backend.db.engine import Database
+from backend.jobs.looks import Looks
 from backend.settings import ServerSettings
 from backend_client.models import Job
 
@@ -29,6 +30,7 @@ class Desk:
         """Id of a row -> its deletion, under way."""
         self.foreign: dict[str, int] = {}
         """Cluster -> objects with this server's id that no row knows. They are never touched."""
+        self.looks = Looks(self.hub, self.clusters)
         self.settled = asyncio.Event()
         """Set once what an earlier process has left was looked through."""
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -28,5 +28,6 @@ async def open_desk(
     history.remember(((row.cluster, row.uid or ""), row.counted) for row, _ in rows)
     await desk.clusters.open()
     desk.keep(history.keep())
+    desk.keep(desk.looks.keep())
     desk.keep(reconcile.keep(desk))
     return desk

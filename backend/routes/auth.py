@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -125,7 +125,7 @@ async def login(body: Login, here: Here, request: Request) -> LoggedIn:
         return await _log_in(session, user, body.name, here, request, "login")
 
 
-@router.post("/logout", status_code=204)
+@router.post("/logout", status_code=204, response_class=Response)
 async def logout(me: Me, here: Here) -> None:
     """End this login."""
     async with here.database.write() as session:
@@ -140,7 +140,7 @@ async def whoami(me: Me) -> Account:
     return Account(user=me.name, role=me.role, token_id=me.token_id)
 
 
-@router.post("/password", status_code=204)
+@router.post("/password", status_code=204, response_class=Response)
 async def password(body: NewPassword, me: Me, here: Here) -> None:
     """Change it; all other logins end."""
     async with guard(here, me.name, me.address) as tried:
@@ -167,7 +167,7 @@ async def list_tokens(me: Me, here: Here) -> Tokens:
     return Tokens(items=[TokenInfo(**row) for row in told])
 
 
-@router.delete("/tokens/{token_id}", status_code=204)
+@router.delete("/tokens/{token_id}", status_code=204, response_class=Response)
 async def revoke_token(token_id: Annotated[int, Path(ge=1, le=2**62)], me: Me, here: Here) -> None:
     """End one of one's own logins."""
     async with here.database.write() as session:

@@ -61,7 +61,7 @@ async def register(request: Request, here: Here, admin: Admin) -> Registered:
     return Registered(name=row.name, server=row.server, namespace=row.namespace, created=row.created)
 
 
-@router.delete("/clusters/{name}", status_code=204)
+@router.delete("/clusters/{name}", status_code=204, response_class=Response)
 async def unregister(name: str, here: Here, admin: Admin) -> None:
     """Forget a cluster in which no jobs are."""
     async with here.database.write() as session:

@@ -19,7 +19,7 @@ from backend.runtime import Runtime, runtime
 from backend_client.errors import Invalid
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import Ask, Feature, Page, Plan, Verb, Verdict
-from backend_client.server.bodies import Events
+from backend_client.server.bodies import Events, Look
 from backend_client.server.wire import encode
 
 router = APIRouter(prefix="/api", tags=["jobs"])
@@ -30,6 +30,9 @@ SPEC = {"requestBody": {"required": True, "content": {JSON: {"schema": {
     "$ref": f"#/components/schemas/{JobSpec.__name__}"}}}}}  # fmt: skip
 ASKS = {"requestBody": {"required": True, "content": {JSON: {"schema": {
     "type": "array", "items": {"$ref": f"#/components/schemas/{Ask.__name__}"}}}}}}  # fmt: skip
+LOOK = {"requestBody": {"required": True, "content": {JSON: {"schema": {
+    "$ref": f"#/components/schemas/{Look.__name__}"}}}}}  # fmt: skip
+_LOOK = msgspec.json.Decoder(Look)
 _ASKS = msgspec.json.Decoder(list[Ask])
 MOST_ASKS = 1_000
 NOT_THERE = "There is no such job of yours."
@@ -85,10 +88,13 @@ async def job(name: str, here: Here, who: See, meant: Meant) -> Response:
     return Response(known.encoded if known else encode(job_of(row, owner)), media_type=JSON)
 
 
-@router.delete("/jobs/{name}", status_code=204)
-async def delete(name: str, here: Here, who: See, meant: Meant) -> None:
-    """Accept the deletion; how it goes comes by the watch."""
-    await acts.delete(here.desk, who, name, meant)
+@router.delete("/jobs/{name}", status_code=204, response_class=Response)
+async def delete(name: str, here: Here, who: See, meant: Meant, wait: bool = True) -> None:
+    """Accept the deletion; how it goes comes by the watch.
+
+    Without `wait` the job is gone once its cluster has taken the deletion on, whatever still holds it there.
+    """
+    await acts.delete(here.desk, who, name, meant, wait=wait)
 
 
 @router.post("/jobs/{name}/stop", responses={200: ref(Job)})
@@ -123,6 +129,19 @@ async def access(request: Request, here: Here, who: See) -> Response:
     if len(asks) > MOST_ASKS:
         raise Invalid({"body": f"at most {MOST_ASKS} at once"})
     return Response(encode([await _verdict(here, who, ask) for ask in asks]), media_type=JSON)
+
+
+@router.post("/look", status_code=204, response_class=Response, openapi_extra=LOOK)
+async def look(request: Request, here: Here, who: See) -> None:
+    """These jobs are on a screen: their progress is read out of their logs, and comes by the watch.
+
+    Replaces what that screen said before; forgotten after 90 seconds.
+    """
+    try:
+        told = _LOOK.decode(await request.body())
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid({"body": f"write a screen and its uids: {error}"}) from None
+    await here.desk.looks.look(who, told)
 
 
 async def _verdict(here: Runtime, who: Caller, ask: Ask) -> Verdict:

@@ -22,15 +22,18 @@ NOBODY = -1
 async def watch(
     here: Here,
     who: See,
+    *,
     cluster: str = "",
     owner: str = "",
+    uid: str = "",
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
     """`snapshot`s and `synced`, then `changed` and `gone`; `link` of each cluster; `step` of deletions.
 
-    `Last-Event-ID` goes on behind that event, where that is still known. `lagged` and `bye` end the stream.
+    With `uid` of one job alone. `Last-Event-ID` goes on behind that event, where that is still known.
+    `lagged` and `bye` end the stream.
     """
-    audience = Audience(await _listens(here, who, owner), cluster)
+    audience = Audience(await _listens(here, who, owner), cluster, uid)
     return events(here.revocations, who, here.desk.hub.frames(audience, last_event_id))
 
 

@@ -92,6 +92,10 @@ def state_of(anchor: Anchor, pods: Sequence[Pod], around: Around) -> JobState:
     return settled or _of_pods(anchor, pods, around)
 
 
+_DECIDED = {"FailureTarget": JobState.FAILED, "SuccessCriteriaMet": JobState.SUCCEEDED}
+"""What a Job says of its end before its last pods are gone."""
+
+
 def _of_job(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
     true = {found.type for found in job.status.conditions if found.true}
     if "Complete" in true:
@@ -103,8 +107,8 @@ def _of_job(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
         return JobState.STOPPING if going else _stopped(pods)
     if "Failed" in true:
         return JobState.FAILED
-    if true & {"FailureTarget", "SuccessCriteriaMet"}:
-        return JobState.STOPPING
+    if decided := next((_DECIDED[kind] for kind in _DECIDED if kind in true), None):
+        return decided if all(map(has_ended, pods)) else JobState.STOPPING
     if not job.spec.suspend:
         return None
     return JobState.QUEUED if names.QUEUE in job.metadata.labels else _stopped(pods)
@@ -130,12 +134,15 @@ def _of_pods(anchor: KubeJob | Deployment, pods: Sequence[Pod], around: Around) 
 
 
 def _between(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
-    """All pods have ended and the Job has not said so yet, or waits before it tries again."""
-    states = {stage(pod) for pod in pods}
-    if JobState.FAILED in states:
+    """All pods have ended and the Job has not said so yet, or waits before it tries again.
+
+    A pod that was deleted (by a stop before this resume) failed nothing: another takes its place.
+    """
+    ends = [stage(pod) for pod in pods if not pod.metadata.deletion_timestamp]
+    if JobState.FAILED in ends:
         return JobState.FAILED
     done = job.spec.completions if job.spec.completions is not None else 1
-    succeeded = sum(stage(pod) == JobState.SUCCEEDED for pod in pods)
+    succeeded = ends.count(JobState.SUCCEEDED)
     return JobState.SUCCEEDED if succeeded and succeeded >= done else None
 
 

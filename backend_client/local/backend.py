@@ -50,7 +50,7 @@ class LocalBackend:
 
     context = "local"
     namespace = ""
-    features: frozenset[Feature] = frozenset()
+    features: frozenset[Feature] = frozenset({Feature.STOPPED_LOGS})
     lacks = rules.LACKS
     fields = rules.FIELDS
 

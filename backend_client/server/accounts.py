@@ -57,10 +57,18 @@ class Accounts:
             kept = _named(account, known)
             same = [at for at, one in enumerate(known) if one.key == kept.key]
             known[slice(same[0], same[0] + 1) if same else slice(len(known), None)] = [kept]
-            return msgspec.json.format(msgspec.json.encode(_File(known)), indent=2) + b"\n"
+            return _encoded(known)
 
         private.update(self.path, change, private.WRITERS)
         return kept
+
+    def drop(self, account: Account) -> None:
+        """Forget an account; none there is no fault."""
+
+        def change(content: bytes) -> bytes:
+            return _encoded([one for one in self._decoded(content) if one.key != account.key])
+
+        private.update(self.path, change, private.WRITERS)
 
     def _decoded(self, content: bytes) -> list[Account]:
         if not content:
@@ -71,6 +79,10 @@ class Accounts:
             raise Refused(
                 f"{self.path} is damaged.", "Take it away; then `traindeck login` again writes it anew."
             ) from None
+
+
+def _encoded(known: list[Account]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(_File(known)), indent=2) + b"\n"
 
 
 def _named(account: Account, known: list[Account]) -> Account:

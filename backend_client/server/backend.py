@@ -34,6 +34,7 @@ from backend_client.server.bodies import Choices, Clusters, Events, Me, create_b
 from backend_client.server.connection import Connection
 from backend_client.server.deleting import Deleting
 from backend_client.server.following import Following
+from backend_client.server.looking import Looking
 from backend_client.server.rules import UNKNOWN, Rules, merged
 from backend_client.server.watching import Watching
 from backend_client.server.wire import encode
@@ -66,6 +67,7 @@ class ServerBackend:
         self._keep = keep
         self._learned = False
         self._connection = Connection(url, token, ca=ca)
+        self._looking = Looking(self._connection)
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -121,6 +123,9 @@ class ServerBackend:
                     with contextlib.suppress(BackendError):
                         await self.learn()
 
+    async def look(self, refs: Sequence[JobRef]) -> None:
+        self._looking.look(refs)
+
     async def plan(self, spec: JobSpec) -> Plan:
         answer = await self._connection.request("POST", "/api/plan", body=create_body(spec, {}))
         return self._connection.decode(answer, Plan)
@@ -175,6 +180,7 @@ class ServerBackend:
         return await self._connection.ask("GET", "/api/history", PastPage, query=asked)
 
     async def aclose(self) -> None:
+        await self._looking.aclose()
         await self._connection.aclose()
 
     def _ours(self, job: Job) -> Job:

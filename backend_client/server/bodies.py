@@ -5,10 +5,10 @@ Both server and client import this, so both mean the same.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from backend_client import errors
 from backend_client.errors import BackendError, Invalid
@@ -65,6 +65,14 @@ class Clusters(Struct, frozen=True):
     """The answer of GET /api/clusters."""
 
     items: tuple[ClusterInfo, ...]
+
+
+class Look(Struct, frozen=True):
+    """The body of POST /api/look: the jobs that one screen shows, the weightiest first."""
+
+    screen: Annotated[str, Meta(max_length=64)]
+    """Any text that other screens do not say."""
+    uids: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=1000)]
 
 
 class Events(Struct, frozen=True):

@@ -7,10 +7,9 @@ way is repeated a few times. No token is ever part of an error.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 from msgspec import Struct
 
@@ -19,8 +18,11 @@ from backend_client.models.secret import Secret
 from backend_client.server.address import is_this_machine
 from backend_client.server.bodies import Problem, error_of
 from backend_client.server.streams import Stream
-from backend_client.server.trouble import Broken, broken, tls_context
+from backend_client.server.trouble import Broken, broken
 from backend_client.server.wire import EVENT_STREAM
+
+if TYPE_CHECKING:
+    import httpx
 
 T = TypeVar("T")
 Query = Mapping[str, str | Sequence[str]]
@@ -52,9 +54,9 @@ class Connection:
 
     def __init__(self, url: str, token: Callable[[], Secret | None] | None, *, ca: str = "") -> None:
         """`url`: https://…, http://… of this machine, or unix:///path of a socket. `token` is asked before
-        each request, so that a renewed login is taken up; it answers at once. Without it, what is public can
-        be asked. `ca`: a file of certificates to trust instead of the system's. Raises Refused where a token
-        or a password must not travel there.
+        each request, so that a renewed login is taken up; in a thread, since a keyring may take its time.
+        Without it, what is public can be asked. `ca`: a file of certificates to trust instead of the
+        system's. Raises Refused where a token or a password must not travel there.
         """
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
@@ -64,6 +66,7 @@ class Connection:
         self._token = token
         self._ca = ca
         self._client: httpx.AsyncClient | None = None
+        self._opening = asyncio.Lock()
 
     async def ask(self, method: str, path: str, answer: type[T], *, query: Query | None = None) -> T:
         """A request without a body, and its answer decoded."""
@@ -128,9 +131,11 @@ class Connection:
             repeated = True
 
     @contextlib.asynccontextmanager
-    async def _answered(self, asked: _Request) -> AsyncIterator[httpx.Response]:
+    async def _answered(self, asked: _Request) -> AsyncIterator["httpx.Response"]:
         """The head of an answer that went well, and its body as it is read."""
-        client = self._opened()
+        client = await self._opened()
+        import httpx  # noqa: PLC0415  it is loaded by now
+
         request = client.build_request(
             asked.method,
             asked.path,
@@ -150,21 +155,18 @@ class Connection:
         except httpx.HTTPError as error:
             raise broken(error, self.place, asked.silence) from None
 
-    def _opened(self) -> httpx.AsyncClient:
-        if self._client is None:
-            scheme, _, path = self.url.partition("://")
-            transport = httpx.AsyncHTTPTransport(uds=path) if scheme == "unix" else None
-            self._client = httpx.AsyncClient(
-                base_url="http://localhost" if transport else self.url,
-                transport=transport,
-                verify=tls_context(self._ca, self.place) if scheme == "https" else False,
-                trust_env=scheme == "https",  # a proxy must not see what goes to this machine in clear
-                follow_redirects=False,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=4.0),
-            )
+    async def _opened(self) -> "httpx.AsyncClient":
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._made)
         if self._client.is_closed:
             raise Unreachable(f"the connection to {self.place} was closed here")
         return self._client
+
+    def _made(self) -> "httpx.AsyncClient":
+        from backend_client.server.client import client_for  # noqa: PLC0415  dear
+
+        return client_for(self.url, self._ca, self.place)
 
     async def _login(self) -> dict[str, str]:
         if self._token is None:
@@ -176,7 +178,7 @@ class Connection:
             raise LoginNeeded(f"The token for {self.place} holds characters that no token has.", self._hint)
         return {"Authorization": f"Bearer {token.reveal()}"}
 
-    async def _whole(self, response: httpx.Response) -> bytes:
+    async def _whole(self, response: "httpx.Response") -> bytes:
         parts, size = [], 0
         async for part in response.aiter_raw():  # raw: nobody asked for compression, nothing is unpacked
             size += len(part)
@@ -185,7 +187,7 @@ class Connection:
             parts.append(part)
         return b"".join(parts)
 
-    async def _refusal(self, response: httpx.Response) -> BackendError:
+    async def _refusal(self, response: "httpx.Response") -> BackendError:
         status = response.status_code
         if status < 400:
             return Refused(

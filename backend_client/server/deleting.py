@@ -29,8 +29,8 @@ class Deleting:
         self._asked = asked
         self._uid = asked["uid"]
         self._listening = asyncio.Event()
-        self._told: asyncio.Queue[str] = asyncio.Queue()
-        """Steps; an empty one: it is gone."""
+        self._told: asyncio.Queue[DeleteStep | None] = asyncio.Queue()
+        """Steps; None: it is gone."""
 
     async def steps(self, *, wait: bool) -> AsyncGenerator[DeleteStep, None]:
         """Until the job is gone; without `wait` until the server goes on alone.
@@ -42,14 +42,15 @@ class Deleting:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_OPEN_SECONDS):
                     await self._listening.wait()
-            await self._connection.request("DELETE", self._path, query=self._asked)
-            while wait and (message := await self._next()):
-                yield DeleteStep(message)
+            asked = dict(self._asked) if wait else {**self._asked, "wait": "false"}
+            await self._connection.request("DELETE", self._path, query=asked)
+            while wait and (step := await self._next()):
+                yield step
         finally:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
 
-    async def _next(self) -> str:
+    async def _next(self) -> DeleteStep | None:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
@@ -57,9 +58,9 @@ class Deleting:
             try:
                 await self._connection.request("GET", self._path, query=self._asked)
             except NotFound:
-                return ""
+                return None
             except Unreachable as error:
-                return f"the server has taken the deletion on; {error.title}"
+                return DeleteStep(f"the server has taken the deletion on; {error.title}")
 
     async def _listen(self) -> None:
         """Hear of this job, on a new line whenever one breaks."""
@@ -75,7 +76,7 @@ class Deleting:
     def _hear(self, frame: Frame) -> None:
         with contextlib.suppress(msgspec.DecodeError):
             match read_watch(frame.event, frame.data) if frame.event in ("step", "gone") else None:
-                case Step(self._uid, message):
-                    self._told.put_nowait(message)
+                case Step(self._uid, message, slow):
+                    self._told.put_nowait(DeleteStep(message, slow))
                 case Gone(refs) if any(ref.uid == self._uid for ref in refs):
-                    self._told.put_nowait("")
+                    self._told.put_nowait(None)

@@ -24,6 +24,11 @@ class KeptRules:
         except (Refused, msgspec.MsgspecError, UnicodeDecodeError):
             return UNKNOWN
 
+    def drop(self) -> None:
+        """Forget them."""
+        with suppress(OSError):
+            self.path.unlink()
+
     def write(self, rules: Rules) -> None:
         """Keep them for the next time."""
         with suppress(Refused):

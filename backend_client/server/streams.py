@@ -1,11 +1,14 @@
 """Server-sent events: bytes to frames."""
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-import httpx
 from msgspec import Struct
 
 from backend_client.errors import Unreachable
+
+if TYPE_CHECKING:
+    import httpx
 
 LONGEST_FRAME = 32 * 2**20
 """Bytes that one event may have."""
@@ -68,7 +71,7 @@ class Parser:
 class Stream:
     """The frames of one answer, as they come: those of one read together."""
 
-    def __init__(self, response: httpx.Response, place: str) -> None:
+    def __init__(self, response: "httpx.Response", place: str) -> None:
         self._response = response
         self._place = place
 

@@ -1,12 +1,14 @@
-"""What httpx raises, in words; and whom to trust."""
+"""What httpx raises, in words."""
 
 import os
 import socket
 import ssl
-
-import httpx
+from typing import TYPE_CHECKING
 
 from backend_client.errors import BackendError, Refused, Unreachable
+
+if TYPE_CHECKING:
+    import httpx
 
 _HINT = "check the address, the network, VPN or tunnel"
 
@@ -15,25 +17,10 @@ class Broken(Unreachable):
     """A connection that broke on the way: another one may hold."""
 
 
-def tls_context(ca: str, place: str) -> ssl.SSLContext:
-    """Trusts the certificates of the file `ca`; without one those of the system and Mozilla's.
-
-    Raises Refused where the file cannot be used.
-    """
-    import certifi  # noqa: PLC0415  httpx brings it
-
-    try:
-        context = ssl.create_default_context(cafile=ca or None)
-    except OSError as error:
-        why = error.strerror or "it holds no certificate"
-        raise Refused(f"The certificates for {place} cannot be read from {ca}: {why}") from None
-    if not ca:
-        context.load_verify_locations(certifi.where())
-    return context
-
-
-def broken(error: httpx.HTTPError, place: str, silence: float) -> BackendError:
+def broken(error: "httpx.HTTPError", place: str, silence: float) -> BackendError:
     """What went wrong with a request. `silence`: seconds that it waited for a word."""
+    import httpx  # noqa: PLC0415  it is loaded: it has just failed
+
     root = _root(error)
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
         return Unreachable(f"{place} does not answer", _HINT)

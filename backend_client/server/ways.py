@@ -95,6 +95,14 @@ class Servers:
             raise NotFound(f"There is no account {name} any more.", "`traindeck login` makes one.")
         return found
 
+    def forget(self, account: "Account") -> None:
+        """It is no context any more; the site's server is one without it too. Raises Refused."""
+        from backend_client.server.accounts import Accounts  # noqa: PLC0415  as above
+        from backend_client.server.kept import KeptRules  # noqa: PLC0415
+
+        Accounts(self.folder).drop(account)
+        KeptRules(self._cache, account.name).drop()
+
     def given(self, name: str) -> Secret | None:
         """The token that came from outside, where this context was named with it."""
         return self._token if name == self._named else None

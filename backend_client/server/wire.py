@@ -48,6 +48,7 @@ class Step(Struct, frozen=True):
 
     uid: str
     message: str
+    slow: bool = False
 
 
 class Lagged(Struct, frozen=True):

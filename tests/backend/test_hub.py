@@ -12,7 +12,7 @@ from backend.clusters import ring
 from backend.clusters.hub import LAGGED, Hub, Owner
 from backend.clusters.ring import Audience
 from backend_client.models import Job, JobRef, JobSpec, JobState
-from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced
+from backend_client.protocol import Changed, DeleteStep, Gone, Link, LinkState, Snapshot, Synced
 from backend_client.server.streams import Parser
 from backend_client.server.wire import ClusterLink, Lagged, Step, read_watch
 
@@ -183,8 +183,8 @@ async def test_a_place_of_another_server_or_of_another_person_is_no_place(hub):
 async def test_steps_reach_the_owner_alone(hub):
     hub.claim(ANN, job("a"))
     clients = [await Client(hub, audience).read() for audience in (ANNS, BOBS)]
-    hub.step("c", "a", "waiting for 2 pods")
-    hub.step("c", "unknown", "nobody's")
+    hub.step("c", "a", DeleteStep("waiting for 2 pods", slow=True))
+    hub.step("c", "unknown", DeleteStep("nobody's"))
     assert [(await client.read()).steps for client in clients] == [[("a", "waiting for 2 pods")], []]
 
 
@@ -197,6 +197,27 @@ async def test_one_cluster_alone(hub):
     assert set(client.links) == {"d"}
     hub.drop("d")
     assert (await client.read()).jobs == {}
+
+
+async def test_one_job_alone(hub):
+    hub.claim(ANN, job("a"))
+    hub.claim(ANN, job("b"))
+    client, bobs = Client(hub, Audience(1, uid="a")), Client(hub, Audience(2, uid="a"))
+    assert set((await client.read()).jobs) == {"a"}
+    assert (await bobs.read()).jobs == {}
+    hub.step("c", "b", DeleteStep("another's"))
+    hub.step("c", "a", DeleteStep("stopping"))
+    hub.take("c", [Changed((job("b", reason="x"),))])
+    assert [(await one.read()).steps for one in (client, bobs)] == [[("a", "stopping")], []]
+    hub.release("c", "b")
+    hub.release("c", "a")
+    assert ((await client.read()).jobs, client.snapshots) == ({}, 1)
+
+
+async def test_a_name_from_outside_makes_no_frame(hub):
+    client = await Client(hub, Audience(1, "c\n\nevent: gone", "\r\nid: 1")).read()
+    assert (client.snapshots, client.last.count("-")) == (1, 1)
+    assert await Client(hub, client.audience).read()
 
 
 CHANGES = st.lists(

@@ -16,13 +16,13 @@ import pytest
 
 from backend_client.kubernetes.kubeconfig import Target
 from backend_client.kubernetes.transport import Transport
-from tests.deploy.conftest import cluster, home, server, shared_cluster, transport
+from tests.deploy.conftest import cluster, home, own_cluster, server, shared_cluster, transport
 from tests.deploy.pythonbase import python_base
 from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.controlplane import free_port
 from tests.readme import README
 
-__all__ = ["cluster", "home", "server", "shared_cluster", "transport"]
+__all__ = ["cluster", "home", "own_cluster", "server", "shared_cluster", "transport"]
 pytestmark = pytest.mark.node
 
 LOAD = "TRAINDECK_TEST_LOAD_IMAGE"

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from backend.serve import check, host_port
-from backend.settings import ServerSettings, server_settings
+from backend.settings import ServerSettings, server_settings, strays
 from backend_client.errors import Invalid, Refused
 from tests.backend.conftest import PASSWORD
 
@@ -135,7 +135,7 @@ def test_a_unix_socket_is_for_its_owner_and_replaces_a_dead_one(tmp_path):
 )
 def test_only_a_known_proxy_names_the_client(tmp_path, flags, proxies, seen):
     with Serving(tmp_path, "--listen", "127.0.0.1:0", *flags, TRAINDECK_SERVER_PROXIES=proxies) as server:
-        httpx.get(f"{server.where}/livez", headers={"X-Forwarded-For": "192.0.2.7"})
+        httpx.get(f"{server.where}/api/server", headers={"X-Forwarded-For": "192.0.2.7"})
         assert server.end()[0] == 0
         assert [line["address"] for line in server.log() if line["message"] == "request"] == [seen]
 
@@ -195,6 +195,16 @@ def test_settings_come_from_flags_environment_and_file(tmp_path, monkeypatch):
     file.write_text('registration = "perhaps"')
     with pytest.raises(Invalid):
         server_settings({})
+    file.write_text('registation = "open"')
+    with pytest.raises(Invalid, match="registation: there is no such setting; did you mean registration"):
+        server_settings({})
+
+
+def test_misspelt_variables_are_named(monkeypatch):
+    monkeypatch.setenv("TRAINDECK_SERVER_CONFIG", "/nowhere")
+    monkeypatch.setenv("TRAINDECK_SERVER_FOLDR", "secret")
+    told = ["TRAINDECK_SERVER_FOLDR is ignored: there is no such setting; did you mean folder?"]
+    assert strays() == told
 
 
 async def test_two_hundred_open_streams_end_with_a_farewell(tmp_path):

@@ -157,6 +157,21 @@ def test_a_logout_that_does_not_reach_the_server_forgets_all_the_same(tmp_path: 
     assert "You are not logged in" in td("jobs", code=5).err
 
 
+def test_an_account_can_be_forgotten(server: Running, home: Path):
+    log_in(server, "ada")
+    log_in(server, "eve")
+    eve = f"eve@{server.context}"
+    td("jobs")
+    assert f"The account {eve} is forgotten." in td("logout", "--forget").err
+    assert eve not in (home / "config/traindeck/servers.json").read_text()
+    assert not [path for path in home.rglob("*") if path.name.startswith("eve@")]
+    assert f"There is no context {eve}" in td("jobs", code=3).err
+    assert td("--context", server.context, "whoami").out.startswith("ada")
+    td("--context", server.context, "logout")
+    assert "Nobody is logged in" in td("--context", server.context, "logout", "--forget").err
+    assert server.context not in td("contexts").out
+
+
 def test_tokens_from_outside_go_only_to_the_named_context(server: Running, home: Path, tmp_path: Path):
     log_in(server, "ada")
     ada = token_of(home, server, "ada")

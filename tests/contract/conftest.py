@@ -68,6 +68,12 @@ FAR = {
     "server-kubernetes-far": ("cluster_server", server_kubernetes),
 }
 """The same by a wire that is slow and breaks."""
+CORE = """the_same_key_is_the_same_job stop_is_final_and_can_be_repeated resume_goes_on
+    delete_stops_first_and_goes_by_uid a_deletion_that_nobody_waits_for_goes_on_alone
+    watch_gives_the_list_then_every_change progress_comes_out_of_a_log_that_is_followed
+    following_gives_all_and_ends_with_the_job going_on_behind_any_cursor_loses_and_repeats_nothing
+    going_on_while_the_job_writes""".split()
+"""What `server-kubernetes-far` runs: the wire is that of `server-local-far`, which runs all."""
 NODE = ("kubernetes", "server-kubernetes", "server-kubernetes-far")
 
 
@@ -76,6 +82,14 @@ def bad(wire: Wire) -> None:
     chance = random.Random(os.environ.get("PYTEST_CURRENT_TEST", ""))
     wire.latency, wire.bandwidth, wire.piece = 0.002, 4_000_000, 4096
     wire.limits = [chance.randrange(1_000, 30_000) for _ in range(CUTS)]
+
+
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if "server-kubernetes-far" not in item.name or is_core(item)]
+
+
+def is_core(item) -> bool:
+    return item.originalname.removeprefix("test_") in CORE
 
 
 @pytest.fixture(

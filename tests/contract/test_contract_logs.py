@@ -1,6 +1,6 @@
 """What every backend promises about logs: the job's own bytes, none lost, none twice."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -51,7 +51,8 @@ async def test_since(harness, backend):
     job = await backend.get(ref)
     assert first.lines[0] == b"early"
     assert await log_text(backend, ref, since=job.created - timedelta(hours=1)) == b"early\nlate\n"
-    assert await log_text(backend, ref, since=job.finished - timedelta(seconds=0.9)) == b"late\n"
+    between = datetime.fromtimestamp(first.times[0] / 1e9, UTC) + timedelta(seconds=1.2)
+    assert await log_text(backend, ref, since=between) == b"late\n"
     assert await log_text(backend, ref, since=job.finished + timedelta(hours=1)) == b""
 
 

@@ -35,12 +35,14 @@ HURRY = {
     "backend_client.kubernetes.reflector.SILENCE_SECONDS": 0.5,
     "backend_client.kubernetes.reflector.PROBE_SECONDS": 0.5,
     "backend_client.kubernetes.pace.LONGEST_SECONDS": 0.4,
+    "backend_client.server.connection.SILENCE_SECONDS": 1.0,
+    "backend_client.server.connection.READ_SECONDS": 2.0,
 }
 """Patience in tenths of seconds; the true limits are tested where a clock can jump."""
 
 
 @contextlib.asynccontextmanager
-async def kubernetes(folder: Path):
+async def kubernetes(request, folder: Path):
     from tests.contract.cluster import ClusterHarness  # noqa: PLC0415
 
     admin = Path(os.environ[GIVEN])
@@ -52,15 +54,27 @@ async def kubernetes(folder: Path):
         await harness.aclose()
 
 
-FAR = {"kubernetes": kubernetes}
+@contextlib.asynccontextmanager
+async def server(request, folder: Path):
+    from tests.contract.server import ServerHarness  # noqa: PLC0415
+
+    running = request.getfixturevalue("local_server")
+    async with Wire("127.0.0.1", running.port) as wire:
+        harness = ServerHarness(folder, running, wire.port)
+        harness.wire = wire
+        yield harness
+        await harness.aclose()
 
 
-@pytest.fixture(params=[pytest.param("kubernetes", marks=pytest.mark.node)])
+FAR = {"kubernetes": kubernetes, "server-local": server}
+
+
+@pytest.fixture(params=[pytest.param("kubernetes", marks=pytest.mark.node), "server-local"])
 async def harness(request, tmp_path, monkeypatch):
     """`near` is the same place by a good network."""
     for name, seconds in HURRY.items():
         monkeypatch.setattr(name, seconds)
-    async with FAR[request.param](tmp_path) as made:
+    async with FAR[request.param](request, tmp_path) as made:
         yield made
 
 

@@ -12,9 +12,9 @@ from backend_client.kubernetes.credentials import Fixed, Login, bearer
 from backend_client.kubernetes.kubeconfig import Target
 from backend_client.kubernetes.transport import Transport
 from tests.deploy.manifests import apply, manifests, remove
-from tests.kubernetes.conftest import Cluster, cluster, shared_cluster, transport
+from tests.kubernetes.conftest import Cluster, cluster, own_cluster, shared_cluster, transport
 
-__all__ = ["cluster", "shared_cluster", "transport"]
+__all__ = ["cluster", "own_cluster", "shared_cluster", "transport"]
 
 
 @pytest.fixture

@@ -83,6 +83,13 @@ def test_no_try_is_promised_that_the_job_has_not_left() -> None:
     assert not seen.job().ended  # preempted: burns none
 
 
+def test_a_pod_that_a_stop_took_away_is_no_failure_of_the_job_that_goes_on() -> None:
+    recorded = load("job-between-tries")
+    assert recorded.job().state == JobState.FAILED
+    recorded.pods[0]["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
+    assert recorded.job().state == JobState.PENDING
+
+
 def test_ranks_are_told_apart() -> None:
     job = load("real-ranks").job()
     assert [(a.number, a.rank, a.exit_code) for a in job.attempts] == [(1, 0, 0), (1, 1, 0)]
@@ -110,6 +117,8 @@ def test_a_program_that_never_started_has_no_start() -> None:
         ("job-failed", {"spec": {"suspend": True}, "status": {"conditions": []}}, "Stopped", ""),
         ("job-running", {"status": {"conditions": [{"type": "FailureTarget", "status": "True"}]}},
          "Stopping", ""),
+        ("job-failed", {"status": {"conditions": [{"type": "FailureTarget", "status": "True"}]}},
+         "Failed", "exit 1"),
         ("job-running", {"metadata": {"labels": {names.QUEUE: "research"}}, "spec": {"suspend": True}},
          "Queued", "waits in the queue research"),
         ("deployment-running", {"spec": {"replicas": 0}}, "Stopping", ""),

@@ -47,8 +47,9 @@ class Deck:
     async def quiet(self) -> None:
         """Wait until nothing has been sent for a while, longer than a tick and a log's opening."""
         before, same = -1, 0
-        while same < 3:
+        while same < 5:
             await asyncio.sleep(0.05)
+            await self.pilot.pause()
             same = same + 1 if len(self.sent) == before else 0
             before = len(self.sent)
 

@@ -16,7 +16,7 @@ from backend_client.server.ways import Servers
 from tui.cli import ask
 from tui.cli.out import complain, local_time, put, put_as, put_block, say
 from tui.cli.program import meant
-from tui.cli.server import in_use, servers, the_server
+from tui.cli.server import At, in_use, servers, the_server
 from tui.settings import Loaded
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def register_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def logout_flags(parser: argparse.ArgumentParser) -> None:
-    """`logout` takes nothing of its own."""
+    """What `logout` takes."""
+    parser.add_argument("--forget", action="store_true", help="forget the account too: no context any more")
 
 
 def whoami_flags(parser: argparse.ArgumentParser) -> None:
@@ -126,14 +127,25 @@ def _choose(contexts: Contexts, name: str) -> None:
 
 
 def logout(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
-    """Make the token invalid on the server, and forget it here."""
+    """Make the token invalid on the server, and forget it here; with --forget the account too."""
+    at = the_server(args, contexts)
+    code = _leave(at)
+    if args.forget:
+        at.servers.forget(at.account)
+        say(
+            f"The account {at.account.name} is forgotten. `traindeck use` chooses where jobs run from now on."
+        )
+    return code
+
+
+def _leave(at: At) -> int:
     from backend_client.server.login import Login  # noqa: PLC0415
 
-    account = the_server(args, contexts).account
+    account = at.account
     if not account.store:
         say(f"Nobody is logged in at {account.name}.")
         return 0
-    trouble = asyncio.run(Login(servers(contexts).folder, account.url, ca=account.ca).log_out(account))
+    trouble = asyncio.run(Login(at.servers.folder, account.url, ca=account.ca).log_out(account))
     say(f"Logged out of {account.url}; the token of {account.user} is forgotten here.")
     if trouble:
         complain(trouble, "but the server was not told")

@@ -39,7 +39,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "login", "server", "[URL] [--user NAME]", "log in at a traindeck server", "login", has_backend=False
     ),
-    Verb("logout", "server", "", "log out, and forget the token", "login", has_backend=False),
+    Verb("logout", "server", "[--forget]", "log out, and forget the token", "login", has_backend=False),
     Verb("whoami", "server", "", "who you are where jobs run", "login", has_backend=False),
     Verb("register", "server", "[URL] [--user NAME]", "make an account", "login", has_backend=False),
     Verb("passwd", "server", "", "change your password", "people", has_backend=False),

@@ -13,7 +13,16 @@ from tui.settings.model import Settings
 SITE_FILE = Path("/etc/traindeck/config.toml")
 PREFIX = "TRAINDECK_"
 NOT_SETTINGS = frozenset(
-    f"{PREFIX}{name}" for name in ("CONTEXT", "TOKEN", "JOB", "TEST_KUBECONFIG", "CLUSTER_BIN")
+    f"{PREFIX}{name}"
+    for name in (
+        "CONTEXT",
+        "TOKEN",
+        "JOB",
+        "TEST_KUBECONFIG",
+        "TEST_LOAD_IMAGE",
+        "TEST_THOROUGH",
+        "CLUSTER_BIN",
+    )
 )
 """Variables of ours that are no settings: the chosen context, the token for a server, the mark on a local
 job's processes, and where the tests find a cluster. Those of our server are its own.

@@ -5,9 +5,9 @@ import pytest
 from backend_client.local.backend import LocalBackend
 from tests.backend.work.people import enter
 from tests.contract.harness import remove_all
-from tests.kubernetes.conftest import cluster, shared_cluster
+from tests.kubernetes.conftest import cluster, own_cluster, shared_cluster
 
-__all__ = ["cluster", "shared_cluster"]
+__all__ = ["cluster", "own_cluster", "shared_cluster"]
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def is_write(_transport, method, *_rest) -> bool:
 
 
 async def serve(request: dict) -> dict:
-    """One server's life: log in as before, act, and say what is there."""
+    """One server's life: say what it found and made of it (`before`), act, and say what is there."""
     steps = Steps(request["step"])
     steps.around(AsyncSession, "commit")
     steps.around(Transport, "request", is_write)
@@ -84,13 +84,13 @@ async def serve(request: dict) -> dict:
     async with app.router.lifespan_context(app):
         desk = app.state.runtime.desk
         await asyncio.wait_for(desk.settled.wait(), 20)
+        before = {} if request["step"] else await quiet(desk)
         steps.armed = bool(request["step"])
         transport = httpx.ASGITransport(app=app)
         headers = {"Authorization": f"Bearer {request['token']}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
             status = await act(client, request) if request["action"] else 0
-        await quiet(desk)
-        return {"status": status, **await there(desk)}
+        return {"before": before, "status": status, **await quiet(desk)}
 
 
 async def act(client: httpx.AsyncClient, request: dict) -> int:
@@ -101,12 +101,13 @@ async def act(client: httpx.AsyncClient, request: dict) -> int:
     return answer.status_code
 
 
-async def quiet(desk) -> None:
-    """Until nothing is under way any more, and one more look finds nothing to do."""
-    async with asyncio.timeout(30):
+async def quiet(desk) -> dict:
+    """What is there, once nothing is under way any more, and one more look finds nothing to do."""
+    async with asyncio.timeout(90):
         await wait_for(desk)
         await reconcile.once(desk, timedelta())
         await wait_for(desk)
+    return await there(desk)
 
 
 async def wait_for(desk) -> None:
@@ -138,12 +139,16 @@ async def there(desk) -> dict:
 
 
 def main() -> None:
+    warm = False
     for line in sys.stdin:
         request = json.loads(line)
+        os.environ |= request["environment"]
+        if not warm:  # what a first life loads and compiles, its forks have
+            asyncio.run(serve(request | {"step": 0, "action": None}))
+            warm = True
         out, into = os.pipe()
         pid = os.fork()
         if not pid:
-            os.environ |= request["environment"]
             told = asyncio.run(serve(request))
             os.write(into, json.dumps(told).encode())
             os._exit(0)

@@ -224,13 +224,12 @@ class TestRealCluster:
                 asyncio.create_task(ann.ask_status("POST", "/plan", json={"image": IMAGE, "cluster": "hung"}))
                 for _ in range(gate.MOST_AT_ONCE + 5)
             ]
-            since = time.monotonic()
             problem = await ann.submit(status=422, image=IMAGE)
             assert "say which" in problem["fields"]["cluster"]
+            assert not any(task.done() for task in stuck[: gate.MOST_AT_ONCE])
             made = await ann.submit(name="fine", image=IMAGE, cluster="test")
             assert await ann.names() == ["fine"]
             assert (await ann.ask("GET", "/jobs/fine"))["ref"] == made["ref"]
-            assert time.monotonic() - since < 3
             assert set(await asyncio.gather(*stuck)) == {503}
             assert (await info(ann, "test"))["state"] == "live"
 

@@ -55,6 +55,7 @@ TABLE = {
     "POST /api/jobs": row(403, 201, 201, 201),
     "POST /api/plan": row(403, 200, 200, 200),
     "POST /api/access": SELF,
+    "POST /api/look": row(204, 204, 204, 204),
     "GET /api/watch": SELF,
     "GET /api/history": SELF,
     "GET /api/jobs/{name}": MINE,
@@ -74,6 +75,7 @@ VIEWERS_OWN = {
 }
 """A viewer who has a job of their own, made before."""
 BODIES = {
+    "POST /api/look": {"screen": "s", "uids": []},
     "POST /api/auth/register": {"user": "new", "password": "correct horse battery"},
     "POST /api/auth/login": {"user": "ghost", "password": "not the right one"},
     "POST /api/auth/password": {"old": "not the right one", "new": "another long password"},

@@ -1,0 +1,45 @@
+"""What a screen shows, told to the server: now, and again while it looks, since a server forgets."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Sequence
+
+from backend_client.errors import BackendError
+from backend_client.models import JobRef
+from backend_client.server.bodies import Look
+from backend_client.server.connection import Connection
+from backend_client.server.wire import encode
+
+AGAIN_SECONDS = 40.0
+"""A server forgets a look after 90 s; one that was restarted knows none."""
+
+
+class Looking:
+    """One screen's looks. Never fails: a server that cannot be told shows no progress, and that is all."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._screen = secrets.token_hex(8)
+        self._telling: asyncio.Task[None] | None = None
+
+    def look(self, refs: Sequence[JobRef]) -> None:
+        """These jobs are looked at; replaces what was said before."""
+        if self._telling:
+            self._telling.cancel()
+        self._telling = asyncio.create_task(self._tell([ref.uid for ref in refs]))
+
+    async def aclose(self) -> None:
+        """Say no more. The server forgets."""
+        if self._telling:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+
+    async def _tell(self, uids: Sequence[str]) -> None:
+        body = encode(Look(self._screen, tuple(uids)))
+        while True:
+            with contextlib.suppress(BackendError):
+                await self._connection.request("POST", "/api/look", body=body)
+            if not uids:
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
