@@ -11,9 +11,10 @@ _LACKING = "Skipped: needs "
 
 
 def pytest_configure() -> None:
-    """Nobody's own clusters."""
+    """Nobody's own clusters, and no keyring but the one that a test sets."""
     os.environ["KUBECONFIG"] = "/nowhere/kubeconfig"
     os.environ.pop("KUBERNETES_SERVICE_HOST", None)
+    os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -289,6 +289,7 @@ async def test_watch_gives_the_list_then_every_change(harness, backend):
         task = asyncio.create_task(look())
         await synced.wait()
         assert set(seen) == {"first"}
+        await until(backend, first.ref, lambda job: job.state == JobState.RUNNING)
         await backend.create(harness.spec("sleep 60", name="second"), key="2", secrets={})
         await delete(backend, first.ref)
         await task
