@@ -296,7 +296,7 @@ async def test_watch_gives_the_list_then_every_change(harness, backend):
 
 
 async def test_a_deployment_is_started_again(harness, backend):
-    spec = harness.spec("echo again; exit 1", kind="deployment")
+    spec = harness.spec("echo again; sleep 2; exit 1", kind="deployment")  # a node keeps two runs' logs
     job = await backend.create(spec, key="k", secrets={})
     crashed = await until(backend, job.ref, lambda job: job.state == JobState.FAILED)
     assert crashed.next_try

@@ -105,4 +105,5 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
 def _escaped(text: str) -> str:
     """Text that roff shows as it stands."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga").replace('"', "\\(dq")
+    text = text.replace(",\\(dq", ",\\:\\(dq")  # a list of settings has no space where a line could end
     return f"\\&{text}" if text.startswith((".", "'")) else text

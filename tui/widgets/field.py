@@ -118,7 +118,12 @@ class Field(Widget):
         """What the context has for it, or why that is not known."""
         self.choices.known, self.choices.why = known, why
         if self.screen.focused is self.line:
-            self.choices.follow(self._word)
+            self._follow()
+
+    def _follow(self) -> None:
+        self.choices.follow(self._word)
+        if self.choices.display:  # below the last line of the screen nobody sees it
+            self.call_after_refresh(self.scroll_visible, animate=False)
 
     @property
     def _word(self) -> str:
@@ -150,7 +155,7 @@ class Field(Widget):
         self.set_class(bool(error), "wrong")
 
     def on_descendant_focus(self) -> None:
-        self.choices.follow(self._word)
+        self._follow()
 
     def on_descendant_blur(self) -> None:
         self.choices.leave()
@@ -158,7 +163,7 @@ class Field(Widget):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         if self.screen.focused is self.line:
-            self.choices.follow(self._word)
+            self._follow()
         self.post_message(self.Edited(self))
 
     def on_radio_changed(self, event: Radio.Changed) -> None:

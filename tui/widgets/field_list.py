@@ -99,6 +99,12 @@ class FieldList(VerticalScroll, can_focus=False):
         self.query_one("#fold", Static).update(Content(f"{'+' if folded else '-'} f4  {words}"))
         if rest and opens:
             self.screen.set_focus(rest[0].line)
+            self.call_after_refresh(self._reveal)
+
+    def _reveal(self) -> None:
+        """Scroll to what has the focus: when it got it, what was just unfolded had no place yet."""
+        if (focused := self.screen.focused) and self in focused.ancestors:
+            focused.scroll_visible(animate=False)
 
     def read(self) -> tuple[JobSpec | None, dict[str, str]]:
         """What was asked, and what is wrong with it (field -> sentence); no spec where anything is wrong."""
