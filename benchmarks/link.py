@@ -92,8 +92,8 @@ def _ms(waits: list[float]) -> str:
 def rows() -> list[tuple[str, str, str]]:
     """(what, measured, target)."""
     table = []
-    with tempfile.TemporaryDirectory() as home:
-        for size in SIZES:
+    for size in SIZES:
+        with tempfile.TemporaryDirectory() as home:
             over = f"100 ms, 50 kB/s, {size[0]}x{size[1]}:"
             carried, wait = flood(home, size)
             table += [
@@ -101,6 +101,7 @@ def rows() -> list[tuple[str, str, str]]:
                 (f"{over} key to the cursor's new row", key(home, size), "p50 150 ms"),
                 (f"{over} a log line beside the list", lines(home, size, ""), ""),
                 (f"{over} a log line, full screen", lines(home, size, "l"), ""),
+                (f"{over} a line in each of two logs beside each other", lines(home, size, "Lj"), ""),
                 (f"{over} a log of {FLOOD:,} lines/s", carried, "<= 50 kB/s"),
                 (f"{over} key to help meanwhile", wait, "p50 400 ms"),
             ]

@@ -17,11 +17,14 @@ from tui.app import TraindeckApp
 class Going(ScriptedBackend):
     """Every job has 100 old lines, and the same new ones."""
 
+    def __init__(self) -> None:
+        super().__init__(make_jobs(30))
+        self._begun = asyncio.Event()
+
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:  # noqa: ARG002
         yield [Opened(SOURCE), _lines(0, 100)]
-        begun = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, begun.set)
-        await begun.wait()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._begun.set)
+        await self._begun.wait()
         rate, number, began = int(sys.argv[1]), 100, time.monotonic()
         while True:
             await asyncio.sleep(max(0.02, 1 / rate))
@@ -37,4 +40,4 @@ def _lines(first: int, until: int) -> Lines:
 
 
 if __name__ == "__main__":
-    TraindeckApp(Contexts([Way(Going(make_jobs(30)))], Path("chosen")), context="scripted").run()
+    TraindeckApp(Contexts([Way(Going())], Path("chosen")), context="scripted").run()

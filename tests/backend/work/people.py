@@ -9,7 +9,7 @@ import httpx
 from backend.app import create_app
 from tests.backend.conftest import login
 
-DEADLINE = 15.0
+DEADLINE = 60.0
 
 
 class Person:
