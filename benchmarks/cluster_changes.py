@@ -19,6 +19,7 @@ from statistics import median, quantiles
 
 import msgspec
 
+from benchmarks import usage
 from benchmarks.cluster_fill import connected, home_of, job_name, patch_pod, pod_status
 from benchmarks.cluster_list import full_in_k9s, full_in_traindeck
 from benchmarks.pane import Pane
@@ -129,15 +130,9 @@ def _moved(cursor: re.Pattern[str], screen: str, before: list[str]) -> bool:
 
 
 def _cpu_share(pid: int) -> float:
-    before = _cpu(pid)
+    before = usage.cpu(pid)
     time.sleep(CPU_SECONDS)
-    return (_cpu(pid) - before) / CPU_SECONDS
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of CPU that all its threads have used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return (usage.cpu(pid) - before) / CPU_SECONDS
 
 
 def _memory(pid: int) -> float:
