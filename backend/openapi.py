@@ -53,5 +53,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 def ref(struct: type) -> dict[str, Any]:
     """A route's `responses=` entry for one of `STRUCTS`."""
-    schema = {"$ref": f"#/components/schemas/{struct.__name__}"}
-    return {"content": {"application/json": {"schema": schema}}}
+    return {"content": {"application/json": {"schema": _schema(struct)}}}
+
+
+def takes(struct: type, *, several: bool = False) -> dict[str, Any]:
+    """A route's `openapi_extra=` for a body that is one of `STRUCTS`, or a list of them."""
+    schema = {"type": "array", "items": _schema(struct)} if several else _schema(struct)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _schema(struct: type) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{struct.__name__}"}

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from backend.access import Action, allowed
 from backend.audit import record
 from backend.auth.caller import Caller
-from backend.clusters.admission import read
+from backend.clusters.admission import Wanted, read
 from backend.clusters.cluster import Cluster
 from backend.jobs.choosing import chosen
-from backend.openapi import ref
+from backend.openapi import ref, takes
 from backend.runtime import Runtime, runtime
 from backend_client.errors import BackendError
 from backend_client.protocol import Capacity, Scope
@@ -24,9 +24,6 @@ Here = Annotated[Runtime, Depends(runtime)]
 See = Annotated[Caller, Depends(allowed(Action.SEE))]
 Admin = Annotated[Caller, Depends(allowed(Action.CLUSTERS))]
 JSON = "application/json"
-WANTED = {
-    "requestBody": {"required": True, "content": {JSON: {"schema": {"$ref": "#/components/schemas/Wanted"}}}}
-}
 
 
 class Registered(BaseModel):
@@ -46,7 +43,7 @@ async def clusters(here: Here, _who: See) -> Response:
     return Response(encode(told), media_type=JSON)
 
 
-@router.post("/clusters", status_code=201, openapi_extra=WANTED)
+@router.post("/clusters", status_code=201, openapi_extra=takes(Wanted))
 async def register(request: Request, here: Here, admin: Admin) -> Registered:
     """Register a cluster: name, https server, ca, and token or certificate and key. It must answer.
 

@@ -1,6 +1,6 @@
 """Jobs of one's own: make, list, look, stop, resume, delete."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -13,7 +13,7 @@ from backend.jobs import acts, lists
 from backend.jobs.body import read
 from backend.jobs.create import Order, create, plan
 from backend.jobs.rows import Which, find, job_of, ref_of
-from backend.openapi import ref
+from backend.openapi import ref, takes
 from backend.routes.clusters import JSON
 from backend.runtime import Runtime, runtime
 from backend_client.errors import Invalid
@@ -22,16 +22,12 @@ from backend_client.protocol import Ask, Feature, Page, Plan, Verb, Verdict
 from backend_client.server.bodies import Events, Look
 from backend_client.server.wire import encode
 
+T = TypeVar("T")
+
 router = APIRouter(prefix="/api", tags=["jobs"])
 Here = Annotated[Runtime, Depends(runtime)]
 See = Annotated[Caller, Depends(allowed(Action.SEE))]
 Create = Annotated[Caller, Depends(allowed(Action.CREATE))]
-SPEC = {"requestBody": {"required": True, "content": {JSON: {"schema": {
-    "$ref": f"#/components/schemas/{JobSpec.__name__}"}}}}}  # fmt: skip
-ASKS = {"requestBody": {"required": True, "content": {JSON: {"schema": {
-    "type": "array", "items": {"$ref": f"#/components/schemas/{Ask.__name__}"}}}}}}  # fmt: skip
-LOOK = {"requestBody": {"required": True, "content": {JSON: {"schema": {
-    "$ref": f"#/components/schemas/{Look.__name__}"}}}}}  # fmt: skip
 _LOOK = msgspec.json.Decoder(Look)
 _ASKS = msgspec.json.Decoder(list[Ask])
 MOST_ASKS = 1_000
@@ -46,7 +42,7 @@ def which(cluster: str = "", owner: str = "", uid: str = "") -> Which:
 Meant = Annotated[Which, Depends(which)]
 
 
-@router.post("/jobs", status_code=201, responses={201: ref(Job)}, openapi_extra=SPEC)
+@router.post("/jobs", status_code=201, responses={201: ref(Job)}, openapi_extra=takes(JobSpec))
 async def submit(
     request: Request, here: Here, who: Create, idempotency_key: Annotated[str, Header(max_length=255)] = ""
 ) -> Response:
@@ -61,7 +57,7 @@ async def submit(
     return Response(encode(job), 201, {"Location": f"/api/jobs/{quote(job.name)}?{where}"}, JSON)
 
 
-@router.post("/plan", responses={200: ref(Plan)}, openapi_extra=SPEC)
+@router.post("/plan", responses={200: ref(Plan)}, openapi_extra=takes(JobSpec))
 async def dry_run(request: Request, here: Here, who: Create) -> Response:
     """What a create of the same body would do."""
     spec, _ = read(await request.body(), here.desk.clusters.site.gpu_resource)
@@ -119,29 +115,30 @@ async def events(name: str, here: Here, who: See, meant: Meant) -> Response:
     return Response(encode(Events(tuple(found))), media_type=JSON)
 
 
-@router.post("/access", openapi_extra=ASKS)
+@router.post("/access", openapi_extra=takes(Ask, several=True))
 async def access(request: Request, here: Here, who: See) -> Response:
     """May I do this? A list of asks, a list of verdicts."""
-    try:
-        asks = _ASKS.decode(await request.body())
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Invalid({"body": f"write a list of asks: {error}"}) from None
+    asks = _decoded(_ASKS, await request.body(), "a list of asks")
     if len(asks) > MOST_ASKS:
         raise Invalid({"body": f"at most {MOST_ASKS} at once"})
     return Response(encode([await _verdict(here, who, ask) for ask in asks]), media_type=JSON)
 
 
-@router.post("/look", status_code=204, response_class=Response, openapi_extra=LOOK)
+@router.post("/look", status_code=204, response_class=Response, openapi_extra=takes(Look))
 async def look(request: Request, here: Here, who: See) -> None:
     """These jobs are on a screen: their progress is read out of their logs, and comes by the watch.
 
     Replaces what that screen said before; forgotten after 90 seconds.
     """
+    await here.desk.looks.look(who, _decoded(_LOOK, await request.body(), "a screen and its uids"))
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
+    """A request's body. Raises Invalid where it is not `what`."""
     try:
-        told = _LOOK.decode(await request.body())
+        return decoder.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Invalid({"body": f"write a screen and its uids: {error}"}) from None
-    await here.desk.looks.look(who, told)
+        raise Invalid({"body": f"write {what}: {error}"}) from None
 
 
 async def _verdict(here: Runtime, who: Caller, ask: Ask) -> Verdict:
