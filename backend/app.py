@@ -11,16 +11,16 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from backend import problems
-from backend.auth import setup
+from backend import error_responses
+from backend.auth import first_admin
+from backend.auth.login_throttle import Throttle
 from backend.auth.passwords import Passwords
-from backend.auth.revocations import Revocations
-from backend.auth.throttle import Throttle
+from backend.auth.stream_revocation import Revocations
 from backend.db.engine import database_url, open_database
 from backend.db.models import Meta
-from backend.jobs.opening import open_desk
+from backend.jobs.startup import open_desk
+from backend.middleware import Requests
 from backend.openapi import describe
-from backend.requests import Requests
 from backend.routes import audit, auth, clusters, health, history, jobs, logs, server, users, watch
 from backend.runtime import Runtime
 from backend.settings import ServerSettings
@@ -45,11 +45,11 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         async with AsyncExitStack() as stack:
             try:
                 app.state.runtime = await open_runtime(settings, stack)
-                await setup.begin(app.state.runtime)
+                await first_admin.begin(app.state.runtime)
             except BackendError as error:
                 app.state.failure = error
                 raise
-            await _kept(stack, setup.offer(app.state.runtime, announce))
+            await _kept(stack, first_admin.offer(app.state.runtime, announce))
             await _kept(stack, app.state.runtime.revocations.recheck(app.state.runtime.database))
             yield
 
@@ -62,8 +62,8 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        dependencies=[Depends(setup.set_up)],
-        responses=problems.PROBLEMS,
+        dependencies=[Depends(first_admin.set_up)],
+        responses=error_responses.PROBLEMS,
     )
     app.state.settings, app.state.failure = settings, None
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body)
@@ -74,7 +74,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         burst=settings.burst,
         max_body=settings.max_body,
     )
-    problems.install(app)
+    error_responses.install(app)
     for router in ROUTERS:
         app.include_router(router)
     describe(app)

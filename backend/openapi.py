@@ -6,7 +6,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from backend.clusters.admission import Wanted
+from backend.clusters.registration import Wanted
 from backend_client import protocol
 from backend_client.history import PastPage
 from backend_client.models import Event, Job, JobSpec

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from backend.auth.login_throttle import Throttle
 from backend.auth.passwords import Passwords
-from backend.auth.revocations import Revocations
-from backend.auth.throttle import Throttle
+from backend.auth.stream_revocation import Revocations
 from backend.db.engine import Database
-from backend.jobs.desk import Desk
+from backend.jobs.service import Desk
 from backend.settings import ServerSettings
 
 

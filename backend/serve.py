@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from backend.app import announce, create_app
-from backend.logs import log_to_stdout
+from backend.json_logging import log_to_stdout
 from backend.settings import ServerSettings, strays
 from backend_client.errors import Refused
 

@@ -5,7 +5,7 @@ import itertools
 import sys
 from pathlib import Path
 
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
 from benchmarks.cluster_fill import FAILED, connected, patch_pod, phase_of, pod_status, pooled
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from backend_client.kubernetes import kubeconfig
-from backend_client.kubernetes.kinds import JOBS, NAMESPACES, PODS
-from backend_client.kubernetes.manifests import objects
-from backend_client.kubernetes.placement import Seen
+from backend_client.kubernetes.api import kubeconfig
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.manifests.render import objects
+from backend_client.kubernetes.manifests.scheduling import Seen
+from backend_client.kubernetes.resources.resource_types import JOBS, NAMESPACES, PODS
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.transport import Transport
 from backend_client.models import JobSpec
 
 Manifest = dict[str, Any]

@@ -8,7 +8,7 @@ import uuid
 from statistics import median
 from typing import Any
 
-from backend_client.kubernetes.kinds import NAMESPACES, PODS
+from backend_client.kubernetes.resources.resource_types import NAMESPACES, PODS
 from benchmarks.cluster_fill import connected, send
 from benchmarks.peers import Peers
 

@@ -6,10 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from backend_client.local import disk
+from backend_client.local import state_dir
 from backend_client.local.backend import LocalBackend
-from backend_client.local.logfile import LogWriter
-from backend_client.local.reader import LogReader, Position
+from backend_client.local.log_reader import LogReader, Position
+from backend_client.local.log_writer import LogWriter
 from backend_client.models import Job, JobSpec, JobState
 from backend_client.protocol import JobQuery
 
@@ -37,7 +37,7 @@ async def _supervisor(root: Path) -> list[tuple[str, str, str]]:
     while not (job.state == JobState.RUNNING and job.progress):
         await asyncio.sleep(0.1)
         job = await backend.get(job.ref)
-    pid = disk.read_json(disk.Root(root).record(job.ref.uid))["supervisor"]["pid"]
+    pid = state_dir.read_json(state_dir.Root(root).record(job.ref.uid))["supervisor"]["pid"]
     await asyncio.sleep(1.5)
     before = _cpu(pid)
     await asyncio.sleep(SILENCE)
@@ -90,16 +90,16 @@ def _listing(root: Path, count: int = 10_000) -> tuple[str, str, str]:
     backend = LocalBackend(root)
     record = {
         "owner": "me",
-        "created": disk.now(),
-        "finished": disk.now(),
+        "created": state_dir.now(),
+        "finished": state_dir.now(),
         "state": "Succeeded",
         "spec": {"name": "bert-ft", "command": ["python", "train.py"], "workdir": "/home/me"},
     }
     for number in range(count):
         uid = f"{number:016x}"
-        home = disk.Root(root)
+        home = state_dir.Root(root)
         home.job(uid).mkdir()
-        disk.write_json(home.record(uid), {**record, "uid": uid, "name": f"job-{number}"})
+        state_dir.write_json(home.record(uid), {**record, "uid": uid, "name": f"job-{number}"})
     began = time.perf_counter()
     page = asyncio.run(backend.list(JobQuery(limit=count)))
     assert len(page.items) == count

@@ -12,7 +12,7 @@ import time
 from backend_client.logs import LogBuffer, Search, Sieve
 from backend_client.protocol import Lines, LogSource
 from benchmarks.tui import start
-from tui.log_hits import Hits
+from tui.log.matches import Hits
 
 COUNT = 1_000_000
 BATCH = 4_000

@@ -15,8 +15,8 @@ from statistics import quantiles
 
 import msgspec
 
-from backend_client.kubernetes.kinds import PODS
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.resource_types import PODS
 from benchmarks import usage
 from benchmarks.cluster_fill import connected, pod_status, send
 from benchmarks.server_clients import POLL_SECONDS, Asker, Seen, asker, get, poll, pollers, watchers

@@ -20,12 +20,12 @@ import httpx
 import msgspec
 
 from backend.auth.caller import Role
-from backend.auth.people import add_user
 from backend.auth.tokens import issue
+from backend.auth.users import add_user
 from backend.db.engine import database_url, open_database
 from backend.settings import ServerSettings
-from backend_client.kubernetes.kinds import JOBS, PODS
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.resource_types import JOBS, PODS
 from benchmarks.cluster_fill import SPEC, connected, job_status, phase_of, pod_of, pod_status, pooled, send
 from tests.backend.work.clusters import wanted
 from tests.contract.server import RunningServer

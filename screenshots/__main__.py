@@ -20,7 +20,7 @@ from backend_client.models.fields import parse_spec
 from backend_client.protocol import JobBackend, JobQuery
 from tui.app import TraindeckApp
 from tui.cli.program import contexts_of
-from tui.example import example_path
+from tui.form.example import example_path
 from tui.settings import Settings
 from tui.settings.model import LocalSettings
 

@@ -137,7 +137,7 @@ def test_a_server_loads_no_screen_and_no_web_framework(tmp_path):
         "fastapi",
         "sqlalchemy",
         "backend",
-        "backend_client.kubernetes.transport",
+        "backend_client.kubernetes.api.transport",
     )
     assert loaded(code, tmp_path, *dear) == ["httpx"]
 
@@ -146,4 +146,4 @@ def test_a_bare_machine_loads_no_cluster(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     code = "from tui.cli import main\nassert main(['jobs']) == 0"
-    assert loaded(code, tmp_path, "h11", "backend_client.kubernetes.transport") == []
+    assert loaded(code, tmp_path, "h11", "backend_client.kubernetes.api.transport") == []

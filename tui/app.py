@@ -18,21 +18,26 @@ from textual.worker import Worker, WorkerState
 
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
-from tui import ways_out
 from tui.actions import ACTIONS, Where, actions
 from tui.bindings import bindings
-from tui.logins import Logins
-from tui.picture import without_addresses
-from tui.rights import Rights
-from tui.screens.main import MainScreen
+from tui.jobs.main_screen import MainScreen
+from tui.jobs.watched import Watched
+from tui.login.login_prompt import Logins
+from tui.permissions import Rights
 from tui.settings.model import Settings
-from tui.terminal import clean, over_ssh
-from tui.themes import DARK
-from tui.wall import Wall
-from tui.watched import Watched
-from tui.widgets.footer import place_of
+from tui.ui import signals
+from tui.ui.footer import place_of
+from tui.ui.sanitize import clean, over_ssh
+from tui.ui.sanitize_filter import Wall
+from tui.ui.svg import without_addresses
+from tui.ui.themes import DARK
 
 _HERE = Path(__file__).parent
+_WIDGETS = (
+    *("jobs/main_screen", "jobs/filter_line", "ui/footer", "jobs/header", "jobs/job_list"),
+    *("log/bars", "log/tiles", "log/view"),
+)
+"""Stylesheets of what other apps than this one show as well; a screen names its own."""
 
 
 _BASE = 2
@@ -44,8 +49,7 @@ class TraindeckApp(App[int]):
 
     CSS_PATH: ClassVar[list[str | PurePath]] = [
         _HERE / "app.tcss",
-        _HERE / "screens/main.tcss",
-        *sorted(_HERE.glob("widgets/*.tcss")),
+        *(_HERE / f"{name}.tcss" for name in _WIDGETS),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.APP)]
     TITLE = "traindeck"
@@ -97,7 +101,7 @@ class TraindeckApp(App[int]):
             self.theme = self.settings.theme
         self.set_keymap(dict(self.keys))
         if not self.is_headless:
-            self._ways_out = ways_out.watch(lambda code: self.exit(return_code=code))
+            self._ways_out = signals.watch(lambda code: self.exit(return_code=code))
         self.push_screen(MainScreen(self.context))
 
     def on_unmount(self) -> None:
@@ -118,9 +122,9 @@ class TraindeckApp(App[int]):
         self._handle_exception(RuntimeError("the terminal's input could not be read"))
 
     def _report(self, error: BaseException) -> str:
-        from tui import crash
+        from tui import crash_report
 
-        return crash.sentence(error)
+        return crash_report.sentence(error)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """The last net under the workers: a defect there is told and ends nothing else."""
@@ -155,7 +159,7 @@ class TraindeckApp(App[int]):
     # Actions
 
     def action_help(self) -> None:
-        from tui.screens.help import HelpScreen
+        from tui.ui.help import HelpScreen
 
         place = place_of(self.screen)
         self.push_screen(HelpScreen(place, self.keys, read_only=self.read_only, rights=self.rights))
@@ -166,7 +170,7 @@ class TraindeckApp(App[int]):
         self.notify(f"{self.keys.get('quit', key)} leaves traindeck; jobs go on.")
 
     def action_context(self) -> None:
-        from tui.screens.contexts import ContextsScreen
+        from tui.ui.contexts import ContextsScreen
 
         found = [(info.name, info.hidden or info.about, not info.hidden) for info in self.contexts.names()]
         self.push_screen(ContextsScreen(found, self.context), self._switch_context)

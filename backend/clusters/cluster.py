@@ -5,12 +5,12 @@ import contextlib
 import logging
 from datetime import UTC, datetime
 
-from backend.clusters.gate import Gate
+from backend.clusters.circuit_breaker import Gate
 from backend.clusters.hub import Hub
-from backend_client.behind import Behind
 from backend_client.errors import BackendError, Refused
 from backend_client.models import JobSpec
 from backend_client.models.fields import set_fields
+from backend_client.multi_user import Behind
 from backend_client.protocol import Feature, FieldRule, LinkState, Scope, Use
 from backend_client.server.bodies import ClusterInfo
 from backend_client.server.wire import ClusterLink

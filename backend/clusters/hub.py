@@ -13,7 +13,7 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backend.clusters.ring import Audience, Batch, Key, Known, Left, Ring
+from backend.clusters.event_log import Audience, Batch, Key, Known, Left, Ring
 from backend_client.models import Job
 from backend_client.protocol import Changed, DeleteStep, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
 from backend_client.server.wire import ClusterLink, Lagged, encode, frame, jobs_data, watch_frame

@@ -10,16 +10,16 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.clusters.admission import Credential, Wanted, credential, target
 from backend.clusters.cluster import Cluster
+from backend.clusters.credential_vault import open_vault
 from backend.clusters.hub import Hub
-from backend.clusters.vault import open_vault
+from backend.clusters.registration import Credential, Wanted, credential, target
 from backend.db.engine import Database
 from backend.db.models import Cluster as ClusterRow
 from backend.db.models import JobRow
 from backend.settings import ServerSettings
 from backend_client.errors import Conflict, Invalid, NotFound, Refused
-from backend_client.kubernetes import kubeconfig
+from backend_client.kubernetes.api import kubeconfig
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import Site
 from backend_client.local.backend import LocalBackend

@@ -19,16 +19,16 @@ from backend.clusters.cluster import Cluster
 from backend.clusters.hub import Owner
 from backend.db.models import Idempotency, JobRow, User
 from backend.jobs import quotas
-from backend.jobs.desk import Desk
-from backend.jobs.inspect import Allowed
+from backend.jobs.manifest_policy import Allowed
 from backend.jobs.namespaces import home
 from backend.jobs.rows import MAKING, job_of, now
-from backend_client.behind import Behind, Stamp
+from backend.jobs.service import Desk
 from backend_client.errors import BackendError, Invalid, LoginNeeded, Unreachable
-from backend_client.kubernetes.creation import HALF
+from backend_client.kubernetes.write.create import HALF
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import DEFAULTS, across
 from backend_client.models.secret import Secret
+from backend_client.multi_user import Behind, Stamp
 from backend_client.protocol import Notice, Plan
 
 LIMIT_SECONDS = 40.0

@@ -27,12 +27,12 @@ from sqlalchemy import delete, select, update
 from backend.clusters.cluster import Cluster
 from backend.clusters.hub import Owner
 from backend.db.models import Idempotency, JobRow, User
-from backend.jobs.acts import begin_deletion, gone
-from backend.jobs.desk import Desk, log
+from backend.jobs.lifecycle import begin_deletion, gone
 from backend.jobs.rows import MAKING, job_of, now, ref_of
-from backend_client.behind import Made
+from backend.jobs.service import Desk, log
 from backend_client.errors import BackendError, NotFound
 from backend_client.models import JobState
+from backend_client.multi_user import Made
 
 EVERY_SECONDS = 30.0
 PATIENCE = timedelta(seconds=90)

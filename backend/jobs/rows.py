@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.access import visible
 from backend.auth.caller import Caller
+from backend.authorization import visible
 from backend.db.models import JobRow, User
 from backend_client.errors import Conflict, NotFound
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState

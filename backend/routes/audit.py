@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from backend import audit
-from backend.access import Action, allowed
 from backend.auth.caller import Caller
+from backend.authorization import Action, allowed
 from backend.db.models import AuditRow
 from backend.runtime import Runtime, runtime
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.access import Action, allowed
 from backend.audit import plain, record
-from backend.auth import setup, tokens
+from backend.auth import first_admin, tokens
 from backend.auth.caller import Caller, Role, address_of, request_id
-from backend.auth.login import guard
-from backend.auth.people import add_user, find_user
-from backend.auth.revocations import OVER
+from backend.auth.password_guard import guard
+from backend.auth.stream_revocation import OVER
+from backend.auth.users import add_user, find_user
+from backend.authorization import Action, allowed
 from backend.db.models import User
 from backend.runtime import Runtime, runtime
 from backend_client.errors import Forbidden, LoginNeeded, NotFound
@@ -91,14 +91,14 @@ class Tokens(BaseModel):
 async def register(body: Register, here: Here, request: Request) -> LoggedIn:
     """A new account: the first admin's with the set-up code, else a viewer's where registration is open."""
     code = body.code.get_secret_value()
-    if not code and (here.settings.registration == "closed" or not await setup.is_set_up(here)):
+    if not code and (here.settings.registration == "closed" or not await first_admin.is_set_up(here)):
         raise Forbidden(
             "This server takes no registrations.", "An admin makes accounts; the first has a code."
         )
     hashed = await here.passwords.hash_new(body.password.get_secret_value(), body.user)
     async with here.database.write() as session:
         if code:
-            await setup.redeem(session, code)
+            await first_admin.redeem(session, code)
         user = await add_user(session, body.user, hashed, Role.ADMIN if code else Role.VIEWER)
         answer = await _log_in(session, user, body.name, here, request, "register")
     if code:

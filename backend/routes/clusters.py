@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
-from backend.access import Action, allowed
 from backend.audit import record
 from backend.auth.caller import Caller
-from backend.clusters.admission import Wanted, read
+from backend.authorization import Action, allowed
 from backend.clusters.cluster import Cluster
-from backend.jobs.choosing import chosen
+from backend.clusters.registration import Wanted, read
+from backend.jobs.choices import chosen
 from backend.openapi import ref, takes
 from backend.runtime import Runtime, runtime
 from backend_client.errors import BackendError

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from backend.access import Action, allowed
 from backend.auth.caller import Caller
-from backend.jobs import past
+from backend.authorization import Action, allowed
+from backend.jobs import history_query
 from backend.openapi import ref
 from backend.routes.clusters import JSON
 from backend.runtime import Runtime, runtime
@@ -34,4 +34,6 @@ async def history(  # noqa: PLR0917  one for each word of the query
 ) -> Response:
     """Newest first, in pages; `text` stands in the name, the command or the reason."""
     query = PastQuery(text=text, user=user, states=frozenset(state), since=since, until=until)
-    return Response(encode(await past.page(here.database, who, query, after, limit)), media_type=JSON)
+    return Response(
+        encode(await history_query.page(here.database, who, query, after, limit)), media_type=JSON
+    )

@@ -6,12 +6,12 @@ from urllib.parse import quote, urlencode
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from backend.access import Action, allowed, may
 from backend.auth.caller import Caller
+from backend.authorization import Action, allowed, may
 from backend.db.models import JobRow
-from backend.jobs import acts, lists
-from backend.jobs.body import read
+from backend.jobs import lifecycle, listing
 from backend.jobs.create import Order, create, plan
+from backend.jobs.request_body import read
 from backend.jobs.rows import Which, find, job_of, ref_of
 from backend.openapi import ref, takes
 from backend.routes.clusters import JSON
@@ -68,12 +68,12 @@ async def dry_run(request: Request, here: Here, who: Create) -> Response:
 async def jobs(
     here: Here,
     who: See,
-    wanted: Annotated[lists.Wanted, Depends(lists.wanted)],
+    wanted: Annotated[listing.Wanted, Depends(listing.wanted)],
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
     after: str = "",
 ) -> Response:
     """Newest first, in pages."""
-    return Response(await lists.page(here.desk, who, wanted, limit, after), media_type=JSON)
+    return Response(await listing.page(here.desk, who, wanted, limit, after), media_type=JSON)
 
 
 @router.get("/jobs/{name}", responses={200: ref(Job)})
@@ -90,19 +90,19 @@ async def delete(name: str, here: Here, who: See, meant: Meant, wait: bool = Tru
 
     Without `wait` the job is gone once its cluster has taken the deletion on, whatever still holds it there.
     """
-    await acts.delete(here.desk, who, name, meant, wait=wait)
+    await lifecycle.delete(here.desk, who, name, meant, wait=wait)
 
 
 @router.post("/jobs/{name}/stop", responses={200: ref(Job)})
 async def stop(name: str, here: Here, who: See, meant: Meant) -> Response:
     """Ask for the end. Of an ended job: nothing happens."""
-    return Response(encode(await acts.stop(here.desk, who, name, meant)), media_type=JSON)
+    return Response(encode(await lifecycle.stop(here.desk, who, name, meant)), media_type=JSON)
 
 
 @router.post("/jobs/{name}/resume", responses={200: ref(Job)})
 async def resume(name: str, here: Here, who: See, meant: Meant) -> Response:
     """Go on with a stopped job."""
-    return Response(encode(await acts.resume(here.desk, who, name, meant)), media_type=JSON)
+    return Response(encode(await lifecycle.resume(here.desk, who, name, meant)), media_type=JSON)
 
 
 @router.get("/jobs/{name}/events", responses={200: ref(Events)})

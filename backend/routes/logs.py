@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from backend.access import Action, allowed
 from backend.auth.caller import Caller
-from backend.jobs.desk import Desk
-from backend.jobs.logtext import LogText
+from backend.authorization import Action, allowed
+from backend.jobs.log_text import LogText
 from backend.jobs.rows import find, ref_of
+from backend.jobs.service import Desk
 from backend.routes.jobs import Meant
 from backend.routes.streams import EVENTS, events, text
 from backend.runtime import Runtime, runtime

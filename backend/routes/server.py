@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from backend.auth.setup import is_set_up
+from backend.auth.first_admin import is_set_up
 from backend.runtime import Runtime, runtime
 
 router = APIRouter(prefix="/api", tags=["server"])

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from backend.auth.caller import Caller
-from backend.auth.revocations import Revocations
+from backend.auth.stream_revocation import Revocations
 from backend_client.server.wire import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, Bye, watch_frame
 
 STUCK_SECONDS = 60.0

@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.access import Action, allowed
 from backend.audit import record
 from backend.auth import tokens
 from backend.auth.caller import Caller, Role
-from backend.auth.people import add_user, the_user
-from backend.auth.revocations import CHANGED, OVER
+from backend.auth.stream_revocation import CHANGED, OVER
+from backend.auth.users import add_user, the_user
+from backend.authorization import Action, allowed
 from backend.db.models import User
 from backend.routes.auth import Body
 from backend.runtime import Runtime, runtime

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Response
 from sqlalchemy import select
 
-from backend.access import Action, allowed
 from backend.auth.caller import Caller, Role
-from backend.clusters.ring import Audience
+from backend.authorization import Action, allowed
+from backend.clusters.event_log import Audience
 from backend.db.models import User
 from backend.routes.streams import EVENTS, events
 from backend.runtime import Runtime, runtime

@@ -7,20 +7,22 @@ from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from backend_client.behind import Inspect, Made, Stamp
+from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Forbidden, Invalid, NotFound
-from backend_client.glances import Glances
-from backend_client.kubernetes import homes, listing, rights, rules
-from backend_client.kubernetes.board import Board
-from backend_client.kubernetes.counting import Count
-from backend_client.kubernetes.kubeconfig import Target
-from backend_client.kubernetes.opening import Opening
-from backend_client.kubernetes.pace import Backoff
+from backend_client.kubernetes import access, capabilities
+from backend_client.kubernetes.api.kubeconfig import Target
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.capacity import Count
+from backend_client.kubernetes.session import Opening
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.transport import Transport
-from backend_client.kubernetes.watching import Watching, stale
+from backend_client.kubernetes.watch import listing
+from backend_client.kubernetes.watch.job_cache import Board
+from backend_client.kubernetes.watch.watch import Watching, stale
+from backend_client.kubernetes.write import namespaces
 from backend_client.models import Event, Job, JobRef, JobSpec
 from backend_client.models.secret import Secret
+from backend_client.multi_user import Inspect, Made, Stamp
+from backend_client.progress.sampler import Glances
 from backend_client.protocol import (
     Ask,
     Capacity,
@@ -39,15 +41,15 @@ from backend_client.protocol import (
 )
 
 if TYPE_CHECKING:
-    from backend_client.kubernetes.writes import Writer
+    from backend_client.kubernetes.write.writer import Writer
 
 
 class KubernetesBackend:
     """Jobs as Deployments and Jobs of one cluster, as one user of the kubeconfig."""
 
-    lacks = rules.LACKS
-    features: frozenset[Feature] = frozenset(Feature) - frozenset(rules.LACKS)
-    fields = rules.FIELDS
+    lacks = capabilities.LACKS
+    features: frozenset[Feature] = frozenset(Feature) - frozenset(capabilities.LACKS)
+    fields = capabilities.FIELDS
 
     def __init__(
         self, target_name: str, site: Site, *, namespace: str = "", target: Target | None = None
@@ -75,7 +77,7 @@ class KubernetesBackend:
 
     async def prepare(self, namespace: str, stamp: Stamp) -> None:
         """As `Behind` has it."""
-        await homes.prepare(await self._opening.transport(), namespace, stamp)
+        await namespaces.prepare(await self._opening.transport(), namespace, stamp)
 
     async def made(self, server: str) -> Mapping[str, Made]:
         """As `Behind` has it."""
@@ -84,11 +86,11 @@ class KubernetesBackend:
 
     async def whoami(self) -> Identity:
         transport = await self._opening.transport()
-        user = await rights.user(transport) or f"the user of context {self._opening.name}"
+        user = await access.user(transport) or f"the user of context {self._opening.name}"
         return Identity(user, f"{self.context}, namespace {self.namespace}")
 
     async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
-        return await rights.may(await self._opening.transport(), asks, self.namespace)
+        return await access.may(await self._opening.transport(), asks, self.namespace)
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
         """Newest first. The pages after the first are cut from what it was cut from, where that is kept."""
@@ -142,11 +144,11 @@ class KubernetesBackend:
             yield step
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncGenerator[Sequence[LogItem], None]:
-        from backend_client.kubernetes import logs  # noqa: PLC0415  a list needs none
+        from backend_client.kubernetes.logs import stream  # noqa: PLC0415  a list needs none
 
         newest = query.follow and query.attempt is None
         listening = self._glances.following(query.ref) if newest else contextlib.nullcontext(_ignore)
-        found = logs.stream(await self._at(query.ref), query, after=after)
+        found = stream.stream(await self._at(query.ref), query, after=after)
         with listening as hear:
             async with contextlib.aclosing(found) as batches:
                 async for items in batches:
@@ -160,11 +162,11 @@ class KubernetesBackend:
         return await self._gpus.capacity(await self._opening.transport(), self._site.gpu_resource)
 
     async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
-        from backend_client.kubernetes import choosing  # noqa: PLC0415  only a form asks
+        from backend_client.kubernetes import choices  # noqa: PLC0415  only a form asks
 
         if field == "gpu_type":
             return await self._gpu_types()
-        return await choosing.choices(await self._opening.transport(), field, namespace or self.namespace)
+        return await choices.choices(await self._opening.transport(), field, namespace or self.namespace)
 
     async def _gpu_types(self) -> Sequence[Choice]:
         found = await self.capacity(Scope())
@@ -186,7 +188,7 @@ class KubernetesBackend:
         return Board(self.context, self._site, self._gpus.blocks, self._glances.known.get)
 
     async def _writer(self) -> "Writer":
-        from backend_client.kubernetes.writes import Writer  # noqa: PLC0415  who only looks needs none
+        from backend_client.kubernetes.write.writer import Writer  # noqa: PLC0415  who only looks needs none
 
         if self._writes is None:
             transport = await self._opening.transport()

@@ -10,9 +10,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from backend_client.behind import Inspect, Made, Stamp
 from backend_client.errors import Forbidden, NotFound, Refused
-from backend_client.local import devices, linger, plan, rules, slots
+from backend_client.local import capabilities, devices, linger, plan, slots
 from backend_client.local.logs import read_logs
 from backend_client.local.store import Store, user
 from backend_client.local.watch import ended, watch
@@ -20,6 +19,7 @@ from backend_client.models import Event, Job, JobRef, JobSpec, JobState
 from backend_client.models.fields import duration_text
 from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
+from backend_client.multi_user import Inspect, Made, Stamp
 from backend_client.protocol import (
     Ask,
     Capacity,
@@ -51,8 +51,8 @@ class LocalBackend:
     context = "local"
     namespace = ""
     features: frozenset[Feature] = frozenset({Feature.STOPPED_LOGS})
-    lacks = rules.LACKS
-    fields = rules.FIELDS
+    lacks = capabilities.LACKS
+    fields = capabilities.FIELDS
 
     def __init__(
         self,

@@ -17,15 +17,15 @@ from typing import Any
 
 import msgspec
 
-from backend_client.behind import Stamp
 from backend_client.errors import Conflict, Refused, Unreachable
-from backend_client.local import disk, slots
+from backend_client.local import slots, state_dir
 from backend_client.local.devices import PACKAGES
 from backend_client.local.record import NEW
 from backend_client.local.store import Store, user
 from backend_client.models import JobSpec
 from backend_client.models.fields import set_fields
 from backend_client.models.names import suggest_name
+from backend_client.multi_user import Stamp
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from backend_client.local.supervisor import main; main()"
@@ -68,7 +68,7 @@ def _prepare(store: Store, uid: str, spec: JobSpec, marks: Mapping[str, str]) ->
             return None
         _clear(store)
         spec = _named(spec, store.names())
-        live = disk.private_file(root.live / uid, os.O_RDWR)
+        live = state_dir.private_file(root.live / uid, os.O_RDWR)
         try:
             fcntl.flock(live, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _lay_down(root, uid, spec, marks)
@@ -78,15 +78,15 @@ def _prepare(store: Store, uid: str, spec: JobSpec, marks: Mapping[str, str]) ->
     return live
 
 
-def _lay_down(root: disk.Root, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> None:
+def _lay_down(root: state_dir.Root, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> None:
     draft, created = root.jobs / f".{uid}", time.time_ns()
-    disk.private_folder(draft)
-    disk.private_folder(draft / "log")
+    state_dir.private_folder(draft)
+    state_dir.private_folder(draft / "log")
     record: dict[str, Any] = {
         "uid": uid,
         "name": spec.name,
         **marks,
-        "created": disk.stamp(created)[:26] + "Z",
+        "created": state_dir.stamp(created)[:26] + "Z",
         "spec": _stored(spec),
         "state": NEW,
         "reason": "",
@@ -94,12 +94,12 @@ def _lay_down(root: disk.Root, uid: str, spec: JobSpec, marks: Mapping[str, str]
         "attempts": [],
         "restarts": 0,
     }
-    disk.write_json(draft / "job.json", record)
+    state_dir.write_json(draft / "job.json", record)
     draft.rename(root.job(uid))
     slots.leave(root, uid)
     if spec.gpus:
         slots.enqueue(root, uid, created)
-    os.close(disk.private_file(root.path / "used", os.O_WRONLY))
+    os.close(state_dir.private_file(root.path / "used", os.O_WRONLY))
 
 
 def _clear(store: Store) -> None:
@@ -126,7 +126,7 @@ def _stored(spec: JobSpec) -> dict[str, Any]:
     return {name: values[name] for name in set_fields(spec)}
 
 
-def _supervise(root: disk.Root, uid: str, live: int, orders: Mapping[str, Any]) -> None:
+def _supervise(root: state_dir.Root, uid: str, live: int, orders: Mapping[str, Any]) -> None:
     command = [
         sys.executable,
         "-I",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backend_client.errors import Invalid, NotFound
 from backend_client.local import inotify
-from backend_client.local.reader import LogReader, Position, since_start, tail_start
+from backend_client.local.log_reader import LogReader, Position, since_start, tail_start
 from backend_client.local.store import Store
 from backend_client.local.watch import readable
 from backend_client.models import Job

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from backend_client.errors import Invalid, Refused
-from backend_client.local.rules import FIELDS
+from backend_client.local.capabilities import FIELDS
 from backend_client.local.slots import gpus
 from backend_client.models import JobSpec
 from backend_client.models.fields import set_fields

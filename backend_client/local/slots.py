@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from backend_client.local.disk import Process, Root, held, pids, private_file, read_json
+from backend_client.local.state_dir import Process, Root, held, pids, private_file, read_json
 
 
 class Taken(NamedTuple):

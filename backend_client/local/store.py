@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from backend_client.local import disk
+from backend_client.local import state_dir
 from backend_client.local.record import NEW, Record, unreadable
 from backend_client.models import Event, Job
 
@@ -24,7 +24,7 @@ class Store:
     """The jobs of one host. Everything here blocks for as long as the disk does: call it off the loop."""
 
     def __init__(self, path: Path, *, foreign: bool = False) -> None:
-        self.root = disk.Root(path)
+        self.root = state_dir.Root(path)
         self.host = path.name
         self._read_only = f"runs on {self.host}; log in there to act on it" if foreign else ""
         self._foreign = foreign
@@ -88,13 +88,13 @@ class Store:
             if record.over or not record.supervisor:
                 return
             if not self.root.stop(uid).exists():
-                disk.write_json(self.root.stop(uid), {"who": user(), "when": disk.now()})
+                state_dir.write_json(self.root.stop(uid), {"who": user(), "when": state_dir.now()})
             tell(record.supervisor, signal.SIGTERM)
 
     def events(self, uid: str) -> list[Event]:
         """What the record itself does not tell: who asked for the end."""
         try:
-            asked = disk.read_json(self.root.stop(uid))
+            asked = state_dir.read_json(self.root.stop(uid))
         except (OSError, ValueError):
             return []
         when = datetime.fromisoformat(asked["when"])
@@ -148,9 +148,9 @@ class Store:
                 return record
             if record.group:
                 end_group(uid, record.group)
-            raw = disk.read_json(self.root.record(uid))
+            raw = state_dir.read_json(self.root.record(uid))
             raw.update(_death(self.root, uid, raw))
-            disk.write_json(self.root.record(uid), raw)
+            state_dir.write_json(self.root.record(uid), raw)
         self._ring(uid)
         return self._record(uid)
 
@@ -161,17 +161,21 @@ class Store:
             os.close(fd)
 
 
-def _death(root: disk.Root, uid: str, raw: dict[str, Any]) -> dict[str, Any]:
+def _death(root: state_dir.Root, uid: str, raw: dict[str, Any]) -> dict[str, Any]:
     """What a record says once its supervisor is found dead."""
-    rebooted = (raw.get("supervisor") or {}).get("boot") != disk.boot_id()
-    when = disk.stamp(min(time.time_ns(), disk.boot_time()))[:26] + "Z" if rebooted else disk.now()
+    rebooted = (raw.get("supervisor") or {}).get("boot") != state_dir.boot_id()
+    when = (
+        state_dir.stamp(min(time.time_ns(), state_dir.boot_time()))[:26] + "Z"
+        if rebooted
+        else state_dir.now()
+    )
     reason = "its supervisor was killed" + (": the machine was restarted" if rebooted else "")
     attempts = raw["attempts"]
     if attempts and not attempts[-1].get("finished"):
         attempts[-1].update(finished=when, reason=reason)
     state = "Failed"
     with contextlib.suppress(OSError, ValueError, KeyError):
-        who = disk.read_json(root.stop(uid))["who"]
+        who = state_dir.read_json(root.stop(uid))["who"]
         state, reason = "Stopped", f"stopped by {who}; {reason}"
     return {"state": state, "reason": reason, "finished": when, "next_try": None, "group": None}
 
@@ -182,10 +186,10 @@ def end_group(uid: str, leader: dict[str, Any]) -> None:
     A process is the job's when it is in the recorded group, and the group's leader is still the recorded
     one or the process carries the job's mark (the number may have been given to others since).
     """
-    if leader.get("boot") != disk.boot_id():
+    if leader.get("boot") != state_dir.boot_id():
         return
-    known = disk.same(leader)
-    for pid in disk.pids():
+    known = state_dir.same(leader)
+    for pid in state_dir.pids():
         with contextlib.suppress(OSError, ValueError):
             _end_member(pid, uid, leader["pid"], known)
 
@@ -193,7 +197,7 @@ def end_group(uid: str, leader: dict[str, Any]) -> None:
 def _end_member(pid: int, uid: str, group: int, known: bool) -> None:
     fd = os.pidfd_open(pid)
     try:
-        if disk.Process(pid).group == group and (known or _marked(pid, uid)):
+        if state_dir.Process(pid).group == group and (known or _marked(pid, uid)):
             signal.pidfd_send_signal(fd, signal.SIGKILL)
     finally:
         os.close(fd)
@@ -208,7 +212,7 @@ def tell(who: dict[str, Any], number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         fd = os.pidfd_open(who["pid"])
         try:
-            if disk.same(who):
+            if state_dir.same(who):
                 signal.pidfd_send_signal(fd, number)
         finally:
             os.close(fd)

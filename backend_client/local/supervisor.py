@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from backend_client.local import devices, disk, inotify, slots
-from backend_client.local.attempt import Attempt
-from backend_client.local.logfile import LogWriter
+from backend_client.local import devices, inotify, slots, state_dir
+from backend_client.local.log_writer import LogWriter
 from backend_client.local.process import CannotStart, adopt_orphans
+from backend_client.local.process_run import Attempt
 from backend_client.words import AGAIN
 
 ATTEMPTS_KEPT = 10
@@ -36,9 +36,9 @@ class _Told(Exception):
 class Supervisor:
     """One job's life. `record` is what stands in job.json; only this process writes it meanwhile."""
 
-    def __init__(self, root: disk.Root, uid: str, live: int, orders: dict[str, Any]) -> None:
+    def __init__(self, root: state_dir.Root, uid: str, live: int, orders: dict[str, Any]) -> None:
         self.root, self.uid, self.live, self.orders = root, uid, live, orders
-        self.record: dict[str, Any] = disk.read_json(root.record(uid))
+        self.record: dict[str, Any] = state_dir.read_json(root.record(uid))
         self.spec: dict[str, Any] = self.record["spec"]
         self.slots = slots.Taken((), ())
         self.signals = _Signals()
@@ -46,8 +46,8 @@ class Supervisor:
     def accept(self) -> None:
         """From here on the job exists, and is this process's to end."""
         waits = bool(self.spec.get("gpus"))
-        self.record["supervisor"] = disk.identity(os.getpid())
-        self.record["queued"] = disk.now() if waits else None
+        self.record["supervisor"] = state_dir.identity(os.getpid())
+        self.record["queued"] = state_dir.now() if waits else None
         self.save("Queued" if waits else "Starting")
 
     def run(self) -> None:
@@ -61,7 +61,7 @@ class Supervisor:
     def save(self, state: str, reason: str = "") -> None:
         """Write the record, and let everybody know who looks."""
         self.record.update(state=state, reason=reason)
-        disk.write_json(self.root.record(self.uid), self.record)
+        state_dir.write_json(self.root.record(self.uid), self.record)
         os.write(self.live, b".")
 
     def _wait_for_slots(self) -> None:
@@ -94,7 +94,7 @@ class Supervisor:
                 return
             crashes = 0 if time.monotonic() - began >= _HEALTHY else crashes + 1
             pause = min(_LONGEST_PAUSE, 2 ** max(0, crashes - 1))
-            self.record["next_try"] = disk.stamp(time.time_ns() + pause * 10**9)[:26] + "Z"
+            self.record["next_try"] = state_dir.stamp(time.time_ns() + pause * 10**9)[:26] + "Z"
             self.record["restarts"] += 1
             self.save(
                 "Failed" if state == "Failed" else "Starting", reason or f"finished (exit 0), and {AGAIN}"
@@ -114,16 +114,16 @@ class Supervisor:
             )
         except CannotStart as error:
             attempt.close()
-            entry.update(exit_code=error.code, finished=disk.now(), reason=str(error))
+            entry.update(exit_code=error.code, finished=state_dir.now(), reason=str(error))
             return "Failed", str(error)
         entry["pid"] = attempt.pid
         with contextlib.suppress(OSError):  # it may have ended already
-            self.record["group"] = disk.identity(attempt.pid)
+            self.record["group"] = state_dir.identity(attempt.pid)
         self.save("Running")
         self._see_through(attempt)
         code, number, words = attempt.outcome()
         state, reason = self._judge(attempt.cause, code, words)
-        entry.update(exit_code=code, signal=number, finished=disk.now(), reason=reason)
+        entry.update(exit_code=code, signal=number, finished=state_dir.now(), reason=reason)
         self.record["group"] = None
         return state, reason
 
@@ -142,7 +142,7 @@ class Supervisor:
     def _progress(self, attempt: Attempt) -> None:
         attempt.progress.changed = False
         if attempt.progress.found is not None:
-            self.record["progress"] = {**attempt.progress.found, "updated": disk.now()}
+            self.record["progress"] = {**attempt.progress.found, "updated": state_dir.now()}
 
     def _judge(self, cause: str, code: int, words: str) -> tuple[str, str]:
         if cause == "told":
@@ -154,14 +154,14 @@ class Supervisor:
     def _told(self) -> tuple[str, str]:
         """What a SIGTERM means: a person asked for the end, or the machine did."""
         try:
-            return "Stopped", f"stopped by {disk.read_json(self.root.stop(self.uid))['who']}"
+            return "Stopped", f"stopped by {state_dir.read_json(self.root.stop(self.uid))['who']}"
         except (OSError, ValueError):
             return "Failed", "its supervisor was told to end"
 
     def _new_entry(self) -> dict[str, Any]:
         attempts = self.record["attempts"]
         number = attempts[-1]["number"] + 1 if attempts else 1
-        entry = {"number": number, "node": os.uname().nodename, "started": disk.now()}
+        entry = {"number": number, "node": os.uname().nodename, "started": state_dir.now()}
         attempts.append(entry)
         while len(attempts) > ATTEMPTS_KEPT:
             old = attempts.pop(0)["number"]
@@ -198,7 +198,7 @@ class Supervisor:
             slots.leave(self.root, self.uid)
         for fd in self.slots.fds:
             os.close(fd)
-        self.record.update(finished=disk.now(), next_try=None)
+        self.record.update(finished=state_dir.now(), next_try=None)
         self.save(state, reason)
 
 
@@ -232,7 +232,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
-    root, uid, live = disk.Root(Path(sys.argv[-3])), sys.argv[-2], int(sys.argv[-1])
+    root, uid, live = state_dir.Root(Path(sys.argv[-3])), sys.argv[-2], int(sys.argv[-1])
     os.set_inheritable(live, False)
     orders = json.loads(
         sys.stdin.buffer.read()
@@ -261,7 +261,7 @@ def _guarded(supervisor: Supervisor, run: Callable[[], None]) -> None:
         import traceback  # noqa: PLC0415  # dear, and as a rule not needed
 
         path = supervisor.root.job(supervisor.uid) / "supervisor-error.txt"
-        fd = disk.private_file(path, os.O_WRONLY | os.O_APPEND)
+        fd = state_dir.private_file(path, os.O_WRONLY | os.O_APPEND)
         os.write(fd, "".join(traceback.format_exception(error)).encode())
-        supervisor.record.update(finished=disk.now(), next_try=None)
+        supervisor.record.update(finished=state_dir.now(), next_try=None)
         supervisor.save("Failed", f"its supervisor failed: {error!r:.200} (see {path})")

@@ -3,7 +3,7 @@
 from backend_client.logs.block import Line
 from backend_client.logs.buffer import LogBuffer
 from backend_client.logs.follow import follow
+from backend_client.logs.line_filter import Sieve
 from backend_client.logs.search import Search
-from backend_client.logs.sieve import Sieve
 
 __all__ = ["Line", "LogBuffer", "Search", "Sieve", "follow"]

@@ -31,12 +31,12 @@ from backend_client.protocol import (
     WatchEvent,
 )
 from backend_client.server.bodies import Choices, Clusters, Events, Me, create_body
+from backend_client.server.capabilities import UNKNOWN, Rules, merged
 from backend_client.server.connection import Connection
-from backend_client.server.deleting import Deleting
-from backend_client.server.following import Following
-from backend_client.server.looking import Looking
-from backend_client.server.rules import UNKNOWN, Rules, merged
-from backend_client.server.watching import Watching
+from backend_client.server.delete import Deleting
+from backend_client.server.logs import Following
+from backend_client.server.visible_jobs import Looking
+from backend_client.server.watch import Watching
 from backend_client.server.wire import encode
 
 _JOBS = "/api/jobs"

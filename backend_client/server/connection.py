@@ -17,8 +17,8 @@ from backend_client.errors import BackendError, LoginNeeded, NotFound, Refused, 
 from backend_client.models.secret import Secret
 from backend_client.server.address import is_this_machine
 from backend_client.server.bodies import Problem, error_of
-from backend_client.server.streams import Stream
-from backend_client.server.trouble import Broken, broken
+from backend_client.server.errors import Broken, broken
+from backend_client.server.sse import Stream
 from backend_client.server.wire import EVENT_STREAM
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from backend.app import create_app
 from backend.auth import tokens
 from backend.auth.caller import Caller, Role
-from backend.auth.people import add_user, find_user
+from backend.auth.users import add_user, find_user
 from backend.db.engine import database_url, open_database
 from backend.settings import ServerSettings
 from tests.backend.postgres import Postgres, binaries

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.clusters import event_log
 from backend.clusters import hub as hubs
-from backend.clusters import ring
+from backend.clusters.event_log import Audience
 from backend.clusters.hub import LAGGED, Hub, Owner
-from backend.clusters.ring import Audience
 from backend_client.models import Job, JobRef, JobSpec, JobState
 from backend_client.protocol import Changed, DeleteStep, Gone, Link, LinkState, Snapshot, Synced
-from backend_client.server.streams import Parser
+from backend_client.server.sse import Parser
 from backend_client.server.wire import ClusterLink, Lagged, Step, read_watch
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -145,7 +145,7 @@ async def test_each_job_is_encoded_once_and_each_frame_made_once(hub, monkeypatc
 
 
 async def test_who_reads_slowly_gets_less_and_who_does_not_read_is_told(hub, monkeypatch):
-    monkeypatch.setattr(ring, "MOST_BATCHES", 10)
+    monkeypatch.setattr(event_log, "MOST_BATCHES", 10)
     hub.claim(ANN, job("a"))
     slow, stuck, quick = hub.frames(ANNS), hub.frames(ANNS), hub.frames(ANNS)
     for stream in (slow, stuck, quick):
@@ -229,7 +229,7 @@ CHANGES = st.lists(
 @given(CHANGES, st.integers(2, 12))
 def test_whoever_comes_and_goes_ends_with_what_is(changes, most):
     async def check():
-        before, ring.MOST_BATCHES, pace, hubs.PACE = ring.MOST_BATCHES, most, hubs.PACE, 0.0
+        before, event_log.MOST_BATCHES, pace, hubs.PACE = event_log.MOST_BATCHES, most, hubs.PACE, 0.0
         try:
             hub = Hub()
             hub.add("c")
@@ -251,6 +251,6 @@ def test_whoever_comes_and_goes_ends_with_what_is(changes, most):
             assert client.jobs == {one.job.name: one.job for one in hub.all() if one.user_id == 1}
             await client.leave()
         finally:
-            ring.MOST_BATCHES, hubs.PACE = before, pace
+            event_log.MOST_BATCHES, hubs.PACE = before, pace
 
     asyncio.run(check())

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.jobs.body import read
 from backend.jobs.images import allowed, whole
-from backend.jobs.inspect import Allowed
+from backend.jobs.manifest_policy import Allowed
 from backend.jobs.namespaces import namespace_of
+from backend.jobs.request_body import read
 from backend.settings import ServerSettings
 from backend_client.errors import Invalid, Refused
-from backend_client.kubernetes.manifests import objects
-from backend_client.kubernetes.placement import Seen
+from backend_client.kubernetes.manifests.render import objects
+from backend_client.kubernetes.manifests.scheduling import Seen
 from backend_client.kubernetes.settings import IngressSettings, Site
 from backend_client.models.parsers import _label
 from backend_client.models.secret import Secret

@@ -6,7 +6,7 @@ import pytest
 
 from backend.auth.caller import Caller, Role
 from backend.clusters.hub import Hub, Owner
-from backend.jobs.looks import KEPT_SECONDS, MOST_SCREENS, Looks
+from backend.jobs.visible_jobs import KEPT_SECONDS, MOST_SCREENS, Looks
 from backend_client.server.bodies import Look
 from tests.backend.test_hub import ANN, BOB, job
 from tests.scripted import ScriptedBackend

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from backend.auth.login_throttle import Throttle, network
 from backend.auth.passwords import Passwords, check
-from backend.auth.people import the_user
-from backend.auth.throttle import Throttle, network
+from backend.auth.users import the_user
 from backend_client.errors import Invalid, Unreachable
 from tests.backend.conftest import PASSWORD, login, person
 

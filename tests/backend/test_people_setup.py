@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from backend.app import create_app
-from backend.auth import setup
+from backend.auth import first_admin
 from backend.db.models import Meta
 from backend_client.errors import Invalid
 from tests.backend.conftest import PASSWORD
@@ -75,14 +75,14 @@ async def test_a_code_of_more_than_an_hour_is_dead(settings):
     async with empty_server(settings) as (client, said):
         code = await code_of(said)
         async with client.app.state.runtime.database.write() as session:
-            row = await session.get_one(Meta, setup.CODE)
+            row = await session.get_one(Meta, first_admin.CODE)
             old = datetime.now(UTC) - timedelta(minutes=61)
             row.value = f"{row.value.split()[0]} {old.isoformat()}"
         assert (await client.post("/api/auth/register", json=body("root", code))).status_code == 403
 
 
 async def test_a_new_code_comes_when_the_old_one_is_dead(settings, monkeypatch):
-    monkeypatch.setattr(setup, "LIFE", timedelta(seconds=0.2))
+    monkeypatch.setattr(first_admin, "LIFE", timedelta(seconds=0.2))
     async with empty_server(settings) as (_client, said):
         assert await code_of(said) != await code_of(said)
 

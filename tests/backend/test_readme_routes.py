@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from backend_client.kubernetes.kubeconfig import Target
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.kubeconfig import Target
+from backend_client.kubernetes.api.transport import Transport
 from tests.deploy.conftest import cluster, home, own_cluster, server, shared_cluster, transport
 from tests.deploy.pythonbase import python_base
 from tests.kubernetes.conftest import Cluster

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from backend.app import create_app
-from backend.logs import JsonLines, redacted
-from backend.rates import Rates
+from backend.json_logging import JsonLines, redacted
+from backend.rate_limit import Rates
 from backend_client.errors import Refused
 from tests.backend.conftest import PASSWORD, login, person
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from backend.auth import caller, revocations, tokens
-from backend.auth.revocations import STOPPING, Revocations
+from backend.auth import caller, stream_revocation, tokens
+from backend.auth.stream_revocation import STOPPING, Revocations
 from backend.db.models import Token, User
 from backend_client.errors import LoginNeeded
 from tests.backend.conftest import PASSWORD, logged_in, login, person
@@ -116,18 +116,18 @@ async def test_a_stream_starts_over_when_a_role_changes(app, client):
         await client.patch("/api/users/ann", json={"max_gpus": 1}, headers=root)
         assert not farewell.done()
         await client.patch("/api/users/ann", json={"role": "viewer"}, headers=root)
-        assert farewell.result() == revocations.CHANGED
+        assert farewell.result() == stream_revocation.CHANGED
 
 
 async def test_a_role_that_another_process_changes(app, monkeypatch):
     _, who = await logged_in(app, "ann")
     runtime = app.state.runtime
-    monkeypatch.setattr(revocations, "RECHECK", 0.01)
+    monkeypatch.setattr(stream_revocation, "RECHECK", 0.01)
     async with runtime.revocations.holding(who) as farewell:
         async with runtime.database.write() as session:
             await session.execute(update(User).where(User.name == "ann").values(role="viewer"))
         work = asyncio.create_task(runtime.revocations.recheck(runtime.database))
-        assert await asyncio.wait_for(farewell, 10) == revocations.CHANGED
+        assert await asyncio.wait_for(farewell, 10) == stream_revocation.CHANGED
         work.cancel()
 
 
@@ -142,7 +142,7 @@ async def test_what_another_process_ends_ends_streams_within_five_seconds(app):
 
 
 async def test_an_open_stream_is_a_use(app, monkeypatch):
-    monkeypatch.setattr(revocations, "RECHECK", 0.01)
+    monkeypatch.setattr(stream_revocation, "RECHECK", 0.01)
     _, who = await logged_in(app, "ann")
     runtime, old = app.state.runtime, datetime.now(UTC) - timedelta(minutes=30)
     async with runtime.database.write() as session:

@@ -12,7 +12,7 @@ from backend_client.errors import Unreachable
 from tests.pty_app import PtyApp
 from tests.scripted import make_job
 from tui.cli import complete
-from tui.cli.verbs import VERBS
+from tui.cli.commands import VERBS
 
 RC = """
 PS1='$ '

@@ -7,7 +7,7 @@ import pytest
 from backend_client.errors import Unreachable
 from backend_client.protocol import Plan
 from tests.scripted import ScriptedBackend
-from tui.cli import doctor, health
+from tui.cli import checks, doctor
 
 HOSTILE = "a\x1b]0;x\x07\u202e"
 
@@ -18,7 +18,7 @@ def at_rest(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("COLORTERM", raising=False)
     monkeypatch.delenv("TMUX", raising=False)
-    monkeypatch.setattr(doctor, "clock", lambda: health.Finding("clock", "ok", "right"))
+    monkeypatch.setattr(doctor, "clock", lambda: checks.Finding("clock", "ok", "right"))
     monkeypatch.setattr("backend_client.local.devices.nvml_probe", lambda: ())
 
 
@@ -138,7 +138,7 @@ def test_terminals(env, about, mend, monkeypatch):
     monkeypatch.setenv("LINES", "24")
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    (finding,) = [one for one in health.terminal() if one.state != "ok"]
+    (finding,) = [one for one in checks.terminal() if one.state != "ok"]
     assert finding.about == about
     assert mend in finding.mend
 
@@ -148,25 +148,25 @@ def test_a_tmux_that_keeps_everything_to_itself(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     (tmp_path / "tmux").write_text("#!/bin/sh\necho external,off,500,0\n")
     (tmp_path / "tmux").chmod(0o755)
-    words = " ".join(one.mend for one in health.terminal() if one.about == "tmux")
+    words = " ".join(one.mend for one in checks.terminal() if one.about == "tmux")
     for mend in ("set-clipboard on", "allow-passthrough on", "escape-time 20", "tmux -u"):
         assert mend in words
     (tmp_path / "tmux").write_text("#!/bin/sh\necho on,all,20,1\n")
-    assert {one.state for one in health.terminal() if one.about == "tmux"} == {"ok"}
+    assert {one.state for one in checks.terminal() if one.about == "tmux"} == {"ok"}
 
 
 def test_a_driver_that_does_not_answer(monkeypatch):
     monkeypatch.setattr("backend_client.local.devices.nvml_probe", lambda: ("false",))
-    assert health.gpus(0).state == "bad"
+    assert checks.gpus(0).state == "bad"
     rows = (
         '[{"id": "0", "product": "H100", "foreign": false}, {"id": "1", "product": "H100", "foreign": false}]'
     )
     monkeypatch.setattr("backend_client.local.devices.nvml_probe", lambda: ("echo", rows))
-    assert health.gpus(0).words == "2 x H100"
+    assert checks.gpus(0).words == "2 x H100"
 
 
 def test_the_kernels_clock_can_be_asked():
-    assert health.clock().about == "clock"
+    assert checks.clock().about == "clock"
 
 
 def test_advice_is_told_once_and_not_to_programs(cli, monkeypatch):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend_client.server.store import TokenFile
+from backend_client.server.token_store import TokenFile
 from tests.cli.conftest import Result
 from tests.server_client.running import PASSWORD, Running, running
 

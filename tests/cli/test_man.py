@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from tui.cli.verbs import VERBS
-from tui.cli.words import words_of
+from tui.cli.commands import VERBS
+from tui.cli.flag_table import words_of
 
 
 def shown(command, text):

@@ -11,7 +11,7 @@ from backend_client.errors import Conflict, Forbidden, Unreachable
 from backend_client.models import Event, JobSpec, JobState, Progress
 from backend_client.protocol import Feature, Notice, Page
 from tests.scripted import attempt, make_job
-from tui.cli.verbs import VERBS
+from tui.cli.commands import VERBS
 
 HOSTILE = "a\x1b]0;x\x07\u202e\x9b31m"
 

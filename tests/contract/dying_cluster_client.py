@@ -6,9 +6,9 @@ import asyncio
 import sys
 from collections.abc import Callable
 
+from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.transport import Transport
 from backend_client.models import JobSpec
 from tests.contract.cluster import SLOT
 from tests.contract.dying import serve

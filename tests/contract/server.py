@@ -16,7 +16,7 @@ from backend_client.models import JobSpec
 from backend_client.models.secret import Secret
 from backend_client.server.backend import ServerBackend
 from backend_client.server.bodies import Clusters
-from backend_client.server.rules import merged
+from backend_client.server.capabilities import merged
 from tests.contract.cluster import SLOT, ClusterHarness
 from tests.contract.dying import DyingClients
 from tests.contract.harness import SAMPLES, remove_all

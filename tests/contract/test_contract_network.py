@@ -32,9 +32,9 @@ from tests.kubernetes.controlplane import GIVEN
 from tests.kubernetes.live import Live
 
 HURRY = {
-    "backend_client.kubernetes.reflector.SILENCE_SECONDS": 0.5,
-    "backend_client.kubernetes.reflector.PROBE_SECONDS": 0.5,
-    "backend_client.kubernetes.pace.LONGEST_SECONDS": 0.4,
+    "backend_client.kubernetes.watch.reflector.SILENCE_SECONDS": 0.5,
+    "backend_client.kubernetes.watch.reflector.PROBE_SECONDS": 0.5,
+    "backend_client.backoff.LONGEST_SECONDS": 0.4,
     "backend_client.server.connection.SILENCE_SECONDS": 1.0,
     "backend_client.server.connection.READ_SECONDS": 2.0,
 }

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from backend_client.kubernetes.credentials import Fixed, Login, bearer
-from backend_client.kubernetes.kubeconfig import Target
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.credentials import Fixed, Login, bearer
+from backend_client.kubernetes.api.kubeconfig import Target
+from backend_client.kubernetes.api.transport import Transport
 from tests.deploy.manifests import apply, manifests, remove
 from tests.kubernetes.conftest import Cluster, cluster, own_cluster, shared_cluster, transport
 

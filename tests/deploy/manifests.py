@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 HOME = "traindeck"

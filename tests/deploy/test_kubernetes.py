@@ -12,14 +12,14 @@ import msgspec
 import pytest
 import yaml
 
-from backend_client.behind import Stamp
 from backend_client.errors import BackendError, Forbidden, Invalid, Refused
+from backend_client.kubernetes.api.kubeconfig import Target
+from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.kubeconfig import Target
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.transport import Transport
 from backend_client.models import Job, JobRef
 from backend_client.models.secret import Secret
+from backend_client.multi_user import Stamp
 from backend_client.protocol import Ask, JobQuery, Scope, Verb
 from tests.deploy.manifests import FOLDER, HOME, apply, manifests, path_of
 from tests.kubernetes.specs import spec

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from backend_client.kubernetes import kubeconfig
-from backend_client.kubernetes.kinds import NAMESPACES
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api import kubeconfig
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.resource_types import NAMESPACES
 from tests.faults import Wire
 from tests.kubernetes import controlplane
 from tests.kubernetes.controlplane import GIVEN

@@ -7,9 +7,9 @@ import ssl
 
 from msgspec.structs import replace
 
-from backend_client.kubernetes.connection import Address
-from backend_client.kubernetes.kubeconfig import Target
-from backend_client.kubernetes.tls import client_context
+from backend_client.kubernetes.api.connection import Address
+from backend_client.kubernetes.api.kubeconfig import Target
+from backend_client.kubernetes.api.tls import client_context
 
 _STORMY = 0.4
 _BUSY = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"

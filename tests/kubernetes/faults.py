@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Container
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from backend_client.kubernetes.connection import Address
-from backend_client.kubernetes.credentials import Credentials, Fixed, Login
-from backend_client.kubernetes.kubeconfig import Target
+from backend_client.kubernetes.api.connection import Address
+from backend_client.kubernetes.api.credentials import Credentials, Fixed, Login
+from backend_client.kubernetes.api.kubeconfig import Target
 from tests.faults import reset
 
 _STATUSES = tuple("401 403 404 410 429 500 503 302".split())

@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from backend_client.kubernetes.controllers import Deployment, KubeJob
-from backend_client.kubernetes.gpus import blocks
-from backend_client.kubernetes.objects import Pod
-from backend_client.kubernetes.readback import Anchor
-from backend_client.kubernetes.reasons import Around
-from backend_client.kubernetes.status import anchor_of, job_of
-from backend_client.kubernetes.surroundings import KubeEvent, Node
+from backend_client.kubernetes.manifests.gpus import blocks
+from backend_client.kubernetes.resources.core import Pod
+from backend_client.kubernetes.resources.surroundings import KubeEvent, Node
+from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
+from backend_client.kubernetes.status.job_status import anchor_of, job_of
+from backend_client.kubernetes.status.pod_reason import Around
+from backend_client.kubernetes.status.spec_from_objects import Anchor
 from backend_client.models import Job
 from tests.kubernetes.live import PLURALS, Live, path_of
 

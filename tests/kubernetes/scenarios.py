@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from backend_client.kubernetes.manifests import held, objects, stop
-from backend_client.kubernetes.placement import Seen
+from backend_client.kubernetes.manifests.render import held, objects, stop
+from backend_client.kubernetes.manifests.scheduling import Seen
 from backend_client.kubernetes.settings import Site
 from backend_client.models import JobState
 from backend_client.models.fields import parse_spec

@@ -4,15 +4,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from backend_client.kubernetes import names
-from backend_client.kubernetes.controllers import Deployment, KubeJob
-from backend_client.kubernetes.objects import Pod
+from backend_client.kubernetes import labels
+from backend_client.kubernetes.resources.core import Pod
+from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 
 REASONS = """Unschedulable SchedulingGated Evicted OOMKilled StartError CrashLoopBackOff ImagePullBackOff
 CreateContainerConfigError DeadlineExceeded ContainerCreating FailedMount FailedCreate"""
 CONDITIONS = """PodScheduled DisruptionTarget Ready Complete Failed FailureTarget ReplicaFailure
 QuotaReserved Evicted"""
-MARKS = [names.SPEC, names.HELD, names.STOPPED, names.URL, names.INDEX]
+MARKS = [labels.SPEC, labels.HELD, labels.STOPPED, labels.URL, labels.INDEX]
 NO_NODE = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
 
 
@@ -49,7 +49,7 @@ statuses = st.lists(
     maybe(name=one_of("main x"), restartCount=numbers, state=state, lastState=state), max_size=2
 )
 
-labels = st.dictionaries(st.sampled_from([names.INDEX, names.QUEUE, names.TEMPLATE_HASH]), texts)
+label_maps = st.dictionaries(st.sampled_from([labels.INDEX, labels.QUEUE, labels.TEMPLATE_HASH]), texts)
 specs = st.sampled_from(['{"image": "a"}', '{"nodes": 2}', '{"replicas": 2}', "[]", "1"])
 annotations = st.dictionaries(st.sampled_from(MARKS), texts | specs)
 owners = st.lists(maybe(kind=one_of("Job ReplicaSet"), name=texts, controller=st.booleans()), max_size=2)
@@ -60,7 +60,7 @@ metadata = maybe(
     creationTimestamp=times,
     deletionTimestamp=times,
     finalizers=st.lists(texts, max_size=2),
-    labels=labels,
+    labels=label_maps,
     annotations=annotations,
     ownerReferences=owners,
 )

@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import strategies as st
 
 from backend_client.errors import Invalid
-from backend_client.kubernetes.placement import Seen
+from backend_client.kubernetes.manifests.scheduling import Seen
+from backend_client.kubernetes.resources.surroundings import Node
 from backend_client.kubernetes.settings import GpuType, IngressSettings, Site, Toleration
-from backend_client.kubernetes.surroundings import Node
 from backend_client.models import JobSpec
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from backend_client.errors import Forbidden, NotFound
+from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.kinds import DEPLOYMENTS, JOBS, NAMESPACES, NODES, Kind
+from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, NAMESPACES, NODES, Kind
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.transport import Transport
 from backend_client.models import JobRef
 from backend_client.protocol import (
     Changed,

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.kubernetes.board import WORKLOAD_OF, Board
-from backend_client.kubernetes.changes import Delta
-from backend_client.kubernetes.controllers import Deployment, KubeJob
-from backend_client.kubernetes.kinds import EVENTS, workloads
-from backend_client.kubernetes.objects import Object, Pod
+from backend_client.kubernetes.resources.core import Object, Pod
+from backend_client.kubernetes.resources.resource_types import EVENTS, workloads
+from backend_client.kubernetes.resources.surroundings import Ingress, KubeEvent, Workload
+from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.surroundings import Ingress, KubeEvent, Workload
+from backend_client.kubernetes.watch.delta import Delta
+from backend_client.kubernetes.watch.job_cache import WORKLOAD_OF, Board
 from backend_client.models import Job, JobState
 
 OURS = {"traindeck.dev/spec": '{"image": "a"}'}

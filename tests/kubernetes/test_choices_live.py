@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from backend_client.errors import Forbidden
-from backend_client.kubernetes import choosing
-from backend_client.kubernetes.kinds import CLAIMS, PRIORITY_CLASSES, SECRETS
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes import choices
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.resource_types import CLAIMS, PRIORITY_CLASSES, SECRETS
 from tests.kubernetes.conftest import Cluster
 
 pytestmark = pytest.mark.api
@@ -22,7 +22,7 @@ async def make(transport: Transport, path: str, name: str, **more: Any) -> None:
 
 
 async def values(transport: Transport, field: str, namespace: str) -> list[str]:
-    return [choice.value for choice in await choosing.choices(transport, field, namespace)]
+    return [choice.value for choice in await choices.choices(transport, field, namespace)]
 
 
 async def test_names_of_what_is_there(transport: Transport, namespace: str):
@@ -48,7 +48,7 @@ async def test_no_value_of_a_secret_travels(transport: Transport, namespace: str
     await make(
         transport, SECRETS.path(namespace), "registry", type="kubernetes.io/dockerconfigjson", data=LOGIN
     )
-    answer = await transport.request("GET", SECRETS.path(namespace), accept=choosing.NAMES_ONLY)
+    answer = await transport.request("GET", SECRETS.path(namespace), accept=choices.NAMES_ONLY)
     assert b"registry" in answer.body
     assert LOGIN[".dockerconfigjson"].encode() not in answer.body
 
@@ -57,6 +57,6 @@ async def test_who_may_not_is_told(cluster: Cluster, namespace: str):
     stranger = Transport(cluster.target("nobody"))
     try:
         with pytest.raises(Forbidden, match="secrets"):
-            await choosing.choices(stranger, "image_pull_secrets", namespace)
+            await choices.choices(stranger, "image_pull_secrets", namespace)
     finally:
         await stranger.aclose()

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from backend_client.errors import BackendError, LoginNeeded
-from backend_client.kubernetes import credentials
-from backend_client.kubernetes.credentials import ExecPlugin, Fixed, Login, Plugin, TokenFile, bearer
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api import credentials
+from backend_client.kubernetes.api.credentials import ExecPlugin, Fixed, Login, Plugin, TokenFile, bearer
+from backend_client.kubernetes.api.transport import Transport
 from tests.kubernetes.faults import FaultyApi, Pods
 
 V1 = "client.authentication.k8s.io/v1"

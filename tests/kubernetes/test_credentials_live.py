@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from backend_client import backoff
 from backend_client.errors import LoginNeeded
-from backend_client.kubernetes import pace
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import Site
 from backend_client.models import JobRef
@@ -114,7 +114,7 @@ class Desk:
 def desk(own_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     made = Desk(own_cluster, tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    monkeypatch.setattr(pace, "LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(backoff, "LONGEST_SECONDS", 0.5)
     yield made
     made.live.call("DELETE", path_of("v1", "namespaces", name=made.namespace))
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from backend_client.errors import NotFound, Refused
-from backend_client.kubernetes.extract import extract
+from backend_client.kubernetes.cluster_credentials import extract
 from backend_client.models.secret import Secret
 
 CA = "-----BEGIN CERTIFICATE-----\nca\n-----END CERTIFICATE-----\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend_client.kubernetes import names
+from backend_client.kubernetes import labels
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import Site
 from backend_client.protocol import JobQuery
@@ -52,7 +52,7 @@ def jobs(cluster: Cluster, namespace: str) -> list[str]:
         "workdir": TEXT,
         "labels": {TEXT: TEXT},
     }
-    notes = {names.SPEC: json.dumps(spec), names.OWNER: TEXT, names.URL: TEXT, "note": TEXT}
+    notes = {labels.SPEC: json.dumps(spec), labels.OWNER: TEXT, labels.URL: TEXT, "note": TEXT}
     job = {
         "managedBy": "example.org/nobody",
         "template": {"spec": body_of(), "metadata": {"annotations": notes}},
@@ -62,7 +62,7 @@ def jobs(cluster: Cluster, namespace: str) -> list[str]:
         live.make({"apiVersion": "batch/v1", "kind": "Job", "metadata": home | {"name": name}, "spec": job})
         for name in ("own", "torn")
     ]
-    live.patch(made[1], {"metadata": {"annotations": {names.SPEC: TEXT}}})
+    live.patch(made[1], {"metadata": {"annotations": {labels.SPEC: TEXT}}})
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "own", "uid": made[0]["metadata"]["uid"]}
     waits = {"waiting": {"reason": "CreateContainerError", "message": LONG}}
     ended = {"terminated": {"exitCode": 3, "reason": TEXT, "message": LONG}}

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend_client.errors import NotFound, Refused
-from backend_client.kubernetes import kubeconfig
-from backend_client.kubernetes.credentials import ExecPlugin, TokenFile
-from backend_client.kubernetes.kubeconfig import Context, list_contexts, load
-from backend_client.kubernetes.proxies import proxy_of
+from backend_client.kubernetes.api import kubeconfig
+from backend_client.kubernetes.api.credentials import ExecPlugin, TokenFile
+from backend_client.kubernetes.api.kubeconfig import Context, list_contexts, load
+from backend_client.kubernetes.api.proxy import proxy_of
 from tests.kubernetes import controlplane
 
 PROXIES = [name for base in ("http_proxy", "https_proxy", "no_proxy") for name in (base, base.upper())]
@@ -279,7 +279,7 @@ def test_the_proxy_of_the_environment(monkeypatch: Any, no_proxy: str, host: str
 
 def test_imports_nothing_dear() -> None:
     code = (
-        "import sys; import backend_client.kubernetes.reflector; "
+        "import sys; import backend_client.kubernetes.watch.reflector; "
         "dear = 'kubernetes', 'httpx', 'pydantic', 'textual', 'urllib.request'; "
         "print([module for module in dear if module in sys.modules])"
     )

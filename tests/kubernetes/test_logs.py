@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from backend_client.errors import Forbidden, Invalid
-from backend_client.kubernetes.logs import stream
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.logs.stream import stream
 from backend_client.models import JobRef
 from backend_client.protocol import Closed, Gap, Lines, LogItem, LogQuery, Opened
 from tests.faults import reset

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from backend_client.errors import NotFound
-from backend_client.kubernetes.kinds import JOBS, PODS
-from backend_client.kubernetes.logs import stream
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.logs.stream import stream
+from backend_client.kubernetes.resources.resource_types import JOBS, PODS
 from backend_client.logs import follow
 from backend_client.models import JobRef
 from backend_client.protocol import Closed, Gap, Lines, LogItem, LogQuery, Opened

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backend_client.kubernetes.marks import Mark
-from backend_client.kubernetes.stamped import Stamped
-from backend_client.kubernetes.tail import Tail
+from backend_client.kubernetes.logs.kubelet_lines import Stamped
+from backend_client.kubernetes.logs.line_resumer import Tail
+from backend_client.kubernetes.logs.positions import Mark
 from backend_client.protocol import Gap, Lines, LogSource
 from tests.kubernetes.kubelet import SECOND, Chunk, LogFile, render
 
@@ -94,7 +94,7 @@ def segments(items: list[Lines | Gap]) -> list[bytes]:
 @example([([(0, [b"same"])], None, [(1, [b""])], None, 1), ([], 0, [(0, [b""])], None, 1)])
 def test_each_line_once_and_every_loss_marked(rounds: list[tuple]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backend_client.kubernetes.tail._LONG", PART // 2)
+        patch.setattr("backend_client.kubernetes.logs.line_resumer._LONG", PART // 2)
         follow(rounds)
 
 

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_client.errors import Invalid, Refused
-from backend_client.kubernetes import names
-from backend_client.kubernetes.checks import errors, warnings
-from backend_client.kubernetes.controllers import Deployment, KubeJob
-from backend_client.kubernetes.manifests import Manifest, held, objects, owned, release, resume, stop
-from backend_client.kubernetes.network import url
-from backend_client.kubernetes.pods import verbatim
-from backend_client.kubernetes.readback import own_spec, spec_of
+from backend_client.kubernetes import labels
+from backend_client.kubernetes.manifests.networking import url
+from backend_client.kubernetes.manifests.pod_template import verbatim
+from backend_client.kubernetes.manifests.render import Manifest, held, objects, owned, release, resume, stop
+from backend_client.kubernetes.manifests.validation import errors, warnings
+from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.status.spec_from_objects import own_spec, spec_of
 from backend_client.models import JobSpec
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
@@ -94,7 +94,7 @@ def test_the_url_is_said_before_and_written_down(site: Site, ingress: str, where
     asked = spec(ports=[80], ingress=ingress)
     assert url(asked, "team-a", site) == where
     annotations = made(asked, site)["Job/bert"]["metadata"]["annotations"]
-    assert annotations.get(names.URL, "") == where
+    assert annotations.get(labels.URL, "") == where
 
 
 def test_pods_are_confined() -> None:
@@ -128,7 +128,7 @@ def test_ranks_get_what_torchrun_reads() -> None:
     assert env["PET_MASTER_ADDR"] == "bert-0.bert-ranks"
     assert env["MASTER_PORT"] == "1234"
     assert (env["PET_NNODES"], env["PET_NPROC_PER_NODE"]) == ("3", "8")
-    assert names.INDEX in env["PET_NODE_RANK"]["fieldRef"]["fieldPath"]
+    assert labels.INDEX in env["PET_NODE_RANK"]["fieldRef"]["fieldPath"]
     service = made(spec(nodes=3))["Service/bert-ranks"]["spec"]
     assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
 
@@ -267,26 +267,26 @@ def test_hold_release_stop_resume(
     anchor = as_answered(objects(asked, Site(), HERE)[0])
     waiting = held(anchor)
     assert waiting["spec"] == anchor["spec"] | stopped
-    assert waiting["metadata"]["annotations"][names.HELD] == "true"
+    assert waiting["metadata"]["annotations"][labels.HELD] == "true"
     released = release(waiting, asked)
-    assert released == {"metadata": {"uid": "u-1", "annotations": {names.HELD: None}}, "spec": going}
+    assert released == {"metadata": {"uid": "u-1", "annotations": {labels.HELD: None}}, "spec": going}
     halted = stop(anchor, NOW)
     assert halted["spec"] == stopped
     after = {**anchor, "spec": anchor["spec"] | stopped}
     after["metadata"] = anchor["metadata"] | {"annotations": halted["metadata"]["annotations"]}
     assert resume(after, asked)["spec"] == going
-    assert resume(after, asked)["metadata"]["annotations"] == {names.STOPPED: None, names.REPLICAS: None}
+    assert resume(after, asked)["metadata"]["annotations"] == {labels.STOPPED: None, labels.REPLICAS: None}
 
 
 def test_stopping_twice_keeps_the_number_of_replicas() -> None:
     anchor = as_answered(objects(spec(kind="deployment", replicas=3), Site(), HERE)[0])
     anchor["spec"]["replicas"] = 0
-    assert names.REPLICAS not in stop(anchor, NOW)["metadata"]["annotations"]
+    assert labels.REPLICAS not in stop(anchor, NOW)["metadata"]["annotations"]
 
 
 def test_kueue_starts_what_it_queues() -> None:
     anchor = as_answered(objects(spec(queue="research"), Site(), HERE)[0])
-    assert anchor["metadata"]["labels"][names.QUEUE] == "research"
+    assert anchor["metadata"]["labels"][labels.QUEUE] == "research"
     assert "spec" not in release(anchor, spec(queue="research"))
 
 
@@ -295,7 +295,7 @@ def test_the_time_limit_of_a_job_that_kueue_runs_is_lifted_while_it_is_stopped()
     asked = spec(queue="research", nodes=2, max_runtime=60)
     anchor = as_answered(objects(asked, Site(), HERE)[0])
     assert stop(anchor, NOW)["spec"] == {"parallelism": 0, "activeDeadlineSeconds": None}
-    anchor["metadata"]["annotations"][names.REPLICAS] = "2"
+    anchor["metadata"]["annotations"][labels.REPLICAS] = "2"
     assert resume(anchor, asked)["spec"] == {"parallelism": 2, "activeDeadlineSeconds": 60}
     assert resume(anchor, spec(queue="research", nodes=2))["spec"] == {"parallelism": 2}
 
@@ -352,7 +352,7 @@ def test_a_spec_is_derived_from_objects_that_lost_their_annotation(asked: JobSpe
     ],
 )
 def test_a_spoilt_annotation_is_not_ours(text: str, image: str | None) -> None:
-    raw = {"metadata": {"name": "x", "annotations": {names.SPEC: text}}}
+    raw = {"metadata": {"name": "x", "annotations": {labels.SPEC: text}}}
     found = own_spec(msgspec.convert(raw, KubeJob))
     assert (found and found.image) == image
 
@@ -418,7 +418,7 @@ def test_a_real_server_applies_every_patch(live: Live, homes: dict[str, str]) ->
         asked = spec(name=f"patched-{kind}", kind=kind)
         anchor = live.make(held(objects(asked, Site(), seen(homes["privileged"]))[0]))
         running = live.patch(anchor, release(anchor, asked))
-        assert names.HELD not in running["metadata"]["annotations"]
+        assert labels.HELD not in running["metadata"]["annotations"]
         halted = live.patch(running, stop(running, NOW))
         again = live.patch(halted, resume(halted, asked))
         assert again["spec"] == running["spec"]

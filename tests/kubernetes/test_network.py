@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from backend_client.kubernetes import pace
-from backend_client.kubernetes.transport import Transport
+from backend_client import backoff
+from backend_client.kubernetes.api.transport import Transport
 from backend_client.logs import follow
 from backend_client.protocol import Closed, Gap, LogItem, LogQuery
 from tests.faults import Wire
@@ -47,7 +47,7 @@ async def mirrored() -> AsyncIterator[tuple[Pods, Wire, Mirror]]:
 
 def test_a_watch_is_cut_after_any_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within a chunk's head, a key, a name, an escape, between two lines."""
-    monkeypatch.setattr(pace, "LONGEST_SECONDS", 0.2)
+    monkeypatch.setattr(backoff, "LONGEST_SECONDS", 0.2)
 
     async def main() -> None:
         async with mirrored() as (pods, wire, mirror):

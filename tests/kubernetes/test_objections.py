@@ -7,10 +7,10 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from backend_client.kubernetes.manifests import Manifest, objects
-from backend_client.kubernetes.objections import at_path, in_prose, quota_notices
+from backend_client.kubernetes.manifests.render import Manifest, objects
+from backend_client.kubernetes.resources.surroundings import ResourceQuota
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.surroundings import ResourceQuota
+from backend_client.kubernetes.write.field_errors import at_path, in_prose, quota_notices
 from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.live import Live, path_of
 from tests.kubernetes.specs import VALUES, seen, spec

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.kubernetes import kinds
-from backend_client.kubernetes.controllers import Deployment
-from backend_client.kubernetes.objects import Pod
-from backend_client.kubernetes.surroundings import KubeEvent
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources import resource_types
+from backend_client.kubernetes.resources.core import Pod
+from backend_client.kubernetes.resources.surroundings import KubeEvent
+from backend_client.kubernetes.resources.workloads import Deployment
 
-KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, kinds.Kind)] + [kinds.workloads("v1beta2")]
+KINDS = [kind for kind in vars(resource_types).values() if isinstance(kind, resource_types.Kind)] + [
+    resource_types.workloads("v1beta2")
+]
 
 POD: dict[str, Any] = {
     "kind": "Pod",
@@ -47,7 +49,7 @@ def encoded(value: object) -> bytes:
 
 
 def test_a_pod() -> None:
-    pod = kinds.PODS.one(encoded(POD))
+    pod = resource_types.PODS.one(encoded(POD))
     assert isinstance(pod, Pod)
     assert (pod.uid, pod.name, pod.namespace) == ("u", "train-0", "team-a")
     assert pod.metadata.creation_timestamp == datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -60,7 +62,7 @@ def test_a_pod() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=repr)
-def test_what_is_absent_or_null_has_a_default(kind: kinds.Kind[Any]) -> None:
+def test_what_is_absent_or_null_has_a_default(kind: resource_types.Kind[Any]) -> None:
     bare = kind.one(b"{}")
     assert kind.one(b'{"metadata":null,"spec":null,"status":null}') == bare
     assert kind.one(b'{"metadata":{"labels":null,"creationTimestamp":null}}') == bare
@@ -80,7 +82,7 @@ def nulled(value: Any) -> st.SearchStrategy[Any]:
 
 @given(nulled(POD))
 def test_nulls_anywhere(pod: dict[str, Any]) -> None:
-    assert isinstance(kinds.PODS.one(encoded(pod)), Pod)
+    assert isinstance(resource_types.PODS.one(encoded(pod)), Pod)
 
 
 @given(
@@ -90,26 +92,26 @@ def test_nulls_anywhere(pod: dict[str, Any]) -> None:
 )
 def test_anything_else_is_an_error_of_the_decoder(value: Any) -> None:
     with contextlib.suppress(msgspec.DecodeError):
-        kinds.PODS.one(encoded({"metadata": value, "spec": value, "status": value}))
+        resource_types.PODS.one(encoded({"metadata": value, "spec": value, "status": value}))
 
 
 def test_an_error_says_where() -> None:
     with pytest.raises(msgspec.ValidationError, match=r"Expected `str`, got `int` - at `\$.metadata.name`"):
-        kinds.PODS.one(b'{"metadata":{"name":7}}')
+        resource_types.PODS.one(b'{"metadata":{"name":7}}')
 
 
 def test_a_template_keeps_what_a_pod_does_not() -> None:
     container = {"name": "main", "env": [{"name": "A", "value": "b"}], "workingDir": "/w"}
     template = {"spec": {"containers": [container]}}
-    made = kinds.DEPLOYMENTS.one(encoded({"spec": {"template": template}}))
+    made = resource_types.DEPLOYMENTS.one(encoded({"spec": {"template": template}}))
     assert isinstance(made, Deployment)
     assert made.spec.template.spec.containers[0].env[0].value == "b"
-    assert not hasattr(kinds.PODS.one(encoded(template)).spec.containers[0], "env")
+    assert not hasattr(resource_types.PODS.one(encoded(template)).spec.containers[0], "env")
 
 
 def test_events_of_old_and_new_writers() -> None:
-    old = kinds.EVENTS.one(b'{"lastTimestamp":"2026-01-01T00:00:00Z","count":3}')
-    new = kinds.EVENTS.one(
+    old = resource_types.EVENTS.one(b'{"lastTimestamp":"2026-01-01T00:00:00Z","count":3}')
+    new = resource_types.EVENTS.one(
         b'{"lastTimestamp":null,"eventTime":"2026-01-02T00:00:00.5Z","series":{"count":9,"lastObservedTime":null}}'
     )
     assert isinstance(old, KubeEvent)
@@ -118,15 +120,19 @@ def test_events_of_old_and_new_writers() -> None:
 
 
 def test_places() -> None:
-    assert kinds.PODS.path() == "/api/v1/pods"
-    assert kinds.PODS.path("a", "b", "log") == "/api/v1/namespaces/a/pods/b/log"
-    assert kinds.NODES.path("ignored", "n") == "/api/v1/nodes/n"
-    assert kinds.PODS.path("a/../b", "?x") == "/api/v1/namespaces/a%2F..%2Fb/pods/%3Fx"
-    assert (kinds.JOBS.resource, kinds.PODS.resource, kinds.JOBS.group) == ("jobs.batch", "pods", "batch")
+    assert resource_types.PODS.path() == "/api/v1/pods"
+    assert resource_types.PODS.path("a", "b", "log") == "/api/v1/namespaces/a/pods/b/log"
+    assert resource_types.NODES.path("ignored", "n") == "/api/v1/nodes/n"
+    assert resource_types.PODS.path("a/../b", "?x") == "/api/v1/namespaces/a%2F..%2Fb/pods/%3Fx"
+    assert (resource_types.JOBS.resource, resource_types.PODS.resource, resource_types.JOBS.group) == (
+        "jobs.batch",
+        "pods",
+        "batch",
+    )
 
 
 @pytest.mark.api
 @pytest.mark.parametrize("kind", KINDS[:-1], ids=repr)
-async def test_every_kind_is_served(transport: Transport, kind: kinds.Kind[Any]) -> None:
+async def test_every_kind_is_served(transport: Transport, kind: resource_types.Kind[Any]) -> None:
     page = kind.page((await transport.request("GET", kind.path())).body)
     assert page.metadata.resource_version

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.kubernetes import messages, quantities
-from backend_client.kubernetes.endings import ended_words, exit_words, pod_words
-from backend_client.kubernetes.objects import Pod, Terminated
-from backend_client.kubernetes.queueing import quota_words
-from backend_client.kubernetes.reasons import Around, pod_reason
+from backend_client.kubernetes.resources import quantities
+from backend_client.kubernetes.resources.core import Pod, Terminated
+from backend_client.kubernetes.status import message_parsers
+from backend_client.kubernetes.status.exit_reason import ended_words, exit_words, pod_words
+from backend_client.kubernetes.status.kueue_reason import quota_words
+from backend_client.kubernetes.status.pod_reason import Around, pod_reason
 
 MORE = ". preemption: 0/36 nodes are available: 36 No preemption victims found for incoming pod."
 
@@ -46,7 +47,7 @@ def _target(reason: str) -> dict[str, object]:
     ],
 )  # fmt: skip
 def test_why_no_node_takes_it(message: str, words: str) -> None:
-    assert messages.unschedulable(message) == words
+    assert message_parsers.unschedulable(message) == words
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_why_no_node_takes_it(message: str, words: str) -> None:
     ],
 )  # fmt: skip
 def test_why_a_pod_is_refused(message: str, words: str) -> None:
-    assert messages.refused(message) == words
+    assert message_parsers.refused(message) == words
 
 
 @pytest.mark.parametrize(
@@ -89,11 +90,13 @@ def test_why_a_pod_is_refused(message: str, words: str) -> None:
     ],
 )  # fmt: skip
 def test_why_there_is_no_image(reason: str, message: str, words: str) -> None:
-    assert messages.image(reason, message, "r/x:1") == words
+    assert message_parsers.image(reason, message, "r/x:1") == words
 
 
 def test_an_image_name_is_never_a_template() -> None:
-    assert messages.image("ErrImagePull", "{0} {x}", "{y}") == "the image {y} cannot be pulled: {0} {x}"
+    assert (
+        message_parsers.image("ErrImagePull", "{0} {x}", "{y}") == "the image {y} cannot be pulled: {0} {x}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_an_image_name_is_never_a_template() -> None:
     ],
 )  # fmt: skip
 def test_why_a_container_is_not_made(message: str, words: str) -> None:
-    assert messages.container(message) == words
+    assert message_parsers.container(message) == words
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_why_a_container_is_not_made(message: str, words: str) -> None:
     ],
 )
 def test_why_a_volume_is_not_there(message: str, words: str) -> None:
-    assert messages.mount(message) == words
+    assert message_parsers.mount(message) == words
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,7 @@ def test_why_a_volume_is_not_there(message: str, words: str) -> None:
     ],
 )
 def test_when_a_container_is_started_again(message: str, seconds: int) -> None:
-    assert messages.back_off(message) == seconds
+    assert message_parsers.back_off(message) == seconds
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from backend_client.kubernetes import frames
-from backend_client.kubernetes.changes import Delta
-from backend_client.kubernetes.credentials import Login, bearer
-from backend_client.kubernetes.kinds import PODS
-from backend_client.kubernetes.reflector import Reflector
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api import json_lines
+from backend_client.kubernetes.api.credentials import Login, bearer
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.resource_types import PODS
+from backend_client.kubernetes.watch.delta import Delta
+from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.protocol import Link, LinkState, Synced
 from tests.kubernetes.clock import run
 from tests.kubernetes.faults import BEFORE_ANSWER, IN_WATCH, FaultyApi, Pods
@@ -309,7 +309,7 @@ def test_a_refused_login_is_renewed_once_and_said_when_that_is_no_use() -> None:
 
 
 def test_an_event_too_large_to_hold_is_no_reason_to_die(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "LARGEST", 2000)
+    monkeypatch.setattr(json_lines, "LARGEST", 2000)
 
     async def test(pods: Pods, api: FaultyApi, mirror: Mirror) -> None:
         await mirror.until(mirror.true)

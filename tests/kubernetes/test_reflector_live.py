@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from backend_client.kubernetes.changes import Delta
-from backend_client.kubernetes.kinds import EVENTS
-from backend_client.kubernetes.reflector import Reflector
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.resource_types import EVENTS
+from backend_client.kubernetes.watch.delta import Delta
+from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.protocol import Link, Synced
 from tests.kubernetes import controlplane
 from tests.kubernetes.conftest import Cluster
@@ -165,8 +165,8 @@ def compact(etcd: str, key: str) -> None:
 
 async def test_frozen(plane: ControlPlane, broken: Follower, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is stopped keeps its connections: only asking finds it out."""
-    monkeypatch.setattr("backend_client.kubernetes.reflector.SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr("backend_client.kubernetes.reflector.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("backend_client.kubernetes.watch.reflector.SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr("backend_client.kubernetes.watch.reflector.PROBE_SECONDS", 0.5)
     await broken.make("c")
     await broken.until(lambda: len(broken.names) == 3)
     plane.processes["kube-apiserver"].send_signal(signal.SIGSTOP)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
 from tests.kubernetes.clock import VirtualLoop
 from tests.kubernetes.faults import BEFORE_ANSWER, IN_WATCH, FaultyApi, Pods
 from tests.kubernetes.test_reflector import Mirror

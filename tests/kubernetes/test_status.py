@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend_client.kubernetes import names
-from backend_client.kubernetes.gpus import Block, pools
-from backend_client.kubernetes.objects import Pod
-from backend_client.kubernetes.readback import Anchor
-from backend_client.kubernetes.reasons import Around
+from backend_client.kubernetes import labels
+from backend_client.kubernetes.manifests.gpus import Block, pools
+from backend_client.kubernetes.resources.core import Pod
+from backend_client.kubernetes.resources.surroundings import Ingress, KubeEvent, Workload
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.status import anchor_of, is_shown, job_of
-from backend_client.kubernetes.surroundings import Ingress, KubeEvent, Workload
+from backend_client.kubernetes.status.job_status import anchor_of, is_shown, job_of
+from backend_client.kubernetes.status.pod_reason import Around
+from backend_client.kubernetes.status.spec_from_objects import Anchor
 from backend_client.models import Job, JobSpec, JobState
 from tests.kubernetes.recording import TYPES, load
 from tests.kubernetes.scenarios import BUSYBOX, SCENARIOS
@@ -119,7 +119,7 @@ def test_a_program_that_never_started_has_no_start() -> None:
          "Stopping", ""),
         ("job-failed", {"status": {"conditions": [{"type": "FailureTarget", "status": "True"}]}},
          "Failed", "exit 1"),
-        ("job-running", {"metadata": {"labels": {names.QUEUE: "research"}}, "spec": {"suspend": True}},
+        ("job-running", {"metadata": {"labels": {labels.QUEUE: "research"}}, "spec": {"suspend": True}},
          "Queued", "waits in the queue research"),
         ("deployment-running", {"spec": {"replicas": 0}}, "Stopping", ""),
         ("deployment-running", {"spec": {"replicas": 3}}, "Running", ""),
@@ -148,7 +148,7 @@ def test_a_failed_job_whose_pods_are_gone_says_what_the_cluster_says() -> None:
 
 
 def test_a_queue_says_why() -> None:
-    queued = {"metadata": {"labels": {names.QUEUE: "research"}}, "spec": {"suspend": True}}
+    queued = {"metadata": {"labels": {labels.QUEUE: "research"}}, "spec": {"suspend": True}}
 
     def reason(**workload: Any) -> str:
         around = msgspec.convert(workload, Workload)
@@ -166,7 +166,7 @@ def test_a_queue_says_why() -> None:
 
 def test_urls_are_those_of_the_annotation_or_of_the_ingress() -> None:
     answering = msgspec.convert({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}, Ingress)
-    named = {"metadata": {"annotations": {names.URL: "https://a.example.org/"}}}
+    named = {"metadata": {"annotations": {labels.URL: "https://a.example.org/"}}}
     assert changed("job-running", named).urls == ("https://a.example.org/",)
     assert load("deployment-running").job().urls == ()
     name = load("deployment-running").anchor["metadata"]["namespace"]

@@ -6,12 +6,12 @@ from itertools import pairwise
 import pytest
 
 from backend_client.errors import NotFound, Unreachable
-from backend_client.kubernetes.answers import Expired
-from backend_client.kubernetes.hands import Hands
-from backend_client.kubernetes.kinds import PODS
-from backend_client.kubernetes.listing import every
-from backend_client.kubernetes.transport import Transport
-from backend_client.kubernetes.writes import Writer
+from backend_client.kubernetes.api.errors import Expired
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.resource_types import PODS
+from backend_client.kubernetes.watch.listing import every
+from backend_client.kubernetes.write.object_client import Hands
+from backend_client.kubernetes.write.writer import Writer
 from backend_client.logs import follow
 from backend_client.models import JobState
 from backend_client.protocol import Closed, Gap, LogItem, LogQuery, Opened

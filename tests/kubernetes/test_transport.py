@@ -14,12 +14,12 @@ import msgspec
 import pytest
 
 from backend_client import errors
-from backend_client.kubernetes.answers import Expired, ServerFailed, refusal, request_words, status_of
-from backend_client.kubernetes.connection import Address
-from backend_client.kubernetes.credentials import Fixed, Login, bearer
-from backend_client.kubernetes.kinds import NAMESPACES, NODES, PODS, QUOTAS
-from backend_client.kubernetes.kubeconfig import Target
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.connection import Address
+from backend_client.kubernetes.api.credentials import Fixed, Login, bearer
+from backend_client.kubernetes.api.errors import Expired, ServerFailed, refusal, request_words, status_of
+from backend_client.kubernetes.api.kubeconfig import Target
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.resource_types import NAMESPACES, NODES, PODS, QUOTAS
 from backend_client.models.secret import Secret
 from tests.kubernetes.clock import run
 from tests.kubernetes.conftest import Cluster

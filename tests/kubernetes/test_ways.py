@@ -8,8 +8,8 @@ import pytest
 
 from backend_client.contexts import Contexts, Local
 from backend_client.errors import NotFound, Refused, Unreachable
+from backend_client.kubernetes.contexts import Kubeconfig
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.ways import Kubeconfig
 from backend_client.protocol import JobQuery, Link, LinkState, Scope
 
 KUBECONFIG = {

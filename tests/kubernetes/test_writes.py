@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from backend_client.errors import Conflict, Invalid, NotFound, Refused, Unreachable
-from backend_client.kubernetes import names
-from backend_client.kubernetes.writes import Writer
+from backend_client.kubernetes import labels
+from backend_client.kubernetes.write.writer import Writer
 from backend_client.models import JobRef
 from tests.kubernetes.cutter import Cutter
 from tests.kubernetes.live import Live, eventually, path_of
@@ -41,7 +41,7 @@ async def test_a_job_and_all_its_parts(writer: Writer, live: Live, namespace: st
     assert (job.ref, runs(anchor)) == (
         JobRef("here", namespace, kind, "bert", anchor["metadata"]["uid"]), True,
     )  # fmt: skip
-    assert names.HELD not in anchor["metadata"]["annotations"]
+    assert labels.HELD not in anchor["metadata"]["annotations"]
     assert job.owner
     assert replace(job.spec, namespace="") == FULL[kind]
     parts = [item for item in made if item is not anchor]

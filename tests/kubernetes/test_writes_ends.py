@@ -7,9 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from backend_client.errors import Conflict, Forbidden, NotFound, Refused, Unreachable
-from backend_client.kubernetes import hands, names, removal
-from backend_client.kubernetes.transport import Transport
-from backend_client.kubernetes.writes import Writer
+from backend_client.kubernetes import labels
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.write import delete, object_client
+from backend_client.kubernetes.write.writer import Writer
 from backend_client.models import JobState
 from backend_client.protocol import DeleteStep
 from tests.kubernetes.cutter import Cutter
@@ -55,7 +56,7 @@ async def test_stop_and_resume_are_cut_at_every_request(
             now = await act(job.ref)
             (anchor,) = anchors(there(live, namespace))
             assert runs(anchor) is running
-            assert (names.STOPPED in anchor["metadata"]["annotations"]) is not running
+            assert (labels.STOPPED in anchor["metadata"]["annotations"]) is not running
             assert (now.state in (JobState.STOPPED, JobState.STOPPING)) is not running
             if running and kind == "deployment":
                 assert anchor["spec"]["replicas"] == 3
@@ -195,7 +196,7 @@ async def test_a_namesake_made_meanwhile_is_left_alone(
     (old,) = anchors(there(live, namespace))
     await steps(writer, job.ref)
     again = await writer.create(spec(), key="2", secrets={})
-    assert await hands.Hands(transport).remove(old, "Background") is False
+    assert await object_client.Hands(transport).remove(old, "Background") is False
     with pytest.raises(NotFound):
         await steps(writer, job.ref)
     assert ref_of(live, namespace, "bert") == again.ref
@@ -234,7 +235,7 @@ async def test_what_holds_a_deletion_is_named(writer: Writer, live: Live, namesp
 async def test_a_deletion_that_takes_long_can_be_left_to_the_cluster(
     writer: Writer, live: Live, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(removal, "LONG_SECONDS", 0.0)
+    monkeypatch.setattr(delete, "LONG_SECONDS", 0.0)
     job = await writer.create(spec(kind="deployment"), key="1", secrets={})
     look = lambda: live.items("v1", "pods", namespace)  # noqa: E731
     (pod,) = eventually(look, bool)

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from backend_client.errors import Refused
+from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.transport import Transport
-from backend_client.kubernetes.writes import Writer
+from backend_client.kubernetes.write.writer import Writer
 from backend_client.models.secret import Secret
 from backend_client.protocol import Notice
 from tests.kubernetes.conftest import Cluster

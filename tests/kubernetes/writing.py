@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from backend_client.kubernetes import pace
+from backend_client import backoff
+from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.transport import Transport
-from backend_client.kubernetes.writes import Writer
+from backend_client.kubernetes.write.writer import Writer
 from backend_client.models import JobRef
 from backend_client.models.secret import Secret
 from tests.kubernetes.conftest import Cluster
@@ -45,7 +45,7 @@ async def a_writer(transport: Transport, namespace: str) -> Writer:
 
 @pytest.fixture(name="cutter")
 async def a_cutter(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cutter]:
-    monkeypatch.setattr(pace, "FIRST_SECONDS", 0.001)
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.001)
     async with Cutter(cluster.target()) as made:
         yield made
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend_client.local import disk
+from backend_client.local import state_dir
 from backend_client.local.backend import LocalBackend
 from backend_client.models import JobSpec
 from tests.contract.harness import remove_all
@@ -10,7 +10,7 @@ from tests.contract.harness import remove_all
 
 @pytest.fixture
 def root(tmp_path):
-    return disk.Root(tmp_path / "local" / "gpu-7")
+    return state_dir.Root(tmp_path / "local" / "gpu-7")
 
 
 @pytest.fixture

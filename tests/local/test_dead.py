@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backend_client.local import disk, launch, store
+from backend_client.local import launch, state_dir, store
 from backend_client.local.backend import LocalBackend
 from backend_client.models import JobSpec, JobState
 from backend_client.protocol import JobQuery
@@ -22,7 +22,7 @@ def running(job):
 
 
 def record(root, job):
-    return disk.read_json(root.record(job.ref.uid))
+    return state_dir.read_json(root.record(job.ref.uid))
 
 
 def lives(pid):
@@ -86,10 +86,10 @@ async def test_a_reboot(backend, run, root):
     for who in ("supervisor", "group"):  # as another start of this machine wrote it; the pid is another's now
         before[who] = {
             "pid": bystander.pid,
-            "start": disk.Process(bystander.pid).start,
+            "start": state_dir.Process(bystander.pid).start,
             "boot": "an earlier one",
         }
-    disk.write_json(root.record(job.ref.uid), {**before, "finished": None, "state": "Running"})
+    state_dir.write_json(root.record(job.ref.uid), {**before, "finished": None, "state": "Running"})
     done = await LocalBackend(root.path).get(job.ref)
     assert (done.state, done.reason) == (
         JobState.FAILED,
@@ -102,7 +102,7 @@ async def test_a_reboot(backend, run, root):
 
 async def test_a_number_given_to_another_process_is_left_alone():
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    who = disk.identity(bystander.pid)
+    who = state_dir.identity(bystander.pid)
     store.end_group("uid", {**who, "start": who["start"] - 1})
     store.tell({**who, "start": who["start"] - 1}, signal.SIGKILL)
     assert bystander.poll() is None
@@ -115,7 +115,7 @@ async def test_what_is_left_of_a_group_is_known_by_its_mark():
     env = {**os.environ, "TRAINDECK_JOB": "uid"}
     leader = subprocess.Popen(["sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE, env=env)
     left = int(leader.communicate()[0])
-    who = {"pid": leader.pid, "start": 1, "boot": disk.boot_id()}
+    who = {"pid": leader.pid, "start": 1, "boot": state_dir.boot_id()}
     store.end_group("another uid", who)
     assert lives(left)
     store.end_group("uid", who)
@@ -198,11 +198,11 @@ async def test_another_hosts_jobs_are_shown_and_left_alone(backend, run, root):
     other = LocalBackend(root.path.with_name("gpu-8"))
     job = await other.create(JobSpec(name="theirs", command=("sleep", "60")), key="k", secrets={})
     theirs = other._store.root
-    os.kill(disk.read_json(theirs.record(job.ref.uid))["supervisor"]["pid"], signal.SIGKILL)
+    os.kill(state_dir.read_json(theirs.record(job.ref.uid))["supervisor"]["pid"], signal.SIGKILL)
     seen = (await backend.list(JobQuery())).items[0]
     assert (seen.ref.namespace, seen.read_only) == ("gpu-8", "runs on gpu-8; log in there to act on it")
     assert not seen.ended
     with pytest.raises(Exception, match="log in there"):
         await backend.stop(seen.ref)
-    assert disk.read_json(theirs.record(job.ref.uid)).get("finished") is None
+    assert state_dir.read_json(theirs.record(job.ref.uid)).get("finished") is None
     assert (await finished(other, job.ref)).reason == "its supervisor was killed"

@@ -1,6 +1,6 @@
 import pytest
 
-from backend_client.local.attempt import _last_line
+from backend_client.local.process_run import _last_line
 
 
 @pytest.mark.parametrize(

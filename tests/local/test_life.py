@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from backend_client.errors import Invalid, Refused
-from backend_client.local import disk, supervisor
+from backend_client.local import state_dir, supervisor
 from backend_client.local.backend import LocalBackend, default_root
 from backend_client.models import JobSpec, JobState
 from backend_client.models.secret import Secret
@@ -56,7 +56,7 @@ async def test_secrets_stay_off_the_disk_and_out_of_argv(backend, root):
     spec = JobSpec(command=("sh", "-c", "test -n $TOKEN; sleep 60"), secrets=("TOKEN",))
     job = await backend.create(spec, key="k", secrets={"TOKEN": Secret("s3cr3t-value")})
     await until(backend, job.ref, running)
-    record = disk.read_json(root.record(job.ref.uid))
+    record = state_dir.read_json(root.record(job.ref.uid))
     for path in root.path.rglob("*"):
         assert not path.is_file() or b"s3cr3t" not in path.read_bytes()
     supervisor = record["supervisor"]["pid"]
@@ -176,7 +176,7 @@ async def test_only_the_last_attempts_are_kept(run, root):
     made.root, made.uid, made.record = root, job.ref.uid, {"attempts": [], "started": None}
     for number in range(1, 15):
         made._new_entry()
-        disk.write_json(root.log(job.ref.uid) / f"{number}.0", "")
+        state_dir.write_json(root.log(job.ref.uid) / f"{number}.0", "")
     assert [entry["number"] for entry in made.record["attempts"]] == list(range(5, 15))
     kept = sorted(int(path.name[:-2]) for path in root.log(job.ref.uid).iterdir())
     assert kept == list(range(5, 15))

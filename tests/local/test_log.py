@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend_client.local.logfile import LONGEST, LogWriter
-from backend_client.local.reader import LogReader, Position, parse, segments, since_start, tail_start
+from backend_client.local.log_reader import LogReader, Position, parse, segments, since_start, tail_start
+from backend_client.local.log_writer import LONGEST, LogWriter
 from backend_client.protocol import Gap, Lines
 
 PIECES = st.lists(
@@ -143,7 +143,7 @@ def test_an_endless_line_is_not_held_back(tmp_path):
 
 def test_since_finds_its_place(tmp_path, monkeypatch):
     clock = iter(range(10**18, 10**18 + 10**12, 10**9))
-    monkeypatch.setattr("backend_client.local.logfile.time.time_ns", lambda: next(clock))
+    monkeypatch.setattr("backend_client.local.log_writer.time.time_ns", lambda: next(clock))
     write(tmp_path, [("stdout", b"%d\n" % number) for number in range(500)], 2**14)
     kept = read(tmp_path)[1:]
     times = [time for item in kept for time in item.times]

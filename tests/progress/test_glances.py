@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from backend_client.errors import BackendError, Forbidden, NotFound, Unreachable
-from backend_client.glances import AT_ONCE, EVERY_SECONDS, MOST_JOBS, Glances
 from backend_client.models import Job, JobState
+from backend_client.progress.sampler import AT_ONCE, EVERY_SECONDS, MOST_JOBS, Glances
 from backend_client.protocol import Changed, Closed, Gone, Lines, LogItem, LogQuery, LogSource, Snapshot
 from tests.scripted import attempt, make_job
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.hearing import LINES, Ear
+from backend_client.progress.log_progress import LINES, Ear
 from backend_client.protocol import Lines, LogSource
 
 SECOND = 10**9

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.progress import Tracker
+from backend_client.progress.parser import Tracker
 
 BAR = "███▏      "
 

@@ -14,7 +14,7 @@ import uvicorn
 from backend.app import create_app
 from backend.auth import tokens
 from backend.auth.caller import Role
-from backend.auth.people import add_user, the_user
+from backend.auth.users import add_user, the_user
 from backend.settings import ServerSettings
 
 PASSWORD = "correct horse battery"

@@ -12,10 +12,10 @@ import pytest
 
 from backend_client.errors import BackendError, Invalid, LoginNeeded, Refused
 from backend_client.models.secret import Secret
-from backend_client.server import store
+from backend_client.server import token_store
 from backend_client.server.accounts import Account, Accounts
 from backend_client.server.address import address
-from backend_client.server.store import Keyring, TokenFile, store_for_new, store_named
+from backend_client.server.token_store import Keyring, TokenFile, store_for_new, store_named
 from tests.server_client import keyrings
 
 KEY = "ada@https://lab.example.org"
@@ -142,7 +142,7 @@ def test_writers_at_the_same_time_lose_nothing(folder: Path):
 
 
 def test_a_writer_that_died_does_not_stop_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("backend_client.server.private._WAIT", 0.1)
+    monkeypatch.setattr("backend_client.private_files._WAIT", 0.1)
     file = TokenFile(folder)
     file.put(KEY, TOKEN)
     (folder / ".credentials.json.new").write_text("half")
@@ -180,7 +180,7 @@ def test_one_that_cannot_keep_it_is_known_before_a_login(folder: Path, ring, kin
 
 
 def test_one_that_hangs_is_given_a_limit(folder: Path, ring, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store, "_LIMIT", 0.2)
+    monkeypatch.setattr(token_store, "_LIMIT", 0.2)
     hanging = ring(keyrings.Hanging)
     assert store_for_new(folder).kind == "file"
     with pytest.raises(Refused, match="does not answer within"):
@@ -199,7 +199,7 @@ def test_over_ssh_it_is_never_asked(folder: Path, ring, monkeypatch: pytest.Monk
 
 def test_where_there_is_no_service_the_file_is_used(folder: Path):
     """The real library with nothing behind it, as on a head node."""
-    code = "import pathlib, sys; from backend_client.server.store import store_for_new as new; "
+    code = "import pathlib, sys; from backend_client.server.token_store import store_for_new as new; "
     code += "print(new(pathlib.Path(sys.argv[1])).kind)"
     clean = {"PATH": os.environ["PATH"], "HOME": str(folder.parent)}
     line = [sys.executable, "-c", code, str(folder)]

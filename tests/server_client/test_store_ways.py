@@ -8,10 +8,10 @@ from backend_client.contexts import Contexts, Local
 from backend_client.errors import LoginNeeded, NotFound, Refused
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account, Accounts
-from backend_client.server.kept import KeptRules
-from backend_client.server.rules import UNKNOWN, merged
-from backend_client.server.store import TokenFile
-from backend_client.server.ways import Servers, Session
+from backend_client.server.capabilities import UNKNOWN, merged
+from backend_client.server.capabilities_cache import KeptRules
+from backend_client.server.contexts import Servers, Session
+from backend_client.server.token_store import TokenFile
 
 LAB, OTHER = "https://lab.example.org", "https://other.example.org"
 

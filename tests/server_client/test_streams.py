@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.server import streams
-from backend_client.server.streams import Frame, Parser
+from backend_client.server import sse
+from backend_client.server.sse import Frame, Parser
 from backend_client.server.wire import HEARTBEAT, frame
 
 TEXT = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]))
@@ -34,12 +34,12 @@ def test_what_else_the_format_has():
 
 @pytest.mark.parametrize("piece", [b"x" * 100, b"data: " + b"x" * 100 + b"\n"])
 def test_a_frame_without_end(monkeypatch, piece):
-    monkeypatch.setattr(streams, "LONGEST_FRAME", 1000)
+    monkeypatch.setattr(sse, "LONGEST_FRAME", 1000)
     with pytest.raises(ValueError, match="more than"):
         parsed(piece * 20, range(0, 2000, 7))
 
 
 def test_many_frames_are_not_one_long_one(monkeypatch):
-    monkeypatch.setattr(streams, "LONGEST_FRAME", 1000)
+    monkeypatch.setattr(sse, "LONGEST_FRAME", 1000)
     parser = Parser()
     assert sum(len(parser.feed(frame("e", b"x" * 90))) for _ in range(100)) == 100

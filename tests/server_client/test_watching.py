@@ -10,7 +10,7 @@ from backend_client.models import JobState
 from backend_client.models.secret import Secret
 from backend_client.protocol import LinkState, Scope
 from backend_client.server import connection as connections
-from backend_client.server import watching
+from backend_client.server import watch
 from backend_client.server.backend import ServerBackend
 from backend_client.server.wire import HEARTBEAT, Bye, Lagged, watch_frame
 from tests.server_client.conftest import TOKEN
@@ -25,7 +25,7 @@ DOWN = answer({"title": "the server is starting", "kind": "Unreachable"}, "503 S
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    monkeypatch.setattr(watching, "_FIRST", 0.01)
+    monkeypatch.setattr(watch, "_FIRST", 0.01)
 
 
 @pytest.fixture

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.clusters import event_log
 from backend.clusters import hub as hubs
-from backend.clusters import ring
+from backend.clusters.event_log import Audience
 from backend.clusters.hub import Hub, Owner
-from backend.clusters.ring import Audience
 from backend_client.errors import Unreachable
 from backend_client.models import JobState
 from backend_client.protocol import Changed, Gone, Snapshot, Synced
-from backend_client.server import watching
-from backend_client.server.streams import Parser
-from backend_client.server.watching import Watching
+from backend_client.server import watch
+from backend_client.server.sse import Parser
+from backend_client.server.watch import Watching
 from tests.server_client.told import Reader, job
 
 ANN = Owner(1, "ann")
@@ -108,9 +108,9 @@ def hurry():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hubs, "PACE", 0)
         patch.setattr(hubs, "PAGE", 1)
-        patch.setattr(ring, "MOST_BATCHES", 2)
-        patch.setattr(watching, "_FIRST", 0.0005)
-        patch.setattr(watching, "_LONGEST", 0.0005)
+        patch.setattr(event_log, "MOST_BATCHES", 2)
+        patch.setattr(watch, "_FIRST", 0.0005)
+        patch.setattr(watch, "_LONGEST", 0.0005)
         yield
 
 

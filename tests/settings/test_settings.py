@@ -185,7 +185,7 @@ class TestCache:
     def test_an_unchanged_start_validates_nothing(self, settings, monkeypatch, tmp_path):
         first = settings("theme = 'nord'\nfoo = 1")
         assert (tmp_path / "cache/traindeck/settings.json").stat().st_mode & 0o777 == 0o600
-        monkeypatch.setattr("tui.settings.start._validated", None)
+        monkeypatch.setattr("tui.settings.load._validated", None)
         assert settings() == first
 
     @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ class TestCache:
 
     def test_another_version_validates_again(self, settings, site, monkeypatch):
         settings("theme = 'nord'")
-        monkeypatch.setattr("tui.settings.start._validated", lambda *_: "validated")
+        monkeypatch.setattr("tui.settings.load._validated", lambda *_: "validated")
         assert load("2", site) == "validated"
 
     @pytest.mark.parametrize("spoil", ["mode", "text", "link"])
@@ -213,7 +213,7 @@ class TestCache:
         else:
             cache.rename(tmp_path / "elsewhere")
             cache.symlink_to(tmp_path / "elsewhere")
-        monkeypatch.setattr("tui.settings.start._validated", lambda *_: "validated")
+        monkeypatch.setattr("tui.settings.load._validated", lambda *_: "validated")
         assert settings() == "validated"
 
     def test_a_home_that_takes_no_cache_still_starts(self, settings, tmp_path):

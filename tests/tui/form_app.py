@@ -14,15 +14,15 @@ from backend_client.models import JobSpec
 from backend_client.models.fields import NAMES
 from backend_client.protocol import FieldRule, JobBackend, Use
 from tests.scripted import ScriptedBackend
-from tui.screens.form import FormScreen
-from tui.templates import Templates
+from tui.form.form_screen import FormScreen
+from tui.form.templates import Templates
 
 SMALL, WIDE = (80, 24), (120, 40)
 NO_IMAGE = "jobs here are processes, without containers"
 NO_CLUSTER = "only a cluster has this"
 HONOURED = "name kind command workdir env secrets gpus max_runtime labels annotations".split()
 
-WIDGETS = Path(__file__).parents[2] / "tui" / "widgets"
+FOOTER_CSS = Path(__file__).parents[2] / "tui" / "ui" / "footer.tcss"
 
 
 def refusing(backend: ScriptedBackend, honoured: Iterable[str] = HONOURED) -> ScriptedBackend:
@@ -37,7 +37,7 @@ def refusing(backend: ScriptedBackend, honoured: Iterable[str] = HONOURED) -> Sc
 class FormApp(App[None]):
     """Shows the form; `results` gets what it hands back."""
 
-    CSS_PATH = WIDGETS / "footer.tcss"
+    CSS_PATH = FOOTER_CSS
     BINDINGS: ClassVar[list[BindingType]] = [("q", "quit", "quit")]
 
     def __init__(

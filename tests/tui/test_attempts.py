@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from backend_client.models import Attempt, Job, JobState
 from tests.scripted import attempt, make_job
 from tests.tui.test_hostile import EVERYTHING
-from tui.attempts import side_by_side, states, took
-from tui.terminal import UNSAFE
+from tui.jobs.attempt_table import side_by_side, states, took
+from tui.ui.sanitize import UNSAFE
 
 BORN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 

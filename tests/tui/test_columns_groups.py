@@ -12,11 +12,11 @@ from backend_client.models import JobState, Progress
 from tests.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.deck import Deck, deck
 from tests.tui.test_hostile import TEXTS
-from tui.columns import heading, layout, row
-from tui.rows import Group, Heading, Order, Rows
+from tui.jobs.columns import heading, layout, row
+from tui.jobs.job_list import JobList
+from tui.jobs.rows import Group, Heading, Order, Rows
 from tui.settings.model import COLUMNS, ListSettings, Settings
-from tui.terminal import UNSAFE
-from tui.widgets.job_list import JobList
+from tui.ui.sanitize import UNSAFE
 
 BORN = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -15,17 +15,17 @@ from backend_client.protocol import Capacity, GpuPool, Notice
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import deck
 from tests.tui.form_app import NO_CLUSTER, NO_IMAGE, SMALL, WIDE, FormApp, refusing, until
-from tui import drafts
-from tui.example import example_command
-from tui.offers import free_words, next_name
-from tui.screens.form import FormScreen
-from tui.widgets.field_list import FIRST
+from tui.form import recent_values
+from tui.form.example import example_command
+from tui.form.field_list import FIRST
+from tui.form.form_screen import FormScreen
+from tui.form.suggestions import free_words, next_name
 
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("tui.screens.form.PAUSE", 0.01)
+    monkeypatch.setattr("tui.form.form_screen.PAUSE", 0.01)
     monkeypatch.delenv("TOKEN", raising=False)
 
 
@@ -111,7 +111,7 @@ async def test_keys_typed_in_one_go_land_where_they_belong(backend: ScriptedBack
         assert isinstance(job, Job)
         assert (job.spec.command, job.spec.gpus) == (("sh", "a"), 2)
         assert job.spec.workdir == "/d"
-        assert drafts.load()["workdir"] == ["/d"]
+        assert recent_values.load()["workdir"] == ["/d"]
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE])
@@ -329,7 +329,7 @@ async def test_secrets_are_asked_unseen(backend: ScriptedBackend, monkeypatch: p
         await until(pilot, lambda: app.results)
         values = {name: secret.reveal() for name, secret in backend.secrets.items()}
         assert values == {"TOKEN": "hf_not_to_be_seen", "FROM_ENV": "out-of-the-environment"}
-        assert "hf_not" not in drafts.drafts_path().read_text()
+        assert "hf_not" not in recent_values.drafts_path().read_text()
 
 
 async def test_no_value_no_job(backend: ScriptedBackend):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend_client.models import JobSpec
-from tui import drafts
+from tui.form import recent_values
 
 
 @pytest.fixture(autouse=True)
@@ -20,33 +20,33 @@ def spec(command: str = "python a.py", **more: object) -> JobSpec:
 
 
 def test_newest_first_each_once_and_not_for_ever():
-    for n in range(drafts.LONGEST + 5):
-        drafts.remember(spec(f"python {n}.py"))
-    drafts.remember(spec("python 10.py"))
-    kept = drafts.load()["command"]
-    assert kept[:2] == ["python 10.py", f"python {drafts.LONGEST + 4}.py"]
-    assert len(kept) == len(set(kept)) == drafts.LONGEST
+    for n in range(recent_values.LONGEST + 5):
+        recent_values.remember(spec(f"python {n}.py"))
+    recent_values.remember(spec("python 10.py"))
+    kept = recent_values.load()["command"]
+    assert kept[:2] == ["python 10.py", f"python {recent_values.LONGEST + 4}.py"]
+    assert len(kept) == len(set(kept)) == recent_values.LONGEST
 
 
 def test_only_what_may_be_kept_and_for_nobody_else():
-    drafts.remember(spec(env={"A": "hidden-value"}, secrets=("TOKEN",), workdir="/data"))
-    text = drafts.drafts_path().read_text()
+    recent_values.remember(spec(env={"A": "hidden-value"}, secrets=("TOKEN",), workdir="/data"))
+    text = recent_values.drafts_path().read_text()
     assert "hidden-value" not in text
     assert "TOKEN" not in text
-    assert drafts.load()["workdir"] == ["/data"]
-    assert stat.S_IMODE(drafts.drafts_path().stat().st_mode) == 0o600
+    assert recent_values.load()["workdir"] == ["/data"]
+    assert stat.S_IMODE(recent_values.drafts_path().stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"command": 3}', b'{"command": [3, null]}', b"\xff"])
 def test_a_damaged_file_is_no_file(damage: bytes):
-    drafts.drafts_path().parent.mkdir(parents=True)
-    drafts.drafts_path().write_bytes(damage)
-    assert not any(drafts.load().values())
-    drafts.remember(spec())
-    assert drafts.load()["command"] == ["python a.py"]
+    recent_values.drafts_path().parent.mkdir(parents=True)
+    recent_values.drafts_path().write_bytes(damage)
+    assert not any(recent_values.load().values())
+    recent_values.remember(spec())
+    assert recent_values.load()["command"] == ["python a.py"]
 
 
 def test_a_place_that_cannot_be_written_is_no_complaint(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
-    drafts.remember(spec())
-    assert drafts.load() == {}
+    recent_values.remember(spec())
+    assert recent_values.load() == {}

@@ -7,8 +7,8 @@ from textual.app import App, ComposeResult
 from textual.events import Paste
 
 from tests.tui.form_app import until
-from tui.terminal import clean
-from tui.widgets.line import LineInput, Radio, from_line, to_line
+from tui.ui.inputs import LineInput, Radio, from_line, to_line
+from tui.ui.sanitize import clean
 
 
 @given(st.text())

@@ -11,7 +11,7 @@ from backend_client.models import JobState
 from backend_client.protocol import Feature
 from tests.scripted import ScriptedBackend
 from tests.tui.deck import deck
-from tui.past import cells, moment, query_of
+from tui.history.history_text import cells, moment, query_of
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 

@@ -12,23 +12,23 @@ import msgspec
 import pytest
 from textual.screen import Screen
 
-import tui.screens
+import tui
 from backend_client.errors import Refused
 from backend_client.history import Past, PastPage, PastQuery
 from backend_client.models import Event, Job, JobSpec, JobState
 from backend_client.protocol import Capacity, DeleteStep, Feature, Notice
 from backend_client.server.accounts import Account
-from backend_client.server.ways import Servers
+from backend_client.server.contexts import Servers
 from tests.scripted import ScriptedBackend, attempt, make_job
 from tests.tui.deck import Deck, deck
-from tui.screens import ask
-from tui.screens.contexts import ContextsScreen
-from tui.screens.form import FormScreen
-from tui.screens.history import HistoryScreen
-from tui.screens.login import LoginScreen
-from tui.screens.plan import PlanScreen
-from tui.screens.templates import TemplatesScreen
-from tui.terminal import UNSAFE
+from tui.form.form_screen import FormScreen
+from tui.form.plan_screen import PlanScreen
+from tui.form.templates_screen import TemplatesScreen
+from tui.history.history_screen import HistoryScreen
+from tui.login.login_screen import LoginScreen
+from tui.ui import prompt
+from tui.ui.contexts import ContextsScreen
+from tui.ui.sanitize import UNSAFE
 
 TEXTS = {
     "clipboard": "a\x1b]52;c;aGVsbG8=\x07b",
@@ -141,7 +141,7 @@ def _plan(backend: Hostile) -> Screen:
 
 def _asking(name: str) -> Callable[[Hostile], Screen]:
     def make(backend: Hostile) -> Screen:
-        return getattr(ask, name)(backend.text, backend.text, backend.text)
+        return getattr(prompt, name)(backend.text, backend.text, backend.text)
 
     return make
 
@@ -203,10 +203,14 @@ CASES: dict[str, Drive] = {
 
 
 def screens() -> set[str]:
+    """The screens of all of `tui`, less the bases that show nothing by themselves."""
     found = set()
-    for module in pkgutil.iter_modules(tui.screens.__path__, "tui.screens."):
+    for module in pkgutil.walk_packages(tui.__path__, "tui."):
+        if module.name.endswith("__main__"):
+            continue
         for name, value in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if issubclass(value, Screen) and value.__module__ == module.name and not name.startswith("_"):
+            own = value.__module__ == module.name and not name.startswith("_")
+            if own and issubclass(value, Screen) and value.compose is not Screen.compose:
                 found.add(name)
     return found
 

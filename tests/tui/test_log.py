@@ -13,10 +13,10 @@ from backend_client.models import JobState
 from backend_client.protocol import Closed, Feature, Lines, LogSource, Opened
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
-from tui.log_words import why_empty
+from tui.log.empty_reason import why_empty
+from tui.log.pane import LogPane
+from tui.log.view import LogView
 from tui.settings.model import LogSettings, Settings
-from tui.widgets.log_pane import LogPane
-from tui.widgets.log_view import LogView
 
 UID = "uid-bert-ft"
 SOURCE = LogSource(1)

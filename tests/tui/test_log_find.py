@@ -9,7 +9,7 @@ import pytest
 from backend_client.protocol import Closed, Lines, LogSource
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
-from tui.widgets.log_pane import LogPane
+from tui.log.pane import LogPane
 
 NOON = 1_800_000_000 * 10**9
 SECOND = 10**9
@@ -91,7 +91,7 @@ async def test_a_search_finds_in_the_chosen_rank_only(tmp_path):
 
 
 async def test_a_silent_rank_is_told_and_costs_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("tui.widgets.log_pane.time.time", lambda: NOON / 10**9 + 700)
+    monkeypatch.setattr("tui.log.pane.time.time", lambda: NOON / 10**9 + 700)
     backend = Ranked()
     backend.say(0, b"zero")
     backend.written = 650

@@ -3,8 +3,8 @@
 import pytest
 
 from backend_client.logs import Line
-from tui.log_marks import Marks, apart
-from tui.log_ranks import neighbour, next_step, silence
+from tui.log.bookmarks import Marks, apart
+from tui.log.ranks import neighbour, next_step, silence
 
 MINUTE = 60_000
 NOW = 1_800_000_000_000

@@ -10,7 +10,7 @@ from rich.style import Style
 from backend_client.logs import Line
 from backend_client.logs.text import plain
 from backend_client.protocol import LogSource
-from tui.strips import LONGEST, Shape, Styles, cuts, draw, height
+from tui.log.render import LONGEST, Shape, Styles, cuts, draw, height
 
 RANKS = (Style(color="red"), Style(color="blue"))
 STYLES = Styles(Style(), Style(dim=True), Style(reverse=True), Style(bold=True), Style(underline=True), RANKS)

@@ -7,9 +7,9 @@ import pytest
 
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
-from tui.log_tiles import grid, keep, load, tiles_path
-from tui.widgets.job_list import JobList
-from tui.widgets.log_pane import LogPane
+from tui.jobs.job_list import JobList
+from tui.log.pane import LogPane
+from tui.log.tile_layout import grid, keep, load, tiles_path
 
 NAMES = ("ant", "bee", "cat", "dog", "eel")
 

@@ -13,16 +13,16 @@ from backend_client.errors import LoginNeeded
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend, LinkState
-from backend_client.server.login import Login
-from backend_client.server.store import TokenFile
-from backend_client.server.ways import Servers
+from backend_client.server.auth_client import Login
+from backend_client.server.contexts import Servers
+from backend_client.server.token_store import TokenFile
 from tests.scripted import ScriptedBackend, Way, make_job
 from tests.server_client.running import PASSWORD, Running, running
 from tests.tui.deck import Deck, Recorder, deck
 from tui.app import TraindeckApp
-from tui.screens.login import LoginScreen
-from tui.widgets.entry import Entry
-from tui.widgets.log_view import LogView
+from tui.log.view import LogView
+from tui.login.entry import Entry
+from tui.login.login_screen import LoginScreen
 
 PEOPLE = {"root": "admin", "ada": "researcher", "eve": "viewer"}
 TICKS = ("sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done")
@@ -254,7 +254,7 @@ async def test_a_logout_ends_the_token_and_clears_the_screen(home: Path, server:
 async def test_a_login_on_another_terminal_is_taken_up(
     home: Path, server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("tui.logins._LOOK_AGAIN", 0.2)
+    monkeypatch.setattr("tui.login.login_prompt._LOOK_AGAIN", 0.2)
     context = await logged_in(home, server, "ada")
     async with program(way(home), context, tmp_path) as running:
         await running.until("No jobs yet.")

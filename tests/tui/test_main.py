@@ -14,8 +14,8 @@ from backend_client.models.fields import parse_spec
 from backend_client.protocol import Capacity, Feature, LinkState, Verb, Verdict
 from tests.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.deck import Deck, deck
+from tui.jobs.job_list import JobList
 from tui.settings.model import Settings
-from tui.widgets.job_list import JobList
 
 
 @pytest.fixture(autouse=True)

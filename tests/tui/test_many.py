@@ -11,8 +11,8 @@ from backend_client.models import JobRef, JobState
 from backend_client.protocol import Verb, Verdict
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
-from tui.many import DELETE, STOP, names, question
-from tui.widgets.job_list import JobList
+from tui.jobs.bulk_actions import DELETE, STOP, names, question
+from tui.jobs.job_list import JobList
 
 
 @pytest.fixture(autouse=True)

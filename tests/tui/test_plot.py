@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from backend_client.curve import MOST, Curve, parts
 from backend_client.errors import Refused
+from backend_client.progress.loss_curve import MOST, Curve, parts
 from backend_client.protocol import Lines, LogSource
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import deck
-from tui.plot import draw
-from tui.terminal import UNSAFE
+from tui.log.plot import draw
+from tui.ui.sanitize import UNSAFE
 
 
 @pytest.fixture(autouse=True)
@@ -113,5 +113,7 @@ async def test_a_log_without_a_loss_says_so_and_one_that_cannot_be_read_says_why
 
 
 def test_the_library_is_loaded_for_the_first_plot_alone():
-    code = "import sys, tui.screens.plot, tui.screens.detail, tui.app; sys.exit('plotext' in sys.modules)"
+    code = (
+        "import sys, tui.log.plot_screen, tui.jobs.detail_screen, tui.app; sys.exit('plotext' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,12 +13,23 @@ from textual.color import Color
 from backend_client.models import Event, Job, JobState, Progress
 from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
 from tests.scripted import attempt, make_job
-from tui.columns import fit, heading, how_far, layout, loss_text, progress_text, row, short, span, time_left
-from tui.rows import Order, Rows, matches
-from tui.store import Store
-from tui.story import timeline
-from tui.terminal import UNSAFE
-from tui.wall import Wall
+from tui.jobs.columns import (
+    fit,
+    heading,
+    how_far,
+    layout,
+    loss_text,
+    progress_text,
+    row,
+    short,
+    span,
+    time_left,
+)
+from tui.jobs.rows import Order, Rows, matches
+from tui.jobs.store import Store
+from tui.jobs.timeline import timeline
+from tui.ui.sanitize import UNSAFE
+from tui.ui.sanitize_filter import Wall
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 jobs = st.builds(

@@ -11,7 +11,7 @@ from backend_client.protocol import Ask, Verb, Verdict
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
 from tui.actions import ACTIONS, Action, Where
-from tui.widgets.footer import Footer
+from tui.ui.footer import Footer
 
 WHY = "Viewers change nothing."
 ACTING = [action for action in ACTIONS if action.acts and action.where in (Where.LIST, Where.DETAIL)]

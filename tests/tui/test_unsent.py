@@ -13,8 +13,8 @@ import pytest
 from tests.scripted import ScriptedBackend
 from tests.tui.form_app import SMALL, FormApp, until
 from tests.tui.test_terminal import start
-from tui import filling
-from tui.unsent import Left, Unsent, folder
+from tui.form import prefill
+from tui.form.autosave import Left, Unsent, folder
 
 TEXTS = {"command": "python a.py", "env": "TOKEN=hidden-value"}
 
@@ -22,7 +22,7 @@ TEXTS = {"command": "python a.py", "env": "TOKEN=hidden-value"}
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "STATE"))
-    monkeypatch.setattr(filling, "KEEP_SECONDS", 0.01)
+    monkeypatch.setattr(prefill, "KEEP_SECONDS", 0.01)
 
 
 def files() -> list[Path]:

@@ -12,10 +12,10 @@ from backend_client.protocol import Link, LinkState, Snapshot, Synced
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
 from tests.tui.test_hostile import TEXTS
-from tui.alert import call_for, notification, through_tmux
-from tui.store import Store
-from tui.terminal import UNSAFE
-from tui.watched import Watched
+from tui.jobs.store import Store
+from tui.jobs.watched import Watched
+from tui.ui.notify import call_for, notification, through_tmux
+from tui.ui.sanitize import UNSAFE
 
 SAID = "\x1b]777;notify;traindeck;bert has ended: Failed: exit 1\x07"
 

@@ -35,8 +35,8 @@ def _guarded(words: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  the last wall: a defect becomes a report
-        from tui.cli.out import say  # noqa: PLC0415
-        from tui.crash import sentence  # noqa: PLC0415
+        from tui.cli.output import say  # noqa: PLC0415
+        from tui.crash_report import sentence  # noqa: PLC0415
 
         say(sentence(error))
         return 1
@@ -48,7 +48,7 @@ def _guarded(words: list[str]) -> int:
 
 def _run(words: list[str]) -> int:
     from backend_client.errors import BackendError  # noqa: PLC0415  --version stays quick
-    from tui.cli.out import complain  # noqa: PLC0415
+    from tui.cli.output import complain  # noqa: PLC0415
     from tui.cli.program import run  # noqa: PLC0415
 
     try:

@@ -6,12 +6,12 @@ from msgspec.structs import replace
 
 from backend_client.models import Job
 from backend_client.protocol import JobBackend, JobQuery
-from tui.cli.find import all_jobs, find
+from tui.cli.commands import Parser
 from tui.cli.logs import until
-from tui.cli.out import say
+from tui.cli.lookup import all_jobs, find
+from tui.cli.output import say
 from tui.cli.submit import make, make_flags
-from tui.cli.verbs import Parser
-from tui.offers import as_job, next_name
+from tui.form.suggestions import as_job, next_name
 
 
 def again_flags(parser: Parser) -> None:

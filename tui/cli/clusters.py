@@ -10,11 +10,11 @@ from urllib.parse import quote
 from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
 from backend_client.server.bodies import ClusterInfo, Clusters
-from tui.cli import ask
-from tui.cli.out import Table, put, put_as, say
-from tui.cli.server import At, may_change, the_server
-from tui.cli.verbs import one_of
-from tui.columns import span
+from tui.cli import prompt
+from tui.cli.commands import one_of
+from tui.cli.output import Table, put, put_as, say
+from tui.cli.server_account import At, may_change, the_server
+from tui.jobs.columns import span
 from tui.settings import Loaded
 
 
@@ -53,9 +53,9 @@ def clusters(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
 
 def _add(at: At, args: argparse.Namespace) -> None:
     """What is in the kubeconfig is read here: a path, a program or a proxy of this machine never travels."""
-    from backend_client.kubernetes.extract import extract  # noqa: PLC0415  YAML and TLS
+    from backend_client.kubernetes.cluster_credentials import extract  # noqa: PLC0415  YAML and TLS
 
-    token = ask.secret("Token", from_stdin=True) if args.token_stdin else None
+    token = prompt.secret("Token", from_stdin=True) if args.token_stdin else None
     found = extract(Path(args.kubeconfig).expanduser(), args.kube_context, token)
     body: dict[str, Any] = {"name": args.cluster, "server": found.server, "ca": found.ca}
     if found.token:

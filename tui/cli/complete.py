@@ -21,10 +21,10 @@ import msgspec
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
 from backend_client.protocol import JobQuery
-from tui.cli.find import all_jobs
-from tui.cli.out import put
+from tui.cli.commands import one_of, parser_of
+from tui.cli.lookup import all_jobs
+from tui.cli.output import put
 from tui.cli.program import contexts_of, given_token, meant, named
-from tui.cli.verbs import one_of, parser_of
 from tui.settings import Loaded, replace, xdg
 
 PATIENCE = 0.3

@@ -7,9 +7,9 @@ import argparse
 from collections import defaultdict
 
 from backend_client.contexts import Contexts
-from tui.cli.out import put
-from tui.cli.verbs import VERBS, Parser, Verb, one_of
-from tui.cli.words import Word, flags_of_all, words_of
+from tui.cli.commands import VERBS, Parser, Verb, one_of
+from tui.cli.flag_table import Word, flags_of_all, words_of
+from tui.cli.output import put
 from tui.settings import Loaded
 
 _BASH = r"""

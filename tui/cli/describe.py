@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from backend_client.errors import BackendError
 from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
-from tui.cli.find import find
-from tui.cli.out import job_fields, json_text, local_time, put, put_block, say
-from tui.columns import progress_text
-from tui.specfile import spec_yaml
-from tui.story import asked, command_line, how_ended, timeline
-from tui.terminal import clean
+from tui.cli.lookup import find
+from tui.cli.output import job_fields, json_text, local_time, put, put_block, say
+from tui.form.spec_file import spec_yaml
+from tui.jobs.columns import progress_text
+from tui.jobs.timeline import asked, command_line, how_ended, timeline
+from tui.ui.sanitize import clean
 
 
 def describe_flags(parser: argparse.ArgumentParser) -> None:

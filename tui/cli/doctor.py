@@ -8,13 +8,13 @@ import msgspec
 
 from backend_client.contexts import ContextInfo, Contexts
 from backend_client.errors import BackendError, LoginNeeded
-from backend_client.server.store import Store, store_named
-from tui.cli.health import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
-from tui.cli.out import coloured, put, put_as
+from backend_client.server.token_store import Store, store_named
+from tui.cli.checks import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
+from tui.cli.output import coloured, put, put_as
 from tui.cli.program import meant
-from tui.cli.server import servers
+from tui.cli.server_account import servers
 from tui.settings import Loaded
-from tui.terminal import clean
+from tui.ui.sanitize import clean
 
 LIMIT = 3.0
 """Seconds for each context."""

@@ -9,9 +9,9 @@ from backend_client.errors import Refused
 from backend_client.history import HasHistory, Past, PastQuery
 from backend_client.models import JobState
 from backend_client.protocol import Feature, JobBackend
-from tui.cli.out import Table, put, put_as, say
-from tui.cli.verbs import one_of, whole
-from tui.past import cells, moment
+from tui.cli.commands import one_of, whole
+from tui.cli.output import Table, put, put_as, say
+from tui.history.history_text import cells, moment
 
 
 def history_flags(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ import time
 
 from backend_client.logs.text import plain
 from backend_client.protocol import Lines
-from tui.cli.out import coloured, columns
+from tui.cli.output import coloured, columns
 
 LONGEST_UNFINISHED = 2**16
 """Bytes of an unfinished line that a terminal shows while it waits for the rest."""

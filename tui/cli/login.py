@@ -12,15 +12,15 @@ import msgspec
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError, Forbidden, Invalid
 from backend_client.server.accounts import Account
-from backend_client.server.ways import Servers
-from tui.cli import ask
-from tui.cli.out import complain, local_time, put, put_as, put_block, say
+from backend_client.server.contexts import Servers
+from tui.cli import prompt
+from tui.cli.output import complain, local_time, put, put_as, put_block, say
 from tui.cli.program import meant
-from tui.cli.server import At, in_use, servers, the_server
+from tui.cli.server_account import At, in_use, servers, the_server
 from tui.settings import Loaded
 
 if TYPE_CHECKING:
-    from backend_client.server.login import LoggedIn
+    from backend_client.server.auth_client import LoggedIn
 
 
 def login_flags(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +62,7 @@ def register(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
 
 
 def _enter(args: argparse.Namespace, contexts: Contexts, *, new: bool) -> int:
-    from backend_client.server.login import Login  # noqa: PLC0415  httpx
+    from backend_client.server.auth_client import Login  # noqa: PLC0415  httpx
 
     door = _door(args, contexts)
     at = Login(servers(contexts).folder, door.url, ca=door.ca)
@@ -73,9 +73,9 @@ def _enter(args: argparse.Namespace, contexts: Contexts, *, new: bool) -> int:
     if about.setup:
         say(f"{door.url} has no admin yet: the set-up code on the server's terminal makes you that.")
     new = new or about.setup
-    user = args.user or ask.line("User", door.user or getpass.getuser())
-    password = ask.secret("Password", from_stdin=args.password_stdin, new=new)
-    code = ask.secret("Set-up code", from_stdin=args.password_stdin) if about.setup else None
+    user = args.user or prompt.line("User", door.user or getpass.getuser())
+    password = prompt.secret("Password", from_stdin=args.password_stdin, new=new)
+    code = prompt.secret("Set-up code", from_stdin=args.password_stdin) if about.setup else None
     done = asyncio.run(at.register(user, password, code) if new else at.log_in(user, password))
     _tell(args, done)
     _choose(contexts, done.account.name)
@@ -109,7 +109,7 @@ def _door(args: argparse.Namespace, contexts: Contexts) -> Account:
     urls = sorted({one.url for one in found})
     if len(urls) > 1:
         raise Invalid({"URL": f"say which server: {', '.join(urls)}"})
-    door = found[0] if found else Account(name="", url=address(args.url or ask.line("Server")))
+    door = found[0] if found else Account(name="", url=address(args.url or prompt.line("Server")))
     ca = os.path.abspath(args.ca) if args.ca else door.ca  # noqa: PTH100  used from other folders later
     return msgspec.structs.replace(door, ca=ca)
 
@@ -139,7 +139,7 @@ def logout(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
 
 
 def _leave(at: At) -> int:
-    from backend_client.server.login import Login  # noqa: PLC0415
+    from backend_client.server.auth_client import Login  # noqa: PLC0415
 
     account = at.account
     if not account.store:

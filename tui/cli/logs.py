@@ -23,11 +23,11 @@ from backend_client.protocol import (
     Snapshot,
     Synced,
 )
-from tui.cli.find import find
+from tui.cli.commands import one_of, seconds, whole
 from tui.cli.log_text import PipeWriter, TerminalWriter
-from tui.cli.out import complain, job_fields, put_as, say
-from tui.cli.verbs import one_of, seconds, whole
-from tui.log_words import lost_by_stop
+from tui.cli.lookup import find
+from tui.cli.output import complain, job_fields, put_as, say
+from tui.log.empty_reason import lost_by_stop
 
 STOPPED = 143
 TIMED_OUT = 124

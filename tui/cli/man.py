@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from backend_client.contexts import Contexts
 from tui.cli import __version__
-from tui.cli.out import put
-from tui.cli.verbs import EXAMPLES, EXIT_CODES, VERBS, Verb, parser_of
-from tui.cli.words import Word, flags_of_all, words_of
+from tui.cli.commands import EXAMPLES, EXIT_CODES, VERBS, Verb, parser_of
+from tui.cli.flag_table import Word, flags_of_all, words_of
+from tui.cli.output import put
 from tui.settings import Loaded
 from tui.settings.model import keys
 from tui.settings.show import toml

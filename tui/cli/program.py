@@ -10,13 +10,12 @@ from typing import Any
 
 from backend_client.contexts import Contexts, Local, Way
 from backend_client.errors import Refused
-from backend_client.kubernetes.ways import Kubeconfig
+from backend_client.kubernetes.contexts import Kubeconfig
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend
-from backend_client.server.ways import Servers
+from backend_client.server.contexts import Servers
 from tui.cli import __version__
-from tui.cli.out import put, say
-from tui.cli.verbs import (
+from tui.cli.commands import (
     TAKE_COMMAND,
     Verb,
     function_of,
@@ -26,6 +25,7 @@ from tui.cli.verbs import (
     unknown_verb,
     verb_named,
 )
+from tui.cli.output import put, say
 from tui.settings import Loaded, Settings, load, xdg
 
 
@@ -138,7 +138,7 @@ async def _with_backend(
 
 def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """A defect in a task that nobody waits for: asyncio would print its traceback."""
-    from tui.crash import sentence  # noqa: PLC0415  not on the way of a start
+    from tui.crash_report import sentence  # noqa: PLC0415  not on the way of a start
 
     if "exception" in context:
         say(sentence(context["exception"]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backend_client.contexts import Contexts
 from backend_client.errors import Refused
-from tui.cli.out import say
+from tui.cli.output import say
 from tui.settings import Loaded
 
 FLAGS = ("listen", "socket", "database", "folder", "tls_cert", "tls_key", "local", "behind_proxy")

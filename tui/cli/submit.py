@@ -14,11 +14,11 @@ from backend_client.models import JobSpec
 from backend_client.models.fields import DEFAULTS, NAMES, parse_spec
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend, Plan
-from tui.cli.ask import agreed
-from tui.cli.out import job_fields, put, put_as, put_block, say
-from tui.cli.verbs import Parser, one_of
-from tui.templates import joined, template
-from tui.terminal import clean
+from tui.cli.commands import Parser, one_of
+from tui.cli.output import job_fields, put, put_as, put_block, say
+from tui.cli.prompt import agreed
+from tui.form.templates import joined, template
+from tui.ui.sanitize import clean
 
 LARGEST_FILE = 2**20
 """Bytes of a spec file that are read."""

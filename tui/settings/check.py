@@ -26,9 +26,9 @@ from typing_extensions import TypedDict
 from backend_client.models.fields import NAMES, parse_field
 from backend_client.models.names import nearest
 from tui.actions import ACTIONS
+from tui.settings.load import PREFIX, Loaded
 from tui.settings.model import Settings, Template, describe, imposed, keys, template_paths
-from tui.settings.start import PREFIX, Loaded
-from tui.terminal import clean
+from tui.ui.sanitize import clean
 
 Path_ = tuple[str, ...]
 

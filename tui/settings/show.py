@@ -2,8 +2,8 @@
 
 import msgspec
 
+from tui.settings.load import Loaded
 from tui.settings.model import Key, keys, section_words, template_paths
-from tui.settings.start import Loaded
 
 
 def toml(value: object) -> str:

@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app import create_app
 from backend.db.models import JobRow
-from backend.jobs import history, reconcile
+from backend.jobs import history_recorder, reconcile
 from backend.settings import ServerSettings
-from backend_client.kubernetes.transport import Transport
+from backend_client.kubernetes.api.transport import Transport
 from backend_client.local import launch
 from backend_client.local.backend import LocalBackend
 
@@ -78,7 +78,7 @@ async def serve(request: dict) -> dict:
         steps.around_call(owner, name)
     for name in ("request_stop", "remove"):
         steps.around_call(type(LocalBackend(Path(request["folder"]) / "unused")._store), name)
-    history.GATHER_SECONDS = 0.02
+    history_recorder.GATHER_SECONDS = 0.02
     settings = ServerSettings(**request["settings"], database=SecretStr(request["database"]))
     app = create_app(settings, announce=lambda words: None)
     async with app.router.lifespan_context(app):

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from backend.clusters import gate
-from backend.clusters.admission import Wanted
-from backend.clusters.vault import KEY_FILE
+from backend.clusters import circuit_breaker
+from backend.clusters.credential_vault import KEY_FILE
+from backend.clusters.registration import Wanted
 from backend.db.models import AuditRow, JobRow
 from backend.db.models import Cluster as ClusterRow
 from backend.jobs.reconcile import once
@@ -97,11 +97,11 @@ async def info(person, name):
 
 
 async def test_one_that_hangs_fails_fast_and_says_since_when(app, ann, monkeypatch):
-    monkeypatch.setattr(gate, "LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr(circuit_breaker, "LIMIT_SECONDS", 0.3)
     async with Silent() as silent:
         await add_hanging(app, silent.port)
         body = {"kind": "job", "image": IMAGE, "command": ["true"]}
-        slow = [await timed(ann, body) for _ in range(gate.FAILURES)]
+        slow = [await timed(ann, body) for _ in range(circuit_breaker.FAILURES)]
         fast = [await timed(ann, body) for _ in range(20)]
         assert max(fast) < 0.5 < min(slow)
         assert "Retry-After" in ann.last.headers
@@ -222,11 +222,11 @@ class TestRealCluster:
             await add_hanging(app, silent.port)
             stuck = [
                 asyncio.create_task(ann.ask_status("POST", "/plan", json={"image": IMAGE, "cluster": "hung"}))
-                for _ in range(gate.MOST_AT_ONCE + 5)
+                for _ in range(circuit_breaker.MOST_AT_ONCE + 5)
             ]
             problem = await ann.submit(status=422, image=IMAGE)
             assert "say which" in problem["fields"]["cluster"]
-            assert not any(task.done() for task in stuck[: gate.MOST_AT_ONCE])
+            assert not any(task.done() for task in stuck[: circuit_breaker.MOST_AT_ONCE])
             made = await ann.submit(name="fine", image=IMAGE, cluster="test")
             assert await ann.names() == ["fine"]
             assert (await ann.ask("GET", "/jobs/fine"))["ref"] == made["ref"]

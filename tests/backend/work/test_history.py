@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from backend.jobs.meter import Meter
+from backend.jobs.gpu_seconds import Meter
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState
 from tests.backend.work.people import eventually
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from backend_client.local.backend import LocalBackend
-from backend_client.server.streams import Parser
+from backend_client.server.sse import Parser
 from backend_client.server.wire import read_log, read_watch
 from tests.contract.harness import remove_all
 from tests.server_client.running import PASSWORD, running

@@ -1,0 +1,29 @@
+"""One try of a password, throttled before and counted after."""
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from backend.error_responses import TooMany
+from backend.runtime import Runtime
+
+
+class Try:
+    """Whether the password was right; set it before the guard ends."""
+
+    right = False
+
+
+@asynccontextmanager
+async def guard(here: Runtime, user: str, address: str) -> AsyncIterator[Try]:
+    """Around one look at a password. Raises TooMany."""
+    account = user.casefold()
+    wait = here.throttle.wait(account, address)
+    if wait:
+        seconds = math.ceil(wait)
+        raise TooMany("Too many wrong passwords.", f"Wait {seconds} s, then try again.", seconds)
+    here.throttle.failed(account, address)  # before the look: many tries at once count as many
+    tried = Try()
+    yield tried
+    if tried.right:
+        here.throttle.succeeded(account, address)

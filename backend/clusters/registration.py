@@ -1,0 +1,124 @@
+"""A cluster as an admin describes it: an https server, a CA, a token or a certificate with its key.
+
+Never a kubeconfig: no program to run, no file to read, no proxy to pass.
+"""
+
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography import x509
+from msgspec import Struct
+
+from backend_client.errors import BackendError, Invalid
+from backend_client.kubernetes.api.connection import Address
+from backend_client.kubernetes.api.credentials import Fixed, Login, bearer
+from backend_client.kubernetes.api.kubeconfig import Target
+from backend_client.models.fields import parse_field
+from backend_client.models.secret import Secret
+
+
+class Wanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of POST /api/clusters."""
+
+    name: str
+    server: str
+    ca: str = ""
+    """PEM; empty: the authorities of the system."""
+    token: str = ""
+    certificate: str = ""
+    """PEM, with `key`, instead of a token."""
+    key: str = ""
+    namespace: str = ""
+    """The one namespace of all jobs there; empty makes one for each person."""
+
+
+class Credential(Struct, frozen=True):
+    """What is kept of it, sealed."""
+
+    token: str = ""
+    certificate: str = ""
+    """PEM, the key behind it."""
+
+
+def read(body: bytes) -> Wanted:
+    """Raises Invalid, which names the wrong fields and never quotes one."""
+    try:
+        wanted = msgspec.json.decode(body, type=Wanted)
+    except msgspec.DecodeError as error:
+        raise Invalid(
+            {"body": f"write name, server, ca, and token or certificate and key: {error}"}
+        ) from None
+    wrong = dict(filter(None, (_name(wanted), _server(wanted), _ca(wanted), _login(wanted), _home(wanted))))
+    if wrong:
+        raise Invalid(wrong)
+    return wanted
+
+
+def credential(wanted: Wanted) -> Credential:
+    """The part that is secret."""
+    pair = f"{wanted.certificate}\n{wanted.key}" if wanted.certificate else ""
+    return Credential(wanted.token.strip(), pair)
+
+
+def target(name: str, server: str, ca: str, login: Credential, namespace: str) -> Target:
+    """How to reach it."""
+    url = urlsplit(server)
+    host = url.hostname or ""
+    authorization = bearer(login.token) if login.token else None
+    certificate = Secret(login.certificate) if login.certificate else None
+    return Target(
+        context=name,
+        address=Address(host, url.port or 443, host),
+        credentials=Fixed(Login(authorization, certificate)),
+        namespace=namespace or "default",
+        base_path=url.path.rstrip("/"),
+        ca=ca,
+    )
+
+
+_Wrong = tuple[str, str] | None
+
+
+def _name(wanted: Wanted) -> _Wrong:
+    try:
+        return None if parse_field("cluster", wanted.name) else ("name", "give it a name")
+    except ValueError as error:
+        return "name", str(error)
+
+
+def _server(wanted: Wanted) -> _Wrong:
+    try:
+        url = urlsplit(wanted.server)
+        fine = url.scheme == "https" and url.hostname and url.port != 0
+    except ValueError:
+        fine = False
+    if not fine or url.username or url.password or url.query or url.fragment:
+        return "server", "write https://HOST:PORT"
+    return None
+
+
+def _ca(wanted: Wanted) -> _Wrong:
+    try:
+        if wanted.ca:
+            x509.load_pem_x509_certificates(wanted.ca.encode())
+    except ValueError:
+        return "ca", "is no PEM certificate"
+    return None
+
+
+def _login(wanted: Wanted) -> _Wrong:
+    if bool(wanted.token) == bool(wanted.certificate) or bool(wanted.certificate) != bool(wanted.key):
+        return "token", "give a token, or a certificate and its key"
+    try:
+        bearer(wanted.token)
+    except BackendError as error:
+        return "token", error.title
+    return None
+
+
+def _home(wanted: Wanted) -> _Wrong:
+    try:
+        parse_field("namespace", wanted.namespace)
+    except ValueError as error:
+        return "namespace", str(error)
+    return None

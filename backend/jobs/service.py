@@ -1,0 +1,55 @@
+"""All that acts on jobs, in one place: the clusters, the hub, and what is under way."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from backend.clusters.hub import Hub
+from backend.clusters.registry import Clusters
+from backend.db.engine import Database
+from backend.jobs.visible_jobs import Looks
+from backend.settings import ServerSettings
+from backend_client.models import Job
+
+log = logging.getLogger("traindeck.jobs")
+
+
+class Desk:
+    """Shared by all requests. `runtime.open_desk` makes it, and ends what it began."""
+
+    def __init__(self, settings: ServerSettings, database: Database, server_id: str) -> None:
+        self.settings = settings
+        self.database = database
+        self.server_id = server_id
+        self.hub = Hub()
+        self.clusters = Clusters(settings, database, self.hub)
+        self.making: dict[str, asyncio.Task[Job]] = {}
+        """Key of a row -> its create, under way."""
+        self.deleting: dict[int, asyncio.Task[None]] = {}
+        """Id of a row -> its deletion, under way."""
+        self.foreign: dict[str, int] = {}
+        """Cluster -> objects with this server's id that no row knows. They are never touched."""
+        self.looks = Looks(self.hub, self.clusters)
+        self.settled = asyncio.Event()
+        """Set once what an earlier process has left was looked through."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def keep(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run it beside the requests, until the server ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def aclose(self) -> None:
+        """Cancel what is under way: the next start finds it in the rows, and goes on."""
+        tasks = [*self._tasks, *self.making.values(), *self.deleting.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.clusters.aclose()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("work beside the requests failed", exc_info=error)

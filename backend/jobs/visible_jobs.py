@@ -1,0 +1,92 @@
+"""Who looks at which jobs: the progress of one is read once in its cluster, however many look."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import chain, zip_longest
+
+from msgspec import Struct
+
+from backend.auth.caller import Caller
+from backend.authorization import Action, may
+from backend.clusters.hub import Hub
+from backend.clusters.registry import Clusters
+from backend_client.models import JobRef
+from backend_client.protocol import JobBackend
+from backend_client.server.bodies import Look
+
+KEPT_SECONDS = 90.0
+"""After the last word of a screen; one that still looks says so twice as often."""
+MOST_SCREENS = 8
+"""Of one login; an older one is forgotten for a newer one."""
+_SWEEP_SECONDS = 15.0
+
+Screen = tuple[int, str]
+"""Token and screen."""
+
+
+class _Looking(Struct, frozen=True):
+    """What one screen shows."""
+
+    until: float
+    uids: tuple[str, ...]
+
+
+class Looks:
+    """Everybody's looks, handed on to the clusters."""
+
+    def __init__(self, hub: Hub, clusters: Clusters, clock: Callable[[], float] = time.monotonic) -> None:
+        self._hub = hub
+        self._clusters = clusters
+        self._clock = clock
+        self._screens: dict[Screen, _Looking] = {}
+        self._told: dict[str, tuple[JobBackend, tuple[JobRef, ...]]] = {}
+
+    async def look(self, who: Caller, told: Look) -> None:
+        """Take in what a screen shows, as far as its person may see it."""
+        seen = tuple(uid for uid in dict.fromkeys(told.uids) if self._sees(who, uid))
+        screen = who.token_id, told.screen
+        self._screens.pop(screen, None)
+        mine = [other for other in self._screens if other[0] == who.token_id]
+        for oldest in mine[: max(0, len(mine) + 1 - MOST_SCREENS)]:
+            del self._screens[oldest]
+        if seen:
+            self._screens[screen] = _Looking(self._clock() + KEPT_SECONDS, seen)
+        await self._tell()
+
+    async def keep(self) -> None:
+        """Forget those that have gone, for ever."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Forget those that have gone."""
+        now = self._clock()
+        self._screens = {screen: seen for screen, seen in self._screens.items() if seen.until > now}
+        await self._tell()
+
+    def _sees(self, who: Caller, uid: str) -> bool:
+        found = self._hub.whose(uid)
+        return found is not None and may(who, Action.SEE, found[1].user_id).allowed is True
+
+    async def _tell(self) -> None:
+        """Tell each cluster, where it is news."""
+        wanted: defaultdict[str, list[JobRef]] = defaultdict(list)
+        for ref in self._refs():
+            wanted[ref.context].append(ref)
+        for cluster in self._clusters:
+            told = cluster.backend, tuple(wanted[cluster.name])
+            if told != self._told.get(cluster.name, (cluster.backend, ())):
+                self._told[cluster.name] = told
+                await cluster.backend.look(told[1])
+
+    def _refs(self) -> Iterator[JobRef]:
+        """The first of each screen, then the second of each: a long list does not crowd out the others."""
+        each = zip_longest(*(seen.uids for seen in self._screens.values()))
+        for uid in dict.fromkeys(chain.from_iterable(each)):
+            whose = self._hub.whose(uid) if uid else None
+            known = self._hub.get(whose[0], uid) if whose else None
+            if known:
+                yield known.job.ref

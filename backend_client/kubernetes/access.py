@@ -1,0 +1,120 @@
+"""Who the caller is, and what the cluster lets them do: asked of the cluster, never guessed."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from backend_client.errors import BackendError, Forbidden, NotFound
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.core import Part
+from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, PODS, Kind, decode
+from backend_client.protocol import Ask, Verb, Verdict
+
+_ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+_KINDS: dict[str, Kind[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
+_VERBS = {Verb.STOP: "patch", Verb.RESUME: "patch", Verb.DELETE: "delete"}
+
+
+class Right(Struct, frozen=True):
+    """One thing that RBAC allows or not; namespace "" is all of them, or a cluster-scoped kind."""
+
+    verb: str
+    group: str
+    plural: str
+    namespace: str = ""
+    sub: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.plural}.{self.group}" if self.group else self.plural
+        place = f" in {self.namespace}" if self.namespace else " in all namespaces"
+        return f"{self.verb} {name}{f'/{self.sub}' if self.sub else ''}{place}"
+
+
+class _Answer(Part, frozen=True):
+    allowed: bool = False
+    reason: str = ""
+
+
+class _Review(Part, frozen=True):
+    status: _Answer = _Answer()
+
+
+class _User(Part, frozen=True):
+    username: str = ""
+
+
+class _SelfStatus(Part, frozen=True):
+    user_info: _User = field(default_factory=_User)
+
+
+class _SelfReview(Part, frozen=True):
+    status: _SelfStatus = _SelfStatus()
+
+
+_REVIEW = msgspec.json.Decoder(_Review)
+_SELF_REVIEW = msgspec.json.Decoder(_SelfReview)
+
+
+def right(verb: str, kind: Kind[Any], namespace: str = "", sub: str = "") -> Right:
+    """The right to do this to objects of that kind."""
+    return Right(verb, kind.group, kind.plural, namespace, sub)
+
+
+async def is_allowed(transport: Transport, asked: Right) -> bool:
+    """What the cluster says. Raises a BackendError where it does not say."""
+    attributes = {"verb": asked.verb, "group": asked.group, "resource": asked.plural}
+    place = {"namespace": asked.namespace, "subresource": asked.sub}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes | {key: value for key, value in place.items() if value}},
+    }
+    answer = await transport.request("POST", _ACCESS, body=msgspec.json.encode(review))
+    return decode(_REVIEW, answer.body).status.allowed
+
+
+async def may(transport: Transport, asks: Sequence[Ask], home: str) -> Sequence[Verdict]:
+    """A verdict for each; every right is asked for once. `home`: the namespace of asks that name none."""
+    needed = [_needed(ask, home) for ask in asks]
+    distinct = list(dict.fromkeys(one for rights in needed for one in rights))
+    known = dict(
+        zip(distinct, await asyncio.gather(*(_verdict(transport, r) for r in distinct)), strict=True)
+    )
+    return [_any(known[one] for one in rights) for rights in needed]
+
+
+def _needed(ask: Ask, home: str) -> list[Right]:
+    """Any of these is enough: what is created may be of either kind."""
+    namespace = (ask.ref.namespace if ask.ref else ask.namespace) or home
+    if ask.verb is Verb.LOGS:
+        return [Right("get", "", PODS.plural, namespace, "log")]
+    if ask.verb is Verb.CREATE or ask.ref is None:
+        return [right("create", _KINDS[kind], namespace) for kind in ("job", "deployment")]
+    return [right(_VERBS[ask.verb], _KINDS[ask.ref.kind], namespace)]
+
+
+async def _verdict(transport: Transport, asked: Right) -> Verdict:
+    try:
+        allowed = await is_allowed(transport, asked)
+    except BackendError as error:
+        return Verdict(None, error.title)
+    return Verdict(True) if allowed else Verdict(False, f"you may not {asked}")
+
+
+def _any(verdicts: Iterable[Verdict]) -> Verdict:
+    """The best of them: yes, then unknown, then no."""
+    return min(verdicts, key=lambda verdict: (True, None, False).index(verdict.allowed))
+
+
+async def user(transport: Transport) -> str:
+    """The caller's name as the cluster knows it; "" where it does not tell (before 1.28, or forbidden)."""
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        answer = await transport.request("POST", _SELF, body=msgspec.json.encode(review))
+    except (Forbidden, NotFound):
+        return ""
+    return decode(_SELF_REVIEW, answer.body).status.user_info.username

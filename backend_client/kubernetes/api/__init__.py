@@ -1,0 +1,1 @@
+"""Reach an API server: kubeconfig, credentials, TLS, proxies, HTTP, its errors."""

@@ -1,0 +1,100 @@
+"""What an API server's refusal means, in words: metav1.Status -> BackendError."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from backend_client import errors
+from backend_client.kubernetes.resources import resource_types
+from backend_client.kubernetes.resources.surroundings import Status
+
+
+class Expired(errors.Refused):
+    """410: the version or page asked for is forgotten; list again."""
+
+
+class ServerFailed(errors.Unreachable):
+    """The server answered, and what it said is that it failed (500 and the like)."""
+
+
+_VERBS = {"GET": "read", "POST": "create", "PUT": "update", "PATCH": "change", "DELETE": "delete"}
+_DENIED = re.compile(r'cannot (?P<verb>[\w-]+) resource "(?P<resource>[^"]+)"')
+_PLACE = re.compile(
+    r"^/api(?:s/[^/]+)?/[^/]+(?:/namespaces/(?P<namespace>[^/]+)(?=/.))?/(?P<what>[^/]+(?:/[^/]+)?)"
+)
+_RETRY_LATER = 300.0
+
+
+def status_of(code: int, body: bytes) -> Status:
+    """The Status in a body; one made of the body's text where it holds none (a proxy's page)."""
+    try:
+        found = resource_types.decode(resource_types.status, body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = Status()
+    if found.code or found.message:
+        return found if found.code else msgspec.structs.replace(found, code=code)
+    text = " ".join(body[:400].decode(errors="replace").split())
+    return Status(code=code, message=text)
+
+
+def refusal(status: Status, method: str, path: str, headers: Mapping[str, str]) -> errors.BackendError:
+    """The error that a refused request is. `headers`: lower-case names."""
+    asked = request_words(method, path)
+    said = status.message or status.reason or f"status {status.code}"
+    match status.code:
+        case 401:
+            return errors.LoginNeeded(f"the cluster does not accept the login ({asked})", "log in again")
+        case 403:
+            return _forbidden(status, method, path)
+        case 404:
+            strange = f"the server does not know how to {asked} ({said}); is it one of Kubernetes?"
+            return errors.NotFound(said if status.reason else strange)
+        case 409:
+            return errors.Conflict(said)
+        case 410:
+            return Expired(said)
+        case 422:
+            return errors.Invalid(_fields(status), title=said)
+        case 429 | 503:
+            wait = retry_after(status, headers)
+            return errors.Unreachable(f"the cluster is busy ({asked}): {said}", "try again", retry_after=wait)
+        case code if 400 <= code < 500:
+            return errors.Refused(f"the cluster refused to {asked}: {said}")
+        case _:
+            wait = retry_after(status, headers)
+            return ServerFailed(f"the cluster failed to {asked}: {said}", retry_after=wait)
+
+
+def request_words(method: str, path: str) -> str:
+    """What a request does: "create pods in team-a", "read nodes/gpu-1"."""
+    return f"{_VERBS.get(method, method)} {_words(path)}"
+
+
+def _words(path: str) -> str:
+    found = _PLACE.match(path)
+    if not found:
+        return path
+    return f"{found['what']} in {found['namespace']}" if found["namespace"] else found["what"]
+
+
+def _forbidden(status: Status, method: str, path: str) -> errors.BackendError:
+    """RBAC's no names a verb; quota and admission say 403 too, and theirs is no matter of permission."""
+    denied = _DENIED.search(status.message)
+    if denied or method == "GET":
+        verb = denied["verb"] if denied else "read"
+        return errors.Forbidden(f"you may not {verb} {_words(path)}", status.message)
+    why = status.message.partition(" is forbidden: ")[2] or status.message
+    return errors.Refused(why or f"the cluster refused to {request_words(method, path)}")
+
+
+def _fields(status: Status) -> dict[str, str]:
+    causes = {cause.field: cause.message for cause in status.details.causes if cause.field}
+    return causes or {status.details.kind or "object": status.message}
+
+
+def retry_after(status: Status, headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait, at most 5 minutes; None where it does not say."""
+    header = headers.get("retry-after", "")
+    seconds = float(header) if header.isdecimal() else float(status.details.retry_after_seconds)
+    return min(seconds, _RETRY_LATER) or None

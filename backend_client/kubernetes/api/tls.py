@@ -1,0 +1,52 @@
+"""TLS as a kubeconfig asks for it, and keys that never lie on a disk."""
+
+import os
+import ssl
+
+from backend_client.errors import LoginNeeded, Refused
+from backend_client.kubernetes.api.kubeconfig import Target
+from backend_client.models.secret import Secret
+
+
+def client_context(target: Target, certificate: Secret | None) -> ssl.SSLContext | None:
+    """How to talk to a cluster; None for one that is not encrypted. `certificate`: PEM, with its key.
+
+    Not `create_default_context`: from Python 3.13 on that refuses authorities that many clusters have.
+    """
+    if not target.encrypted:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["http/1.1"])
+    if target.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif target.ca:
+        _trust(context, target)
+    else:
+        context.load_default_certs()
+    if certificate:
+        _show(context, target, certificate)
+    return context
+
+
+def _trust(context: ssl.SSLContext, target: Target) -> None:
+    try:
+        context.load_verify_locations(cadata=target.ca)
+    except (ssl.SSLError, ValueError):
+        raise Refused(
+            f"the certificate-authority of context {target.context} is no PEM certificate"
+        ) from None
+
+
+def _show(context: ssl.SSLContext, target: Target, certificate: Secret) -> None:
+    """Through memory that looks like a file: `load_cert_chain` takes nothing else. Asks for no password."""
+    memory = os.memfd_create("certificate", os.MFD_CLOEXEC)
+    try:
+        with open(memory, "wb", closefd=False) as file:
+            file.write(certificate.reveal().encode())
+        context.load_cert_chain(f"/proc/self/fd/{memory}", password="")
+    except (ssl.SSLError, ValueError):
+        words = f"the client certificate and key of context {target.context} do not fit or cannot be read"
+        raise LoginNeeded(words, "log in again; an encrypted key is not supported") from None
+    finally:
+        os.close(memory)

@@ -1,0 +1,246 @@
+"""Requests to one API server: login, connections kept for reuse, errors in words.
+
+Reads are sent once more where a kept connection turned out to be dead; writes never are. No credential is
+ever part of an error.
+"""
+
+import asyncio
+import contextlib
+import re
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Container, Mapping
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import h11
+from msgspec import Struct
+
+from backend_client.errors import Unreachable
+from backend_client.kubernetes.api.connection import Broken, Connection, dial, in_words
+from backend_client.kubernetes.api.credentials import Login
+from backend_client.kubernetes.api.errors import refusal, request_words, status_of
+from backend_client.kubernetes.api.kubeconfig import Target
+from backend_client.kubernetes.api.tls import client_context
+
+D = TypeVar("D")
+
+JSON = "application/json"
+REQUEST_SECONDS = 15.0
+_IDLE_SECONDS = 30.0
+_MOST_IDLE = 8
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+
+
+class Response(Struct, frozen=True):
+    """A whole answer."""
+
+    status: int
+    headers: dict[str, str]
+    """Lower-case names; the last of several wins."""
+    body: bytes
+    warnings: tuple[str, ...] = ()
+    """What the server's `Warning` headers say."""
+
+
+class Stream:
+    """An answer that goes on."""
+
+    def __init__(self, connection: Connection, head: h11.Response) -> None:
+        self.status = head.status_code
+        self._connection = connection
+
+    async def read(self) -> bytes:
+        """All bytes that are there, at least one; b"" at the end. Safe to cancel. Raises Unreachable."""
+        try:
+            return await self._connection.read()
+        except Broken as error:
+            raise Unreachable(f"the connection broke: {in_words(error)}") from None
+
+
+class _Request(Struct, frozen=True):
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    accept: str = JSON
+
+    @property
+    def target(self) -> str:
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+
+class Transport:
+    """One caller's connections to one cluster. Every method may raise a BackendError."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._idle: list[Connection] = []
+        self._tls: ssl.SSLContext | None = None
+        self._shown: Login | None = None
+        """The login whose certificate `_tls` and all idle connections show."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - part of what failing means
+        allow: Container[int] = (),
+    ) -> Response:
+        """One request and its whole answer. `timeout` seconds for its head, and as many again for the rest.
+
+        A status of 300 or more raises what `answers.refusal` makes of it, unless it is in `allow`.
+        """
+        headers = [("Accept-Encoding", "gzip")]
+        if body:
+            headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+        request = _Request(method, path, query or {}, tuple(headers), body, accept)
+        async with self._exchange(request, timeout, allow) as (connection, head):
+            return await self._whole(request, connection, head, timeout)
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - as above
+        allow: Container[int] = (),
+    ) -> AsyncIterator[Stream]:
+        """A GET whose answer goes on: a watch, a log. `timeout` is for its head. Raises as `request`."""
+        request = _Request("GET", path, query or {})
+        async with self._exchange(request, timeout, allow) as (connection, head):
+            yield Stream(connection, head)
+
+    async def aclose(self) -> None:
+        """Close the connections that wait; those in use close with their requests."""
+        self._drop_idle()
+        await asyncio.sleep(0)  # asyncio closes sockets in its next round
+
+    @contextlib.asynccontextmanager
+    async def _exchange(
+        self, request: _Request, limit: float, allow: Container[int]
+    ) -> AsyncIterator[tuple[Connection, h11.Response]]:
+        connection, head = await self._answered(request, limit)
+        try:
+            if head.status_code >= 300 and head.status_code not in allow:
+                response = await self._whole(request, connection, head, limit)
+                status = status_of(response.status, response.body)
+                raise refusal(status, request.method, request.path, response.headers)
+            yield connection, head
+        finally:
+            self._keep(connection)
+
+    async def _answered(self, request: _Request, limit: float) -> tuple[Connection, h11.Response]:
+        """Send, and after a 401 once more if there is another login: the server has done nothing yet."""
+        credentials = self.target.credentials
+        login = await credentials.login()
+        connection, head = await self._limited(self._sent(request, login), request, limit)
+        if head.status_code == 401:
+            try:
+                other = await credentials.login(rejected=login)
+            except BaseException:
+                connection.close()
+                raise
+            if other is not login:
+                connection.close()
+                return await self._limited(self._sent(request, other), request, limit)
+        return connection, head
+
+    async def _sent(self, request: _Request, login: Login) -> tuple[Connection, h11.Response]:
+        headers = self._headers(request, login)
+        path = self.target.base_path + request.target
+        tls = self._context(login)
+        while True:
+            connection = self._take() or await dial(self.target.address, tls)
+            try:
+                return connection, await connection.send(request.method, path, headers, request.body)
+            except Broken as error:
+                connection.close()
+                self._drop_idle()
+                if connection.idle_since is None or request.method != "GET":
+                    raise self._broken(error) from None
+            except BaseException:
+                connection.close()
+                raise
+
+    async def _whole(
+        self, request: _Request, connection: Connection, head: h11.Response, limit: float
+    ) -> Response:
+        headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
+        try:
+            body = await self._limited(_body(connection), request, limit)
+            if headers.get("content-encoding") == "gzip":
+                body = zlib.decompress(body, 31)
+        except (*Broken, zlib.error) as error:
+            raise self._broken(error) from None
+        return Response(head.status_code, headers, body, _warnings(head))
+
+    async def _limited(self, doing: Awaitable[D], request: _Request, limit: float) -> D:
+        try:
+            async with asyncio.timeout(limit):
+                return await doing
+        except TimeoutError:
+            self._drop_idle()
+            asked = request_words(request.method, request.path)
+            raise Unreachable(f"{self.target.address} gave no answer in {limit:g} s ({asked})") from None
+
+    def _broken(self, error: Exception) -> Unreachable:
+        return Unreachable(f"the connection to {self.target.address} broke: {in_words(error)}")
+
+    def _headers(self, request: _Request, login: Login) -> list[tuple[str, str]]:
+        address = self.target.address
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        own = [
+            ("Host", f"{host}:{address.port}"),
+            ("User-Agent", "traindeck"),
+            ("Accept", request.accept),
+        ]
+        if login.authorization:
+            own.append(("Authorization", login.authorization.reveal()))
+        return [*own, *self.target.headers, *request.headers]
+
+    def _context(self, login: Login) -> ssl.SSLContext | None:
+        """Made again, and all idle connections closed, when the certificate has changed."""
+        if self._shown is None or self._shown.certificate != login.certificate:
+            self._tls = client_context(self.target, login.certificate)
+            self._drop_idle()
+        self._shown = login
+        return self._tls
+
+    def _take(self) -> Connection | None:
+        oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.open and (connection.idle_since or 0.0) > oldest:
+                return connection
+            connection.close()
+        return None
+
+    def _keep(self, connection: Connection) -> None:
+        if len(self._idle) < _MOST_IDLE and connection.reuse():
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+async def _body(connection: Connection) -> bytes:
+    parts = []
+    while part := await connection.read():
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _warnings(head: h11.Response) -> tuple[str, ...]:
+    values = [value.decode("utf-8", "replace") for name, value in head.headers if name == b"warning"]
+    return tuple(re.sub(r"\\(.)", r"\1", text) for value in values for text in _WARNING.findall(value))

@@ -1,0 +1,44 @@
+"""The GPUs of a cluster, counted at most every 10 s: it takes a list of all nodes and of all pods."""
+
+import time
+
+from backend_client.errors import Forbidden
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.manifests.gpus import Block, blocks, pools
+from backend_client.kubernetes.resources.resource_types import NODES, PODS
+from backend_client.kubernetes.watch.listing import every
+from backend_client.protocol import Capacity
+
+AGAIN_SECONDS = 10.0
+TRUE_SECONDS = 30.0
+"""How long a count may be told as the reason why a job waits."""
+
+
+class Count:
+    """The last count of one cluster."""
+
+    def __init__(self) -> None:
+        self._at = float("-inf")
+        self._blocks: tuple[Block, ...] | None = None
+        self._capacity = Capacity()
+
+    def blocks(self) -> tuple[Block, ...] | None:
+        """The GPUs of every node; None where nobody has counted lately, or may."""
+        return self._blocks if time.monotonic() - self._at < TRUE_SECONDS else None
+
+    async def capacity(self, transport: Transport, resource: str) -> Capacity:
+        """GPUs free and in all; hidden where nodes or pods of the cluster may not be listed."""
+        if time.monotonic() - self._at > AGAIN_SECONDS:
+            self._capacity = await self._count(transport, resource)
+            self._at = time.monotonic()
+        return self._capacity
+
+    async def _count(self, transport: Transport, resource: str) -> Capacity:
+        try:
+            nodes = await every(transport, NODES)
+            pods = await every(transport, PODS)
+        except Forbidden as error:
+            self._blocks = None
+            return Capacity(hidden=error.title)
+        self._blocks = blocks(nodes, pods, resource)
+        return Capacity(pools(self._blocks))

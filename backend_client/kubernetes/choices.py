@@ -1,0 +1,42 @@
+"""What can stand in a field: names of what the cluster has. Metadata alone is asked for, never a value."""
+
+from collections.abc import Sequence
+
+from backend_client.errors import NotFound
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources import core as o
+from backend_client.kubernetes.resources.resource_types import CLAIMS, PRIORITY_CLASSES, SECRETS, Kind
+from backend_client.kubernetes.watch.listing import every, queue_kinds
+from backend_client.protocol import Choice
+
+NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_SYSTEM = "system-"
+"""Priority classes of the cluster's own pods."""
+
+
+async def choices(transport: Transport, field: str, namespace: str) -> Sequence[Choice]:
+    """By name; nothing for a field that no object stands behind. Raises Forbidden and other BackendErrors."""
+    match field:
+        case "queue":
+            kinds = [Kind(kind.api, "localqueues", o.Object) for kind in await queue_kinds(transport)]
+            return [Choice(name) for kind in kinds for name in await _names(transport, kind, namespace)]
+        case "priority":
+            classes = await _names(transport, PRIORITY_CLASSES)
+            return [Choice(name) for name in classes if not name.startswith(_SYSTEM)]
+        case "volumes":
+            claims = await _names(transport, CLAIMS, namespace)
+            return [Choice(f"{name}:/{name}", f"the claim {name}") for name in claims]
+        case "image_pull_secrets":
+            kept = "type=kubernetes.io/dockerconfigjson"
+            return [Choice(name) for name in await _names(transport, SECRETS, namespace, fields=kept)]
+    return ()
+
+
+async def _names(
+    transport: Transport, kind: Kind[o.Object], namespace: str = "", *, fields: str = ""
+) -> Sequence[str]:
+    try:
+        found = await every(transport, kind, namespace, fields=fields, accept=NAMES_ONLY)
+    except NotFound:  # the cluster has no such kind
+        return ()
+    return sorted(one.name for one in found)

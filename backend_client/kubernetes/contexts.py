@@ -1,0 +1,70 @@
+"""The contexts of the kubeconfig, as one way to reach jobs. Loads next to nothing where there is none."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from msgspec import Struct
+
+from backend_client.contexts import ContextInfo
+from backend_client.errors import BackendError
+from backend_client.kubernetes.settings import Site
+from backend_client.protocol import JobBackend
+
+
+class _Known(Struct, frozen=True):
+    """What the kubeconfig names."""
+
+    contexts: tuple[ContextInfo, ...] = ()
+    namespaces: dict[str, str] = {}
+    current: str = ""
+
+
+class Kubeconfig:
+    """Every context of the kubeconfig, read once. One that cannot be read is a context that says why."""
+
+    kind = "k8s"
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def contexts(self) -> Sequence[ContextInfo]:
+        return self._known.contexts
+
+    def current(self) -> str:
+        """kubeconfig's current-context, where it is one."""
+        return self._known.current
+
+    def open(self, name: str) -> JobBackend:
+        """Contacts nobody yet."""
+        from backend_client.kubernetes.backend import KubernetesBackend  # noqa: PLC0415  other ways need no TLS
+
+        return KubernetesBackend(name, self._site, namespace=self._known.namespaces.get(name, ""))
+
+    @cached_property
+    def _known(self) -> _Known:
+        if not _exists():
+            return _Known()
+        from backend_client.kubernetes.api import kubeconfig  # noqa: PLC0415  YAML and TLS
+
+        try:
+            found = kubeconfig.list_contexts()
+        except BackendError as error:
+            return _Known((ContextInfo("kubeconfig", self.kind, "clusters", error.title),))
+        return _Known(
+            tuple(ContextInfo(context.name, self.kind, _about(context.cluster)) for context in found),
+            {context.name: context.namespace for context in found},
+            next((context.name for context in found if context.current), ""),
+        )
+
+
+def _exists() -> bool:
+    """Whether there may be a context: a kubeconfig, or a pod around us."""
+    named = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
+    paths = (Path(path).expanduser() for path in named or ["~/.kube/config"])
+    return "KUBERNETES_SERVICE_HOST" in os.environ or any(path.exists() for path in paths)
+
+
+def _about(cluster: str) -> str:
+    return f"cluster {cluster}" if cluster else "the cluster that this machine is a pod of"

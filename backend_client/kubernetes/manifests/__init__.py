@@ -1,0 +1,1 @@
+"""JobSpec -> the objects of a job (pure)."""

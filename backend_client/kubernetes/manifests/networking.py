@@ -1,0 +1,86 @@
+"""JobSpec -> Service and Ingress, and the URL they answer at (pure)."""
+
+from typing import Any
+
+from backend_client.kubernetes.labels import INDEX
+from backend_client.kubernetes.manifests.pod_template import MASTER_PORT, given, job_labels, ranks_name
+from backend_client.kubernetes.settings import Site
+from backend_client.models import JobSpec, Port
+
+
+def port_name(port: Port) -> str:
+    """Its own, else one of its number: a Service with several ports must name them."""
+    return port.name or f"{port.protocol.lower()}-{port.number}"
+
+
+def service(spec: JobSpec) -> dict[str, Any]:
+    """The Service of the ports: in front of all replicas, or of rank 0."""
+    rank = {INDEX: "0"} if spec.nodes > 1 else {}
+    ports = [_port(port_name(port), port.number, port.target, port.protocol) for port in spec.ports]
+    return _service(spec.name, {"selector": job_labels(spec) | rank, "ports": ports})
+
+
+def ranks(spec: JobSpec) -> dict[str, Any]:
+    """The headless Service of the ranks. Rank 0 must be found before it is ready (facts 3.3)."""
+    headless = {"clusterIP": "None", "publishNotReadyAddresses": True}
+    ports = [_port("master", MASTER_PORT)]
+    return _service(ranks_name(spec), {**headless, "selector": job_labels(spec), "ports": ports})
+
+
+def _service(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def _port(name: str, number: int, target: int = 0, protocol: str = "TCP") -> dict[str, Any]:
+    return {"name": name, "port": number, "targetPort": target or number, "protocol": protocol}
+
+
+def web_port(spec: JobSpec) -> Port | None:
+    """The port that the Ingress leads to: the first that speaks TCP."""
+    return next((port for port in spec.ports if port.protocol == "TCP"), None)
+
+
+def has_ingress(spec: JobSpec, site: Site) -> bool:
+    """Whether a job gets a URL."""
+    wanted = site.ingress.default if spec.ingress == "auto" else spec.ingress != "off"
+    return wanted and web_port(spec) is not None
+
+
+def host(spec: JobSpec, namespace: str, site: Site) -> str:
+    """The host name of its URL; empty where path and ingress controller alone lead to it."""
+    if spec.ingress not in ("auto", "off"):
+        return spec.ingress
+    return site.ingress.host.replace("{name}", spec.name).replace("{namespace}", namespace)
+
+
+def url(spec: JobSpec, namespace: str, site: Site) -> str:
+    """Where it will answer: a URL, a mere path where there is no host, "" without an Ingress."""
+    if not has_ingress(spec, site):
+        return ""
+    name = host(spec, namespace, site)
+    scheme = "https" if site.ingress.tls else "http"
+    return f"{scheme}://{name}/" if name else _path(spec, namespace)
+
+
+def _path(spec: JobSpec, namespace: str) -> str:
+    return f"/{namespace}/{spec.name}"
+
+
+def ingress(spec: JobSpec, namespace: str, site: Site) -> dict[str, Any]:
+    """The Ingress of a job that has one."""
+    name, port, settings = host(spec, namespace, site), web_port(spec), site.ingress
+    backend = {"service": {"name": spec.name, "port": {"number": port.number if port else 0}}}
+    path = {"path": "/" if name else _path(spec, namespace), "pathType": "Prefix", "backend": backend}
+    tls = given({"hosts": [name] if name else [], "secretName": settings.tls_secret})
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": given({"name": spec.name, "annotations": dict(settings.annotations)}),
+        "spec": given(
+            {
+                "ingressClassName": settings.class_name,
+                "tls": [tls] if settings.tls and tls else [],
+                "rules": [given({"host": name}) | {"http": {"paths": [path]}}],
+            }
+        ),
+    }

@@ -1,0 +1,107 @@
+"""What a cluster makes of a JobSpec before anything is sent: errors and warnings by field (pure)."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from backend_client.kubernetes.capabilities import FIELDS
+from backend_client.kubernetes.manifests.networking import has_ingress, host, port_name, url, web_port
+from backend_client.kubernetes.manifests.pod_template import SHM, limits, ranks_name
+from backend_client.kubernetes.manifests.scheduling import Seen, matching, place
+from backend_client.kubernetes.resources.quantities import whole
+from backend_client.kubernetes.settings import Site
+from backend_client.models import JobSpec
+from backend_client.models.fields import across, set_fields
+from backend_client.protocol import Notice
+
+
+def errors(spec: JobSpec, site: Site, seen: Seen) -> dict[str, str]:
+    """Why this cluster would not take it: field -> sentence; the first of each field."""
+    wrong = across(spec)
+    for field, sentence in _wrong(spec, site, seen):
+        wrong.setdefault(field, sentence)
+    return wrong
+
+
+def _wrong(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]:
+    if spec.cluster:
+        yield "cluster", FIELDS["cluster"].why
+    yield from _texts(spec)
+    yield from _name(spec)
+    if not spec.image:
+        yield "image", "a cluster runs images; name one: pytorch/pytorch:2.9.0"
+    try:
+        place(spec, site, seen)
+    except ValueError as error:
+        yield "gpu_type", str(error)
+    yield from _volumes(spec, seen)
+    yield from _network(spec, site, seen)
+
+
+def _texts(spec: JobSpec) -> Iterator[tuple[str, str]]:
+    for field in set_fields(spec):
+        try:
+            msgspec.json.encode(getattr(spec, field))
+        except UnicodeEncodeError:
+            yield field, "is not valid UTF-8; Kubernetes takes nothing else"
+
+
+def _name(spec: JobSpec) -> Iterator[tuple[str, str]]:
+    """A pod's host name is NAME-RANK and has 63 characters; a Service begins with a letter."""
+    longest = 63
+    if spec.nodes > 1:
+        longest -= max(len(f"-{spec.nodes - 1}"), len(ranks_name(spec)) - len(spec.name))
+    if not spec.name:
+        yield "name", "give it a name"
+    elif len(spec.name) > longest:
+        yield "name", f"at most {longest} characters here; this has {len(spec.name)}"
+    elif spec.name[0].isdigit() and (spec.ports or spec.nodes > 1):
+        yield "name", "begin with a letter: its Service gets the same name, and must"
+
+
+def _volumes(spec: JobSpec, seen: Seen) -> Iterator[tuple[str, str]]:
+    folders = [volume.host_path for volume in spec.volumes if volume.host_path]
+    if folders and seen.pod_security in ("baseline", "restricted"):
+        level = seen.pod_security
+        yield "volumes", f"{folders[0]}: the namespace's PodSecurity ({level}) forbids folders of the node"
+    if spec.shm_size and any(volume.path.rstrip("/") == SHM for volume in spec.volumes):
+        yield "volumes", f"{SHM} is what shm_size makes; leave one of them out"
+
+
+def _network(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]:
+    known = [port_name(port) for port in spec.ports]
+    twice = next((name for name in known if known.count(name) > 1), "")
+    if twice:
+        yield "ports", f"two ports would be called {twice}; name them"
+    if spec.ingress not in ("auto", "off") and spec.ports and web_port(spec) is None:
+        yield "ingress", "an ingress leads to a TCP port; there is none"
+    if has_ingress(spec, site) and len(host(spec, seen.namespace, site)) > 253:
+        yield "ingress", "the host name is longer than 253 characters"
+
+
+def warnings(spec: JobSpec, site: Site, seen: Seen) -> tuple[Notice, ...]:
+    """What a person should know before saying yes."""
+    return tuple(Notice(field, sentence) for field, sentence in _notable(spec, site, seen))
+
+
+def _notable(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]:
+    if seen.pod_security == "restricted":
+        user = site.run_as_user
+        yield "image", f"the namespace forbids root: it runs as user {user}; most GPU images expect root"
+    if spec.memory and spec.shm_size:
+        total = limits(spec, site)["memory"]
+        yield "shm_size", f"{SHM} counts as memory, so the limit is {total}"
+    if spec.gpus and seen.nodes:
+        nodes = matching(spec, site, seen.nodes)
+        largest = max((whole(n.status.allocatable.get(site.gpu_resource, "0")) for n in nodes), default=0)
+        if largest < spec.gpus:
+            yield "gpus", f"no node has {spec.gpus}; the largest has {largest}"
+    if where := url(spec, seen.namespace, site):
+        yield (
+            "ingress",
+            f"{_place(where)} answers everyone who can reach it; nothing there asks for a password",
+        )
+
+
+def _place(where: str) -> str:
+    return f"{where} on the address of the cluster's ingress" if where.startswith("/") else where

@@ -1,0 +1,1 @@
+"""Typed Kubernetes objects, and the resource types that they are listed by."""

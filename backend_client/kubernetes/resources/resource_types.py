@@ -1,0 +1,128 @@
+"""Which kinds are read, where the API server keeps them, and how their JSON becomes typed objects."""
+
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from backend_client.kubernetes.resources import core as o
+from backend_client.kubernetes.resources.surroundings import (
+    Ingress,
+    KubeEvent,
+    Node,
+    ResourceQuota,
+    RuntimeClass,
+    Service,
+    Status,
+    Workload,
+)
+from backend_client.kubernetes.resources.workloads import Deployment, KubeJob, ReplicaSet
+
+T = TypeVar("T", bound=o.Object)
+D = TypeVar("D")
+
+
+class ListMeta(o.Part, frozen=True):
+    """Where a list stands. `more` is the token of the next page."""
+
+    resource_version: str = ""
+    more: str = msgspec.field(default="", name="continue")
+
+
+class Listed(o.Part, Generic[T], frozen=True):
+    """One page of a list."""
+
+    metadata: ListMeta = ListMeta()
+    items: tuple[T, ...] = ()
+
+
+class Happened(Struct, frozen=True, gc=False):
+    """One line of a watch, its object not looked at yet."""
+
+    type: str
+    """ADDED, MODIFIED, DELETED, BOOKMARK or ERROR."""
+    object: msgspec.Raw
+
+
+class Kind(Generic[T]):
+    """One kind of object: its place in the API and its decoders."""
+
+    def __init__(self, api: str, plural: str, type_: type[T], *, namespaced: bool = True) -> None:
+        self.api = api
+        """"/api/v1", or "/apis/GROUP/VERSION"."""
+        self.plural = plural
+        self.type = type_
+        self.namespaced = namespaced
+        self._one = msgspec.json.Decoder(type_)
+        self._page: msgspec.json.Decoder[Listed[T]] = msgspec.json.Decoder(Listed[type_])  # type: ignore[valid-type]
+
+    def __repr__(self) -> str:
+        return f"Kind({self.resource})"
+
+    @property
+    def group(self) -> str:
+        """The API group; "" is the core group."""
+        return self.api.split("/")[2] if self.api.startswith("/apis/") else ""
+
+    @property
+    def resource(self) -> str:
+        """As people and RBAC write it: pods, jobs.batch."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
+        """The path of one object, of a namespace's collection, or (namespace "") of all namespaces."""
+        place = f"/namespaces/{quote(namespace, '')}" if namespace and self.namespaced else ""
+        return "/".join(part for part in (f"{self.api}{place}/{self.plural}", quote(name, ""), sub) if part)
+
+    def one(self, body: bytes | msgspec.Raw) -> T:
+        """One object. Raises msgspec.DecodeError, which says what was wrong with it."""
+        return decode(self._one, body)
+
+    def page(self, body: bytes) -> Listed[T]:
+        """One page of a list. Raises msgspec.DecodeError."""
+        return decode(self._page, body)
+
+
+def decode(decoder: "msgspec.json.Decoder[D]", body: bytes | msgspec.Raw) -> D:
+    """Typed JSON; a null is as if the field were absent, as Go's decoder has it.
+
+    Raises msgspec.DecodeError (malformed), or its child ValidationError (a field of another type).
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        return msgspec.convert(_without_nulls(msgspec.json.decode(body)), decoder.type)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value if item is not None]
+    return value
+
+
+happened = msgspec.json.Decoder(Happened)
+bookmark = msgspec.json.Decoder(o.Object)
+status = msgspec.json.Decoder(Status)
+
+PODS = Kind("/api/v1", "pods", o.Pod)
+EVENTS = Kind("/api/v1", "events", KubeEvent)
+NODES = Kind("/api/v1", "nodes", Node, namespaced=False)
+NAMESPACES = Kind("/api/v1", "namespaces", o.Object, namespaced=False)
+SERVICES = Kind("/api/v1", "services", Service)
+SECRETS = Kind("/api/v1", "secrets", o.Object)
+QUOTAS = Kind("/api/v1", "resourcequotas", ResourceQuota)
+CLAIMS = Kind("/api/v1", "persistentvolumeclaims", o.Object)
+JOBS = Kind("/apis/batch/v1", "jobs", KubeJob)
+DEPLOYMENTS = Kind("/apis/apps/v1", "deployments", Deployment)
+REPLICA_SETS = Kind("/apis/apps/v1", "replicasets", ReplicaSet)
+INGRESSES = Kind("/apis/networking.k8s.io/v1", "ingresses", Ingress)
+RUNTIME_CLASSES = Kind("/apis/node.k8s.io/v1", "runtimeclasses", RuntimeClass, namespaced=False)
+PRIORITY_CLASSES = Kind("/apis/scheduling.k8s.io/v1", "priorityclasses", o.Object, namespaced=False)
+
+
+def workloads(version: str) -> Kind[Workload]:
+    """Kueue's Workloads, in the version that the cluster serves: v1beta1 or v1beta2."""
+    return Kind(f"/apis/kueue.x-k8s.io/{version}", "workloads", Workload)

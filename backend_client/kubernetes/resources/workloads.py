@@ -1,0 +1,180 @@
+"""Kubernetes objects that make pods: pod templates, Job, Deployment, ReplicaSet."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import field
+
+from backend_client.kubernetes.resources.core import (
+    Condition,
+    Container,
+    Meta,
+    Object,
+    Part,
+    PodSpec,
+    Reference,
+    nothing,
+)
+
+
+class EnvVar(Part, frozen=True):
+    """An environment variable; `value_from` is kept as it came."""
+
+    name: str = ""
+    value: str = ""
+    value_from: dict[str, Any] = field(default_factory=nothing)
+
+
+class ContainerPort(Part, frozen=True):
+    """A port that a container listens on."""
+
+    container_port: int = 0
+    name: str = ""
+    protocol: str = "TCP"
+
+
+class VolumeMount(Part, frozen=True):
+    """Where a volume stands in a container."""
+
+    name: str = ""
+    mount_path: str = ""
+    read_only: bool = False
+
+
+class TemplateContainer(Container, frozen=True):
+    """A container of a pod template: also what a JobSpec is read back from."""
+
+    working_dir: str = ""
+    env: tuple[EnvVar, ...] = ()
+    ports: tuple[ContainerPort, ...] = ()
+    volume_mounts: tuple[VolumeMount, ...] = ()
+
+
+class ClaimSource(Part, frozen=True):
+    """A volume that is a PersistentVolumeClaim."""
+
+    claim_name: str = ""
+    read_only: bool = False
+
+
+class HostPathSource(Part, frozen=True):
+    """A volume that is a folder of the node."""
+
+    path: str = ""
+
+
+class EmptyDirSource(Part, frozen=True):
+    """A volume that lives and dies with the pod."""
+
+    medium: str = ""
+    size_limit: str = ""
+
+
+class TemplateVolume(Part, frozen=True):
+    """A volume of a pod template."""
+
+    name: str = ""
+    persistent_volume_claim: ClaimSource | None = None
+    host_path: HostPathSource | None = None
+    empty_dir: EmptyDirSource | None = None
+
+
+class TemplateSpec(PodSpec, frozen=True):
+    """What the pods of a template ask for."""
+
+    containers: tuple[TemplateContainer, ...] = ()
+    volumes: tuple[TemplateVolume, ...] = ()
+    image_pull_secrets: tuple[Reference, ...] = ()
+
+
+class Template(Part, frozen=True):
+    """A pod template."""
+
+    metadata: Meta = Meta()
+    spec: TemplateSpec = TemplateSpec()
+
+
+class LabelSelector(Part, frozen=True):
+    """A selector by labels. Expressions are kept as they came."""
+
+    match_labels: dict[str, str] = field(default_factory=nothing)
+    match_expressions: tuple[dict[str, Any], ...] = ()
+
+
+class JobControllerSpec(Part, frozen=True):
+    """What a batch/v1 Job asks for."""
+
+    suspend: bool = False
+    parallelism: int = 1
+    completions: int | None = None
+    backoff_limit: int = 6
+    active_deadline_seconds: int = 0
+    template: Template = Template()
+
+
+class JobControllerStatus(Part, frozen=True):
+    """How a batch/v1 Job stands."""
+
+    active: int = 0
+    ready: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    terminating: int = 0
+    completion_time: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+class KubeJob(Object, frozen=True):
+    """batch/v1 Job; `Job` is the word for what a person sees (`models.Job`)."""
+
+    spec: JobControllerSpec = JobControllerSpec()
+    status: JobControllerStatus = JobControllerStatus()
+
+
+class DeploymentSpec(Part, frozen=True):
+    """What a Deployment asks for."""
+
+    replicas: int = 1
+    selector: LabelSelector = LabelSelector()
+    template: Template = Template()
+
+
+class DeploymentStatus(Part, frozen=True):
+    """How a Deployment stands."""
+
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    unavailable_replicas: int = 0
+    terminating_replicas: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class Deployment(Object, frozen=True):
+    """apps/v1 Deployment."""
+
+    spec: DeploymentSpec = DeploymentSpec()
+    status: DeploymentStatus = DeploymentStatus()
+
+
+class ReplicaSetSpec(Part, frozen=True):
+    """What a ReplicaSet asks for."""
+
+    replicas: int = 1
+
+
+class ReplicaSetStatus(Part, frozen=True):
+    """How a ReplicaSet stands: its ReplicaFailure says what quota and admission refused."""
+
+    replicas: int = 0
+    ready_replicas: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class ReplicaSet(Object, frozen=True):
+    """apps/v1 ReplicaSet: joins a pod to its Deployment."""
+
+    spec: ReplicaSetSpec = ReplicaSetSpec()
+    status: ReplicaSetStatus = ReplicaSetStatus()

@@ -1,0 +1,1 @@
+"""Objects of a cluster -> Job: state, reason, attempts (pure)."""

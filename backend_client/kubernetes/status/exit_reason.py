@@ -1,0 +1,89 @@
+"""How a container or pod ended, in words (pure)."""
+
+import signal
+from contextlib import suppress
+
+from backend_client.kubernetes.manifests.pod_template import CONTAINER
+from backend_client.kubernetes.resources.core import Condition, ContainerStatus, Pod, Terminated
+from backend_client.kubernetes.status import message_parsers
+
+_CANNOT_START = ("StartError", "ContainerCannotRun")
+_DISRUPTIONS = {
+    "PreemptionByScheduler": "gave way to a pod of higher priority",
+    "EvictionByEvictionAPI": "was moved off its node (drain)",
+    "DeletionByTaintManager": "was taken off its node, which had got a taint",
+    "DeletionByPodGC": "was cleared away, as its node is gone",
+    "TerminationByKubelet": "was ended by its node",
+}
+
+
+def main(pod: Pod) -> ContainerStatus | None:
+    """The container that does the work: ours by its name, else the first of the pod's spec."""
+    statuses = pod.status.container_statuses
+    if len(statuses) < 2:
+        return statuses[0] if statuses else None
+    known = {status.name: status for status in statuses}
+    first = pod.spec.containers[0].name if pod.spec.containers else ""
+    return known.get(CONTAINER) or known.get(first) or statuses[0]
+
+
+def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
+    """The condition of this type, whatever its status."""
+    return next((found for found in conditions if found.type == kind), None)
+
+
+def signal_number(exit_code: int) -> int | None:
+    """The signal that an exit code of 128 + n stands for."""
+    if exit_code > 128:
+        with suppress(ValueError):
+            return int(signal.Signals(exit_code - 128))
+    return None
+
+
+def exit_words(ended: Terminated, memory: str = "") -> str:
+    """How a container ended; `memory` is its limit."""
+    if ended.reason == "OOMKilled":
+        return f"ran out of memory ({f'limit {memory}, ' if memory else ''}OOMKilled)"
+    if ended.reason in _CANNOT_START:
+        return message_parsers.container(ended.message) or f"could not be started: {ended.message}"
+    number = signal_number(ended.exit_code)
+    name = f" ({signal.Signals(number).name})" if number else ""
+    said = ended.message.strip().splitlines()[-1:]
+    return f"exit {ended.exit_code}{name}" + (f": {said[0]}" if said else "")
+
+
+def pod_words(pod: Pod) -> str:
+    """Why a pod as a whole was ended from outside; "" where it was not."""
+    status, target = pod.status, condition(pod.status.conditions, "DisruptionTarget")
+    if status.reason == "Evicted":
+        return f"was evicted by its node: {status.message}"
+    if target and target.true:
+        return _DISRUPTIONS.get(target.reason, target.message or target.reason)
+    if status.reason:
+        return f"{status.reason}: {status.message}" if status.message else status.reason
+    return ""
+
+
+def memory_limit(pod: Pod, name: str) -> str:
+    """What a container may use, as its spec says; "" where there is no limit."""
+    limits = {found.name: found.resources.limits for found in pod.spec.containers}
+    return limits.get(name, {}).get("memory", "")
+
+
+def ended_words(pod: Pod) -> str:
+    """How a pod that has ended did; "" for one that succeeded or has not ended."""
+    if words := pod_words(pod):
+        return words
+    for status in pod.status.init_container_statuses:
+        if words := _failed(status, pod):
+            return f"init container {status.name}: {words}"
+    containers = [found for found in (main(pod), *pod.status.container_statuses) if found]
+    failed = (_failed(status, pod) for status in containers)
+    return next(filter(None, failed), pod.status.message if pod.status.phase == "Failed" else "")
+
+
+def _failed(status: ContainerStatus, pod: Pod) -> str:
+    ended = status.state.terminated
+    if not ended or not (ended.exit_code or ended.reason == "OOMKilled"):
+        return ""
+    return exit_words(ended, memory_limit(pod, status.name))

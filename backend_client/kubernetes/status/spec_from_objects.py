@@ -1,0 +1,146 @@
+"""Kubernetes objects -> the JobSpec they came from, or that they amount to (pure)."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from backend_client.kubernetes import labels
+from backend_client.kubernetes.manifests.gpus import gpus_of
+from backend_client.kubernetes.manifests.pod_template import SHM
+from backend_client.kubernetes.resources.core import Container, Object, Pod
+from backend_client.kubernetes.resources.workloads import (
+    Deployment,
+    KubeJob,
+    Template,
+    TemplateContainer,
+    TemplateVolume,
+)
+from backend_client.kubernetes.settings import Site
+from backend_client.models import JobSpec, Port, Volume
+from backend_client.models.spec import Kind
+
+Anchor = Deployment | KubeJob | Pod
+
+_NO_TEMPLATE = Template()
+_DECODER = msgspec.json.Decoder(JobSpec)
+
+
+def kind_of(anchor: Anchor) -> Kind:
+    """A bare pod counts as a job: it runs once."""
+    return "deployment" if isinstance(anchor, Deployment) else "job"
+
+
+def own_spec(anchor: Object) -> JobSpec | None:
+    """The spec out of our annotation; None for what others made, or where it cannot be read."""
+    text = anchor.metadata.annotations.get(labels.SPEC, "")
+    return _written(text) if text and not isinstance(anchor, Pod) else None
+
+
+@lru_cache(1024)
+def _written(text: str) -> JobSpec | None:
+    """Asked for several times in a row: a page of jobs, each change of a pod."""
+    with suppress(msgspec.DecodeError, ValueError, RecursionError):
+        return _DECODER.decode(text)
+    with suppress(msgspec.DecodeError, ValueError, RecursionError):
+        return _tolerant(msgspec.json.decode(text, type=dict[str, Any]))
+    return None
+
+
+def _tolerant(raw: dict[str, Any]) -> JobSpec:
+    """What a newer traindeck wrote: fields not known here are left out."""
+    return msgspec.convert({name: raw[name] for name in JobSpec.__struct_fields__ if name in raw}, JobSpec)
+
+
+def kept(item: Object) -> Object:
+    """What is kept of an object: ours without its pod template, as its spec says the same in less room."""
+    if not isinstance(item, KubeJob | Deployment) or not own_spec(item):
+        return item
+    return replace(item, spec=replace(item.spec, template=_NO_TEMPLATE))
+
+
+def spec_of(anchor: Anchor, site: Site) -> JobSpec:
+    """What was asked: as it was written down, else derived. Name, kind and place are the object's own."""
+    spec = own_spec(anchor) or _derived(anchor, site)
+    home = {"name": anchor.name, "kind": kind_of(anchor), "namespace": anchor.namespace}
+    return replace(spec, **home)
+
+
+def gpus_asked(anchor: Anchor, site: Site) -> int:
+    """GPUs that each pod of it asks for."""
+    pods = anchor.spec if isinstance(anchor, Pod) else anchor.spec.template.spec
+    return gpus_of(pods, site.gpu_resource)
+
+
+def _derived(anchor: Anchor, site: Site) -> JobSpec:
+    pods = anchor.spec if isinstance(anchor, Pod) else anchor.spec.template.spec
+    container = _worker(pods.containers, site)
+    limits = {**container.resources.requests, **container.resources.limits}
+    fields: dict[str, Any] = {
+        "image": container.image,
+        "command": (*container.command, *container.args),
+        "gpus": gpus_asked(anchor, site),
+        "cpu": limits.get("cpu", ""),
+        "memory": limits.get("memory", ""),
+        "priority": pods.priority_class_name,
+        "queue": anchor.metadata.labels.get(labels.QUEUE, ""),
+        "labels": anchor.metadata.labels,
+    }
+    return JobSpec(**fields, **_controlled(anchor, site))
+
+
+def _worker(containers: Iterable[Container], site: Site) -> Container:
+    """The container that does the work: the first that asks for GPUs, else the first."""
+    listed = list(containers)
+    asking = (c for c in listed if site.gpu_resource in {**c.resources.limits, **c.resources.requests})
+    return next(asking, listed[0] if listed else Container())
+
+
+def _controlled(anchor: Anchor, site: Site) -> dict[str, Any]:
+    if isinstance(anchor, Deployment):
+        return _templated(anchor.spec.template, site) | {"replicas": max(1, anchor.spec.replicas)}
+    if isinstance(anchor, KubeJob):
+        spec = anchor.spec
+        job = {
+            "nodes": max(1, spec.parallelism),
+            "retries": max(0, spec.backoff_limit),
+            "max_runtime": max(0, spec.active_deadline_seconds),
+        }
+        return _templated(spec.template, site) | job
+    return {}
+
+
+def _templated(template: Template, site: Site) -> dict[str, Any]:
+    container = _worker(template.spec.containers, site)
+    if not isinstance(container, TemplateContainer):
+        return {}
+    return {
+        "workdir": container.working_dir,
+        "env": {variable.name: variable.value for variable in container.env if not variable.value_from},
+        "secrets": tuple(v.name for v in container.env if "secretKeyRef" in v.value_from),
+        "ports": tuple(_port(p.container_port, p.name, p.protocol) for p in container.ports),
+        "image_pull_secrets": tuple(reference.name for reference in template.spec.image_pull_secrets),
+        **_storage(container, {volume.name: volume for volume in template.spec.volumes}),
+    }
+
+
+def _port(number: int, name: str, protocol: str) -> Port:
+    return Port(number=number, name=name, protocol="UDP" if protocol == "UDP" else "TCP")
+
+
+def _storage(container: TemplateContainer, known: dict[str, TemplateVolume]) -> dict[str, Any]:
+    volumes, shm_size = [], ""
+    for mount in container.volume_mounts:
+        volume = known.get(mount.name, TemplateVolume())
+        claim, folder, scratch = volume.persistent_volume_claim, volume.host_path, volume.empty_dir
+        where = Volume(path=mount.mount_path, read_only=mount.read_only)
+        if claim:
+            volumes.append(replace(where, claim=claim.claim_name))
+        elif folder:
+            volumes.append(replace(where, host_path=folder.path))
+        elif scratch and mount.mount_path == SHM:
+            shm_size = scratch.size_limit
+    return {"volumes": tuple(volumes), "shm_size": shm_size}

@@ -1,0 +1,1 @@
+"""List and watch: reflector, deltas, and the cache of jobs they feed."""

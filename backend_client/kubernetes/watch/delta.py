@@ -1,0 +1,60 @@
+"""What a list or a watch changes of what is known: a diff by uid (pure)."""
+
+from typing import Generic
+
+from msgspec import Struct
+
+from backend_client.kubernetes.resources.resource_types import T
+
+Key = tuple[str, str]
+"""Namespace and name."""
+
+
+class Delta(Struct, Generic[T], frozen=True):
+    """What has changed: first `gone` (uids), then `changed` (objects as they are now)."""
+
+    changed: tuple[T, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+class Changes(Generic[T]):
+    """What one batch changes, the latest of each object; keeps `known` true meanwhile."""
+
+    def __init__(self, known: dict[Key, tuple[str, str]]) -> None:
+        self._known = known
+        self._changed: dict[str, T] = {}
+        self._gone: dict[str, None] = {}
+        self._new: set[str] = set()
+
+    def put(self, item: T) -> None:
+        """An object as it is now. A namesake with another uid is gone."""
+        key = item.namespace, item.name
+        now = item.uid, item.metadata.resource_version
+        before = self._known.get(key)
+        if before == now:
+            return
+        if before and before[0] != item.uid:
+            self.remove(key)
+            before = None
+        self._known[key] = now
+        if item.uid in self._gone:
+            del self._gone[item.uid]
+        elif not before:
+            self._new.add(item.uid)
+        self._changed[item.uid] = item
+
+    def remove(self, key: Key) -> None:
+        """An object that is no more, if it was known. What came and went in one batch is not told at all."""
+        if before := self._known.pop(key, None):
+            uid = before[0]
+            self._changed.pop(uid, None)
+            if uid in self._new:
+                self._new.remove(uid)
+            else:
+                self._gone[uid] = None
+
+    def delta(self) -> Delta[T] | None:
+        """All of it; None where nothing changed."""
+        if not self._changed and not self._gone:
+            return None
+        return Delta(tuple(self._changed.values()), tuple(self._gone))

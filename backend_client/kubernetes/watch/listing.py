@@ -1,0 +1,237 @@
+"""One look at a cluster: lists of all that jobs are made of, one job, its events."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from backend_client.errors import Forbidden, NotFound
+from backend_client.kubernetes import labels
+from backend_client.kubernetes.api.errors import Expired
+from backend_client.kubernetes.api.transport import JSON, Transport
+from backend_client.kubernetes.resources.core import Part, Pod
+from backend_client.kubernetes.resources.resource_types import (
+    DEPLOYMENTS,
+    EVENTS,
+    INGRESSES,
+    JOBS,
+    PODS,
+    Kind,
+    T,
+    decode,
+    workloads,
+)
+from backend_client.kubernetes.resources.surroundings import KubeEvent, Workload
+from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
+from backend_client.kubernetes.status.attempts import EPOCH
+from backend_client.kubernetes.status.spec_from_objects import Anchor, kind_of
+from backend_client.kubernetes.watch.delta import Delta
+from backend_client.kubernetes.watch.job_cache import REASONS, WORKLOAD_OF, Board
+from backend_client.kubernetes.watch.reflector import LIST_SECONDS, PAGE
+from backend_client.models import Event, Job, JobRef
+from backend_client.multi_user import Made
+
+ANCHORS: dict[str, Kind[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
+"""`JobRef.kind` -> the kind of the object that a job is."""
+
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+"""What a cluster's objects may be called; nothing else may stand in a selector."""
+
+
+class _Version(Part, frozen=True):
+    version: str = ""
+
+
+class _Group(Part, frozen=True):
+    versions: tuple[_Version, ...] = ()
+
+
+_GROUP = msgspec.json.Decoder(_Group)
+
+
+async def every(
+    transport: Transport,
+    kind: Kind[T],
+    namespace: str = "",
+    *,
+    labels: str = "",
+    fields: str = "",
+    accept: str = JSON,
+) -> tuple[T, ...]:
+    """All objects of a kind, in pages; in one piece where the rest of them expired. Raises a BackendError."""
+    items: tuple[T, ...] = ()
+    asked = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE), "continue": ""}
+    path = kind.path(namespace)
+    while True:
+        query = {key: value for key, value in asked.items() if value}
+        try:
+            answer = await transport.request("GET", path, query=query, timeout=LIST_SECONDS, accept=accept)
+        except Expired:
+            if not asked["continue"]:
+                raise
+            items = ()
+            asked |= {"limit": "", "continue": ""}
+            continue
+        page = kind.page(answer.body)
+        items += page.items
+        if not page.metadata.more:
+            return items
+        asked["continue"] = page.metadata.more
+
+
+async def optional(
+    transport: Transport, kind: Kind[T], namespace: str = "", *, labels: str = "", fields: str = ""
+) -> tuple[T, ...]:
+    """As `every`; nothing where the caller may not, or the cluster has no such kind."""
+    with contextlib.suppress(Forbidden, NotFound):
+        return await every(transport, kind, namespace, labels=labels, fields=fields)
+    return ()
+
+
+async def queue_kinds(transport: Transport) -> list[Kind[Workload]]:
+    """Kueue's Workloads in the version that this cluster serves; nothing where it has no Kueue."""
+    answer = await transport.request("GET", "/apis/kueue.x-k8s.io", allow=range(400, 500))
+    served = {found.version for found in decode(_GROUP, answer.body).versions} if answer.status < 400 else ()
+    return [workloads(version) for version in ("v1beta2", "v1beta1") if version in served][:1]
+
+
+async def fill(transport: Transport, board: Board, namespaces: Iterable[str]) -> None:
+    """All that is in these namespaces ("" alone: in the cluster). Raises a BackendError."""
+    asked: list[Awaitable[tuple[Any, ...]]] = []
+    for place in namespaces:
+        asked += [every(transport, kind, place) for kind in (PODS, JOBS, DEPLOYMENTS)]
+        asked += [_adding(transport, board, EVENTS, place, fields="type=Warning")]
+        asked += [_adding(transport, board, INGRESSES, place, labels=labels.JOB)]
+        asked += [_queued(transport, board, place)]
+    for items in await asyncio.gather(*asked):
+        board.apply(Delta(items))
+
+
+async def _queued(
+    transport: Transport, board: Board, namespace: str, *, labels: str = ""
+) -> tuple[Workload, ...]:
+    kinds = await queue_kinds(transport)
+    found = [await _adding(transport, board, kind, namespace, labels=labels) for kind in kinds]
+    return found[0] if found else ()
+
+
+async def _adding(
+    transport: Transport, board: Board, kind: Kind[T], namespace: str, *, labels: str = "", fields: str = ""
+) -> tuple[T, ...]:
+    """Of a kind that only adds words; the board is told where the caller may not see them."""
+    try:
+        return await every(transport, kind, namespace, labels=labels, fields=fields)
+    except Forbidden as error:
+        board.hide(kind, namespace, error.title)
+    except NotFound:
+        pass
+    return ()
+
+
+async def named(transport: Transport, board: Board, namespaces: Iterable[str], name: str) -> None:
+    """As `fill`, of the jobs of one name alone: of each kind, in each namespace. Raises a BackendError."""
+    if not _NAME.fullmatch(name):
+        return
+    asked: list[Awaitable[tuple[Anchor, ...]]] = [
+        every(transport, kind, place, fields=f"metadata.name={name}")
+        for place in namespaces
+        for kind in ANCHORS.values()
+    ]
+    anchors = [anchor for found in await asyncio.gather(*asked) for anchor in found]
+    await asyncio.gather(*(_surround(transport, board, anchor) for anchor in anchors))
+
+
+async def one(transport: Transport, board: Board, ref: JobRef) -> Job:
+    """One job by its uid. Raises NotFound where no job, or only a namesake, is there."""
+    await _surround(transport, board, await anchor_by(transport, ref))
+    changed, _ = board.take(complete=True)
+    found = next((job for job in changed if job.ref.uid == ref.uid), None)
+    if found is None:
+        raise NotFound(f"there is no job {ref} ({ref.uid})")
+    return found
+
+
+async def _surround(transport: Transport, board: Board, anchor: Anchor) -> None:
+    """One anchor, and all that belongs to it or says something about it."""
+    namespace = anchor.namespace
+    asked: list[Awaitable[tuple[Any, ...]]] = [
+        pods_of(transport, anchor),
+        *(
+            _adding(transport, board, EVENTS, namespace, fields=f"type=Warning,reason={word}")
+            for word in REASONS
+        ),
+        _adding(transport, board, INGRESSES, namespace, labels=f"{labels.JOB}={anchor.name}"),
+        _queued(transport, board, namespace, labels=_its_own(anchor)),
+    ]
+    for items in ((anchor,), *await asyncio.gather(*asked)):
+        board.apply(Delta(items))
+
+
+def _its_own(anchor: Anchor) -> str:
+    """What its Workload bears. A Deployment has one for each pod."""
+    return "" if isinstance(anchor, Deployment) else f"{WORKLOAD_OF}={anchor.uid}"
+
+
+async def anchor_by(transport: Transport, ref: JobRef) -> Anchor:
+    """The object that a job is. Raises NotFound."""
+    kind = ANCHORS[ref.kind]
+    answer = await transport.request("GET", kind.path(ref.namespace, ref.name), allow=(404,))
+    anchor: Anchor | None = kind.one(answer.body) if answer.status == 200 else None
+    if anchor is None or anchor.uid != ref.uid:
+        raise NotFound(f"there is no job {ref} ({ref.uid})")
+    return anchor
+
+
+async def made(transport: Transport, namespaces: Iterable[str], server: str, context: str) -> dict[str, Made]:
+    """The anchors that bear a server's id, by the key of their create. Raises a BackendError."""
+    label = f"{labels.SERVER}={server}"
+    asked = [
+        every(transport, kind, place, labels=label) for place in namespaces for kind in (JOBS, DEPLOYMENTS)
+    ]
+    anchors: list[KubeJob | Deployment] = [anchor for page in await asyncio.gather(*asked) for anchor in page]
+    return {anchor.metadata.annotations.get(labels.KEY, ""): _made(anchor, context) for anchor in anchors}
+
+
+def _made(anchor: KubeJob | Deployment, context: str) -> Made:
+    ref = JobRef(context, anchor.namespace, kind_of(anchor), anchor.name, anchor.uid)
+    return Made(ref, labels.HELD in anchor.metadata.annotations)
+
+
+async def pods_of(transport: Transport, anchor: Anchor) -> tuple[Pod, ...]:
+    """The pods that its labels select; the board joins them by their owners."""
+    if isinstance(anchor, KubeJob):
+        chosen = f"batch.kubernetes.io/controller-uid={anchor.uid}"
+    elif isinstance(anchor, Deployment):
+        chosen = ",".join(f"{key}={value}" for key, value in anchor.spec.selector.match_labels.items())
+    else:
+        return (anchor,)
+    return await every(transport, PODS, anchor.namespace, labels=chosen)
+
+
+async def events(transport: Transport, ref: JobRef) -> Sequence[Event]:
+    """What the cluster says happened to a job, its pods and its ReplicaSets, oldest first."""
+    anchor = await anchor_by(transport, ref)
+    pods, told = await asyncio.gather(pods_of(transport, anchor), every(transport, EVENTS, ref.namespace))
+    uids = {anchor.uid, *(pod.uid for pod in pods)}
+    mine = (event for event in told if _is_about(event, uids, anchor))
+    return [_event(event) for event in sorted(mine, key=lambda event: event.time or EPOCH)]
+
+
+def _is_about(event: KubeEvent, uids: set[str], anchor: Anchor) -> bool:
+    about = event.involved_object
+    made = isinstance(anchor, Deployment) and about.kind == "ReplicaSet"
+    return about.uid in uids or (made and about.name.rpartition("-")[0] == anchor.name)
+
+
+def _event(event: KubeEvent) -> Event:
+    return Event(
+        time=event.time or EPOCH,
+        reason=event.reason,
+        message=event.message,
+        warning=event.type == "Warning",
+        count=event.times,
+    )

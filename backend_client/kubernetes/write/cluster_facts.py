@@ -1,0 +1,46 @@
+"""What must be read of a cluster before manifests can be written; what is forbidden stays unknown."""
+
+import asyncio
+
+from backend_client.errors import Forbidden, NotFound
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.manifests.scheduling import Seen
+from backend_client.kubernetes.resources import resource_types
+from backend_client.kubernetes.resources.surroundings import Node, ResourceQuota
+from backend_client.kubernetes.watch.listing import every, optional
+from backend_client.models import JobSpec
+
+_ENFORCED = "pod-security.kubernetes.io/enforce"
+
+
+async def look(transport: Transport, namespace: str, spec: JobSpec) -> Seen:
+    """Nodes and runtime classes are asked for only where a job wants GPUs. Raises as `Transport.request`."""
+    if not spec.gpus:
+        return Seen(namespace=namespace, pod_security=await _pod_security(transport, namespace))
+    level, nodes, classes = await asyncio.gather(
+        _pod_security(transport, namespace),
+        _nodes(transport),
+        optional(transport, resource_types.RUNTIME_CLASSES),
+    )
+    runtimes = frozenset(found.name for found in classes)
+    return Seen(namespace=namespace, pod_security=level, nodes=nodes, runtime_classes=runtimes)
+
+
+async def quotas(transport: Transport, namespace: str) -> tuple[ResourceQuota, ...]:
+    """The namespace's quotas; none where they may not be read."""
+    return await optional(transport, resource_types.QUOTAS, namespace)
+
+
+async def _nodes(transport: Transport) -> tuple[Node, ...] | None:
+    try:
+        return await every(transport, resource_types.NODES)
+    except Forbidden:
+        return None
+
+
+async def _pod_security(transport: Transport, namespace: str) -> str:
+    try:
+        answer = await transport.request("GET", resource_types.NAMESPACES.path(name=namespace))
+    except (Forbidden, NotFound):
+        return ""
+    return resource_types.NAMESPACES.one(answer.body).metadata.labels.get(_ENFORCED, "")

@@ -1,0 +1,42 @@
+"""The namespace of one person's jobs, as a server makes it in a cluster."""
+
+import msgspec
+
+from backend_client.errors import Conflict, Forbidden, Refused
+from backend_client.kubernetes import labels
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.resource_types import NAMESPACES
+from backend_client.multi_user import Stamp
+
+SECURITY = {
+    "pod-security.kubernetes.io/enforce": "baseline",
+    "pod-security.kubernetes.io/enforce-version": "v1.31",
+    "pod-security.kubernetes.io/warn": "baseline",
+}
+"""GPU images often need root, so not `restricted`; pinned, so that the cluster's upgrade changes nothing."""
+
+
+async def prepare(transport: Transport, namespace: str, stamp: Stamp) -> None:
+    """Make it where it is missing. Raises Refused where it is somebody else's, or may not be made."""
+    metadata = {
+        "name": namespace,
+        "labels": SECURITY | {labels.SERVER: stamp.server},
+        "annotations": {labels.OWNER: stamp.owner},
+    }
+    if await _owner(transport, namespace) == stamp.server:
+        return
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    try:
+        await transport.request("POST", NAMESPACES.path(), body=msgspec.json.encode(body))
+    except Conflict:
+        if await _owner(transport, namespace) != stamp.server:
+            raise Refused(f"the namespace {namespace} is there, and not this server's") from None
+    except Forbidden as error:
+        hint = "An admin of the server can give it one namespace for all: TRAINDECK_SERVER_NAMESPACE"
+        raise Refused(f"the server may not make namespaces: {error.title}", hint) from None
+
+
+async def _owner(transport: Transport, namespace: str) -> str:
+    """The id of the server whose namespace it is; "" where it is none's, or is not there."""
+    answer = await transport.request("GET", NAMESPACES.path(name=namespace), allow=(403, 404))
+    return NAMESPACES.one(answer.body).metadata.labels.get(labels.SERVER, "") if answer.status == 200 else ""

@@ -1,0 +1,230 @@
+"""One start of the command, until nothing of it is left. Standard library alone."""
+
+import contextlib
+import fcntl
+import os
+import re
+import select
+import signal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from backend_client.local.log_writer import LogWriter
+from backend_client.local.process import start
+from backend_client.progress.parser import Tracker
+
+_GATHER = 0.02
+"""Seconds between two reads of the output: many lines cost one wake-up."""
+_READ = 256 * 1024
+_PIPE_SIZE, _F_SETPIPE_SZ = 1024 * 1024, 1031
+_TAIL = 4096
+_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?|[\x00-\x1f\x7f-\x9f]")
+_ERRNO = re.compile(r"^\w+: \[Errno \d+\] ")
+"""What Python writes before the words of an OSError."""
+
+
+class Attempt:
+    """The command as it runs: its output goes into the log, what it leaves behind is ended with it."""
+
+    def __init__(self, log: LogWriter, *, grace: float, limit: float) -> None:
+        self.pid = 0
+        self.status: int | None = None
+        """What waitpid said of the first process; None while it runs."""
+        self.cause = ""
+        """Why it was told to end; empty where it was not."""
+        self.progress = _Progress()
+        self._log, self._grace = log, grace
+        self._limit_at = time.monotonic() + limit if limit else None
+        self._kill_at: float | None = None
+        self._read_at = 0.0
+        self._streams: dict[int, str] = {}
+        self._tail = b""
+
+    def begin(
+        self, command: Sequence[str], *, env: Mapping[str, str], workdir: str, keep: Iterable[int]
+    ) -> None:
+        """Start it. Raises CannotStart."""
+        (out, out_in), (err, err_in) = _pipe(), _pipe()
+        self._streams = {out: "stdout", err: "stderr"}
+        try:
+            self.pid = start(command, env=env, workdir=workdir, out=out_in, err=err_in, keep=keep)
+        finally:
+            os.close(out_in)
+            os.close(err_in)
+
+    def end(self, cause: str) -> None:
+        """SIGTERM to all of it now, SIGKILL after the grace period."""
+        if not self.cause:
+            self.cause = cause
+            self._terminate()
+
+    @property
+    def over(self) -> bool:
+        return self.status is not None and not self._group_left()
+
+    def step(self, wake: int) -> None:
+        """Wait for the next thing to do, and do it. `wake`: readable when a signal came."""
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        now = time.monotonic()
+        if now >= self._read_at:
+            for fd in self._streams:
+                poll.register(fd, select.POLLIN)
+        due = self._due(now)
+        ready = [fd for fd, _ in poll.poll(None if due is None else max(0, due - now) * 1000 + 1)]
+        if wake in ready:  # emptied before children are asked for: a signal that comes now wakes us again
+            with contextlib.suppress(BlockingIOError):
+                os.read(wake, 4096)
+        for fd in ready:
+            if fd in self._streams:
+                self._read(fd)
+        self._tick(time.monotonic())
+
+    def close(self) -> None:
+        """Take what is left in the pipes, and finish the log."""
+        for fd in list(self._streams):
+            while fd in self._streams and self._read(fd):
+                pass
+        for fd in self._streams:
+            os.close(fd)
+        self._log.close()
+        self.progress.finish()
+
+    def reap(self) -> None:
+        """Take the ends of all children that have ended, the adopted ones too."""
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self.pid:
+                    self.status = ended[1]
+                    if self._group_left():
+                        self._terminate()
+
+    def outcome(self) -> tuple[int, int | None, str]:
+        """(exit code, signal, what happened in words) of the first process."""
+        code = os.waitstatus_to_exitcode(self.status or 0)
+        if code < 0:
+            return 128 - code, -code, f"exit {128 - code} ({_signal_name(-code)})"
+        last = _last_line(self._tail)
+        words = f"exit {code}: {last}" if last else f"exit {code}"
+        return code, None, words if code else ""
+
+    def _terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)  # a stopped process hears nothing until it goes on
+        self._kill_at = time.monotonic() + self._grace
+
+    def _signal(self, number: int) -> None:
+        if self.status is None or self._group_left():  # else the number may be somebody else's by now
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def _group_left(self) -> bool:
+        try:
+            os.waitid(os.P_PGID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
+
+    def _due(self, now: float) -> float | None:
+        times = [self._limit_at, self._kill_at, self._log.due, self.progress.due]
+        times.append(self._read_at if self._read_at > now and self._streams else None)
+        return min((at for at in times if at is not None), default=None)
+
+    def _tick(self, now: float) -> None:
+        self.reap()
+        if self._limit_at and now >= self._limit_at:
+            self._limit_at = None
+            self.end("limit")
+        if self._kill_at and now >= self._kill_at:
+            self._kill_at = None
+            self._signal(signal.SIGKILL)
+        if self._log.due and now >= self._log.due:
+            self._log.flush()
+        self.progress.tick(now)
+
+    def _read(self, fd: int) -> bool:
+        """Move what a pipe holds into the log; False where it holds nothing."""
+        try:
+            data = os.read(fd, _READ)
+        except BlockingIOError:
+            return False
+        stream = self._streams[fd]
+        if not data:
+            os.close(fd)
+            del self._streams[fd]
+            return False
+        self._log.write(stream, data)
+        self.progress.take(stream, data)
+        if stream == "stderr":
+            self._tail = (self._tail + data)[-_TAIL:]
+        self._read_at = time.monotonic() + (_GATHER if len(data) < _READ // 2 else 0)
+        return True
+
+
+class _Progress:
+    """Feeds a Tracker at most once a second, from the last few KiB of each stream."""
+
+    KEEP = 8192
+
+    def __init__(self) -> None:
+        self.due: float | None = None
+        self.found: dict[str, Any] | None = None
+        """What the tracker says now."""
+        self.changed = False
+        """True when `found` is news; whoever takes it sets it back."""
+        self._tracker = Tracker()
+        self._fresh: dict[str, bytes] = {}
+        self._last = 0.0
+
+    def take(self, stream: str, data: bytes) -> None:
+        fresh = self._fresh.get(stream, b"") + data
+        if len(fresh) > 2 * self.KEEP:
+            fresh = re.split(rb"[\r\n]", fresh[-self.KEEP :], maxsplit=1)[-1]
+        self._fresh[stream] = fresh
+        if self.due is None:
+            self.due = max(time.monotonic() + 0.1, self._last + 1)
+
+    def tick(self, now: float) -> None:
+        if self.due is not None and now >= self.due:
+            self._last, self.due = now, None
+            self._feed(whole_lines=True)
+
+    def finish(self) -> None:
+        self._feed(whole_lines=False)
+
+    def _feed(self, *, whole_lines: bool) -> None:
+        for stream, fresh in self._fresh.items():
+            cut = max(fresh.rfind(b"\n"), fresh.rfind(b"\r")) + 1
+            ready = fresh[:cut] if whole_lines and cut else fresh
+            self._fresh[stream] = fresh[len(ready) :]
+            if ready:
+                self._tracker.feed(ready if ready.endswith((b"\n", b"\r")) else ready + b"\n")
+        found = self._tracker.read()
+        if found is not None and found != self.found:
+            self.found, self.changed = found, True
+
+
+def _pipe() -> tuple[int, int]:
+    """A large pipe, read without blocking."""
+    reads, writes = os.pipe()
+    os.set_blocking(reads, False)
+    with contextlib.suppress(OSError):  # the user's pipe memory is limited; then it stays at 64 KiB
+        fcntl.fcntl(writes, _F_SETPIPE_SZ, _PIPE_SIZE)
+    return reads, writes
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _last_line(tail: bytes) -> str:
+    """The last line that says something, cleaned and cut: why it failed, as a rule."""
+    for raw in reversed(re.split(r"[\r\n]+", tail.decode(errors="replace"))):
+        line = _ERRNO.sub("", _ESCAPES.sub("", raw).strip())
+        if line:
+            return line if len(line) <= 200 else line[:199] + "\u2026"
+    return ""

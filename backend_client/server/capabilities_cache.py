@@ -1,0 +1,35 @@
+"""A server's rules between two runs, so that a form can be drawn before the server has answered."""
+
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from backend_client import private_files
+from backend_client.errors import Refused
+from backend_client.server.capabilities import UNKNOWN, Rules
+
+
+class KeptRules:
+    """The rules of one context, in a file of the cache. What cannot be read or written is not kept."""
+
+    def __init__(self, folder: Path, context: str) -> None:
+        self.path = folder / f"{quote(context, safe='@')}.json"
+
+    def read(self) -> Rules:
+        """The rules of last time."""
+        try:
+            return msgspec.json.decode(private_files.read(self.path), type=Rules)
+        except (Refused, msgspec.MsgspecError, UnicodeDecodeError):
+            return UNKNOWN
+
+    def drop(self) -> None:
+        """Forget them."""
+        with suppress(OSError):
+            self.path.unlink()
+
+    def write(self, rules: Rules) -> None:
+        """Keep them for the next time."""
+        with suppress(Refused):
+            private_files.update(self.path, lambda _: msgspec.json.encode(rules))

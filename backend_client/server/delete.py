@@ -1,0 +1,82 @@
+"""The deletion of a job: asked for once, then told step by step by the watch, until the job is gone."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+
+import msgspec
+
+from backend_client.errors import BackendError, NotFound, Unreachable
+from backend_client.protocol import DeleteStep, Gone
+from backend_client.server.connection import Connection
+from backend_client.server.sse import Frame
+from backend_client.server.watch import PATH
+from backend_client.server.wire import Step, read_watch
+
+_OPEN_SECONDS = 3.0
+"""How long to wait for the watch before asking: without it the first steps are not told."""
+_LOOK_SECONDS = 2.0
+"""After so long without a word, look whether the job is still there: a broken watch may have missed it."""
+
+
+class Deleting:
+    """The deletion of one job."""
+
+    def __init__(self, connection: Connection, path: str, asked: Mapping[str, str]) -> None:
+        """`path` and `asked` name the job, by its uid too."""
+        self._connection = connection
+        self._path = path
+        self._asked = asked
+        self._uid = asked["uid"]
+        self._listening = asyncio.Event()
+        self._told: asyncio.Queue[DeleteStep | None] = asyncio.Queue()
+        """Steps; None: it is gone."""
+
+    async def steps(self, *, wait: bool) -> AsyncGenerator[DeleteStep, None]:
+        """Until the job is gone; without `wait` until the server goes on alone.
+
+        Raises NotFound where it was gone already, or why it may not be deleted.
+        """
+        listener = asyncio.create_task(self._listen())
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_OPEN_SECONDS):
+                    await self._listening.wait()
+            asked = dict(self._asked) if wait else {**self._asked, "wait": "false"}
+            await self._connection.request("DELETE", self._path, query=asked)
+            while wait and (step := await self._next()):
+                yield step
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+
+    async def _next(self) -> DeleteStep | None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    return await self._told.get()
+            try:
+                await self._connection.request("GET", self._path, query=self._asked)
+            except NotFound:
+                return None
+            except Unreachable as error:
+                return DeleteStep(f"the server has taken the deletion on; {error.title}")
+
+    async def _listen(self) -> None:
+        """Hear of this job, on a new line whenever one breaks."""
+        while True:
+            with contextlib.suppress(BackendError):
+                async with self._connection.stream(PATH, query={"uid": self._uid}) as stream:
+                    async for frames in stream.batches():
+                        self._listening.set()
+                        for frame in frames:
+                            self._hear(frame)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _hear(self, frame: Frame) -> None:
+        with contextlib.suppress(msgspec.DecodeError):
+            match read_watch(frame.event, frame.data) if frame.event in ("step", "gone") else None:
+                case Step(self._uid, message, slow):
+                    self._told.put_nowait(DeleteStep(message, slow))
+                case Gone(refs) if any(ref.uid == self._uid for ref in refs):
+                    self._told.put_nowait(None)

@@ -1,0 +1,178 @@
+"""Where a token is kept between two runs: the desktop's keyring, or a file that nobody else can read.
+
+The keyring is asked before a login, with a real write, and never over SSH: one without a session, or a locked
+one, hangs or fails at the first write, which would lose a token just made. Which store has a token is written
+beside the account; nothing falls from one to the other by itself.
+"""
+
+import os
+import queue
+import secrets
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from backend_client import private_files
+from backend_client.errors import LoginNeeded, Refused
+from backend_client.models.secret import Secret
+
+Answer = TypeVar("Answer")
+
+SERVICE = "traindeck"
+_LIMIT = 3.0
+"""Seconds for the keyring: it may wait for ever for somebody to unlock it."""
+
+
+class Store(Protocol):
+    """Keeps tokens by their account's key. Every method may raise Refused in words, and block."""
+
+    kind: str
+
+    @property
+    def where(self) -> str:
+        """The place, in words."""
+        ...
+
+    def get(self, key: str) -> Secret | None: ...
+
+    def put(self, key: str, token: Secret) -> None: ...
+
+    def drop(self, key: str) -> None:
+        """Forget one; none there is no fault."""
+        ...
+
+
+class TokenFile:
+    """`credentials.json` in the configuration's folder."""
+
+    kind = "file"
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "credentials.json"
+
+    @property
+    def where(self) -> str:
+        home = str(Path.home())
+        shown = str(self.path).replace(home, "~", 1) if str(self.path).startswith(f"{home}/") else self.path
+        return f"{shown}, readable by you alone"
+
+    def get(self, key: str) -> Secret | None:
+        token = self._decoded(private_files.read(self.path)).get(key)
+        return Secret(token) if token else None
+
+    def put(self, key: str, token: Secret) -> None:
+        self._change(lambda tokens: tokens.update({key: token.reveal()}))
+
+    def drop(self, key: str) -> None:
+        if self.get(key):
+            self._change(lambda tokens: tokens.pop(key, None))
+
+    def prove(self) -> None:
+        """Raise Refused now where a token could not be written later."""
+        self._change(lambda _: None)
+
+    def _change(self, change: Callable[[dict[str, str]], object]) -> None:
+        def changed(content: bytes) -> bytes:
+            tokens = self._decoded(content)
+            change(tokens)
+            return msgspec.json.encode({"tokens": tokens})
+
+        private_files.update(self.path, changed)
+
+    def _decoded(self, content: bytes) -> dict[str, str]:
+        try:
+            return msgspec.json.decode(content, type=dict[str, dict[str, str]])["tokens"] if content else {}
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+            hint = "Take it away and log in again."
+            raise Refused(f"{self.path} is damaged, so its tokens cannot be read.", hint) from None
+
+
+class Keyring:
+    """The keyring of the desktop: Secret Service, KWallet, macOS."""
+
+    kind = "keyring"
+    where = "the keyring of your desktop"
+
+    def works(self) -> bool:
+        """True where a keyring takes a value, gives it back and forgets it again, at once."""
+        try:
+            return not over_ssh() and _limited(self._try)
+        except Refused:
+            return False
+
+    def _try(self) -> bool:
+        import keyring  # noqa: PLC0415  not on the way of a start
+
+        if keyring.get_keyring().priority < 1:  # its words for: none, or one that does not protect
+            return False
+        name, value = f"probe-{secrets.token_hex(4)}", secrets.token_hex(8)
+        keyring.set_password(SERVICE, name, value)
+        try:
+            return keyring.get_password(SERVICE, name) == value
+        finally:
+            keyring.delete_password(SERVICE, name)
+
+    def get(self, key: str) -> Secret | None:
+        import keyring  # noqa: PLC0415
+
+        if over_ssh():
+            raise LoginNeeded(
+                "The token is in this machine's keyring, which is not asked over SSH.",
+                "`traindeck login` over SSH keeps one in a file.",
+            )
+        token = _limited(lambda: keyring.get_password(SERVICE, key))
+        return Secret(token) if token else None
+
+    def put(self, key: str, token: Secret) -> None:
+        import keyring  # noqa: PLC0415
+
+        _limited(lambda: keyring.set_password(SERVICE, key, token.reveal()))
+
+    def drop(self, key: str) -> None:
+        if self.get(key):
+            import keyring  # noqa: PLC0415
+
+            _limited(lambda: keyring.delete_password(SERVICE, key))
+
+
+def store_named(kind: str, folder: Path) -> Store:
+    """The store that an account's token is in."""
+    return Keyring() if kind == Keyring.kind else TokenFile(folder)
+
+
+def store_for_new(folder: Path) -> Store:
+    """Where a new token goes. Asks the keyring, and proves that the file can be written, before a login."""
+    ring = Keyring()
+    if ring.works():
+        return ring
+    file = TokenFile(folder)
+    file.prove()
+    return file
+
+
+def over_ssh() -> bool:
+    """True where a keyring would belong to a desktop that nobody sits at."""
+    return "SSH_CONNECTION" in os.environ
+
+
+def _limited(call: Callable[[], Answer]) -> Answer:
+    """What a call to the keyring gives, or Refused. In a thread: nothing else can be given a time limit."""
+    answers: queue.SimpleQueue[tuple[Answer | None, str]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put((call(), ""))
+        except Exception as error:  # noqa: BLE001  keyring's backends raise whatever they like
+            answers.put((None, type(error).__name__))
+
+    threading.Thread(target=run, daemon=True).start()
+    answer, trouble = None, f"it does not answer within {_LIMIT:.0f} s; it may wait for somebody to unlock it"
+    with suppress(queue.Empty):
+        answer, trouble = answers.get(timeout=_LIMIT)
+    if trouble:
+        raise Refused(f"The keyring cannot be used: {trouble}.", "Unlock it and try again.")
+    return answer  # type: ignore[return-value]  # None is an answer too

@@ -1,0 +1,178 @@
+"""Jobs as they change, over a line that may break: the consumer's list is the server's again afterwards.
+
+A break is told only when the line is not back at once. The list is told once: after `Synced` there are only
+changes, also where the server had to start over.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable
+from backend_client.models import Job, JobRef
+from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
+from backend_client.server.connection import Connection
+from backend_client.server.sse import Frame
+from backend_client.server.wire import ClusterLink, Lagged, WatchWire, read_watch
+
+PATH = "/api/watch"
+_WORST = (LinkState.STALE, LinkState.FORBIDDEN, LinkState.LIVE)
+_FIRST, _LONGEST, _HEALTHY = 0.3, 30.0, 5.0
+"""Seconds: the wait after a break is a random part of a ceiling, which doubles until a line has held a while.
+Many clients lose a server together when it stops."""
+
+
+class Watching:
+    """One consumer's watch of one server."""
+
+    def __init__(self, connection: Connection, ours: Callable[[Job], Job], places: Collection[str]) -> None:
+        """`ours`: a job of the wire as the consumer's context has it; `places`: namespaces, none for all."""
+        self._connection = connection
+        self._view = _View(ours, places)
+        self._links: dict[str, ClusterLink] = {}
+        self._own = Link(LinkState.STALE, datetime.now(UTC))
+        """Of the line to the server."""
+        self._heard = datetime.now(UTC)
+        self._told: Link | None = None
+        self._last = ""
+        """The event to go on behind; empty: start over."""
+        self._quiet = False
+        """The line was well until just now: its first break is not told."""
+        self._tries = 0
+
+    async def batches(self) -> AsyncGenerator[Sequence[WatchEvent], None]:
+        """For ever, until closed; or until the login has ended: then a Link and LoginNeeded."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            begun, asked = clock(), 0.0
+            try:
+                async with self._connection.stream(PATH, last=self._last) as stream:
+                    self._links.clear()
+                    self._view.restart()
+                    async for frames in stream.batches():
+                        if batch := self._read(frames):
+                            yield batch
+                        if any(frame.event in ("lagged", "bye") for frame in frames):
+                            break
+            except LoginNeeded as error:
+                yield [Link(LinkState.FORBIDDEN, datetime.now(UTC), error.title)]
+                raise
+            except BackendError as error:
+                asked = (isinstance(error, Unreachable) and error.retry_after) or 0.0
+                if not self._quiet and (link := self._lost(error)) != self._told:
+                    self._told = link
+                    yield [link]
+            self._quiet = False
+            self._tries = 0 if clock() - begun > _HEALTHY else min(self._tries + 1, 10)
+            ceiling = min(_LONGEST, _FIRST * 2**self._tries)
+            await asyncio.sleep(max(asked, random.uniform(0.0, ceiling)))  # noqa: S311  spreads load
+
+    def _read(self, frames: Sequence[Frame]) -> list[WatchEvent]:
+        self._quiet, self._heard = True, datetime.now(UTC)
+        if self._own.state is not LinkState.LIVE:
+            self._own = Link(LinkState.LIVE, self._heard)
+        batch = [event for frame in frames for event in self._event(frame)]
+        link = self._link()
+        if link != self._told:
+            self._told = link
+            batch.insert(0, link)
+        return batch
+
+    def _event(self, frame: Frame) -> list[WatchEvent]:
+        told = self._decoded(frame)
+        match told:
+            case ClusterLink():
+                self._links[told.cluster] = told
+            case Lagged():
+                self._last = ""
+                return []
+        events = self._view.take(told)
+        if frame.id and not self._view.listing:
+            self._last = frame.id
+        return events
+
+    def _decoded(self, frame: Frame) -> WatchWire | None:
+        try:
+            return read_watch(frame.event, frame.data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._last = ""
+            raise Unreachable(f"{self._connection.place} tells what cannot be read: {error}") from None
+
+    def _link(self) -> Link:
+        """The worst of all clusters, where the line itself is well."""
+        worst = min(
+            self._links.values(), key=lambda link: (_WORST.index(link.state), link.since), default=None
+        )
+        if worst is None or worst.state is LinkState.LIVE:
+            return self._own
+        where = f"{worst.cluster}: " if len(self._links) > 1 else ""
+        return Link(worst.state, worst.since, f"{where}{worst.why}")
+
+    def _lost(self, error: BackendError) -> Link:
+        state = LinkState.FORBIDDEN if isinstance(error, Forbidden) else LinkState.STALE
+        since = self._heard if self._own.state is LinkState.LIVE else self._own.since
+        self._own = Link(state, since, error.title)
+        return self._own
+
+
+class _View:
+    """What the consumer was told, so that only what differs is told again."""
+
+    def __init__(self, ours: Callable[[Job], Job], places: Collection[str]) -> None:
+        self._ours = ours
+        self._places = places
+        self._jobs: dict[str, Job] = {}
+        self._listed: set[str] | None = None
+        self._synced = False
+
+    @property
+    def listing(self) -> bool:
+        """True in the middle of a list: nobody can go on behind that."""
+        return self._listed is not None
+
+    def restart(self) -> None:
+        """What was listed on a line that broke does not count."""
+        self._listed = None
+
+    def take(self, told: WatchWire | None) -> list[WatchEvent]:
+        """What to tell of an event of the wire."""
+        match told:
+            case Snapshot(jobs):
+                self._listed = (self._listed or set()) | {job.ref.uid for job in jobs}
+                return self._changed(jobs)
+            case Changed(jobs):
+                if self._listed is not None:
+                    self._listed |= {job.ref.uid for job in jobs}
+                return self._changed(jobs)
+            case Gone(refs):
+                return self._gone([ref.uid for ref in refs])
+            case Synced():
+                return self._complete()
+        return []
+
+    def _changed(self, jobs: Sequence[Job]) -> list[WatchEvent]:
+        fresh = [self._ours(job) for job in jobs if not self._places or job.ref.namespace in self._places]
+        fresh = [job for job in fresh if self._jobs.get(job.ref.uid) != job]
+        self._jobs.update((job.ref.uid, job) for job in fresh)
+        if not fresh:
+            return []
+        return [Changed(tuple(fresh)) if self._synced else Snapshot(tuple(fresh))]
+
+    def _gone(self, uids: Sequence[str]) -> list[WatchEvent]:
+        if self._listed is not None:
+            self._listed.difference_update(uids)
+        refs: list[JobRef] = [job.ref for uid in uids if (job := self._jobs.pop(uid, None))]
+        return [Gone(tuple(refs))] if refs else []
+
+    def _complete(self) -> list[WatchEvent]:
+        if self._synced and self._listed is None:
+            return []
+        listed, self._listed = self._listed or set(), None
+        events = self._gone([uid for uid in self._jobs if uid not in listed])
+        if not self._synced:
+            self._synced = True
+            events.append(Synced())
+        return events

@@ -1,0 +1,92 @@
+"""`contexts`, `use` and `config`."""
+
+import argparse
+import os
+
+from backend_client.contexts import Contexts
+from backend_client.errors import BackendError, Conflict, Refused
+from tui.cli.output import Table, put, put_as, say
+from tui.settings import Loaded, user_file
+
+
+def contexts_flags(parser: argparse.ArgumentParser) -> None:
+    """`contexts` takes nothing of its own."""
+
+
+def contexts(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
+    """List contexts; a star marks the one that is meant now."""
+    try:
+        meant = contexts.default(args.context, os.environ.get("TRAINDECK_CONTEXT", ""))
+    except BackendError as error:
+        say(error)
+        meant = ""
+    found = contexts.names()
+    fields = [
+        {
+            "name": info.name,
+            "kind": info.kind,
+            "about": info.about,
+            "hidden": info.hidden,
+            "current": info.name == meant,
+        }
+        for info in found
+    ]
+    if args.output == "name":
+        put("\n".join(info.name for info in found))
+    elif not put_as(args.output, lambda: fields):
+        rows = (
+            ["*" if info.name == meant else "", info.name, info.kind, info.hidden or info.about]
+            for info in found
+        )
+        Table(["", "NAME", "KIND", "ABOUT"], rows).put()
+    return 0
+
+
+def use_flags(parser: argparse.ArgumentParser) -> None:
+    """What `use` takes."""
+    parser.add_argument("name", metavar="CONTEXT", help="the context")
+
+
+def use(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
+    """Remember a context."""
+    try:
+        info = contexts.choose(args.name)
+    except OSError as error:
+        raise Refused(f"The choice cannot be kept: {error.strerror}.") from None
+    say(f"Jobs run in {info.name} from now on ({info.about}).")
+    if os.environ.get("TRAINDECK_CONTEXT", info.name) != info.name:
+        say(f"But TRAINDECK_CONTEXT is set, and weighs more: {os.environ['TRAINDECK_CONTEXT']}.")
+    return 0
+
+
+def config_flags(parser: argparse.ArgumentParser) -> None:
+    """What `config` takes."""
+    parser.add_argument("--init", action="store_true", help="write a commented settings file")
+
+
+def config(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
+    """Show the settings in force and where each comes from."""
+    from tui.settings.show import commented, in_force, toml  # noqa: PLC0415
+
+    if args.init:
+        return _init(commented())
+    settings = in_force(loaded)
+    fields = {name: {"value": value, "from": origin} for name, (value, origin) in settings.items()}
+    if not put_as(args.output, lambda: fields):
+        rows = ([name, toml(value), origin] for name, (value, origin) in settings.items())
+        Table(["KEY", "VALUE", "FROM"], rows).put()
+    return 0
+
+
+def _init(text: str) -> int:
+    path = user_file()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Conflict(f"{path} is there already.", "Edit it, or move it away first.") from None
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}.") from None
+    put(str(path))
+    return 0

@@ -1,0 +1,1 @@
+"""The job form: its screens, fields, drafts, templates, and how it submits."""

@@ -1,0 +1,146 @@
+"""What stands in a job form, kept while it is typed: a program that is killed takes none of it away.
+
+Each form has a file of its own (0600), locked while its program lives. One that nobody holds was left by a
+program that died, and the next form takes it over. The values of `env` are not kept.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from backend_client.models.fields import NAMES
+from tui.settings.load import xdg
+
+_NOT_KEPT = ("env",)
+_SUFFIX = ".json"
+
+
+class Left(Struct, frozen=True):
+    """What a form had in it when its program died."""
+
+    texts: dict[str, str]
+    """Field -> what was written there."""
+    when: datetime
+    missing: tuple[str, ...] = ()
+    """Fields that had something in them that was not kept."""
+
+
+class Unsent:
+    """The file of one form. One call after the other, each in a thread; none complains about the disk."""
+
+    def __init__(self, context: str) -> None:
+        self._context = context
+        self._path: Path | None = None
+        self._lock = -1
+        self._turn = asyncio.Lock()
+        self._over = False
+
+    async def keep(self, texts: Mapping[str, str]) -> None:
+        """Replace what is kept; no texts keep nothing."""
+        async with self._turn:
+            if not self._over:
+                await asyncio.to_thread(self._write if texts else self._remove, texts)
+
+    async def take(self) -> Left | None:
+        """The newest that a dead program has left of this context; it is this form's from now on."""
+        async with self._turn:
+            return await asyncio.to_thread(self._take)
+
+    async def discard(self) -> None:
+        """It was sent, or thrown away: nothing is kept any more."""
+        self._over = True
+        async with self._turn:
+            await asyncio.to_thread(self._remove)
+
+    def let_go(self) -> None:
+        """As if nothing had been taken: the next form may."""
+        self._path = None
+        self._hold(-1)
+
+    def _write(self, texts: Mapping[str, str]) -> None:
+        kept = {name: text for name, text in texts.items() if name not in _NOT_KEPT}
+        content = {"context": self._context, "texts": kept, "missing": [*texts.keys() - kept.keys()]}
+        with contextlib.suppress(OSError):
+            folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(_SUFFIX, ".", folder())
+            new = Path(name)
+            try:
+                _lock(descriptor)
+                os.write(descriptor, json.dumps(content).encode())
+                self._path = new.replace(self._path or new.with_name(new.name.removeprefix(".")))
+            except OSError:
+                os.close(descriptor)
+                new.unlink()
+                raise
+            self._hold(descriptor)
+
+    def _take(self) -> Left | None:
+        for path in sorted(folder().glob(f"[!.]*{_SUFFIX}"), key=_age):
+            with contextlib.suppress(OSError):
+                descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+                left = self._read(descriptor) if _lock(descriptor) else None
+                if left:
+                    self._path = path
+                    self._hold(descriptor)
+                    return left
+                os.close(descriptor)
+        return None
+
+    def _read(self, descriptor: int) -> Left | None:
+        status = os.fstat(descriptor)
+        with open(descriptor, "rb", closefd=False) as file, contextlib.suppress(ValueError):
+            kept = json.load(file)
+            if status.st_nlink and isinstance(kept, dict) and kept.get("context") == self._context:
+                when, texts = datetime.fromtimestamp(status.st_mtime).astimezone(), _texts(kept.get("texts"))
+                return Left(texts, when, _names(kept.get("missing"))) if texts else None
+        return None
+
+    def _remove(self, _texts: object = None) -> None:
+        if self._path:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self.let_go()
+
+    def _hold(self, descriptor: int) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = descriptor
+
+
+def folder() -> Path:
+    """Where the forms' files are (0700)."""
+    return xdg("STATE", ".local/state") / "unsent"
+
+
+def _texts(kept: object) -> dict[str, str]:
+    found = kept if isinstance(kept, dict) else {}
+    return {name: text for name, text in found.items() if name in NAMES and isinstance(text, str)}
+
+
+def _names(kept: object) -> tuple[str, ...]:
+    return tuple(name for name in kept if name in NAMES) if isinstance(kept, list) else ()
+
+
+def _lock(descriptor: int) -> bool:
+    """False where a living program has it. A file system without locks has none that lives."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _age(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return -path.stat().st_mtime
+    return 0.0

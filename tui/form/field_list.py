@@ -1,0 +1,149 @@
+"""All fields of the job form: the first few, the rest folded, and those that this context refuses."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import get_type_hints
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from backend_client.errors import Invalid
+from backend_client.models import JobSpec
+from backend_client.models.fields import DEFAULTS, NAMES, parse_spec
+from backend_client.protocol import FieldRule, Use
+from tui.form.field import LABELS, Field
+from tui.ui.sanitize import clean
+
+FIRST = ("name", "kind", "image", "command", "gpus")
+
+
+class FieldList(VerticalScroll, can_focus=False):
+    """`rules` says what the context makes of each field, `spec` what the fields begin with."""
+
+    def __init__(self, rules: Mapping[str, FieldRule], spec: JobSpec) -> None:
+        super().__init__()
+        self.rules = rules
+        hints = get_type_hints(JobSpec, include_extras=True)
+        # A refused field that the spec sets is shown all the same: its value is never dropped in silence.
+        self.fields = {
+            name: Field(name, getattr(spec, name), hints[name].__metadata__[0].description)
+            for name in NAMES
+            if rules[name].use != Use.REFUSED or getattr(spec, name) != getattr(DEFAULTS, name)
+        }
+
+    def compose(self) -> ComposeResult:
+        for name in FIRST:
+            yield self.fields[name] if name in self.fields else self._refusal(name)
+        yield Static(id="fold", markup=False)
+        with Vertical(id="more"):
+            yield from self._rest()
+            yield Vertical(*map(Static, self._refusals()), classes="refused")
+
+    def _rest(self) -> Iterator[Field]:
+        return (field for name, field in self.fields.items() if name not in FIRST)
+
+    def _refusal(self, name: str) -> Horizontal:
+        return Horizontal(
+            Static(LABELS.get(name, name), classes="label", markup=False),
+            Static(Content(clean(self.rules[name].why)), classes="why"),
+            classes="refused",
+        )
+
+    def _refusals(self) -> list[Content]:
+        """One sentence for each reason: the fields that it refuses, and why."""
+        names_by_reason: dict[str, list[str]] = {}
+        for name in NAMES:
+            if name not in self.fields and name not in FIRST:
+                names_by_reason.setdefault(self.rules[name].why, []).append(name)
+        return [Content(f"{', '.join(names)}: {clean(why)}") for why, names in names_by_reason.items()]
+
+    def on_mount(self) -> None:
+        self.fold(folded=True)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was typed."""
+        return any(field.changed for field in self.fields.values())
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """All that is written, whole."""
+        return {name: field.whole for name, field in self.fields.items() if field.text}
+
+    def write(self, texts: Mapping[str, str]) -> None:
+        """Write into fields, as a person would."""
+        for name in texts.keys() & self.fields.keys():
+            self.fields[name].write(texts[name])
+        self.fold(folded=self.folded)
+
+    async def settle(self) -> None:
+        """Wait until every key that was typed stands in its field."""
+        for field in self.fields.values():
+            typed = asyncio.Event()
+            field.line.call_later(typed.set)
+            await typed.wait()
+
+    @property
+    def folded(self) -> bool:
+        """Whether the rest is hidden."""
+        return not self.query_one("#more").display
+
+    def fold(self, *, folded: bool) -> None:
+        """Hide the rest of the fields (saying which of them are set), or show it."""
+        rest, opens = list(self._rest()), self.folded and not folded
+        filled = [field.field for field in rest if field.text]
+        words = f"{len(rest)} more fields" + (f"; set: {', '.join(filled)}" if filled else "")
+        self.query_one("#more").display = not folded
+        self.query_one("#fold", Static).update(Content(f"{'+' if folded else '-'} f4  {words}"))
+        if rest and opens:
+            self.screen.set_focus(rest[0].line)
+            self.call_after_refresh(self._reveal)
+
+    def _reveal(self) -> None:
+        """Scroll to what has the focus: when it got it, what was just unfolded had no place yet."""
+        if (focused := self.screen.focused) and self in focused.ancestors:
+            focused.scroll_visible(animate=False)
+
+    def read(self) -> tuple[JobSpec | None, dict[str, str]]:
+        """What was asked, and what is wrong with it (field -> sentence); no spec where anything is wrong."""
+        raw, wrong = {}, {}
+        for name, field in self.fields.items():
+            try:
+                raw[name] = field.raw
+            except ValueError as error:
+                wrong[name] = str(error)
+        try:
+            spec = parse_spec(raw)
+        except Invalid as error:
+            return None, error.fields | wrong
+        for name in self.fields:
+            if self.rules[name].use == Use.REFUSED and getattr(spec, name) != getattr(DEFAULTS, name):
+                wrong[name] = self.rules[name].why
+        return (None if wrong else spec), wrong
+
+    def missing(self, spec: JobSpec) -> dict[str, str]:
+        """Required fields that are empty: field -> sentence."""
+        return {
+            name: "must be filled in"
+            for name in self.fields
+            if self.rules[name].use == Use.REQUIRED and getattr(spec, name) == getattr(DEFAULTS, name)
+        }
+
+    def show(
+        self, errors: Mapping[str, str], warnings: Mapping[str, str], remarks: Mapping[str, str]
+    ) -> None:
+        """Put the words under their fields; a field without any gets none."""
+        for name, field in self.fields.items():
+            field.say(
+                error=errors.get(name, ""), warning=warnings.get(name, ""), remark=remarks.get(name, "")
+            )
+
+    def focus_first(self, names: Mapping[str, str]) -> None:
+        """Go to the first of these fields, unfolding where it is folded."""
+        name = next((name for name in (*FIRST, *self.fields) if name in names and name in self.fields), None)
+        if name:
+            if name not in FIRST and self.folded:
+                self.fold(folded=False)
+            self.screen.set_focus(self.fields[name].line)

@@ -1,0 +1,108 @@
+"""What would be made, whole: the spec file and the exact objects. Saves the spec file."""
+
+import asyncio
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from backend_client.errors import BackendError
+from backend_client.models import JobSpec
+from backend_client.protocol import JobBackend, Plan
+from tui.actions import Where
+from tui.bindings import bindings
+from tui.form.spec_file import spec_yaml
+from tui.ui.confirm import ConfirmScreen
+from tui.ui.footer import Footer
+from tui.ui.prompt import AskText
+from tui.ui.sanitize import clean, clean_block
+
+
+def plan_text(plan: Plan | BackendError | None) -> Content:
+    """A plan as lines to show; in words where there is none."""
+    if plan is None:
+        return Content("asking what would be made ...")
+    if isinstance(plan, BackendError):
+        return Content(clean_block(f"What would be made is not known: {plan}"))
+    urls = [f"# {url}" for url in plan.urls]
+    return Content(clean_block("\n".join([f"# {plan.name}, {plan.place}", *urls, plan.yaml])))
+
+
+class PlanScreen(Screen[None]):
+    """The plan of one spec, full screen."""
+
+    CSS_PATH = "plan_screen.tcss"
+    BINDINGS = [*bindings(Where.PLAN)]  # noqa: RUF012
+    where = Where.PLAN
+
+    class Loaded(Message):
+        """What the context says."""
+
+        def __init__(self, plan: Plan | BackendError) -> None:
+            super().__init__()
+            self.plan = plan
+
+    def __init__(self, backend: JobBackend, spec: JobSpec) -> None:
+        super().__init__()
+        self.backend, self.spec = backend, spec
+
+    def compose(self) -> ComposeResult:
+        yield Static(" What would be made", id="title", markup=False)
+        with VerticalScroll():
+            yield Static("# spec file (S saves it)", classes="head", markup=False)
+            yield Static(Content(clean_block(spec_yaml(self.spec))), id="spec")
+            yield Static("# objects", classes="head", markup=False)
+            yield Static(plan_text(None), id="objects")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self._load()
+
+    @work(exclusive=True, group="plan", exit_on_error=False)
+    async def _load(self) -> None:
+        try:
+            self.post_message(self.Loaded(await self.backend.plan(self.spec)))
+        except BackendError as error:
+            self.post_message(self.Loaded(error))
+
+    def on_plan_screen_loaded(self, message: Loaded) -> None:
+        self.query_one("#objects", Static).update(plan_text(message.plan))
+
+    def action_plan_back(self) -> None:
+        """Back to the form."""
+        self.dismiss()
+
+    @work(exclusive=True, group="save", exit_on_error=False)
+    async def action_plan_save(self) -> None:
+        """Save the spec file under a name that is asked for."""
+        name = await self.app.push_screen_wait(
+            AskText("Save the spec file as", str(Path.cwd()), f"{self.spec.name or 'job'}.yaml")
+        )
+        if name is None:
+            return
+        path = Path(name).expanduser()  # noqa: ASYNC240  # reads the environment only
+        try:
+            await self._write(path)
+        except (OSError, ValueError) as error:
+            self.notify(f"Not saved: {clean(error)}", severity="error", markup=False)
+
+    async def _write(self, path: Path) -> None:
+        """Raises OSError. Never overwrites without asking."""
+        text, mode = spec_yaml(self.spec), "x"
+        if await asyncio.to_thread(path.exists):
+            ask = ConfirmScreen(f"Overwrite {clean(path)}?", "A file of this name exists.", yes="Overwrite")
+            if not await self.app.push_screen_wait(ask):
+                return
+            mode = "w"
+        await asyncio.to_thread(_save, path, text, mode)
+        self.notify(f"Saved {clean(path)}", markup=False)
+
+
+def _save(path: Path, text: str, mode: str) -> None:
+    with path.open(mode, encoding="utf-8") as file:
+        file.write(text)

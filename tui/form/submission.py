@@ -1,0 +1,76 @@
+"""One submit from f2 to a job: the last check, the questions, the create."""
+
+import asyncio
+import os
+import secrets as tokens
+from collections.abc import Iterable
+
+from textual.app import App
+
+from backend_client.errors import Refused, Unreachable
+from backend_client.models import Job, JobSpec
+from backend_client.models.secret import Secret
+from backend_client.protocol import JobBackend, Notice
+from tui.form import recent_values
+from tui.ui.confirm import ConfirmScreen
+from tui.ui.prompt import AskSecret
+
+
+def by_field(notices: Iterable[Notice]) -> dict[str, str]:
+    """Field -> all that is said about it."""
+    said: dict[str, str] = {}
+    for notice in notices:
+        said[notice.field] = "; ".join(filter(None, (said.get(notice.field), notice.message)))
+    return said
+
+
+class Submission:
+    """Remembers between two tries what makes the second one safe: the key, and the values asked for."""
+
+    def __init__(self, backend: JobBackend) -> None:
+        self._backend = backend
+        self._spec: JobSpec | None = None
+        self._key = ""
+        self._secrets: dict[str, Secret] = {}
+
+    async def make(self, app: App[object], spec: JobSpec) -> Job | None:
+        """The job; None where a person said no to a question. Call it in a worker. Raises BackendError.
+
+        The same spec after an Unreachable goes with the same key, and so cannot become two jobs.
+        """
+        if spec != self._spec:
+            self._spec, self._key, self._secrets = spec, tokens.token_hex(16), {}
+        plan = await self._backend.plan(spec)
+        if wrong := by_field(plan.errors):
+            title = "; ".join(f"{name}: {words}".removeprefix(": ") for name, words in wrong.items())
+            raise Refused(title, fields=wrong)
+        if not await self._collect(app, spec.secrets):
+            return None
+        question = ConfirmScreen(plan.question, plan.advice, yes="Run")
+        if plan.question and not await app.push_screen_wait(question):
+            return None
+        job = await self._create(spec)
+        await asyncio.to_thread(recent_values.remember, spec)
+        return job
+
+    async def _collect(self, app: App[object], names: Iterable[str]) -> bool:
+        """Ask for the values that the environment lacks, each once; False where a person gave up."""
+        for name in names:
+            if name in os.environ:
+                self._secrets[name] = Secret(os.environ[name])
+            elif name not in self._secrets:
+                detail = "It is not in your environment. It is not shown, and not kept."
+                value = await app.push_screen_wait(AskSecret(f"Value of {name}", detail))
+                if value is None:
+                    return False
+                self._secrets[name] = value
+        return True
+
+    async def _create(self, spec: JobSpec) -> Job:
+        try:
+            return await self._backend.create(spec, key=self._key, secrets=self._secrets)
+        except Unreachable:
+            raise
+        except Exception:
+            self._spec = None
+            raise

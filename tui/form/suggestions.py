@@ -1,0 +1,63 @@
+"""What the form offers by itself: earlier values, a name, the example, and how many GPUs are free."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from backend_client.errors import BackendError
+from backend_client.models import JobSpec
+from backend_client.models.names import suggest_name
+from backend_client.protocol import Capacity, JobBackend, JobQuery, Use
+from tui.form import recent_values
+from tui.form.example import example_command
+
+
+@dataclass(frozen=True)
+class Offers:
+    """An empty text offers nothing."""
+
+    kept: recent_values.Drafts
+    """Field -> what was written there before, the newest first."""
+    name: str = ""
+    command: str = ""
+
+
+async def load_offers(backend: JobBackend, old: JobSpec | None) -> Offers:
+    """What to offer for a new job, or for one like an old one. Raises nothing: less is offered then."""
+    kept = await asyncio.to_thread(recent_values.load)
+    try:
+        names = [job.name for job in (await backend.list(JobQuery())).items]
+    except BackendError:
+        return Offers(kept)
+    if old:
+        return Offers(kept, name=next_name(old, names))
+    # The example is a file of this machine: of use only where jobs run among its files, without images.
+    first = not names and not any(kept.values()) and backend.fields["image"].use == Use.REFUSED
+    return Offers(kept, command=example_command() if first else "")
+
+
+def next_name(old: JobSpec, names: list[str]) -> str:
+    """Carries on a name that a person chose: bert-ft, bert-ft-2. Empty where the command gives the name."""
+    base = re.sub(r"-\d+$", "", old.name)
+    if not base or base == suggest_name(old.command):
+        return ""
+    return suggest_name((base,), [*names, old.name])
+
+
+def as_job(spec: JobSpec) -> JobSpec:
+    """A deployment's spec for a job that runs once."""
+    return replace(spec, kind="job", replicas=1)
+
+
+def free_words(capacity: Capacity) -> str:
+    """What is free, to stand beside the number of GPUs."""
+    if capacity.hidden:
+        return f"free: not known ({capacity.hidden})"
+    if not capacity.total:
+        return "there are none here"
+    words = f"{capacity.free} of {capacity.total} free"
+    if len(capacity.pools) > 1:
+        words += " (" + ", ".join(f"{p.product} {p.free}/{p.total}" for p in capacity.pools) + ")"
+    return words

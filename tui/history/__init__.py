@@ -1,0 +1,1 @@
+"""The history of jobs, also deleted ones."""

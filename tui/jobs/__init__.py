@@ -1,0 +1,1 @@
+"""The job list and one job's details: screens, widgets, and what they show."""

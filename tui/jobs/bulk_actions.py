@@ -1,0 +1,132 @@
+"""What a person can do to several jobs at once: mark them, and act upon all of them with one question."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from textual import work
+from textual.worker import Worker
+
+from backend_client.errors import BackendError
+from backend_client.models import Job
+from backend_client.protocol import JobBackend, Verb
+from tui.jobs.job_screen import JobScreen
+from tui.log.empty_reason import lost_by_stop
+from tui.ui.sanitize import clean
+
+_AT_ONCE = 8
+
+
+class Act(NamedTuple):
+    """Something that can be done to every marked job."""
+
+    verb: Verb
+    word: str
+    done: str
+    do: Callable[[JobBackend, Job], Awaitable[object]]
+
+
+class Failure(NamedTuple):
+    """A job that it was not done to, and why."""
+
+    job: Job
+    error: BackendError
+
+
+async def _delete(backend: JobBackend, job: Job) -> None:
+    """Of many, none waits for what holds another: that shows in the list."""
+    async for _ in backend.delete(job.ref, wait=False):
+        pass
+
+
+STOP = Act(Verb.STOP, "Stop", "stopped", lambda backend, job: backend.stop(job.ref))
+RESUME = Act(Verb.RESUME, "Resume", "resumed", lambda backend, job: backend.resume(job.ref))
+DELETE = Act(Verb.DELETE, "Delete", "deleted", _delete)
+
+
+def why_not(act: Act, job: Job) -> str:
+    """Why a marked job is left out; "" where it is meant."""
+    if job.read_only:
+        return clean(job.read_only, 100)
+    return "has ended already" if act is STOP and job.ended else ""
+
+
+def names(jobs: Sequence[Job]) -> str:
+    """Every job by name; namesakes by namespace and kind too."""
+    plain = [job.name for job in jobs]
+    told = [job.name if plain.count(job.name) == 1 else f"{job.ref} ({job.ref.kind})" for job in jobs]
+    return ", ".join(clean(one, 100) for one in told)
+
+
+def question(act: Act, meant: Sequence[Job], left_out: Sequence[str], lost: str) -> tuple[str, str, str]:
+    """Question, detail and the word for yes. `lost`: what becomes of the log of one that is stopped."""
+    running = sum(not job.ended for job in meant)
+    after = {STOP: lost or "Their logs stay.", DELETE: "Their logs go too.", RESUME: ""}[act]
+    if act is DELETE and running:
+        after = f"{running} of them still run: deleting stops them first. {after}"
+    about = [names(meant), after, f"Left out: {'; '.join(left_out)}." if left_out else ""]
+    count = f"these {len(meant)} jobs" if len(meant) > 1 else "this job"
+    return f"{act.word} {count}?", "\n\n".join(filter(None, about)), act.word
+
+
+class MarkingScreen(JobScreen):
+    """Where jobs are marked, the acting keys mean all of these; else the one under the cursor."""
+
+    @property
+    def marked(self) -> Sequence[Job]:
+        """The jobs that are marked."""
+        raise NotImplementedError
+
+    def drop_marks(self) -> None:
+        """Mark none."""
+        raise NotImplementedError
+
+    def action_stop(self) -> Worker[None]:
+        return self._act(STOP) if self.marked else super().action_stop()
+
+    def action_delete(self) -> Worker[None]:
+        return self._act(DELETE) if self.marked else super().action_delete()
+
+    def action_resume(self) -> None:
+        self._act(RESUME) if self.marked else super().action_resume()
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def _act(self, act: Act) -> None:
+        backend = self.backend
+        if backend is None or self.barred(act.verb):
+            return
+        meant = [job for job in self.marked if not why_not(act, job)]
+        left_out = [f"{clean(job.name, 80)} {why}" for job in self.marked if (why := why_not(act, job))]
+        if not meant:
+            self.app.notify("; ".join(left_out))
+        elif await self._agreed(act.verb, meant, *question(act, meant, left_out, lost_by_stop(backend))):
+            self.drop_marks()
+            self.app.run_worker(self._do_all(act, backend, meant), group="act", exit_on_error=False)
+
+    async def _do_all(self, act: Act, backend: JobBackend, jobs: Sequence[Job]) -> None:
+        failures = await do_all(act, backend, jobs)
+        if len(failures) == 1 or any(self.app.logins.ask(one.error) for one in failures):
+            job, error = failures[0]
+            self._failed(f"{clean(job.name)} was not {act.done}", error)
+        elif failures:
+            from tui.ui.text import TextScreen
+
+            title = f"{len(failures)} of {len(jobs)} jobs were not {act.done}"
+            told = "\n\n".join(f"{clean(job.name)}: {error}" for job, error in failures)
+            self.app.push_screen(TextScreen(title, told))
+
+
+async def do_all(act: Act, backend: JobBackend, jobs: Sequence[Job]) -> list[Failure]:
+    """Do it to each by its uid, some at a time; one that fails spares no other."""
+    room = asyncio.Semaphore(_AT_ONCE)
+    failures: list[Failure] = []
+
+    async def one(job: Job) -> None:
+        async with room:
+            try:
+                await act.do(backend, job)
+            except BackendError as error:
+                failures.append(Failure(job, error))
+
+    await asyncio.gather(*map(one, jobs))
+    return failures

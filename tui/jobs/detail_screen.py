@@ -1,0 +1,199 @@
+"""Everything about one job, live: what was asked, what happened, why it is as it is."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.signal import Signal
+from textual.widgets import Static
+
+from backend_client.errors import BackendError
+from backend_client.models import Attempt, Event, Job
+from backend_client.protocol import JobBackend
+from tui.actions import Where
+from tui.bindings import bindings
+from tui.jobs.attempt_table import moment, side_by_side, states, tries
+from tui.jobs.columns import fit, loss_text, node_of, progress_text
+from tui.jobs.job_screen import JobScreen
+from tui.jobs.store import Difference, Store
+from tui.jobs.timeline import asked, command_line, how_ended, timeline
+from tui.ui.footer import Footer
+from tui.ui.sanitize import clean
+
+_AGES_EVERY = 20.0
+
+
+def _heading(words: str) -> Content:
+    return Content.styled(f"\n{words}", "bold $primary")
+
+
+def _fields(pairs: Iterable[tuple[str, str]]) -> list[Content]:
+    return [Content.assemble((fit(name, 14), "$text-muted"), value) for name, value in pairs if value]
+
+
+def _attempts(job: Job, width: int) -> list[Content]:
+    if not job.attempts:
+        return []
+    lines = [_heading("Attempts"), *map(Content, side_by_side(job, width))]
+    last = tries(job)[-1]
+    if len(last.ranks) > 1:
+        lines += [_heading(f"Ranks of attempt {last.number}"), *map(_rank, last.ranks)]
+    return lines
+
+
+def _rank(one: Attempt) -> Content:
+    where = clean(one.pod or one.node, 60) + (f" pid {one.pid}" if one.pid else "")
+    times = f"{moment(one.started):15}  {moment(one.finished):15}"
+    return Content(f"{one.rank:>4}  {times}  {how_ended(one):9}  {where}")
+
+
+def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 76) -> Content:
+    """The whole page. `trouble`: why the events are not known."""
+    far = (
+        "  loss ".join(filter(None, (progress_text(job.progress), loss_text(job.progress.loss))))
+        if job.progress
+        else ""
+    )
+    about = [
+        ("reason", clean(job.reason)),
+        ("progress", far),
+        ("owner", clean(job.owner)),
+        ("node", node_of(job)),
+    ]
+    about += [("restarts", str(job.restarts or "")), ("next try", moment(job.next_try))]
+    about += [("url", clean(url)) for url in job.urls] + [("look only", clean(job.read_only))]
+    lines = [*_fields(about), _heading("Command"), Content(command_line(job.spec))]
+    lines += [_heading("What was asked"), *_fields(asked(job.spec))] if asked(job.spec) else []
+    lines += [_heading("Time in each state"), *_fields(states(job, datetime.now(UTC)))]
+    lines.append(_heading("What happened"))
+    for one in timeline(job, events):
+        style = "$warning" if one.warning else ""
+        lines.append(Content.assemble((f"{moment(one.time)}  ", "$text-muted"), (one.words, style)))
+    if trouble:
+        lines.append(Content.styled(f"its events cannot be read: {clean(trouble)}", "$warning"))
+    return Content("\n").join([*lines, *_attempts(job, width)])
+
+
+class DetailScreen(JobScreen):
+    """Follows its job while it is open; keeps showing the last that was known when the job is gone."""
+
+    CSS_PATH = "detail_screen.tcss"
+    AUTO_FOCUS = "VerticalScroll"
+    where = Where.DETAIL
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(Where.DETAIL, "screen"),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
+    ]
+
+    class Told(Message):
+        """The job's events were read, or why not."""
+
+        def __init__(self, events: Sequence[Event], trouble: str) -> None:
+            super().__init__()
+            self.events = events
+            self.trouble = trouble
+
+    def __init__(self, job: Job, backend: JobBackend, store: Store, changed: Signal[Difference]) -> None:
+        super().__init__()
+        self.backend = self._source = backend
+        self._job = job
+        self._store = store
+        self._changed = changed
+        self._told = self.Told((), "")
+        self._shown: tuple[Content, Content] | None = None
+        self._gone = False
+
+    @property
+    def job(self) -> Job:
+        return self._job
+
+    def deleted(self) -> None:
+        if self.is_current:
+            self.app.pop_screen()
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        with VerticalScroll():
+            yield Static(id="page")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self._changed.subscribe(self, self._follow)
+        self._show()
+        self._read_events()
+        self.set_interval(_AGES_EVERY, self._show)
+
+    def on_resize(self) -> None:
+        self._show()
+
+    def _follow(self, difference: Difference) -> None:
+        uid = self._job.ref.uid
+        if uid in difference.removed:
+            self._gone = True
+            self._show()
+        elif uid in difference.changed:
+            self._job = self._store.jobs.get(uid, self._job)
+            self._show()
+            if difference.states:
+                self._read_events()
+
+    @work(exclusive=True, group="events", exit_on_error=False)
+    async def _read_events(self) -> None:
+        try:
+            self.post_message(self.Told(await self._source.events(self._job.ref), ""))
+        except BackendError as error:
+            self.post_message(self.Told((), str(error)))
+
+    def on_detail_screen_told(self, message: Told) -> None:
+        """Tell the story anew."""
+        self._told = message
+        self._show()
+
+    def _show(self) -> None:
+        look = self._job.state.look
+        state = "deleted" if self._gone else self._job.state.value
+        title = Content.assemble((f" {clean(self._job.name, 80)}", "bold"), f"  {look.symbol} {state}")
+        room = self.query_one(VerticalScroll).scrollable_content_region.width
+        page = describe(self._job, self._told.events, self._told.trouble, room or self.size.width - 3)
+        if self._shown != (title, page):
+            self._shown = title, page
+            self.query_one("#title", Static).update(title)
+            self.query_one("#page", Static).update(page)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_detail_back(self) -> None:
+        self.app.pop_screen()
+
+    def action_detail_log(self) -> None:
+        self.action_log()
+
+    def action_detail_plot(self) -> None:
+        self.action_plot()
+
+    def action_detail_yaml(self) -> None:
+        self.action_yaml()
+
+    def action_detail_again(self) -> None:
+        self.action_again()
+
+    def action_detail_resume(self) -> None:
+        self.action_resume()
+
+    def action_detail_as_job(self) -> None:
+        self.action_as_job()
+
+    def action_detail_stop(self) -> None:
+        self.action_stop()
+
+    def action_detail_delete(self) -> None:
+        self.action_delete()

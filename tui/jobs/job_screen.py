@@ -1,0 +1,197 @@
+"""What a person can do to one job, from whichever screen shows it: ask, do it, say what came of it."""
+
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.screen import Screen
+
+from backend_client.errors import BackendError
+from backend_client.models import Job, JobSpec
+from backend_client.protocol import Ask, Feature, JobBackend, Verb
+from tui.bindings import Guarded
+from tui.log.empty_reason import lost_by_stop
+from tui.ui.sanitize import clean
+
+if TYPE_CHECKING:
+    from tui.app import TraindeckApp
+    from tui.ui.confirm import ConfirmScreen
+
+
+class JobScreen(Guarded, Screen[None]):
+    """A screen about jobs of one backend. A subclass says which job is meant."""
+
+    backend: JobBackend | None = None
+
+    if TYPE_CHECKING:
+        app: "TraindeckApp"
+
+    @property
+    def job(self) -> Job | None:
+        """The job that the keys act upon."""
+        raise NotImplementedError
+
+    def created(self, job: Job) -> None:
+        """A form that was opened from here has made a job."""
+
+    def deleted(self) -> None:
+        """The job that was meant is no more."""
+
+    def action_log(self) -> None:
+        if self.job and self.backend:
+            from tui.log.log_screen import LogScreen
+
+            self.app.push_screen(LogScreen(self.job, self.backend))
+
+    def action_plot(self) -> None:
+        if self.job and self.backend:
+            from tui.log.plot_screen import PlotScreen
+
+            self.app.push_screen(PlotScreen(self.job, self.backend))
+
+    def action_yaml(self) -> None:
+        if self.job:
+            from tui.form.spec_file import spec_yaml
+            from tui.ui.text import TextScreen
+
+            self.app.push_screen(TextScreen(f"{self.job.name}  spec file", spec_yaml(self.job.spec)))
+
+    def action_again(self) -> None:
+        if self.job and not self.barred(Verb.CREATE):
+            self.open_form(self.job.spec)
+
+    def barred(self, needs: Verb | Feature) -> bool:
+        """True where it cannot be done here, now; says why, or asks for the login that it needs."""
+        why = self.app.rights.why_not(needs)
+        if self.app.logins.needed:
+            self.app.logins.open()
+        elif why:
+            self.app.notify(why)
+            self.app.judge()
+        return bool(why) or self.app.logins.needed
+
+    def open_form(self, spec: JobSpec | None = None) -> None:
+        """Open the form, empty or filled in like a job."""
+        if self.backend:
+            from tui.form.form_screen import FormScreen
+
+            named = self.app.namespace if Feature.NAMESPACES in self.backend.features else ""
+            templates = self.app.settings.templates
+            form = FormScreen(self.backend, spec=spec, namespace=named, templates=templates)
+            self.app.push_screen(form, lambda made: self.created(made) if made else None)
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_stop(self) -> None:
+        job, backend = self.job, self.backend
+        if not job or not backend or self._locked(job, Verb.STOP):
+            return
+        if job.ended:
+            self.app.notify(f"{clean(job.name)} has ended already.")
+        elif await self._agreed(
+            Verb.STOP, [job], f"Stop {clean(job.name)}?", lost_by_stop(backend) or "Its log stays.", "Stop"
+        ):
+            self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_delete(self) -> None:
+        job, backend = self.job, self.backend
+        if not job or not backend or self._locked(job, Verb.DELETE):
+            return
+        wait = job.ref.uid not in self.app.slow_deletions
+        if await self._agreed(Verb.DELETE, [job], *(_deletion(job) if wait else _slow_deletion(job))):
+            self._do(self._delete(job, backend, wait=wait), f"{clean(job.name)} was not deleted")
+
+    async def _delete(self, job: Job, backend: JobBackend, *, wait: bool) -> None:
+        title, slow = f"Deleting {clean(job.name)}", self.app.slow_deletions
+        async for step in backend.delete(job.ref, wait=wait):
+            if step.slow and job.ref.uid not in slow:
+                slow.add(job.ref.uid)
+                words = f"{step.message}. To wait no longer, delete it once more."
+                self.app.notify(words, title=title, timeout=15)
+            else:
+                self.app.notify(step.message, title=title, timeout=2)
+        slow.discard(job.ref.uid)
+        self.deleted()
+
+    @work(exclusive=True, group="ask", exit_on_error=False)
+    async def action_as_job(self) -> None:
+        job, backend = self.job, self.backend
+        if not job or not backend or self._locked(job, Verb.CREATE):
+            return
+        if job.spec.kind == "job":
+            self.app.notify(f"{clean(job.name)} is a job already: it is not started again.")
+            return
+        question = f"Stop {clean(job.name)}, and run it as a job?"
+        if await self._agreed(Verb.STOP, [job], question, _as_job(job), "Go on"):
+            from tui.form.suggestions import as_job
+
+            if not job.ended:
+                self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
+            self.open_form(as_job(job.spec))
+
+    def action_resume(self) -> None:
+        job, backend = self.job, self.backend
+        if job and backend and not self._locked(job, Verb.RESUME):
+            self._do(backend.resume(job.ref), f"{clean(job.name)} was not resumed")
+
+    def _do(self, act: Coroutine[object, object, object], failed: str) -> None:
+        """Do what was agreed to, to its end, even where this screen is left meanwhile."""
+
+        async def do() -> None:
+            try:
+                await act
+            except BackendError as error:
+                self._failed(failed, error)
+
+        self.app.run_worker(do(), group="act", exit_on_error=False)
+
+    def _locked(self, job: Job, verb: Verb) -> bool:
+        if job.read_only:
+            self.app.notify(job.read_only, title=clean(job.name))
+        return bool(job.read_only) or self.barred(verb)
+
+    async def _agreed(self, verb: Verb, jobs: Sequence[Job], *words: str) -> bool:
+        """Ask, and meanwhile whether it is allowed: what surely is not, of no job, cannot be agreed to."""
+        from tui.ui.confirm import ConfirmScreen
+
+        screen = ConfirmScreen(*words)
+        asks = [Ask(verb, job.ref) for job in jobs]
+        looking = self.run_worker(self._bar(screen, asks), group="may", exit_on_error=False)
+        try:
+            return await self.app.push_screen_wait(screen) is True
+        finally:
+            looking.cancel()
+
+    async def _bar(self, screen: "ConfirmScreen", asks: Sequence[Ask]) -> None:
+        if self.backend:
+            with suppress(BackendError):
+                verdicts = await self.backend.may(asks)
+                if all(verdict.allowed is False for verdict in verdicts):
+                    screen.post_message(screen.Barred(verdicts[0].why))
+
+    def _failed(self, title: str, error: BackendError) -> None:
+        from tui.ui.text import TextScreen
+
+        if self.app.logins.ask(error):
+            self.app.notify(f"{title}: {error.title}", severity="error")
+        else:
+            self.app.push_screen(TextScreen(title, str(error)))
+
+
+def _as_job(job: Job) -> str:
+    """What that would be."""
+    copies = f" It runs once, not in {job.spec.replicas} replicas." if job.spec.replicas > 1 else ""
+    return f"The form opens, filled in as a job that ends when its process does.{copies}"
+
+
+def _deletion(job: Job) -> tuple[str, str, str]:
+    """Question, detail and the word for yes."""
+    stops = "" if job.ended else "It still runs: deleting stops it first. "
+    return f"Delete {clean(job.name)}?", f"{stops}Its log goes too.", "Delete"
+
+
+def _slow_deletion(job: Job) -> tuple[str, str, str]:
+    why = f"It {clean(job.reason)}.\n" if job.reason else ""
+    detail = f"{why}What is left of it then goes by itself, as soon as nothing holds it any more."
+    return f"Wait no longer until {clean(job.name)} is gone?", detail, "Leave it"

@@ -1,0 +1,153 @@
+"""Which jobs a list shows, and in what order. Pure; quick with ten thousand jobs and 500 changes a second."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from itertools import groupby
+from typing import NamedTuple
+
+from backend_client.models import Job
+from tui.jobs.store import Difference
+
+_Place = tuple[int, str]
+"""Of a group among the groups; the words are its heading."""
+_Key = tuple[_Place, float, float, str, str]
+
+
+class Order(StrEnum):
+    """The orders that `o` goes through."""
+
+    ATTENTION = "what needs you first"
+    NEWEST = "newest first"
+    NAME = "by name"
+
+    @property
+    def following(self) -> "Order":
+        orders = list(Order)
+        return orders[(orders.index(self) + 1) % len(orders)]
+
+
+class Group(StrEnum):
+    """What `O` puts jobs together by."""
+
+    NONE = "none"
+    STATE = "state"
+    OWNER = "owner"
+
+    @property
+    def following(self) -> "Group":
+        groups = list(Group)
+        return groups[(groups.index(self) + 1) % len(groups)]
+
+
+class Heading(NamedTuple):
+    """The line above a group."""
+
+    words: str
+    size: int
+
+
+def _age(job: Job) -> float:
+    return -job.created.timestamp()
+
+
+_KEYS: dict[Order, Callable[[Job], tuple[float, float, str, str]]] = {
+    Order.ATTENTION: lambda job: (job.state.look.rank, _age(job), job.name, job.ref.uid),
+    Order.NEWEST: lambda job: (0, _age(job), job.name, job.ref.uid),
+    Order.NAME: lambda job: (0, 0, job.name, job.ref.uid),
+}
+_GROUPS: dict[Group, Callable[[Job], _Place]] = {
+    Group.NONE: lambda _: (0, ""),
+    Group.STATE: lambda job: (job.state.look.rank, job.state.value),
+    Group.OWNER: lambda job: (0, job.owner) if job.owner else (1, "owner unknown"),
+}
+
+
+def matches(job: Job, words: tuple[str, ...]) -> bool:
+    """True where the job has all words (small letters) somewhere that a person would look."""
+    labels = " ".join(f"{key}={value}" for key, value in job.spec.labels.items())
+    node = job.attempts[-1].node if job.attempts else ""
+    about = (job.name, job.state, job.owner, job.ref.namespace, job.ref.kind, node, labels, job.reason)
+    text = "\n".join(about).lower()
+    return all(word in text for word in words)
+
+
+class Rows:
+    """The uids to show, in order, and the lines that they make with the headings of their groups.
+
+    `jobs` is the store's own dict, read and never written here.
+    """
+
+    def __init__(self, jobs: Mapping[str, Job], group: Group = Group.NONE) -> None:
+        self.jobs = jobs
+        self.order = Order.ATTENTION
+        self.group = group
+        self.words: tuple[str, ...] = ()
+        self.uids: list[str] = []
+        self.lines: Sequence[str | Heading] = []
+        self._starts: list[int] = []
+        self._keys: dict[str, _Key] = {}
+        self._index: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.uids)
+
+    def index(self, uid: str) -> int | None:
+        """The row of a job, or None where it is not shown."""
+        return self._index.get(uid)
+
+    def line(self, index: int) -> int:
+        """The line of the job at `index`: its groups' headings stand above it."""
+        return index + bisect_right(self._starts, index)
+
+    def rearrange(
+        self,
+        *,
+        order: Order | None = None,
+        group: Group | None = None,
+        words: tuple[str, ...] | None = None,
+    ) -> None:
+        """Take another order, grouping or filter."""
+        self.order = order or self.order
+        self.group = group or self.group
+        self.words = self.words if words is None else words
+        self._keys = {uid: self._key(job) for uid, job in self.jobs.items() if matches(job, self.words)}
+        self._sort(list(self._keys))
+
+    def update(self, difference: Difference) -> bool:
+        """Follow the store; True where a row came, went or moved."""
+        moved = False
+        for uid in difference.added | difference.changed:
+            moved |= self._set(uid, self.jobs[uid])
+        for uid in difference.removed:
+            moved |= self._keys.pop(uid, None) is not None
+        if moved:
+            kept = [uid for uid in self.uids if uid in self._keys]
+            self._sort(kept + [uid for uid in self._keys if uid not in self._index])
+        return moved
+
+    def _set(self, uid: str, job: Job) -> bool:
+        old = self._keys.get(uid)
+        if self.words and not matches(job, self.words):
+            return self._keys.pop(uid, None) is not None
+        new = self._keys[uid] = self._key(job)
+        return new != old
+
+    def _key(self, job: Job) -> _Key:
+        return _GROUPS[self.group](job), *_KEYS[self.order](job)
+
+    def _sort(self, uids: list[str]) -> None:
+        uids.sort(key=self._keys.__getitem__)
+        self.uids = uids
+        self._index = {uid: row for row, uid in enumerate(uids)}
+        self.lines, self._starts = uids, []
+        if self.group is not Group.NONE:
+            self._put_headings()
+
+    def _put_headings(self) -> None:
+        lines: list[str | Heading] = []
+        for (_, words), group in groupby(self.uids, key=lambda uid: self._keys[uid][0]):
+            uids = list(group)
+            self._starts.append(len(lines) - len(self._starts))
+            lines += [Heading(words, len(uids)), *uids]
+        self.lines = lines

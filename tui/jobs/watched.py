@@ -1,0 +1,45 @@
+"""The jobs whose end a person wants to be told: each once, whenever it is heard of."""
+
+from collections.abc import Container, Sequence
+
+from backend_client.models import Job
+from tui.jobs.store import Store
+from tui.ui.sanitize import clean
+
+
+class Watched(Container[str]):
+    """Uids of one context. It outlives the screen, and every break of the link."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def toggle(self, jobs: Sequence[Job]) -> bool:
+        """Watch all of them, or none where all are watched already; True where they are watched now."""
+        watch = not all(job.ref.uid in self._names for job in jobs)
+        for job in jobs:
+            if watch:
+                self._names[job.ref.uid] = clean(job.name, 80)
+            else:
+                del self._names[job.ref.uid]
+        return watch
+
+    def take_ended(self, store: Store) -> list[str]:
+        """What to tell of those that have ended, or are gone, since the last call."""
+        told = []
+        for uid, name in list(self._names.items()):
+            job = store.jobs.get(uid)
+            if (job and job.ended) or (not job and store.synced):
+                del self._names[uid]
+                told.append(_end(job) if job else f"{name} is gone")
+        return told
+
+
+def _end(job: Job) -> str:
+    why = f": {clean(job.reason, 200)}" if job.reason else ""
+    return f"{clean(job.name, 80)} has ended: {job.state}{why}"

@@ -1,0 +1,1 @@
+"""Logs and the loss plot: screens, panes, search, and what they draw."""

@@ -1,0 +1,33 @@
+"""The log of one job, full screen."""
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from backend_client.models import Job
+from backend_client.protocol import JobBackend
+from tui.log.pane import LogPane
+from tui.ui.footer import Footer
+
+_TAIL = 1_000_000
+
+
+class LogScreen(Screen[None]):
+    """From far back to the end, and on as it grows."""
+
+    AUTO_FOCUS = "LogView"
+
+    def __init__(self, job: Job, backend: JobBackend) -> None:
+        super().__init__()
+        self._job, self._backend = job, backend
+
+    def compose(self) -> ComposeResult:
+        yield LogPane(tail=_TAIL, opened=(self._job, self._backend))
+        yield Footer()
+
+    def on_log_pane_back(self) -> None:
+        """Back to where it came from."""
+        self.dismiss()
+
+    def on_log_pane_tiled(self) -> None:
+        """There is one log here."""
+        self.notify("L puts logs beside each other under the list of jobs: escape leads there.")

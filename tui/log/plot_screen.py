@@ -1,0 +1,132 @@
+"""The loss of one job over its steps, as its log tells it, and on as it goes on."""
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Static
+
+from backend_client.errors import BackendError
+from backend_client.logs import follow
+from backend_client.models import Job
+from backend_client.progress.loss_curve import Curve, parts
+from backend_client.protocol import JobBackend, Lines, LogQuery
+from tui.actions import Where
+from tui.bindings import bindings
+from tui.jobs.columns import loss_text, short
+from tui.log.plot import draw
+from tui.ui.footer import Footer
+from tui.ui.sanitize import clean
+
+if TYPE_CHECKING:
+    from tui.app import TraindeckApp
+
+_TAIL = 100_000
+_AT_ONCE = 200
+"""Lines that are read before anything else has its turn."""
+_EVERY = 2.0
+"""Seconds between two drawings."""
+_SOON = 0.1
+
+
+class PlotScreen(Screen[None]):
+    """Follows the log while it is open."""
+
+    if TYPE_CHECKING:
+        app: "TraindeckApp"
+
+    CSS_PATH = "plot_screen.tcss"
+    where = Where.PLOT
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PLOT, "screen")]
+
+    class Heard(Message):
+        """There may be more points; or there are no more, and why."""
+
+        def __init__(self, end: str = "") -> None:
+            super().__init__()
+            self.end = end
+
+    def __init__(self, job: Job, backend: JobBackend) -> None:
+        super().__init__()
+        self._job, self._backend = job, backend
+        self._curve = Curve()
+        self._end = ""
+        self._shown: tuple[object, ...] = ()
+        self._drawn = 0.0
+        self._timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield Static(Content(" Reading the log ..."), id="plot")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self._read()
+
+    @work(exclusive=True, group="read", exit_on_error=False)
+    async def _read(self) -> None:
+        query = LogQuery(ref=self._job.ref, follow=True, tail=_TAIL)
+        try:
+            async with aclosing(follow(self._backend, query, login=self.app.logins.again)) as batches:
+                async for items in batches:
+                    for batch in items:
+                        if isinstance(batch, Lines):
+                            await self._hear(batch)
+            self.post_message(self.Heard("ended"))
+        except BackendError as error:
+            self.post_message(self.Heard(str(error)))
+
+    async def _hear(self, batch: Lines) -> None:
+        for part in parts(batch, _AT_ONCE):
+            self._curve.hear(part)
+            await asyncio.sleep(0)
+        self.post_message(self.Heard())
+
+    def on_plot_screen_heard(self, message: Heard) -> None:
+        """Draw soon where it was quiet, else when the last drawing is old enough."""
+        self._end = message.end or self._end
+        if self._timer is None:
+            due = self._drawn + _EVERY - time.monotonic()
+            self._timer = self.set_timer(max(_SOON, due), self._draw)
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        self._timer, self._drawn = None, time.monotonic()
+        points, size = tuple(self._curve.points), self.query_one("#plot").size
+        shown = (points, size, self._end)
+        if shown == self._shown or not (points or self._end):
+            return
+        self._shown = shown
+        self.query_one("#title", Static).update(self._title(points))
+        words = (
+            draw(points, size.width, size.height)
+            if points
+            else " No line of its log tells a step and a loss."
+        )
+        self.query_one("#plot", Static).update(Content(words))
+
+    def _title(self, points: tuple[tuple[int, float], ...]) -> Content:
+        told = ""
+        if points:
+            low = min(points, key=lambda point: point[1])
+            told = f"  loss {_place(points[-1])}, lowest {_place(low)}"
+        name = clean(self._job.name, 60)
+        return Content.assemble((f" {name}", "bold"), told, (f"  {clean(self._end, 200)}", "$text-muted"))
+
+    def action_plot_back(self) -> None:
+        self.dismiss()
+
+
+def _place(point: tuple[int, float]) -> str:
+    step, loss = point
+    return f"{loss_text(loss)} at step {short(step)}"

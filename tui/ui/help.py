@@ -1,0 +1,62 @@
+"""The keys of what has the focus, one sentence each."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.actions import Action, Where, actions
+from tui.permissions import Rights
+from tui.ui.sanitize import clean
+
+
+def help_text(
+    where: Where, keys: Mapping[str, str], *, read_only: bool = False, rights: Rights | None = None
+) -> Content:
+    """The table of one place, then that of the whole program; what cannot be done is grey, and says why."""
+    lines: list[Content] = []
+    place: Where | None = None
+    for action in actions(where, read_only=read_only):
+        if action.where is not place:
+            place = action.where
+            lines += [Content(""), Content.styled(str(place).upper(), "bold $primary")]
+        shown = " ".join(_with(action, keys).shown_keys)
+        why = clean(rights.why_not(action.needs), 300) if rights else ""
+        key, words, rest = ("$text-disabled",) * 3 if why else ("bold", "", "$text-muted")
+        told = (f"not here: {why}" if why else action.help, rest)
+        lines.append(Content.assemble((f"{shown:<9}", key), (f"{action.words:<12}", words), told))
+    return Content("\n").join(lines[1:])
+
+
+def _with(action: Action, keys: Mapping[str, str]) -> Action:
+    return action._replace(key=keys.get(action.id, action.key))
+
+
+class HelpScreen(ModalScreen[None]):
+    """Help for one place."""
+
+    CSS_PATH = "help.tcss"
+    AUTO_FOCUS = "VerticalScroll"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter", "dismiss(None)", show=False)
+    ]
+
+    def __init__(
+        self,
+        where: Where,
+        keys: Mapping[str, str],
+        *,
+        read_only: bool = False,
+        rights: Rights | None = None,
+    ) -> None:
+        super().__init__()
+        self._text = help_text(where, keys, read_only=read_only, rights=rights)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Static(self._text)

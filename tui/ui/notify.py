@@ -1,0 +1,62 @@
+"""Calling a person who looks elsewhere: the bell, and a notification where the terminal knows one.
+
+Imports no Textual.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+from tui.ui.sanitize import clean
+
+_OSC_9 = ("iterm", "wezterm", "ghostty", "kitty")
+_OSC_777 = ("foot", "rxvt-unicode")
+_NAMES = ("TERM_PROGRAM", "LC_TERMINAL", "TERM")
+"""What a terminal is called by itself, and what of that comes through ssh."""
+_PATIENCE_SECONDS = 3.0
+
+
+def notification(words: str, terminal: str) -> str:
+    """The sequence that notifies, for a terminal by its names; "" where it knows none."""
+    name = terminal.lower()
+    text = clean(words, 250).replace(";", ",")
+    if any(known in name for known in _OSC_9):
+        return f"\x1b]9;traindeck: {text}\x07"
+    if any(known in name for known in _OSC_777):
+        return f"\x1b]777;notify;traindeck;{text}\x07"
+    return ""
+
+
+def through_tmux(sequence: str) -> str:
+    """A sequence that tmux hands on to the terminal around it."""
+    doubled = sequence.replace("\x1b", "\x1b\x1b")
+    return f"\x1bPtmux;{doubled}\x1b\\" if sequence else ""
+
+
+async def call_for(words: str, env: Mapping[str, str] = os.environ) -> str:
+    """What to send to the terminal so that a person hears of it."""
+    if env.get("TMUX"):
+        return "\x07" + through_tmux(notification(words, await _beyond_tmux()))
+    if env.get("STY"):
+        return "\x07"
+    return "\x07" + notification(words, " ".join(env.get(name, "") for name in _NAMES))
+
+
+async def _beyond_tmux() -> str:
+    """The names of the terminal around tmux; "" where tmux hands nothing on, or does not say."""
+    shown = "#{allow-passthrough} #{client_termname} #{client_termtype}"
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            asked = await asyncio.create_subprocess_exec(
+                "tmux",
+                "display",
+                "-p",
+                shown,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            told, _ = await asked.communicate()
+    except (OSError, TimeoutError):
+        return ""
+    allowed, _, names = told.decode(errors="replace").partition(" ")
+    return names if allowed in ("on", "all") else ""

@@ -1,1 +1,0 @@
-"""The parts of the screens: one widget a file."""
