@@ -13,13 +13,13 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from backend import error_responses
 from backend.auth import first_admin
-from backend.auth.login_throttle import Throttle
+from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
-from backend.auth.stream_revocation import Revocations
+from backend.auth.stream_revocation import StreamRevocations
 from backend.db.engine import database_url, open_database
 from backend.db.models import Meta
-from backend.jobs.startup import open_desk
-from backend.middleware import Requests
+from backend.jobs.startup import start_job_service
+from backend.middleware import RequestGuard
 from backend.openapi import describe
 from backend.routes import audit, auth, clusters, health, history, jobs, logs, server, users, watch
 from backend.runtime import Runtime
@@ -68,7 +68,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
     app.state.settings, app.state.failure = settings, None
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body)
     app.add_middleware(
-        Requests,
+        RequestGuard,
         hosts=known_hosts(settings),
         rate=settings.rate,
         burst=settings.burst,
@@ -89,8 +89,8 @@ async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runti
     async with database.read() as session:
         server_id = (await session.get_one(Meta, "server_id")).value
     passwords = Passwords(settings.argon2_memory, settings.argon2_time)
-    desk = await open_desk(settings, database, server_id, stack)
-    return Runtime(settings, database, passwords, Throttle(), Revocations(), server_id, desk)
+    desk = await start_job_service(settings, database, server_id, stack)
+    return Runtime(settings, database, passwords, LoginThrottle(), StreamRevocations(), server_id, desk)
 
 
 async def _kept(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, true
 from backend.auth.caller import Caller, Role, caller
 from backend.db.models import JobRow
 from backend_client.errors import Forbidden, NotFound
-from backend_client.protocol import Verdict
+from backend_client.protocol import AccessDecision
 
 
 class Action(StrEnum):
@@ -31,20 +31,20 @@ class Action(StrEnum):
 
 CHANGES = frozenset({Action.CREATE, Action.STOP, Action.RESUME, Action.DELETE})
 RULES = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT})
-YES = Verdict(allowed=True)
+YES = AccessDecision(allowed=True)
 VIEWER = "Viewers change nothing; an admin of this server can make you a researcher."
 
 
-def may(who: Caller, action: Action, job_owner_id: int | None = None) -> Verdict:
+def may(who: Caller, action: Action, job_owner_id: int | None = None) -> AccessDecision:
     """Whether this caller may do it, to the job of this person (None: to no job in particular)."""
     if who.role is Role.ADMIN:
         return YES
     if action in RULES:
-        return Verdict(False, f"{who.name} is a {who.role}; this is for admins.")
+        return AccessDecision(False, f"{who.name} is a {who.role}; this is for admins.")
     if job_owner_id not in (None, who.user_id):
-        return Verdict(False, "There is no such job of yours.")
+        return AccessDecision(False, "There is no such job of yours.")
     if action in CHANGES and who.role is Role.VIEWER:
-        return Verdict(False, VIEWER)
+        return AccessDecision(False, VIEWER)
     return YES
 
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.auth.tokens import digest, well_formed
 from backend.error_responses import answer, too_large
-from backend.rate_limit import Rates
+from backend.rate_limit import RateLimiter
 from backend_client.errors import BackendError, Refused, Unreachable
 
 PROBES = ("/livez", "/readyz")
@@ -28,7 +28,7 @@ SAFE = {
 }
 
 
-class Requests:
+class RequestGuard:
     """The outermost layer of the app. `hosts`: what a Host header may name, beside an address.
 
     So no web page can have its own name bound to this server's address and talk to it.
@@ -38,7 +38,7 @@ class Requests:
         self.app = app
         self.hosts = {"localhost", *(name.lower() for name in hosts)}
         self.max_body = max_body
-        self.rates = Rates(rate, burst)
+        self.rates = RateLimiter(rate, burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

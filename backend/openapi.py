@@ -6,15 +6,15 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from backend.clusters.registration import Wanted
+from backend.clusters.registration import ClusterRegistration
 from backend_client import protocol
-from backend_client.history import PastPage
+from backend_client.history import HistoryPage
 from backend_client.models import Event, Job, JobSpec
-from backend_client.server.bodies import Choices, Clusters, Events, Look, Problem
+from backend_client.server.bodies import Choices, Clusters, Events, Problem, VisibleJobs
 
 STRUCTS = (
-    *(Job, JobSpec, Event, Events, Clusters, Choices, Look, Problem, PastPage, Wanted),
-    *(protocol.Plan, protocol.Page, protocol.Capacity, protocol.Ask, protocol.Verdict),
+    *(Job, JobSpec, Event, Events, Clusters, Choices, VisibleJobs, Problem, HistoryPage, ClusterRegistration),
+    *(protocol.Plan, protocol.Page, protocol.Capacity, protocol.AccessReview, protocol.AccessDecision),
 )
 """What crosses the line and is no pydantic model; `#/components/schemas/<name>` in a route's responses."""
 TAGS = [
@@ -24,6 +24,19 @@ TAGS = [
     {"name": "people", "description": "Accounts and audit log, for admins."},
     {"name": "server", "description": "The server itself; public."},
 ]
+
+
+_SCHEMA_NAMES = {
+    "AccessDecision": "Verdict",
+    "AccessReview": "Ask",
+    "ClusterRegistration": "Wanted",
+    "Diagnostic": "Notice",
+    "FreshnessState": "LinkState",
+    "HistoryEntry": "Past",
+    "HistoryPage": "PastPage",
+    "VisibleJobs": "Look",
+}
+"""What clients know a schema by, where the code has another name for it: the document stays the same."""
 
 
 def describe(app: FastAPI) -> None:
@@ -41,7 +54,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(title=app.title, version=app.version, routes=app.routes, tags=TAGS)
     _, structs = msgspec.json.schema_components(STRUCTS, ref_template="#/components/schemas/{name}")
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
-    for name, schema in structs.items():
+    for name, schema in _with_schema_names(structs).items():
         schemas.setdefault(name, schema)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
@@ -49,6 +62,15 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for operation in path.values():
             operation["responses"].pop("422", None)
     return made
+
+
+def _with_schema_names(structs: dict[str, Any]) -> dict[str, Any]:
+    """Call components, titles and references by their names in the document."""
+    text = msgspec.json.encode(structs).decode()
+    for name, public in _SCHEMA_NAMES.items():
+        text = text.replace(f'"{name}"', f'"{public}"').replace(f'/{name}"', f'/{public}"')
+    renamed: dict[str, Any] = msgspec.json.decode(text)
+    return renamed
 
 
 def ref(struct: type) -> dict[str, Any]:
@@ -63,4 +85,4 @@ def takes(struct: type, *, several: bool = False) -> dict[str, Any]:
 
 
 def _schema(struct: type) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{struct.__name__}"}
+    return {"$ref": f"#/components/schemas/{_SCHEMA_NAMES.get(struct.__name__, struct.__name__)}"}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 KEPT = 20_000
 
 
-class Rates:
+class RateLimiter:
     """A bucket for each key: `burst` at once, and `rate` more each second."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from backend.auth.login_throttle import Throttle
+from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
-from backend.auth.stream_revocation import Revocations
+from backend.auth.stream_revocation import StreamRevocations
 from backend.db.engine import Database
-from backend.jobs.service import Desk
+from backend.jobs.service import JobService
 from backend.settings import ServerSettings
 
 
@@ -20,11 +20,11 @@ class Runtime:
     settings: ServerSettings
     database: Database
     passwords: Passwords
-    throttle: Throttle
-    revocations: Revocations
+    throttle: LoginThrottle
+    revocations: StreamRevocations
     server_id: str
     """Random, made once with the database; what the server makes in a cluster carries it."""
-    desk: Desk
+    desk: JobService
     """All that acts on jobs."""
     first_admin: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once there is an admin; never cleared."""

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import TomlConfigSettingsSource as Toml
 
 from backend_client.errors import Invalid, Refused
-from backend_client.models.names import nearest
+from backend_client.models.names import closest_match
 
 FILE = "/etc/traindeck/server.toml"
 PREFIX = "TRAINDECK_SERVER_"
@@ -117,7 +117,7 @@ def _words(part: ErrorDetails) -> str:
 
 
 def _unknown(name: str) -> str:
-    likely = nearest(name, list(ServerSettings.model_fields))
+    likely = closest_match(name, list(ServerSettings.model_fields))
     return f"there is no such setting{f'; did you mean {likely}?' if likely else ''}"
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused
-from backend_client.models.names import nearest
+from backend_client.models.names import closest_match
 from backend_client.protocol import JobBackend
 
 
@@ -24,11 +24,11 @@ class ContextInfo(Struct, frozen=True):
     kind: str
     about: str = ""
     """What it reaches, in words."""
-    hidden: str = ""
+    unavailable: str = ""
     """Why it cannot be used here; empty where it can."""
 
 
-class Way(Protocol):
+class ContextSource(Protocol):
     """One way to reach jobs."""
 
     kind: str
@@ -46,7 +46,7 @@ class Way(Protocol):
         ...
 
 
-class Local:
+class LocalContext:
     """This machine."""
 
     kind = "local"
@@ -79,15 +79,15 @@ class Contexts:
     `ways`: the weightiest first; `chosen_file` remembers what `traindeck use` and the `c` key chose.
     """
 
-    def __init__(self, ways: Sequence[Way], chosen_file: Path) -> None:
+    def __init__(self, ways: Sequence[ContextSource], chosen_file: Path) -> None:
         self.ways = ways
         self._chosen_file = chosen_file
 
-    def names(self) -> list[ContextInfo]:
+    def list_contexts(self) -> list[ContextInfo]:
         """All contexts, in the order of the ways."""
         return [info for info, _, _ in self._all()]
 
-    def _all(self) -> list[tuple[ContextInfo, Way, str]]:
+    def _all(self) -> list[tuple[ContextInfo, ContextSource, str]]:
         plain = [(info, way) for way in self.ways for info in way.contexts()]
         meeting = [info.name for info, _ in plain]
         return [
@@ -112,19 +112,21 @@ class Contexts:
         raise Refused("No context is left to run jobs in.", self._hidden())
 
     def _hidden(self) -> str:
-        return "; ".join(f"{info.name}: {info.hidden}" for info in self.names() if info.hidden)
+        return "; ".join(
+            f"{info.name}: {info.unavailable}" for info in self.list_contexts() if info.unavailable
+        )
 
     def open(self, name: str) -> JobBackend:
         """The backend of a context. Raises NotFound, Refused for a hidden one, or what opening it raises."""
-        way, plain = self.way_of(name)
+        way, plain = self.source_of(name)
         return way.open(plain)
 
-    def way_of(self, name: str) -> tuple[Way, str]:
+    def source_of(self, name: str) -> tuple[ContextSource, str]:
         """The way that has a context, and its plain name there. Raises as `open`."""
         _, way, plain = self._usable(name)
         return way, plain
 
-    def choose(self, name: str) -> ContextInfo:
+    def set_current(self, name: str) -> ContextInfo:
         """Remember a context as the chosen one. Raises as `open`, or OSError."""
         info = self._usable(name)[0]
         self._chosen_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -139,23 +141,23 @@ class Contexts:
         except OSError:
             return ""
 
-    def _usable(self, name: str) -> tuple[ContextInfo, Way, str]:
+    def _usable(self, name: str) -> tuple[ContextInfo, ContextSource, str]:
         found = self._find(name)
-        if found[0].hidden:
-            raise Refused(f"The context {found[0].name} cannot be used here: {found[0].hidden}.")
+        if found[0].unavailable:
+            raise Refused(f"The context {found[0].name} cannot be used here: {found[0].unavailable}.")
         return found
 
-    def _find(self, name: str, source: str = "") -> tuple[ContextInfo, Way, str]:
+    def _find(self, name: str, source: str = "") -> tuple[ContextInfo, ContextSource, str]:
         everything = self._all()
         for info, way, plain in everything:
             if name in (info.name, f"{info.kind}:{plain}"):
                 return info, way, plain
         known = [info.name for info, _, _ in everything]
-        meant = [full for full in known if full.endswith(f":{name}")] or [nearest(name, known)]
+        meant = [full for full in known if full.endswith(f":{name}")] or [closest_match(name, known)]
         hint = f"Did you mean {' or '.join(meant)}?" if meant[0] else f"There are: {', '.join(known)}."
         said = f" ({source})" if source else ""
         raise NotFound(f"There is no context {name}{said}.", hint)
 
 
 def _full(info: ContextInfo) -> ContextInfo:
-    return ContextInfo(f"{info.kind}:{info.name}", info.kind, info.about, info.hidden)
+    return ContextInfo(f"{info.kind}:{info.name}", info.kind, info.about, info.unavailable)

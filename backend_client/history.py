@@ -8,7 +8,7 @@ from msgspec import Struct
 from backend_client.models.state import JobState
 
 
-class Past(Struct, frozen=True, kw_only=True):
+class HistoryEntry(Struct, frozen=True, kw_only=True):
     """One remembered job, whether it still is or not. Times are aware UTC."""
 
     name: str
@@ -31,7 +31,7 @@ class Past(Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
 
 
-class PastQuery(Struct, frozen=True, kw_only=True):
+class HistoryQuery(Struct, frozen=True, kw_only=True):
     """Which of them. Everything given must hold."""
 
     text: str = ""
@@ -45,10 +45,10 @@ class PastQuery(Struct, frozen=True, kw_only=True):
     """Made before this moment."""
 
 
-class PastPage(Struct, frozen=True):
+class HistoryPage(Struct, frozen=True):
     """A part of the history."""
 
-    items: tuple[Past, ...]
+    items: tuple[HistoryEntry, ...]
     next: str = ""
     """Cursor of the next page; empty at the end."""
 
@@ -57,6 +57,6 @@ class PastPage(Struct, frozen=True):
 class HasHistory(Protocol):
     """A backend that has `Feature.HISTORY`."""
 
-    async def history(self, query: PastQuery, *, after: str = "") -> PastPage:
+    async def history(self, query: HistoryQuery, *, after: str = "") -> HistoryPage:
         """Newest first. `after` is the `next` of the page before."""
         ...

@@ -8,11 +8,11 @@ from msgspec import Struct
 from backend_client.models import JobRef
 from backend_client.protocol import JobBackend
 
-Inspect = Callable[[Sequence[Mapping[str, Any]]], None]
+ManifestCheck = Callable[[Sequence[Mapping[str, Any]]], None]
 """Looks at the objects of a job, as they would be made, before any is. Raises Refused."""
 
 
-class Stamp(Struct, frozen=True):
+class Ownership(Struct, frozen=True):
     """Whose job a server makes: what is made bears it."""
 
     server: str
@@ -21,7 +21,7 @@ class Stamp(Struct, frozen=True):
     """The person, as the server calls them."""
 
 
-class Made(Struct, frozen=True):
+class CreatedJob(Struct, frozen=True):
     """What a create has left."""
 
     ref: JobRef
@@ -29,17 +29,17 @@ class Made(Struct, frozen=True):
     """Nothing of it runs: parts of it may be missing yet."""
 
 
-class Behind(JobBackend, Protocol):
+class MultiUserBackend(JobBackend, Protocol):
     """A backend that can act for many people at once."""
 
-    def stamped(self, stamp: Stamp, inspect: Inspect) -> Self:
+    def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:
         """The same context for one person. Closed with the first."""
         ...
 
-    async def prepare(self, namespace: str, stamp: Stamp) -> None:
+    async def ensure_namespace(self, namespace: str, stamp: Ownership) -> None:
         """Make a person's namespace where it is missing. Raises a BackendError."""
         ...
 
-    async def made(self, server: str) -> Mapping[str, Made]:
+    async def list_created(self, server: str) -> Mapping[str, CreatedJob]:
         """All that bears this server's id, by the key of its create. Raises a BackendError."""
         ...

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from backend_client.models import Event, Job, JobRef, JobSpec, JobState
 from backend_client.models.secret import Secret
@@ -62,7 +62,7 @@ class Verb(StrEnum):
     LOGS = "logs"
 
 
-class Ask(Struct, frozen=True):
+class AccessReview(Struct, frozen=True):
     """May I do this? About one job, or (create) about a namespace."""
 
     verb: Verb
@@ -70,7 +70,7 @@ class Ask(Struct, frozen=True):
     namespace: str = ""
 
 
-class Verdict(Struct, frozen=True):
+class AccessDecision(Struct, frozen=True):
     """allowed: True, False (then `why` says what is missing) or None: unknown, which stays enabled."""
 
     allowed: bool | None
@@ -123,7 +123,7 @@ class Gone(Struct, frozen=True):
     refs: tuple[JobRef, ...]
 
 
-class LinkState(StrEnum):
+class FreshnessState(StrEnum):
     """Whether what was said still holds."""
 
     LIVE = "live"
@@ -131,15 +131,15 @@ class LinkState(StrEnum):
     FORBIDDEN = "forbidden"
 
 
-class Link(Struct, frozen=True):
+class Freshness(Struct, frozen=True):
     """How fresh what was said is. A consumer starts in no state at all, and is told."""
 
-    state: LinkState
+    state: FreshnessState
     since: datetime
     why: str = ""
 
 
-WatchEvent = Snapshot | Synced | Changed | Gone | Link
+WatchEvent = Snapshot | Synced | Changed | Gone | Freshness
 
 
 class LogQuery(Struct, frozen=True, kw_only=True):
@@ -203,7 +203,7 @@ class Closed(Struct, frozen=True):
 LogItem = Opened | Lines | Gap | Closed
 
 
-class Notice(Struct, frozen=True):
+class Diagnostic(Struct, frozen=True):
     """One sentence about one field (or "" for the whole)."""
 
     field: str
@@ -219,8 +219,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The exact objects, as YAML."""
     place: str
     """Where it would run, in words."""
-    warnings: tuple[Notice, ...] = ()
-    errors: tuple[Notice, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+    errors: tuple[Diagnostic, ...] = ()
     urls: tuple[str, ...] = ()
     question: str = ""
     """What to ask a person before the create; empty where nothing needs asking."""
@@ -242,7 +242,7 @@ class Capacity(Struct, frozen=True):
     """GPUs, free and in all."""
 
     pools: tuple[GpuPool, ...] = ()
-    hidden: str = ""
+    unknown_because: str = field(default="", name="hidden")
     """Why the figures are not known; empty where they are."""
 
     @property
@@ -288,7 +288,7 @@ class JobBackend(Protocol):
     def features(self) -> frozenset[Feature]: ...
 
     @property
-    def lacks(self) -> Mapping[Feature, str]:
+    def missing_features(self) -> Mapping[Feature, str]:
         """For each absent feature, why, in a sentence."""
         ...
 
@@ -299,7 +299,7 @@ class JobBackend(Protocol):
 
     async def whoami(self) -> Identity: ...
 
-    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]: ...
+    async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]: ...
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
         """Newest first. `after` is the `next` of the page before."""
@@ -313,7 +313,7 @@ class JobBackend(Protocol):
         """The list, then every change. Heals by itself and never ends."""
         ...
 
-    async def look(self, refs: Sequence[JobRef]) -> None:
+    async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
         """These jobs are being looked at, the first above all: their progress is worth reading.
 
         A hint for as long as somebody watches, where it comes as any change does. Replaces what was said

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend_client.local import state_dir
 from backend_client.local.backend import LocalBackend
-from backend_client.local.log_reader import LogReader, Position
+from backend_client.local.log_reader import Position, SegmentReader
 from backend_client.local.log_writer import LogWriter
 from backend_client.models import Job, JobSpec, JobState
 from backend_client.protocol import JobQuery
@@ -37,7 +37,7 @@ async def _supervisor(root: Path) -> list[tuple[str, str, str]]:
     while not (job.state == JobState.RUNNING and job.progress):
         await asyncio.sleep(0.1)
         job = await backend.get(job.ref)
-    pid = state_dir.read_json(state_dir.Root(root).record(job.ref.uid))["supervisor"]["pid"]
+    pid = state_dir.read_json(state_dir.StateDir(root).record(job.ref.uid))["supervisor"]["pid"]
     await asyncio.sleep(1.5)
     before = _cpu(pid)
     await asyncio.sleep(SILENCE)
@@ -74,7 +74,7 @@ def _log(folder: Path) -> list[tuple[str, str, str]]:
         writer.write("stdout", chunk)
     writer.close()
     written = time.perf_counter() - began
-    reader, count = LogReader(folder, Position(1), ""), 0
+    reader, count = SegmentReader(folder, Position(1), ""), 0
     began = time.perf_counter()
     while batch := reader.read():
         count += len(batch.lines)
@@ -97,7 +97,7 @@ def _listing(root: Path, count: int = 10_000) -> tuple[str, str, str]:
     }
     for number in range(count):
         uid = f"{number:016x}"
-        home = state_dir.Root(root)
+        home = state_dir.StateDir(root)
         home.job(uid).mkdir()
         state_dir.write_json(home.record(uid), {**record, "uid": uid, "name": f"job-{number}"})
     began = time.perf_counter()

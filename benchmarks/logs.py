@@ -9,10 +9,10 @@ import tempfile
 import threading
 import time
 
-from backend_client.logs import LogBuffer, Search, Sieve
+from backend_client.logs import LineFilter, LogBuffer, Search
 from backend_client.protocol import Lines, LogSource
 from benchmarks.tui import start
-from tui.log.matches import Hits
+from tui.log.matches import Matches
 
 COUNT = 1_000_000
 BATCH = 4_000
@@ -72,10 +72,10 @@ def find(buffer: LogBuffer, typed: str) -> float:
     """Milliseconds of a search over the whole buffer, as the pane makes it, best of three."""
     best = 1e9
     for _ in range(3):
-        hits, sieve = Hits(Search.parse(typed)), Sieve()
+        hits, sieve = Matches(Search.parse(typed)), LineFilter()
         sieve.upto = buffer.closed
         began = time.perf_counter()
-        asyncio.run(hits.look(buffer, sieve))
+        asyncio.run(hits.scan(buffer, sieve))
         best = min(best, time.perf_counter() - began)
     return best * 1000
 

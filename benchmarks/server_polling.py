@@ -15,7 +15,7 @@ import uvicorn
 
 from backend_client.errors import Unreachable
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.protocol import JobQuery
 from backend_client.server.wire import encode
 
@@ -46,7 +46,7 @@ class Polled:
 
 async def serve(context: str, port: int) -> None:
     """Until the process is ended."""
-    app = Polled(KubernetesBackend(context, Site()))
+    app = Polled(KubernetesBackend(context, KubernetesSettings()))
     config = uvicorn.Config(app, port=port, lifespan="off", access_log=False, log_level="error", backlog=1024)
     await uvicorn.Server(config).serve()
 

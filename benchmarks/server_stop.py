@@ -10,7 +10,7 @@ from pathlib import Path
 from backend_client.logs.follow import follow
 from backend_client.models import Job, JobSpec
 from backend_client.models.secret import Secret
-from backend_client.protocol import Gap, JobQuery, LinkState, LogItem, LogQuery, Scope
+from backend_client.protocol import FreshnessState, Gap, JobQuery, LogItem, LogQuery, Scope
 from backend_client.server.backend import ServerBackend
 from tests.contract.harness import remove_all, text
 from tests.contract.server import RunningServer
@@ -52,7 +52,7 @@ class Client:
 
     @property
     def live(self) -> bool:
-        return self.reader.states[-1:] == [LinkState.LIVE]
+        return self.reader.states[-1:] == [FreshnessState.LIVE]
 
     @property
     def whole(self) -> bool:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from backend.settings import ServerSettings
-from tui.actions import ACTIONS, Where
+from tui.actions import ACTIONS, Place
 from tui.cli.man import page
 from tui.settings.show import table, toml
 
@@ -17,7 +17,7 @@ MAN = README.with_name("deploy") / "traindeck.1"
 
 def keys() -> str:
     lines = ["| where | key | what it does |", "|---|---|---|"]
-    for place in Where:
+    for place in Place:
         for action in ACTIONS:
             if action.where == place:
                 names = " ".join(f"`{key}`" for key in action.shown_keys)

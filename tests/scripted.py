@@ -12,11 +12,12 @@ import msgspec
 from backend_client.contexts import ContextInfo
 from backend_client.errors import BackendError, Conflict, NotFound, Refused
 from backend_client.models import Attempt, Event, Job, JobRef, JobSpec, JobState
-from backend_client.models.fields import NAMES, spec_fields
+from backend_client.models.fields import FIELD_NAMES, spec_fields
 from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
 from backend_client.protocol import (
-    Ask,
+    AccessDecision,
+    AccessReview,
     Capacity,
     Changed,
     Choice,
@@ -24,14 +25,14 @@ from backend_client.protocol import (
     DeleteStep,
     Feature,
     FieldRule,
+    Freshness,
+    FreshnessState,
     Gone,
     GpuPool,
     Identity,
     JobBackend,
     JobQuery,
     Lines,
-    Link,
-    LinkState,
     LogItem,
     LogQuery,
     LogSource,
@@ -43,7 +44,6 @@ from backend_client.protocol import (
     Synced,
     Use,
     Verb,
-    Verdict,
     WatchEvent,
 )
 
@@ -89,16 +89,18 @@ class ScriptedBackend:
     def __init__(self, jobs: Iterable[Job] = (), *, gpus: int = 4, lacks: dict[Feature, str] | None = None):
         self.context = "scripted"
         self.namespace = ""
-        self.lacks = {Feature.RESUME: "this context cannot resume jobs"} if lacks is None else lacks
-        self.features = frozenset(Feature) - frozenset(self.lacks)
-        self.fields = {name: FieldRule(Use.OPTIONAL) for name in NAMES}
+        self.missing_features = (
+            {Feature.RESUME: "this context cannot resume jobs"} if lacks is None else lacks
+        )
+        self.features = frozenset(Feature) - frozenset(self.missing_features)
+        self.fields = {name: FieldRule(Use.OPTIONAL) for name in FIELD_NAMES}
         self.jobs = {job.ref.uid: job for job in jobs}
         self.logs_of: dict[str, list[bytes]] = defaultdict(list)
         self.events_of: dict[str, list[Event]] = defaultdict(list)
         self.figures = Capacity((GpuPool("A100", gpus, gpus, gpus),))
         self.offered: dict[str, Sequence[Choice]] = {}
         self.fail: dict[str, BackendError] = {}
-        self.barred: dict[Verb, Verdict] = {}
+        self.barred: dict[Verb, AccessDecision] = {}
         self.calls: list[tuple[str, object]] = []
         self.secrets: dict[str, Secret] = {}
         self.created: dict[str, str] = {}
@@ -136,9 +138,9 @@ class ScriptedBackend:
         """Make jobs vanish."""
         self.tell(Gone(tuple(self.jobs.pop(uid).ref for uid in uids)))
 
-    def set_link(self, state: LinkState, why: str = "", since: datetime | None = None) -> None:
+    def set_link(self, state: FreshnessState, why: str = "", since: datetime | None = None) -> None:
         """Say how fresh the list is."""
-        self.tell(Link(state, since or datetime.now(UTC), why))
+        self.tell(Freshness(state, since or datetime.now(UTC), why))
 
     async def write_log(self, uid: str, *lines: bytes, end: bool = False) -> None:
         """Append lines to a job's log; `end` closes it."""
@@ -157,10 +159,11 @@ class ScriptedBackend:
         self._call("whoami")
         return Identity("me", "a script")
 
-    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
+    async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]:
         """What is barred is so about every job; of no job in particular nothing is known."""
         return [
-            self.barred.get(ask.verb, Verdict(allowed=True)) if ask.ref else Verdict(None) for ask in asks
+            self.barred.get(ask.verb, AccessDecision(allowed=True)) if ask.ref else AccessDecision(None)
+            for ask in asks
         ]
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
@@ -181,13 +184,13 @@ class ScriptedBackend:
             for start in range(0, len(jobs), 500):
                 yield [Snapshot(jobs[start : start + 500])]
                 await asyncio.sleep(0)
-            yield [Synced(), Link(LinkState.LIVE, datetime.now(UTC))]
+            yield [Synced(), Freshness(FreshnessState.LIVE, datetime.now(UTC))]
             while True:
                 yield await queue.get()
         finally:
             self._watchers.remove(queue)
 
-    async def look(self, refs: Sequence[JobRef]) -> None:
+    async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
         self._call("look", tuple(refs))
 
     async def plan(self, spec: JobSpec) -> Plan:

@@ -18,17 +18,17 @@ from textual.worker import Worker, WorkerState
 
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
-from tui.actions import ACTIONS, Where, actions
+from tui.actions import ACTIONS, Place, actions
 from tui.bindings import bindings
 from tui.jobs.main_screen import MainScreen
-from tui.jobs.watched import Watched
-from tui.login.login_prompt import Logins
-from tui.permissions import Rights
+from tui.jobs.watched import WatchedJobs
+from tui.login.login_prompt import LoginPrompt
+from tui.permissions import Permissions
 from tui.settings.model import Settings
 from tui.ui import signals
 from tui.ui.footer import place_of
 from tui.ui.sanitize import clean, over_ssh
-from tui.ui.sanitize_filter import Wall
+from tui.ui.sanitize_filter import SanitizeFilter
 from tui.ui.svg import without_addresses
 from tui.ui.themes import DARK
 
@@ -51,7 +51,7 @@ class TraindeckApp(App[int]):
         _HERE / "app.tcss",
         *(_HERE / f"{name}.tcss" for name in _WIDGETS),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.APP)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.APP)]
     TITLE = "traindeck"
 
     def __init__(
@@ -72,17 +72,17 @@ class TraindeckApp(App[int]):
         self.all_namespaces = all_namespaces
         self.read_only = read_only or self.settings.read_only
         self.keys: Mapping[str, str] = self.settings.keys
-        self.rights = Rights()
-        self.logins = Logins(self)
+        self.rights = Permissions()
+        self.logins = LoginPrompt(self)
         self.tick = 0.25 if over_ssh() else 0.1
         """Seconds between two looks at what has changed."""
         self.slow_deletions: set[str] = set()
         """Uids of jobs whose deletion may be left to their context."""
-        self.watched: defaultdict[str, Watched] = defaultdict(Watched)
+        self.watched: defaultdict[str, WatchedJobs] = defaultdict(WatchedJobs)
         """By context: the jobs whose end is told."""
         self.last_words = ""
         """What to say on the plain terminal after the end."""
-        self._wall = Wall()
+        self._wall = SanitizeFilter()
         self._ways_out = contextlib.ExitStack()
         self._begin_with_own_theme()
 
@@ -172,7 +172,10 @@ class TraindeckApp(App[int]):
     def action_context(self) -> None:
         from tui.ui.contexts import ContextsScreen
 
-        found = [(info.name, info.hidden or info.about, not info.hidden) for info in self.contexts.names()]
+        found = [
+            (info.name, info.unavailable or info.about, not info.unavailable)
+            for info in self.contexts.list_contexts()
+        ]
         self.push_screen(ContextsScreen(found, self.context), self._switch_context)
 
     def _switch_context(self, name: str | None) -> None:
@@ -182,18 +185,18 @@ class TraindeckApp(App[int]):
     def switch_to(self, name: str) -> None:
         """Begin anew in a context, and remember it."""
         with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
-            name = self.contexts.choose(name).name
+            name = self.contexts.set_current(name).name
         self.context = name
         self.call_later(self._show_context)  # the screen that it was chosen on is still on its way out
 
-    def judge(self) -> None:
+    def recheck_permissions(self) -> None:
         """Ask again what this person may do: somebody may have changed that."""
         for screen in self.screen_stack:
             if isinstance(screen, MainScreen):
-                screen.judge()
+                screen.recheck_permissions()
 
     def action_account(self) -> None:
-        self.logins.open()
+        self.logins.show()
 
     async def _show_context(self) -> None:
         while len(self.screen_stack) > _BASE:
@@ -202,7 +205,7 @@ class TraindeckApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Another context, or somebody else, would throw away what was typed into a form."""
-        if action in ("context", "account") and place_of(self.screen) in (Where.FORM, Where.PLAN):
+        if action in ("context", "account") and place_of(self.screen) in (Place.FORM, Place.PLAN):
             return False
         return super().check_action(action, parameters)
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from textual.binding import Binding
 from textual.dom import DOMNode
 
-from tui.actions import ACTIONS, Action, Where
+from tui.actions import ACTIONS, Action, Place
 
 ACTING = frozenset(action.id for action in ACTIONS if action.acts)
 
 
-def bindings(where: Where, target: str = "") -> list[Binding]:
+def bindings(where: Place, target: str = "") -> list[Binding]:
     """The bindings of one place. `target` ("screen" or "app") says who has the `action_<id>` methods.
 
     A binding's id is the action's id, so that the settings' `keys.<id>` reach it through `App.set_keymap`.

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from backend_client.errors import BackendError
-from backend_client.protocol import Ask, Feature, Verb
+from backend_client.protocol import AccessReview, Feature, Verb
 
 if TYPE_CHECKING:
     from backend_client.protocol import JobBackend
@@ -12,7 +12,7 @@ _FEATURE = {Verb.RESUME: Feature.RESUME}
 """What a verb needs beside being allowed."""
 
 
-class Rights:
+class Permissions:
     """Asked once for each login. What is not known counts as allowed: the context has the last word."""
 
     def __init__(self, backend: "JobBackend | None" = None) -> None:
@@ -23,9 +23,9 @@ class Rights:
         """Ask what this person may do there; True where the answer is another than before."""
         if self._backend is None:
             return False
-        asks = [Ask(verb, namespace=namespace) for verb in Verb]
+        asks = [AccessReview(verb, namespace=namespace) for verb in Verb]
         try:
-            verdicts = await self._backend.may(asks)
+            verdicts = await self._backend.check_access(asks)
         except BackendError:
             return False
         before, self._refused = (
@@ -44,5 +44,5 @@ class Rights:
             return ""
         feature = needs if isinstance(needs, Feature) else _FEATURE.get(needs)
         if feature and feature not in self._backend.features:
-            return self._backend.lacks.get(feature, "") or f"This context has no {feature}."
+            return self._backend.missing_features.get(feature, "") or f"This context has no {feature}."
         return self._refused.get(needs, "") if isinstance(needs, Verb) else ""

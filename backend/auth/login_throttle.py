@@ -18,7 +18,7 @@ KEPT = 10_000
 """Entries at most: what is oldest is forgotten first."""
 
 
-class Throttle:
+class LoginThrottle:
     """Failures by account and network, in memory."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

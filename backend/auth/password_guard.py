@@ -8,14 +8,14 @@ from backend.error_responses import TooMany
 from backend.runtime import Runtime
 
 
-class Try:
+class PasswordAttempt:
     """Whether the password was right; set it before the guard ends."""
 
     right = False
 
 
 @asynccontextmanager
-async def guard(here: Runtime, user: str, address: str) -> AsyncIterator[Try]:
+async def guard(here: Runtime, user: str, address: str) -> AsyncIterator[PasswordAttempt]:
     """Around one look at a password. Raises TooMany."""
     account = user.casefold()
     wait = here.throttle.wait(account, address)
@@ -23,7 +23,7 @@ async def guard(here: Runtime, user: str, address: str) -> AsyncIterator[Try]:
         seconds = math.ceil(wait)
         raise TooMany("Too many wrong passwords.", f"Wait {seconds} s, then try again.", seconds)
     here.throttle.failed(account, address)  # before the look: many tries at once count as many
-    tried = Try()
+    tried = PasswordAttempt()
     yield tried
     if tried.right:
         here.throttle.succeeded(account, address)

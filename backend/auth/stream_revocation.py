@@ -22,22 +22,22 @@ OVER = Bye("This login has ended.", login=True)
 STOPPING = Bye("The server stops; it may come back.")
 CHANGED = Bye("What this user may do has changed.")
 
-Farewell = asyncio.Future[Bye]
+Goodbye = asyncio.Future[Bye]
 
 
-class Revocations:
+class StreamRevocations:
     """The open streams by their login."""
 
     def __init__(self) -> None:
-        self._held: dict[int, set[Farewell]] = {}
+        self._held: dict[int, set[Goodbye]] = {}
         self._roles: dict[int, Role] = {}
         """Of each login, when its newest stream began."""
         self._stopping = False
 
     @asynccontextmanager
-    async def holding(self, caller: Caller) -> AsyncIterator[Farewell]:
+    async def until_revoked(self, caller: Caller) -> AsyncIterator[Goodbye]:
         """For the time of one stream: a future that gets the farewell to end the stream with."""
-        farewell: Farewell = asyncio.get_running_loop().create_future()
+        farewell: Goodbye = asyncio.get_running_loop().create_future()
         if self._stopping:
             farewell.set_result(STOPPING)
         held = self._held.setdefault(caller.token_id, set())

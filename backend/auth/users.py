@@ -44,7 +44,7 @@ async def find_user(session: AsyncSession, name: str) -> User | None:
     return found
 
 
-async def the_user(session: AsyncSession, name: str) -> User:
+async def get_user(session: AsyncSession, name: str) -> User:
     """The same. Raises NotFound."""
     user = await find_user(session, name)
     if user is None:

@@ -15,7 +15,7 @@ PAUSE_SECONDS = 5.0
 LIMIT_SECONDS = 20.0
 
 
-class Gate:
+class CircuitBreaker:
     """What every request to a cluster passes."""
 
     def __init__(self, cluster: str) -> None:
@@ -26,7 +26,7 @@ class Gate:
         self._why = ""
 
     @asynccontextmanager
-    async def passing(self, limit: float = LIMIT_SECONDS) -> AsyncIterator[None]:
+    async def call(self, limit: float = LIMIT_SECONDS) -> AsyncIterator[None]:
         """One request of at most so many seconds. Raises Unreachable, at once while the cluster is down."""
         self._check()
         self._free -= 1

@@ -5,13 +5,13 @@ import contextlib
 import logging
 from datetime import UTC, datetime
 
-from backend.clusters.circuit_breaker import Gate
+from backend.clusters.circuit_breaker import CircuitBreaker
 from backend.clusters.hub import Hub
 from backend_client.errors import BackendError, Refused
 from backend_client.models import JobSpec
-from backend_client.models.fields import set_fields
-from backend_client.multi_user import Behind
-from backend_client.protocol import Feature, FieldRule, LinkState, Scope, Use
+from backend_client.models.fields import explicit_fields
+from backend_client.multi_user import MultiUserBackend
+from backend_client.protocol import Feature, FieldRule, FreshnessState, Scope, Use
 from backend_client.server.bodies import ClusterInfo
 from backend_client.server.wire import ClusterLink
 
@@ -23,13 +23,15 @@ NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
 class Cluster:
     """An open cluster. `namespace`: the one of all jobs; "" is one for each person."""
 
-    def __init__(self, name: str, backend: Behind, *, namespace: str = "", namespaces: bool = True) -> None:
+    def __init__(
+        self, name: str, backend: MultiUserBackend, *, namespace: str = "", namespaces: bool = True
+    ) -> None:
         """`namespaces`: it has some; a machine has none."""
         self.name = name
         self.backend = backend
         self.namespace = namespace
         self.namespaces = namespaces
-        self.gate = Gate(name)
+        self.gate = CircuitBreaker(name)
         self.prepared: set[str] = set()
         """Namespaces that are known to be there."""
         self._watch: asyncio.Task[None] | None = None
@@ -41,7 +43,7 @@ class Cluster:
 
     def info(self, link: ClusterLink) -> ClusterInfo:
         """What clients are told of it: what the backend can, and what the server adds and takes."""
-        lacks = {str(feature): why for feature, why in self.backend.lacks.items()}
+        lacks = {str(feature): why for feature, why in self.backend.missing_features.items()}
         lacks.pop(Feature.HISTORY, None)
         lacks[Feature.NAMESPACES] = NAMESPACES
         return ClusterInfo(
@@ -63,7 +65,7 @@ class Cluster:
     def refusals(self, spec: JobSpec) -> dict[str, str]:
         """Why, for every field given that jobs here do not take."""
         rules = self.fields
-        return {name: rules[name].why for name in set_fields(spec) if rules[name].use is Use.REFUSED}
+        return {name: rules[name].why for name in explicit_fields(spec) if rules[name].use is Use.REFUSED}
 
     def check(self, spec: JobSpec) -> None:
         """Raises Refused, which names every field that jobs here do not take."""
@@ -90,5 +92,5 @@ class Cluster:
             except Exception:  # a defect in what one cluster says must not end the others' watches
                 log.exception("the watch of a cluster failed", extra={"cluster": self.name})
                 why = "the server failed to read what the cluster says"
-            hub.link(ClusterLink(self.name, LinkState.STALE, datetime.now(UTC), why))
+            hub.link(ClusterLink(self.name, FreshnessState.STALE, datetime.now(UTC), why))
             await asyncio.sleep(AGAIN_SECONDS)

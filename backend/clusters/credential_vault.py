@@ -18,7 +18,7 @@ _NONCE = 12
 HINT = "Set TRAINDECK_SERVER_SECRET_KEY as it was, or register the cluster again."
 
 
-class Vault:
+class CredentialVault:
     """Seals and opens with one key."""
 
     def __init__(self, key: bytes) -> None:
@@ -43,16 +43,16 @@ class Vault:
             raise Refused(f"The credentials of {about} cannot be decrypted.", HINT) from None
 
 
-def open_vault(settings: ServerSettings) -> Vault:
+def open_vault(settings: ServerSettings) -> CredentialVault:
     """With the key of the settings, else that of a file in the folder, made at the first start."""
     given = settings.secret_key.get_secret_value()
     if not given:
-        return Vault(_key_of(settings.folder / KEY_FILE))
+        return CredentialVault(_key_of(settings.folder / KEY_FILE))
     if len(given) < 16:
         raise Refused(
             "TRAINDECK_SERVER_SECRET_KEY is too short.", "At least 16 characters, better 32 random ones."
         )
-    return Vault(HKDF(SHA256(), 32, None, b"traindeck credentials").derive(given.encode()))
+    return CredentialVault(HKDF(SHA256(), 32, None, b"traindeck credentials").derive(given.encode()))
 
 
 def _key_of(path: Path) -> bytes:

@@ -19,7 +19,7 @@ Key = tuple[str, str]
 """(cluster, uid)."""
 
 
-class Known(Struct, frozen=True):
+class CachedJob(Struct, frozen=True):
     """A job as it was told last."""
 
     user_id: int
@@ -31,7 +31,7 @@ class Known(Struct, frozen=True):
         return self.job.ref.context, self.job.ref.uid
 
 
-class Left(Struct, frozen=True):
+class RemovedJob(Struct, frozen=True):
     """A job that is no more."""
 
     user_id: int
@@ -58,8 +58,8 @@ class Audience(Struct, frozen=True):
 class Batch(Struct):
     """What changed at one moment, or (merged) in a while."""
 
-    known: dict[Key, Known] = field(default_factory=dict)
-    left: dict[Key, Left] = field(default_factory=dict)
+    known: dict[Key, CachedJob] = field(default_factory=dict)
+    left: dict[Key, RemovedJob] = field(default_factory=dict)
     links: dict[str, ClusterLink] = field(default_factory=dict)
     steps: list[tuple[Key, int, DeleteStep]] = field(default_factory=list)
     """Of deletions: (key, user_id, step). They are few, and every one is told."""
@@ -101,7 +101,7 @@ class Batch(Struct):
                 yield Step(key[1], step.message, step.slow)
 
 
-class Ring:
+class EventLog:
     """The last batches, numbered from 1."""
 
     def __init__(self) -> None:

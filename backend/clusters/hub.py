@@ -13,9 +13,18 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backend.clusters.event_log import Audience, Batch, Key, Known, Left, Ring
+from backend.clusters.event_log import Audience, Batch, CachedJob, EventLog, Key, RemovedJob
 from backend_client.models import Job
-from backend_client.protocol import Changed, DeleteStep, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
+from backend_client.protocol import (
+    Changed,
+    DeleteStep,
+    Freshness,
+    FreshnessState,
+    Gone,
+    Snapshot,
+    Synced,
+    WatchEvent,
+)
 from backend_client.server.wire import ClusterLink, Lagged, encode, frame, jobs_data, watch_frame
 
 PACE = 0.2
@@ -40,11 +49,11 @@ class Hub:
         self.heard: Callable[[Batch], None] = lambda _: None
         """Called with every batch: the history listens."""
         self._epoch = secrets.token_hex(4)
-        self._ring = Ring()
+        self._ring = EventLog()
         self._owners: dict[Key, Owner] = {}
         self._keys: dict[str, Key] = {}
         """uid -> key, of what somebody owns."""
-        self._known: dict[Key, Known] = {}
+        self._known: dict[Key, CachedJob] = {}
         self._nobodys: dict[Key, Job] = {}
         """Told by a cluster, claimed by no row (yet)."""
         self._told: dict[str, set[Key]] = {}
@@ -59,7 +68,7 @@ class Hub:
 
     def add(self, cluster: str) -> None:
         """A cluster that nothing is known of yet."""
-        self.links[cluster] = ClusterLink(cluster, LinkState.STALE, datetime.now(UTC), "not reached yet")
+        self.links[cluster] = ClusterLink(cluster, FreshnessState.STALE, datetime.now(UTC), "not reached yet")
         self._publish(Batch(links={cluster: self.links[cluster]}))
 
     def drop(self, cluster: str) -> None:
@@ -106,12 +115,12 @@ class Hub:
                 case Synced():
                     told, older = self._told.pop(cluster, set()), self._older.pop(cluster, set())
                     self._leave(older - told, forget=False)
-                case Link():
+                case Freshness():
                     self.link(ClusterLink(cluster, event.state, event.since, event.why))
 
     def link(self, link: ClusterLink) -> None:
         """How fresh a cluster's jobs are."""
-        if link.state is LinkState.STALE:
+        if link.state is FreshnessState.STALE:
             old = {key for key in self._known if key[0] == link.cluster}
             self._older.setdefault(link.cluster, set()).update(old)
         if link.cluster in self.links and self.links[link.cluster] != link:
@@ -123,7 +132,7 @@ class Hub:
         if owner := self._owners.get((cluster, uid)):
             self._publish(Batch(steps=[((cluster, uid), owner.user_id, step)]))
 
-    def get(self, cluster: str, uid: str) -> Known | None:
+    def get(self, cluster: str, uid: str) -> CachedJob | None:
         """A job as it is now."""
         return self._known.get((cluster, uid))
 
@@ -137,7 +146,7 @@ class Hub:
         owner = self._owners.get(key) if key else None
         return (key[0], owner) if key and owner else None
 
-    def all(self) -> Iterable[Known]:
+    def all(self) -> Iterable[CachedJob]:
         """Every job of everybody."""
         return [*self._known.values()]
 
@@ -191,7 +200,7 @@ class Hub:
         for key in [key for key in keys if key not in self._held]:
             self._nobodys.pop(key, None)
             if known := self._known.pop(key, None):
-                batch.left[key] = Left(known.user_id, known.job.ref)
+                batch.left[key] = RemovedJob(known.user_id, known.job.ref)
             if forget:
                 self._owners.pop(key, None)
                 self._keys.pop(key[1], None)
@@ -225,7 +234,7 @@ class Hub:
             self._pages[audience] = b"".join(frames)
         return self._pages[audience]
 
-    def _known_for(self, audience: Audience) -> Iterable[Known]:
+    def _known_for(self, audience: Audience) -> Iterable[CachedJob]:
         """All among which they look for theirs."""
         if not audience.uid:
             return self._known.values()
@@ -255,7 +264,7 @@ def _key(job: Job) -> Key:
     return job.ref.context, job.ref.uid
 
 
-def _known(owner: Owner, job: Job) -> Known:
+def _known(owner: Owner, job: Job) -> CachedJob:
     """What the object says of its owner does not count; which namespace it got is in its ref alone."""
     told = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
-    return Known(owner.user_id, told, encode(told))
+    return CachedJob(owner.user_id, told, encode(told))

@@ -17,7 +17,7 @@ from backend_client.models.fields import parse_field
 from backend_client.models.secret import Secret
 
 
-class Wanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ClusterRegistration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of POST /api/clusters."""
 
     name: str
@@ -40,10 +40,10 @@ class Credential(Struct, frozen=True):
     """PEM, the key behind it."""
 
 
-def read(body: bytes) -> Wanted:
+def read(body: bytes) -> ClusterRegistration:
     """Raises Invalid, which names the wrong fields and never quotes one."""
     try:
-        wanted = msgspec.json.decode(body, type=Wanted)
+        wanted = msgspec.json.decode(body, type=ClusterRegistration)
     except msgspec.DecodeError as error:
         raise Invalid(
             {"body": f"write name, server, ca, and token or certificate and key: {error}"}
@@ -54,7 +54,7 @@ def read(body: bytes) -> Wanted:
     return wanted
 
 
-def credential(wanted: Wanted) -> Credential:
+def credential(wanted: ClusterRegistration) -> Credential:
     """The part that is secret."""
     pair = f"{wanted.certificate}\n{wanted.key}" if wanted.certificate else ""
     return Credential(wanted.token.strip(), pair)
@@ -79,14 +79,14 @@ def target(name: str, server: str, ca: str, login: Credential, namespace: str) -
 _Wrong = tuple[str, str] | None
 
 
-def _name(wanted: Wanted) -> _Wrong:
+def _name(wanted: ClusterRegistration) -> _Wrong:
     try:
         return None if parse_field("cluster", wanted.name) else ("name", "give it a name")
     except ValueError as error:
         return "name", str(error)
 
 
-def _server(wanted: Wanted) -> _Wrong:
+def _server(wanted: ClusterRegistration) -> _Wrong:
     try:
         url = urlsplit(wanted.server)
         fine = url.scheme == "https" and url.hostname and url.port != 0
@@ -97,7 +97,7 @@ def _server(wanted: Wanted) -> _Wrong:
     return None
 
 
-def _ca(wanted: Wanted) -> _Wrong:
+def _ca(wanted: ClusterRegistration) -> _Wrong:
     try:
         if wanted.ca:
             x509.load_pem_x509_certificates(wanted.ca.encode())
@@ -106,7 +106,7 @@ def _ca(wanted: Wanted) -> _Wrong:
     return None
 
 
-def _login(wanted: Wanted) -> _Wrong:
+def _login(wanted: ClusterRegistration) -> _Wrong:
     if bool(wanted.token) == bool(wanted.certificate) or bool(wanted.certificate) != bool(wanted.key):
         return "token", "give a token, or a certificate and its key"
     try:
@@ -116,7 +116,7 @@ def _login(wanted: Wanted) -> _Wrong:
     return None
 
 
-def _home(wanted: Wanted) -> _Wrong:
+def _home(wanted: ClusterRegistration) -> _Wrong:
     try:
         parse_field("namespace", wanted.namespace)
     except ValueError as error:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.clusters.cluster import Cluster
 from backend.clusters.credential_vault import open_vault
 from backend.clusters.hub import Hub
-from backend.clusters.registration import Credential, Wanted, credential, target
+from backend.clusters.registration import ClusterRegistration, Credential, credential, target
 from backend.db.engine import Database
 from backend.db.models import Cluster as ClusterRow
 from backend.db.models import JobRow
@@ -21,14 +21,14 @@ from backend.settings import ServerSettings
 from backend_client.errors import Conflict, Invalid, NotFound, Refused
 from backend_client.kubernetes.api import kubeconfig
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.local.backend import LocalBackend
 
 LOCAL = "local"
 log = logging.getLogger("traindeck.clusters")
 
 
-class Clusters:
+class ClusterRegistry:
     """By name, all open."""
 
     def __init__(self, settings: ServerSettings, database: Database, hub: Hub) -> None:
@@ -66,7 +66,7 @@ class Clusters:
             raise NotFound(f"There is no cluster {name}.", self._known())
         return self._open[name]
 
-    def meant(self, name: str) -> Cluster:
+    def resolve(self, name: str) -> Cluster:
         """The one that a job goes to; "" is the only one. Raises Invalid, Refused."""
         if name in self._open:
             return self._open[name]
@@ -78,16 +78,16 @@ class Clusters:
             raise Invalid({"cluster": f"say which; {self._known()}"})
         return next(iter(self._open.values()))
 
-    async def probe(self, wanted: Wanted) -> None:
+    async def probe(self, wanted: ClusterRegistration) -> None:
         """Raises Refused where it does not answer, or does not take the login."""
         backend = self._backend(wanted.name, wanted.server, wanted.ca, credential(wanted), wanted.namespace)
         try:
-            async with Cluster(wanted.name, backend).gate.passing(10.0):
+            async with Cluster(wanted.name, backend).gate.call(10.0):
                 await backend.whoami()
         finally:
             await backend.aclose()
 
-    async def register(self, session: AsyncSession, wanted: Wanted) -> ClusterRow:
+    async def register(self, session: AsyncSession, wanted: ClusterRegistration) -> ClusterRow:
         """Write it down; of the same place under the same name, the new login. Raises Conflict."""
         sealed = self.vault.seal(msgspec.json.encode(credential(wanted)), _about(wanted.name, wanted.server))
         place = {"name": wanted.name, "server": wanted.server, "namespace": wanted.namespace}
@@ -172,10 +172,10 @@ class Clusters:
         return f"there are: {', '.join(self._open) or 'none'}"
 
 
-def site_of(settings: ServerSettings) -> Site:
+def site_of(settings: ServerSettings) -> KubernetesSettings:
     """What the settings say about clusters. Raises Refused, in words."""
     try:
-        return msgspec.convert(settings.kubernetes, Site)
+        return msgspec.convert(settings.kubernetes, KubernetesSettings)
     except msgspec.ValidationError as error:
         raise Refused(f"The setting kubernetes cannot be read: {error}") from None
 

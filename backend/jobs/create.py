@@ -19,17 +19,17 @@ from backend.clusters.cluster import Cluster
 from backend.clusters.hub import Owner
 from backend.db.models import Idempotency, JobRow, User
 from backend.jobs import quotas
-from backend.jobs.manifest_policy import Allowed
+from backend.jobs.manifest_policy import ManifestPolicy
 from backend.jobs.namespaces import home
 from backend.jobs.rows import MAKING, job_of, now
-from backend.jobs.service import Desk
+from backend.jobs.service import JobService
 from backend_client.errors import BackendError, Invalid, LoginNeeded, Unreachable
-from backend_client.kubernetes.write.create import HALF
+from backend_client.kubernetes.write.create import HALF_CREATED
 from backend_client.models import Job, JobSpec
-from backend_client.models.fields import DEFAULTS, across
+from backend_client.models.fields import DEFAULTS, cross_field_errors
 from backend_client.models.secret import Secret
-from backend_client.multi_user import Behind, Stamp
-from backend_client.protocol import Notice, Plan
+from backend_client.multi_user import MultiUserBackend, Ownership
+from backend_client.protocol import Diagnostic, Plan
 
 LIMIT_SECONDS = 40.0
 """For all requests of one create; one that takes longer is found again by the reconciler."""
@@ -46,7 +46,7 @@ class Order(Struct, frozen=True, kw_only=True):
     body: bytes = b""
 
 
-async def create(desk: Desk, order: Order) -> Job:
+async def create(desk: JobService, order: Order) -> Job:
     """Make it, or find it made. Goes on when the client is gone. Raises a BackendError."""
     cluster = _cluster(desk, order.spec)
     row, fresh = await _book(desk, cluster, order)
@@ -63,9 +63,9 @@ async def create(desk: Desk, order: Order) -> Job:
     return await asyncio.shield(desk.making[row.key])
 
 
-async def plan(desk: Desk, who: Caller, spec: JobSpec) -> Plan:
+async def plan(desk: JobService, who: Caller, spec: JobSpec) -> Plan:
     """What `create` would do; fields that it would refuse stand in `errors`. Raises a BackendError."""
-    cluster = desk.clusters.meant(spec.cluster)
+    cluster = desk.clusters.resolve(spec.cluster)
     spec = msgspec.structs.replace(spec, cluster="")
     refused = cluster.refusals(spec)
     spec = msgspec.structs.replace(spec, **{name: getattr(DEFAULTS, name) for name in refused})
@@ -74,22 +74,24 @@ async def plan(desk: Desk, who: Caller, spec: JobSpec) -> Plan:
         user = await session.get_one(User, who.user_id)
         namespace = await namespace_for(session, desk, cluster, user)
     backend = stamped(desk, cluster, who.name, spec, namespace)
-    async with cluster.gate.passing():
+    async with cluster.gate.call():
         await _prepare(desk, cluster, who.name, namespace)
         found = await backend.plan(_placed(spec, namespace))
-    notices = tuple(Notice(name, why) for name, why in refused.items())
+    notices = tuple(Diagnostic(name, why) for name, why in refused.items())
     return msgspec.structs.replace(found, errors=notices + found.errors)
 
 
-def stamped(desk: Desk, cluster: Cluster, owner: str, spec: JobSpec, namespace: str) -> Behind:
+def stamped(
+    desk: JobService, cluster: Cluster, owner: str, spec: JobSpec, namespace: str
+) -> MultiUserBackend:
     """The cluster for one person's one job."""
-    rules = Allowed(desk.settings, desk.clusters.site, namespace, shared=bool(cluster.namespace))
-    return cluster.backend.stamped(Stamp(desk.server_id, owner), rules.of(spec))
+    rules = ManifestPolicy(desk.settings, desk.clusters.site, namespace, shared=bool(cluster.namespace))
+    return cluster.backend.for_user(Ownership(desk.server_id, owner), rules.of(spec))
 
 
-def _cluster(desk: Desk, spec: JobSpec) -> Cluster:
+def _cluster(desk: JobService, spec: JobSpec) -> Cluster:
     """Where it goes. Raises Invalid, Refused."""
-    cluster = desk.clusters.meant(spec.cluster)
+    cluster = desk.clusters.resolve(spec.cluster)
     cluster.check(msgspec.structs.replace(spec, cluster=""))
     _check_across(spec)
     return cluster
@@ -97,11 +99,11 @@ def _cluster(desk: Desk, spec: JobSpec) -> Cluster:
 
 def _check_across(spec: JobSpec) -> None:
     """After what the cluster refuses anyway: that is the better answer. Raises Invalid."""
-    if wrong := across(spec):
+    if wrong := cross_field_errors(spec):
         raise Invalid(wrong)
 
 
-async def _book(desk: Desk, cluster: Cluster, order: Order) -> tuple[JobRow, bool]:
+async def _book(desk: JobService, cluster: Cluster, order: Order) -> tuple[JobRow, bool]:
     """The row, and whether it is new or that of the same Idempotency-Key. Raises Invalid, Refused."""
     async with desk.database.write() as session:
         user = await session.get_one(User, order.who.user_id, with_for_update=True)
@@ -132,7 +134,7 @@ async def _book(desk: Desk, cluster: Cluster, order: Order) -> tuple[JobRow, boo
         return row, True
 
 
-async def _earlier(session: AsyncSession, desk: Desk, order: Order) -> JobRow | None:
+async def _earlier(session: AsyncSession, desk: JobService, order: Order) -> JobRow | None:
     seen = await session.get(Idempotency, (order.who.user_id, order.key)) if order.key else None
     if seen is None:
         return None
@@ -142,23 +144,23 @@ async def _earlier(session: AsyncSession, desk: Desk, order: Order) -> JobRow | 
     return row if row and (row.uid or row.state == MAKING) else None
 
 
-async def namespace_for(session: AsyncSession, desk: Desk, cluster: Cluster, user: User) -> str:
+async def namespace_for(session: AsyncSession, desk: JobService, cluster: Cluster, user: User) -> str:
     """The one that a person's jobs go to; "" on a machine."""
     if not cluster.namespaces:
         return ""
     return cluster.namespace or await home(session, desk.server_id, user)
 
 
-async def _make(desk: Desk, cluster: Cluster, row: JobRow, order: Order) -> Job:
+async def _make(desk: JobService, cluster: Cluster, row: JobRow, order: Order) -> Job:
     backend = stamped(desk, cluster, order.who.name, order.spec, row.namespace)
     try:
-        async with cluster.gate.passing(LIMIT_SECONDS):
+        async with cluster.gate.call(LIMIT_SECONDS):
             await _prepare(desk, cluster, order.who.name, row.namespace)
             job = await backend.create(_placed(order.spec, row.namespace), key=row.key, secrets=order.secrets)
     except (Unreachable, LoginNeeded):
         raise  # done or not: the same key, or the reconciler, finds out
     except BackendError as error:
-        if error.hint != HALF:
+        if error.hint != HALF_CREATED:
             await _forget(desk, row, order, error)
         raise
     async with desk.database.write() as session:
@@ -177,7 +179,7 @@ async def write_made(session: AsyncSession, row_id: int, job: Job) -> None:
     await session.execute(update(JobRow).where(JobRow.id == row_id, JobRow.uid.is_(None)).values(**made))
 
 
-async def _forget(desk: Desk, row: JobRow, order: Order, error: BackendError) -> None:
+async def _forget(desk: JobService, row: JobRow, order: Order, error: BackendError) -> None:
     """It was refused, and nothing was made: as if it had never been asked for, but for the audit."""
     async with desk.database.write() as session:
         await session.execute(delete(Idempotency).where(Idempotency.job_id == row.id))
@@ -191,8 +193,8 @@ def _placed(spec: JobSpec, namespace: str) -> JobSpec:
     return msgspec.structs.replace(spec, namespace=namespace, cluster="")
 
 
-async def _prepare(desk: Desk, cluster: Cluster, owner: str, namespace: str) -> None:
+async def _prepare(desk: JobService, cluster: Cluster, owner: str, namespace: str) -> None:
     """See to it that the person's own namespace is there; once is enough."""
     if namespace and not cluster.namespace and namespace not in cluster.prepared:
-        await cluster.backend.prepare(namespace, Stamp(desk.server_id, owner))
+        await cluster.backend.ensure_namespace(namespace, Ownership(desk.server_id, owner))
         cluster.prepared.add(namespace)

@@ -9,10 +9,10 @@ from backend.db.engine import Database
 from backend.db.models import JobRow, User
 from backend.jobs.rows import MAKING, owned, state_of
 from backend_client.errors import Invalid
-from backend_client.history import Past, PastPage, PastQuery
+from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
 
 
-async def page(database: Database, who: Caller, query: PastQuery, after: str, limit: int) -> PastPage:
+async def page(database: Database, who: Caller, query: HistoryQuery, after: str, limit: int) -> HistoryPage:
     """Jobs of those whom the caller may see, newest first. Raises Invalid for a strange cursor."""
     if after and not (after.isdecimal() and len(after) < 19):
         raise Invalid({"after": "is no cursor of this list"})
@@ -34,7 +34,7 @@ async def page(database: Database, who: Caller, query: PastQuery, after: str, li
     async with database.read() as session:
         found = (await session.execute(chosen.order_by(JobRow.id.desc()).limit(limit + 1))).all()
     items = tuple(_past(row, owner) for row, owner in found[:limit])
-    return PastPage(items, str(found[limit - 1][0].id) if len(found) > limit else "")
+    return HistoryPage(items, str(found[limit - 1][0].id) if len(found) > limit else "")
 
 
 def _escaped(text: str) -> str:
@@ -48,8 +48,8 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _past(row: JobRow, owner: str) -> Past:
-    return Past(
+def _past(row: JobRow, owner: str) -> HistoryEntry:
+    return HistoryEntry(
         name=row.name,
         uid=row.uid or "",
         owner=owner,

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from backend.auth.caller import Caller
 from backend.authorization import visible
-from backend.clusters.event_log import Known
+from backend.clusters.event_log import CachedJob
 from backend.db.models import JobRow, User
-from backend.jobs.rows import job_of, living
-from backend.jobs.service import Desk
+from backend.jobs.rows import job_of, live_jobs
+from backend.jobs.service import JobService
 from backend_client.errors import Invalid
 from backend_client.models import Job, JobState
 from backend_client.server.wire import encode
@@ -55,7 +55,7 @@ def wanted(  # noqa: PLR0917  one for each word of the query
     )
 
 
-async def page(desk: Desk, who: Caller, wanted: Wanted, limit: int, after: str) -> bytes:
+async def page(desk: JobService, who: Caller, wanted: Wanted, limit: int, after: str) -> bytes:
     """JSON of a Page: each job as it was encoded when it changed. Raises Invalid for a strange cursor."""
     if after and not (after.isdecimal() and len(after) < 19):
         raise Invalid({"after": "is no cursor of this list"})
@@ -79,10 +79,10 @@ def _page(items: list[bytes], after: str) -> bytes:
 
 
 async def _rows(
-    desk: Desk, who: Caller, wanted: Wanted, after: int, limit: int
+    desk: JobService, who: Caller, wanted: Wanted, after: int, limit: int
 ) -> list[tuple[int, str, str]]:
     """(id, cluster, uid), newest first, behind the row `after`."""
-    query = select(JobRow.id, JobRow.cluster, JobRow.uid).where(visible(who), living())
+    query = select(JobRow.id, JobRow.cluster, JobRow.uid).where(visible(who), live_jobs())
     for column, value in (
         (JobRow.name, wanted.name),
         (JobRow.cluster, wanted.cluster),
@@ -98,7 +98,7 @@ async def _rows(
         return [(row_id, cluster, uid or "") for row_id, cluster, uid in found]
 
 
-async def _remembered(desk: Desk, row_id: int) -> Known | None:
+async def _remembered(desk: JobService, row_id: int) -> CachedJob | None:
     """A job that the hub does not know: its cluster is no longer this server's, or just lost it."""
     async with desk.database.read() as session:
         row = await session.get(JobRow, row_id)
@@ -106,4 +106,4 @@ async def _remembered(desk: Desk, row_id: int) -> Known | None:
     if row is None or owner is None:
         return None
     job = job_of(row, owner.name)
-    return Known(owner.id, job, encode(job))
+    return CachedJob(owner.id, job, encode(job))

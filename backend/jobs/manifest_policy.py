@@ -15,9 +15,9 @@ from backend.settings import ServerSettings
 from backend_client.errors import Refused
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.manifests import networking
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
-from backend_client.multi_user import Inspect
+from backend_client.multi_user import ManifestCheck
 
 Rule = Any
 """A mapping of the keys that may be there, a list of one rule for all items, a set of values, or a check."""
@@ -49,10 +49,12 @@ _FIELDS = {
 _OUR_PREFIXES = frozenset({"traindeck.dev"})
 
 
-class Allowed:
+class ManifestPolicy:
     """The rules of one server for the jobs of one namespace."""
 
-    def __init__(self, settings: ServerSettings, site: Site, namespace: str, *, shared: bool) -> None:
+    def __init__(
+        self, settings: ServerSettings, site: KubernetesSettings, namespace: str, *, shared: bool
+    ) -> None:
         """`shared`: everybody's jobs are in this namespace."""
         self._settings = settings
         self._site = site
@@ -60,7 +62,7 @@ class Allowed:
         self._suffix = "." + ".".join(filter(None, ("" if shared else namespace, suffix))) if suffix else ""
         self._namespace = namespace
 
-    def of(self, spec: JobSpec) -> Inspect:
+    def of(self, spec: JobSpec) -> ManifestCheck:
         """The look at the objects of a job. It raises Refused, which names the fields."""
 
         def inspect(manifests: Sequence[Mapping[str, Any]]) -> None:

@@ -29,10 +29,10 @@ from backend.clusters.hub import Owner
 from backend.db.models import Idempotency, JobRow, User
 from backend.jobs.lifecycle import begin_deletion, gone
 from backend.jobs.rows import MAKING, job_of, now, ref_of
-from backend.jobs.service import Desk, log
+from backend.jobs.service import JobService, log
 from backend_client.errors import BackendError, NotFound
 from backend_client.models import JobState
-from backend_client.multi_user import Made
+from backend_client.multi_user import CreatedJob
 
 EVERY_SECONDS = 30.0
 PATIENCE = timedelta(seconds=90)
@@ -44,7 +44,7 @@ _IDEMPOTENT = timedelta(hours=24)
 Rows = Sequence[tuple[JobRow, str]]
 
 
-async def keep(desk: Desk) -> None:
+async def keep(desk: JobService) -> None:
     """For ever. One process alone (SQLite) knows at its start that nobody else is at work."""
     patience = timedelta() if desk.database.sqlite else PATIENCE
     while True:
@@ -57,21 +57,21 @@ async def keep(desk: Desk) -> None:
         await asyncio.sleep(EVERY_SECONDS)
 
 
-async def once(desk: Desk, patience: timedelta = PATIENCE) -> None:
+async def once(desk: JobService, patience: timedelta = PATIENCE) -> None:
     """One round over all clusters at once. Raises Unreachable where the database is away."""
     async with desk.database.write() as session:
         await session.execute(delete(Idempotency).where(Idempotency.created < now() - _IDEMPOTENT))
     await asyncio.gather(*(_cluster(desk, cluster, patience) for cluster in desk.clusters))
 
 
-async def _cluster(desk: Desk, cluster: Cluster, patience: timedelta) -> None:
+async def _cluster(desk: JobService, cluster: Cluster, patience: timedelta) -> None:
     rows = await _rows(desk, cluster.name)  # before the objects: what they then lack is gone
     for row, _ in rows:
         if row.uid and row.deleting:
             begin_deletion(desk, row.id, ref_of(row))
     try:
-        async with cluster.gate.passing():
-            made = await cluster.backend.made(desk.server_id)
+        async with cluster.gate.call():
+            made = await cluster.backend.list_created(desk.server_id)
     except BackendError as error:
         log.warning("%s is not reconciled: %s", cluster.name, error.title)
         return
@@ -84,7 +84,7 @@ async def _cluster(desk: Desk, cluster: Cluster, patience: timedelta) -> None:
     desk.foreign[cluster.name] = await _strangers(desk, made)
 
 
-async def _rows(desk: Desk, cluster: str) -> Rows:
+async def _rows(desk: JobService, cluster: str) -> Rows:
     """Rows that stand for something: living, or without a uid and not long over. The hub knows them all."""
     wanted = JobRow.deleted.is_(None) | (JobRow.uid.is_(None) & (JobRow.deleted > now() - _LATE))
     query = select(JobRow, User.name).join(User, User.id == JobRow.user_id)
@@ -96,7 +96,9 @@ async def _rows(desk: Desk, cluster: str) -> Rows:
     return found
 
 
-async def _unfinished(desk: Desk, row: JobRow, owner: str, made: Made | None, patience: timedelta) -> None:
+async def _unfinished(
+    desk: JobService, row: JobRow, owner: str, made: CreatedJob | None, patience: timedelta
+) -> None:
     """A row without a uid."""
     if row.key in desk.making:
         return
@@ -111,7 +113,7 @@ async def _unfinished(desk: Desk, row: JobRow, owner: str, made: Made | None, pa
         await _write(desk, row, {"state": JobState.FAILED, "reason": "it never came to be", **gone()})
 
 
-async def _adopt(desk: Desk, row: JobRow, owner: str, made: Made, *, keep: bool) -> None:
+async def _adopt(desk: JobService, row: JobRow, owner: str, made: CreatedJob, *, keep: bool) -> None:
     """The row gets its objects' uid, in one commit with what is to become of them."""
     ref = made.ref
     found = {"uid": ref.uid, "name": ref.name, "namespace": ref.namespace, "kind": ref.kind}
@@ -129,11 +131,11 @@ async def _adopt(desk: Desk, row: JobRow, owner: str, made: Made, *, keep: bool)
         begin_deletion(desk, row.id, ref)
 
 
-async def _missing(desk: Desk, cluster: Cluster, row: JobRow) -> None:
+async def _missing(desk: JobService, cluster: Cluster, row: JobRow) -> None:
     """The list did not have it: asked for by itself, to be sure."""
     ref = ref_of(row)
     try:
-        async with cluster.gate.passing():
+        async with cluster.gate.call():
             await cluster.backend.get(ref)
     except NotFound:
         await _write(
@@ -144,7 +146,7 @@ async def _missing(desk: Desk, cluster: Cluster, row: JobRow) -> None:
         return
 
 
-async def _write(desk: Desk, row: JobRow, values: Mapping[str, object]) -> None:
+async def _write(desk: JobService, row: JobRow, values: Mapping[str, object]) -> None:
     """Unless the row has got a uid from somebody else meanwhile. What fails frees its Idempotency-Key."""
     same = JobRow.uid.is_(None) if row.uid is None else JobRow.uid == row.uid
     async with desk.database.write() as session:
@@ -153,7 +155,7 @@ async def _write(desk: Desk, row: JobRow, values: Mapping[str, object]) -> None:
         await session.execute(update(JobRow).where(JobRow.id == row.id, same).values(**values))
 
 
-async def _strangers(desk: Desk, made: Mapping[str, Made]) -> int:
+async def _strangers(desk: JobService, made: Mapping[str, CreatedJob]) -> int:
     """Objects that no row knows; asked after they were seen, since rows come first."""
     async with desk.database.read() as session:
         known = set(await session.scalars(select(JobRow.key).where(JobRow.key.in_(made))))

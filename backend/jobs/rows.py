@@ -18,7 +18,7 @@ MAKING = "Making"
 _SPEC = msgspec.json.Decoder(JobSpec)
 
 
-class Which(msgspec.Struct, frozen=True):
+class JobSelector(msgspec.Struct, frozen=True):
     """What a request says about which job it means, beside the name."""
 
     cluster: str = ""
@@ -26,7 +26,7 @@ class Which(msgspec.Struct, frozen=True):
     uid: str = ""
 
 
-def living() -> ColumnElement[bool]:
+def live_jobs() -> ColumnElement[bool]:
     """Rows of jobs that are there."""
     return JobRow.uid.is_not(None) & JobRow.deleted.is_(None)
 
@@ -36,9 +36,9 @@ def owned(who: Caller) -> Select[JobRow, str]:
     return select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(visible(who))
 
 
-async def find(session: AsyncSession, who: Caller, name: str, which: Which) -> tuple[JobRow, str]:
+async def find(session: AsyncSession, who: Caller, name: str, which: JobSelector) -> tuple[JobRow, str]:
     """The one job of this name, and its owner's name. Raises NotFound; Conflict names the candidates."""
-    query = owned(who).where(JobRow.name == name, living())
+    query = owned(who).where(JobRow.name == name, live_jobs())
     if which.cluster:
         query = query.where(JobRow.cluster == which.cluster)
     if which.owner:

@@ -6,16 +6,16 @@ from collections.abc import Coroutine
 from typing import Any
 
 from backend.clusters.hub import Hub
-from backend.clusters.registry import Clusters
+from backend.clusters.registry import ClusterRegistry
 from backend.db.engine import Database
-from backend.jobs.visible_jobs import Looks
+from backend.jobs.visible_jobs import VisibleJobsRegistry
 from backend.settings import ServerSettings
 from backend_client.models import Job
 
 log = logging.getLogger("traindeck.jobs")
 
 
-class Desk:
+class JobService:
     """Shared by all requests. `runtime.open_desk` makes it, and ends what it began."""
 
     def __init__(self, settings: ServerSettings, database: Database, server_id: str) -> None:
@@ -23,14 +23,14 @@ class Desk:
         self.database = database
         self.server_id = server_id
         self.hub = Hub()
-        self.clusters = Clusters(settings, database, self.hub)
+        self.clusters = ClusterRegistry(settings, database, self.hub)
         self.making: dict[str, asyncio.Task[Job]] = {}
         """Key of a row -> its create, under way."""
         self.deleting: dict[int, asyncio.Task[None]] = {}
         """Id of a row -> its deletion, under way."""
         self.foreign: dict[str, int] = {}
         """Cluster -> objects with this server's id that no row knows. They are never touched."""
-        self.looks = Looks(self.hub, self.clusters)
+        self.looks = VisibleJobsRegistry(self.hub, self.clusters)
         self.settled = asyncio.Event()
         """Set once what an earlier process has left was looked through."""
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -9,19 +9,19 @@ from backend.db.engine import Database
 from backend.db.models import JobRow, User
 from backend.jobs import reconcile
 from backend.jobs.history_recorder import History
-from backend.jobs.rows import job_of, living
-from backend.jobs.service import Desk
+from backend.jobs.rows import job_of, live_jobs
+from backend.jobs.service import JobService
 from backend.settings import ServerSettings
 
 
-async def open_desk(
+async def start_job_service(
     settings: ServerSettings, database: Database, server_id: str, stack: AsyncExitStack
-) -> Desk:
+) -> JobService:
     """Everything runs when it returns; no cluster has answered yet. `stack` closes it. Raises Refused."""
-    desk = Desk(settings, database, server_id)
+    desk = JobService(settings, database, server_id)
     stack.push_async_callback(desk.aclose)
     history = History(database, desk.hub)
-    query = select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(living())
+    query = select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(live_jobs())
     async with database.read() as session:
         rows = (await session.execute(query)).all()
     desk.hub.remember((Owner(row.user_id, owner), job_of(row, owner)) for row, owner in rows)

@@ -11,10 +11,10 @@ from msgspec import Struct
 from backend.auth.caller import Caller
 from backend.authorization import Action, may
 from backend.clusters.hub import Hub
-from backend.clusters.registry import Clusters
+from backend.clusters.registry import ClusterRegistry
 from backend_client.models import JobRef
 from backend_client.protocol import JobBackend
-from backend_client.server.bodies import Look
+from backend_client.server.bodies import VisibleJobs
 
 KEPT_SECONDS = 90.0
 """After the last word of a screen; one that still looks says so twice as often."""
@@ -33,17 +33,19 @@ class _Looking(Struct, frozen=True):
     uids: tuple[str, ...]
 
 
-class Looks:
+class VisibleJobsRegistry:
     """Everybody's looks, handed on to the clusters."""
 
-    def __init__(self, hub: Hub, clusters: Clusters, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, hub: Hub, clusters: ClusterRegistry, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._hub = hub
         self._clusters = clusters
         self._clock = clock
         self._screens: dict[Screen, _Looking] = {}
         self._told: dict[str, tuple[JobBackend, tuple[JobRef, ...]]] = {}
 
-    async def look(self, who: Caller, told: Look) -> None:
+    async def set_visible_jobs(self, who: Caller, told: VisibleJobs) -> None:
         """Take in what a screen shows, as far as its person may see it."""
         seen = tuple(uid for uid in dict.fromkeys(told.uids) if self._sees(who, uid))
         screen = who.token_id, told.screen
@@ -80,7 +82,7 @@ class Looks:
             told = cluster.backend, tuple(wanted[cluster.name])
             if told != self._told.get(cluster.name, (cluster.backend, ())):
                 self._told[cluster.name] = told
-                await cluster.backend.look(told[1])
+                await cluster.backend.set_visible_jobs(told[1])
 
     def _refs(self) -> Iterator[JobRef]:
         """The first of each screen, then the second of each: a long list does not crowd out the others."""

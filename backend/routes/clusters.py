@@ -10,7 +10,7 @@ from backend.audit import record
 from backend.auth.caller import Caller
 from backend.authorization import Action, allowed
 from backend.clusters.cluster import Cluster
-from backend.clusters.registration import Wanted, read
+from backend.clusters.registration import ClusterRegistration, read
 from backend.jobs.choices import chosen
 from backend.openapi import ref, takes
 from backend.runtime import Runtime, runtime
@@ -43,7 +43,7 @@ async def clusters(here: Here, _who: See) -> Response:
     return Response(encode(told), media_type=JSON)
 
 
-@router.post("/clusters", status_code=201, openapi_extra=takes(Wanted))
+@router.post("/clusters", status_code=201, openapi_extra=takes(ClusterRegistration))
 async def register(request: Request, here: Here, admin: Admin) -> Registered:
     """Register a cluster: name, https server, ca, and token or certificate and key. It must answer.
 
@@ -73,7 +73,7 @@ async def capacity(here: Here, _who: See, cluster: str = "") -> Response:
     wanted = [here.desk.clusters.get(cluster)] if cluster else [*here.desk.clusters]
     found = [await _capacity(one) for one in wanted]
     pools = tuple(pool for one in found for pool in one.pools)
-    hidden = "; ".join(filter(None, (one.hidden for one in found)))
+    hidden = "; ".join(filter(None, (one.unknown_because for one in found)))
     return Response(encode(Capacity(pools, "" if pools else hidden)), media_type=JSON)
 
 
@@ -85,7 +85,7 @@ async def choices(here: Here, who: See, field: str, cluster: str = "") -> Respon
 
 async def _capacity(cluster: Cluster) -> Capacity:
     try:
-        async with cluster.gate.passing():
+        async with cluster.gate.call():
             return await cluster.backend.capacity(Scope())
     except BackendError as error:
-        return Capacity(hidden=error.title)
+        return Capacity(unknown_because=error.title)

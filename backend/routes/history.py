@@ -11,7 +11,7 @@ from backend.jobs import history_query
 from backend.openapi import ref
 from backend.routes.clusters import JSON
 from backend.runtime import Runtime, runtime
-from backend_client.history import PastPage, PastQuery
+from backend_client.history import HistoryPage, HistoryQuery
 from backend_client.models import JobState
 from backend_client.server.wire import encode
 
@@ -20,7 +20,7 @@ Here = Annotated[Runtime, Depends(runtime)]
 See = Annotated[Caller, Depends(allowed(Action.SEE))]
 
 
-@router.get("/history", responses={200: ref(PastPage)})
+@router.get("/history", responses={200: ref(HistoryPage)})
 async def history(  # noqa: PLR0917  one for each word of the query
     here: Here,
     who: See,
@@ -33,7 +33,7 @@ async def history(  # noqa: PLR0917  one for each word of the query
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> Response:
     """Newest first, in pages; `text` stands in the name, the command or the reason."""
-    query = PastQuery(text=text, user=user, states=frozenset(state), since=since, until=until)
+    query = HistoryQuery(text=text, user=user, states=frozenset(state), since=since, until=until)
     return Response(
         encode(await history_query.page(here.database, who, query, after, limit)), media_type=JSON
     )

@@ -12,14 +12,14 @@ from backend.db.models import JobRow
 from backend.jobs import lifecycle, listing
 from backend.jobs.create import Order, create, plan
 from backend.jobs.request_body import read
-from backend.jobs.rows import Which, find, job_of, ref_of
+from backend.jobs.rows import JobSelector, find, job_of, ref_of
 from backend.openapi import ref, takes
 from backend.routes.clusters import JSON
 from backend.runtime import Runtime, runtime
 from backend_client.errors import Invalid
 from backend_client.models import Job, JobSpec
-from backend_client.protocol import Ask, Feature, Page, Plan, Verb, Verdict
-from backend_client.server.bodies import Events, Look
+from backend_client.protocol import AccessDecision, AccessReview, Feature, Page, Plan, Verb
+from backend_client.server.bodies import Events, VisibleJobs
 from backend_client.server.wire import encode
 
 T = TypeVar("T")
@@ -28,18 +28,18 @@ router = APIRouter(prefix="/api", tags=["jobs"])
 Here = Annotated[Runtime, Depends(runtime)]
 See = Annotated[Caller, Depends(allowed(Action.SEE))]
 Create = Annotated[Caller, Depends(allowed(Action.CREATE))]
-_LOOK = msgspec.json.Decoder(Look)
-_ASKS = msgspec.json.Decoder(list[Ask])
+_LOOK = msgspec.json.Decoder(VisibleJobs)
+_ASKS = msgspec.json.Decoder(list[AccessReview])
 MOST_ASKS = 1_000
 NOT_THERE = "There is no such job of yours."
 
 
-def which(cluster: str = "", owner: str = "", uid: str = "") -> Which:
+def which(cluster: str = "", owner: str = "", uid: str = "") -> JobSelector:
     """Which of several jobs of one name; `uid` is a precondition."""
-    return Which(cluster, owner, uid)
+    return JobSelector(cluster, owner, uid)
 
 
-Meant = Annotated[Which, Depends(which)]
+Meant = Annotated[JobSelector, Depends(which)]
 
 
 @router.post("/jobs", status_code=201, responses={201: ref(Job)}, openapi_extra=takes(JobSpec))
@@ -110,12 +110,12 @@ async def events(name: str, here: Here, who: See, meant: Meant) -> Response:
     """What happened to it, oldest first."""
     row, _ = await _row(here, who, name, meant)
     cluster = here.desk.clusters.get(row.cluster)
-    async with cluster.gate.passing():
+    async with cluster.gate.call():
         found = await cluster.backend.events(ref_of(row))
     return Response(encode(Events(tuple(found))), media_type=JSON)
 
 
-@router.post("/access", openapi_extra=takes(Ask, several=True))
+@router.post("/access", openapi_extra=takes(AccessReview, several=True))
 async def access(request: Request, here: Here, who: See) -> Response:
     """May I do this? A list of asks, a list of verdicts."""
     asks = _decoded(_ASKS, await request.body(), "a list of asks")
@@ -124,13 +124,15 @@ async def access(request: Request, here: Here, who: See) -> Response:
     return Response(encode([await _verdict(here, who, ask) for ask in asks]), media_type=JSON)
 
 
-@router.post("/look", status_code=204, response_class=Response, openapi_extra=takes(Look))
+@router.post("/look", status_code=204, response_class=Response, openapi_extra=takes(VisibleJobs))
 async def look(request: Request, here: Here, who: See) -> None:
     """These jobs are on a screen: their progress is read out of their logs, and comes by the watch.
 
     Replaces what that screen said before; forgotten after 90 seconds.
     """
-    await here.desk.looks.look(who, _decoded(_LOOK, await request.body(), "a screen and its uids"))
+    await here.desk.looks.set_visible_jobs(
+        who, _decoded(_LOOK, await request.body(), "a screen and its uids")
+    )
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
@@ -141,22 +143,22 @@ def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, what: str) -> T:
         raise Invalid({"body": f"write {what}: {error}"}) from None
 
 
-async def _verdict(here: Runtime, who: Caller, ask: Ask) -> Verdict:
+async def _verdict(here: Runtime, who: Caller, ask: AccessReview) -> AccessDecision:
     """The server's own; a job that is not the caller's is as one that is not there."""
     action = Action.SEE if ask.verb is Verb.LOGS else Action(ask.verb)
     if ask.ref is None:
         return may(who, action)
     found = here.desk.hub.whose(ask.ref.uid)
     if found is None:
-        return Verdict(None, NOT_THERE)
+        return AccessDecision(None, NOT_THERE)
     cluster, owner = found
-    lacks = here.desk.clusters.get(cluster).backend.lacks
+    lacks = here.desk.clusters.get(cluster).backend.missing_features
     verdict = may(who, action, owner.user_id)
     if verdict.allowed and ask.verb is Verb.RESUME and Feature.RESUME in lacks:
-        return Verdict(False, lacks[Feature.RESUME])
-    return verdict if owner.user_id == who.user_id or verdict.allowed else Verdict(None, NOT_THERE)
+        return AccessDecision(False, lacks[Feature.RESUME])
+    return verdict if owner.user_id == who.user_id or verdict.allowed else AccessDecision(None, NOT_THERE)
 
 
-async def _row(here: Runtime, who: Caller, name: str, meant: Which) -> tuple[JobRow, str]:
+async def _row(here: Runtime, who: Caller, name: str, meant: JobSelector) -> tuple[JobRow, str]:
     async with here.database.read() as session:
         return await find(session, who, name, meant)

@@ -11,7 +11,7 @@ from backend.auth.caller import Caller
 from backend.authorization import Action, allowed
 from backend.jobs.log_text import LogText
 from backend.jobs.rows import find, ref_of
-from backend.jobs.service import Desk
+from backend.jobs.service import JobService
 from backend.routes.jobs import Meant
 from backend.routes.streams import EVENTS, events, text
 from backend.runtime import Runtime, runtime
@@ -86,7 +86,7 @@ async def _begun(batches: Batches) -> Batches:
     return all_of_them()
 
 
-async def _raw(desk: Desk, query: LogQuery, after: str) -> Batches:
+async def _raw(desk: JobService, query: LogQuery, after: str) -> Batches:
     """As the cluster gives them: what breaks is told, and the client goes on behind its last line."""
     cluster = desk.clusters.get(query.ref.context)
     async with aclosing(cluster.backend.logs(query, after=after)) as batches:  # type: ignore[type-var]
@@ -94,7 +94,7 @@ async def _raw(desk: Desk, query: LogQuery, after: str) -> Batches:
             yield batch
 
 
-async def _whole(desk: Desk, query: LogQuery) -> Batches:
+async def _whole(desk: JobService, query: LogQuery) -> Batches:
     """Over broken lines, for a reader that cannot say where it was."""
     cluster = desk.clusters.get(query.ref.context)
     async with aclosing(following(cluster.backend, query)) as batches:

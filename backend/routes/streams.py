@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from backend.auth.caller import Caller
-from backend.auth.stream_revocation import Revocations
+from backend.auth.stream_revocation import StreamRevocations
 from backend_client.server.wire import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, Bye, watch_frame
 
 STUCK_SECONDS = 60.0
@@ -21,7 +21,7 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Flowing(StreamingResponse):
+class BoundedStreamingResponse(StreamingResponse):
     """A stream whose every piece must be taken within a time."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,22 +33,29 @@ class Flowing(StreamingResponse):
             await super().__call__(scope, receive, within)
 
 
-def events(revocations: Revocations, who: Caller, frames: AsyncGenerator[bytes, None]) -> Flowing:
+def events(
+    revocations: StreamRevocations, who: Caller, frames: AsyncGenerator[bytes, None]
+) -> BoundedStreamingResponse:
     """A stream of server-sent events, with its heartbeats and its farewell."""
-    flow = until_farewell(revocations, who, frames, heartbeat=HEARTBEAT, farewell=watch_frame)
-    return Flowing(flow, media_type=EVENT_STREAM, headers=HEADERS)
+    flow = until_goodbye(revocations, who, frames, heartbeat=HEARTBEAT, farewell=watch_frame)
+    return BoundedStreamingResponse(flow, media_type=EVENT_STREAM, headers=HEADERS)
 
 
 def text(
-    revocations: Revocations, who: Caller, parts: AsyncGenerator[bytes, None], headers: Mapping[str, str]
-) -> Flowing:
+    revocations: StreamRevocations,
+    who: Caller,
+    parts: AsyncGenerator[bytes, None],
+    headers: Mapping[str, str],
+) -> BoundedStreamingResponse:
     """Plain text that goes on."""
-    flow = until_farewell(revocations, who, parts)
-    return Flowing(flow, media_type="text/plain; charset=utf-8", headers={**HEADERS, **headers})
+    flow = until_goodbye(revocations, who, parts)
+    return BoundedStreamingResponse(
+        flow, media_type="text/plain; charset=utf-8", headers={**HEADERS, **headers}
+    )
 
 
-async def until_farewell(
-    revocations: Revocations,
+async def until_goodbye(
+    revocations: StreamRevocations,
     who: Caller,
     parts: AsyncGenerator[bytes, None],
     *,
@@ -58,7 +65,7 @@ async def until_farewell(
     """The parts, as they come. `heartbeat` is sent into a long silence; `farewell` makes the last part."""
     coming: asyncio.Future[bytes] | None = None
     try:
-        async with revocations.holding(who) as bye:
+        async with revocations.until_revoked(who) as bye:
             while True:
                 coming = coming or asyncio.ensure_future(anext(parts))
                 either: set[asyncio.Future[Any]] = {coming, bye}

@@ -12,7 +12,7 @@ from backend.audit import record
 from backend.auth import tokens
 from backend.auth.caller import Caller, Role
 from backend.auth.stream_revocation import CHANGED, OVER
-from backend.auth.users import add_user, the_user
+from backend.auth.users import add_user, get_user
 from backend.authorization import Action, allowed
 from backend.db.models import User
 from backend.routes.auth import Body
@@ -81,7 +81,7 @@ async def add(body: NewUser, here: Here, admin: Admin) -> Person:
 async def person(name: str, here: Here, _admin: Admin) -> Person:
     """One account."""
     async with here.database.read() as session:
-        return _told(await the_user(session, name))
+        return _told(await get_user(session, name))
 
 
 @router.patch("/{name}")
@@ -91,7 +91,7 @@ async def change(name: str, body: Change, here: Here, admin: Admin) -> Person:
     hashed = await here.passwords.hash_new(fresh.get_secret_value(), name) if fresh else ""
     async with here.database.write() as session:
         admins = await _admins(session)
-        user = await the_user(session, name)
+        user = await get_user(session, name)
         role = user.role
         _apply(user, body, hashed)
         if admins == [user.id] and (user.disabled or user.role != Role.ADMIN):

@@ -9,17 +9,17 @@ from msgspec import Struct, field
 
 from backend_client.errors import BackendError, Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.resources.core import Part
-from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, PODS, Kind, decode
-from backend_client.protocol import Ask, Verb, Verdict
+from backend_client.kubernetes.resources.core import KubeStruct
+from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, PODS, ResourceType, decode
+from backend_client.protocol import AccessDecision, AccessReview, Verb
 
 _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-_KINDS: dict[str, Kind[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
+_KINDS: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
 _VERBS = {Verb.STOP: "patch", Verb.RESUME: "patch", Verb.DELETE: "delete"}
 
 
-class Right(Struct, frozen=True):
+class ResourceRule(Struct, frozen=True):
     """One thing that RBAC allows or not; namespace "" is all of them, or a cluster-scoped kind."""
 
     verb: str
@@ -34,24 +34,24 @@ class Right(Struct, frozen=True):
         return f"{self.verb} {name}{f'/{self.sub}' if self.sub else ''}{place}"
 
 
-class _Answer(Part, frozen=True):
+class _Answer(KubeStruct, frozen=True):
     allowed: bool = False
     reason: str = ""
 
 
-class _Review(Part, frozen=True):
+class _Review(KubeStruct, frozen=True):
     status: _Answer = _Answer()
 
 
-class _User(Part, frozen=True):
+class _User(KubeStruct, frozen=True):
     username: str = ""
 
 
-class _SelfStatus(Part, frozen=True):
+class _SelfStatus(KubeStruct, frozen=True):
     user_info: _User = field(default_factory=_User)
 
 
-class _SelfReview(Part, frozen=True):
+class _SelfReview(KubeStruct, frozen=True):
     status: _SelfStatus = _SelfStatus()
 
 
@@ -59,12 +59,12 @@ _REVIEW = msgspec.json.Decoder(_Review)
 _SELF_REVIEW = msgspec.json.Decoder(_SelfReview)
 
 
-def right(verb: str, kind: Kind[Any], namespace: str = "", sub: str = "") -> Right:
+def resource_rule(verb: str, kind: ResourceType[Any], namespace: str = "", sub: str = "") -> ResourceRule:
     """The right to do this to objects of that kind."""
-    return Right(verb, kind.group, kind.plural, namespace, sub)
+    return ResourceRule(verb, kind.group, kind.plural, namespace, sub)
 
 
-async def is_allowed(transport: Transport, asked: Right) -> bool:
+async def is_allowed(transport: Transport, asked: ResourceRule) -> bool:
     """What the cluster says. Raises a BackendError where it does not say."""
     attributes = {"verb": asked.verb, "group": asked.group, "resource": asked.plural}
     place = {"namespace": asked.namespace, "subresource": asked.sub}
@@ -77,7 +77,9 @@ async def is_allowed(transport: Transport, asked: Right) -> bool:
     return decode(_REVIEW, answer.body).status.allowed
 
 
-async def may(transport: Transport, asks: Sequence[Ask], home: str) -> Sequence[Verdict]:
+async def check_access(
+    transport: Transport, asks: Sequence[AccessReview], home: str
+) -> Sequence[AccessDecision]:
     """A verdict for each; every right is asked for once. `home`: the namespace of asks that name none."""
     needed = [_needed(ask, home) for ask in asks]
     distinct = list(dict.fromkeys(one for rights in needed for one in rights))
@@ -87,30 +89,30 @@ async def may(transport: Transport, asks: Sequence[Ask], home: str) -> Sequence[
     return [_any(known[one] for one in rights) for rights in needed]
 
 
-def _needed(ask: Ask, home: str) -> list[Right]:
+def _needed(ask: AccessReview, home: str) -> list[ResourceRule]:
     """Any of these is enough: what is created may be of either kind."""
     namespace = (ask.ref.namespace if ask.ref else ask.namespace) or home
     if ask.verb is Verb.LOGS:
-        return [Right("get", "", PODS.plural, namespace, "log")]
+        return [ResourceRule("get", "", PODS.plural, namespace, "log")]
     if ask.verb is Verb.CREATE or ask.ref is None:
-        return [right("create", _KINDS[kind], namespace) for kind in ("job", "deployment")]
-    return [right(_VERBS[ask.verb], _KINDS[ask.ref.kind], namespace)]
+        return [resource_rule("create", _KINDS[kind], namespace) for kind in ("job", "deployment")]
+    return [resource_rule(_VERBS[ask.verb], _KINDS[ask.ref.kind], namespace)]
 
 
-async def _verdict(transport: Transport, asked: Right) -> Verdict:
+async def _verdict(transport: Transport, asked: ResourceRule) -> AccessDecision:
     try:
         allowed = await is_allowed(transport, asked)
     except BackendError as error:
-        return Verdict(None, error.title)
-    return Verdict(True) if allowed else Verdict(False, f"you may not {asked}")
+        return AccessDecision(None, error.title)
+    return AccessDecision(True) if allowed else AccessDecision(False, f"you may not {asked}")
 
 
-def _any(verdicts: Iterable[Verdict]) -> Verdict:
+def _any(verdicts: Iterable[AccessDecision]) -> AccessDecision:
     """The best of them: yes, then unknown, then no."""
     return min(verdicts, key=lambda verdict: (True, None, False).index(verdict.allowed))
 
 
-async def user(transport: Transport) -> str:
+async def current_user(transport: Transport) -> str:
     """The caller's name as the cluster knows it; "" where it does not tell (before 1.28, or forbidden)."""
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:

@@ -12,19 +12,20 @@ from backend_client.errors import BackendError, Forbidden, Invalid, NotFound
 from backend_client.kubernetes import access, capabilities
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.capacity import Count
-from backend_client.kubernetes.session import Opening
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.capacity import CapacityCache
+from backend_client.kubernetes.session import ClusterSession
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.watch import listing
-from backend_client.kubernetes.watch.job_cache import Board
-from backend_client.kubernetes.watch.watch import Watching, stale
+from backend_client.kubernetes.watch.job_cache import JobCache
+from backend_client.kubernetes.watch.watch import JobWatch, stale
 from backend_client.kubernetes.write import namespaces
 from backend_client.models import Event, Job, JobRef, JobSpec
 from backend_client.models.secret import Secret
-from backend_client.multi_user import Inspect, Made, Stamp
-from backend_client.progress.sampler import Glances
+from backend_client.multi_user import CreatedJob, ManifestCheck, Ownership
+from backend_client.progress.sampler import ProgressSampler
 from backend_client.protocol import (
-    Ask,
+    AccessDecision,
+    AccessReview,
     Capacity,
     Choice,
     DeleteStep,
@@ -36,23 +37,22 @@ from backend_client.protocol import (
     Page,
     Plan,
     Scope,
-    Verdict,
     WatchEvent,
 )
 
 if TYPE_CHECKING:
-    from backend_client.kubernetes.write.writer import Writer
+    from backend_client.kubernetes.write.writer import JobWriter
 
 
 class KubernetesBackend:
     """Jobs as Deployments and Jobs of one cluster, as one user of the kubeconfig."""
 
-    lacks = capabilities.LACKS
+    missing_features = capabilities.LACKS
     features: frozenset[Feature] = frozenset(Feature) - frozenset(capabilities.LACKS)
     fields = capabilities.FIELDS
 
     def __init__(
-        self, target_name: str, site: Site, *, namespace: str = "", target: Target | None = None
+        self, target_name: str, site: KubernetesSettings, *, namespace: str = "", target: Target | None = None
     ) -> None:
         """`target_name`: the context in the kubeconfig, or whatever `target` is called; `namespace`: its own,
         where nobody names one.
@@ -60,37 +60,37 @@ class KubernetesBackend:
         self.context = target_name
         self.namespace = namespace or "default"
         self._site = site
-        self._opening = Opening(target_name, target)
-        self._stamp: Stamp | None = None
-        self._inspect: Inspect = lambda _: None
-        self._writes: Writer | None = None
-        self._gpus = Count()
-        self._glances = Glances(self.logs)
+        self._opening = ClusterSession(target_name, target)
+        self._stamp: Ownership | None = None
+        self._inspect: ManifestCheck = lambda _: None
+        self._writes: JobWriter | None = None
+        self._gpus = CapacityCache()
+        self._glances = ProgressSampler(self.logs)
         self._listed: tuple[JobQuery, Sequence[Job]] | None = None
         """What the last first page was cut from."""
 
-    def stamped(self, stamp: Stamp, inspect: Inspect) -> Self:
+    def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:
         """As `Behind` has it."""
         mine = copy.copy(self)
         mine._stamp, mine._inspect, mine._writes = stamp, inspect, None  # noqa: SLF001  our own copy
         return mine
 
-    async def prepare(self, namespace: str, stamp: Stamp) -> None:
+    async def ensure_namespace(self, namespace: str, stamp: Ownership) -> None:
         """As `Behind` has it."""
-        await namespaces.prepare(await self._opening.transport(), namespace, stamp)
+        await namespaces.ensure_namespace(await self._opening.transport(), namespace, stamp)
 
-    async def made(self, server: str) -> Mapping[str, Made]:
+    async def list_created(self, server: str) -> Mapping[str, CreatedJob]:
         """As `Behind` has it."""
         namespaces = await self._opening.namespaces([""])
-        return await listing.made(await self._opening.transport(), namespaces, server, self.context)
+        return await listing.list_created(await self._opening.transport(), namespaces, server, self.context)
 
     async def whoami(self) -> Identity:
         transport = await self._opening.transport()
-        user = await access.user(transport) or f"the user of context {self._opening.name}"
+        user = await access.current_user(transport) or f"the user of context {self._opening.name}"
         return Identity(user, f"{self.context}, namespace {self.namespace}")
 
-    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
-        return await access.may(await self._opening.transport(), asks, self.namespace)
+    async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]:
+        return await access.check_access(await self._opening.transport(), asks, self.namespace)
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
         """Newest first. The pages after the first are cut from what it was cut from, where that is kept."""
@@ -102,7 +102,7 @@ class KubernetesBackend:
         return Page(tuple(jobs[start:end]), _age(jobs[end - 1]) if end < len(jobs) else "")
 
     async def get(self, ref: JobRef) -> Job:
-        return await listing.one(await self._at(ref), self._board(), ref)
+        return await listing.load_one(await self._at(ref), self._board(), ref)
 
     async def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
         backoff = Backoff()
@@ -113,14 +113,14 @@ class KubernetesBackend:
                 yield [stale(error.title)]
                 await asyncio.sleep(backoff.next())
                 continue
-            with self._glances.telling(watching.touch):
+            with self._glances.subscribe(watching.mark_dirty):
                 async with contextlib.aclosing(watching.batches()) as batches:
                     async for batch in batches:
-                        self._glances.note(batch)
+                        self._glances.observe(batch)
                         yield batch
 
-    async def look(self, refs: Sequence[JobRef]) -> None:
-        self._glances.look(refs)
+    async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
+        self._glances.set_visible_jobs(refs)
 
     async def plan(self, spec: JobSpec) -> Plan:
         return await (await self._writer()).plan(spec)
@@ -147,7 +147,7 @@ class KubernetesBackend:
         from backend_client.kubernetes.logs import stream  # noqa: PLC0415  a list needs none
 
         newest = query.follow and query.attempt is None
-        listening = self._glances.following(query.ref) if newest else contextlib.nullcontext(_ignore)
+        listening = self._glances.tap(query.ref) if newest else contextlib.nullcontext(_ignore)
         found = stream.stream(await self._at(query.ref), query, after=after)
         with listening as hear:
             async with contextlib.aclosing(found) as batches:
@@ -170,8 +170,8 @@ class KubernetesBackend:
 
     async def _gpu_types(self) -> Sequence[Choice]:
         found = await self.capacity(Scope())
-        if found.hidden:
-            raise Forbidden(found.hidden)
+        if found.unknown_because:
+            raise Forbidden(found.unknown_because)
         return [Choice(p.product, f"{p.free} of {p.total} free") for p in found.pools if p.product]
 
     async def aclose(self) -> None:
@@ -180,19 +180,19 @@ class KubernetesBackend:
 
     async def _at(self, ref: JobRef) -> Transport:
         """Where a job is. Raises NotFound for what cannot be one here: a cluster would say something else."""
-        if ref.kind not in listing.ANCHORS or not ref.namespace:
+        if ref.kind not in listing.ROOT_TYPES or not ref.namespace:
             raise NotFound(f"there is no job {ref} ({ref.uid})")
         return await self._opening.transport()
 
-    def _board(self) -> Board:
-        return Board(self.context, self._site, self._gpus.blocks, self._glances.known.get)
+    def _board(self) -> JobCache:
+        return JobCache(self.context, self._site, self._gpus.blocks, self._glances.known.get)
 
-    async def _writer(self) -> "Writer":
-        from backend_client.kubernetes.write.writer import Writer  # noqa: PLC0415  who only looks needs none
+    async def _writer(self) -> "JobWriter":
+        from backend_client.kubernetes.write.writer import JobWriter  # noqa: PLC0415  who only looks needs none
 
         if self._writes is None:
             transport = await self._opening.transport()
-            self._writes = Writer(
+            self._writes = JobWriter(
                 transport,
                 self._site,
                 self.context,
@@ -202,20 +202,20 @@ class KubernetesBackend:
             )
         return self._writes
 
-    async def _watching(self, wanted: Sequence[str]) -> Watching:
+    async def _watching(self, wanted: Sequence[str]) -> JobWatch:
         namespaces = await self._opening.namespaces(wanted)
         transport = await self._opening.transport()
-        return Watching(transport, self._board(), namespaces, await listing.queue_kinds(transport))
+        return JobWatch(transport, self._board(), namespaces, await listing.workload_type(transport))
 
     async def _list(self, query: JobQuery) -> Sequence[Job]:
         board = self._board()
         namespaces = await self._opening.namespaces([query.namespace])
         transport = await self._opening.transport()
         if query.name:
-            await listing.named(transport, board, namespaces, query.name)
+            await listing.load_by_name(transport, board, namespaces, query.name)
         else:
-            await listing.fill(transport, board, namespaces)
-        jobs, _ = board.take(complete=True)
+            await listing.load_all(transport, board, namespaces)
+        jobs, _ = board.drain(complete=True)
         return sorted((job for job in jobs if _matches(job, query)), key=_age)
 
 

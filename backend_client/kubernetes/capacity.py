@@ -4,9 +4,9 @@ import time
 
 from backend_client.errors import Forbidden
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.manifests.gpus import Block, blocks, pools
+from backend_client.kubernetes.manifests.gpus import NodeGpus, gpus_by_node, pools
 from backend_client.kubernetes.resources.resource_types import NODES, PODS
-from backend_client.kubernetes.watch.listing import every
+from backend_client.kubernetes.watch.listing import list_all
 from backend_client.protocol import Capacity
 
 AGAIN_SECONDS = 10.0
@@ -14,15 +14,15 @@ TRUE_SECONDS = 30.0
 """How long a count may be told as the reason why a job waits."""
 
 
-class Count:
+class CapacityCache:
     """The last count of one cluster."""
 
     def __init__(self) -> None:
         self._at = float("-inf")
-        self._blocks: tuple[Block, ...] | None = None
+        self._blocks: tuple[NodeGpus, ...] | None = None
         self._capacity = Capacity()
 
-    def blocks(self) -> tuple[Block, ...] | None:
+    def blocks(self) -> tuple[NodeGpus, ...] | None:
         """The GPUs of every node; None where nobody has counted lately, or may."""
         return self._blocks if time.monotonic() - self._at < TRUE_SECONDS else None
 
@@ -35,10 +35,10 @@ class Count:
 
     async def _count(self, transport: Transport, resource: str) -> Capacity:
         try:
-            nodes = await every(transport, NODES)
-            pods = await every(transport, PODS)
+            nodes = await list_all(transport, NODES)
+            pods = await list_all(transport, PODS)
         except Forbidden as error:
             self._blocks = None
-            return Capacity(hidden=error.title)
-        self._blocks = blocks(nodes, pods, resource)
+            return Capacity(unknown_because=error.title)
+        self._blocks = gpus_by_node(nodes, pods, resource)
         return Capacity(pools(self._blocks))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from backend_client.errors import NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources import core as o
-from backend_client.kubernetes.resources.resource_types import CLAIMS, PRIORITY_CLASSES, SECRETS, Kind
-from backend_client.kubernetes.watch.listing import every, queue_kinds
+from backend_client.kubernetes.resources.resource_types import CLAIMS, PRIORITY_CLASSES, SECRETS, ResourceType
+from backend_client.kubernetes.watch.listing import list_all, workload_type
 from backend_client.protocol import Choice
 
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -18,7 +18,9 @@ async def choices(transport: Transport, field: str, namespace: str) -> Sequence[
     """By name; nothing for a field that no object stands behind. Raises Forbidden and other BackendErrors."""
     match field:
         case "queue":
-            kinds = [Kind(kind.api, "localqueues", o.Object) for kind in await queue_kinds(transport)]
+            kinds = [
+                ResourceType(kind.api, "localqueues", o.Object) for kind in await workload_type(transport)
+            ]
             return [Choice(name) for kind in kinds for name in await _names(transport, kind, namespace)]
         case "priority":
             classes = await _names(transport, PRIORITY_CLASSES)
@@ -33,10 +35,10 @@ async def choices(transport: Transport, field: str, namespace: str) -> Sequence[
 
 
 async def _names(
-    transport: Transport, kind: Kind[o.Object], namespace: str = "", *, fields: str = ""
+    transport: Transport, kind: ResourceType[o.Object], namespace: str = "", *, fields: str = ""
 ) -> Sequence[str]:
     try:
-        found = await every(transport, kind, namespace, fields=fields, accept=NAMES_ONLY)
+        found = await list_all(transport, kind, namespace, fields=fields, accept=NAMES_ONLY)
     except NotFound:  # the cluster has no such kind
         return ()
     return sorted(one.name for one in found)

@@ -30,7 +30,7 @@ _CLUSTER = {
 }
 
 
-class Extracted(Struct, frozen=True, kw_only=True):
+class ClusterCredentials(Struct, frozen=True, kw_only=True):
     """What a server needs to reach a cluster."""
 
     server: str
@@ -43,7 +43,7 @@ class Extracted(Struct, frozen=True, kw_only=True):
     """The context's own, where it names one."""
 
 
-def extract(path: Path, name: str = "", token: Secret | None = None) -> Extracted:
+def extract(path: Path, name: str = "", token: Secret | None = None) -> ClusterCredentials:
     """A context of a kubeconfig (the current one, where no name is given); with `token`, without its user.
 
     Raises NotFound; Refused where a server could not use it, with what to do.
@@ -64,7 +64,7 @@ def extract(path: Path, name: str = "", token: Secret | None = None) -> Extracte
             raise Refused(
                 "A server cannot use this context: it has neither a token nor a certificate.", _REMEDY
             )
-        return Extracted(
+        return ClusterCredentials(
             server=_https(cluster),
             ca=material(cluster, "certificate-authority"),
             token=Secret(login) if login else None,

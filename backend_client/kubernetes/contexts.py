@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from backend_client.contexts import ContextInfo
 from backend_client.errors import BackendError
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.protocol import JobBackend
 
 
@@ -21,12 +21,12 @@ class _Known(Struct, frozen=True):
     current: str = ""
 
 
-class Kubeconfig:
+class KubeconfigContexts:
     """Every context of the kubeconfig, read once. One that cannot be read is a context that says why."""
 
     kind = "k8s"
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: KubernetesSettings) -> None:
         self._site = site
 
     def contexts(self) -> Sequence[ContextInfo]:

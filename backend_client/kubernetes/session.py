@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
-from backend_client.kubernetes.access import is_allowed, right
+from backend_client.kubernetes.access import is_allowed, resource_rule
 from backend_client.kubernetes.api import kubeconfig
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import PODS
 
 
-class Opening:
+class ClusterSession:
     """One context, of the kubeconfig or given. Reads nothing and contacts nobody before it is asked."""
 
     def __init__(self, name: str, target: Target | None = None) -> None:
@@ -40,11 +40,11 @@ class Opening:
         if wanted and "" not in wanted:
             return list(dict.fromkeys(wanted))
         transport = await self.transport()
-        if await is_allowed(transport, right("list", PODS)):
+        if await is_allowed(transport, resource_rule("list", PODS)):
             return [""]
         named = await asyncio.to_thread(self._named)
         candidates = list(dict.fromkeys([transport.target.namespace, *named]))
-        asked = (is_allowed(transport, right("list", PODS, namespace)) for namespace in candidates)
+        asked = (is_allowed(transport, resource_rule("list", PODS, namespace)) for namespace in candidates)
         readable = await asyncio.gather(*asked)
         allowed = [place for place, yes in zip(candidates, readable, strict=True) if yes]
         return allowed or [transport.target.namespace]

@@ -39,7 +39,7 @@ class IngressSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     annotations: Annotated[Mapping[str, str], Meta(description="Annotations of every Ingress.")] = {}
 
 
-class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Jobs in Kubernetes clusters."""
 
     gpu_resource: Annotated[str, Meta(description="What a GPU is called in limits.")] = "nvidia.com/gpu"

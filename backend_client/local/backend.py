@@ -13,30 +13,30 @@ import msgspec
 from backend_client.errors import Forbidden, NotFound, Refused
 from backend_client.local import capabilities, devices, linger, plan, slots
 from backend_client.local.logs import read_logs
-from backend_client.local.store import Store, user
+from backend_client.local.store import JobStore, user
 from backend_client.local.watch import ended, watch
 from backend_client.models import Event, Job, JobRef, JobSpec, JobState
 from backend_client.models.fields import duration_text
 from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
-from backend_client.multi_user import Inspect, Made, Stamp
+from backend_client.multi_user import CreatedJob, ManifestCheck, Ownership
 from backend_client.protocol import (
-    Ask,
+    AccessDecision,
+    AccessReview,
     Capacity,
     Choice,
     DeleteStep,
+    Diagnostic,
     Feature,
     GpuPool,
     Identity,
     JobQuery,
     LogItem,
     LogQuery,
-    Notice,
     Page,
     Plan,
     Scope,
     Verb,
-    Verdict,
     WatchEvent,
 )
 
@@ -51,7 +51,7 @@ class LocalBackend:
     context = "local"
     namespace = ""
     features: frozenset[Feature] = frozenset({Feature.STOPPED_LOGS})
-    lacks = capabilities.LACKS
+    missing_features = capabilities.LACKS
     fields = capabilities.FIELDS
 
     def __init__(
@@ -72,33 +72,33 @@ class LocalBackend:
                 "local jobs need Linux", "choose another context: this machine can still reach clusters"
             )
         path = root or default_root()
-        self._store = Store(path)
+        self._store = JobStore(path)
         try:
             self._store.root.make()
         except OSError as error:
             raise _words(error) from None
         self.host = path.name
         self._gpus, self._grace, self._log_cap = gpus, grace, log_cap
-        self._stamp: Stamp | None = None
+        self._stamp: Ownership | None = None
         self._probe = devices.nvml_probe() if probe is None else tuple(probe)
 
-    def stamped(self, stamp: Stamp, inspect: Inspect) -> Self:  # noqa: ARG002  processes have no objects
+    def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:  # noqa: ARG002  processes have no objects
         """As `Behind` has it."""
         mine = copy.copy(self)
         mine._stamp = stamp  # noqa: SLF001  our own copy
         return mine
 
-    async def prepare(self, namespace: str, stamp: Stamp) -> None:
+    async def ensure_namespace(self, namespace: str, stamp: Ownership) -> None:
         """As `Behind` has it. A machine has no namespaces."""
 
-    async def made(self, server: str) -> Mapping[str, Made]:
+    async def list_created(self, server: str) -> Mapping[str, CreatedJob]:
         """As `Behind` has it. What no supervisor has accepted is no job: the next create sweeps it away."""
         return await _off_loop(self._made, server)
 
     async def whoami(self) -> Identity:
         return Identity(user(), f"this machine, {self.host}")
 
-    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
+    async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]:
         return [self._may(ask) for ask in asks]
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
@@ -117,7 +117,7 @@ class LocalBackend:
         wanted = {scope.namespace for scope in scopes}
         return watch([store for store in self._stores() if not wanted or {"", store.host} & wanted])
 
-    async def look(self, refs: Sequence[JobRef]) -> None:
+    async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
         """Nothing to do: every supervisor reads its job's progress."""
 
     async def plan(self, spec: JobSpec) -> Plan:
@@ -136,7 +136,7 @@ class LocalBackend:
         return job if job.ended else msgspec.structs.replace(job, state=JobState.STOPPING)
 
     async def resume(self, ref: JobRef) -> Job:
-        raise Refused(f"{ref} cannot be resumed", self.lacks[Feature.RESUME])
+        raise Refused(f"{ref} cannot be resumed", self.missing_features[Feature.RESUME])
 
     async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:  # noqa: ARG002
         job = await self._mine(ref)
@@ -168,25 +168,25 @@ class LocalBackend:
     async def aclose(self) -> None:
         """Nothing is held open between two calls."""
 
-    def _stores(self) -> Sequence[Store]:
+    def _stores(self) -> Sequence[JobStore]:
         """Ours, and those of other hosts that keep their state beside it (a shared home)."""
         others = (path for path in sorted(self._store.root.path.parent.iterdir()) if (path / "live").is_dir())
-        return [self._store, *(Store(path, foreign=True) for path in others if path.name != self.host)]
+        return [self._store, *(JobStore(path, foreign=True) for path in others if path.name != self.host)]
 
-    def _home(self, host: str) -> Store:
+    def _home(self, host: str) -> JobStore:
         return next((store for store in self._stores() if store.host == host), self._store)
 
     def _matching(self, query: JobQuery) -> Sequence[Job]:
         stores = [store for store in self._stores() if query.namespace in ("", store.host)]
         return [job for store in stores for job in store.jobs(store.uids()) if _matches(job, query)]
 
-    def _may(self, ask: Ask) -> Verdict:
+    def _may(self, ask: AccessReview) -> AccessDecision:
         if ask.verb == Verb.RESUME:
-            return Verdict(False, self.lacks[Feature.RESUME])
+            return AccessDecision(False, self.missing_features[Feature.RESUME])
         theirs = ask.ref is not None and ask.ref.namespace != self.host and ask.verb != Verb.LOGS
         if theirs and ask.ref:
-            return Verdict(False, f"runs on {ask.ref.namespace}; log in there to act on it")
-        return Verdict(True)
+            return AccessDecision(False, f"runs on {ask.ref.namespace}; log in there to act on it")
+        return AccessDecision(True)
 
     async def _mine(self, ref: JobRef) -> Job:
         job = await self.get(ref)
@@ -200,7 +200,7 @@ class LocalBackend:
     def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> str:
         from backend_client.local import launch  # noqa: PLC0415  # dear, and not needed to list jobs
 
-        spec = plan.settled(spec)
+        spec = plan.with_workdir(spec)
         ids = [device.id for device in self._devices()]
         plan.check(spec, self.host, len(ids))
         orders = {
@@ -213,17 +213,17 @@ class LocalBackend:
         }
         return launch.create(self._store, spec, key=key, orders=orders, stamp=self._stamp)
 
-    def _made(self, server: str) -> Mapping[str, Made]:
+    def _made(self, server: str) -> Mapping[str, CreatedJob]:
         found = {uid: record for uid in self._store.uids() if (record := self._store.settled(uid))}
         return {
-            record.key: Made(record.job(self.host).ref, held=False)
+            record.key: CreatedJob(record.job(self.host).ref, held=False)
             for record in found.values()
             if record.server == server
         }
 
     def _plan(self, spec: JobSpec) -> Plan:
-        spec = plan.settled(spec)
-        errors = plan.wrong(spec) | plan.refused(spec, self.host, len(self._devices()))
+        spec = plan.with_workdir(spec)
+        errors = plan.spec_errors(spec) | plan.refused_fields(spec, self.host, len(self._devices()))
         taken = self._store.names()
         if spec.name in taken:
             errors["name"] = f"there is a job {spec.name} already"
@@ -232,9 +232,9 @@ class LocalBackend:
         question = f"Jobs of the context local run on this machine, {self.host}, as {user()}. Run it here?"
         return Plan(
             name=named.name,
-            yaml=plan.show(named, self.host, self._store.root.path),
+            yaml=plan.plan_yaml(named, self.host, self._store.root.path),
             place=f"this machine, {self.host}",
-            errors=tuple(Notice(field, words) for field, words in errors.items()),
+            errors=tuple(Diagnostic(field, words) for field, words in errors.items()),
             question=question if first else "",
             advice=_LOGOUT if first and not self._stamp and linger.jobs_end_at_logout() else "",
         )

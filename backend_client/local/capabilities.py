@@ -1,6 +1,6 @@
 """What this context makes of each field of a JobSpec, and what it lacks, in words."""
 
-from backend_client.models.fields import NAMES
+from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use
 
 _HONOURED = frozenset("name kind workdir env secrets gpus max_runtime labels annotations".split())
@@ -30,7 +30,7 @@ FIELDS: dict[str, FieldRule] = {
     else FieldRule(Use.OPTIONAL)
     if name in _HONOURED
     else FieldRule(Use.REFUSED, _WHY[name])
-    for name in NAMES
+    for name in FIELD_NAMES
 }
 
 LACKS: dict[Feature, str] = {

@@ -21,11 +21,11 @@ from backend_client.errors import Conflict, Refused, Unreachable
 from backend_client.local import slots, state_dir
 from backend_client.local.devices import PACKAGES
 from backend_client.local.record import NEW
-from backend_client.local.store import Store, user
+from backend_client.local.store import JobStore, user
 from backend_client.models import JobSpec
-from backend_client.models.fields import set_fields
+from backend_client.models.fields import explicit_fields
 from backend_client.models.names import suggest_name
-from backend_client.multi_user import Stamp
+from backend_client.multi_user import Ownership
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from backend_client.local.supervisor import main; main()"
@@ -41,7 +41,7 @@ def uid_of(key: str) -> str:
 
 
 def create(
-    store: Store, spec: JobSpec, *, key: str, orders: Mapping[str, Any], stamp: Stamp | None = None
+    store: JobStore, spec: JobSpec, *, key: str, orders: Mapping[str, Any], stamp: Ownership | None = None
 ) -> str:
     """Make the job that `key` names, or find it made; its uid. Raises Conflict where the name is taken."""
     uid, until = uid_of(key), time.monotonic() + _PATIENCE
@@ -60,7 +60,7 @@ def create(
     return uid
 
 
-def _prepare(store: Store, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> int | None:
+def _prepare(store: JobStore, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> int | None:
     """Lay the job's folder down; the descriptor that holds it. None where it stands, or is being made."""
     root = store.root
     with root.locked():
@@ -78,7 +78,7 @@ def _prepare(store: Store, uid: str, spec: JobSpec, marks: Mapping[str, str]) ->
     return live
 
 
-def _lay_down(root: state_dir.Root, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> None:
+def _lay_down(root: state_dir.StateDir, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> None:
     draft, created = root.jobs / f".{uid}", time.time_ns()
     state_dir.private_folder(draft)
     state_dir.private_folder(draft / "log")
@@ -102,7 +102,7 @@ def _lay_down(root: state_dir.Root, uid: str, spec: JobSpec, marks: Mapping[str,
     os.close(state_dir.private_file(root.path / "used", os.O_WRONLY))
 
 
-def _clear(store: Store) -> None:
+def _clear(store: JobStore) -> None:
     """Remove what clients that were killed have left. Called under the lock."""
     for folder in store.root.jobs.iterdir():
         if folder.name.startswith(".") or (
@@ -123,10 +123,10 @@ def _named(spec: JobSpec, taken: set[str]) -> JobSpec:
 
 def _stored(spec: JobSpec) -> dict[str, Any]:
     values = msgspec.to_builtins(spec)
-    return {name: values[name] for name in set_fields(spec)}
+    return {name: values[name] for name in explicit_fields(spec)}
 
 
-def _supervise(root: state_dir.Root, uid: str, live: int, orders: Mapping[str, Any]) -> None:
+def _supervise(root: state_dir.StateDir, uid: str, live: int, orders: Mapping[str, Any]) -> None:
     command = [
         sys.executable,
         "-I",

@@ -43,7 +43,7 @@ def segments(folder: Path, attempt: int) -> list[int]:
     return []
 
 
-class LogReader:
+class SegmentReader:
     """Goes through the log of one attempt, from a position on. Blocks for as long as the disk does."""
 
     def __init__(self, folder: Path, position: Position, where: str) -> None:

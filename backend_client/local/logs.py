@@ -7,8 +7,8 @@ from pathlib import Path
 
 from backend_client.errors import Invalid, NotFound
 from backend_client.local import inotify
-from backend_client.local.log_reader import LogReader, Position, since_start, tail_start
-from backend_client.local.store import Store
+from backend_client.local.log_reader import Position, SegmentReader, since_start, tail_start
+from backend_client.local.store import JobStore
 from backend_client.local.watch import readable
 from backend_client.models import Job
 from backend_client.protocol import Closed, LogItem, LogQuery, Opened
@@ -17,7 +17,9 @@ _LOG_NEWS = inotify.MODIFY | inotify.CREATE | inotify.DELETE
 _JOB_NEWS = inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DELETE_SELF
 
 
-async def read_logs(store: Store, job: Job, query: LogQuery, after: str) -> AsyncIterator[Sequence[LogItem]]:
+async def read_logs(
+    store: JobStore, job: Job, query: LogQuery, after: str
+) -> AsyncIterator[Sequence[LogItem]]:
     """The lines that the query asks for. Ends with Closed."""
     uid, folder = job.ref.uid, store.root.log(job.ref.uid)
     place = await asyncio.to_thread(_start, folder, job, query, after)
@@ -35,7 +37,7 @@ async def read_logs(store: Store, job: Job, query: LogQuery, after: str) -> Asyn
                 place = Position(now.attempts[-1].number)
             if place:
                 where = next((a.node for a in now.attempts if a.number == place.attempt), "")
-                with contextlib.closing(LogReader(folder, place, where)) as reader:
+                with contextlib.closing(SegmentReader(folder, place, where)) as reader:
                     if fresh:
                         yield [Opened(reader.source)]
                         fresh = False

@@ -11,18 +11,18 @@ from backend_client.errors import Invalid, Refused
 from backend_client.local.capabilities import FIELDS
 from backend_client.local.slots import gpus
 from backend_client.models import JobSpec
-from backend_client.models.fields import set_fields
+from backend_client.models.fields import explicit_fields
 from backend_client.models.secret import Secret
 from backend_client.protocol import Use
 
 
-def settled(spec: JobSpec) -> JobSpec:
+def with_workdir(spec: JobSpec) -> JobSpec:
     """The spec with its workdir written out: absolute, `~` expanded; this process's own if empty."""
     folder = Path.cwd() / Path(spec.workdir).expanduser()
     return msgspec.structs.replace(spec, workdir=os.path.normpath(folder))
 
 
-def wrong(spec: JobSpec) -> dict[str, str]:
+def spec_errors(spec: JobSpec) -> dict[str, str]:
     """What no machine could do: field -> sentence. `spec` is settled."""
     found = {}
     if not spec.command:
@@ -32,9 +32,9 @@ def wrong(spec: JobSpec) -> dict[str, str]:
     return found
 
 
-def refused(spec: JobSpec, host: str, slots: int) -> dict[str, str]:
+def refused_fields(spec: JobSpec, host: str, slots: int) -> dict[str, str]:
     """What this context does not honour: field -> sentence."""
-    found = {name: FIELDS[name].why for name in set_fields(spec) if FIELDS[name].use == Use.REFUSED}
+    found = {name: FIELDS[name].why for name in explicit_fields(spec) if FIELDS[name].use == Use.REFUSED}
     if spec.gpus > slots:
         has = (
             gpus(slots)
@@ -49,14 +49,14 @@ def refused(spec: JobSpec, host: str, slots: int) -> dict[str, str]:
 
 def check(spec: JobSpec, host: str, slots: int) -> None:
     """Raises Invalid or Refused, which name every wrong field."""
-    if bad := wrong(spec):
+    if bad := spec_errors(spec):
         raise Invalid(bad)
-    if bad := refused(spec, host, slots):
+    if bad := refused_fields(spec, host, slots):
         words = "; ".join(f"{name}: {why}" for name, why in bad.items())
         raise Refused(f"local jobs do not take this: {words}", fields=bad)
 
 
-def added(spec: JobSpec) -> dict[str, str]:
+def added_environment(spec: JobSpec) -> dict[str, str]:
     """What is put into the environment beside what the spec says."""
     return {} if "PYTHONUNBUFFERED" in spec.env else {"PYTHONUNBUFFERED": "1"}
 
@@ -68,15 +68,15 @@ def environment(spec: JobSpec, secrets: Mapping[str, Secret]) -> dict[str, str]:
         raise Invalid({"secrets": f"{', '.join(missing)} has no value; set it in your environment"})
     own = {name: value for name, value in os.environ.items() if not name.startswith("TRAINDECK_")}
     values = {name: secrets[name].reveal() for name in spec.secrets}
-    return {**own, **added(spec), **spec.env, **values}
+    return {**own, **added_environment(spec), **spec.env, **values}
 
 
-def show(spec: JobSpec, host: str, folder: Path) -> str:
+def plan_yaml(spec: JobSpec, host: str, folder: Path) -> str:
     """The plan as YAML. `spec` is settled and named."""
     import yaml  # noqa: PLC0415  # dear, and not needed to list jobs
 
     plan: dict[str, Any] = {"name": spec.name, "kind": spec.kind, "host": host, "command": list(spec.command)}
-    plan |= {"workdir": spec.workdir, "env": {**added(spec), **spec.env}}
+    plan |= {"workdir": spec.workdir, "env": {**added_environment(spec), **spec.env}}
     plan |= {name: getattr(spec, name) for name in ("gpus", "max_runtime", "labels", "annotations")}
     plan |= {"secrets": list(spec.secrets), "state": f"{folder}/jobs"}
     shown = {name: value for name, value in plan.items() if value}

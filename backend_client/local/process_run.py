@@ -24,7 +24,7 @@ _ERRNO = re.compile(r"^\w+: \[Errno \d+\] ")
 """What Python writes before the words of an OSError."""
 
 
-class Attempt:
+class ProcessRun:
     """The command as it runs: its output goes into the log, what it leaves behind is ended with it."""
 
     def __init__(self, log: LogWriter, *, grace: float, limit: float) -> None:

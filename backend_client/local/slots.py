@@ -11,30 +11,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from backend_client.local.state_dir import Process, Root, held, pids, private_file, read_json
+from backend_client.local.state_dir import Process, StateDir, held, pids, private_file, read_json
 
 
-class Taken(NamedTuple):
+class HeldSlots(NamedTuple):
     """Slots that are ours: their ids, and the descriptors that hold them."""
 
     ids: tuple[str, ...]
     fds: tuple[int, ...]
 
 
-def enqueue(root: Root, uid: str, created: int) -> None:
+def enqueue(root: StateDir, uid: str, created: int) -> None:
     """Stand in line. Call under the root's lock; `created` in nanoseconds gives the place."""
     last = max((int(ticket.partition("-")[0]) for ticket, _ in _tickets(root)), default=0)
     os.close(private_file(root.queue / f"{max(created, last + 1):020d}-{uid}", os.O_WRONLY))
 
 
-def leave(root: Root, uid: str) -> None:
+def leave(root: StateDir, uid: str) -> None:
     """Stand in line no longer."""
     for ticket, owner in _tickets(root):
         if owner == uid:
             (root.queue / ticket).unlink(missing_ok=True)
 
 
-def take(root: Root, uid: str, want: int, ids: Sequence[str], foreign: Sequence[str]) -> Taken | str:
+def take(root: StateDir, uid: str, want: int, ids: Sequence[str], foreign: Sequence[str]) -> HeldSlots | str:
     """`want` of the slots, or in words why not yet. `foreign`: those that other people's processes use."""
     with root.locked():
         ahead = _first_in_line(root, uid)
@@ -46,10 +46,10 @@ def take(root: Root, uid: str, want: int, ids: Sequence[str], foreign: Sequence[
         mine = tuple(free[:want])
         fds = tuple(_hold(root.slots / slot, uid) for slot in mine)
         leave(root, uid)
-        return Taken(mine, fds)
+        return HeldSlots(mine, fds)
 
 
-def free(root: Root, ids: Sequence[str]) -> list[str]:
+def free(root: StateDir, ids: Sequence[str]) -> list[str]:
     """The slots that no job of ours holds now."""
     with root.locked():
         return [slot for slot in ids if not held(root.slots / slot)]
@@ -60,12 +60,12 @@ def gpus(count: int) -> str:
     return f"{count} GPU" if count == 1 else f"{count} GPUs"
 
 
-def _tickets(root: Root) -> list[tuple[str, str]]:
+def _tickets(root: StateDir) -> list[tuple[str, str]]:
     names = sorted(path.name for path in root.queue.iterdir())
     return [(name, name.partition("-")[2]) for name in names]
 
 
-def _first_in_line(root: Root, uid: str) -> str:
+def _first_in_line(root: StateDir, uid: str) -> str:
     """Who stands before `uid`, or "". Dead ones are taken out of the line."""
     for ticket, owner in _tickets(root):
         if owner == uid:
@@ -84,7 +84,7 @@ def _hold(path: Path, uid: str) -> int:
     return fd
 
 
-def _holders(root: Root, ids: Sequence[str], foreign: Sequence[str]) -> str:
+def _holders(root: StateDir, ids: Sequence[str], foreign: Sequence[str]) -> str:
     held_by: dict[str, int] = {}
     for slot in ids:
         path = root.slots / slot
@@ -98,7 +98,7 @@ def _holders(root: Root, ids: Sequence[str], foreign: Sequence[str]) -> str:
     return ", ".join(f"{who} holds {count}" for who, count in held_by.items())
 
 
-def _holder(root: Root, path: Path) -> str:
+def _holder(root: StateDir, path: Path) -> str:
     """A job's name; or, of a job that has ended, the process that it left behind."""
     uid = path.read_text()
     if root.alive(uid):
@@ -116,7 +116,7 @@ def _openers(path: Path) -> Iterator[Process]:
                 yield Process(pid)
 
 
-def _name(root: Root, uid: str) -> str:
+def _name(root: StateDir, uid: str) -> str:
     try:
         return str(read_json(root.record(uid))["name"])
     except (OSError, ValueError, KeyError):

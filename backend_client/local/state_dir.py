@@ -25,7 +25,7 @@ FOLDER_MODE, FILE_MODE = 0o700, 0o600
 PARTS = ("jobs", "live", "slots", "queue", "trash")
 
 
-class Root:
+class StateDir:
     """The state folder of one host."""
 
     def __init__(self, path: Path) -> None:

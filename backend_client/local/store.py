@@ -20,11 +20,11 @@ _decode = msgspec.json.Decoder(Record).decode
 _Stamp = tuple[int, int, int]
 
 
-class Store:
+class JobStore:
     """The jobs of one host. Everything here blocks for as long as the disk does: call it off the loop."""
 
     def __init__(self, path: Path, *, foreign: bool = False) -> None:
-        self.root = state_dir.Root(path)
+        self.root = state_dir.StateDir(path)
         self.host = path.name
         self._read_only = f"runs on {self.host}; log in there to act on it" if foreign else ""
         self._foreign = foreign
@@ -161,7 +161,7 @@ class Store:
             os.close(fd)
 
 
-def _death(root: state_dir.Root, uid: str, raw: dict[str, Any]) -> dict[str, Any]:
+def _death(root: state_dir.StateDir, uid: str, raw: dict[str, Any]) -> dict[str, Any]:
     """What a record says once its supervisor is found dead."""
     rebooted = (raw.get("supervisor") or {}).get("boot") != state_dir.boot_id()
     when = (

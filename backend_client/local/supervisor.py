@@ -18,8 +18,8 @@ from typing import Any
 from backend_client.local import devices, inotify, slots, state_dir
 from backend_client.local.log_writer import LogWriter
 from backend_client.local.process import CannotStart, adopt_orphans
-from backend_client.local.process_run import Attempt
-from backend_client.words import AGAIN
+from backend_client.local.process_run import ProcessRun
+from backend_client.words import RESTARTS_FROM_START
 
 ATTEMPTS_KEPT = 10
 _HEALTHY = 600
@@ -29,18 +29,18 @@ _FOREIGN_CHECK = 30
 """Seconds between two looks at GPUs that other users' processes hold: nothing tells when those end."""
 
 
-class _Told(Exception):
+class _StopRequested(Exception):
     """SIGTERM came while no command ran."""
 
 
 class Supervisor:
     """One job's life. `record` is what stands in job.json; only this process writes it meanwhile."""
 
-    def __init__(self, root: state_dir.Root, uid: str, live: int, orders: dict[str, Any]) -> None:
+    def __init__(self, root: state_dir.StateDir, uid: str, live: int, orders: dict[str, Any]) -> None:
         self.root, self.uid, self.live, self.orders = root, uid, live, orders
         self.record: dict[str, Any] = state_dir.read_json(root.record(uid))
         self.spec: dict[str, Any] = self.record["spec"]
-        self.slots = slots.Taken((), ())
+        self.slots = slots.HeldSlots((), ())
         self.signals = _Signals()
 
     def accept(self) -> None:
@@ -55,7 +55,7 @@ class Supervisor:
         try:
             self._wait_for_slots()
             self._run_attempts()
-        except _Told:
+        except _StopRequested:
             self._finish(*self._told())
 
     def save(self, state: str, reason: str = "") -> None:
@@ -75,7 +75,7 @@ class Supervisor:
             while True:
                 foreign = devices.foreign(self.orders["probe"])
                 got = slots.take(self.root, self.uid, want, self.orders["slots"], foreign)
-                if isinstance(got, slots.Taken):
+                if isinstance(got, slots.HeldSlots):
                     self.slots = got
                     return
                 if got != self.record["reason"]:
@@ -97,7 +97,8 @@ class Supervisor:
             self.record["next_try"] = state_dir.stamp(time.time_ns() + pause * 10**9)[:26] + "Z"
             self.record["restarts"] += 1
             self.save(
-                "Failed" if state == "Failed" else "Starting", reason or f"finished (exit 0), and {AGAIN}"
+                "Failed" if state == "Failed" else "Starting",
+                reason or f"finished (exit 0), and {RESTARTS_FROM_START}",
             )
             until = time.monotonic() + pause
             while time.monotonic() < until:
@@ -107,7 +108,7 @@ class Supervisor:
         """Start the command and see it through; the state and the reason that it leaves."""
         entry = self._new_entry()
         log = LogWriter(self.root.log(self.uid), entry["number"], self.orders["log_cap"])
-        attempt = Attempt(log, grace=self.orders["grace"], limit=self.spec.get("max_runtime", 0))
+        attempt = ProcessRun(log, grace=self.orders["grace"], limit=self.spec.get("max_runtime", 0))
         try:
             attempt.begin(
                 self.spec["command"], env=self._env(), workdir=self.spec["workdir"], keep=self.slots.fds
@@ -127,7 +128,7 @@ class Supervisor:
         self.record["group"] = None
         return state, reason
 
-    def _see_through(self, attempt: Attempt) -> None:
+    def _see_through(self, attempt: ProcessRun) -> None:
         while not attempt.over:
             attempt.step(self.signals.fd)
             if self.signals.told and not attempt.cause:
@@ -139,7 +140,7 @@ class Supervisor:
         attempt.close()
         self._progress(attempt)
 
-    def _progress(self, attempt: Attempt) -> None:
+    def _progress(self, attempt: ProcessRun) -> None:
         attempt.progress.changed = False
         if attempt.progress.found is not None:
             self.record["progress"] = {**attempt.progress.found, "updated": state_dir.now()}
@@ -180,7 +181,7 @@ class Supervisor:
     def _pause(self, seconds: float | None, fd: int = -1) -> None:
         """Sleep until the time is over or `fd` is readable. Raises _Told when SIGTERM came."""
         if self.signals.told:
-            raise _Told
+            raise _StopRequested
         poll = select.poll()
         for source in (self.signals.fd, fd):
             if source >= 0:
@@ -191,7 +192,7 @@ class Supervisor:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         if self.signals.told:
-            raise _Told
+            raise _StopRequested
 
     def _finish(self, state: str, reason: str) -> None:
         with self.root.locked():
@@ -232,7 +233,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
-    root, uid, live = state_dir.Root(Path(sys.argv[-3])), sys.argv[-2], int(sys.argv[-1])
+    root, uid, live = state_dir.StateDir(Path(sys.argv[-3])), sys.argv[-2], int(sys.argv[-1])
     os.set_inheritable(live, False)
     orders = json.loads(
         sys.stdin.buffer.read()

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 from backend_client.local import inotify
-from backend_client.local.store import Store
+from backend_client.local.store import JobStore
 from backend_client.models import Job, JobRef
-from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
+from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 
 _NEWS = inotify.CREATE | inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DELETE
 _FIRST_PAGE, _PAGE = 200, 1000
@@ -18,7 +18,7 @@ _OTHER_HOSTS = 60.0
 """Seconds between two looks at other hosts' jobs: a shared home tells nothing of what they write."""
 
 
-async def watch(stores: Sequence[Store]) -> AsyncIterator[Sequence[WatchEvent]]:
+async def watch(stores: Sequence[JobStore]) -> AsyncIterator[Sequence[WatchEvent]]:
     """The list of all these hosts, then every change. Heals by itself and never ends."""
     while True:
         try:
@@ -27,7 +27,7 @@ async def watch(stores: Sequence[Store]) -> AsyncIterator[Sequence[WatchEvent]]:
                     yield batch
         except OSError as error:
             why = f"this machine does not tell of changes: {error.strerror} ({error.filename})"
-            yield [Link(LinkState.STALE, datetime.now(UTC), why)]
+            yield [Freshness(FreshnessState.STALE, datetime.now(UTC), why)]
             await asyncio.sleep(_RETRY)
 
 
@@ -45,7 +45,7 @@ async def readable(fd: int, seconds: float | None = None) -> bool:
     return True
 
 
-async def ended(store: Store, uid: str) -> None:
+async def ended(store: JobStore, uid: str) -> None:
     """Wait until a job has ended, or is no more."""
     with contextlib.suppress(FileNotFoundError), contextlib.closing(inotify.Inotify()) as news:
         news.add(store.root.live / uid, _NEWS | inotify.DELETE_SELF)
@@ -54,10 +54,10 @@ async def ended(store: Store, uid: str) -> None:
             news.read()
 
 
-async def _watch(stores: Sequence[Store]) -> AsyncGenerator[Sequence[WatchEvent]]:
+async def _watch(stores: Sequence[JobStore]) -> AsyncGenerator[Sequence[WatchEvent]]:
     with contextlib.closing(inotify.Inotify()) as news:
         list_ = _List(stores, news)
-        yield [Link(LinkState.LIVE, datetime.now(UTC))]
+        yield [Freshness(FreshnessState.LIVE, datetime.now(UTC))]
         for store in stores:
             uids = await asyncio.to_thread(store.uids)
             while uids:
@@ -76,12 +76,12 @@ async def _watch(stores: Sequence[Store]) -> AsyncGenerator[Sequence[WatchEvent]
 class _List:
     """What was told so far, and what is new since."""
 
-    def __init__(self, stores: Sequence[Store], news: inotify.Inotify) -> None:
-        self.seen: dict[str, tuple[Store, Job]] = {}
+    def __init__(self, stores: Sequence[JobStore], news: inotify.Inotify) -> None:
+        self.seen: dict[str, tuple[JobStore, Job]] = {}
         self._stores, self._news = stores, news
         self._watched = {news.add(store.root.live, _NEWS): store for store in stores}
 
-    def read(self, store: Store, uids: Sequence[str]) -> list[Job]:
+    def read(self, store: JobStore, uids: Sequence[str]) -> list[Job]:
         """Jobs as they are now, remembered as told."""
         jobs = store.jobs(uids)
         self.seen.update((job.ref.uid, (store, job)) for job in jobs)
@@ -103,7 +103,7 @@ class _List:
         events: list[WatchEvent] = [Changed(tuple(changed))] if changed else []
         return [*events, Gone(tuple(gone))] if gone else events
 
-    def _named(self, everything: bool) -> dict[str, Store]:
+    def _named(self, everything: bool) -> dict[str, JobStore]:
         found = self._news.read()
         if everything or any(mask & inotify.OVERFLOW for _, mask, _ in found):
             every = {uid: store for uid, (store, _) in self.seen.items()}

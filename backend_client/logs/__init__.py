@@ -3,7 +3,7 @@
 from backend_client.logs.block import Line
 from backend_client.logs.buffer import LogBuffer
 from backend_client.logs.follow import follow
-from backend_client.logs.line_filter import Sieve
+from backend_client.logs.line_filter import LineFilter
 from backend_client.logs.search import Search
 
-__all__ = ["Line", "LogBuffer", "Search", "Sieve", "follow"]
+__all__ = ["Line", "LineFilter", "LogBuffer", "Search", "follow"]

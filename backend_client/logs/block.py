@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from backend_client.logs.text import SAFE, plain
+from backend_client.logs.text import SAFE, sanitize_line
 from backend_client.protocol import LogSource
 
 LONGEST = 64 * 1024
@@ -107,7 +107,7 @@ class Block:
         return {self.styled_at[at]: lines[at].decode() for at in range(low, high)}
 
 
-class OpenLine:
+class PartialLine:
     """A line that has no newline yet."""
 
     __slots__ = ("raw", "source", "surplus", "time")
@@ -145,7 +145,7 @@ def clean_line(raw: bytes) -> tuple[bytes, str]:
 
 
 def _plain(raw: bytes, surplus: int) -> tuple[str, str]:
-    text, styled = plain(raw)
+    text, styled = sanitize_line(raw)
     if surplus:
         more = f" … +{surplus:,} bytes"
         return text + more, f"{styled}\x1b[0m{more}" if styled else ""

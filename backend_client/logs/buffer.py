@@ -3,8 +3,8 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-from backend_client.logs.block import LONGEST, MILLISECOND, Block, Line, OpenLine, clean_line
-from backend_client.logs.text import SAFE, plain
+from backend_client.logs.block import LONGEST, MILLISECOND, Block, Line, PartialLine, clean_line
+from backend_client.logs.text import SAFE, sanitize_line
 from backend_client.protocol import Closed, Gap, Lines, LogItem, LogSource, Opened
 
 _BLOCK = 256 * 1024
@@ -25,7 +25,7 @@ class LogBuffer:
         self._blocks: list[Block] = []
         self._starts: list[int] = []
         self._closed = 0
-        self._open: dict[LogSource, OpenLine] = {}
+        self._open: dict[LogSource, PartialLine] = {}
         self._sources: dict[LogSource, LogSource] = {}
         self.heard: dict[int, int] = {}
         """Rank -> when it last wrote, ms since the epoch."""
@@ -83,7 +83,7 @@ class LogBuffer:
             lines, times = lines[1:], times[1:]
         if batch.open and lines:
             self._closed_lines(lines[:-1], times[:-1], source)
-            self._open.setdefault(source, OpenLine(source)).write(lines[-1], times[-1])
+            self._open.setdefault(source, PartialLine(source)).write(lines[-1], times[-1])
         else:
             self._closed_lines(lines, times, source)
 
@@ -134,7 +134,7 @@ class LogBuffer:
         return self._blocks[-1]
 
     def _mark(self, words: str) -> None:
-        block = self._store(plain(words.replace("\n", " ").encode())[0].encode(), 1, (), None)
+        block = self._store(sanitize_line(words.replace("\n", " ").encode())[0].encode(), 1, (), None)
         block.marks.add(block.count - 1)
 
     def _finish(self, *sources: LogSource) -> None:

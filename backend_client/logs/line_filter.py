@@ -13,7 +13,7 @@ _AT_ONCE = 0.008
 """Seconds of work between two keys."""
 
 
-class Sieve:
+class LineFilter:
     """Lets lines through: all, those of one rank, those that match, or both; our own sentences of any rank.
 
     What it knows of finished lines `look` brings up to date; lines that are still written it sees at once.
@@ -26,13 +26,13 @@ class Sieve:
         self._numbers = array("Q")
 
     @property
-    def open(self) -> bool:
+    def passes_all(self) -> bool:
         """True where it lets everything through."""
         return self.rank is None and self.search is None
 
-    async def look(self, buffer: LogBuffer) -> None:
+    async def scan(self, buffer: LogBuffer) -> None:
         """Look at the lines that are new; keys are served in between."""
-        if self.open:
+        if self.passes_all:
             self.upto = buffer.closed
             return
         since, closed, parts, turn = self.upto, buffer.closed, [], time.monotonic()
@@ -67,11 +67,11 @@ class Sieve:
     def has(self, number: int) -> bool:
         """Whether a finished line, by its number, has passed."""
         at = bisect_left(self._numbers, number)
-        return self.open or (at < len(self._numbers) and self._numbers[at] == number)
+        return self.passes_all or (at < len(self._numbers) and self._numbers[at] == number)
 
     def after(self, buffer: LogBuffer, number: int, count: int) -> list[Line]:
         """The first `count` lines from this number on."""
-        if self.open:
+        if self.passes_all:
             return list(buffer.lines(number, number + count))
         at = bisect_left(self._numbers, max(number, buffer.first, 0))
         lines = list(buffer.pick(self._numbers[at : at + count]))
@@ -79,7 +79,7 @@ class Sieve:
 
     def before(self, buffer: LogBuffer, number: int, count: int) -> list[Line]:
         """The last `count` lines before this number."""
-        if self.open:
+        if self.passes_all:
             return list(buffer.lines(number - count, number))
         low = bisect_left(self._numbers, buffer.first)
         at = max(low, bisect_left(self._numbers, max(number, 0)))
@@ -88,7 +88,7 @@ class Sieve:
 
     def count_after(self, buffer: LogBuffer, number: int) -> int:
         """How many lines are behind this one."""
-        if self.open:
+        if self.passes_all:
             return max(0, buffer.end - 1 - number)
         finished = len(self._numbers) - bisect_right(self._numbers, number)
         return finished + len(self._unfinished(buffer, number + 1, buffer.end))

@@ -16,7 +16,7 @@ _MOST = 20_000
 """Lines of one lane that wait; more, and its reader waits."""
 
 
-class Merge:
+class LineMerger:
     """Items of several lanes, put in order (the caller has the clock).
 
     Within a lane the order stays. A line goes out once every open lane has shown a later one, or once it has
@@ -92,11 +92,11 @@ def _part(batch: Lines, start: int, stop: int) -> Lines:
     )
 
 
-class Funnel:
+class MergedStream:
     """A Merge between its writers, one for each lane, and one reader. A slow reader slows the writers."""
 
     def __init__(self, window: float = WINDOW_SECONDS) -> None:
-        self._merge = Merge(window)
+        self._merge = LineMerger(window)
         self._lanes: set[int] = set()
         self._news = asyncio.Event()
         self._room = asyncio.Event()

@@ -26,7 +26,7 @@ _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 _TAB = 8
 
 
-def plain(raw: bytes) -> tuple[str, str]:
+def sanitize_line(raw: bytes) -> tuple[str, str]:
     """(text, styled) of one line: `styled` is the text with its SGR sequences, "" where it has none.
 
     Both are safe for a terminal; cleaning either again changes nothing.
@@ -69,7 +69,7 @@ def _picture(control: str) -> str:
 Colour = int | tuple[int, int, int] | None
 
 
-class Look(NamedTuple):
+class SgrStyle(NamedTuple):
     """How a piece of text is shown. Colours: 0-255 of the terminal's palette, or (red, green, blue)."""
 
     fg: Colour = None
@@ -82,7 +82,7 @@ class Look(NamedTuple):
     strike: bool = False
 
 
-PLAIN = Look()
+PLAIN = SgrStyle()
 _ON = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "reverse", 9: "strike"}
 _OFF = {
     21: ("bold",),
@@ -94,7 +94,7 @@ _OFF = {
 }
 
 
-def looks(styled: str) -> list[tuple[str, Look]]:
+def styled_runs(styled: str) -> list[tuple[str, SgrStyle]]:
     """A styled line as pieces of text with their looks."""
     pieces, look, at = [], PLAIN, 0
     for sgr in _SGR.finditer(styled):
@@ -107,7 +107,7 @@ def looks(styled: str) -> list[tuple[str, Look]]:
 
 
 @lru_cache(1024)
-def _apply(look: Look, parameters: str) -> Look:
+def _apply(look: SgrStyle, parameters: str) -> SgrStyle:
     codes = [int(code or 0) for code in re.split("[;:]", parameters)]
     while codes:
         code = codes.pop(0)
@@ -124,7 +124,7 @@ def _apply(look: Look, parameters: str) -> Look:
     return look
 
 
-def _basic(look: Look, code: int) -> Look:
+def _basic(look: SgrStyle, code: int) -> SgrStyle:
     for base, field, bright in ((30, "fg", 0), (40, "bg", 0), (90, "fg", 8), (100, "bg", 8)):
         if base <= code < base + 8:
             return _with(look, field, code - base + bright)
@@ -133,7 +133,7 @@ def _basic(look: Look, code: int) -> Look:
     return look
 
 
-def _with(look: Look, field: str, value: Colour) -> Look:
+def _with(look: SgrStyle, field: str, value: Colour) -> SgrStyle:
     change: dict[str, Any] = {field: value}
     return look._replace(**change)
 

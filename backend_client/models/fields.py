@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from backend_client.errors import Invalid
-from backend_client.models.names import nearest
+from backend_client.models.names import closest_match
 from backend_client.models.parsers import PARSERS
 from backend_client.models.spec import JobSpec, Port
 
-NAMES: tuple[str, ...] = JobSpec.__struct_fields__
+FIELD_NAMES: tuple[str, ...] = JobSpec.__struct_fields__
 DEFAULTS = JobSpec()
 
 
@@ -38,7 +38,7 @@ def parse_field(name: str, raw: object) -> Any:
     return PARSERS[name](raw)
 
 
-def across(spec: JobSpec) -> dict[str, str]:
+def cross_field_errors(spec: JobSpec) -> dict[str, str]:
     """What is wrong between fields: field -> sentence."""
     wrong: dict[str, str] = {}
     if spec.kind == "deployment":
@@ -63,7 +63,7 @@ def across(spec: JobSpec) -> dict[str, str]:
 def parse_spec(raw: Mapping[str, object]) -> JobSpec:
     """A JobSpec from what a person wrote, field by field. Raises Invalid, which names every wrong field."""
     spec, wrong = _parsed(raw)
-    wrong = across(spec) | wrong
+    wrong = cross_field_errors(spec) | wrong
     if wrong:
         raise Invalid(wrong)
     return spec
@@ -82,7 +82,7 @@ def _parsed(raw: Mapping[str, object]) -> tuple[JobSpec, dict[str, str]]:
     values: dict[str, Any] = {}
     for name, value in raw.items():
         if name not in PARSERS:
-            hint = nearest(str(name), NAMES)
+            hint = closest_match(str(name), FIELD_NAMES)
             wrong[str(name)] = (
                 f"there is no such field; did you mean {hint}?" if hint else "there is no such field"
             )
@@ -119,12 +119,12 @@ def _port_text(port: Port) -> str:
 def spec_fields(spec: JobSpec) -> dict[str, Any]:
     """A spec file's content: the fields that are not at their default, as plain YAML or JSON values."""
     values = msgspec.to_builtins(spec)
-    plain = {name: values[name] for name in NAMES if getattr(spec, name) != getattr(DEFAULTS, name)}
+    plain = {name: values[name] for name in FIELD_NAMES if getattr(spec, name) != getattr(DEFAULTS, name)}
     if "max_runtime" in plain:
         plain["max_runtime"] = duration_text(spec.max_runtime)
     return plain
 
 
-def set_fields(spec: JobSpec) -> list[str]:
+def explicit_fields(spec: JobSpec) -> list[str]:
     """The names of the fields that were given, in their order."""
-    return [name for name in NAMES if getattr(spec, name) != getattr(DEFAULTS, name)]
+    return [name for name in FIELD_NAMES if getattr(spec, name) != getattr(DEFAULTS, name)]

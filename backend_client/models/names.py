@@ -12,7 +12,7 @@ _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _SCRIPT = re.compile(r"\.(py|sh|ipynb)$")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def closest_match(word: str, known: Iterable[str]) -> str:
     """`known`'s likeliest meaning of a misspelled word, or ""."""
     import difflib  # noqa: PLC0415  only a misspelling needs it
 

@@ -24,8 +24,8 @@ class JobState(StrEnum):
     UNKNOWN = "Unknown"
 
     @property
-    def look(self) -> "Look":
-        return LOOKS[self]
+    def style(self) -> "StateStyle":
+        return STATE_STYLES[self]
 
     @property
     def ended(self) -> bool:
@@ -34,7 +34,7 @@ class JobState(StrEnum):
         return self in ENDED
 
 
-class Look(NamedTuple):
+class StateStyle(NamedTuple):
     """How a state is shown."""
 
     rank: int
@@ -45,16 +45,16 @@ class Look(NamedTuple):
     """A name out of the 16 ANSI colours."""
 
 
-LOOKS: dict[JobState, Look] = {
-    JobState.FAILED: Look(0, "x", "red"),
-    JobState.UNKNOWN: Look(1, "?", "magenta"),
-    JobState.STOPPING: Look(2, "-", "yellow"),
-    JobState.RUNNING: Look(3, ">", "green"),
-    JobState.STARTING: Look(4, "+", "cyan"),
-    JobState.PENDING: Look(5, ".", "yellow"),
-    JobState.QUEUED: Look(6, ":", "yellow"),
-    JobState.SUCCEEDED: Look(7, "=", "blue"),
-    JobState.STOPPED: Look(8, "!", "white"),
+STATE_STYLES: dict[JobState, StateStyle] = {
+    JobState.FAILED: StateStyle(0, "x", "red"),
+    JobState.UNKNOWN: StateStyle(1, "?", "magenta"),
+    JobState.STOPPING: StateStyle(2, "-", "yellow"),
+    JobState.RUNNING: StateStyle(3, ">", "green"),
+    JobState.STARTING: StateStyle(4, "+", "cyan"),
+    JobState.PENDING: StateStyle(5, ".", "yellow"),
+    JobState.QUEUED: StateStyle(6, ":", "yellow"),
+    JobState.SUCCEEDED: StateStyle(7, "=", "blue"),
+    JobState.STOPPED: StateStyle(8, "!", "white"),
 }
 
 ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED})

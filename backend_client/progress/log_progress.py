@@ -16,7 +16,7 @@ LINES = 50
 """Of one rank, the newest so many lines between two calls of `news`; the others are not read."""
 
 
-class Ear:
+class LogProgress:
     """Hears the log of one job. `hear` costs next to nothing; `news` reads what was heard."""
 
     def __init__(self) -> None:
@@ -30,14 +30,14 @@ class Ear:
         """The one that speaks of progress: the lowest of several; None where none does."""
         return min((rank for rank, heard in self._ranks.items() if heard.found), default=None)
 
-    def hear(self, batch: Lines) -> None:
+    def feed(self, batch: Lines) -> None:
         """Take the end of a batch."""
         rank, source = self._ranks.get(batch.source.rank), batch.source
         if rank is None or rank.attempt != source.attempt:
             rank = self._ranks[source.rank] = _Rank(source.attempt)
-        rank.hear(batch)
+        rank.feed(batch)
 
-    def news(self) -> Progress | None:
+    def poll(self) -> Progress | None:
         """The figures, where they are others than the last time."""
         for rank in self._ranks.values():
             rank.read()
@@ -63,7 +63,7 @@ class _Rank:
     def updated(self) -> datetime:
         return datetime.fromtimestamp(self._upto // 10**9, UTC)
 
-    def hear(self, batch: Lines) -> None:
+    def feed(self, batch: Lines) -> None:
         lines = batch.lines[-LINES:]
         if lines and batch.open:
             lines[-1] = lines[-1][: lines[-1].rfind(b"\r") + 1]

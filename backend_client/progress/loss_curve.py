@@ -10,19 +10,19 @@ MOST = 4096
 """Points of one rank that are kept: where there would be more, every second one goes."""
 
 
-class Curve:
+class LossCurve:
     """`hear` batches of a job's log; `points` are (step, loss) of the lowest rank that tells any."""
 
     def __init__(self) -> None:
         self._ranks: dict[int, _Rank] = {}
 
-    def hear(self, batch: Lines) -> None:
+    def feed(self, batch: Lines) -> None:
         """Take one batch, of any rank."""
         source = batch.source
         before = self._ranks.get(source.rank)
         if before is None or before.attempt != source.attempt:
             self._ranks[source.rank] = _Rank(source.attempt, before.points if before else [])
-        self._ranks[source.rank].hear(batch)
+        self._ranks[source.rank].feed_batch(batch)
 
     @property
     def points(self) -> Sequence[tuple[int, float]]:
@@ -42,7 +42,7 @@ class _Rank(Tracker):
         self._left_out = 0
         self._losses = 0
 
-    def hear(self, batch: Lines) -> None:
+    def feed_batch(self, batch: Lines) -> None:
         for line in batch.lines[:-1]:
             self.feed(line + b"\n")
         for line in batch.lines[-1:]:
@@ -72,7 +72,7 @@ class _Rank(Tracker):
             self._every *= 2
 
 
-def parts(batch: Lines, most: int) -> Iterator[Lines]:
+def split_batch(batch: Lines, most: int) -> Iterator[Lines]:
     """A batch in batches of at most so many lines, so that whoever reads it can do something else between."""
     last = len(batch.lines) - most
     for start in range(0, len(batch.lines), most):

@@ -17,7 +17,7 @@ from backend_client.models import Attempt, Job, JobRef, JobState, Progress
 from backend_client.protocol import Changed, Gone, Lines, LogItem, LogQuery, Snapshot, WatchEvent
 
 if TYPE_CHECKING:
-    from backend_client.progress.log_progress import Ear
+    from backend_client.progress.log_progress import LogProgress
 
 EVERY_SECONDS = 30.0
 """Between two looks at the log of one job, whatever came of the first."""
@@ -34,7 +34,7 @@ _DIGEST_SECONDS = 1.0
 OpenLog = Callable[[LogQuery], AsyncGenerator[Sequence[LogItem], None]]
 
 
-class Glances:
+class ProgressSampler:
     """The progress of one context's jobs. `note` what a watch tells, `look` at some of its jobs."""
 
     def __init__(self, open_log: OpenLog, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,7 +44,7 @@ class Glances:
         self._known: dict[str, Progress] = {}
         self._refs: tuple[JobRef, ...] = ()
         self._jobs: dict[str, Job] = {}
-        self._ears: dict[str, Ear] = {}
+        self._ears: dict[str, LogProgress] = {}
         self._looked: dict[str, float] = {}
         """When the log of a job was last looked at, or listened to."""
         self._final: dict[str, Attempt] = {}
@@ -60,7 +60,7 @@ class Glances:
         """What has been read of each job, by uid."""
         return self._known
 
-    def look(self, refs: Sequence[JobRef]) -> None:
+    def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
         """These jobs are looked at, in this order of weight; replaces what was said before."""
         self._refs = tuple(refs)
         wanted = {ref.uid for ref in refs} | self._followed.keys()
@@ -68,7 +68,7 @@ class Glances:
         self._go_on()
 
     @contextlib.contextmanager
-    def telling(self, listener: Callable[[str], None]) -> Iterator[None]:
+    def subscribe(self, listener: Callable[[str], None]) -> Iterator[None]:
         """While somebody watches: hears the uid of every job whose progress is another."""
         self._listeners.append(listener)
         try:
@@ -77,7 +77,7 @@ class Glances:
             self._listeners.remove(listener)
             self._go_on()
 
-    def note(self, events: Sequence[WatchEvent]) -> None:
+    def observe(self, events: Sequence[WatchEvent]) -> None:
         """What a watch tells: which jobs run, have ended, are gone."""
         for event in events:
             if isinstance(event, Snapshot | Changed):
@@ -88,7 +88,7 @@ class Glances:
         self._go_on()
 
     @contextlib.contextmanager
-    def following(self, ref: JobRef) -> Iterator[Callable[[Sequence[LogItem]], None]]:
+    def tap(self, ref: JobRef) -> Iterator[Callable[[Sequence[LogItem]], None]]:
         """While a log is followed for another reason: hand its items on, and no look is taken at it."""
         uid = ref.uid
         self._followed[uid] += 1
@@ -176,29 +176,29 @@ class Glances:
         if ear := self._ears.get(uid):
             self._tell(uid, ear)
 
-    def _tell(self, uid: str, ear: "Ear") -> None:
-        if found := ear.news():
+    def _tell(self, uid: str, ear: "LogProgress") -> None:
+        if found := ear.poll():
             self._known[uid] = found
             for listener in self._listeners:
                 listener(uid)
 
-    def _ear(self, uid: str) -> "Ear":
-        from backend_client.progress.log_progress import Ear  # noqa: PLC0415  # dear, and not needed to list jobs
+    def _ear(self, uid: str) -> "LogProgress":
+        from backend_client.progress.log_progress import LogProgress  # noqa: PLC0415  # dear, and not needed to list jobs
 
-        return self._ears.setdefault(uid, Ear())
+        return self._ears.setdefault(uid, LogProgress())
 
     def _forget(self, uid: str) -> None:
         for kept in (self._known, self._jobs, self._ears, self._looked, self._final):
             kept.pop(uid, None)
 
 
-def _feed(ear: "Ear", items: Sequence[LogItem]) -> None:
+def _feed(ear: "LogProgress", items: Sequence[LogItem]) -> None:
     for item in items:
         if isinstance(item, Lines):
-            ear.hear(item)
+            ear.feed(item)
 
 
-def _query(job: Job, ear: "Ear") -> LogQuery:
+def _query(job: Job, ear: "LogProgress") -> LogQuery:
     """The last lines of one rank: the first, or the last, as Megatron does, speaks of progress."""
     last = max(job.spec.nodes, job.spec.replicas) - 1
     rank = ear.rank if ear.rank is not None else (0, last)[ear.silences % 2]

@@ -13,12 +13,12 @@ from backend_client.errors import BackendError, LoginNeeded
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account, Accounts
 from backend_client.server.connection import Connection
-from backend_client.server.token_store import Store, store_for_new, store_named
+from backend_client.server.token_store import TokenStore, store_for_new, store_named
 
 T = TypeVar("T")
 
 
-class About(Struct, frozen=True):
+class ServerInfo(Struct, frozen=True):
     """What a server says of itself to everybody (GET /api/server)."""
 
     name: str = ""
@@ -52,7 +52,7 @@ class _Granted(Struct, frozen=True):
     expires: datetime | None = None
 
 
-class Login:
+class AuthClient:
     """One server, for somebody who wants in or out. `folder`: where accounts and tokens are kept.
 
     Every method may raise a BackendError; a password or a token is part of none.
@@ -63,9 +63,9 @@ class Login:
         self.url = url
         self.ca = ca
 
-    async def look(self) -> About:
+    async def server_info(self) -> ServerInfo:
         """Who answers there, and whether it takes new people."""
-        return await self._public("GET", "/api/server", About)
+        return await self._public("GET", "/api/server", ServerInfo)
 
     async def log_in(self, user: str, password: Secret) -> LoggedIn:
         """As somebody whom the server knows."""
@@ -99,7 +99,7 @@ class Login:
             raise
         return LoggedIn(account, granted.role, granted.expires, store.where)
 
-    def _keep(self, account: Account, token: Secret, store: Store) -> Account:
+    def _keep(self, account: Account, token: Secret, store: TokenStore) -> Account:
         accounts = Accounts(self.folder)
         old = accounts.find(account.url, account.user)
         store.put(account.key, token)

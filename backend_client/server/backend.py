@@ -10,11 +10,12 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from backend_client.errors import BackendError
-from backend_client.history import PastPage, PastQuery
+from backend_client.history import HistoryPage, HistoryQuery
 from backend_client.models import Event, Job, JobRef, JobSpec
 from backend_client.models.secret import Secret
 from backend_client.protocol import (
-    Ask,
+    AccessDecision,
+    AccessReview,
     Capacity,
     Choice,
     DeleteStep,
@@ -27,16 +28,15 @@ from backend_client.protocol import (
     Page,
     Plan,
     Scope,
-    Verdict,
     WatchEvent,
 )
 from backend_client.server.bodies import Choices, Clusters, Events, Me, create_body
-from backend_client.server.capabilities import UNKNOWN, Rules, merged
+from backend_client.server.capabilities import UNKNOWN, Capabilities, merged
 from backend_client.server.connection import Connection
-from backend_client.server.delete import Deleting
-from backend_client.server.logs import Following
-from backend_client.server.visible_jobs import Looking
-from backend_client.server.watch import Watching
+from backend_client.server.delete import DeletionWatch
+from backend_client.server.logs import LogStream
+from backend_client.server.visible_jobs import VisibleJobsReporter
+from backend_client.server.watch import WatchStream
 from backend_client.server.wire import encode
 
 _JOBS = "/api/jobs"
@@ -55,8 +55,8 @@ class ServerBackend:
         token: Callable[[], Secret | None],
         *,
         ca: str = "",
-        rules: Rules = UNKNOWN,
-        keep: Callable[[Rules], None] | None = None,
+        rules: Capabilities = UNKNOWN,
+        keep: Callable[[Capabilities], None] | None = None,
     ) -> None:
         """`token`, `ca`: as of `Connection`. `rules`: those kept from last time; `keep` is given newer ones.
 
@@ -67,21 +67,21 @@ class ServerBackend:
         self._keep = keep
         self._learned = False
         self._connection = Connection(url, token, ca=ca)
-        self._looking = Looking(self._connection)
+        self._looking = VisibleJobsReporter(self._connection)
 
     @property
     def features(self) -> frozenset[Feature]:
         return self.rules.features
 
     @property
-    def lacks(self) -> Mapping[Feature, str]:
+    def missing_features(self) -> Mapping[Feature, str]:
         return self.rules.lacks
 
     @property
     def fields(self) -> Mapping[str, FieldRule]:
         return self.rules.fields
 
-    async def learn(self) -> Rules:
+    async def learn(self) -> Capabilities:
         """Ask the server for its rules."""
         found = merged((await self._connection.ask("GET", "/api/clusters", Clusters)).items)
         if found != self.rules and self._keep:
@@ -93,10 +93,10 @@ class ServerBackend:
         me = await self._connection.ask("GET", "/api/auth/me", Me)
         return Identity(me.user, f"the server {self._connection.place}")
 
-    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
+    async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]:
         body = encode([replace(ask, ref=ask.ref and replace(ask.ref, context="")) for ask in asks])
         answer = await self._connection.request("POST", "/api/access", body=body)
-        return self._connection.decode(answer, list[Verdict])
+        return self._connection.decode(answer, list[AccessDecision])
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
         asked = _given(
@@ -115,7 +115,7 @@ class ServerBackend:
 
     async def watch(self, scopes: Sequence[Scope]) -> AsyncGenerator[Sequence[WatchEvent], None]:
         places = {scope.namespace for scope in scopes}
-        watching = Watching(self._connection, self._ours, frozenset() if "" in places else places)
+        watching = WatchStream(self._connection, self._ours, frozenset() if "" in places else places)
         async with contextlib.aclosing(watching.batches()) as batches:
             async for batch in batches:
                 yield batch
@@ -123,8 +123,8 @@ class ServerBackend:
                     with contextlib.suppress(BackendError):
                         await self.learn()
 
-    async def look(self, refs: Sequence[JobRef]) -> None:
-        self._looking.look(refs)
+    async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
+        self._looking.set_visible_jobs(refs)
 
     async def plan(self, spec: JobSpec) -> Plan:
         answer = await self._connection.request("POST", "/api/plan", body=create_body(spec, {}))
@@ -144,14 +144,14 @@ class ServerBackend:
         return self._ours(await self._connection.ask("POST", f"{_path(ref)}/resume", Job, query=_named(ref)))
 
     async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncGenerator[DeleteStep, None]:
-        deleting = Deleting(self._connection, _path(ref), _named(ref))
+        deleting = DeletionWatch(self._connection, _path(ref), _named(ref))
         async with contextlib.aclosing(deleting.steps(wait=wait)) as steps:
             async for step in steps:
                 yield step
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncGenerator[Sequence[LogItem], None]:
         path = f"{_path(query.ref)}/logs"
-        following = Following(self._connection, path, _named(query.ref), query, after)
+        following = LogStream(self._connection, path, _named(query.ref), query, after)
         async with contextlib.aclosing(following.batches()) as batches:
             async for batch in batches:
                 yield batch
@@ -167,7 +167,7 @@ class ServerBackend:
         asked = _given(field=field, cluster=cluster)
         return (await self._connection.ask("GET", "/api/choices", Choices, query=asked)).items
 
-    async def history(self, query: PastQuery, *, after: str = "") -> PastPage:
+    async def history(self, query: HistoryQuery, *, after: str = "") -> HistoryPage:
         """Newest first. `after` is the `next` of the page before."""
         asked = _given(
             text=query.text,
@@ -177,7 +177,7 @@ class ServerBackend:
             until=_moment(query.until),
             after=after,
         )
-        return await self._connection.ask("GET", "/api/history", PastPage, query=asked)
+        return await self._connection.ask("GET", "/api/history", HistoryPage, query=asked)
 
     async def aclose(self) -> None:
         await self._looking.aclose()

@@ -13,9 +13,9 @@ from msgspec import Meta, Struct
 from backend_client import errors
 from backend_client.errors import BackendError, Invalid
 from backend_client.models import Event, JobSpec
-from backend_client.models.fields import DEFAULTS, NAMES
+from backend_client.models.fields import DEFAULTS, FIELD_NAMES
 from backend_client.models.secret import Secret
-from backend_client.protocol import Choice, FieldRule, LinkState
+from backend_client.protocol import Choice, FieldRule, FreshnessState
 
 PROBLEM = "application/problem+json"
 STATUS: Mapping[type[BackendError], int] = {
@@ -51,7 +51,7 @@ class ClusterInfo(Struct, frozen=True, kw_only=True):
     """One cluster of GET /api/clusters: how it is, and what it makes of features and fields."""
 
     name: str
-    state: LinkState = LinkState.LIVE
+    state: FreshnessState = FreshnessState.LIVE
     since: datetime | None = None
     why: str = ""
     features: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Clusters(Struct, frozen=True):
     items: tuple[ClusterInfo, ...]
 
 
-class Look(Struct, frozen=True):
+class VisibleJobs(Struct, frozen=True):
     """The body of POST /api/look: the jobs that one screen shows, the weightiest first."""
 
     screen: Annotated[str, Meta(max_length=64)]
@@ -125,7 +125,7 @@ def create_body(spec: JobSpec, secrets: Mapping[str, Secret]) -> bytes:
     `secrets` is NAME -> value there; a name without a value has null, and the server says it is missing.
     """
     values = msgspec.to_builtins(spec)
-    body = {name: values[name] for name in NAMES if getattr(spec, name) != getattr(DEFAULTS, name)}
+    body = {name: values[name] for name in FIELD_NAMES if getattr(spec, name) != getattr(DEFAULTS, name)}
     given = {name: secrets[name].reveal() if name in secrets else None for name in spec.secrets}
     return msgspec.json.encode({**body, "kind": spec.kind} | ({"secrets": given} if given else {}))
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from backend_client.models.fields import NAMES
+from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use
 from backend_client.server.bodies import ClusterInfo
 
 _ABSENT = "this server's clusters do not have it"
 
 
-class Rules(Struct, frozen=True):
+class Capabilities(Struct, frozen=True):
     """What is kept of a server, so that a form can be drawn before it has answered."""
 
     lacks: Mapping[Feature, str]
@@ -22,10 +22,10 @@ class Rules(Struct, frozen=True):
         return frozenset(Feature) - frozenset(self.lacks)
 
 
-def merged(clusters: Sequence[ClusterInfo]) -> Rules:
+def merged(clusters: Sequence[ClusterInfo]) -> Capabilities:
     """Something is absent or refused where every cluster says so; of one that differs, `plan` tells."""
     lacks = {feature: _why(feature, clusters) for feature in Feature if _is_absent(feature, clusters)}
-    return Rules(lacks, {name: _rule(name, clusters) for name in NAMES})
+    return Capabilities(lacks, {name: _rule(name, clusters) for name in FIELD_NAMES})
 
 
 def _is_absent(feature: Feature, clusters: Sequence[ClusterInfo]) -> bool:
@@ -43,8 +43,8 @@ def _rule(name: str, clusters: Sequence[ClusterInfo]) -> FieldRule:
     return found[0] if len(same) == 1 and name != "cluster" else FieldRule(Use.OPTIONAL)
 
 
-UNKNOWN = Rules(
+UNKNOWN = Capabilities(
     {Feature.METRICS: "whether this server tells of metrics is not known yet"},
-    {name: FieldRule(Use.OPTIONAL) for name in NAMES},
+    {name: FieldRule(Use.OPTIONAL) for name in FIELD_NAMES},
 )
 """Before a server has answered for the first time."""

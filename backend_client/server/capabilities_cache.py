@@ -8,19 +8,19 @@ import msgspec
 
 from backend_client import private_files
 from backend_client.errors import Refused
-from backend_client.server.capabilities import UNKNOWN, Rules
+from backend_client.server.capabilities import UNKNOWN, Capabilities
 
 
-class KeptRules:
+class CapabilitiesCache:
     """The rules of one context, in a file of the cache. What cannot be read or written is not kept."""
 
     def __init__(self, folder: Path, context: str) -> None:
         self.path = folder / f"{quote(context, safe='@')}.json"
 
-    def read(self) -> Rules:
+    def read(self) -> Capabilities:
         """The rules of last time."""
         try:
-            return msgspec.json.decode(private_files.read(self.path), type=Rules)
+            return msgspec.json.decode(private_files.read(self.path), type=Capabilities)
         except (Refused, msgspec.MsgspecError, UnicodeDecodeError):
             return UNKNOWN
 
@@ -29,7 +29,7 @@ class KeptRules:
         with suppress(OSError):
             self.path.unlink()
 
-    def write(self, rules: Rules) -> None:
+    def write(self, rules: Capabilities) -> None:
         """Keep them for the next time."""
         with suppress(Refused):
             private_files.update(self.path, lambda _: msgspec.json.encode(rules))

@@ -17,8 +17,8 @@ from backend_client.errors import BackendError, LoginNeeded, NotFound, Refused, 
 from backend_client.models.secret import Secret
 from backend_client.server.address import is_this_machine
 from backend_client.server.bodies import Problem, error_of
-from backend_client.server.errors import Broken, broken
-from backend_client.server.sse import Stream
+from backend_client.server.errors import Broken, from_httpx
+from backend_client.server.sse import SseStream
 from backend_client.server.wire import EVENT_STREAM
 
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ class Connection:
             raise Unreachable(f"{self.place} gave no whole answer in {ANSWER_SECONDS:g} s") from None
 
     @contextlib.asynccontextmanager
-    async def stream(self, path: str, *, query: Query | None = None, last: str = "") -> AsyncIterator[Stream]:
+    async def stream(
+        self, path: str, *, query: Query | None = None, last: str = ""
+    ) -> AsyncIterator[SseStream]:
         """An answer of server-sent events behind the event `last`. Not repeated: who reads it resumes."""
         headers = {"Accept": EVENT_STREAM} | ({"Last-Event-ID": last} if last else {})
         request = _Request("GET", path, query or {}, b"", headers, SILENCE_SECONDS)
@@ -106,7 +108,7 @@ class Connection:
             kind = response.headers.get("content-type", "")
             if not kind.startswith(EVENT_STREAM):
                 raise self._strange(f"it answers {kind or 'nothing'} where events were asked for")
-            yield Stream(response, self.place)
+            yield SseStream(response, self.place)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -153,7 +155,7 @@ class Connection:
             finally:
                 await response.aclose()
         except httpx.HTTPError as error:
-            raise broken(error, self.place, asked.silence) from None
+            raise from_httpx(error, self.place, asked.silence) from None
 
     async def _opened(self) -> "httpx.AsyncClient":
         async with self._opening:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from backend_client.server.connection import Connection
 
 
-class Servers:
+class ServerContexts:
     """Every account is a context; so is the site's own server, and one that is named by its URL.
 
     `folder`: where accounts and tokens are; `cache`: where the servers' rules are kept between two runs;
@@ -60,11 +60,11 @@ class Servers:
     def open(self, name: str) -> JobBackend:
         """Contacts nobody yet; who is not logged in learns it from the first call."""
         from backend_client.server.backend import ServerBackend  # noqa: PLC0415  other ways need no httpx
-        from backend_client.server.capabilities_cache import KeptRules  # noqa: PLC0415
+        from backend_client.server.capabilities_cache import CapabilitiesCache  # noqa: PLC0415
 
-        account, kept = self.account(name), KeptRules(self._cache, name)
+        account, kept = self.account(name), CapabilitiesCache(self._cache, name)
         return ServerBackend(
-            name, account.url, Session(self, name), ca=account.ca, rules=kept.read(), keep=kept.write
+            name, account.url, TokenSession(self, name), ca=account.ca, rules=kept.read(), keep=kept.write
         )
 
     def connect(self, name: str) -> "Connection":
@@ -72,7 +72,7 @@ class Servers:
         from backend_client.server.connection import Connection  # noqa: PLC0415  other ways need no httpx
 
         account = self.account(name)
-        return Connection(account.url, Session(self, name), ca=account.ca)
+        return Connection(account.url, TokenSession(self, name), ca=account.ca)
 
     def accounts(self) -> "list[Account]":
         """All accounts, and the servers that are known without one. Raises Refused."""
@@ -98,10 +98,10 @@ class Servers:
     def forget(self, account: "Account") -> None:
         """It is no context any more; the site's server is one without it too. Raises Refused."""
         from backend_client.server.accounts import Accounts  # noqa: PLC0415  as above
-        from backend_client.server.capabilities_cache import KeptRules  # noqa: PLC0415
+        from backend_client.server.capabilities_cache import CapabilitiesCache  # noqa: PLC0415
 
         Accounts(self.folder).drop(account)
-        KeptRules(self._cache, account.name).drop()
+        CapabilitiesCache(self._cache, account.name).drop()
 
     def given(self, name: str) -> Secret | None:
         """The token that came from outside, where this context was named with it."""
@@ -123,10 +123,10 @@ class Servers:
         return address(text)
 
 
-class Session:
+class TokenSession:
     """The token of one context, as its backend asks for it: a login elsewhere is taken up."""
 
-    def __init__(self, servers: Servers, name: str) -> None:
+    def __init__(self, servers: ServerContexts, name: str) -> None:
         self._servers = servers
         self._name = name
         self._token: Secret | None = None

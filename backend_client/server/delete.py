@@ -9,7 +9,7 @@ import msgspec
 from backend_client.errors import BackendError, NotFound, Unreachable
 from backend_client.protocol import DeleteStep, Gone
 from backend_client.server.connection import Connection
-from backend_client.server.sse import Frame
+from backend_client.server.sse import SseEvent
 from backend_client.server.watch import PATH
 from backend_client.server.wire import Step, read_watch
 
@@ -19,7 +19,7 @@ _LOOK_SECONDS = 2.0
 """After so long without a word, look whether the job is still there: a broken watch may have missed it."""
 
 
-class Deleting:
+class DeletionWatch:
     """The deletion of one job."""
 
     def __init__(self, connection: Connection, path: str, asked: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class Deleting:
                             self._hear(frame)
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def _hear(self, frame: Frame) -> None:
+    def _hear(self, frame: SseEvent) -> None:
         with contextlib.suppress(msgspec.DecodeError):
             match read_watch(frame.event, frame.data) if frame.event in ("step", "gone") else None:
                 case Step(self._uid, message, slow):

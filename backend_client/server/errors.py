@@ -17,7 +17,7 @@ class Broken(Unreachable):
     """A connection that broke on the way: another one may hold."""
 
 
-def broken(error: "httpx.HTTPError", place: str, silence: float) -> BackendError:
+def from_httpx(error: "httpx.HTTPError", place: str, silence: float) -> BackendError:
     """What went wrong with a request. `silence`: seconds that it waited for a word."""
     import httpx  # noqa: PLC0415  it is loaded: it has just failed
 

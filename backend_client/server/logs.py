@@ -10,11 +10,11 @@ from backend_client.errors import Unreachable
 from backend_client.protocol import Closed, Lines, LogItem, LogQuery, LogSource, Opened
 from backend_client.server.connection import PAUSES, Connection
 from backend_client.server.errors import Broken
-from backend_client.server.sse import Frame, Stream
+from backend_client.server.sse import SseEvent, SseStream
 from backend_client.server.wire import Bye, read_log
 
 
-class Following:
+class LogStream:
     """One log stream, from its beginning or behind a cursor."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Following:
                 return
             await asyncio.sleep(pause)
 
-    def _opened(self) -> AbstractAsyncContextManager[Stream]:
+    def _opened(self) -> AbstractAsyncContextManager[SseStream]:
         return self._connection.stream(self._path, query=self._parameters(), last=self._after)
 
     def _parameters(self) -> dict[str, str]:
@@ -66,10 +66,10 @@ class Following:
             **{name: str(value).lower() for name, value in wanted.items() if value is not None},
         }
 
-    def _items(self, frames: Sequence[Frame]) -> list[LogItem]:
+    def _items(self, frames: Sequence[SseEvent]) -> list[LogItem]:
         return [item for frame in frames if (item := self._item(frame))]
 
-    def _item(self, frame: Frame) -> LogItem | None:
+    def _item(self, frame: SseEvent) -> LogItem | None:
         try:
             told = read_log(frame.event, frame.data, frame.id)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -10,11 +10,11 @@ from backend_client.errors import Unreachable
 if TYPE_CHECKING:
     import httpx
 
-LONGEST_FRAME = 32 * 2**20
+LONGEST_EVENT = 32 * 2**20
 """Bytes that one event may have."""
 
 
-class Frame(Struct, frozen=True):
+class SseEvent(Struct, frozen=True):
     """One event; a heartbeat has no name and no data."""
 
     event: str = ""
@@ -22,7 +22,7 @@ class Frame(Struct, frozen=True):
     id: str = ""
 
 
-class Parser:
+class SseParser:
     """Bytes, cut anywhere, to frames. Of the format's ways to end a line it knows LF and CRLF."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Parser:
         self._fields: dict[bytes, bytes] = {}
         self._size = 0
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes) -> list[SseEvent]:
         """The frames that end in these bytes. Raises ValueError where one is too long."""
         self._line.append(data)
         self._size += len(data)
@@ -46,10 +46,10 @@ class Parser:
         return frames
 
     def _check(self) -> None:
-        if self._size > LONGEST_FRAME:
-            raise ValueError(f"an event has more than {LONGEST_FRAME >> 20} MiB")
+        if self._size > LONGEST_EVENT:
+            raise ValueError(f"an event has more than {LONGEST_EVENT >> 20} MiB")
 
-    def _take(self, line: bytes) -> Frame | None:
+    def _take(self, line: bytes) -> SseEvent | None:
         if not line:
             return self._frame()
         name, _, value = line.partition(b":")
@@ -59,25 +59,25 @@ class Parser:
         self._fields[name] = value
         return None
 
-    def _frame(self) -> Frame:
+    def _frame(self) -> SseEvent:
         fields, self._fields = self._fields, {}
-        return Frame(
+        return SseEvent(
             fields.get(b"event", b"").decode(errors="replace"),
             fields.get(b"data", b""),
             fields.get(b"id", b"").decode(errors="replace"),
         )
 
 
-class Stream:
+class SseStream:
     """The frames of one answer, as they come: those of one read together."""
 
     def __init__(self, response: "httpx.Response", place: str) -> None:
         self._response = response
         self._place = place
 
-    async def batches(self) -> AsyncIterator[list[Frame]]:
+    async def batches(self) -> AsyncIterator[list[SseEvent]]:
         """Ends where the server ends. Raises Unreachable where an event is too long, else httpx.HTTPError."""
-        parser = Parser()
+        parser = SseParser()
         async for data in self._response.aiter_raw():
             try:
                 frames = parser.feed(data)

@@ -27,7 +27,7 @@ _LIMIT = 3.0
 """Seconds for the keyring: it may wait for ever for somebody to unlock it."""
 
 
-class Store(Protocol):
+class TokenStore(Protocol):
     """Keeps tokens by their account's key. Every method may raise Refused in words, and block."""
 
     kind: str
@@ -46,7 +46,7 @@ class Store(Protocol):
         ...
 
 
-class TokenFile:
+class FileTokenStore:
     """`credentials.json` in the configuration's folder."""
 
     kind = "file"
@@ -71,7 +71,7 @@ class TokenFile:
         if self.get(key):
             self._change(lambda tokens: tokens.pop(key, None))
 
-    def prove(self) -> None:
+    def check_writable(self) -> None:
         """Raise Refused now where a token could not be written later."""
         self._change(lambda _: None)
 
@@ -91,7 +91,7 @@ class TokenFile:
             raise Refused(f"{self.path} is damaged, so its tokens cannot be read.", hint) from None
 
 
-class Keyring:
+class KeyringTokenStore:
     """The keyring of the desktop: Secret Service, KWallet, macOS."""
 
     kind = "keyring"
@@ -139,18 +139,18 @@ class Keyring:
             _limited(lambda: keyring.delete_password(SERVICE, key))
 
 
-def store_named(kind: str, folder: Path) -> Store:
+def store_named(kind: str, folder: Path) -> TokenStore:
     """The store that an account's token is in."""
-    return Keyring() if kind == Keyring.kind else TokenFile(folder)
+    return KeyringTokenStore() if kind == KeyringTokenStore.kind else FileTokenStore(folder)
 
 
-def store_for_new(folder: Path) -> Store:
+def store_for_new(folder: Path) -> TokenStore:
     """Where a new token goes. Asks the keyring, and proves that the file can be written, before a login."""
-    ring = Keyring()
+    ring = KeyringTokenStore()
     if ring.works():
         return ring
-    file = TokenFile(folder)
-    file.prove()
+    file = FileTokenStore(folder)
+    file.check_writable()
     return file
 
 

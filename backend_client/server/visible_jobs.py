@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from backend_client.errors import BackendError
 from backend_client.models import JobRef
-from backend_client.server.bodies import Look
+from backend_client.server.bodies import VisibleJobs
 from backend_client.server.connection import Connection
 from backend_client.server.wire import encode
 
@@ -15,7 +15,7 @@ AGAIN_SECONDS = 40.0
 """A server forgets a look after 90 s; one that was restarted knows none."""
 
 
-class Looking:
+class VisibleJobsReporter:
     """One screen's looks. Never fails: a server that cannot be told shows no progress, and that is all."""
 
     def __init__(self, connection: Connection) -> None:
@@ -23,7 +23,7 @@ class Looking:
         self._screen = secrets.token_hex(8)
         self._telling: asyncio.Task[None] | None = None
 
-    def look(self, refs: Sequence[JobRef]) -> None:
+    def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
         """These jobs are looked at; replaces what was said before."""
         if self._telling:
             self._telling.cancel()
@@ -36,7 +36,7 @@ class Looking:
             await asyncio.gather(self._telling, return_exceptions=True)
 
     async def _tell(self, uids: Sequence[str]) -> None:
-        body = encode(Look(self._screen, tuple(uids)))
+        body = encode(VisibleJobs(self._screen, tuple(uids)))
         while True:
             with contextlib.suppress(BackendError):
                 await self._connection.request("POST", "/api/look", body=body)

@@ -13,30 +13,30 @@ import msgspec
 
 from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable
 from backend_client.models import Job, JobRef
-from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
+from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 from backend_client.server.connection import Connection
-from backend_client.server.sse import Frame
+from backend_client.server.sse import SseEvent
 from backend_client.server.wire import ClusterLink, Lagged, WatchWire, read_watch
 
 PATH = "/api/watch"
-_WORST = (LinkState.STALE, LinkState.FORBIDDEN, LinkState.LIVE)
+_WORST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
 _FIRST, _LONGEST, _HEALTHY = 0.3, 30.0, 5.0
 """Seconds: the wait after a break is a random part of a ceiling, which doubles until a line has held a while.
 Many clients lose a server together when it stops."""
 
 
-class Watching:
+class WatchStream:
     """One consumer's watch of one server."""
 
     def __init__(self, connection: Connection, ours: Callable[[Job], Job], places: Collection[str]) -> None:
         """`ours`: a job of the wire as the consumer's context has it; `places`: namespaces, none for all."""
         self._connection = connection
-        self._view = _View(ours, places)
+        self._view = _ReplicatedList(ours, places)
         self._links: dict[str, ClusterLink] = {}
-        self._own = Link(LinkState.STALE, datetime.now(UTC))
+        self._own = Freshness(FreshnessState.STALE, datetime.now(UTC))
         """Of the line to the server."""
         self._heard = datetime.now(UTC)
-        self._told: Link | None = None
+        self._told: Freshness | None = None
         self._last = ""
         """The event to go on behind; empty: start over."""
         self._quiet = False
@@ -58,7 +58,7 @@ class Watching:
                         if any(frame.event in ("lagged", "bye") for frame in frames):
                             break
             except LoginNeeded as error:
-                yield [Link(LinkState.FORBIDDEN, datetime.now(UTC), error.title)]
+                yield [Freshness(FreshnessState.FORBIDDEN, datetime.now(UTC), error.title)]
                 raise
             except BackendError as error:
                 asked = (isinstance(error, Unreachable) and error.retry_after) or 0.0
@@ -70,10 +70,10 @@ class Watching:
             ceiling = min(_LONGEST, _FIRST * 2**self._tries)
             await asyncio.sleep(max(asked, random.uniform(0.0, ceiling)))  # noqa: S311  spreads load
 
-    def _read(self, frames: Sequence[Frame]) -> list[WatchEvent]:
+    def _read(self, frames: Sequence[SseEvent]) -> list[WatchEvent]:
         self._quiet, self._heard = True, datetime.now(UTC)
-        if self._own.state is not LinkState.LIVE:
-            self._own = Link(LinkState.LIVE, self._heard)
+        if self._own.state is not FreshnessState.LIVE:
+            self._own = Freshness(FreshnessState.LIVE, self._heard)
         batch = [event for frame in frames for event in self._event(frame)]
         link = self._link()
         if link != self._told:
@@ -81,7 +81,7 @@ class Watching:
             batch.insert(0, link)
         return batch
 
-    def _event(self, frame: Frame) -> list[WatchEvent]:
+    def _event(self, frame: SseEvent) -> list[WatchEvent]:
         told = self._decoded(frame)
         match told:
             case ClusterLink():
@@ -94,31 +94,31 @@ class Watching:
             self._last = frame.id
         return events
 
-    def _decoded(self, frame: Frame) -> WatchWire | None:
+    def _decoded(self, frame: SseEvent) -> WatchWire | None:
         try:
             return read_watch(frame.event, frame.data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._last = ""
             raise Unreachable(f"{self._connection.place} tells what cannot be read: {error}") from None
 
-    def _link(self) -> Link:
+    def _link(self) -> Freshness:
         """The worst of all clusters, where the line itself is well."""
         worst = min(
             self._links.values(), key=lambda link: (_WORST.index(link.state), link.since), default=None
         )
-        if worst is None or worst.state is LinkState.LIVE:
+        if worst is None or worst.state is FreshnessState.LIVE:
             return self._own
         where = f"{worst.cluster}: " if len(self._links) > 1 else ""
-        return Link(worst.state, worst.since, f"{where}{worst.why}")
+        return Freshness(worst.state, worst.since, f"{where}{worst.why}")
 
-    def _lost(self, error: BackendError) -> Link:
-        state = LinkState.FORBIDDEN if isinstance(error, Forbidden) else LinkState.STALE
-        since = self._heard if self._own.state is LinkState.LIVE else self._own.since
-        self._own = Link(state, since, error.title)
+    def _lost(self, error: BackendError) -> Freshness:
+        state = FreshnessState.FORBIDDEN if isinstance(error, Forbidden) else FreshnessState.STALE
+        since = self._heard if self._own.state is FreshnessState.LIVE else self._own.since
+        self._own = Freshness(state, since, error.title)
         return self._own
 
 
-class _View:
+class _ReplicatedList:
     """What the consumer was told, so that only what differs is told again."""
 
     def __init__(self, ours: Callable[[Job], Job], places: Collection[str]) -> None:

@@ -15,10 +15,10 @@ from msgspec import Struct
 from backend_client.protocol import (
     Changed,
     Closed,
+    FreshnessState,
     Gap,
     Gone,
     Lines,
-    LinkState,
     LogItem,
     LogSource,
     Opened,
@@ -38,7 +38,7 @@ class ClusterLink(Struct, frozen=True):
     """How fresh one cluster's jobs are. A watch begins with one of each cluster, whatever else it resumes."""
 
     cluster: str
-    state: LinkState
+    state: FreshnessState
     since: datetime
     why: str = ""
 

@@ -12,8 +12,8 @@ from backend.clusters import hub as hubs
 from backend.clusters.event_log import Audience
 from backend.clusters.hub import LAGGED, Hub, Owner
 from backend_client.models import Job, JobRef, JobSpec, JobState
-from backend_client.protocol import Changed, DeleteStep, Gone, Link, LinkState, Snapshot, Synced
-from backend_client.server.sse import Parser
+from backend_client.protocol import Changed, DeleteStep, Freshness, FreshnessState, Gone, Snapshot, Synced
+from backend_client.server.sse import SseParser
 from backend_client.server.wire import ClusterLink, Lagged, Step, read_watch
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ class Client:
 
     def _take(self, data):
         fresh = None
-        for frame in Parser().feed(data):
+        for frame in SseParser().feed(data):
             self.last = frame.id or self.last
             event = read_watch(frame.event, frame.data)
             match event:
@@ -117,11 +117,11 @@ async def test_what_only_the_rows_remember_is_gone_once_the_cluster_has_told_its
     hub.remember([(ANN, job("a")), (ANN, job("b"))])
     client = await Client(hub, ANNS).read()
     assert set(client.jobs) == {"a", "b"}
-    hub.take("c", [Link(LinkState.LIVE, NOW), Snapshot((job("a"),))])
+    hub.take("c", [Freshness(FreshnessState.LIVE, NOW), Snapshot((job("a"),))])
     hub.claim(ANN, job("new"))
     hub.take("c", [Synced()])
     assert set((await client.read()).jobs) == {"a", "new"}
-    hub.take("c", [Link(LinkState.STALE, NOW, "away")])
+    hub.take("c", [Freshness(FreshnessState.STALE, NOW, "away")])
     assert set((await client.read()).jobs) == {"a", "new"}
     assert client.links["c"].why == "away"
     hub.take("c", [Snapshot((job("new"),)), Synced()])
@@ -241,7 +241,7 @@ def test_whoever_comes_and_goes_ends_with_what_is(changes, most):
                 elif what == "gone":
                     hub.take("c", [Gone((job(uid).ref,))])
                 elif what == "stale":
-                    hub.take("c", [Link(LinkState.STALE, NOW, str(count))])
+                    hub.take("c", [Freshness(FreshnessState.STALE, NOW, str(count))])
                 elif what == "read":
                     await client.read()
                 else:

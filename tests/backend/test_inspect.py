@@ -7,19 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.jobs.images import allowed, whole
-from backend.jobs.manifest_policy import Allowed
+from backend.jobs.manifest_policy import ManifestPolicy
 from backend.jobs.namespaces import namespace_of
 from backend.jobs.request_body import read
 from backend.settings import ServerSettings
 from backend_client.errors import Invalid, Refused
 from backend_client.kubernetes.manifests.render import objects
-from backend_client.kubernetes.manifests.scheduling import Seen
-from backend_client.kubernetes.settings import IngressSettings, Site
+from backend_client.kubernetes.manifests.scheduling import ClusterFacts
+from backend_client.kubernetes.settings import IngressSettings, KubernetesSettings
 from backend_client.models.parsers import _label
 from backend_client.models.secret import Secret
 from tests.kubernetes.specs import spec
 
-PLAIN = Site()
+PLAIN = KubernetesSettings()
 HOME = "td-ann-0123456789"
 FULL = {
     "job": {
@@ -38,14 +38,14 @@ def made(site=PLAIN, **fields):
     """(spec, manifests) as a create renders them."""
     wanted = spec(**fields)
     secrets = {name: Secret("x") for name in wanted.secrets}
-    seen = Seen(namespace=HOME)
+    seen = ClusterFacts(namespace=HOME)
     return wanted, objects(wanted, site, seen, key="k", owner="ann", server="s", secrets=secrets)
 
 
 def refusal(wanted, manifests, site=PLAIN, **rules):
     """The fields that are refused, and the words."""
     shared = rules.pop("shared", False)
-    look = Allowed(ServerSettings(**rules), site, HOME, shared=shared).of(wanted)
+    look = ManifestPolicy(ServerSettings(**rules), site, HOME, shared=shared).of(wanted)
     try:
         look(manifests)
     except Refused as error:
@@ -105,7 +105,9 @@ def test_hosts_of_another_person_and_of_nobody():
     assert refusal(*theirs, **rules)[0] == {"ingress"}
     assert refusal(*theirs, shared=True, **rules) == (set(), "")
     assert refusal(*made(ports=[80], ingress="gpu.example.org"), **rules)[0] == {"ingress"}
-    site = Site(ingress=IngressSettings(host="{name}.gpu.example.org", annotations={"nginx.example/x": "1"}))
+    site = KubernetesSettings(
+        ingress=IngressSettings(host="{name}.gpu.example.org", annotations={"nginx.example/x": "1"})
+    )
     assert refusal(*made(site, ports=[80]), site) == (set(), "")
 
 

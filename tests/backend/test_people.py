@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from backend.auth.login_throttle import Throttle, network
+from backend.auth.login_throttle import LoginThrottle, network
 from backend.auth.passwords import Passwords, check
-from backend.auth.users import the_user
+from backend.auth.users import get_user
 from backend_client.errors import Invalid, Unreachable
 from tests.backend.conftest import PASSWORD, login, person
 
@@ -96,7 +96,7 @@ async def test_a_hash_with_other_costs_is_replaced_at_login(app, client):
     runtime.passwords = Passwords(memory=128, time=1)
     assert (await log_in(client, "ann")).status_code == 200
     async with runtime.database.read() as session:
-        stored = (await the_user(session, "ann")).password_hash
+        stored = (await get_user(session, "ann")).password_hash
     assert not runtime.passwords.stale(stored)
     assert (await log_in(client, "ann")).status_code == 200
 
@@ -209,7 +209,7 @@ async def test_many_guesses_at_once_count_as_many(app, client):
 
 def test_the_throttle_doubles_forgets_and_has_a_ceiling():
     now = [0.0]
-    throttle = Throttle(clock=lambda: now[0])
+    throttle = LoginThrottle(clock=lambda: now[0])
     waits = []
     for _ in range(15):
         throttle.failed("ann", "192.0.2.1")

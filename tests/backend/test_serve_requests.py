@@ -8,7 +8,7 @@ import pytest
 
 from backend.app import create_app
 from backend.json_logging import JsonLines, redacted
-from backend.rate_limit import Rates
+from backend.rate_limit import RateLimiter
 from backend_client.errors import Refused
 from tests.backend.conftest import PASSWORD, login, person
 
@@ -147,7 +147,7 @@ async def test_who_tries_tokens_uses_up_their_address(settings):
 
 def test_a_bucket_fills_again():
     now = [100.0]
-    rates = Rates(2, 3, clock=lambda: now[0])
+    rates = RateLimiter(2, 3, clock=lambda: now[0])
     assert [rates.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
     assert rates.empty("a") == 0.5
     assert rates.empty("b") == 0

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from backend.auth import caller, stream_revocation, tokens
-from backend.auth.stream_revocation import STOPPING, Revocations
+from backend.auth.stream_revocation import STOPPING, StreamRevocations
 from backend.db.models import Token, User
 from backend_client.errors import LoginNeeded
 from tests.backend.conftest import PASSWORD, logged_in, login, person
@@ -94,7 +94,7 @@ async def test_a_stream_ends_at_logout_at_once(app, client):
     headers = {"Authorization": f"Bearer {token}"}
     _, other = await logged_in(app, "ann")
     held = app.state.runtime.revocations
-    async with held.holding(who) as mine, held.holding(other) as theirs:
+    async with held.until_revoked(who) as mine, held.until_revoked(other) as theirs:
         assert (await client.post("/api/auth/logout", headers=headers)).status_code == 204
         assert mine.result().login
         assert not theirs.done()
@@ -104,7 +104,7 @@ async def test_a_stream_ends_at_logout_at_once(app, client):
 async def test_a_stream_ends_when_its_user_is_disabled(app, client):
     _, who = await logged_in(app, "ann")
     root = await login(app, "root")
-    async with app.state.runtime.revocations.holding(who) as farewell:
+    async with app.state.runtime.revocations.until_revoked(who) as farewell:
         await client.patch("/api/users/ann", json={"disabled": True}, headers=root)
         assert farewell.result().login
 
@@ -112,7 +112,7 @@ async def test_a_stream_ends_when_its_user_is_disabled(app, client):
 async def test_a_stream_starts_over_when_a_role_changes(app, client):
     _, who = await logged_in(app, "ann")
     root = await login(app, "root")
-    async with app.state.runtime.revocations.holding(who) as farewell:
+    async with app.state.runtime.revocations.until_revoked(who) as farewell:
         await client.patch("/api/users/ann", json={"max_gpus": 1}, headers=root)
         assert not farewell.done()
         await client.patch("/api/users/ann", json={"role": "viewer"}, headers=root)
@@ -123,7 +123,7 @@ async def test_a_role_that_another_process_changes(app, monkeypatch):
     _, who = await logged_in(app, "ann")
     runtime = app.state.runtime
     monkeypatch.setattr(stream_revocation, "RECHECK", 0.01)
-    async with runtime.revocations.holding(who) as farewell:
+    async with runtime.revocations.until_revoked(who) as farewell:
         async with runtime.database.write() as session:
             await session.execute(update(User).where(User.name == "ann").values(role="viewer"))
         work = asyncio.create_task(runtime.revocations.recheck(runtime.database))
@@ -134,7 +134,7 @@ async def test_a_role_that_another_process_changes(app, monkeypatch):
 async def test_what_another_process_ends_ends_streams_within_five_seconds(app):
     _, who = await logged_in(app, "ann")
     began = time.monotonic()
-    async with app.state.runtime.revocations.holding(who) as farewell:
+    async with app.state.runtime.revocations.until_revoked(who) as farewell:
         async with app.state.runtime.database.write() as session:
             await session.execute(update(Token).values(revoked=datetime.now(UTC)))
         assert (await asyncio.wait_for(farewell, 10)).login
@@ -147,7 +147,7 @@ async def test_an_open_stream_is_a_use(app, monkeypatch):
     runtime, old = app.state.runtime, datetime.now(UTC) - timedelta(minutes=30)
     async with runtime.database.write() as session:
         await session.execute(update(Token).values(last_used=old))
-    async with runtime.revocations.holding(who) as farewell, asyncio.timeout(10):
+    async with runtime.revocations.until_revoked(who) as farewell, asyncio.timeout(10):
         work = asyncio.create_task(runtime.revocations.recheck(runtime.database))
         while True:
             async with runtime.database.read() as session:
@@ -158,10 +158,10 @@ async def test_an_open_stream_is_a_use(app, monkeypatch):
 
 
 async def test_at_a_stop_all_streams_end_and_new_ones_too():
-    held = Revocations()
+    held = StreamRevocations()
     who = caller.Caller(1, "ann", caller.Role.VIEWER, 1, "local", "x")
-    async with held.holding(who) as first:
+    async with held.until_revoked(who) as first:
         held.stop()
-        async with held.holding(who) as second:
+        async with held.until_revoked(who) as second:
             assert first.result() == second.result() == STOPPING
             assert not STOPPING.login

@@ -31,7 +31,7 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def backend(monkeypatch):
     backend = ScriptedBackend()
-    monkeypatch.setattr("backend_client.contexts.Local.open", lambda self, name: backend)
+    monkeypatch.setattr("backend_client.contexts.LocalContext.open", lambda self, name: backend)
     return backend
 
 

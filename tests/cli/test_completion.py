@@ -12,7 +12,7 @@ from backend_client.errors import Unreachable
 from tests.pty_app import PtyApp
 from tests.scripted import make_job
 from tui.cli import complete
-from tui.cli.commands import VERBS
+from tui.cli.commands import COMMANDS
 
 RC = """
 PS1='$ '
@@ -62,7 +62,7 @@ def test_bash_completes_verbs_flags_and_words(shell):
     assert shell("traindeck submit --gpus 1 -- cat not") == "traindeck submit --gpus 1 -- cat notes.yaml "
     assert shell("traindeck submit --name not") == "traindeck submit --name not"
     shell("traindeck ")
-    assert {verb.name for verb in VERBS} <= set(shell.seen.split())
+    assert {verb.name for verb in COMMANDS} <= set(shell.seen.split())
 
 
 def test_bash_completes_jobs_and_contexts(shell, traindeck):
@@ -82,7 +82,7 @@ def test_bash_completes_jobs_and_contexts(shell, traindeck):
 def test_scripts_are_right_for_their_shell(cli, shell_name, flag, tmp_path):
     script = tmp_path / "script"
     script.write_text(cli("completion", shell_name).out)
-    for verb in VERBS:
+    for verb in COMMANDS:
         assert verb.name in script.read_text()
     if not shutil.which(shell_name):
         pytest.skip(f"needs {shell_name}")

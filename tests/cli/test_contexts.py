@@ -1,6 +1,6 @@
 import pytest
 
-from backend_client.contexts import ContextInfo, Contexts, Local
+from backend_client.contexts import ContextInfo, Contexts, LocalContext
 from backend_client.errors import NotFound, Refused
 
 
@@ -25,13 +25,13 @@ class Other:
 @pytest.fixture
 def contexts(tmp_path):
     def make(*ways):
-        return Contexts(ways or (Local(),), tmp_path / "state" / "context")
+        return Contexts(ways or (LocalContext(),), tmp_path / "state" / "context")
 
     return make
 
 
 def names(contexts):
-    return [info.name for info in contexts.names()]
+    return [info.name for info in contexts.list_contexts()]
 
 
 def test_a_bare_machine_starts_with_local(contexts):
@@ -40,7 +40,7 @@ def test_a_bare_machine_starts_with_local(contexts):
 
 
 def test_names_that_meet_are_told_apart(contexts):
-    both = contexts(Other("k8s", "lab", "dev"), Other("server", "lab"), Local())
+    both = contexts(Other("k8s", "lab", "dev"), Other("server", "lab"), LocalContext())
     assert names(both) == ["k8s:lab", "dev", "server:lab", "local"]
     assert both.open("server:lab") == "server lab"
     assert both.open("k8s:dev") == both.open("dev") == "k8s dev"
@@ -50,16 +50,16 @@ def test_names_that_meet_are_told_apart(contexts):
 
 
 def test_weights(contexts):
-    several = contexts(Other("k8s", "a", "b", "c", "d", current="d"), Local())
+    several = contexts(Other("k8s", "a", "b", "c", "d", current="d"), LocalContext())
     assert several.default() == "d"
-    several.choose("c")
+    several.set_current("c")
     assert several.default() == "c"
     assert several.default(variable="b") == "b"
     assert several.default("a", "b") == "a"
 
 
 def test_the_chosen_one_is_remembered_by_its_full_name(contexts):
-    contexts(Other("k8s", "lab"), Other("server", "lab")).choose("server:lab")
+    contexts(Other("k8s", "lab"), Other("server", "lab")).set_current("server:lab")
     assert contexts(Other("k8s", "lab"), Other("server", "lab")).default() == "server:lab"
     assert contexts(Other("server", "lab")).default() == "lab"
     with pytest.raises(NotFound, match="the last `traindeck use`"):
@@ -67,10 +67,10 @@ def test_the_chosen_one_is_remembered_by_its_full_name(contexts):
 
 
 def test_where_local_is_hidden_nothing_falls_back_to_it(contexts):
-    hidden = contexts(Local(enabled=False))
+    hidden = contexts(LocalContext(enabled=False))
     with pytest.raises(Refused, match="No context is left"):
         hidden.default()
-    for verb in (hidden.open, hidden.choose):
+    for verb in (hidden.open, hidden.set_current):
         with pytest.raises(Refused, match="switch it off"):
             verb("local")
-    assert hidden.names()[0].hidden
+    assert hidden.list_contexts()[0].unavailable

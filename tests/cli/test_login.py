@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend_client.server.token_store import TokenFile
+from backend_client.server.token_store import FileTokenStore
 from tests.cli.conftest import Result
 from tests.server_client.running import PASSWORD, Running, running
 
@@ -52,7 +52,7 @@ def log_in(server: Running, user: str, password: str = PASSWORD, *more: str) -> 
 
 
 def token_of(home: Path, server: Running, user: str) -> str:
-    return TokenFile(home / "config/traindeck").get(f"{user}@{server.url}").reveal()
+    return FileTokenStore(home / "config/traindeck").get(f"{user}@{server.url}").reveal()
 
 
 def everything_under(home: Path) -> str:

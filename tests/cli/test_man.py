@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tui.cli.commands import VERBS
+from tui.cli.commands import COMMANDS
 from tui.cli.flag_table import words_of
 
 
@@ -20,7 +20,7 @@ def test_groff_shows_every_verb_and_flag(cli):
     code, text, trouble = shown(["groff", "-man", "-Tutf8", "-wall", "-P-cbu"], cli("man").out)
     assert (code, trouble) == (0, "")
     text = text.replace("\u2010", "-").replace("\u2212", "-")
-    for verb in VERBS:
+    for verb in COMMANDS:
         assert f"traindeck {verb.name}" in text
         for word in words_of(verb):
             assert all(flag in text for flag in word.flags), word

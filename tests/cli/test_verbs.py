@@ -9,9 +9,9 @@ import yaml
 
 from backend_client.errors import Conflict, Forbidden, Unreachable
 from backend_client.models import Event, JobSpec, JobState, Progress
-from backend_client.protocol import Feature, Notice, Page
+from backend_client.protocol import Diagnostic, Feature, Page
 from tests.scripted import attempt, make_job
-from tui.cli.commands import VERBS
+from tui.cli.commands import COMMANDS
 
 HOSTILE = "a\x1b]0;x\x07\u202e\x9b31m"
 
@@ -52,7 +52,7 @@ class TestUsage:
         assert said in result.err
         assert "Traceback" not in result.err
 
-    @pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
+    @pytest.mark.parametrize("verb", [verb.name for verb in COMMANDS])
     def test_every_verb_has_help(self, cli, verb):
         result = cli(verb, "--help")
         assert result.code == 0
@@ -296,7 +296,7 @@ class TestSubmit:
         assert not backend.created
 
     def test_a_plan_with_errors_is_refused(self, cli, backend):
-        backend.plan_errors = (Notice("gpus", "this machine has 0"),)
+        backend.plan_errors = (Diagnostic("gpus", "this machine has 0"),)
         result = cli("submit", "--gpus", "1", "--", "a")
         assert (result.code, result.err) == (1, "gpus: this machine has 0\n")
         assert not backend.created
@@ -361,7 +361,7 @@ class TestStopAndDelete:
     def test_a_deployment_that_should_have_been_a_job(self, cli, backend):
         spec = JobSpec(name="bert", command=("python", "x.py"), kind="deployment", replicas=3)
         backend.put(make_job("bert", kind="deployment", spec=spec))
-        backend.plan_errors = (Notice("gpus", "there are none"),)
+        backend.plan_errors = (Diagnostic("gpus", "there are none"),)
         assert cli("again", "bert", "--as-job").code == 1
         assert backend.jobs["uid-bert"].state is JobState.RUNNING
         backend.plan_errors = ()
@@ -432,7 +432,7 @@ class TestLogs:
         assert cli("logs", "a") == (0, "", "a has printed nothing: waits for 2 GPUs (Queued)\n")
         backend.put(make_job("b", JobState.STOPPED))
         assert cli("logs", "b").err == "b has printed nothing (Stopped)\n"
-        backend.lacks[Feature.STOPPED_LOGS] = "its pods go, and their logs with them"
+        backend.missing_features[Feature.STOPPED_LOGS] = "its pods go, and their logs with them"
         assert cli("logs", "b").err == "b: Stopped. Its pods go, and their logs with them.\n"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Volume
 from tests.contract.dying import DyingClients
 from tests.contract.harness import SAMPLES, remove_all
@@ -41,7 +41,7 @@ class ClusterHarness:
         (folder / "kubeconfig").write_text(json.dumps(self._kubeconfig(admin)))
         self._before = os.environ.get("KUBECONFIG")
         os.environ["KUBECONFIG"] = str(folder / "kubeconfig")
-        site = Site(gpu_resource=SLOT)
+        site = KubernetesSettings(gpu_resource=SLOT)
         self.near = KubernetesBackend("near", site, namespace=self.namespace)
         self.backend = KubernetesBackend("contract", site, namespace=self.namespace)
         self._clients = DyingClients("dying_cluster_client", self.namespace)

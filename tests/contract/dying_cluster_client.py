@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
 from tests.contract.cluster import SLOT
 from tests.contract.dying import serve
 
 
 def client(spec: JobSpec, key: str, step: Callable[[], None]) -> None:
-    backend = KubernetesBackend("contract", Site(gpu_resource=SLOT), namespace=sys.argv[1])
+    backend = KubernetesBackend("contract", KubernetesSettings(gpu_resource=SLOT), namespace=sys.argv[1])
     ask = Transport.request
 
     async def asked(*args, **kwargs):

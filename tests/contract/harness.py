@@ -43,7 +43,7 @@ class Harness(Protocol):
 def needs(backend: JobBackend, feature: Feature) -> None:
     """The one reason why a case may be left out."""
     if feature not in backend.features:
-        pytest.skip(f"{backend.context} lacks {feature}: {backend.lacks[feature]}")
+        pytest.skip(f"{backend.context} lacks {feature}: {backend.missing_features[feature]}")
 
 
 SAMPLES = dict(

@@ -9,16 +9,16 @@ from msgspec.structs import replace
 
 from backend_client.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from backend_client.models import JobRef, JobState
-from backend_client.models.fields import DEFAULTS, NAMES, parse_field
+from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_field
 from backend_client.models.secret import Secret
 from backend_client.protocol import (
-    Ask,
+    AccessReview,
     Changed,
     Feature,
+    Freshness,
+    FreshnessState,
     Gone,
     JobQuery,
-    Link,
-    LinkState,
     Scope,
     Snapshot,
     Synced,
@@ -41,11 +41,11 @@ def running(job):
 
 
 async def test_every_field_and_feature_has_a_word(backend):
-    assert set(backend.fields) == set(NAMES)
+    assert set(backend.fields) == set(FIELD_NAMES)
     assert all(rule.why for rule in backend.fields.values() if rule.use == Use.REFUSED)
-    assert {*backend.features, *backend.lacks} == set(Feature)
-    assert not backend.features & set(backend.lacks)
-    assert all(backend.lacks.values())
+    assert {*backend.features, *backend.missing_features} == set(Feature)
+    assert not backend.features & set(backend.missing_features)
+    assert all(backend.missing_features.values())
 
 
 async def test_a_job_runs_to_its_end(harness, backend):
@@ -272,8 +272,8 @@ async def test_watch_gives_the_list_then_every_change(harness, backend):
         async with contextlib.aclosing(backend.watch([Scope()])) as batches:
             async for batch in batches:
                 for event in batch:
-                    if isinstance(event, Link):
-                        assert event.state == LinkState.LIVE
+                    if isinstance(event, Freshness):
+                        assert event.state == FreshnessState.LIVE
                     elif isinstance(event, Snapshot | Changed):
                         assert isinstance(event, Snapshot) != synced.is_set()
                         seen.update((job.name, job) for job in event.jobs)
@@ -322,7 +322,7 @@ async def test_progress_is_read_out_of_the_log(harness, backend):
     async with asyncio.timeout(DEADLINE):
         while b"loss" not in await log_text(backend, job.ref):
             await asyncio.sleep(0.1)
-    await backend.look([job.ref])
+    await backend.set_visible_jobs([job.ref])
     seen = await until(backend, job.ref, lambda job: job.progress)
     assert (seen.progress.step, seen.progress.total, seen.progress.loss) == (3, 10, 0.25)
     assert (await backend.get(job.ref)).progress == seen.progress
@@ -353,19 +353,21 @@ async def test_who_may_what_and_where(harness, backend):
     assert me.user
     assert me.place
     job = await backend.create(harness.spec("exit 0"), key="k", secrets={})
-    verdicts = await backend.may([Ask(verb, job.ref) for verb in Verb] + [Ask(Verb.CREATE)])
+    verdicts = await backend.check_access(
+        [AccessReview(verb, job.ref) for verb in Verb] + [AccessReview(Verb.CREATE)]
+    )
     assert len(verdicts) == len(Verb) + 1
     assert all(verdict.why for verdict in verdicts if verdict.allowed is False)
 
 
 async def test_capacity_is_known_or_hidden_in_words(backend):
     capacity = await backend.capacity(Scope())
-    assert capacity.hidden or 0 <= capacity.free <= capacity.total
+    assert capacity.unknown_because or 0 <= capacity.free <= capacity.total
     assert all(pool.largest <= pool.free <= pool.total for pool in capacity.pools)
 
 
 async def test_what_is_offered_for_a_field_is_accepted_there(backend):
-    for field in NAMES:
+    for field in FIELD_NAMES:
         with contextlib.suppress(Forbidden):
             for choice in await backend.choices(field):
                 assert parse_field(field, choice.value)

@@ -15,12 +15,12 @@ from backend_client.protocol import (
     Changed,
     Closed,
     Feature,
+    Freshness,
+    FreshnessState,
     Gap,
     Gone,
     JobQuery,
     Lines,
-    Link,
-    LinkState,
     LogQuery,
     Opened,
     Scope,
@@ -100,7 +100,7 @@ class Look:
                         case Gone():
                             for ref in event.refs:
                                 del self.jobs[ref.name]
-                        case Link():
+                        case Freshness():
                             self.link = event
                 async with self._news:
                     self._news.notify_all()
@@ -110,7 +110,7 @@ class Look:
             await self._news.wait_for(lambda: self.link and holds())
 
     def live(self):
-        return self.link.state == LinkState.LIVE
+        return self.link.state == FreshnessState.LIVE
 
     def states(self):
         return {name: job.state for name, job in self.jobs.items()}
@@ -183,7 +183,7 @@ async def test_silence_is_noticed_and_what_is_known_stays(harness, wire, look):
     job = await harness.near.create(harness.spec("sleep 60", name="one"), key="1", secrets={})
     await look.until(lambda: look.live() and look.states() == {"one": JobState.RUNNING})
     wire.silence()
-    await look.until(lambda: look.link.state == LinkState.STALE)
+    await look.until(lambda: look.link.state == FreshnessState.STALE)
     assert "no answer" in look.link.why
     assert look.states() == {"one": JobState.RUNNING}
     await harness.near.create(harness.spec("sleep 60", name="two"), key="2", secrets={})
@@ -200,7 +200,7 @@ async def test_what_is_down_is_said_in_words_and_comes_back(harness, backend, wi
         with pytest.raises(Unreachable, match="cannot be reached") as caught:
             await act
         assert caught.value.hint
-    await look.until(lambda: look.link.state == LinkState.STALE)
+    await look.until(lambda: look.link.state == FreshnessState.STALE)
     await wire.up()
     job = await backend.create(spec, key="k", secrets={})
     await look.until(lambda: look.live() and "one" in look.jobs)

@@ -16,11 +16,11 @@ from backend_client.errors import BackendError, Forbidden, Invalid, Refused
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import Job, JobRef
 from backend_client.models.secret import Secret
-from backend_client.multi_user import Stamp
-from backend_client.protocol import Ask, JobQuery, Scope, Verb
+from backend_client.multi_user import Ownership
+from backend_client.protocol import AccessReview, JobQuery, Scope, Verb
 from tests.deploy.manifests import FOLDER, HOME, apply, manifests, path_of
 from tests.kubernetes.specs import spec
 
@@ -76,7 +76,9 @@ def used(monkeypatch: pytest.MonkeyPatch) -> Used:
 async def backend(server: Target, transport: Transport) -> AsyncIterator[KubernetesBackend]:
     """The server's, before a person's namespace that it has just made."""
     target = msgspec.structs.replace(server, context="server")
-    opened = KubernetesBackend("server", Site(), namespace=f"td-{uuid.uuid4().hex[:8]}", target=target)
+    opened = KubernetesBackend(
+        "server", KubernetesSettings(), namespace=f"td-{uuid.uuid4().hex[:8]}", target=target
+    )
     yield opened
     await opened.aclose()
     await transport.request("DELETE", f"/api/v1/namespaces/{opened.namespace}", allow=(404,))
@@ -91,9 +93,9 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def live_through(backend: KubernetesBackend, used: Used) -> None:
     """All that a server ever asks of a cluster."""
-    stamp = Stamp("server-1", "alice")
-    await backend.prepare(backend.namespace, stamp)
-    mine = backend.stamped(stamp, lambda _: None)
+    stamp = Ownership("server-1", "alice")
+    await backend.ensure_namespace(backend.namespace, stamp)
+    mine = backend.for_user(stamp, lambda _: None)
     watch = asyncio.create_task(watched(backend))
     for kind in ("job", "deployment"):
         wanted = spec(name=f"a-{kind}", kind=kind, gpus=1, ports=[80], secrets=["TOKEN"], nodes=1)
@@ -120,9 +122,9 @@ async def looked_at(mine: KubernetesBackend, made: Job) -> None:
     assert made.ref in [job.ref for job in (await mine.list(JobQuery())).items]
     await mine.events(made.ref)
     await mine.capacity(Scope())
-    assert made.ref in [one.ref for one in (await mine.made("server-1")).values()]
-    asks = [Ask(verb, made.ref) for verb in (Verb.LOGS, Verb.STOP, Verb.RESUME, Verb.DELETE)]
-    assert all(verdict.allowed for verdict in await mine.may(asks))
+    assert made.ref in [one.ref for one in (await mine.list_created("server-1")).values()]
+    asks = [AccessReview(verb, made.ref) for verb in (Verb.LOGS, Verb.STOP, Verb.RESUME, Verb.DELETE)]
+    assert all(verdict.allowed for verdict in await mine.check_access(asks))
 
 
 async def removed(mine: KubernetesBackend, ref: JobRef) -> None:

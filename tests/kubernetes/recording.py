@@ -6,18 +6,18 @@ from typing import Any
 
 import msgspec
 
-from backend_client.kubernetes.manifests.gpus import blocks
+from backend_client.kubernetes.manifests.gpus import gpus_by_node
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.surroundings import KubeEvent, Node
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
-from backend_client.kubernetes.status.job_status import anchor_of, job_of
-from backend_client.kubernetes.status.pod_reason import Around
-from backend_client.kubernetes.status.spec_from_objects import Anchor
+from backend_client.kubernetes.status.job_status import job_of, root_key
+from backend_client.kubernetes.status.pod_reason import RelatedObjects
+from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.models import Job
 from tests.kubernetes.live import PLURALS, Live, path_of
 
 FOLDER = Path(__file__).parent / "recorded"
-TYPES: dict[str, type[Anchor]] = {"Deployment": Deployment, "Job": KubeJob, "Pod": Pod}
+TYPES: dict[str, type[RootObject]] = {"Deployment": Deployment, "Job": KubeJob, "Pod": Pod}
 
 Manifest = dict[str, Any]
 
@@ -32,18 +32,18 @@ class Recorded(msgspec.Struct, omit_defaults=True):
     others: list[Manifest] = []
     """All other pods of the cluster; with `nodes` only."""
 
-    def typed_anchor(self) -> Anchor:
+    def typed_anchor(self) -> RootObject:
         return msgspec.convert(self.anchor, TYPES[self.anchor["kind"]])
 
     def typed_pods(self) -> list[Pod]:
         return msgspec.convert(self.pods, list[Pod])
 
-    def around(self) -> Around:
+    def around(self) -> RelatedObjects:
         nodes = msgspec.convert(self.nodes, list[Node])
         pods = msgspec.convert([*self.pods, *self.others], list[Pod])
-        return Around(
+        return RelatedObjects(
             events=msgspec.convert(self.events, tuple[KubeEvent, ...]),
-            blocks=blocks(nodes, pods, Around().site.gpu_resource) if nodes else None,
+            blocks=gpus_by_node(nodes, pods, RelatedObjects().site.gpu_resource) if nodes else None,
         )
 
     def job(self) -> Job:
@@ -58,7 +58,7 @@ def look(live: Live, made: Manifest, *, nodes: bool = False) -> Recorded:
     status, anchor = live.call("GET", path_of(made["apiVersion"], PLURALS[kind], namespace, name))
     assert status == 200, anchor
     pods = live.items("v1", "pods", namespace)
-    own = [pod for pod in pods if anchor_of(msgspec.convert(pod, Pod)) == (kind, namespace, name)]
+    own = [pod for pod in pods if root_key(msgspec.convert(pod, Pod)) == (kind, namespace, name)]
     found = Recorded(anchor=bare(anchor), pods=[bare(pod) for pod in own if kind != "Pod"])
     uids = {item["metadata"]["uid"] for item in (anchor, *own)}
     events = live.items("v1", "events", namespace)

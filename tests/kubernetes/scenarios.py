@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from backend_client.kubernetes.manifests.render import held, objects, stop
-from backend_client.kubernetes.manifests.scheduling import Seen
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.manifests.render import held_back, objects, stop
+from backend_client.kubernetes.manifests.scheduling import ClusterFacts
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobState
 from backend_client.models.fields import parse_spec
 
@@ -19,7 +19,7 @@ Manifest = dict[str, Any]
 Make = Callable[[str, str, str], list[Manifest]]
 """(name, namespace, node label `type`) -> objects, the anchor first."""
 
-SITE = Site()
+SITE = KubernetesSettings()
 BUSYBOX = "traindeck.dev/busybox:1"
 STOPPED_AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -48,7 +48,7 @@ def ours(outcome: str = "", edit: Callable[[list[Manifest]], Any] = lambda made:
     def make(name: str, namespace: str, node: str) -> list[Manifest]:
         marks = {"test.traindeck.dev/outcome": outcome, "test.traindeck.dev/after": "0s"} if outcome else {}
         spec = parse_spec({"name": name, "image": BUSYBOX, "annotations": marks, **fields})
-        made = objects(spec, SITE, Seen(namespace=namespace))
+        made = objects(spec, SITE, ClusterFacts(namespace=namespace))
         made[0]["spec"]["template"]["spec"]["nodeSelector"] = {"type": node}
         return edit(made) or made
 
@@ -81,7 +81,7 @@ def foreign(kind: str, outcome: str, **spec: Any) -> Make:
 
 
 def _held(made: list[Manifest]) -> list[Manifest]:
-    return [held(made[0])]
+    return [held_back(made[0])]
 
 
 def _stopped(made: list[Manifest]) -> list[Manifest]:

@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import strategies as st
 
 from backend_client.errors import Invalid
-from backend_client.kubernetes.manifests.scheduling import Seen
+from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.resources.surroundings import Node
-from backend_client.kubernetes.settings import GpuType, IngressSettings, Site, Toleration
+from backend_client.kubernetes.settings import GpuType, IngressSettings, KubernetesSettings, Toleration
 from backend_client.models import JobSpec
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
@@ -38,7 +38,8 @@ def node(name: str = "gpu-1", product: str = "NVIDIA-A100-SXM4-80GB", gpus: int 
 
 TAINTED = node("h100-1", "NVIDIA-H100-80GB-HBM3", taints=[("nvidia.com/gpu", "", "NoSchedule")])
 NODES = (node(), node("a100-2"), TAINTED)
-SITE = Site(
+PLAIN = KubernetesSettings()
+SITE = KubernetesSettings(
     gpu_types={
         "B200": GpuType(
             labels={"example.org/gpu": "b200"},
@@ -56,41 +57,41 @@ SITE = Site(
 )
 VALUES = {"HF_TOKEN": Secret("hf_x"), "ODD": Secret("\udcff\n")}
 
-TABLE: dict[str, tuple[JobSpec, Site, dict[str, Any]]] = {
-    "least": (spec(), Site(), {}),
+TABLE: dict[str, tuple[JobSpec, KubernetesSettings, dict[str, Any]]] = {
+    "least": (spec(), PLAIN, {}),
     "deployment": (
-        spec(kind="deployment", command=["python", "serve.py"], gpus=1, replicas=2, ports=[8080]), Site(), {},
+        spec(kind="deployment", command=["python", "serve.py"], gpus=1, replicas=2, ports=[8080]), PLAIN, {},
     ),
     "host, class and TLS": (spec(kind="deployment", ports=["http=80:8080", "9090/UDP"]), SITE, {}),
-    "host of its own": (spec(kind="deployment", ports=["80:8080"], ingress="llama.example.org"), Site(), {}),
+    "host of its own": (spec(kind="deployment", ports=["80:8080"], ingress="llama.example.org"), PLAIN, {}),
     "no ingress": (spec(kind="deployment", ports=[8080], ingress="off"), SITE, {}),
-    "two ports, one target": (spec(ports=["80:8080", "81:8080"]), Site(), {}),
-    "all resources": (spec(gpus=8, cpu="500m", memory="64Gi", shm_size="8Gi"), Site(), {}),
-    "shared memory without a limit": (spec(shm_size="1.5Gi"), Site(), {}),
-    "ranks": (spec(nodes=4, gpus=8, ports=[6006], retries=2, max_runtime="2h"), Site(), {}),
-    "one type": (spec(gpus=1, gpu_type="a100"), Site(), {"nodes": NODES}),
-    "a type with a taint": (spec(gpus=1, gpu_type="H100"), Site(), {"nodes": NODES}),
+    "two ports, one target": (spec(ports=["80:8080", "81:8080"]), PLAIN, {}),
+    "all resources": (spec(gpus=8, cpu="500m", memory="64Gi", shm_size="8Gi"), PLAIN, {}),
+    "shared memory without a limit": (spec(shm_size="1.5Gi"), PLAIN, {}),
+    "ranks": (spec(nodes=4, gpus=8, ports=[6006], retries=2, max_runtime="2h"), PLAIN, {}),
+    "one type": (spec(gpus=1, gpu_type="a100"), PLAIN, {"nodes": NODES}),
+    "a type with a taint": (spec(gpus=1, gpu_type="H100"), PLAIN, {"nodes": NODES}),
     "a type of the settings": (spec(gpus=1, gpu_type="b200"), SITE, {}),
-    "runtime class": (spec(gpus=1), Site(), {"runtime_classes": frozenset({"nvidia"})}),
-    "restricted": (spec(shm_size="1Gi"), Site(), {"pod_security": "restricted"}),
-    "secrets": (spec(secrets=["HF_TOKEN", "ODD"], env={"A": "$(B) $$ x"}), Site(), {}),
+    "runtime class": (spec(gpus=1), PLAIN, {"runtime_classes": frozenset({"nvidia"})}),
+    "restricted": (spec(shm_size="1Gi"), PLAIN, {"pod_security": "restricted"}),
+    "secrets": (spec(secrets=["HF_TOKEN", "ODD"], env={"A": "$(B) $$ x"}), PLAIN, {}),
     "storage": (
-        spec(volumes=["data:/data:ro", "data:/out", "/mnt:/mnt"], image_pull_secrets=["login"]), Site(), {},
+        spec(volumes=["data:/data:ro", "data:/out", "/mnt:/mnt"], image_pull_secrets=["login"]), PLAIN, {},
     ),
     "everything else": (
         spec(
             workdir="/src", priority="system-node-critical", queue="research", labels={"team": "nlp"},
             annotations={"example.org/why": "because\nof this"},
-        ), Site(), {},
+        ), PLAIN, {},
     ),
     "longest name": (spec(name="n" * 63, secrets=["ODD"], ports=[80]), SITE, {}),
-    "longest name of ranks": (spec(name="n" * 55, nodes=1000, secrets=["ODD"]), Site(), {}),
+    "longest name of ranks": (spec(name="n" * 55, nodes=1000, secrets=["ODD"]), PLAIN, {}),
 }  # fmt: skip
 
 
-def seen(namespace: str, **more: Any) -> Seen:
+def seen(namespace: str, **more: Any) -> ClusterFacts:
     """What was read of a cluster."""
-    return Seen(namespace=namespace, **more)
+    return ClusterFacts(namespace=namespace, **more)
 
 
 _words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)

@@ -12,16 +12,22 @@ import pytest
 from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, NAMESPACES, NODES, Kind
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.resources.resource_types import (
+    DEPLOYMENTS,
+    JOBS,
+    NAMESPACES,
+    NODES,
+    ResourceType,
+)
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobRef
 from backend_client.protocol import (
     Changed,
     Feature,
+    Freshness,
+    FreshnessState,
     Gone,
     JobQuery,
-    Link,
-    LinkState,
     Scope,
     Snapshot,
     Synced,
@@ -52,7 +58,7 @@ class Stage:
         manifest = {"metadata": metadata, "spec": {"suspend": True, "template": template}}
         return (await self.make(JOBS.path(namespace or self.namespace), manifest))["metadata"]["uid"]
 
-    async def remove(self, kind: "Kind[Any]", name: str) -> None:
+    async def remove(self, kind: "ResourceType[Any]", name: str) -> None:
         await self.admin.request(
             "DELETE", kind.path(self.namespace, name), query={"propagationPolicy": "Background"}
         )
@@ -72,7 +78,7 @@ async def opened(
     async with contextlib.AsyncExitStack() as stack:
 
         def make(user: str) -> KubernetesBackend:
-            found = KubernetesBackend(user, Site(), namespace=namespace)
+            found = KubernetesBackend(user, KubernetesSettings(), namespace=namespace)
             stack.push_async_callback(found.aclose)
             return found
 
@@ -85,7 +91,7 @@ class Look:
     def __init__(self, backend: KubernetesBackend, namespace: str) -> None:
         self.names: dict[str, str] = {}
         self.reasons: set[str] = set()
-        self.link: Link | None = None
+        self.link: Freshness | None = None
         self.synced = False
         self._backend, self._namespace = backend, namespace
 
@@ -111,7 +117,7 @@ class Look:
                     del self.names[ref.uid]
             case Synced():
                 self.synced = True
-            case Link():
+            case Freshness():
                 self.link = event
 
 
@@ -130,7 +136,7 @@ async def test_a_watch_tells_the_list_and_then_what_comes_and_goes(stage, opened
     await seen.until(lambda look: list(look.names.values()) == ["two"])
     await acting
     assert seen.link
-    assert seen.link.state is LinkState.LIVE
+    assert seen.link.state is FreshnessState.LIVE
 
 
 async def test_a_name_is_asked_for_alone_and_means_namesakes_of_both_kinds(stage, opened):
@@ -212,7 +218,7 @@ async def test_gpus_are_counted_where_nodes_may_be_listed(stage, opened):
     await stage.admin.request("DELETE", NODES.path(name=name))
     pool = next(pool for pool in found.pools if pool.product == "H100")
     assert pool.total >= 8
-    assert (await opened("alice").capacity(Scope())).hidden == "you may not list nodes"
+    assert (await opened("alice").capacity(Scope())).unknown_because == "you may not list nodes"
 
 
 async def test_a_job_is_found_by_its_uid_and_a_namesake_is_not_it(stage, opened):

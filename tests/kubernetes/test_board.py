@@ -11,9 +11,9 @@ from backend_client.kubernetes.resources.core import Object, Pod
 from backend_client.kubernetes.resources.resource_types import EVENTS, workloads
 from backend_client.kubernetes.resources.surroundings import Ingress, KubeEvent, Workload
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.watch.delta import Delta
-from backend_client.kubernetes.watch.job_cache import WORKLOAD_OF, Board
+from backend_client.kubernetes.watch.job_cache import WORKLOAD_OF, JobCache
 from backend_client.models import Job, JobState
 
 OURS = {"traindeck.dev/spec": '{"image": "a"}'}
@@ -37,14 +37,14 @@ def pod(name: str, owner: str = "j1", phase: str = "Running", job: str = "train"
     return made(Pod, name, metadata={"ownerReferences": owners}, spec={"nodeName": "n"}, status=status)
 
 
-def board(*objects: Object) -> Board:
-    found = Board("lab", Site())
+def board(*objects: Object) -> JobCache:
+    found = JobCache("lab", KubernetesSettings())
     found.apply(Delta(objects))
     return found
 
 
-def jobs(found: Board) -> dict[str, Job]:
-    return {one.name: one for one in found.take(complete=True)[0]}
+def jobs(found: JobCache) -> dict[str, Job]:
+    return {one.name: one for one in found.drain(complete=True)[0]}
 
 
 def test_pods_are_joined_to_the_job_that_owns_them():
@@ -76,18 +76,18 @@ def test_a_namesake_with_another_uid_is_gone_and_new():
     seen = board(job())
     old = jobs(seen)["train"].ref
     seen.apply(Delta((job(uid="j2"),), ("j1",)))
-    changed, gone = seen.take(complete=True)
+    changed, gone = seen.drain(complete=True)
     assert (gone, [one.ref.uid for one in changed]) == ((old,), ["j2"])
     seen.apply(Delta((), ("j2",)))
-    assert seen.take(complete=True) == ((), (changed[0].ref,))
+    assert seen.drain(complete=True) == ((), (changed[0].ref,))
 
 
 def test_a_job_waits_for_the_pods_that_it_has_made():
     seen = board(job(status={"active": 2}), pod("a"))
-    assert seen.take(complete=False) == ((), ())
+    assert seen.drain(complete=False) == ((), ())
     seen.apply(Delta((pod("b"),)))
-    assert len(seen.take(complete=False)[0]) == 1
-    assert len(board(job(status={"active": 2})).take(complete=True)[0]) == 1
+    assert len(seen.drain(complete=False)[0]) == 1
+    assert len(board(job(status={"active": 2})).drain(complete=True)[0]) == 1
 
 
 def test_of_others_only_what_asks_for_gpus_is_shown_and_not_to_be_touched():
@@ -149,7 +149,7 @@ THINGS = [
 @given(st.lists(st.tuples(st.sampled_from(THINGS), st.booleans()), max_size=20))
 def test_any_history_ends_in_what_a_fresh_look_shows(history):
     """Told jobs, applied one by one, are those of a board that sees the end alone."""
-    seen, told, there = Board("lab", Site()), {}, {}
+    seen, told, there = JobCache("lab", KubernetesSettings()), {}, {}
     for thing, stays in history:
         key = type(thing), thing.name
         before = there.pop(key, None)
@@ -157,7 +157,7 @@ def test_any_history_ends_in_what_a_fresh_look_shows(history):
         if stays:
             there[key] = thing
         seen.apply(Delta((thing,) if stays else (), gone))
-        changed, lost = seen.take(complete=True)
+        changed, lost = seen.drain(complete=True)
         for ref in lost:
             del told[ref.uid]
         told.update((one.ref.uid, one) for one in changed)
@@ -168,21 +168,21 @@ def test_any_history_ends_in_what_a_fresh_look_shows(history):
 def test_the_end_of_what_was_never_seen_is_no_news(uid):
     seen = board()
     seen.apply(Delta((), (uid,)))
-    assert seen.take(complete=True) == ((), ())
+    assert seen.drain(complete=True) == ((), ())
 
 
 def test_what_may_not_be_read_is_said_of_jobs_that_wait():
     seen = board(job(spec={"suspend": False}))
     assert jobs(seen)["train"].reason == ""
-    seen.hide(EVENTS, "elsewhere", "you may not list events in elsewhere")
+    seen.mark_unreadable(EVENTS, "elsewhere", "you may not list events in elsewhere")
     assert jobs(seen) == {}
-    seen.hide(EVENTS, "ns", "you may not list events in ns")
+    seen.mark_unreadable(EVENTS, "ns", "you may not list events in ns")
     assert jobs(seen)["train"].reason == "why is hidden: you may not list events in ns"
     seen.apply(Delta((pod("a"),)))
     assert jobs(seen)["train"].reason == ""
     queue = {"metadata": {"annotations": OURS, "labels": {"kueue.x-k8s.io/queue-name": "q"}}}
     seen.apply(Delta((made(KubeJob, "train", "j1", spec={"suspend": True}, **queue),)))
-    seen.hide(workloads("v1beta2"), "", "you may not list workloads")
+    seen.mark_unreadable(workloads("v1beta2"), "", "you may not list workloads")
     assert jobs(seen)["train"].reason == "waits in the queue q; why is hidden: you may not list workloads"
-    seen.hide(workloads("v1beta2"), "", "")
+    seen.mark_unreadable(workloads("v1beta2"), "", "")
     assert jobs(seen)["train"].reason == "waits in the queue q"

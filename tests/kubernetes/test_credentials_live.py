@@ -15,9 +15,19 @@ import pytest
 from backend_client import backoff
 from backend_client.errors import LoginNeeded
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobRef
-from backend_client.protocol import Ask, Changed, JobQuery, Link, LinkState, LogQuery, Scope, Snapshot, Verb
+from backend_client.protocol import (
+    AccessReview,
+    Changed,
+    Freshness,
+    FreshnessState,
+    JobQuery,
+    LogQuery,
+    Scope,
+    Snapshot,
+    Verb,
+)
 from tests.faults import Wire
 from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.live import Live, eventually, path_of
@@ -79,7 +89,7 @@ class Desk:
             ],
         }
         (self._folder / "kubeconfig").write_text(json.dumps(config))
-        return KubernetesBackend("x", Site(), namespace=self.namespace)
+        return KubernetesBackend("x", KubernetesSettings(), namespace=self.namespace)
 
     @property
     def runs(self) -> int:
@@ -123,13 +133,13 @@ class Look:
     """What a watch has told so far."""
 
     def __init__(self) -> None:
-        self.links: list[Link] = []
+        self.links: list[Freshness] = []
         self.names: set[str] = set()
         self._news = asyncio.Condition()
 
     async def run(self, backend: KubernetesBackend) -> None:
         async for batch in backend.watch([Scope()]):
-            self.links += [event for event in batch if isinstance(event, Link)]
+            self.links += [event for event in batch if isinstance(event, Freshness)]
             told = [event for event in batch if isinstance(event, Snapshot | Changed)]
             self.names |= {job.name for event in told for job in event.jobs}
             async with self._news:
@@ -140,7 +150,7 @@ class Look:
             await self._news.wait_for(lambda: bool(self.links) and holds())
 
     @property
-    def states(self) -> list[LinkState]:
+    def states(self) -> list[FreshnessState]:
         return [link.state for link in self.links]
 
 
@@ -163,7 +173,7 @@ async def test_where_the_login_program_fails_nothing_is_asked_and_it_heals_when_
     backend = desk.open()
     ref = JobRef("x", desk.namespace, "job", "one", "uid")
     async with looking(backend) as look:
-        await look.until(lambda: look.states == [LinkState.STALE])
+        await look.until(lambda: look.states == [FreshnessState.STALE])
         assert "exit code 1: please log in at example.org" in look.links[0].why
         for act in (
             lambda: backend.list(JobQuery()),
@@ -179,7 +189,7 @@ async def test_where_the_login_program_fails_nothing_is_asked_and_it_heals_when_
             with pytest.raises(LoginNeeded, match="please log in") as caught:
                 await act()
             assert caught.value.hint
-        (verdict,) = await backend.may([Ask(Verb.CREATE)])
+        (verdict,) = await backend.check_access([AccessReview(Verb.CREATE)])
         assert verdict.allowed is None
         assert "please log in" in verdict.why
         asked = desk.audited()
@@ -187,7 +197,7 @@ async def test_where_the_login_program_fails_nothing_is_asked_and_it_heals_when_
         assert not [event for event in ours if desk.namespace in event["requestURI"]]
         assert not [event for event in ours if event["user"].get("username") == "system:anonymous"]
         desk.token.write_text(desk.issue("a"))
-        await look.until(lambda: look.states[-1] == LinkState.LIVE)
+        await look.until(lambda: look.states[-1] == FreshnessState.LIVE)
     heard = [event for event in desk.audited() if event.get("userAgent") == "traindeck"]
     names = {event["user"].get("username") for event in heard if desk.namespace in event["requestURI"]}
     assert names == {f"system:serviceaccount:{desk.namespace}:ci"}
@@ -197,7 +207,7 @@ async def test_a_token_that_ends_in_a_watch_is_renewed_and_the_watch_goes_on(des
     old = desk.issue("old")
     desk.token.write_text(old)
     async with Wire("127.0.0.1", int(desk.server.port or 0)) as wire, looking(desk.open(wire.port)) as look:
-        await look.until(lambda: look.states == [LinkState.LIVE])
+        await look.until(lambda: look.states == [FreshnessState.LIVE])
         runs = desk.runs
         desk.token.write_text(desk.issue("new"))
         await asyncio.to_thread(desk.revoke, "old", old)
@@ -205,6 +215,6 @@ async def test_a_token_that_ends_in_a_watch_is_renewed_and_the_watch_goes_on(des
         other = desk.open()
         await other.create(spec(name="one"), key="k", secrets={})
         await other.aclose()
-        await look.until(lambda: look.states[-1] == LinkState.LIVE and look.names == {"one"})
-        assert LinkState.FORBIDDEN not in look.states
+        await look.until(lambda: look.states[-1] == FreshnessState.LIVE and look.names == {"one"})
+        assert FreshnessState.FORBIDDEN not in look.states
         assert desk.runs == runs + 2  # the watch's, for all its requests at once, and the other's

@@ -10,7 +10,7 @@ import pytest
 
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.protocol import JobQuery
 from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.live import Live, Manifest, path_of
@@ -95,7 +95,7 @@ def homes(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("homes")
 async def test_the_backend_hands_on_what_the_cluster_says(namespace: str, jobs: list[str]) -> None:
-    backend = KubernetesBackend("admin", Site(), namespace=namespace)
+    backend = KubernetesBackend("admin", KubernetesSettings(), namespace=namespace)
     listed = {job.name: job for job in (await backend.list(JobQuery(namespace=namespace))).items}
     assert sorted(listed) == jobs
     assert listed["own"].spec.command == ("python", LONG)
@@ -129,7 +129,7 @@ def test_nothing_of_it_reaches_a_terminal_by_the_command_line(namespace: str, jo
 async def test_nothing_of_it_reaches_a_terminal_by_the_screen(
     namespace: str, jobs: list[str], tmp_path: Path
 ) -> None:
-    backend = KubernetesBackend("admin", Site(), namespace=namespace)
+    backend = KubernetesBackend("admin", KubernetesSettings(), namespace=namespace)
     async with deck(backend, tmp_path=tmp_path, size=(200, 50)) as running:
         await running.until(lambda: all(name in running.shown for name in jobs), 30)
         for _ in jobs:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backend_client.kubernetes.logs.kubelet_lines import Stamped
-from backend_client.kubernetes.logs.line_resumer import Tail
-from backend_client.kubernetes.logs.positions import Mark
+from backend_client.kubernetes.logs.kubelet_lines import KubeletLineSplitter
+from backend_client.kubernetes.logs.line_resumer import LineResumer
+from backend_client.kubernetes.logs.positions import LogPosition
 from backend_client.protocol import Gap, Lines, LogSource
 from tests.kubernetes.kubelet import SECOND, Chunk, LogFile, render
 
@@ -106,18 +106,18 @@ def follow(rounds: list[tuple]) -> None:
         writer.write(before)
         if keep is not None:
             writer.rotate(keep)
-        found = Mark.parse(mark) if mark else None
+        found = LogPosition.parse(mark) if mark else None
         answer = writer.file.given(found.since if found else 0)
         begun = bool(writer.file.chunks) and writer.file.chunks[-1].partial
         answer += render(writer.write(meanwhile), found.since if found else 0, begun=begun)
-        tail = Tail(SOURCE, found)
+        tail = LineResumer(SOURCE, found)
         for piece in pieces(answer if cut is None else answer[: int(len(answer) * cut)], count):
             items += tail.feed(piece)
         if cut is None:
             items += tail.end()
         mark = str(tail.mark) if tail.mark else ""
-    found = Mark.parse(mark) if mark else None
-    tail = Tail(SOURCE, found)
+    found = LogPosition.parse(mark) if mark else None
+    tail = LineResumer(SOURCE, found)
     items += tail.feed(writer.file.given(found.since if found else 0)) + tail.end()
     at, told = 0, segments(items)
     for place, segment in enumerate(told):
@@ -130,12 +130,12 @@ def follow(rounds: list[tuple]) -> None:
 
 
 def told(data: bytes, **given: object) -> list[Lines | Gap]:
-    tail = Tail(SOURCE, **given)  # type: ignore[arg-type]
+    tail = LineResumer(SOURCE, **given)  # type: ignore[arg-type]
     return tail.feed(data) + tail.end()
 
 
 def test_stamps_may_have_a_zone_and_any_fraction() -> None:
-    stamped = Stamped()
+    stamped = KubeletLineSplitter()
     lines, times = stamped.feed(
         b"2026-11-24T12:00:00Z a\n2026-11-24T14:00:00.5+02:00 b\n2026-11-24T12:00:01.000000001Z c\n"
     )
@@ -144,7 +144,7 @@ def test_stamps_may_have_a_zone_and_any_fraction() -> None:
 
 
 def test_a_line_without_a_stamp_is_as_old_as_the_one_before() -> None:
-    stamped = Stamped()
+    stamped = KubeletLineSplitter()
     lines, times = stamped.feed(b"2026-11-24T12:00:00Z a\nunable to read\n2026-99-99T99:99:99Z b\n")
     assert lines == [b"a", b"unable to read", b"b"]
     assert times[0] == times[1]
@@ -165,20 +165,20 @@ def test_since_is_kept_to_the_nanosecond() -> None:
 
 
 def test_a_bar_that_never_ends_its_line_is_shown_as_it_grows() -> None:
-    tail = Tail(SOURCE)
+    tail = LineResumer(SOURCE)
     bar = b"\r 10%" * 4000
     (first,) = tail.feed(render([Chunk(START, bar, partial=True)]))
     (more,) = tail.feed(bar)
     assert isinstance(first, Lines)
     assert isinstance(more, Lines)
     assert (first.open, first.continues, more.open, more.continues) == (True, False, True, True)
-    again = Tail(SOURCE, tail.mark)
+    again = LineResumer(SOURCE, tail.mark)
     (rest,) = again.feed(render([Chunk(START, bar + bar + b"done")]))
     assert rest == Lines(source=SOURCE, lines=[b"done"], times=[START], continues=True)
 
 
 def test_a_gap_says_when() -> None:
-    mark = Mark().behind(Lines(source=SOURCE, lines=[b"a"], times=[START]))
+    mark = LogPosition().behind(Lines(source=SOURCE, lines=[b"a"], times=[START]))
     gap, batch = told(render([Chunk(START + 24 * SECOND, b"b")]), mark=mark)
     assert gap == Gap(SOURCE, "possible gap 14:13:20-14:13:44 (log rotated or file lost)")
     assert isinstance(batch, Lines)
@@ -191,7 +191,7 @@ STAMPS = [b"2026-11-24T22:53:48.123456789Z ", b"2026-11-24T22:53:48Z ", b"2026-1
 @given(st.lists(st.tuples(st.sampled_from(STAMPS), st.sampled_from(TEXTS)), min_size=1), st.booleans())
 def test_usual_lines_are_read_as_all_others(said: list[tuple[bytes, bytes]], inside: bool) -> None:
     text = b"\n".join(stamp + line for stamp, line in said)
-    quick, slow = Stamped(), Stamped()
+    quick, slow = KubeletLineSplitter(), KubeletLineSplitter()
     quick.inside = slow.inside = inside
     assert quick.feed(text + b"\n") == slow._one_by_one(text)
     assert (quick.inside, quick._time) == (slow.inside, slow._time)

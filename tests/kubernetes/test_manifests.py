@@ -16,11 +16,19 @@ from hypothesis import strategies as st
 from backend_client.errors import Invalid, Refused
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.manifests.networking import url
-from backend_client.kubernetes.manifests.pod_template import verbatim
-from backend_client.kubernetes.manifests.render import Manifest, held, objects, owned, release, resume, stop
+from backend_client.kubernetes.manifests.pod_template import escape_expansion
+from backend_client.kubernetes.manifests.render import (
+    Manifest,
+    held_back,
+    objects,
+    release,
+    resume,
+    stop,
+    with_owner,
+)
 from backend_client.kubernetes.manifests.validation import errors, warnings
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status.spec_from_objects import own_spec, spec_of
 from backend_client.models import JobSpec
 from backend_client.models.fields import parse_spec
@@ -31,16 +39,17 @@ from tests.kubernetes.specs import NODES, SITE, TABLE, VALUES, node, seen, spec,
 
 HERE = seen("team-a")
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+PLAIN_SITE = KubernetesSettings()
 TYPES = {"Deployment": Deployment, "Job": KubeJob}
 
 
-def made(asked: JobSpec, site: Site = Site(), **around: Any) -> dict[str, Manifest]:  # noqa: B008
+def made(asked: JobSpec, site: KubernetesSettings = PLAIN_SITE, **around: Any) -> dict[str, Manifest]:
     """kind/name -> object."""
     found = objects(asked, site, seen("team-a", **around))
     return {f"{item['kind']}/{item['metadata']['name']}": item for item in found}
 
 
-def pod_of(asked: JobSpec, site: Site = Site(), **around: Any) -> Manifest:  # noqa: B008
+def pod_of(asked: JobSpec, site: KubernetesSettings = PLAIN_SITE, **around: Any) -> Manifest:
     return objects(asked, site, seen("team-a", **around))[0]["spec"]["template"]["spec"]
 
 
@@ -76,7 +85,7 @@ def test_anchor_first_then_the_parts_that_are_needed(fields: dict[str, Any], par
 
 
 def test_a_site_can_leave_urls_out() -> None:
-    quiet = msgspec.convert({"ingress": {"default": False}}, Site)
+    quiet = msgspec.convert({"ingress": {"default": False}}, KubernetesSettings)
     assert "Ingress/bert" not in made(spec(ports=[80]), quiet)
     assert "Ingress/bert" in made(spec(ports=[80], ingress="a.example.org"), quiet)
 
@@ -84,13 +93,13 @@ def test_a_site_can_leave_urls_out() -> None:
 @pytest.mark.parametrize(
     ("site", "ingress", "where"),
     [
-        (Site(), "auto", "/team-a/bert"),
+        (KubernetesSettings(), "auto", "/team-a/bert"),
         (SITE, "auto", "https://bert.team-a.gpu.example.org/"),
         (SITE, "off", ""),
-        (Site(), "llama.example.org", "http://llama.example.org/"),
+        (KubernetesSettings(), "llama.example.org", "http://llama.example.org/"),
     ],
 )
-def test_the_url_is_said_before_and_written_down(site: Site, ingress: str, where: str) -> None:
+def test_the_url_is_said_before_and_written_down(site: KubernetesSettings, ingress: str, where: str) -> None:
     asked = spec(ports=[80], ingress=ingress)
     assert url(asked, "team-a", site) == where
     annotations = made(asked, site)["Job/bert"]["metadata"]["annotations"]
@@ -109,11 +118,13 @@ def test_pods_are_confined() -> None:
 
 def test_root_only_where_the_namespace_allows_it() -> None:
     restricted = seen("team-a", pod_security="restricted")
-    context = pod_of(spec(), Site(run_as_user=7), pod_security="restricted")["securityContext"]
+    context = pod_of(spec(), KubernetesSettings(run_as_user=7), pod_security="restricted")["securityContext"]
     assert context["runAsNonRoot"] is True
     assert context["runAsUser"] == 7
-    assert any("runs as user 1000" in notice.message for notice in warnings(spec(), Site(), restricted))
-    assert not warnings(spec(), Site(), HERE)
+    assert any(
+        "runs as user 1000" in notice.message for notice in warnings(spec(), KubernetesSettings(), restricted)
+    )
+    assert not warnings(spec(), KubernetesSettings(), HERE)
 
 
 def test_shared_memory_comes_on_top_of_the_memory() -> None:
@@ -139,7 +150,7 @@ def test_output_is_unbuffered_unless_told_otherwise() -> None:
 
 
 def test_a_job_spends_no_retry_on_preemption() -> None:
-    body = objects(spec(retries=3, max_runtime="1h"), Site(), HERE)[0]["spec"]
+    body = objects(spec(retries=3, max_runtime="1h"), KubernetesSettings(), HERE)[0]["spec"]
     assert (body["backoffLimit"], body["activeDeadlineSeconds"]) == (3, 3600)
     assert body["podFailurePolicy"]["rules"][0]["onPodConditions"] == [{"type": "DisruptionTarget"}]
     assert body["template"]["spec"]["restartPolicy"] == "Never"
@@ -149,7 +160,7 @@ def test_a_job_spends_no_retry_on_preemption() -> None:
 
 
 def test_secret_values_stand_in_the_secret_only() -> None:
-    found = objects(spec(secrets=["HF_TOKEN", "ODD"]), Site(), HERE, secrets=VALUES)
+    found = objects(spec(secrets=["HF_TOKEN", "ODD"]), KubernetesSettings(), HERE, secrets=VALUES)
     data = {name: base64.b64decode(value) for name, value in found[1]["data"].items()}
     assert data == {"HF_TOKEN": b"hf_x", "ODD": b"\xff\n"}
     assert "hf_x" not in json.dumps(found[0]) + repr(VALUES)
@@ -159,7 +170,7 @@ def test_a_plan_shows_no_value_and_a_create_wants_them_all() -> None:
     asked = spec(secrets=["HF_TOKEN"])
     assert made(asked)["Secret/bert-secrets"]["stringData"] == {"HF_TOKEN": "•••"}
     with pytest.raises(Invalid) as caught:
-        objects(asked, Site(), HERE, secrets={"OTHER": Secret("x")})
+        objects(asked, KubernetesSettings(), HERE, secrets={"OTHER": Secret("x")})
     assert "HF_TOKEN" in caught.value.fields["secrets"]
 
 
@@ -238,15 +249,15 @@ def test_what_a_cluster_refuses_is_said_at_the_field(
     fields: dict[str, Any], around: dict[str, Any], field: str, words: str
 ) -> None:
     with pytest.raises(Refused) as caught:
-        objects(spec(**fields), Site(), seen("team-a", **around))
+        objects(spec(**fields), KubernetesSettings(), seen("team-a", **around))
     assert list(caught.value.fields) == [field]
     assert words in caught.value.fields[field]
 
 
 def test_what_cannot_fit_is_a_warning() -> None:
     asked = spec(gpus=16)
-    assert not errors(asked, Site(), seen("team-a", nodes=NODES))
-    notices = warnings(asked, Site(), seen("team-a", nodes=NODES))
+    assert not errors(asked, KubernetesSettings(), seen("team-a", nodes=NODES))
+    notices = warnings(asked, KubernetesSettings(), seen("team-a", nodes=NODES))
     assert [notice.message for notice in notices] == ["no node has 16; the largest has 8"]
 
 
@@ -264,8 +275,8 @@ def test_hold_release_stop_resume(
     fields: dict[str, Any], stopped: dict[str, Any], going: dict[str, Any]
 ) -> None:
     asked = spec(**fields)
-    anchor = as_answered(objects(asked, Site(), HERE)[0])
-    waiting = held(anchor)
+    anchor = as_answered(objects(asked, KubernetesSettings(), HERE)[0])
+    waiting = held_back(anchor)
     assert waiting["spec"] == anchor["spec"] | stopped
     assert waiting["metadata"]["annotations"][labels.HELD] == "true"
     released = release(waiting, asked)
@@ -279,13 +290,13 @@ def test_hold_release_stop_resume(
 
 
 def test_stopping_twice_keeps_the_number_of_replicas() -> None:
-    anchor = as_answered(objects(spec(kind="deployment", replicas=3), Site(), HERE)[0])
+    anchor = as_answered(objects(spec(kind="deployment", replicas=3), KubernetesSettings(), HERE)[0])
     anchor["spec"]["replicas"] = 0
     assert labels.REPLICAS not in stop(anchor, NOW)["metadata"]["annotations"]
 
 
 def test_kueue_starts_what_it_queues() -> None:
-    anchor = as_answered(objects(spec(queue="research"), Site(), HERE)[0])
+    anchor = as_answered(objects(spec(queue="research"), KubernetesSettings(), HERE)[0])
     assert anchor["metadata"]["labels"][labels.QUEUE] == "research"
     assert "spec" not in release(anchor, spec(queue="research"))
 
@@ -293,7 +304,7 @@ def test_kueue_starts_what_it_queues() -> None:
 def test_the_time_limit_of_a_job_that_kueue_runs_is_lifted_while_it_is_stopped() -> None:
     """Kueue would undo a suspend, which alone stops the clock of a time limit."""
     asked = spec(queue="research", nodes=2, max_runtime=60)
-    anchor = as_answered(objects(asked, Site(), HERE)[0])
+    anchor = as_answered(objects(asked, KubernetesSettings(), HERE)[0])
     assert stop(anchor, NOW)["spec"] == {"parallelism": 0, "activeDeadlineSeconds": None}
     anchor["metadata"]["annotations"][labels.REPLICAS] = "2"
     assert resume(anchor, asked)["spec"] == {"parallelism": 2, "activeDeadlineSeconds": 60}
@@ -301,9 +312,9 @@ def test_the_time_limit_of_a_job_that_kueue_runs_is_lifted_while_it_is_stopped()
 
 
 def test_parts_go_with_the_anchor() -> None:
-    anchor, service = objects(spec(ports=[80], ingress="off"), Site(), HERE)
+    anchor, service = objects(spec(ports=[80], ingress="off"), KubernetesSettings(), HERE)
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "bert", "uid": "u-1"}
-    assert owned(service, as_answered(anchor))["metadata"]["ownerReferences"] == [owner]
+    assert with_owner(service, as_answered(anchor))["metadata"]["ownerReferences"] == [owner]
     assert "ownerReferences" not in service["metadata"]
 
 
@@ -374,7 +385,7 @@ def expand(text: str) -> str:
 
 @given(st.text("$()aH{}"))
 def test_kubernetes_hands_on_every_word_as_it_was_written(text: str) -> None:
-    assert expand(verbatim(text)) == text
+    assert expand(escape_expansion(text)) == text
 
 
 # A real server
@@ -407,7 +418,7 @@ def test_a_real_server_takes_every_row(live: Live, homes: dict[str, str], row: s
     metadata = template["metadata"] | {"name": "dry", "namespace": namespace}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
     pod["spec"] = {k: v for k, v in pod["spec"].items() if k not in ("runtimeClassName", "priorityClassName")}
-    for item in (held(found[0]), *found, pod):
+    for item in (held_back(found[0]), *found, pod):
         status, answer = live.post(item, dryRun="All")
         assert status == 201, answer
 
@@ -416,7 +427,7 @@ def test_a_real_server_takes_every_row(live: Live, homes: dict[str, str], row: s
 def test_a_real_server_applies_every_patch(live: Live, homes: dict[str, str]) -> None:
     for kind in ("deployment", "job"):
         asked = spec(name=f"patched-{kind}", kind=kind)
-        anchor = live.make(held(objects(asked, Site(), seen(homes["privileged"]))[0]))
+        anchor = live.make(held_back(objects(asked, KubernetesSettings(), seen(homes["privileged"]))[0]))
         running = live.patch(anchor, release(anchor, asked))
         assert labels.HELD not in running["metadata"]["annotations"]
         halted = live.patch(running, stop(running, NOW))

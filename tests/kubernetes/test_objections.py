@@ -9,8 +9,8 @@ import pytest
 
 from backend_client.kubernetes.manifests.render import Manifest, objects
 from backend_client.kubernetes.resources.surroundings import ResourceQuota
-from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.write.field_errors import at_path, in_prose, quota_notices
+from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_diagnostics
 from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.live import Live, path_of
 from tests.kubernetes.specs import VALUES, seen, spec
@@ -52,7 +52,7 @@ def test_quotas(
     errors: list[tuple[str, str]],
     warnings: list[tuple[str, str]],
 ) -> None:
-    found = quota_notices(spec(**fields), Site(), [limit])
+    found = quota_diagnostics(spec(**fields), KubernetesSettings(), [limit])
     assert [[(notice.field, notice.message) for notice in notices] for notices in found] == [errors, warnings]
 
 
@@ -69,7 +69,7 @@ def test_quotas(
     ],
 )  # fmt: skip
 def test_prose(message: str, field: str, words: str) -> None:
-    notice = in_prose(message)
+    notice = from_message(message)
     assert (notice.field, notice.message) == (field, words)
 
 
@@ -127,8 +127,8 @@ def test_a_refused_dry_run_is_said_at_the_field(
     live: Live, home: str, index: int, path: str, value: Any, field: str
 ) -> None:
     asked = spec(secrets=["ODD"], ports=[80], shm_size="1Gi", gpus=1, memory="1Gi", max_runtime=9)
-    made = objects(asked, Site(), seen(home), secrets=VALUES)
+    made = objects(asked, KubernetesSettings(), seen(home), secrets=VALUES)
     status, answer = live.post(set_in(made[index], path, value), dryRun="All")
     assert status == 422, answer
     causes = answer["details"]["causes"]
-    assert field in {at_path(cause["field"], cause["message"]).field for cause in causes}, causes
+    assert field in {from_path(cause["field"], cause["message"]).field for cause in causes}, causes

@@ -16,7 +16,7 @@ from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.surroundings import KubeEvent
 from backend_client.kubernetes.resources.workloads import Deployment
 
-KINDS = [kind for kind in vars(resource_types).values() if isinstance(kind, resource_types.Kind)] + [
+KINDS = [kind for kind in vars(resource_types).values() if isinstance(kind, resource_types.ResourceType)] + [
     resource_types.workloads("v1beta2")
 ]
 
@@ -62,7 +62,7 @@ def test_a_pod() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=repr)
-def test_what_is_absent_or_null_has_a_default(kind: resource_types.Kind[Any]) -> None:
+def test_what_is_absent_or_null_has_a_default(kind: resource_types.ResourceType[Any]) -> None:
     bare = kind.one(b"{}")
     assert kind.one(b'{"metadata":null,"spec":null,"status":null}') == bare
     assert kind.one(b'{"metadata":{"labels":null,"creationTimestamp":null}}') == bare
@@ -133,6 +133,6 @@ def test_places() -> None:
 
 @pytest.mark.api
 @pytest.mark.parametrize("kind", KINDS[:-1], ids=repr)
-async def test_every_kind_is_served(transport: Transport, kind: resource_types.Kind[Any]) -> None:
+async def test_every_kind_is_served(transport: Transport, kind: resource_types.ResourceType[Any]) -> None:
     page = kind.page((await transport.request("GET", kind.path())).body)
     assert page.metadata.resource_version

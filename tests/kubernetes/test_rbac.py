@@ -15,10 +15,20 @@ import pytest
 
 from backend_client.errors import Forbidden
 from backend_client.kubernetes.backend import KubernetesBackend
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import Job, JobRef
 from backend_client.models.secret import Secret
-from backend_client.protocol import Ask, JobQuery, Link, LinkState, LogQuery, Scope, Snapshot, Synced, Verb
+from backend_client.protocol import (
+    AccessReview,
+    Freshness,
+    FreshnessState,
+    JobQuery,
+    LogQuery,
+    Scope,
+    Snapshot,
+    Synced,
+    Verb,
+)
 from tests.kubernetes.conftest import Cluster, need_controllers
 from tests.kubernetes.live import Live, Manifest, eventually, path_of
 from tests.kubernetes.specs import spec
@@ -103,7 +113,7 @@ async def opened(lab: Lab) -> AsyncIterator[Open]:
     async with contextlib.AsyncExitStack() as stack:
 
         def make(person: str, namespace: str = "") -> KubernetesBackend:
-            found = KubernetesBackend(person, Site(), namespace=namespace or lab.home)
+            found = KubernetesBackend(person, KubernetesSettings(), namespace=namespace or lab.home)
             stack.push_async_callback(found.aclose)
             return found
 
@@ -115,7 +125,7 @@ async def drained(batches: AsyncIterator[Any]) -> None:
         pass
 
 
-async def looked(backend: KubernetesBackend, namespace: str = "") -> tuple[set[str], Link]:
+async def looked(backend: KubernetesBackend, namespace: str = "") -> tuple[set[str], Freshness]:
     """What a watch tells until its list is whole, and its link."""
     names: set[str] = set()
     link, synced = None, False
@@ -124,7 +134,7 @@ async def looked(backend: KubernetesBackend, namespace: str = "") -> tuple[set[s
             for event in batch:
                 if isinstance(event, Snapshot):
                     names |= {job.name for job in event.jobs}
-                link = event if isinstance(event, Link) else link
+                link = event if isinstance(event, Freshness) else link
                 synced = synced or isinstance(event, Synced)
             if link and synced:
                 return names, link
@@ -164,7 +174,7 @@ async def test_verdicts_are_what_the_cluster_then_allows(
     ]
     await admin.stop(stopped)
     backend = opened(person)
-    verdicts = await backend.may([Ask(verb, ref) for verb in ACTS])
+    verdicts = await backend.check_access([AccessReview(verb, ref) for verb in ACTS])
     assert {verb for verb, verdict in zip(ACTS, verdicts, strict=True) if verdict.allowed} == may
     for (verb, act), verdict in zip(ACTS.items(), verdicts, strict=True):
         before, about = wants(lab), stopped if verb == Verb.RESUME else ref
@@ -185,7 +195,7 @@ async def test_verdicts_are_what_the_cluster_then_allows(
         with pytest.raises(Forbidden, match=f"in {lab.home}"):
             await backend.list(JobQuery(namespace=lab.home))
     names, link = await looked(backend, lab.home)
-    assert link.state == (LinkState.LIVE if looks else LinkState.FORBIDDEN)
+    assert link.state == (FreshnessState.LIVE if looks else FreshnessState.FORBIDDEN)
     assert bool(names) == looks
     assert looks or f"in {lab.home}" in link.why
 
@@ -200,22 +210,22 @@ async def test_all_namespaces_are_those_of_the_contexts_where_one_may_not_list_a
     wanted = {f"in-{lab.home}", f"in-{lab.annex}"}
     assert {job.name for job in (await opened("alice").list(JobQuery())).items} == wanted
     names, link = await looked(opened("alice"))
-    assert (names, link.state) == (wanted, LinkState.LIVE)
+    assert (names, link.state) == (wanted, FreshnessState.LIVE)
     names, link = await looked(opened("viewer"))
-    assert (names, link.state) == ({f"in-{lab.annex}"}, LinkState.LIVE)
+    assert (names, link.state) == ({f"in-{lab.annex}"}, FreshnessState.LIVE)
     assert {job.name for job in (await opened("admin").list(JobQuery())).items} > wanted
 
 
 async def test_who_may_read_nothing_starts_at_home_and_is_told_so(lab: Lab, opened: Open) -> None:
     nobody = opened("nobody")
     names, link = await looked(nobody)
-    assert (names, link.state) == (set(), LinkState.FORBIDDEN)
+    assert (names, link.state) == (set(), FreshnessState.FORBIDDEN)
     assert link.why.startswith("you may not list ")
     assert link.why.endswith(f" in {lab.home}")
     with pytest.raises(Forbidden, match=f"in {lab.home}"):
         await nobody.list(JobQuery())
     assert (await nobody.whoami()).place == f"nobody, namespace {lab.home}"
-    assert (await nobody.capacity(Scope())).hidden == "you may not list nodes"
+    assert (await nobody.capacity(Scope())).unknown_because == "you may not list nodes"
 
 
 async def test_who_may_not_make_a_part_makes_nothing(lab: Lab, opened: Open) -> None:
@@ -245,7 +255,7 @@ async def test_who_may_see_pods_and_not_their_logs_is_told_so(lab: Lab, opened: 
     status = {"status": {"phase": "Running", "containerStatuses": [container]}}
     assert lab.live.call("PATCH", path, status, media="merge-patch+json")[0] == 200
     half = opened("half")
-    (verdict,) = await half.may([Ask(Verb.LOGS, job.ref)])
+    (verdict,) = await half.check_access([AccessReview(Verb.LOGS, job.ref)])
     assert verdict.why == f"you may not get pods/log in {lab.home}"
     for follow in (False, True):
         with pytest.raises(Forbidden, match="you may not get pods/"):

@@ -8,9 +8,13 @@ from hypothesis import strategies as st
 from backend_client.kubernetes.resources import quantities
 from backend_client.kubernetes.resources.core import Pod, Terminated
 from backend_client.kubernetes.status import message_parsers
-from backend_client.kubernetes.status.exit_reason import ended_words, exit_words, pod_words
-from backend_client.kubernetes.status.kueue_reason import quota_words
-from backend_client.kubernetes.status.pod_reason import Around, pod_reason
+from backend_client.kubernetes.status.exit_reason import (
+    container_exit_reason,
+    pod_eviction_reason,
+    pod_exit_reason,
+)
+from backend_client.kubernetes.status.kueue_reason import quota_reason
+from backend_client.kubernetes.status.pod_reason import RelatedObjects, pod_reason
 
 MORE = ". preemption: 0/36 nodes are available: 36 No preemption victims found for incoming pod."
 
@@ -140,7 +144,7 @@ def test_why_a_volume_is_not_there(message: str, words: str) -> None:
     ],
 )
 def test_when_a_container_is_started_again(message: str, seconds: int) -> None:
-    assert message_parsers.back_off(message) == seconds
+    assert message_parsers.back_off_seconds(message) == seconds
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_when_a_container_is_started_again(message: str, seconds: int) -> None:
     ],
 )
 def test_how_a_container_ended(ended: Terminated, words: str) -> None:
-    assert exit_words(ended, "64Gi") == words
+    assert container_exit_reason(ended, "64Gi") == words
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def test_how_a_container_ended(ended: Terminated, words: str) -> None:
     ],
 )  # fmt: skip
 def test_how_a_pod_was_ended_from_outside(status: dict[str, object], words: str) -> None:
-    assert pod_words(msgspec.convert({"status": status}, Pod)) == words
+    assert pod_eviction_reason(msgspec.convert({"status": status}, Pod)) == words
 
 
 def test_a_failed_init_container_is_named_as_the_cause() -> None:
@@ -180,14 +184,15 @@ def test_a_failed_init_container_is_named_as_the_cause() -> None:
     main = [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}]
     status = {"phase": "Failed", "initContainerStatuses": init, "containerStatuses": main}
     pod = msgspec.convert({"status": status}, Pod)
-    assert ended_words(pod) == "init container fetch: exit 2"
+    assert pod_exit_reason(pod) == "init container fetch: exit 2"
 
 
 def test_a_foreign_gate_is_named() -> None:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
     raw = {"spec": {"schedulingGates": [{"name": "x.org/wait"}]}, "status": {"conditions": [scheduled]}}
     assert (
-        pod_reason(msgspec.convert(raw, Pod), "", Around()) == "held back by the scheduling gate x.org/wait"
+        pod_reason(msgspec.convert(raw, Pod), "", RelatedObjects())
+        == "held back by the scheduling gate x.org/wait"
     )
 
 
@@ -209,7 +214,7 @@ HEAD = "couldn't assign flavors to pod set main: "
     ],
 )  # fmt: skip
 def test_what_a_queue_waits_for(message: str, words: str) -> None:
-    assert quota_words(message) == words
+    assert quota_reason(message) == words
 
 
 # Quantities

@@ -13,7 +13,7 @@ from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import PODS
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.reflector import Reflector
-from backend_client.protocol import Link, LinkState, Synced
+from backend_client.protocol import Freshness, FreshnessState, Synced
 from tests.kubernetes.clock import run
 from tests.kubernetes.faults import BEFORE_ANSWER, IN_WATCH, FaultyApi, Pods
 
@@ -26,7 +26,7 @@ class Mirror:
         self.reflector = Reflector(transport, PODS, "ns")
         self.told: dict[str, str] = {}
         """uid -> version."""
-        self.links: list[Link] = []
+        self.links: list[Freshness] = []
         self.synced = 0
         self.repeated: list[str] = []
 
@@ -47,7 +47,7 @@ class Mirror:
                     self.told[pod.uid] = version
             case Synced():
                 self.synced += 1
-            case Link():
+            case Freshness():
                 self.links.append(batch)
 
     @property
@@ -55,7 +55,7 @@ class Mirror:
         return [link.state.value for link in self.links]
 
     def true(self) -> bool:
-        live = bool(self.links) and self.links[-1].state is LinkState.LIVE
+        live = bool(self.links) and self.links[-1].state is FreshnessState.LIVE
         return live and self.told == self.api.pods.versions()
 
     async def until(self, holds: Callable[[], bool], seconds: float = 400) -> None:

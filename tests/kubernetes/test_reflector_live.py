@@ -16,7 +16,7 @@ from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import EVENTS
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.reflector import Reflector
-from backend_client.protocol import Link, Synced
+from backend_client.protocol import Freshness, Synced
 from tests.kubernetes import controlplane
 from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.controlplane import ControlPlane, running
@@ -44,7 +44,7 @@ class Follower:
                     self.names.update((item.uid, item.name) for item in batch.changed)
                 case Synced():
                     self.synced += 1
-                case Link():
+                case Freshness():
                     self.states.append(batch.state.value)
             async with self._moved:
                 self._moved.notify_all()
@@ -102,7 +102,7 @@ async def test_lists_page_by_page(transport: Transport, namespace: str) -> None:
 async def test_who_may_not_is_told(own_cluster: Cluster) -> None:
     transport = Transport(own_cluster.target("nobody"))
     batch = await anext(Reflector(transport, EVENTS, "default").batches())
-    assert isinstance(batch, Link)
+    assert isinstance(batch, Freshness)
     assert (batch.state, batch.why) == ("forbidden", "you may not list events in default")
     await transport.aclose()
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.gpus import Block, pools
+from backend_client.kubernetes.manifests.gpus import NodeGpus, pools
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.surroundings import Ingress, KubeEvent, Workload
-from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.status.job_status import anchor_of, is_shown, job_of
-from backend_client.kubernetes.status.pod_reason import Around
-from backend_client.kubernetes.status.spec_from_objects import Anchor
+from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.kubernetes.status.job_status import is_shown, job_of, root_key
+from backend_client.kubernetes.status.pod_reason import RelatedObjects
+from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.models import Job, JobSpec, JobState
 from tests.kubernetes.recording import TYPES, load
 from tests.kubernetes.scenarios import BUSYBOX, SCENARIOS
@@ -27,7 +27,7 @@ def changed(name: str, change: dict[str, Any], *, pods: bool = True, **around: A
     """A recorded job whose anchor is a little different; a change is a merge patch."""
     recorded = load(name)
     anchor = msgspec.convert(merged(recorded.anchor, change), TYPES[recorded.anchor["kind"]])
-    return job_of(anchor, recorded.typed_pods() if pods else [], "kind", Around(**around))
+    return job_of(anchor, recorded.typed_pods() if pods else [], "kind", RelatedObjects(**around))
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -200,12 +200,12 @@ def test_one_stuck_replica_is_named() -> None:
     ("name", "shown"), [("job-running", True), ("foreign-deployment", True), ("foreign-pod", True)]
 )
 def test_ours_and_what_asks_for_gpus_are_shown(name: str, shown: bool) -> None:
-    assert is_shown(load(name).typed_anchor(), Site()) is shown
+    assert is_shown(load(name).typed_anchor(), KubernetesSettings()) is shown
 
 
 def test_others_without_gpus_and_pods_of_a_controller_are_not_shown() -> None:
-    assert not is_shown(load("foreign-job").typed_anchor(), Site(gpu_resource="amd.com/gpu"))
-    assert not any(is_shown(pod, Site()) for pod in load("foreign-job").typed_pods())
+    assert not is_shown(load("foreign-job").typed_anchor(), KubernetesSettings(gpu_resource="amd.com/gpu"))
+    assert not any(is_shown(pod, KubernetesSettings()) for pod in load("foreign-job").typed_pods())
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -213,7 +213,7 @@ def test_pods_find_their_anchor(name: str) -> None:
     recorded = load(name)
     anchor = recorded.anchor
     wanted = (anchor["kind"], anchor["metadata"]["namespace"], anchor["metadata"]["name"])
-    assert {anchor_of(pod) for pod in recorded.typed_pods()} <= {wanted}
+    assert {root_key(pod) for pod in recorded.typed_pods()} <= {wanted}
 
 
 def test_what_others_made_is_described_and_left_alone() -> None:
@@ -228,7 +228,7 @@ def test_what_others_made_is_described_and_left_alone() -> None:
 
 
 def test_capacity_is_the_sum_and_the_largest_block() -> None:
-    found = pools([Block("a", "A100", 8, 3), Block("b", "A100", 8, 5), Block("c", "", 4, 0)])
+    found = pools([NodeGpus("a", "A100", 8, 3), NodeGpus("b", "A100", 8, 5), NodeGpus("c", "", 4, 0)])
     assert [(p.product, p.total, p.free, p.largest) for p in found] == [("", 4, 0, 0), ("A100", 16, 8, 5)]
     recorded = load("job-too-big").around()
     assert sum(block.total for block in recorded.blocks or ()) > 30
@@ -240,13 +240,13 @@ def test_capacity_is_the_sum_and_the_largest_block() -> None:
 @given(ANCHORS, st.lists(PODS, max_size=3), EVENTS, WORKLOADS)
 @settings(deadline=None)
 def test_never_raises_and_never_ends_what_goes_on(
-    anchor: tuple[type[Anchor], Any], pods: list[Any], events: list[Any], workload: Any
+    anchor: tuple[type[RootObject], Any], pods: list[Any], events: list[Any], workload: Any
 ) -> None:
     typed = msgspec.convert(anchor[1], anchor[0])
-    around = Around(
+    around = RelatedObjects(
         events=msgspec.convert(events, tuple[KubeEvent, ...]),
         workload=msgspec.convert(workload, Workload),
-        blocks=(Block("gpu-1", "A100", 8, 3),),
+        blocks=(NodeGpus("gpu-1", "A100", 8, 3),),
     )
     job = job_of(typed, msgspec.convert(pods, list[Pod]), "kind", around)
     assert isinstance(job.state, JobState)
@@ -255,4 +255,4 @@ def test_never_raises_and_never_ends_what_goes_on(
     assert job.restarts >= 0
     assert all(attempt.number > 0 for attempt in job.attempts)
     assert not (job.finished and not job.ended)
-    is_shown(typed, Site())
+    is_shown(typed, KubernetesSettings())

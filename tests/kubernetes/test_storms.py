@@ -9,9 +9,9 @@ from backend_client.errors import NotFound, Unreachable
 from backend_client.kubernetes.api.errors import Expired
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import PODS
-from backend_client.kubernetes.watch.listing import every
-from backend_client.kubernetes.write.object_client import Hands
-from backend_client.kubernetes.write.writer import Writer
+from backend_client.kubernetes.watch.listing import list_all
+from backend_client.kubernetes.write.object_client import ObjectClient
+from backend_client.kubernetes.write.writer import JobWriter
 from backend_client.logs import follow
 from backend_client.models import JobState
 from backend_client.protocol import Closed, Gap, LogItem, LogQuery, Opened
@@ -40,7 +40,7 @@ from tests.kubernetes.writing import (  # noqa: F401
 @pytest.mark.parametrize("kind", FULL)
 @pytest.mark.parametrize("seed", range(2))
 async def test_writes(
-    cut_off: Writer, cutter: Cutter, live: Live, namespace: str, kind: str, seed: int
+    cut_off: JobWriter, cutter: Cutter, live: Live, namespace: str, kind: str, seed: int
 ) -> None:
     cutter.storm(seed)
 
@@ -73,12 +73,12 @@ def test_a_write_waits_as_long_as_it_is_told_but_no_person_waits_for_ever() -> N
         transport = Transport(api.target())
         pod = {"kind": "Pod", "metadata": {"name": "p", "namespace": "ns", "uid": "u"}}
         api.faults.extend(["429", "429", "503"])
-        assert await Hands(transport).remove(pod, "Background")
+        assert await ObjectClient(transport).remove(pod, "Background")
         times = [time for time, _, _ in api.requests]
         assert [round(later - time) for time, later in pairwise(times)][:2] == [5, 5]
         api.faults.extend(["429"] * 9)
         with pytest.raises(Unreachable, match="busy"):
-            await Hands(transport).remove(pod, "Background")
+            await ObjectClient(transport).remove(pod, "Background")
         assert len(api.requests) == 8
         await transport.aclose()
         await api.stop()
@@ -117,10 +117,12 @@ async def test_a_look_whose_second_page_has_expired_is_taken_again() -> None:
     await api.start()
     transport = Transport(api.target())
     api.faults.extend(["pass", "410"])
-    assert [pod.name for pod in await every(transport, PODS, "ns")] == [f"p{number}" for number in range(5)]
+    assert [pod.name for pod in await list_all(transport, PODS, "ns")] == [
+        f"p{number}" for number in range(5)
+    ]
     assert [sorted(query) for _, _, query in api.requests] == [["limit"], ["continue", "limit"], []]
     api.faults.append("410")
     with pytest.raises(Expired):
-        await every(transport, PODS, "ns")
+        await list_all(transport, PODS, "ns")
     await transport.aclose()
     await api.stop()

@@ -16,7 +16,13 @@ import pytest
 from backend_client import errors
 from backend_client.kubernetes.api.connection import Address
 from backend_client.kubernetes.api.credentials import Fixed, Login, bearer
-from backend_client.kubernetes.api.errors import Expired, ServerFailed, refusal, request_words, status_of
+from backend_client.kubernetes.api.errors import (
+    Expired,
+    ServerFailed,
+    error_from_status,
+    request_words,
+    status_of,
+)
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import NAMESPACES, NODES, PODS, QUOTAS
@@ -221,7 +227,7 @@ def test_requests_in_words(method: str, path: str, words: str) -> None:
 def test_a_quota_is_no_matter_of_permission() -> None:
     said = 'pods "x" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=8'
     body = msgspec.json.encode({"code": 403, "reason": "Forbidden", "message": said})
-    error = refusal(status_of(403, body), "POST", PATH, {})
+    error = error_from_status(status_of(403, body), "POST", PATH, {})
     assert type(error) is errors.Refused
     assert error.title == "exceeded quota: gpus, requested: requests.nvidia.com/gpu=8"
 

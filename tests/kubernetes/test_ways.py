@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from backend_client.contexts import Contexts, Local
+from backend_client.contexts import Contexts, LocalContext
 from backend_client.errors import NotFound, Refused, Unreachable
-from backend_client.kubernetes.contexts import Kubeconfig
-from backend_client.kubernetes.settings import Site
-from backend_client.protocol import JobQuery, Link, LinkState, Scope
+from backend_client.kubernetes.contexts import KubeconfigContexts
+from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.protocol import Freshness, FreshnessState, JobQuery, Scope
 
 KUBECONFIG = {
     "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
@@ -28,11 +28,11 @@ KUBECONFIG = {
 def contexts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Contexts:
     (tmp_path / "kubeconfig").write_text(json.dumps(KUBECONFIG))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    return Contexts([Kubeconfig(Site()), Local()], tmp_path / "context")
+    return Contexts([KubeconfigContexts(KubernetesSettings()), LocalContext()], tmp_path / "context")
 
 
 def test_they_stand_beside_local_and_names_that_meet_are_told_apart(contexts):
-    shown = [(info.name, info.kind, info.about) for info in contexts.names()]
+    shown = [(info.name, info.kind, info.about) for info in contexts.list_contexts()]
     assert shown == [
         ("lab", "k8s", "cluster c"),
         ("k8s:local", "k8s", "cluster c"),
@@ -51,14 +51,14 @@ def test_the_namespace_is_the_context_s_own(contexts):
 def test_without_a_kubeconfig_there_is_local_alone(contexts, monkeypatch, tmp_path):
     monkeypatch.delenv("KUBECONFIG")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert [info.name for info in contexts.names()] == ["local"]
+    assert [info.name for info in contexts.list_contexts()] == ["local"]
     assert contexts.default() == "local"
 
 
 def test_a_broken_one_is_a_context_that_says_why(contexts, tmp_path):
     (tmp_path / "kubeconfig").write_text("{")
-    broken, local = contexts.names()
-    assert broken.hidden == f"the kubeconfig {tmp_path / 'kubeconfig'} is no YAML in line 2"
+    broken, local = contexts.list_contexts()
+    assert broken.unavailable == f"the kubeconfig {tmp_path / 'kubeconfig'} is no YAML in line 2"
     assert (local.name, contexts.default()) == ("local", "local")
     with pytest.raises(Refused):
         contexts.open(broken.name)
@@ -72,7 +72,7 @@ async def test_one_that_does_not_answer_is_unreachable_and_a_watch_waits_for_it(
         await backend.list(JobQuery())
     async with contextlib.aclosing(backend.watch([Scope("team-a")])) as batches:
         told = await anext(batches)
-    assert [(type(event), event.state) for event in told] == [(Link, LinkState.STALE)]
+    assert [(type(event), event.state) for event in told] == [(Freshness, FreshnessState.STALE)]
     assert "127.0.0.1" in told[0].why
 
 

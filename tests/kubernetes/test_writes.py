@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from backend_client.errors import Conflict, Invalid, NotFound, Refused, Unreachable
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.write.writer import Writer
+from backend_client.kubernetes.write.writer import JobWriter
 from backend_client.models import JobRef
 from tests.kubernetes.cutter import Cutter
 from tests.kubernetes.live import Live, eventually, path_of
@@ -33,7 +33,7 @@ from tests.kubernetes.writing import (  # noqa: F401
 
 @pytest.mark.api
 @pytest.mark.parametrize("kind", FULL)
-async def test_a_job_and_all_its_parts(writer: Writer, live: Live, namespace: str, kind: str) -> None:
+async def test_a_job_and_all_its_parts(writer: JobWriter, live: Live, namespace: str, kind: str) -> None:
     job = await writer.create(FULL[kind], key="k", secrets=SECRETS)
     made = there(live, namespace)
     assert called(made) == whole("bert", kind)
@@ -54,7 +54,7 @@ async def test_a_job_and_all_its_parts(writer: Writer, live: Live, namespace: st
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize(("kind", "named"), [("job", True), ("deployment", True), ("job", False)])
 async def test_create_is_cut_at_every_request(
-    cut_off: Writer, cutter: Cutter, live: Live, namespace: str, kind: str, cut: str, named: bool
+    cut_off: JobWriter, cutter: Cutter, live: Live, namespace: str, kind: str, cut: str, named: bool
 ) -> None:
     request = 0
     while True:
@@ -85,7 +85,7 @@ async def test_create_is_cut_at_every_request(
 @pytest.mark.api
 @pytest.mark.parametrize("named", [True, False])
 async def test_five_at_once_with_one_key_make_one_job(
-    writer: Writer, live: Live, namespace: str, named: bool
+    writer: JobWriter, live: Live, namespace: str, named: bool
 ) -> None:
     asked = FULL["job"] if named else replace(FULL["job"], name="", command=("bert",))
     jobs = await asyncio.gather(*(writer.create(asked, key="k", secrets=SECRETS) for _ in range(5)))
@@ -96,7 +96,7 @@ async def test_five_at_once_with_one_key_make_one_job(
 
 
 @pytest.mark.api
-async def test_a_name_is_taken_over_both_kinds(writer: Writer, live: Live, namespace: str) -> None:
+async def test_a_name_is_taken_over_both_kinds(writer: JobWriter, live: Live, namespace: str) -> None:
     await writer.create(spec(), key="1", secrets={})
     for kind in ("job", "deployment"):
         with pytest.raises(Conflict, match="there is a job bert already") as caught:
@@ -106,7 +106,7 @@ async def test_a_name_is_taken_over_both_kinds(writer: Writer, live: Live, names
 
 
 @pytest.mark.api
-async def test_an_empty_name_is_suggested_and_numbered(writer: Writer, live: Live, namespace: str) -> None:
+async def test_an_empty_name_is_suggested_and_numbered(writer: JobWriter, live: Live, namespace: str) -> None:
     live.make(config_of("Deployment", namespace, "train-3"))
     asked = spec(name="", command=["python", "train.py"])
     jobs = [await writer.create(asked, key=str(number), secrets={}) for number in range(3)]
@@ -122,7 +122,7 @@ async def test_an_empty_name_is_suggested_and_numbered(writer: Writer, live: Liv
     [("Secret", "bert-secrets"), ("Service", "bert"), ("Service", "bert-ranks"), ("Ingress", "bert")],
 )
 async def test_a_part_that_cannot_be_made_undoes_the_others(
-    writer: Writer, live: Live, namespace: str, kind: str, name: str
+    writer: JobWriter, live: Live, namespace: str, kind: str, name: str
 ) -> None:
     theirs = live.make(config_of(kind, namespace, name))
     with pytest.raises(Conflict, match=f"there is a {kind} {name} already"):
@@ -132,7 +132,7 @@ async def test_a_part_that_cannot_be_made_undoes_the_others(
 
 @pytest.mark.api
 async def test_what_a_deleted_namesake_left_behind_gives_way(
-    writer: Writer, live: Live, namespace: str
+    writer: JobWriter, live: Live, namespace: str
 ) -> None:
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "bert", "uid": str(uuid4())}
     left = config_of("Secret", namespace, "bert-secrets")
@@ -144,7 +144,7 @@ async def test_what_a_deleted_namesake_left_behind_gives_way(
 
 @pytest.mark.controllers
 async def test_a_quota_that_the_first_try_fills_hides_no_success(
-    cut_off: Writer, cutter: Cutter, live: Live, namespace: str
+    cut_off: JobWriter, cutter: Cutter, live: Live, namespace: str
 ) -> None:
     hard = {"count/jobs.batch": "1"}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": hard}}
@@ -166,7 +166,7 @@ async def test_a_quota_that_the_first_try_fills_hides_no_success(
 
 @pytest.mark.api
 async def test_a_missing_secret_value_is_said_before_anything_is_made(
-    writer: Writer, live: Live, namespace: str
+    writer: JobWriter, live: Live, namespace: str
 ) -> None:
     with pytest.raises(Invalid, match="TOKEN"):
         await writer.create(FULL["job"], key="k", secrets={})
@@ -175,7 +175,7 @@ async def test_a_missing_secret_value_is_said_before_anything_is_made(
 
 @pytest.mark.api
 async def test_what_the_server_refuses_stands_at_its_field(
-    writer: Writer, live: Live, namespace: str
+    writer: JobWriter, live: Live, namespace: str
 ) -> None:
     with pytest.raises(Invalid) as caught:
         await writer.create(spec(annotations={"a": "b" * 300_000}), key="k", secrets={})

@@ -10,7 +10,7 @@ from backend_client.errors import Conflict, Forbidden, NotFound, Refused, Unreac
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.write import delete, object_client
-from backend_client.kubernetes.write.writer import Writer
+from backend_client.kubernetes.write.writer import JobWriter
 from backend_client.models import JobState
 from backend_client.protocol import DeleteStep
 from tests.kubernetes.cutter import Cutter
@@ -40,7 +40,7 @@ from tests.kubernetes.writing import (  # noqa: F401
 @pytest.mark.parametrize("kind", FULL)
 @pytest.mark.parametrize("cut", CUTS)
 async def test_stop_and_resume_are_cut_at_every_request(
-    cut_off: Writer, cutter: Cutter, live: Live, namespace: str, kind: str, cut: str
+    cut_off: JobWriter, cutter: Cutter, live: Live, namespace: str, kind: str, cut: str
 ) -> None:
     job = await cut_off.create(FULL[kind], key="k", secrets=SECRETS)
     request = 0
@@ -67,7 +67,7 @@ async def test_stop_and_resume_are_cut_at_every_request(
 
 @pytest.mark.api
 async def test_a_job_in_a_queue_is_stopped_by_its_number_of_pods(
-    writer: Writer, live: Live, namespace: str
+    writer: JobWriter, live: Live, namespace: str
 ) -> None:
     """Kueue undoes a suspend that is not its own."""
     job = await writer.create(spec(nodes=3, queue="research"), key="k", secrets={})
@@ -81,7 +81,7 @@ async def test_a_job_in_a_queue_is_stopped_by_its_number_of_pods(
 
 
 @pytest.mark.controllers
-async def test_kueue_gives_a_stopped_job_no_quota(writer: Writer, live: Live, namespace: str) -> None:
+async def test_kueue_gives_a_stopped_job_no_quota(writer: JobWriter, live: Live, namespace: str) -> None:
     if live.call("GET", f"{KUEUE}/clusterqueues")[0] != 200:
         pytest.skip("needs a cluster that has Kueue")
     queue(live, namespace)
@@ -122,7 +122,7 @@ def queue(live: Live, namespace: str) -> None:
 
 @pytest.mark.api
 async def test_half_made_is_finished_or_deleted(
-    cut_off: Writer, cutter: Cutter, live: Live, namespace: str
+    cut_off: JobWriter, cutter: Cutter, live: Live, namespace: str
 ) -> None:
     for probe in ("first", "second"):  # who we are is asked for once
         cutter.arm()
@@ -146,7 +146,7 @@ async def test_half_made_is_finished_or_deleted(
 
 
 @pytest.mark.api
-async def test_only_our_own_by_uid(writer: Writer, live: Live, namespace: str) -> None:
+async def test_only_our_own_by_uid(writer: JobWriter, live: Live, namespace: str) -> None:
     live.make(config_of("Job", namespace, "theirs"))
     job = await writer.create(spec(), key="k", secrets={})
     for act in (writer.stop, writer.resume, lambda ref: steps(writer, ref)):
@@ -161,7 +161,7 @@ async def test_only_our_own_by_uid(writer: Writer, live: Live, namespace: str) -
 @pytest.mark.parametrize("kind", FULL)
 @pytest.mark.parametrize("cut", CUTS)
 async def test_delete_is_cut_at_every_request(
-    cut_off: Writer, cutter: Cutter, live: Live, namespace: str, kind: str, cut: str
+    cut_off: JobWriter, cutter: Cutter, live: Live, namespace: str, kind: str, cut: str
 ) -> None:
     theirs = [
         live.make(config_of("Service", namespace, "bert-other")),
@@ -190,20 +190,20 @@ async def test_delete_is_cut_at_every_request(
 
 @pytest.mark.controllers
 async def test_a_namesake_made_meanwhile_is_left_alone(
-    writer: Writer, transport: Transport, live: Live, namespace: str
+    writer: JobWriter, transport: Transport, live: Live, namespace: str
 ) -> None:
     job = await writer.create(spec(), key="1", secrets={})
     (old,) = anchors(there(live, namespace))
     await steps(writer, job.ref)
     again = await writer.create(spec(), key="2", secrets={})
-    assert await object_client.Hands(transport).remove(old, "Background") is False
+    assert await object_client.ObjectClient(transport).remove(old, "Background") is False
     with pytest.raises(NotFound):
         await steps(writer, job.ref)
     assert ref_of(live, namespace, "bert") == again.ref
 
 
 @pytest.mark.controllers
-async def test_a_name_is_taken_until_its_job_is_gone(writer: Writer, live: Live, namespace: str) -> None:
+async def test_a_name_is_taken_until_its_job_is_gone(writer: JobWriter, live: Live, namespace: str) -> None:
     asked = spec(name="", command=["bert"])
     job = await writer.create(asked, key="k", secrets={})
     (anchor,) = anchors(there(live, namespace))
@@ -217,7 +217,7 @@ async def test_a_name_is_taken_until_its_job_is_gone(writer: Writer, live: Live,
 
 
 @pytest.mark.controllers
-async def test_what_holds_a_deletion_is_named(writer: Writer, live: Live, namespace: str) -> None:
+async def test_what_holds_a_deletion_is_named(writer: JobWriter, live: Live, namespace: str) -> None:
     job = await writer.create(spec(ports=[80]), key="1", secrets={})
     (anchor,) = anchors(there(live, namespace))
     live.patch(anchor, {"metadata": {"finalizers": ["example.org/keep"]}})
@@ -233,7 +233,7 @@ async def test_what_holds_a_deletion_is_named(writer: Writer, live: Live, namesp
 
 @pytest.mark.controllers
 async def test_a_deletion_that_takes_long_can_be_left_to_the_cluster(
-    writer: Writer, live: Live, namespace: str, monkeypatch: pytest.MonkeyPatch
+    writer: JobWriter, live: Live, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delete, "LONG_SECONDS", 0.0)
     job = await writer.create(spec(kind="deployment"), key="1", secrets={})

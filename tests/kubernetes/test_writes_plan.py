@@ -8,10 +8,10 @@ import yaml
 
 from backend_client.errors import Refused
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.write.writer import Writer
+from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.kubernetes.write.writer import JobWriter
 from backend_client.models.secret import Secret
-from backend_client.protocol import Notice
+from backend_client.protocol import Diagnostic
 from tests.kubernetes.conftest import Cluster
 from tests.kubernetes.live import Live, eventually
 from tests.kubernetes.specs import spec
@@ -23,7 +23,7 @@ def live(cluster: Cluster) -> Live:
 
 
 @pytest.fixture
-async def bob(cluster: Cluster, live: Live, namespace: str) -> AsyncIterator[Writer]:
+async def bob(cluster: Cluster, live: Live, namespace: str) -> AsyncIterator[JobWriter]:
     """One who may edit this namespace, and see nothing of the nodes."""
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
     user = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "bob"}
@@ -31,13 +31,13 @@ async def bob(cluster: Cluster, live: Live, namespace: str) -> AsyncIterator[Wri
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
     assert live.call("POST", path, binding)[0] == 201
     transport = Transport(cluster.target("bob"))
-    made = Writer(transport, Site(), "here", namespace)
+    made = JobWriter(transport, KubernetesSettings(), "here", namespace)
     await _bound(made)
     yield made
     await transport.aclose()
 
 
-async def _bound(writer: Writer) -> None:
+async def _bound(writer: JobWriter) -> None:
     """The authorizer learns of a binding a moment later."""
     for _ in range(200):
         if not (await writer.plan(spec())).errors:
@@ -59,7 +59,7 @@ def limit(live: Live, namespace: str, **hard: str) -> None:
 
 
 @pytest.mark.api
-async def test_the_exact_objects_and_nothing_made(bob: Writer, live: Live, namespace: str) -> None:
+async def test_the_exact_objects_and_nothing_made(bob: JobWriter, live: Live, namespace: str) -> None:
     asked = spec(kind="deployment", ports=[8080], secrets=["TOKEN"], name="", command=["python", "serve.py"])
     plan = await bob.plan(asked)
     made = list(yaml.safe_load_all(plan.yaml))
@@ -83,7 +83,7 @@ async def test_the_exact_objects_and_nothing_made(bob: Writer, live: Live, names
     ],
 )
 async def test_what_is_wrong_stands_at_its_field(
-    bob: Writer, fields: dict[str, Any], field: str, words: str
+    bob: JobWriter, fields: dict[str, Any], field: str, words: str
 ) -> None:
     errors = (await bob.plan(spec(**fields))).errors
     assert [notice.field for notice in errors[:1]] == [field], errors
@@ -91,22 +91,24 @@ async def test_what_is_wrong_stands_at_its_field(
 
 
 @pytest.mark.api
-async def test_a_queue_without_kueue_is_a_warning(bob: Writer, live: Live) -> None:
+async def test_a_queue_without_kueue_is_a_warning(bob: JobWriter, live: Live) -> None:
     has_kueue = live.call("GET", "/apis/kueue.x-k8s.io")[0] == 200
     said = [notice.field for notice in (await bob.plan(spec(queue="research"))).warnings]
     assert said == ([] if has_kueue else ["queue"])
 
 
 @pytest.mark.api
-async def test_a_taken_name(bob: Writer) -> None:
+async def test_a_taken_name(bob: JobWriter) -> None:
     await bob.create(spec(), key="k", secrets={})
     for kind in ("job", "deployment"):
-        assert (await bob.plan(spec(kind=kind))).errors == (Notice("name", "there is a job bert already"),)
+        assert (await bob.plan(spec(kind=kind))).errors == (
+            Diagnostic("name", "there is a job bert already"),
+        )
     await bob.create(spec(name="a", ports=[80]), key="a", secrets={})
 
 
 @pytest.mark.api
-async def test_the_namespace_forbids_root(bob: Writer, live: Live, namespace: str) -> None:
+async def test_the_namespace_forbids_root(bob: JobWriter, live: Live, namespace: str) -> None:
     restrict(live, namespace)
     plan = await bob.plan(spec(shm_size="1Gi"))
     assert plan.errors == ()
@@ -121,14 +123,14 @@ async def test_the_namespace_forbids_root(bob: Writer, live: Live, namespace: st
 
 
 @pytest.mark.api
-async def test_baseline_forbids_folders_of_the_node_alone(bob: Writer, live: Live, namespace: str) -> None:
+async def test_baseline_forbids_folders_of_the_node_alone(bob: JobWriter, live: Live, namespace: str) -> None:
     restrict(live, namespace, "baseline")
     for kind in ("job", "deployment"):
         asked = spec(kind=kind, gpus=1, shm_size="1Gi", ports=[8080])
         assert (await bob.plan(asked)).errors == ()
         folder = spec(kind=kind, volumes=["/data:/data"])
         said = "/data: the namespace's PodSecurity (baseline) forbids folders of the node"
-        assert (await bob.plan(folder)).errors == (Notice("volumes", said),)
+        assert (await bob.plan(folder)).errors == (Diagnostic("volumes", said),)
         with pytest.raises(Refused) as caught:
             await bob.create(folder, key="k", secrets={})
         assert caught.value.fields == {"volumes": said}
@@ -136,7 +138,7 @@ async def test_baseline_forbids_folders_of_the_node_alone(bob: Writer, live: Liv
 
 
 @pytest.mark.controllers
-async def test_quotas(bob: Writer, live: Live, namespace: str) -> None:
+async def test_quotas(bob: JobWriter, live: Live, namespace: str) -> None:
     limit(live, namespace, **{"requests_nvidia_com/gpu": "8", "limits_memory": "64Gi"})
     never = await bob.plan(spec(gpus=8, nodes=2, memory="1Gi"))
     assert [notice.message for notice in never.errors] == ["asks for 16 GPUs; the quota q allows 8 in all"]
@@ -155,6 +157,6 @@ async def test_quotas(bob: Writer, live: Live, namespace: str) -> None:
 @pytest.mark.api
 async def test_who_may_do_nothing_is_told(cluster: Cluster, namespace: str) -> None:
     transport = Transport(cluster.target("nobody"))
-    plan = await Writer(transport, Site(), "here", namespace).plan(spec())
-    assert plan.errors == (Notice("", f"you may not create jobs in {namespace}"),)
+    plan = await JobWriter(transport, KubernetesSettings(), "here", namespace).plan(spec())
+    assert plan.errors == (Diagnostic("", f"you may not create jobs in {namespace}"),)
     await transport.aclose()

@@ -7,8 +7,8 @@ import pytest
 
 from backend_client import backoff
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.write.writer import Writer
+from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.kubernetes.write.writer import JobWriter
 from backend_client.models import JobRef
 from backend_client.models.secret import Secret
 from tests.kubernetes.conftest import Cluster
@@ -39,8 +39,8 @@ def a_live(cluster: Cluster) -> Live:
 
 
 @pytest.fixture(name="writer")
-async def a_writer(transport: Transport, namespace: str) -> Writer:
-    return Writer(transport, Site(), "here", namespace)
+async def a_writer(transport: Transport, namespace: str) -> JobWriter:
+    return JobWriter(transport, KubernetesSettings(), "here", namespace)
 
 
 @pytest.fixture(name="cutter")
@@ -51,10 +51,10 @@ async def a_cutter(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
 
 @pytest.fixture(name="cut_off")
-async def a_cut_off(cutter: Cutter, namespace: str) -> AsyncIterator[Writer]:
+async def a_cut_off(cutter: Cutter, namespace: str) -> AsyncIterator[JobWriter]:
     """A writer whose connection is cut where the cutter says."""
     transport = Transport(cutter.target)
-    yield Writer(transport, Site(), "here", namespace)
+    yield JobWriter(transport, KubernetesSettings(), "here", namespace)
     await transport.aclose()
 
 
@@ -89,7 +89,7 @@ def whole(name: str, kind: str) -> list[str]:
     return sorted([f"{first} {name}", f"Ingress {name}", f"Secret {name}-secrets", f"Service {name}", *ranks])
 
 
-async def steps(writer: Writer, ref: JobRef) -> list[str]:
+async def steps(writer: JobWriter, ref: JobRef) -> list[str]:
     return [step.message async for step in writer.delete(ref)]
 
 

@@ -10,7 +10,7 @@ from tests.contract.harness import remove_all
 
 @pytest.fixture
 def root(tmp_path):
-    return state_dir.Root(tmp_path / "local" / "gpu-7")
+    return state_dir.StateDir(tmp_path / "local" / "gpu-7")
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ async def test_a_supervisor_told_to_end_ends_its_job_in_order(backend, run, root
 
 async def test_orders_cut_short_make_no_job(root):
     root.make()
-    made = store.Store(root.path)
+    made = store.JobStore(root.path)
     live = launch._prepare(made, "cut", JobSpec(name="cut", command=("true",), workdir="/"), {"owner": "me"})
     command = [
         sys.executable,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend_client.local.log_reader import LogReader, Position, parse, segments, since_start, tail_start
+from backend_client.local.log_reader import Position, SegmentReader, parse, segments, since_start, tail_start
 from backend_client.local.log_writer import LONGEST, LogWriter
 from backend_client.protocol import Gap, Lines
 
@@ -36,7 +36,7 @@ def write(folder, pieces, cap=2**20):
 
 def read(folder, position=None):
     """All items from there on."""
-    reader, items = LogReader(folder, position or Position(1), "here"), []
+    reader, items = SegmentReader(folder, position or Position(1), "here"), []
     while item := reader.read():
         items.append(item)
     reader.close()
@@ -121,7 +121,7 @@ def test_the_cut_is_marked_and_the_cap_kept(tmp_path):
 
 
 def test_a_reader_goes_on_through_a_cut(tmp_path):
-    writer, reader = LogWriter(tmp_path, 1, 20_000), LogReader(tmp_path, Position(1), "here")
+    writer, reader = LogWriter(tmp_path, 1, 20_000), SegmentReader(tmp_path, Position(1), "here")
     seen = []
     for number in range(2000):
         writer.write("stdout", b"%d\n" % number)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_client.logs import LogBuffer, Search
-from backend_client.logs.text import plain
+from backend_client.logs.text import sanitize_line
 from backend_client.protocol import Closed, Gap, Lines, LogSource, Opened
 
 A, B = LogSource(1), LogSource(1, 1)
@@ -148,7 +148,7 @@ def test_against_a_model(chunks, data):
     for source, raw in written.items():
         expected = raw.removesuffix(b"\n").split(b"\n") if raw else []
         shown = [line.text for line in buffer.lines(0, buffer.end) if line.source == source]
-        assert shown == [plain(line)[0] for line in expected]
+        assert shown == [sanitize_line(line)[0] for line in expected]
     start = data.draw(st.integers(0, buffer.end))
     assert list(buffer.lines(start, start + 3)) == list(buffer.lines(0, buffer.end))[start : start + 3]
 

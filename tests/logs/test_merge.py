@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.logs.merge import Funnel, Merge
+from backend_client.logs.merge import LineMerger, MergedStream
 from backend_client.protocol import Gap, Lines, LogItem, LogSource, Opened
 
 A, B = LogSource(1, 0), LogSource(1, 1)
@@ -19,15 +19,15 @@ def order(taken: list[tuple[int, LogItem]]) -> list[tuple[int, int]]:
     return [(lane, time) for lane, item in taken if isinstance(item, Lines) for time in item.times]
 
 
-def two() -> Merge:
-    merge = Merge(0.3)
+def two() -> LineMerger:
+    merge = LineMerger(0.3)
     merge.open(0)
     merge.open(1)
     return merge
 
 
 def test_one_lane_does_not_wait() -> None:
-    merge = Merge(0.3)
+    merge = LineMerger(0.3)
     merge.open(0)
     merge.put(0, [Opened(A), batch(A, 1, 2)], 0.0)
     assert merge.take(0.0) == [(0, Opened(A)), (0, batch(A, 1, 2))]
@@ -86,7 +86,7 @@ BATCHES = st.lists(
 
 @given(BATCHES)
 def test_nothing_is_lost_and_a_lane_keeps_its_order(puts: list[tuple[int, list[int], int]]) -> None:
-    merge = Merge(2.0)
+    merge = LineMerger(2.0)
     for lane in range(4):
         merge.open(lane)
     now, taken, given_ = 0.0, [], {lane: [] for lane in range(4)}
@@ -101,7 +101,7 @@ def test_nothing_is_lost_and_a_lane_keeps_its_order(puts: list[tuple[int, list[i
 
 @given(st.lists(st.lists(st.integers(0, 99), max_size=20).map(sorted), min_size=1, max_size=4))
 def test_whole_sorted_lanes_come_out_sorted(lanes: list[list[int]]) -> None:
-    merge = Merge(0.3)
+    merge = LineMerger(0.3)
     for lane, times in enumerate(lanes):
         merge.put(lane, [batch(LogSource(1, lane), time) for time in times], 0.0)
     times = [time for _, time in order(merge.take(0.0))]
@@ -109,7 +109,7 @@ def test_whole_sorted_lanes_come_out_sorted(lanes: list[list[int]]) -> None:
 
 
 async def test_a_slow_reader_slows_the_writers() -> None:
-    funnel, written = Funnel(), 0
+    funnel, written = MergedStream(), 0
     funnel.open(0)
 
     async def write() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.logs.text import PLAIN, Look, looks, plain
+from backend_client.logs.text import PLAIN, SgrStyle, sanitize_line, styled_runs
 
 CASES = [
     (b"step 1", "step 1", ""),
@@ -43,25 +43,28 @@ CASES = [
 
 @pytest.mark.parametrize(("raw", "text", "styled"), CASES)
 def test_plain(raw, text, styled):
-    assert plain(raw) == (text, styled)
+    assert sanitize_line(raw) == (text, styled)
 
 
 @pytest.mark.parametrize(
     ("styled", "pieces"),
     [
         ("a", [("a", PLAIN)]),
-        ("\x1b[1;31ma\x1b[0mb", [("a", Look(1, None, bold=True)), ("b", PLAIN)]),
+        ("\x1b[1;31ma\x1b[0mb", [("a", SgrStyle(1, None, bold=True)), ("b", PLAIN)]),
         ("\x1b[ma", [("a", PLAIN)]),
-        ("\x1b[94;103ma\x1b[39mb\x1b[49mc", [("a", Look(12, 11)), ("b", Look(None, 11)), ("c", PLAIN)]),
-        ("\x1b[38;5;208;48;5;300ma", [("a", Look(208))]),
-        ("\x1b[38:2:1:2:3;4ma", [("a", Look((1, 2, 3), underline=True))]),
+        (
+            "\x1b[94;103ma\x1b[39mb\x1b[49mc",
+            [("a", SgrStyle(12, 11)), ("b", SgrStyle(None, 11)), ("c", PLAIN)],
+        ),
+        ("\x1b[38;5;208;48;5;300ma", [("a", SgrStyle(208))]),
+        ("\x1b[38:2:1:2:3;4ma", [("a", SgrStyle((1, 2, 3), underline=True))]),
         ("\x1b[38;2;1;2;999ma\x1b[38ma\x1b[38;5ma", [("a", PLAIN)] * 3),
-        ("\x1b[1;2;3;4;7;9ma\x1b[22;23;24;27;29mb", [("a", Look(None, None, *[True] * 6)), ("b", PLAIN)]),
+        ("\x1b[1;2;3;4;7;9ma\x1b[22;23;24;27;29mb", [("a", SgrStyle(None, None, *[True] * 6)), ("b", PLAIN)]),
         ("\x1b[99999999999999999999;;5;8ma", [("a", PLAIN)]),
     ],
 )
 def test_looks(styled, pieces):
-    assert looks(styled) == pieces
+    assert styled_runs(styled) == pieces
 
 
 PARTS = [
@@ -99,17 +102,17 @@ UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\
 
 @given(HOSTILE)
 def test_only_sgr_comes_through(raw):
-    text, styled = plain(raw)
+    text, styled = sanitize_line(raw)
     assert not UNSAFE.search(text)
     assert not UNSAFE.search(re.sub(r"\x1b\[[0-9;:]*m", "", styled))
     if styled:
         assert re.sub(r"\x1b\[[0-9;:]*m", "", styled) == text
-        assert "".join(piece for piece, _ in looks(styled)) == text
+        assert "".join(piece for piece, _ in styled_runs(styled)) == text
 
 
 @given(HOSTILE)
 def test_cleaning_twice_is_cleaning_once(raw):
-    text, styled = plain(raw)
-    assert plain(text.encode()) == (text, "")
+    text, styled = sanitize_line(raw)
+    assert sanitize_line(text.encode()) == (text, "")
     if styled:
-        assert plain(styled.encode()) == (text, styled)
+        assert sanitize_line(styled.encode()) == (text, styled)

@@ -14,13 +14,13 @@ from backend_client.errors import Invalid
 from backend_client.models import JobSpec, Port, Volume
 from backend_client.models.fields import (
     DEFAULTS,
-    NAMES,
-    across,
+    FIELD_NAMES,
+    cross_field_errors,
     duration_text,
+    explicit_fields,
     field_text,
     parse_field,
     parse_spec,
-    set_fields,
     spec_fields,
 )
 from backend_client.models.schema import spec_schema
@@ -78,17 +78,19 @@ VALUES = {
 
 def settle(spec):
     """Take out what does not go with the rest."""
-    return msgspec.structs.replace(spec, **{name: getattr(DEFAULTS, name) for name in across(spec)})
+    return msgspec.structs.replace(
+        spec, **{name: getattr(DEFAULTS, name) for name in cross_field_errors(spec)}
+    )
 
 
 SPECS = st.builds(JobSpec, **VALUES).map(settle)
 
 
 def test_every_field_is_covered():
-    assert set(VALUES) == set(NAMES)
+    assert set(VALUES) == set(FIELD_NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIELD_NAMES)
 def test_a_field_shown_and_read_again_is_the_same(name):
     @given(VALUES[name])
     def check(value):
@@ -104,7 +106,7 @@ def test_a_spec_file_submits_the_same_job(spec):
     plain = spec_fields(spec)
     assert parse_spec(json.loads(json.dumps(plain))) == spec
     assert parse_spec(yaml.safe_load(yaml.safe_dump(plain))) == spec
-    assert list(plain) == set_fields(spec)
+    assert list(plain) == explicit_fields(spec)
     assert msgspec.convert(msgspec.to_builtins(spec), JobSpec) == spec
 
 
@@ -116,7 +118,7 @@ def taken(name, raw):
         return None, str(error)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIELD_NAMES)
 def test_whatever_is_written_is_taken_or_refused_in_words(name):
     anything = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -229,7 +231,7 @@ def test_all_that_is_wrong_is_named_at_once():
     ],
 )
 def test_what_does_not_go_together(fields, name):
-    assert set(across(JobSpec(**fields))) == {name}
+    assert set(cross_field_errors(JobSpec(**fields))) == {name}
 
 
 @given(st.integers(1, 10**8))
@@ -244,11 +246,11 @@ def test_a_command_is_shown_as_it_runs(words):
 
 def test_defaults_are_nothing_to_say():
     assert spec_fields(DEFAULTS) == {}
-    assert set_fields(DEFAULTS) == []
+    assert explicit_fields(DEFAULTS) == []
 
 
 def test_the_schema_of_a_spec_file():
     again = "write it anew: python -m backend_client.models.schema > examples/job.schema.json"
     assert json.loads(SCHEMA.read_text()) == spec_schema(), again
-    assert list(spec_schema()["properties"]) == list(NAMES)
+    assert list(spec_schema()["properties"]) == list(FIELD_NAMES)
     assert all(rule["description"] for rule in spec_schema()["properties"].values())

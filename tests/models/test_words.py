@@ -7,18 +7,18 @@ import pytest
 from backend_client.errors import BackendError, Invalid
 from backend_client.models import JobRef, JobState, Progress
 from backend_client.models.secret import Secret
-from backend_client.models.state import ENDED, LOOKS
+from backend_client.models.state import ENDED, STATE_STYLES
 
 
 def test_every_state_has_a_look_of_its_own():
-    assert set(LOOKS) == set(JobState)
-    assert sorted(look.rank for look in LOOKS.values()) == list(range(len(JobState)))
-    assert len({look.symbol for look in LOOKS.values()}) == len(JobState)
-    assert all(len(look.symbol) == 1 and look.symbol.isascii() for look in LOOKS.values())
+    assert set(STATE_STYLES) == set(JobState)
+    assert sorted(look.rank for look in STATE_STYLES.values()) == list(range(len(JobState)))
+    assert len({look.symbol for look in STATE_STYLES.values()}) == len(JobState)
+    assert all(len(look.symbol) == 1 and look.symbol.isascii() for look in STATE_STYLES.values())
 
 
 def test_the_order_of_a_list():
-    order = sorted(JobState, key=lambda state: state.look.rank)
+    order = sorted(JobState, key=lambda state: state.style.rank)
     words = "Failed Unknown Stopping Running Starting Pending Queued Succeeded Stopped"
     assert [str(state) for state in order] == words.split()
     assert {state for state in JobState if state.ended} == ENDED

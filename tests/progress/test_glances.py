@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from backend_client.errors import BackendError, Forbidden, NotFound, Unreachable
 from backend_client.models import Job, JobState
-from backend_client.progress.sampler import AT_ONCE, EVERY_SECONDS, MOST_JOBS, Glances
+from backend_client.progress.sampler import AT_ONCE, EVERY_SECONDS, MOST_JOBS, ProgressSampler
 from backend_client.protocol import Changed, Closed, Gone, Lines, LogItem, LogQuery, LogSource, Snapshot
 from tests.scripted import attempt, make_job
 
@@ -34,7 +34,7 @@ class Logs:
         self.gate = asyncio.Event()
         self.gate.set()
         self.told: list[str] = []
-        self.glances = Glances(self.read, clock=lambda: self.now)
+        self.glances = ProgressSampler(self.read, clock=lambda: self.now)
 
     async def read(self, query: LogQuery) -> AsyncGenerator[Sequence[LogItem], None]:
         self.asked.append(query)
@@ -66,7 +66,7 @@ class Logs:
     async def after(self, seconds: float) -> list[str]:
         """Whose logs are asked for by then."""
         self.now += seconds
-        self.glances.note([])
+        self.glances.observe([])
         await self.settle()
         return self.names
 
@@ -74,7 +74,7 @@ class Logs:
 @pytest.fixture
 async def logs() -> AsyncIterator[Logs]:
     made = Logs()
-    with made.glances.telling(made.told.append):
+    with made.glances.subscribe(made.told.append):
         yield made
     await made.glances.aclose()
     assert not made.open
@@ -82,8 +82,8 @@ async def logs() -> AsyncIterator[Logs]:
 
 async def test_what_is_looked_at_is_read_and_told(logs: Logs):
     one, two = running("one"), running("two")
-    logs.glances.note([Snapshot((one, two))])
-    logs.glances.look([two.ref])
+    logs.glances.observe([Snapshot((one, two))])
+    logs.glances.set_visible_jobs([two.ref])
     await logs.settle()
     assert (logs.names, logs.told) == (["two"], [two.ref.uid])
     seen = logs.glances.known[two.ref.uid]
@@ -92,17 +92,17 @@ async def test_what_is_looked_at_is_read_and_told(logs: Logs):
 
 async def test_a_look_may_come_before_the_list(logs: Logs):
     job = running()
-    logs.glances.look([job.ref])
+    logs.glances.set_visible_jobs([job.ref])
     assert await logs.after(0) == []
-    logs.glances.note([Snapshot((job,))])
+    logs.glances.observe([Snapshot((job,))])
     assert await logs.after(0) == ["a"]
 
 
 async def test_a_few_at_once_the_first_first_and_none_again_before_its_time(logs: Logs):
     jobs = [running(f"job-{n:02}") for n in range(MOST_JOBS + 20)]
     logs.gate.clear()
-    logs.glances.note([Snapshot(tuple(jobs))])
-    logs.glances.look([job.ref for job in jobs])
+    logs.glances.observe([Snapshot(tuple(jobs))])
+    logs.glances.set_visible_jobs([job.ref for job in jobs])
     while logs.open < AT_ONCE:
         await asyncio.sleep(0)
     logs.gate.set()
@@ -116,12 +116,12 @@ async def test_a_few_at_once_the_first_first_and_none_again_before_its_time(logs
 async def test_a_failure_is_silent_and_comes_no_sooner(logs: Logs, error: BackendError):
     job = running()
     logs.fail = error
-    logs.glances.note([Snapshot((job,))])
-    logs.glances.look([job.ref])
+    logs.glances.observe([Snapshot((job,))])
+    logs.glances.set_visible_jobs([job.ref])
     assert await logs.after(0) == ["a"]
-    logs.glances.look([])
-    logs.glances.look([job.ref])
-    logs.glances.note([Changed((replace(job, restarts=1),))])
+    logs.glances.set_visible_jobs([])
+    logs.glances.set_visible_jobs([job.ref])
+    logs.glances.observe([Changed((replace(job, restarts=1),))])
     assert (await logs.after(EVERY_SECONDS - 1), logs.told) == ([], [])
     logs.fail = None
     assert (await logs.after(1), logs.told) == (["a"], [job.ref.uid])
@@ -129,15 +129,15 @@ async def test_a_failure_is_silent_and_comes_no_sooner(logs: Logs, error: Backen
 
 async def test_nothing_is_read_of_what_nobody_looks_at_or_watches(logs: Logs):
     job = running()
-    logs.glances.note([Snapshot((job,))])
+    logs.glances.observe([Snapshot((job,))])
     assert await logs.after(0) == []
-    logs.glances.look([job.ref])
+    logs.glances.set_visible_jobs([job.ref])
     await logs.settle()
-    logs.glances.look([])
+    logs.glances.set_visible_jobs([])
     assert (await logs.after(0), await logs.after(1000)) == (["a"], [])
-    quiet = Glances(logs.read)
-    quiet.note([Snapshot((job,))])
-    quiet.look([job.ref])
+    quiet = ProgressSampler(logs.read)
+    quiet.observe([Snapshot((job,))])
+    quiet.set_visible_jobs([job.ref])
     assert not quiet._readers
     assert quiet._wake is None
 
@@ -145,18 +145,18 @@ async def test_nothing_is_read_of_what_nobody_looks_at_or_watches(logs: Logs):
 @pytest.mark.parametrize("state", [s for s in JobState if s is not JobState.RUNNING and not s.ended])
 async def test_only_what_runs_has_news(logs: Logs, state: JobState):
     job = replace(running(), state=state)
-    logs.glances.note([Snapshot((job,))])
-    logs.glances.look([job.ref])
+    logs.glances.observe([Snapshot((job,))])
+    logs.glances.set_visible_jobs([job.ref])
     assert await logs.after(0) == []
 
 
 async def test_the_last_lines_are_read_once_after_the_end(logs: Logs):
     job = running()
-    logs.glances.note([Snapshot((job,))])
-    logs.glances.look([job.ref])
+    logs.glances.observe([Snapshot((job,))])
+    logs.glances.set_visible_jobs([job.ref])
     assert await logs.after(0) == ["a"]
     logs.lines[job.ref.uid] = "step 10/10 loss 0.125"
-    logs.glances.note([Changed((ended(job),))])
+    logs.glances.observe([Changed((ended(job),))])
     assert await logs.after(EVERY_SECONDS) == ["a"]
     assert logs.glances.known[job.ref.uid].loss == 0.125
     assert await logs.after(EVERY_SECONDS) == []
@@ -165,8 +165,8 @@ async def test_the_last_lines_are_read_once_after_the_end(logs: Logs):
 async def test_an_end_that_could_not_be_read_is_tried_again(logs: Logs):
     job = ended(running())
     logs.fail = Unreachable("away")
-    logs.glances.note([Snapshot((job,))])
-    logs.glances.look([job.ref])
+    logs.glances.observe([Snapshot((job,))])
+    logs.glances.set_visible_jobs([job.ref])
     assert [await logs.after(0), await logs.after(EVERY_SECONDS)] == [["a"], ["a"]]
     logs.fail = NotFound("its pod is gone")
     assert [await logs.after(EVERY_SECONDS), await logs.after(EVERY_SECONDS)] == [["a"], []]
@@ -174,9 +174,9 @@ async def test_an_end_that_could_not_be_read_is_tried_again(logs: Logs):
 
 async def test_a_followed_log_is_listened_to_instead(logs: Logs):
     job = running()
-    logs.glances.note([Snapshot((job,))])
-    with logs.glances.following(job.ref) as hear:
-        logs.glances.look([job.ref])
+    logs.glances.observe([Snapshot((job,))])
+    with logs.glances.tap(job.ref) as hear:
+        logs.glances.set_visible_jobs([job.ref])
         hear([Lines(source=LogSource(1), lines=[b"step 7/10 loss 0.5"], times=[1])])
         async with asyncio.timeout(10):
             while not logs.told:
@@ -192,31 +192,31 @@ async def test_of_many_ranks_one_is_read_the_first_or_the_last(logs: Logs):
     job = running()
     job = replace(job, spec=replace(job.spec, nodes=8))
     logs.lines[job.ref.uid] = "waiting"
-    logs.glances.note([Snapshot((job,))])
-    logs.glances.look([job.ref])
+    logs.glances.observe([Snapshot((job,))])
+    logs.glances.set_visible_jobs([job.ref])
     for rank in (0, 7, 0, 7, 7):
         await logs.settle()
         assert logs.asked[-1].rank == rank
         if len(logs.asked) == 3:
             logs.lines[job.ref.uid] = "step 3/10 loss 0.25"
         logs.now += EVERY_SECONDS
-        logs.glances.note([])
+        logs.glances.observe([])
 
 
 async def test_what_is_gone_is_forgotten(logs: Logs):
     job = running()
-    logs.glances.note([Snapshot((job,))])
-    logs.glances.look([job.ref])
+    logs.glances.observe([Snapshot((job,))])
+    logs.glances.set_visible_jobs([job.ref])
     await logs.settle()
-    logs.glances.note([Gone((job.ref,))])
+    logs.glances.observe([Gone((job.ref,))])
     assert not logs.glances.known
 
 
 async def test_all_ends_with_aclose(logs: Logs):
     logs.gate.clear()
     job = running()
-    logs.glances.note([Snapshot((job,))])
-    logs.glances.look([job.ref])
+    logs.glances.observe([Snapshot((job,))])
+    logs.glances.set_visible_jobs([job.ref])
     while not logs.open:
         await asyncio.sleep(0)
     await logs.glances.aclose()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.progress.log_progress import LINES, Ear
+from backend_client.progress.log_progress import LINES, LogProgress
 from backend_client.protocol import Lines, LogSource
 
 SECOND = 10**9
@@ -23,11 +23,11 @@ def steps(first: int, last: int, **more: int) -> Lines:
 
 
 def figures(*batches: Lines) -> tuple[object, ...]:
-    ear = Ear()
+    ear = LogProgress()
     found = None
     for one in batches:
-        ear.hear(one)
-        found = ear.news() or found
+        ear.feed(one)
+        found = ear.poll() or found
     return (found.step, found.total, found.rate, found.loss) if found else ()
 
 
@@ -47,23 +47,23 @@ def test_overlapping_tails_end_where_the_log_ends(ends: list[int]):
 
 
 def test_only_news_is_told_and_when_it_was_written():
-    ear = Ear()
-    ear.hear(steps(1, 9))
-    assert ear.news().updated == datetime.fromtimestamp(9, UTC)
-    assert ear.news() is None
-    ear.hear(batch("saved a checkpoint", start=50))
-    assert ear.news() is None
+    ear = LogProgress()
+    ear.feed(steps(1, 9))
+    assert ear.poll().updated == datetime.fromtimestamp(9, UTC)
+    assert ear.poll() is None
+    ear.feed(batch("saved a checkpoint", start=50))
+    assert ear.poll() is None
 
 
 def test_the_first_rank_that_speaks_of_progress_is_believed():
-    ear = Ear()
-    ear.hear(batch("waiting for the others", rank=0))
-    assert ear.news() is None
+    ear = LogProgress()
+    ear.feed(batch("waiting for the others", rank=0))
+    assert ear.poll() is None
     assert (ear.rank, ear.silences) == (None, 1)
-    ear.hear(steps(1, 7, rank=3))
-    assert ear.news().step == 7
-    ear.hear(steps(1, 5, rank=1))
-    assert (ear.news().step, ear.rank) == (5, 1)
+    ear.feed(steps(1, 7, rank=3))
+    assert ear.poll().step == 7
+    ear.feed(steps(1, 5, rank=1))
+    assert (ear.poll().step, ear.rank) == (5, 1)
 
 
 def test_another_attempt_starts_anew():
@@ -71,13 +71,13 @@ def test_another_attempt_starts_anew():
 
 
 def test_a_bar_without_newlines_is_read_up_to_what_it_has_finished():
-    ear = Ear()
+    ear = LogProgress()
     bar = "\r".join(f"train: {n}%|#| {n}/100 [00:0{n}<01:30,  1.00it/s, loss=0.{n}]" for n in (1, 2, 3))
-    ear.hear(batch(bar[:-9], open=True))
-    assert ear.news().step == 2
-    ear.hear(
+    ear.feed(batch(bar[:-9], open=True))
+    assert ear.poll().step == 2
+    ear.feed(
         batch(bar[-9:] + "\r" + bar.replace("3/100", "5/100") + "\r", start=2, continues=True, open=True)
     )
-    assert ear.news().step == 5
-    ear.hear(batch("half a line", start=3, continues=True))
-    assert ear.news() is None
+    assert ear.poll().step == 5
+    ear.feed(batch("half a line", start=3, continues=True))
+    assert ear.poll() is None

@@ -14,7 +14,7 @@ import uvicorn
 from backend.app import create_app
 from backend.auth import tokens
 from backend.auth.caller import Role
-from backend.auth.users import add_user, the_user
+from backend.auth.users import add_user, get_user
 from backend.settings import ServerSettings
 
 PASSWORD = "correct horse battery"
@@ -89,7 +89,7 @@ class Running:
         async def end() -> None:
             runtime = self.app.state.runtime
             async with runtime.database.write() as session:
-                user = await the_user(session, name)
+                user = await get_user(session, name)
                 ended = await tokens.revoke(session, user.id)
             runtime.revocations.end(ended)
 

@@ -8,7 +8,7 @@ import pytest
 from backend_client.logs.follow import follow
 from backend_client.models import JobSpec
 from backend_client.models.secret import Secret
-from backend_client.protocol import Closed, Gap, Lines, LinkState, LogQuery, Opened, Scope
+from backend_client.protocol import Closed, FreshnessState, Gap, Lines, LogQuery, Opened, Scope
 from backend_client.server.backend import ServerBackend
 from tests.contract.harness import text
 from tests.contract.server import RunningServer
@@ -58,10 +58,10 @@ async def test_nothing_is_lost_by_a_restart(server, end):
     reading = asyncio.create_task(read())
     await until(lambda: text(items).count(b"\n") > 5, watching)
     await asyncio.to_thread(getattr(server, end))
-    await until(lambda: reader.states[-1:] == [LinkState.STALE], watching)
+    await until(lambda: reader.states[-1:] == [FreshnessState.STALE], watching)
     assert reader.names == ["idle", "writer"]
     await asyncio.to_thread(server.start, f"127.0.0.1:{server.port}")
-    await until(lambda: reader.states[-1:] == [LinkState.LIVE], watching)
+    await until(lambda: reader.states[-1:] == [FreshnessState.LIVE], watching)
     async with asyncio.timeout(30):
         await reading
     assert text(item for item in items if isinstance(item, Lines)).split() == [

@@ -15,7 +15,7 @@ from backend_client.models.secret import Secret
 from backend_client.server import token_store
 from backend_client.server.accounts import Account, Accounts
 from backend_client.server.address import address
-from backend_client.server.token_store import Keyring, TokenFile, store_for_new, store_named
+from backend_client.server.token_store import FileTokenStore, KeyringTokenStore, store_for_new, store_named
 from tests.server_client import keyrings
 
 KEY = "ada@https://lab.example.org"
@@ -47,7 +47,7 @@ def mode(path: Path) -> int:
 
 
 def test_a_token_is_kept_found_replaced_and_forgotten(folder: Path):
-    file = TokenFile(folder)
+    file = FileTokenStore(folder)
     assert file.get(KEY) is None
     file.put(KEY, TOKEN)
     file.put("bob", Secret("b"))
@@ -65,7 +65,7 @@ def test_the_file_is_for_its_owner_alone_whatever_the_umask(folder: Path):
     folder.chmod(0o755)
     old = os.umask(0)
     try:
-        TokenFile(folder).put(KEY, TOKEN)
+        FileTokenStore(folder).put(KEY, TOKEN)
     finally:
         os.umask(old)
     assert mode(folder) == 0o700
@@ -75,7 +75,7 @@ def test_the_file_is_for_its_owner_alone_whatever_the_umask(folder: Path):
 
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o620, 0o602, 0o610, 0o666])
 def test_a_file_that_others_can_use_is_refused_with_what_mends_it(folder: Path, bits: int):
-    file = TokenFile(folder)
+    file = FileTokenStore(folder)
     file.put(KEY, TOKEN)
     file.path.chmod(bits)
     for use in (lambda: file.get(KEY), lambda: file.put(KEY, TOKEN), lambda: store_for_new(folder)):
@@ -90,7 +90,7 @@ def test_a_file_that_others_can_use_is_refused_with_what_mends_it(folder: Path, 
 
 
 def test_a_link_a_pipe_and_a_foreign_folder_are_refused(folder: Path, tmp_path: Path):
-    file = TokenFile(folder)
+    file = FileTokenStore(folder)
     file.put(KEY, TOKEN)
     folder.chmod(0o777)
     with pytest.raises(Refused, match="Others can change what lies in"):
@@ -108,7 +108,7 @@ def test_a_link_a_pipe_and_a_foreign_folder_are_refused(folder: Path, tmp_path: 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_another_user_is_refused(folder: Path):
-    file = TokenFile(folder)
+    file = FileTokenStore(folder)
     file.put(KEY, TOKEN)
     os.chown(file.path, 12345, -1)
     with pytest.raises(Refused, match="belongs to another user"):
@@ -117,7 +117,7 @@ def test_a_file_of_another_user_is_refused(folder: Path):
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b'{"tokens": 3}', b"{}"])
 def test_a_damaged_file_is_said_to_be_damaged(folder: Path, content: bytes):
-    file = TokenFile(folder)
+    file = FileTokenStore(folder)
     file.put(KEY, TOKEN)
     file.path.write_bytes(content)
     with pytest.raises(Refused, match="is damaged"):
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_said_to_be_damaged(folder: Path, content: bytes):
 
 
 def _put_many(folder: str, number: int) -> None:
-    file = TokenFile(Path(folder))
+    file = FileTokenStore(Path(folder))
     for n in range(10):
         file.put(f"{number}-{n}", Secret(f"{n}"))
 
@@ -137,13 +137,13 @@ def test_writers_at_the_same_time_lose_nothing(folder: Path):
         writer.start()
     for writer in writers:
         writer.join(30)
-    file = TokenFile(folder)
+    file = FileTokenStore(folder)
     assert [(n, m) for n in range(4) for m in range(10) if file.get(f"{n}-{m}") != Secret(str(m))] == []
 
 
 def test_a_writer_that_died_does_not_stop_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("backend_client.private_files._WAIT", 0.1)
-    file = TokenFile(folder)
+    file = FileTokenStore(folder)
     file.put(KEY, TOKEN)
     (folder / ".credentials.json.new").write_text("half")
     file.put("bob", Secret("b"))
@@ -184,7 +184,7 @@ def test_one_that_hangs_is_given_a_limit(folder: Path, ring, monkeypatch: pytest
     hanging = ring(keyrings.Hanging)
     assert store_for_new(folder).kind == "file"
     with pytest.raises(Refused, match="does not answer within"):
-        Keyring().get(KEY)
+        KeyringTokenStore().get(KEY)
     hanging.go.set()
 
 
@@ -193,7 +193,7 @@ def test_over_ssh_it_is_never_asked(folder: Path, ring, monkeypatch: pytest.Monk
     monkeypatch.setenv("SSH_CONNECTION", "1 2 3 4")
     assert store_for_new(folder).kind == "file"
     with pytest.raises(LoginNeeded, match="not asked over SSH"):
-        Keyring().get(KEY)
+        KeyringTokenStore().get(KEY)
     assert kept.calls == 0
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from backend_client.contexts import Contexts, Local
+from backend_client.contexts import Contexts, LocalContext
 from backend_client.errors import LoginNeeded, NotFound, Refused
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account, Accounts
 from backend_client.server.capabilities import UNKNOWN, merged
-from backend_client.server.capabilities_cache import KeptRules
-from backend_client.server.contexts import Servers, Session
-from backend_client.server.token_store import TokenFile
+from backend_client.server.capabilities_cache import CapabilitiesCache
+from backend_client.server.contexts import ServerContexts, TokenSession
+from backend_client.server.token_store import FileTokenStore
 
 LAB, OTHER = "https://lab.example.org", "https://other.example.org"
 
@@ -25,15 +25,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def logged_in(home: Path, url: str, user: str, token: str) -> Account:
     account = Accounts(home).keep(Account(name="", url=url, user=user, store="file"))
-    TokenFile(home).put(account.key, Secret(token))
+    FileTokenStore(home).put(account.key, Secret(token))
     return account
 
 
-def servers(home: Path, **options) -> Servers:
-    return Servers(home, home / "cache", **options)
+def servers(home: Path, **options) -> ServerContexts:
+    return ServerContexts(home, home / "cache", **options)
 
 
-def names(way: Servers) -> list[str]:
+def names(way: ServerContexts) -> list[str]:
     return [info.name for info in way.contexts()]
 
 
@@ -51,7 +51,7 @@ def test_several_accounts_stand_beside_each_other(home: Path):
     way = servers(home)
     assert names(way) == ["lab.example.org", "bob@lab.example.org", "other.example.org"]
     assert [info.about for info in way.contexts()][1] == f"server {LAB}, as bob"
-    tokens = [Session(way, name)().reveal() for name in names(way)]
+    tokens = [TokenSession(way, name)().reveal() for name in names(way)]
     assert tokens == ["a", "b", "c"]
     assert way.current() == ""
 
@@ -60,18 +60,18 @@ def test_the_sites_server_is_a_context_before_a_login(home: Path):
     way = servers(home, site="Lab.example.org/")
     assert names(way) == ["lab.example.org"]
     assert way.current() == "lab.example.org"
-    assert Contexts([way, Local()], home / "chosen").default() == "lab.example.org"
+    assert Contexts([way, LocalContext()], home / "chosen").default() == "lab.example.org"
     with pytest.raises(LoginNeeded, match=r"You are not logged in at lab.example.org") as needed:
-        Session(way, "lab.example.org")()
+        TokenSession(way, "lab.example.org")()
     assert f"traindeck login {LAB}" in needed.value.hint
     logged_in(home, LAB, "ada", "a")
     assert names(way) == ["lab.example.org"]
-    assert Session(way, way.current())() == Secret("a")
+    assert TokenSession(way, way.current())() == Secret("a")
 
 
 def test_a_site_with_a_wrong_address_says_so(home: Path):
     way = servers(home, site="http://lab.example.org")
-    assert "by https only" in way.contexts()[0].hidden
+    assert "by https only" in way.contexts()[0].unavailable
     assert way.current() == ""
 
 
@@ -81,13 +81,13 @@ def test_a_token_from_outside_goes_only_to_the_context_that_is_named(home: Path,
     monkeypatch.setenv("TRAINDECK_TOKEN", "outside")
     for named in ("other.example.org", "server:other.example.org"):
         way = servers(home, named=named, token=Secret("outside"))
-        assert Session(way, "other.example.org")() == Secret("outside")
-        assert Session(way, "lab.example.org")() == Secret("a")
+        assert TokenSession(way, "other.example.org")() == Secret("outside")
+        assert TokenSession(way, "lab.example.org")() == Secret("a")
     way = servers(home, named="", token=Secret("outside"))
-    assert [Session(way, name)().reveal() for name in names(way)] == ["a", "b"]
+    assert [TokenSession(way, name)().reveal() for name in names(way)] == ["a", "b"]
     Accounts(home).keep(Account(name="", url=LAB, user="ada"))
     with pytest.raises(LoginNeeded) as needed:
-        Session(way, "lab.example.org")()
+        TokenSession(way, "lab.example.org")()
     assert "TRAINDECK_TOKEN goes only to a context that --context or TRAINDECK_CONTEXT names" in str(
         needed.value
     )
@@ -97,15 +97,15 @@ def test_a_token_from_outside_goes_only_to_the_context_that_is_named(home: Path,
 def test_a_server_can_be_named_by_its_url_with_a_token_alone(home: Path):
     way = servers(home, named="https://ci.example.org", token=Secret("t"))
     assert names(way) == ["https://ci.example.org"]
-    assert Session(way, "https://ci.example.org")() == Secret("t")
+    assert TokenSession(way, "https://ci.example.org")() == Secret("t")
     assert not home.exists()
 
 
 def test_a_login_elsewhere_is_taken_up_and_a_logout_too(home: Path):
     account = logged_in(home, LAB, "ada", "old")
-    session = Session(servers(home), account.name)
+    session = TokenSession(servers(home), account.name)
     assert session() == Secret("old")
-    TokenFile(home).put(account.key, Secret("new"))
+    FileTokenStore(home).put(account.key, Secret("new"))
     Accounts(home).keep(account)
     assert session() == Secret("new")
     Accounts(home).keep(Account(name="", url=LAB, user="ada"))
@@ -117,7 +117,7 @@ def test_a_token_that_others_can_read_is_not_used(home: Path):
     account = logged_in(home, LAB, "ada", "a")
     (home / "credentials.json").chmod(0o640)
     with pytest.raises(Refused, match="chmod 600"):
-        Session(servers(home), account.name)()
+        TokenSession(servers(home), account.name)()
 
 
 def test_accounts_that_cannot_be_read_are_a_context_that_says_why(home: Path):
@@ -125,7 +125,7 @@ def test_accounts_that_cannot_be_read_are_a_context_that_says_why(home: Path):
     (home / "servers.json").write_text("{")
     way = servers(home)
     assert [info.name for info in way.contexts()] == ["servers"]
-    assert "is damaged" in way.contexts()[0].hidden
+    assert "is damaged" in way.contexts()[0].unavailable
     with pytest.raises(Refused, match="is damaged"):
         way.account("lab.example.org")
 
@@ -139,11 +139,11 @@ def test_opening_contacts_nobody(home: Path):
 
 
 def test_rules_are_kept_for_the_next_start(home: Path):
-    kept = KeptRules(home / "cache", "ada@lab/../x")
+    kept = CapabilitiesCache(home / "cache", "ada@lab/../x")
     assert kept.read() is UNKNOWN
     rules = merged([])
     kept.write(rules)
-    assert KeptRules(home / "cache", "ada@lab/../x").read() == rules
+    assert CapabilitiesCache(home / "cache", "ada@lab/../x").read() == rules
     assert kept.path.parent == home / "cache"
     kept.path.write_text("{")
     assert kept.read() is UNKNOWN

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_client.server import sse
-from backend_client.server.sse import Frame, Parser
+from backend_client.server.sse import SseEvent, SseParser
 from backend_client.server.wire import HEARTBEAT, frame
 
 TEXT = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]))
-FRAMES = st.lists(st.builds(Frame, TEXT.filter(bool), TEXT.map(str.encode), TEXT))
+FRAMES = st.lists(st.builds(SseEvent, TEXT.filter(bool), TEXT.map(str.encode), TEXT))
 
 
 def parsed(data, cuts):
-    parser, places = Parser(), sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    parser, places = SseParser(), sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
     pieces = [data[start:end] for start, end in pairwise(places)]
     return [one for piece in pieces for one in parser.feed(piece)]
 
@@ -27,19 +27,19 @@ def test_cut_anywhere(frames, cuts, windows):
 
 
 def test_what_else_the_format_has():
-    assert parsed(HEARTBEAT, []) == [Frame()]
-    assert parsed(b"data:one\ndata: two\nretry: 5\nnonsense\n\n", []) == [Frame("", b"one\ntwo")]
+    assert parsed(HEARTBEAT, []) == [SseEvent()]
+    assert parsed(b"data:one\ndata: two\nretry: 5\nnonsense\n\n", []) == [SseEvent("", b"one\ntwo")]
     assert parsed(b"event: half\ndata: {", []) == []
 
 
 @pytest.mark.parametrize("piece", [b"x" * 100, b"data: " + b"x" * 100 + b"\n"])
 def test_a_frame_without_end(monkeypatch, piece):
-    monkeypatch.setattr(sse, "LONGEST_FRAME", 1000)
+    monkeypatch.setattr(sse, "LONGEST_EVENT", 1000)
     with pytest.raises(ValueError, match="more than"):
         parsed(piece * 20, range(0, 2000, 7))
 
 
 def test_many_frames_are_not_one_long_one(monkeypatch):
-    monkeypatch.setattr(sse, "LONGEST_FRAME", 1000)
-    parser = Parser()
+    monkeypatch.setattr(sse, "LONGEST_EVENT", 1000)
+    parser = SseParser()
     assert sum(len(parser.feed(frame("e", b"x" * 90))) for _ in range(100)) == 100

@@ -8,7 +8,7 @@ import pytest
 from backend_client.errors import LoginNeeded
 from backend_client.models import JobState
 from backend_client.models.secret import Secret
-from backend_client.protocol import LinkState, Scope
+from backend_client.protocol import FreshnessState, Scope
 from backend_client.server import connection as connections
 from backend_client.server import watch
 from backend_client.server.backend import ServerBackend
@@ -17,7 +17,7 @@ from tests.server_client.conftest import TOKEN
 from tests.server_client.scripted import answer, stream
 from tests.server_client.told import Reader, changed, gone, job, link, snapshot, synced
 
-LIVE, STALE, FORBIDDEN = LinkState.LIVE, LinkState.STALE, LinkState.FORBIDDEN
+LIVE, STALE, FORBIDDEN = FreshnessState.LIVE, FreshnessState.STALE, FreshnessState.FORBIDDEN
 RULES = answer({"items": []})
 OPEN = "hang"
 DOWN = answer({"title": "the server is starting", "kind": "Unreachable"}, "503 Service Unavailable")
@@ -176,7 +176,7 @@ async def test_the_rules_are_learned_once_it_runs_and_kept(server):
                 break
             server.release.set()
     assert kept == [backend.rules]
-    assert backend.lacks["queue"] == "no Kueue"
+    assert backend.missing_features["queue"] == "no Kueue"
     assert {"ranks", "history"} <= backend.features
     assert backend.fields["image"].use == "required"
     assert backend.fields["priority"].why == "no classes"

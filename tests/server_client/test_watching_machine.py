@@ -18,8 +18,8 @@ from backend_client.errors import Unreachable
 from backend_client.models import JobState
 from backend_client.protocol import Changed, Gone, Snapshot, Synced
 from backend_client.server import watch
-from backend_client.server.sse import Parser
-from backend_client.server.watch import Watching
+from backend_client.server.sse import SseParser
+from backend_client.server.watch import WatchStream
 from tests.server_client.told import Reader, job
 
 ANN = Owner(1, "ann")
@@ -54,7 +54,7 @@ class Line:
         yield self
 
     async def batches(self):
-        parser = Parser()
+        parser = SseParser()
         async with contextlib.aclosing(self._hub.frames(Audience(ANN.user_id), self._last)) as chunks:
             async for chunk in chunks:
                 if frames := parser.feed(chunk[: self.left]):
@@ -78,7 +78,7 @@ def change(hub, what, *more):
 
 
 async def watched(reader, line):
-    async with contextlib.aclosing(Watching(line, lambda one: one, ()).batches()) as batches:
+    async with contextlib.aclosing(WatchStream(line, lambda one: one, ()).batches()) as batches:
         async for batch in batches:
             reader.read(batch)
 

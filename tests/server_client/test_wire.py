@@ -11,7 +11,7 @@ from backend_client import errors
 from backend_client.models import JobSpec
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
-from backend_client.protocol import Closed, Gap, Lines, LinkState, LogSource, Opened, Synced
+from backend_client.protocol import Closed, FreshnessState, Gap, Lines, LogSource, Opened, Synced
 from backend_client.server import bodies, wire
 
 SOURCE = LogSource(2, 3, "pod-3")
@@ -51,7 +51,7 @@ def test_text_is_readable_on_the_wire_and_only_odd_lines_are_not():
     "told",
     [
         Synced(),
-        wire.ClusterLink("lab", LinkState.STALE, datetime(2026, 1, 2, tzinfo=UTC), "no answer"),
+        wire.ClusterLink("lab", FreshnessState.STALE, datetime(2026, 1, 2, tzinfo=UTC), "no answer"),
         wire.Step("u", "waits for its pods"),
         wire.Lagged("1,000 events behind"),
         wire.Bye("the server stops"),

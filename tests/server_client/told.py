@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from backend_client.models import Job, JobRef, JobSpec, JobState
-from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced
+from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced
 from backend_client.server.wire import ClusterLink, watch_frame
 
 THEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,7 +31,7 @@ def synced(at):
     return watch_frame(Synced(), at)
 
 
-def link(state=LinkState.LIVE, why="", cluster="lab"):
+def link(state=FreshnessState.LIVE, why="", cluster="lab"):
     return watch_frame(ClusterLink(cluster, state, THEN, why))
 
 
@@ -40,7 +40,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
-        self.links: list[Link] = []
+        self.links: list[Freshness] = []
         self.kinds: list[str] = []
         self.synced = 0
         self._listed: set[str] = set()
@@ -63,7 +63,7 @@ class Reader:
                 case Synced():
                     self.synced += 1
                     assert set(self.jobs) == self._listed
-                case Link():
+                case Freshness():
                     assert not self.links or self.links[-1] != event
                     self.links.append(event)
 

@@ -4,7 +4,7 @@ import tomllib
 import msgspec
 import pytest
 
-from backend_client.kubernetes.settings import GpuType, IngressSettings, Site, Toleration
+from backend_client.kubernetes.settings import GpuType, IngressSettings, KubernetesSettings, Toleration
 from tui.actions import ACTIONS
 from tui.settings import load, user_file
 from tui.settings.model import Settings, keys
@@ -185,7 +185,7 @@ class TestCache:
     def test_an_unchanged_start_validates_nothing(self, settings, monkeypatch, tmp_path):
         first = settings("theme = 'nord'\nfoo = 1")
         assert (tmp_path / "cache/traindeck/settings.json").stat().st_mode & 0o777 == 0o600
-        monkeypatch.setattr("tui.settings.load._validated", None)
+        monkeypatch.setattr("tui.settings.loader._validated", None)
         assert settings() == first
 
     @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ class TestCache:
 
     def test_another_version_validates_again(self, settings, site, monkeypatch):
         settings("theme = 'nord'")
-        monkeypatch.setattr("tui.settings.load._validated", lambda *_: "validated")
+        monkeypatch.setattr("tui.settings.loader._validated", lambda *_: "validated")
         assert load("2", site) == "validated"
 
     @pytest.mark.parametrize("spoil", ["mode", "text", "link"])
@@ -213,7 +213,7 @@ class TestCache:
         else:
             cache.rename(tmp_path / "elsewhere")
             cache.symlink_to(tmp_path / "elsewhere")
-        monkeypatch.setattr("tui.settings.load._validated", lambda *_: "validated")
+        monkeypatch.setattr("tui.settings.loader._validated", lambda *_: "validated")
         assert settings() == "validated"
 
     def test_a_home_that_takes_no_cache_still_starts(self, settings, tmp_path):
@@ -259,7 +259,7 @@ class TestKubernetes:
             """,
         )
         assert loaded.warnings == ()
-        assert loaded.settings.kubernetes == Site(
+        assert loaded.settings.kubernetes == KubernetesSettings(
             gpu_resource="amd.com/gpu",
             gpu_types={
                 "A100": GpuType(labels={"pool": "a100"}, tolerations=(Toleration("gpu", "", "NoSchedule"),))

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tui.settings import Loaded, load
-from tui.settings.load import user_file
+from tui.settings.loader import user_file
 
 NAMES = [
     "read_only",

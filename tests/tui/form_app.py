@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.pilot import Pilot
 
 from backend_client.models import JobSpec
-from backend_client.models.fields import NAMES
+from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import FieldRule, JobBackend, Use
 from tests.scripted import ScriptedBackend
 from tui.form.form_screen import FormScreen
@@ -27,7 +27,7 @@ FOOTER_CSS = Path(__file__).parents[2] / "tui" / "ui" / "footer.tcss"
 
 def refusing(backend: ScriptedBackend, honoured: Iterable[str] = HONOURED) -> ScriptedBackend:
     """The backend with the rules of one machine: a command is needed, most else refused."""
-    backend.fields = dict.fromkeys(NAMES, FieldRule(Use.REFUSED, NO_CLUSTER))
+    backend.fields = dict.fromkeys(FIELD_NAMES, FieldRule(Use.REFUSED, NO_CLUSTER))
     backend.fields.update(dict.fromkeys(honoured, FieldRule(Use.OPTIONAL)))
     backend.fields["image"] = FieldRule(Use.REFUSED, NO_IMAGE)
     backend.fields["command"] = FieldRule(Use.REQUIRED)

@@ -11,7 +11,7 @@ from backend_client.errors import Conflict, Refused, Unreachable
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
-from backend_client.protocol import Capacity, GpuPool, Notice
+from backend_client.protocol import Capacity, Diagnostic, GpuPool
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import deck
 from tests.tui.form_app import NO_CLUSTER, NO_IMAGE, SMALL, WIDE, FormApp, refusing, until
@@ -78,7 +78,7 @@ async def test_errors_between_fields_unfold_where_they_stand(backend: ScriptedBa
 
 
 async def test_what_the_context_says_stands_at_its_field(backend: ScriptedBackend):
-    backend.plan_errors = (Notice("gpus", "this machine has 4 GPUs"),)
+    backend.plan_errors = (Diagnostic("gpus", "this machine has 4 GPUs"),)
     app = FormApp(backend)
     async with app.run_test(size=SMALL) as pilot:
         app.write(command="python a.py", gpus="9")
@@ -90,9 +90,9 @@ async def test_what_the_context_says_stands_at_its_field(backend: ScriptedBacken
 
 async def test_what_belongs_to_no_field_stands_above(backend: ScriptedBackend):
     backend.plan_errors = (
-        Notice("", "the queue is closed"),
-        Notice("gpus", "too many"),
-        Notice("gpus", "too big"),
+        Diagnostic("", "the queue is closed"),
+        Diagnostic("gpus", "too many"),
+        Diagnostic("gpus", "too big"),
     )
     app = FormApp(backend)
     async with app.run_test(size=SMALL) as pilot:
@@ -441,7 +441,7 @@ async def test_run_again_is_the_same_job_with_a_new_name(backend: ScriptedBacken
         (Capacity((GpuPool("A100", 4, 2, 2),)), "2 of 4 free"),
         (Capacity((GpuPool("A100", 4, 2, 2), GpuPool("H100", 8, 0, 0))), "2 of 12 free (A100 2/4, H100 0/8)"),
         (Capacity(), "there are none here"),
-        (Capacity(hidden="you may not list nodes"), "free: not known (you may not list nodes)"),
+        (Capacity(unknown_because="you may not list nodes"), "free: not known (you may not list nodes)"),
     ],
 )
 def test_what_is_free_in_words(capacity: Capacity, words: str):
@@ -473,8 +473,8 @@ async def test_hostile_words_from_all_sides(size: tuple[int, int]):
     backend.context = HOSTILE
     rules = {name: type(rule)(rule.use, HOSTILE if rule.why else "") for name, rule in backend.fields.items()}
     backend.fields = rules
-    backend.figures = Capacity(hidden=HOSTILE)
-    backend.plan_errors = tuple(Notice(name, HOSTILE) for name in (*FIRST, "env", "", "nonsense"))
+    backend.figures = Capacity(unknown_because=HOSTILE)
+    backend.plan_errors = tuple(Diagnostic(name, HOSTILE) for name in (*FIRST, "env", "", "nonsense"))
     backend.question = HOSTILE
     backend.fail["create"] = Refused(HOSTILE, HOSTILE, fields={"gpus": HOSTILE, "queue": HOSTILE})
     value = HOSTILE.replace("\x00", "")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backend_client.errors import Unreachable
-from backend_client.history import Past, PastPage, PastQuery
+from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
 from backend_client.models import JobState
 from backend_client.protocol import Feature
 from tests.scripted import ScriptedBackend
@@ -22,8 +22,10 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
 
 
-def past(name: str, state: JobState = JobState.SUCCEEDED, **more: object) -> Past:
-    return Past(**{"name": name, "owner": "ada", "state": state, "created": datetime.now(UTC), **more})
+def past(name: str, state: JobState = JobState.SUCCEEDED, **more: object) -> HistoryEntry:
+    return HistoryEntry(
+        **{"name": name, "owner": "ada", "state": state, "created": datetime.now(UTC), **more}
+    )
 
 
 class Remembering(ScriptedBackend):
@@ -31,16 +33,16 @@ class Remembering(ScriptedBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[PastQuery, str]] = []
+        self.asked: list[tuple[HistoryQuery, str]] = []
         self.past = [past(f"job-{number:03}") for number in range(250)]
 
-    async def history(self, query: PastQuery, *, after: str = "") -> PastPage:
+    async def history(self, query: HistoryQuery, *, after: str = "") -> HistoryPage:
         self.asked.append((query, after))
         self._call("history")
         found = [one for one in self.past if query.text in one.name]
         start = int(after or 0)
         end = start + 100
-        return PastPage(tuple(found[start:end]), str(end) if end < len(found) else "")
+        return HistoryPage(tuple(found[start:end]), str(end) if end < len(found) else "")
 
 
 async def test_h_lists_what_was_in_pages(tmp_path: Path):
@@ -109,16 +111,16 @@ async def test_where_there_is_none_the_key_is_grey_and_says_why(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "query"),
     [
-        ("", PastQuery()),
-        ("  bert  ft ", PastQuery(text="bert ft")),
-        ("user:ada x", PastQuery(user="ada", text="x")),
-        ("state:Failed STATE:run", PastQuery(states=frozenset({JobState.FAILED, JobState.RUNNING}))),
-        ("state:stopped", PastQuery(states=frozenset({JobState.STOPPED}))),
-        ("lr:0.1", PastQuery(text="lr:0.1")),
-        ("until:2026-11-30T00:00:00+00:00", PastQuery(until=datetime(2026, 11, 30, tzinfo=UTC))),
+        ("", HistoryQuery()),
+        ("  bert  ft ", HistoryQuery(text="bert ft")),
+        ("user:ada x", HistoryQuery(user="ada", text="x")),
+        ("state:Failed STATE:run", HistoryQuery(states=frozenset({JobState.FAILED, JobState.RUNNING}))),
+        ("state:stopped", HistoryQuery(states=frozenset({JobState.STOPPED}))),
+        ("lr:0.1", HistoryQuery(text="lr:0.1")),
+        ("until:2026-11-30T00:00:00+00:00", HistoryQuery(until=datetime(2026, 11, 30, tzinfo=UTC))),
     ],
 )
-def test_what_a_filter_line_asks(text: str, query: PastQuery):
+def test_what_a_filter_line_asks(text: str, query: HistoryQuery):
     assert query_of(text) == query
 
 

@@ -14,11 +14,11 @@ from textual.screen import Screen
 
 import tui
 from backend_client.errors import Refused
-from backend_client.history import Past, PastPage, PastQuery
+from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
 from backend_client.models import Event, Job, JobSpec, JobState
-from backend_client.protocol import Capacity, DeleteStep, Feature, Notice
+from backend_client.protocol import Capacity, DeleteStep, Diagnostic, Feature
 from backend_client.server.accounts import Account
-from backend_client.server.contexts import Servers
+from backend_client.server.contexts import ServerContexts
 from tests.scripted import ScriptedBackend, attempt, make_job
 from tests.tui.deck import Deck, deck
 from tui.form.form_screen import FormScreen
@@ -83,9 +83,9 @@ class Hostile(ScriptedBackend):
         text = EVERYTHING
         super().__init__(gpus=4)
         self.text = text
-        self.lacks = {Feature.RESUME: text}
-        self.plan_errors = (Notice("name", text), Notice("", text))
-        self.figures = Capacity(hidden=text)
+        self.missing_features = {Feature.RESUME: text}
+        self.plan_errors = (Diagnostic("name", text), Diagnostic("", text))
+        self.figures = Capacity(unknown_because=text)
         self.question = text
         self.jobs = {"u": hostile_job(text, "u", JobState.FAILED)}
         self.jobs |= {name: hostile_job(one, name, JobState.QUEUED) for name, one in TEXTS.items()}
@@ -101,10 +101,12 @@ class Hostile(ScriptedBackend):
         yield DeleteStep(self.text)
         raise Refused(self.text, self.text)
 
-    async def history(self, query: PastQuery, *, after: str = "") -> PastPage:
+    async def history(self, query: HistoryQuery, *, after: str = "") -> HistoryPage:
         text = self.text
-        one = Past(name=text, owner=text, cluster=text, reason=text, state=JobState.FAILED, created=MADE)
-        return PastPage((one,) * 3, text)
+        one = HistoryEntry(
+            name=text, owner=text, cluster=text, reason=text, state=JobState.FAILED, created=MADE
+        )
+        return HistoryPage((one,) * 3, text)
 
     @property
     def job(self) -> Job:
@@ -158,7 +160,7 @@ def _templates(backend: Hostile) -> Screen:
 def _login(backend: Hostile) -> Screen:
     """Its server is nobody: what it answers is in `tests/tui/test_login.py`."""
     account = Account(name=backend.text, url="http://127.0.0.1:1", user=backend.text)
-    return LoginScreen(Servers(Path("/nowhere"), Path("/nowhere")), account, backend.text)
+    return LoginScreen(ServerContexts(Path("/nowhere"), Path("/nowhere")), account, backend.text)
 
 
 async def _main(running: Deck, backend: Hostile) -> None:

@@ -13,7 +13,7 @@ from backend_client.models import JobState
 from backend_client.protocol import Closed, Feature, Lines, LogSource, Opened
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
-from tui.log.empty_reason import why_empty
+from tui.log.empty_reason import empty_reason
 from tui.log.pane import LogPane
 from tui.log.view import LogView
 from tui.settings.model import LogSettings, Settings
@@ -203,14 +203,14 @@ async def test_copy_sends_what_is_seen(tmp_path):
     ],
 )
 def test_why_it_is_empty(job, words):
-    assert why_empty(job).startswith(words)
+    assert empty_reason(job).startswith(words)
 
 
 def test_where_a_stop_takes_the_log_away_that_is_said():
     stopped = make_job("a", JobState.STOPPED)
     gone = ScriptedBackend(lacks={Feature.STOPPED_LOGS: "its pods go, and their logs with them"})
-    assert why_empty(stopped, ScriptedBackend()) == "It wrote nothing. "
-    assert why_empty(stopped, gone) == "Stopped. Its pods go, and their logs with them."
+    assert empty_reason(stopped, ScriptedBackend()) == "It wrote nothing. "
+    assert empty_reason(stopped, gone) == "Stopped. Its pods go, and their logs with them."
 
 
 async def test_an_empty_pane_says_why(tmp_path):

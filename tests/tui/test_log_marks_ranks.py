@@ -3,7 +3,7 @@
 import pytest
 
 from backend_client.logs import Line
-from tui.log.bookmarks import Marks, apart
+from tui.log.bookmarks import Bookmarks, apart
 from tui.log.ranks import neighbour, next_step, silence
 
 MINUTE = 60_000
@@ -27,7 +27,7 @@ def test_a_time_between_two_lines(ms, words):
 
 
 def test_the_last_two_marks_count():
-    marks = Marks()
+    marks = Bookmarks()
     lines = [Line(number, "x", time=NOW + 1000 * number) for number in (5, 9, 1007)]
     assert str(marks) == ""
     marks.toggle(lines[1])

@@ -12,16 +12,16 @@ from backend_client.contexts import Contexts
 from backend_client.errors import LoginNeeded
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
-from backend_client.protocol import JobBackend, LinkState
-from backend_client.server.auth_client import Login
-from backend_client.server.contexts import Servers
-from backend_client.server.token_store import TokenFile
+from backend_client.protocol import FreshnessState, JobBackend
+from backend_client.server.auth_client import AuthClient
+from backend_client.server.contexts import ServerContexts
+from backend_client.server.token_store import FileTokenStore
 from tests.scripted import ScriptedBackend, Way, make_job
 from tests.server_client.running import PASSWORD, Running, running
 from tests.tui.deck import Deck, Recorder, deck
 from tui.app import TraindeckApp
 from tui.log.view import LogView
-from tui.login.entry import Entry
+from tui.login.entry import LabeledInput
 from tui.login.login_screen import LoginScreen
 
 PEOPLE = {"root": "admin", "ada": "researcher", "eve": "viewer"}
@@ -44,13 +44,13 @@ def server(tmp_path: Path) -> Iterator[Running]:
         yield made
 
 
-def way(home: Path, **options: str) -> Servers:
-    return Servers(home, home / "cache", **options)
+def way(home: Path, **options: str) -> ServerContexts:
+    return ServerContexts(home, home / "cache", **options)
 
 
 @contextlib.asynccontextmanager
 async def program(
-    servers: Servers, context: str, tmp_path: Path, size: tuple[int, int] = (80, 24)
+    servers: ServerContexts, context: str, tmp_path: Path, size: tuple[int, int] = (80, 24)
 ) -> AsyncIterator[Deck]:
     """The app over these servers, and beside them the context `scripted`."""
     contexts = Contexts([servers, Way(ScriptedBackend())], tmp_path / "chosen")
@@ -63,7 +63,7 @@ async def program(
 
 async def logged_in(home: Path, server: Running, user: str) -> str:
     """A login as from the command line; the name of its context."""
-    return (await Login(home, server.url).log_in(user, Secret(PASSWORD))).account.name
+    return (await AuthClient(home, server.url).log_in(user, Secret(PASSWORD))).account.name
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +81,7 @@ async def job(home: Path, context: str, name: str = "tick") -> AsyncIterator[Job
 
 
 def token(home: Path, server: Running, user: str) -> Secret | None:
-    return TokenFile(home).get(f"{user}@{server.url}")
+    return FileTokenStore(home).get(f"{user}@{server.url}")
 
 
 async def asked(running: Deck, why: str = "") -> None:
@@ -96,12 +96,12 @@ def gone(running: Deck) -> bool:
 
 
 def line(running: Deck, name: str) -> str:
-    return running.app.screen.query_one(f"#{name}", Entry).line.value
+    return running.app.screen.query_one(f"#{name}", LabeledInput).line.value
 
 
 async def fill(running: Deck, name: str, text: str) -> None:
     """Write over what stands in a line."""
-    entry = running.app.screen.query_one(f"#{name}", Entry)
+    entry = running.app.screen.query_one(f"#{name}", LabeledInput)
     entry.line.focus()
     await running.pilot.pause()
     await running.press("ctrl+u", *text)
@@ -215,7 +215,7 @@ async def test_the_list_stays_below_the_login_and_the_cursor_on_its_job(
         assert f" > {chosen}" in running.shown
         await running.press(*PASSWORD, "enter")
         await running.until(lambda: gone(running))
-        await running.until(lambda: running.app.screen.store.link.state is LinkState.LIVE)
+        await running.until(lambda: running.app.screen.store.link.state is FreshnessState.LIVE)
         assert running.app.screen.job.name == chosen
 
 

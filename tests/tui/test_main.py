@@ -11,7 +11,7 @@ from backend_client.errors import Refused, Unreachable
 from backend_client.local.backend import LocalBackend
 from backend_client.models import JobState, Progress
 from backend_client.models.fields import parse_spec
-from backend_client.protocol import Capacity, Feature, LinkState, Verb, Verdict
+from backend_client.protocol import AccessDecision, Capacity, Feature, FreshnessState, Verb
 from tests.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.deck import Deck, deck
 from tui.jobs.job_list import JobList
@@ -203,11 +203,11 @@ async def test_a_context_that_cannot_be_opened_says_why(tmp_path: Path):
 async def test_a_stale_list_stays_with_its_age_and_reason(tmp_path: Path):
     async with deck(three(), tmp_path=tmp_path, size=(120, 24)) as running:
         running.backend.set_link(
-            LinkState.STALE, "the cluster does not answer", datetime.now(UTC) - timedelta(minutes=3)
+            FreshnessState.STALE, "the cluster does not answer", datetime.now(UTC) - timedelta(minutes=3)
         )
         await running.until("stale 3m: the cluster does not answer")
         assert "bert-ft" in running.shown
-        running.backend.set_link(LinkState.LIVE)
+        running.backend.set_link(FreshnessState.LIVE)
         await running.until(lambda: "stale" not in running.shown)
 
 
@@ -228,8 +228,8 @@ async def test_stop_asks_names_the_job_and_defaults_to_cancel(tmp_path: Path):
 async def test_what_one_may_not_do_cannot_be_agreed_to(tmp_path: Path):
     backend = three()
     async with deck(backend, tmp_path=tmp_path) as running:
-        backend.barred[Verb.STOP] = Verdict(False, "you may not patch jobs.batch in team-a")
-        backend.barred[Verb.DELETE] = Verdict(None, "nobody knows")
+        backend.barred[Verb.STOP] = AccessDecision(False, "you may not patch jobs.batch in team-a")
+        backend.barred[Verb.DELETE] = AccessDecision(None, "nobody knows")
         await running.press("j", "x")
         await running.until("you may not patch jobs.batch in team-a.")
         await running.press("y", "right", "enter", "escape")
@@ -267,10 +267,10 @@ async def test_all_namespaces_are_named(tmp_path: Path):
 
 async def test_why_the_gpus_are_unknown_stands_where_there_is_room(tmp_path: Path):
     backend = three()
-    backend.figures = Capacity(hidden="you may not list nodes")
+    backend.figures = Capacity(unknown_because="you may not list nodes")
     async with deck(backend, tmp_path=tmp_path) as running:
         await running.until("GPUs unknown: you may not list nodes")
-        running.backend.set_link(LinkState.STALE, "the cluster does not answer for a long while")
+        running.backend.set_link(FreshnessState.STALE, "the cluster does not answer for a long while")
         await running.until("stale <1m: the cluster does not answer")
         assert "GPUs unknown" in running.shown
         assert "list nodes" not in running.shown
@@ -281,7 +281,7 @@ async def test_stop_says_what_becomes_of_the_log(tmp_path: Path):
         await running.press("j", "x")
         await running.until("Its log stays.")
         await running.press("escape")
-        running.backend.lacks[Feature.STOPPED_LOGS] = "its pods go, and their logs with them"
+        running.backend.missing_features[Feature.STOPPED_LOGS] = "its pods go, and their logs with them"
         await running.press("x")
         await running.until("Its pods go, and their logs with them.")
 

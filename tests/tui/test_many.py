@@ -8,7 +8,7 @@ import pytest
 
 from backend_client.errors import Refused
 from backend_client.models import JobRef, JobState
-from backend_client.protocol import Verb, Verdict
+from backend_client.protocol import AccessDecision, Verb
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
 from tui.jobs.bulk_actions import DELETE, STOP, names, question
@@ -127,7 +127,7 @@ async def test_all_marked_are_resumed_after_the_question(tmp_path: Path):
 
 async def test_what_may_be_done_to_none_cannot_be_agreed_to(tmp_path: Path):
     async with deck(four(), tmp_path=tmp_path) as running:
-        running.backend.barred[Verb.STOP] = Verdict(False, "you may not patch jobs")
+        running.backend.barred[Verb.STOP] = AccessDecision(False, "you may not patch jobs")
         await mark(running, "ant", "bee")
         await running.press("x")
         await running.until("you may not patch jobs.")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from backend_client.errors import Refused
-from backend_client.progress.loss_curve import MOST, Curve, parts
+from backend_client.progress.loss_curve import MOST, LossCurve, split_batch
 from backend_client.protocol import Lines, LogSource
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import deck
@@ -34,9 +34,9 @@ def steps(first: int, last: int, by: int = 1, loss: float = 1.0) -> list[str]:
 
 
 def heard(*batches: Lines) -> list[tuple[int, float]]:
-    curve = Curve()
+    curve = LossCurve()
     for batch in batches:
-        curve.hear(batch)
+        curve.feed(batch)
     return list(curve.points)
 
 
@@ -57,7 +57,7 @@ def test_the_lowest_rank_that_tells_a_loss_is_drawn():
 
 
 def test_a_long_curve_keeps_its_shape_in_few_points():
-    points = heard(*parts(said(*steps(1, 20_000)), 500))
+    points = heard(*split_batch(said(*steps(1, 20_000)), 500))
     assert MOST / 4 < len(points) < MOST
     assert points[0][0] == 1
     assert points[-1][0] > 19_900
@@ -66,7 +66,7 @@ def test_a_long_curve_keeps_its_shape_in_few_points():
 
 def test_a_batch_in_parts_is_the_same_log():
     whole = said(*steps(1, 100), "step 200 lo", unfinished=True)
-    assert heard(*parts(whole, 7), said("ss 0.5")) == heard(whole, said("ss 0.5"))
+    assert heard(*split_batch(whole, 7), said("ss 0.5")) == heard(whole, said("ss 0.5"))
 
 
 @given(

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from textual.color import Color
 
 from backend_client.models import Event, Job, JobState, Progress
-from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
+from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 from tests.scripted import attempt, make_job
 from tui.jobs.columns import (
     fit,
@@ -26,10 +26,10 @@ from tui.jobs.columns import (
     time_left,
 )
 from tui.jobs.rows import Order, Rows, matches
-from tui.jobs.store import Store
+from tui.jobs.store import JobStore
 from tui.jobs.timeline import timeline
 from tui.ui.sanitize import UNSAFE
-from tui.ui.sanitize_filter import Wall
+from tui.ui.sanitize_filter import SanitizeFilter
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 jobs = st.builds(
@@ -71,7 +71,7 @@ def told(world: dict[str, Job], events: list[WatchEvent]) -> None:
     st.sampled_from(["", "running", "2 gpus"]),
 )
 def test_store_and_rows_follow_any_watch(steps: list, order: Order, words: str):
-    store, world, seen = Store(), {}, {}
+    store, world, seen = JobStore(), {}, {}
     rows = Rows(store.jobs)
     rows.rearrange(order=order, words=tuple(words.split()))
     for events, look in steps:
@@ -94,7 +94,7 @@ def test_store_and_rows_follow_any_watch(steps: list, order: Order, words: str):
 
 
 def test_what_fails_stands_first_and_what_has_ended_last():
-    store = Store()
+    store = JobStore()
     store.apply([Snapshot(tuple(make_job(state.value.lower(), state, created=BORN) for state in JobState))])
     rows = Rows(store.jobs)
     rows.update(store.take())
@@ -104,7 +104,7 @@ def test_what_fails_stands_first_and_what_has_ended_last():
 
 
 def test_a_job_that_is_the_same_is_no_change():
-    store = Store()
+    store = JobStore()
     store.apply([Changed((make_job(created=BORN),))])
     store.take()
     store.apply([Changed((make_job(created=BORN),))])
@@ -112,8 +112,8 @@ def test_a_job_that_is_the_same_is_no_change():
 
 
 def test_a_link_is_told_once():
-    store = Store()
-    link = Link(LinkState.STALE, BORN, "no answer")
+    store = JobStore()
+    link = Freshness(FreshnessState.STALE, BORN, "no answer")
     store.apply([link])
     assert store.take().link
     store.apply([link])
@@ -236,7 +236,7 @@ def test_a_row_is_as_wide_as_its_heading_whatever_it_is_called(name: str, reason
 
 @given(st.text(alphabet=st.characters(), max_size=50))
 def test_the_wall_lets_no_control_through_and_keeps_the_width(text: str):
-    (segment,) = Wall().apply([Segment(text)], Color(0, 0, 0))
+    (segment,) = SanitizeFilter().apply([Segment(text)], Color(0, 0, 0))
     assert not UNSAFE.search(segment.text)
     assert cell_len(segment.text) == cell_len(text)
 

@@ -7,14 +7,14 @@ import pytest
 
 from backend_client.errors import Unreachable
 from backend_client.models import JobState
-from backend_client.protocol import Ask, Verb, Verdict
+from backend_client.protocol import AccessDecision, AccessReview, Verb
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
-from tui.actions import ACTIONS, Action, Where
+from tui.actions import ACTIONS, Action, Place
 from tui.ui.footer import Footer
 
 WHY = "Viewers change nothing."
-ACTING = [action for action in ACTIONS if action.acts and action.where in (Where.LIST, Where.DETAIL)]
+ACTING = [action for action in ACTIONS if action.acts and action.where in (Place.LIST, Place.DETAIL)]
 
 
 @pytest.fixture(autouse=True)
@@ -26,15 +26,15 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class ForViewers(ScriptedBackend):
     """`verdict` is the answer to everything that changes something."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: AccessDecision) -> None:
         super().__init__([make_job("bert-ft"), make_job("done", JobState.STOPPED)], lacks={})
         self.verdict = verdict
-        self.asks: list[Ask] = []
+        self.asks: list[AccessReview] = []
 
-    async def may(self, asks: Sequence[Ask]) -> Sequence[Verdict]:
+    async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]:
         self._call("may")
         self.asks = [*asks]
-        return [Verdict(True) if ask.verb is Verb.LOGS else self.verdict for ask in asks]
+        return [AccessDecision(True) if ask.verb is Verb.LOGS else self.verdict for ask in asks]
 
 
 def grey(running: Deck) -> set[str]:
@@ -49,10 +49,10 @@ def test_every_acting_key_of_a_list_or_a_job_says_what_it_needs():
 
 @pytest.mark.parametrize("action", ACTING, ids=lambda action: action.id)
 async def test_each_is_grey_and_does_nothing(action: Action, tmp_path: Path):
-    backend = ForViewers(Verdict(False, WHY))
+    backend = ForViewers(AccessDecision(False, WHY))
     async with deck(backend, tmp_path=tmp_path, size=(120, 40)) as running:
         await running.until(lambda: "stop" in grey(running))
-        if action.where is Where.DETAIL:
+        if action.where is Place.DETAIL:
             await running.press("enter")
             await running.until("What happened")
         screens = len(running.app.screen_stack)
@@ -65,10 +65,10 @@ async def test_each_is_grey_and_does_nothing(action: Action, tmp_path: Path):
 
 
 async def test_a_right_that_was_given_meanwhile_counts_from_the_next_press(tmp_path: Path):
-    backend = ForViewers(Verdict(False, WHY))
+    backend = ForViewers(AccessDecision(False, WHY))
     async with deck(backend, tmp_path=tmp_path) as running:
         await running.until(lambda: "stop" in grey(running))
-        backend.verdict = Verdict(True)
+        backend.verdict = AccessDecision(True)
         await running.press("x")
         await running.until(lambda: grey(running) == set())
         await running.press("x")
@@ -76,7 +76,7 @@ async def test_a_right_that_was_given_meanwhile_counts_from_the_next_press(tmp_p
 
 
 async def test_help_and_the_empty_list_say_it_too(tmp_path: Path):
-    backend = ForViewers(Verdict(False, WHY))
+    backend = ForViewers(AccessDecision(False, WHY))
     backend.jobs.clear()
     async with deck(backend, tmp_path=tmp_path) as running:
         await running.until(lambda: "stop" in grey(running))
@@ -86,8 +86,8 @@ async def test_help_and_the_empty_list_say_it_too(tmp_path: Path):
         await running.until(f"not here: {WHY}")
 
 
-@pytest.mark.parametrize("verdict", [Verdict(None, "not known"), Verdict(True)])
-async def test_what_is_not_known_stays(verdict: Verdict, tmp_path: Path):
+@pytest.mark.parametrize("verdict", [AccessDecision(None, "not known"), AccessDecision(True)])
+async def test_what_is_not_known_stays(verdict: AccessDecision, tmp_path: Path):
     backend = ForViewers(verdict)
     async with deck(backend, tmp_path=tmp_path) as running:
         await running.until(lambda: bool(backend.asks))
@@ -98,7 +98,7 @@ async def test_what_is_not_known_stays(verdict: Verdict, tmp_path: Path):
 
 
 async def test_where_it_cannot_be_asked_everything_stays(tmp_path: Path):
-    backend = ForViewers(Verdict(False, WHY))
+    backend = ForViewers(AccessDecision(False, WHY))
     backend.fail["may"] = Unreachable("nobody answers")
     async with deck(backend, tmp_path=tmp_path) as running:
         await running.quiet()

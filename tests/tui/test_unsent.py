@@ -14,7 +14,7 @@ from tests.scripted import ScriptedBackend
 from tests.tui.form_app import SMALL, FormApp, until
 from tests.tui.test_terminal import start
 from tui.form import prefill
-from tui.form.autosave import Left, Unsent, folder
+from tui.form.autosave import Autosave, SavedForm, folder
 
 TEXTS = {"command": "python a.py", "env": "TOKEN=hidden-value"}
 
@@ -29,43 +29,43 @@ def files() -> list[Path]:
     return [*folder().iterdir()] if folder().exists() else []
 
 
-def dies(form: Unsent) -> None:
+def dies(form: Autosave) -> None:
     """As its program would: the lock goes, the file stays."""
     os.close(form._lock)
     form._lock = -1
 
 
 async def test_kept_for_nobody_else_and_without_values():
-    form = Unsent("here")
+    form = Autosave("here")
     await form.keep(TEXTS)
     (file,) = files()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder().stat().st_mode) == 0o700
     assert "hidden-value" not in file.read_text()
     dies(form)
-    left = await Unsent("here").take()
+    left = await Autosave("here").take()
     assert left
     assert (left.texts, left.missing) == ({"command": "python a.py"}, ("env",))
 
 
 async def test_a_living_form_keeps_what_is_its_own():
-    mine, other = Unsent("here"), Unsent("here")
+    mine, other = Autosave("here"), Autosave("here")
     await mine.keep({"name": "a"})
     await other.keep({"name": "b"})
-    assert await Unsent("here").take() is None
+    assert await Autosave("here").take() is None
     dies(mine)
-    assert await Unsent("elsewhere").take() is None
-    heir = Unsent("here")
+    assert await Autosave("elsewhere").take() is None
+    heir = Autosave("here")
     left = await heir.take()
     assert left
     assert left.texts == {"name": "a"}
-    assert await Unsent("here").take() is None
+    assert await Autosave("here").take() is None
     heir.let_go()
-    assert await Unsent("here").take()
+    assert await Autosave("here").take()
 
 
 async def test_what_is_over_is_not_kept_again():
-    form = Unsent("here")
+    form = Autosave("here")
     await form.keep(TEXTS)
     await asyncio.gather(form.keep(TEXTS), form.discard(), form.keep(TEXTS))
     assert not files()
@@ -75,12 +75,12 @@ async def test_what_is_over_is_not_kept_again():
 async def test_a_damaged_file_brings_nothing(damage: bytes):
     folder().mkdir(parents=True)
     (folder() / "x.json").write_bytes(damage)
-    assert await Unsent("here").take() is None
+    assert await Autosave("here").take() is None
 
 
 async def test_a_place_that_cannot_be_written_is_no_complaint(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
-    form = Unsent("here")
+    form = Autosave("here")
     await form.keep(TEXTS)
     assert await form.take() is None
     await form.discard()
@@ -100,15 +100,15 @@ async def test_what_was_sent_or_thrown_away_does_not_come_back(key: str, asked: 
 
 
 async def test_nothing_comes_over_what_was_typed_already(monkeypatch: pytest.MonkeyPatch):
-    before, typed, take = Unsent("scripted"), asyncio.Event(), Unsent.take
+    before, typed, take = Autosave("scripted"), asyncio.Event(), Autosave.take
 
-    async def late(form: Unsent) -> Left | None:
+    async def late(form: Autosave) -> SavedForm | None:
         await typed.wait()
         return await take(form)
 
     await before.keep({"command": "python old.py"})
     dies(before)
-    monkeypatch.setattr(Unsent, "take", late)
+    monkeypatch.setattr(Autosave, "take", late)
     app = FormApp(ScriptedBackend())
     async with app.run_test(size=SMALL) as pilot:
         app.write(command="python mine.py")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from backend_client.models import JobState
-from backend_client.protocol import Link, LinkState, Snapshot, Synced
+from backend_client.protocol import Freshness, FreshnessState, Snapshot, Synced
 from tests.scripted import ScriptedBackend, make_job
 from tests.tui.deck import Deck, deck
 from tests.tui.test_hostile import TEXTS
-from tui.jobs.store import Store
-from tui.jobs.watched import Watched
-from tui.ui.notify import call_for, notification, through_tmux
+from tui.jobs.store import JobStore
+from tui.jobs.watched import WatchedJobs
+from tui.ui.notify import bell_and_notification, notification, through_tmux
 from tui.ui.sanitize import UNSAFE
 
 SAID = "\x1b]777;notify;traindeck;bert has ended: Failed: exit 1\x07"
@@ -56,10 +56,12 @@ async def test_the_end_is_told_once(tmp_path: Path):
 async def test_an_end_while_nobody_was_connected_is_told_once(tmp_path: Path):
     async with deck(backend(), tmp_path=tmp_path) as running:
         await watch_bert(running)
-        running.backend.set_link(LinkState.STALE, "no answer")
+        running.backend.set_link(FreshnessState.STALE, "no answer")
         ended = make_job("bert", JobState.FAILED, reason="exit 1")
         for _ in range(2):
-            running.backend.tell(Snapshot((ended,)), Synced(), Link(LinkState.LIVE, datetime.now(UTC)))
+            running.backend.tell(
+                Snapshot((ended,)), Synced(), Freshness(FreshnessState.LIVE, datetime.now(UTC))
+            )
             await running.until(lambda: SAID in running.sent)
             await running.quiet()
         assert running.sent.count("\x1b]777") == 1
@@ -88,7 +90,7 @@ async def test_b_again_watches_no_more_and_an_ended_job_is_not_watched(tmp_path:
 
 
 def test_a_job_that_vanished_is_told_and_one_not_listed_yet_is_not():
-    watched, store = Watched(), Store()
+    watched, store = WatchedJobs(), JobStore()
     watched.toggle([make_job("bert")])
     assert watched.take_ended(store) == []
     store.apply([Snapshot(()), Synced()])
@@ -139,7 +141,7 @@ async def test_tmux_is_passed_only_where_it_allows_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, passes: bool
 ):
     monkeypatch.setenv("PATH", os.environ["PATH"])
-    told = await call_for("bert", _tmux(tmp_path, says))
+    told = await bell_and_notification("bert", _tmux(tmp_path, says))
     assert told == "\x07" + (through_tmux("\x1b]9;traindeck: bert\x07") if passes else "")
 
 

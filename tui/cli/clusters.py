@@ -13,7 +13,7 @@ from backend_client.server.bodies import ClusterInfo, Clusters
 from tui.cli import prompt
 from tui.cli.commands import one_of
 from tui.cli.output import Table, put, put_as, say
-from tui.cli.server_account import At, may_change, the_server
+from tui.cli.server_account import ServerAccount, may_change, the_server
 from tui.jobs.columns import span
 from tui.settings import Loaded
 
@@ -51,7 +51,7 @@ def clusters(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
     return 0
 
 
-def _add(at: At, args: argparse.Namespace) -> None:
+def _add(at: ServerAccount, args: argparse.Namespace) -> None:
     """What is in the kubeconfig is read here: a path, a program or a proxy of this machine never travels."""
     from backend_client.kubernetes.cluster_credentials import extract  # noqa: PLC0415  YAML and TLS
 

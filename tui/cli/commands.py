@@ -7,17 +7,17 @@ from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 from backend_client.models.fields import parse_field
-from backend_client.models.names import nearest
+from backend_client.models.names import closest_match
 from tui.ui.sanitize import clean
 
 
-class Verb(NamedTuple):
+class Command(NamedTuple):
     """`tui.cli.<module>` has the function `<name>`, and `<name>_flags(parser)` that adds its flags."""
 
     name: str
     group: str
     usage: str
-    words: str
+    summary: str
     module: str
     acts: bool = False
     """Changes something: refused where traindeck is read-only."""
@@ -25,45 +25,51 @@ class Verb(NamedTuple):
     """Its function is a coroutine that gets the context's backend."""
 
 
-VERBS: tuple[Verb, ...] = (
-    Verb("submit", "run", "[-f FILE] [FLAGS] -- COMMAND", "run a command as a job", "submit", acts=True),
-    Verb("again", "run", "NAME [--as-job]", "run a job once more", "again", acts=True),
-    Verb(
+COMMANDS: tuple[Command, ...] = (
+    Command("submit", "run", "[-f FILE] [FLAGS] -- COMMAND", "run a command as a job", "submit", acts=True),
+    Command("again", "run", "NAME [--as-job]", "run a job once more", "again", acts=True),
+    Command(
         "resume", "run", "NAME...", "go on with stopped jobs; finish half-made ones", "lifecycle", acts=True
     ),
-    Verb("jobs", "look", "[-w] [--state S] [-l K=V]", "list jobs", "jobs"),
-    Verb("describe", "look", "NAME", "everything about a job; -o yaml gives its spec file", "describe"),
-    Verb("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "logs"),
-    Verb("wait", "look", "NAME [--for finished|running]", "wait, and end as the job does", "logs"),
-    Verb("stop", "end", "NAME...", "end jobs", "lifecycle", acts=True),
-    Verb(
+    Command("jobs", "look", "[-w] [--state S] [-l K=V]", "list jobs", "jobs"),
+    Command("describe", "look", "NAME", "everything about a job; -o yaml gives its spec file", "describe"),
+    Command("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "logs"),
+    Command("wait", "look", "NAME [--for finished|running]", "wait, and end as the job does", "logs"),
+    Command("stop", "end", "NAME...", "end jobs", "lifecycle", acts=True),
+    Command(
         "delete", "end", "NAME... [--yes] [--no-wait]", "remove jobs and their logs", "lifecycle", acts=True
     ),
-    Verb("history", "look", "[TEXT] [--user U] [--since 7d]", "jobs that were, also deleted ones", "history"),
-    Verb(
+    Command(
+        "history", "look", "[TEXT] [--user U] [--since 7d]", "jobs that were, also deleted ones", "history"
+    ),
+    Command(
         "login", "server", "[URL] [--user NAME]", "log in at a traindeck server", "login", has_backend=False
     ),
-    Verb("logout", "server", "[--forget]", "log out, and forget the token", "login", has_backend=False),
-    Verb("whoami", "server", "", "who you are where jobs run", "login", has_backend=False),
-    Verb("register", "server", "[URL] [--user NAME]", "make an account", "login", has_backend=False),
-    Verb("passwd", "server", "", "change your password", "users", has_backend=False),
-    Verb("tokens", "server", "[revoke ID...]", "your logins, everywhere", "users", has_backend=False),
-    Verb("users", "server", "[add|change|... NAME]", "the people of a server", "users", has_backend=False),
-    Verb(
+    Command("logout", "server", "[--forget]", "log out, and forget the token", "login", has_backend=False),
+    Command("whoami", "server", "", "who you are where jobs run", "login", has_backend=False),
+    Command("register", "server", "[URL] [--user NAME]", "make an account", "login", has_backend=False),
+    Command("passwd", "server", "", "change your password", "users", has_backend=False),
+    Command("tokens", "server", "[revoke ID...]", "your logins, everywhere", "users", has_backend=False),
+    Command("users", "server", "[add|change|... NAME]", "the people of a server", "users", has_backend=False),
+    Command(
         "clusters", "server", "[add|remove NAME]", "the clusters of a server", "clusters", has_backend=False
     ),
-    Verb(
+    Command(
         "serve", "server", "[--listen HOST:PORT]", "run a traindeck server here", "serve", has_backend=False
     ),
-    Verb("contexts", "set up", "", "where jobs can run", "config", has_backend=False),
-    Verb("use", "set up", "CONTEXT", "choose where jobs run from now on", "config", has_backend=False),
-    Verb("config", "set up", "[--init]", "the settings in force", "config", has_backend=False),
-    Verb("doctor", "set up", "", "what is wrong here, and what mends it", "doctor", has_backend=False),
-    Verb("man", "set up", "", "this manual, for man -l", "man", has_backend=False),
-    Verb("completion", "set up", "bash|zsh|fish", "words for the tab key", "completion", has_backend=False),
+    Command("contexts", "set up", "", "where jobs can run", "config", has_backend=False),
+    Command("use", "set up", "CONTEXT", "choose where jobs run from now on", "config", has_backend=False),
+    Command("config", "set up", "[--init]", "the settings in force", "config", has_backend=False),
+    Command("doctor", "set up", "", "what is wrong here, and what mends it", "doctor", has_backend=False),
+    Command("man", "set up", "", "this manual, for man -l", "man", has_backend=False),
+    Command(
+        "completion", "set up", "bash|zsh|fish", "words for the tab key", "completion", has_backend=False
+    ),
 )
-HIDDEN: tuple[Verb, ...] = (
-    Verb("complete", "", "jobs|contexts [-- WORDS]", "names for the tab key", "complete", has_backend=False),
+HIDDEN: tuple[Command, ...] = (
+    Command(
+        "complete", "", "jobs|contexts [-- WORDS]", "names for the tab key", "complete", has_backend=False
+    ),
 )
 """What programs call, not people."""
 TAKE_COMMAND = ("submit", "complete")
@@ -109,7 +115,7 @@ class Parser(argparse.ArgumentParser):
             return f"{word} is one word too many{self.stray}"
         flags = [flag for action in self._actions for flag in action.option_strings]
         flag = word.partition("=")[0]
-        likely = nearest(flag.lstrip("-"), [known.lstrip("-").replace("-", "_") for known in flags])
+        likely = closest_match(flag.lstrip("-"), [known.lstrip("-").replace("-", "_") for known in flags])
         hint = f"; did you mean --{likely.replace('_', '-')}?" if len(likely) > 1 else ""
         return f"there is no flag {flag}{hint}"
 
@@ -120,7 +126,7 @@ def one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         found = next((word for word in words if word.lower() == text.lower()), "")
         if not found:
-            likely = nearest(text, [word.lower() for word in words])
+            likely = closest_match(text, [word.lower() for word in words])
             hint = f"did you mean {likely}?" if likely else f"there are: {', '.join(words)}"
             raise argparse.ArgumentTypeError(f"{text} is not known; {hint}")
         return found
@@ -160,15 +166,15 @@ def _cut(words: list[str]) -> tuple[list[str], list[str], list[str]]:
     return words[:at], words[at : at + 1], words[at + 1 :]
 
 
-def verb_named(name: str) -> Verb | None:
+def verb_named(name: str) -> Command | None:
     """The verb of that name."""
-    return next((verb for verb in (*VERBS, *HIDDEN) if verb.name == name), None)
+    return next((verb for verb in (*COMMANDS, *HIDDEN) if verb.name == name), None)
 
 
 def unknown_verb(name: str) -> str:
     """What to say about a word that is no verb."""
-    likely = nearest(name, [verb.name for verb in VERBS])
-    hint = f"did you mean {likely}?" if likely else f"there are: {', '.join(verb.name for verb in VERBS)}"
+    likely = closest_match(name, [verb.name for verb in COMMANDS])
+    hint = f"did you mean {likely}?" if likely else f"there are: {', '.join(verb.name for verb in COMMANDS)}"
     return f"there is no verb {name}; {hint}"
 
 
@@ -198,14 +204,14 @@ def _global_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--read-only", action="store_true", help="look, but never change anything")
 
 
-def parser_of(verb: Verb | None) -> Parser:
+def parser_of(verb: Command | None) -> Parser:
     """The parser of one verb alone, or of the words without a verb."""
     prog = f"traindeck {verb.name}" if verb else "traindeck"
     usage = f"{prog} {verb.usage} [flags of every verb]" if verb else None
     parser = Parser(
         prog=prog,
         usage=usage,
-        description=verb and f"{verb.words[0].upper()}{verb.words[1:]}.",
+        description=verb and f"{verb.summary[0].upper()}{verb.summary[1:]}.",
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=verb is not None,
@@ -216,7 +222,7 @@ def parser_of(verb: Verb | None) -> Parser:
     return parser
 
 
-def function_of(verb: Verb, suffix: str = "") -> Callable[..., Any]:
+def function_of(verb: Command, suffix: str = "") -> Callable[..., Any]:
     """The verb's code, or that of its flags."""
     function: Callable[..., Any] = getattr(import_module(f"tui.cli.{verb.module}"), verb.name + suffix)
     return function
@@ -228,8 +234,8 @@ def help_text() -> str:
         "usage: traindeck [FLAGS]         the full-screen program",
         "       traindeck VERB [FLAGS]    one step",
     ]
-    for group in dict.fromkeys(verb.group for verb in VERBS):
-        lines += ["", group, *_verb_lines(verb for verb in VERBS if verb.group == group)]
+    for group in dict.fromkeys(verb.group for verb in COMMANDS):
+        lines += ["", group, *_verb_lines(verb for verb in COMMANDS if verb.group == group)]
     parser = parser_of(None)
     flags = parser.format_help().partition("flags of every verb:\n")[2]
     return "\n".join(
@@ -237,5 +243,5 @@ def help_text() -> str:
     )
 
 
-def _verb_lines(verbs: Iterable[Verb]) -> list[str]:
-    return [f"  {verb.name:<9} {verb.usage:<30} {verb.words}".rstrip() for verb in verbs]
+def _verb_lines(verbs: Iterable[Command]) -> list[str]:
+    return [f"  {verb.name:<9} {verb.usage:<30} {verb.summary}".rstrip() for verb in verbs]

@@ -47,7 +47,7 @@ def complete(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
     names: list[str] = []
     with suppress(BackendError, OSError, SystemExit):
         if args.what == "contexts":
-            names = [info.name for info in contexts.names() if not info.hidden]
+            names = [info.name for info in contexts.list_contexts() if not info.unavailable]
         else:
             names = _jobs(args.command, loaded)
     for name in filter(_PLAIN.fullmatch, names):

@@ -7,8 +7,8 @@ import argparse
 from collections import defaultdict
 
 from backend_client.contexts import Contexts
-from tui.cli.commands import VERBS, Parser, Verb, one_of
-from tui.cli.flag_table import Word, flags_of_all, words_of
+from tui.cli.commands import COMMANDS, Command, Parser, one_of
+from tui.cli.flag_table import Argument, flags_of_all, words_of
 from tui.cli.output import put
 from tui.settings import Loaded
 
@@ -112,13 +112,13 @@ def completion(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> 
 def bash() -> str:
     """Two tables and what reads them."""
     patterns: defaultdict[str, list[str]] = defaultdict(list)
-    for name, words in [("*", flags_of_all()), *((verb.name, words_of(verb)) for verb in VERBS)]:
+    for name, words in [("*", flags_of_all()), *((verb.name, words_of(verb)) for verb in COMMANDS)]:
         for place, word in _places(words):
             patterns[_taken(word)] += [f"{name}:{key}" for key in place]
-    patterns[" ".join(verb.name for verb in VERBS)] = [":1"]
+    patterns[" ".join(verb.name for verb in COMMANDS)] = [":1"]
     takes = [f"        {' | '.join(where)}) takes='{what}' ;;" for what, where in patterns.items() if what]
     common = _flags(flags_of_all())
-    flags = [f"        {verb.name}) takes='{_flags(words_of(verb))}' ;;" for verb in VERBS]
+    flags = [f"        {verb.name}) takes='{_flags(words_of(verb))}' ;;" for verb in COMMANDS]
     table = "{}() {{\n    case {} in\n{}\n        *) takes='' ;;\n    esac\n{}}}"
     return "\n".join((
         table.format("_traindeck_takes", "$1:$2", "\n".join(takes), ""),
@@ -127,40 +127,40 @@ def bash() -> str:
     ))  # fmt: skip
 
 
-def _places(words: list[Word]) -> list[tuple[tuple[str, ...], Word]]:
+def _places(words: list[Argument]) -> list[tuple[tuple[str, ...], Argument]]:
     """Where each may stand: behind one of its flags, or as the first, second … word behind the verb."""
     alone = [word for word in words if not word.flags]
     numbered = [(("[0-9]*" if word.many else str(at),), word) for at, word in enumerate(alone, 1)]
     return [(word.flags, word) for word in words if word.flags] + numbered
 
 
-def _taken(word: Word) -> str:
+def _taken(word: Argument) -> str:
     return " ".join(word.words) or (word.takes and f"@{word.takes}")
 
 
-def _flags(words: list[Word]) -> str:
+def _flags(words: list[Argument]) -> str:
     return " ".join(flag for word in words for flag in word.flags if flag.startswith("--"))
 
 
 def zsh() -> str:
     """One call of _arguments for the flags of every verb, and one for those of each."""
-    verbs = " ".join(f"{verb.name}\\:{_zsh_quoted(verb.words, '() ')}" for verb in VERBS)
+    verbs = " ".join(f"{verb.name}\\:{_zsh_quoted(verb.summary, '() ')}" for verb in COMMANDS)
     script = _ZSH.replace("ALL", _zsh_specs(flags_of_all())).replace("VERBS", verbs)
-    return script.replace("CASES", "".join(_zsh_case(verb) for verb in VERBS))
+    return script.replace("CASES", "".join(_zsh_case(verb) for verb in COMMANDS))
 
 
-def _zsh_case(verb: Verb) -> str:
+def _zsh_case(verb: Command) -> str:
     rest = "            '*::command:_normal'" if verb.name == "submit" else "            && return 0"
     specs = _zsh_specs([*words_of(verb), *flags_of_all()])
     return f"        {verb.name}) _arguments \\\n{specs}{rest} ;;\n"
 
 
-def _zsh_specs(words: list[Word]) -> str:
+def _zsh_specs(words: list[Argument]) -> str:
     specs = [_zsh_spec(word, flag) for word in words for flag in word.flags or ("",)]
     return "".join(f"            '{spec}' \\\n" for spec in specs)
 
 
-def _zsh_spec(word: Word, flag: str) -> str:
+def _zsh_spec(word: Argument, flag: str) -> str:
     ways = {
         "words": f"({' '.join(word.words)})",
         "files": "_files",
@@ -184,16 +184,16 @@ def _zsh_quoted(text: str, more: str = "") -> str:
 
 def fish() -> str:
     """A line for every verb and flag."""
-    lines = [f"complete -c traindeck -n __fish_use_subcommand -a {verb.name} -d {_fish_quoted(verb.words)}"
-             for verb in VERBS]  # fmt: skip
+    lines = [f"complete -c traindeck -n __fish_use_subcommand -a {verb.name} -d {_fish_quoted(verb.summary)}"
+             for verb in COMMANDS]  # fmt: skip
     lines += [_fish_line(word, "") for word in flags_of_all()]
-    for verb in VERBS:
+    for verb in COMMANDS:
         here = f"-n '__fish_seen_subcommand_from {verb.name}' "
         lines += [_fish_line(word, here) for word in words_of(verb) if word.flags or word.takes != "any"]
     return "\n".join([_FISH, *lines])
 
 
-def _fish_line(word: Word, here: str) -> str:
+def _fish_line(word: Argument, here: str) -> str:
     names = [f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in word.flags]
     offers = {
         "words": f"-a '{' '.join(word.words)}'",

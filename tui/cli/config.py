@@ -20,13 +20,13 @@ def contexts(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
     except BackendError as error:
         say(error)
         meant = ""
-    found = contexts.names()
+    found = contexts.list_contexts()
     fields = [
         {
             "name": info.name,
             "kind": info.kind,
             "about": info.about,
-            "hidden": info.hidden,
+            "hidden": info.unavailable,
             "current": info.name == meant,
         }
         for info in found
@@ -35,7 +35,7 @@ def contexts(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
         put("\n".join(info.name for info in found))
     elif not put_as(args.output, lambda: fields):
         rows = (
-            ["*" if info.name == meant else "", info.name, info.kind, info.hidden or info.about]
+            ["*" if info.name == meant else "", info.name, info.kind, info.unavailable or info.about]
             for info in found
         )
         Table(["", "NAME", "KIND", "ABOUT"], rows).put()
@@ -50,7 +50,7 @@ def use_flags(parser: argparse.ArgumentParser) -> None:
 def use(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
     """Remember a context."""
     try:
-        info = contexts.choose(args.name)
+        info = contexts.set_current(args.name)
     except OSError as error:
         raise Refused(f"The choice cannot be kept: {error.strerror}.") from None
     say(f"Jobs run in {info.name} from now on ({info.about}).")

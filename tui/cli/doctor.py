@@ -8,7 +8,7 @@ import msgspec
 
 from backend_client.contexts import ContextInfo, Contexts
 from backend_client.errors import BackendError, LoginNeeded
-from backend_client.server.token_store import Store, store_named
+from backend_client.server.token_store import TokenStore, store_named
 from tui.cli.checks import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
 from tui.cli.output import coloured, put, put_as
 from tui.cli.program import meant
@@ -56,14 +56,16 @@ def _contexts(args: argparse.Namespace, contexts: Contexts) -> Sequence[Finding]
 
 
 async def _answers(contexts: Contexts, chosen: str) -> list[Finding]:
-    asked = (_answer(contexts, info, BAD if info.name == chosen else NOTE) for info in contexts.names())
+    asked = (
+        _answer(contexts, info, BAD if info.name == chosen else NOTE) for info in contexts.list_contexts()
+    )
     return await asyncio.gather(*asked)
 
 
 async def _answer(contexts: Contexts, info: ContextInfo, state: str) -> Finding:
     about = f"{info.name}: "
-    if info.hidden:
-        return Finding("context", NOTE, f"{about}{info.hidden}")
+    if info.unavailable:
+        return Finding("context", NOTE, f"{about}{info.unavailable}")
     try:
         async with asyncio.timeout(LIMIT):
             return Finding("context", OK, f"{about}{await _who(contexts, info.name)}")
@@ -96,7 +98,7 @@ def _logins(contexts: Contexts) -> Iterator[Finding]:
         yield _login(one.name, one.key, store_named(one.store, way.folder))
 
 
-def _login(name: str, key: str, store: Store) -> Finding:
+def _login(name: str, key: str, store: TokenStore) -> Finding:
     try:
         kept = store.get(key)
     except BackendError as error:

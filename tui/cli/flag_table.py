@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from tui.cli.commands import Verb, parser_of
+from tui.cli.commands import Command, parser_of
 
 _PLACES = {"FILE": "files", "PATH": "files", "DIR": "folders", "WORKDIR": "folders", "CONTEXT": "contexts"}
 
 
-class Word(Struct, frozen=True):
+class Argument(Struct, frozen=True):
     """One flag, or (without `flags`) one word that stands by itself."""
 
     flags: tuple[str, ...]
@@ -23,30 +23,30 @@ class Word(Struct, frozen=True):
     """May be given again."""
 
 
-def words_of(verb: Verb) -> list[Word]:
+def words_of(verb: Command) -> list[Argument]:
     """Its own flags and words, without those of every verb."""
     common = {flag for word in flags_of_all() for flag in word.flags}
     return [word for word in _words(verb) if not common & set(word.flags)]
 
 
-def flags_of_all() -> list[Word]:
+def flags_of_all() -> list[Argument]:
     """The flags that every verb takes."""
     return list(_words(None))
 
 
-def _words(verb: Verb | None) -> Iterator[Word]:
+def _words(verb: Command | None) -> Iterator[Argument]:
     for action in parser_of(verb)._actions:  # noqa: SLF001  argparse shows them in no other way
         if action.dest != "help":
             yield _word(action, verb)
 
 
-def _word(action: argparse.Action, verb: Verb | None) -> Word:
+def _word(action: argparse.Action, verb: Command | None) -> Argument:
     words = tuple(getattr(action.type, "words", ()))
     metavar = str(action.metavar or action.dest.upper())
     takes = "words" if words else _PLACES.get(metavar, "any")
     if verb and verb.has_backend and action.dest in ("name", "names") and not action.option_strings:
         takes = "jobs"
-    return Word(
+    return Argument(
         flags=tuple(action.option_strings),
         takes="" if action.nargs == 0 else takes,
         metavar="" if action.nargs == 0 else metavar,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from msgspec import to_builtins
 
 from backend_client.errors import Refused
-from backend_client.history import HasHistory, Past, PastQuery
+from backend_client.history import HasHistory, HistoryEntry, HistoryQuery
 from backend_client.models import JobState
 from backend_client.protocol import Feature, JobBackend
 from tui.cli.commands import one_of, whole
@@ -37,7 +37,7 @@ def _moment(text: str) -> datetime:
 
 async def history(args: argparse.Namespace, backend: JobBackend) -> int:
     """List what was, newest first."""
-    query = PastQuery(
+    query = HistoryQuery(
         text=args.text,
         user=args.user,
         states=frozenset(JobState(word) for word in args.state),
@@ -56,9 +56,9 @@ async def history(args: argparse.Namespace, backend: JobBackend) -> int:
     return 0
 
 
-async def _found(backend: JobBackend, query: PastQuery, limit: int) -> list[Past]:
+async def _found(backend: JobBackend, query: HistoryQuery, limit: int) -> list[HistoryEntry]:
     if Feature.HISTORY not in backend.features or not isinstance(backend, HasHistory):
-        raise Refused("There is no history here.", backend.lacks.get(Feature.HISTORY, ""))
+        raise Refused("There is no history here.", backend.missing_features.get(Feature.HISTORY, ""))
     page = await backend.history(query)
     found = list(page.items)
     while page.next and len(found) < limit:

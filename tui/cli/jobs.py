@@ -11,11 +11,11 @@ from backend_client.models import Job, JobRef, JobState
 from backend_client.models.fields import parse_field
 from backend_client.protocol import (
     Changed,
+    Freshness,
+    FreshnessState,
     Gone,
     JobBackend,
     JobQuery,
-    Link,
-    LinkState,
     Scope,
     Snapshot,
     Synced,
@@ -70,7 +70,7 @@ def _query(args: argparse.Namespace) -> JobQuery:
 
 
 def _order(job: Job) -> tuple[int, float, str]:
-    return job.state.look.rank, -job.created.timestamp(), job.name
+    return job.state.style.rank, -job.created.timestamp(), job.name
 
 
 _MORE: dict[str, Callable[[Job], str]] = {
@@ -132,7 +132,7 @@ class _Watched:
         """Say whose progress is worth reading, where it is that of others than before."""
         if self.going.keys() != self._looked_at and self.output != "name":
             self._looked_at = set(self.going)
-            await backend.look(list(self.going.values()))
+            await backend.set_visible_jobs(list(self.going.values()))
 
     def first(self) -> None:
         """The list has come: print it. When it comes again, print what has changed meanwhile."""
@@ -203,6 +203,6 @@ async def _watch(args: argparse.Namespace, backend: JobBackend, query: JobQuery)
     return 0
 
 
-def _say_link(link: Link) -> None:
-    if link.state is not LinkState.LIVE:
+def _say_link(link: Freshness) -> None:
+    if link.state is not FreshnessState.LIVE:
         say(f"not up to date since {local_time(link.since)}: {link.why}")

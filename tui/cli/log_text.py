@@ -3,7 +3,7 @@
 import sys
 import time
 
-from backend_client.logs.text import plain
+from backend_client.logs.text import sanitize_line
 from backend_client.protocol import Lines
 from tui.cli.output import coloured, columns
 
@@ -62,11 +62,11 @@ class TerminalWriter:
             self.began = times[len(lines)]
         out += [f"{self._shown(line, at)}\n" for line, at in zip(lines, times, strict=False)]
         if self.unfinished:
-            out.append(plain(self.unfinished)[0][: columns() - 1])
+            out.append(sanitize_line(self.unfinished)[0][: columns() - 1])
         sys.stdout.write("".join(out))
 
     def _shown(self, raw: bytes, at: int) -> str:
-        text, styled = plain(raw)
+        text, styled = sanitize_line(raw)
         words = f"{styled}\x1b[0m" if styled and self.coloured else text
         return f"{stamp(at)}{words}" if self.timestamps else words
 

@@ -12,11 +12,11 @@ import msgspec
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError, Forbidden, Invalid
 from backend_client.server.accounts import Account
-from backend_client.server.contexts import Servers
+from backend_client.server.contexts import ServerContexts
 from tui.cli import prompt
 from tui.cli.output import complain, local_time, put, put_as, put_block, say
 from tui.cli.program import meant
-from tui.cli.server_account import At, in_use, servers, the_server
+from tui.cli.server_account import ServerAccount, in_use, servers, the_server
 from tui.settings import Loaded
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def register(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
 
 
 def _enter(args: argparse.Namespace, contexts: Contexts, *, new: bool) -> int:
-    from backend_client.server.auth_client import Login  # noqa: PLC0415  httpx
+    from backend_client.server.auth_client import AuthClient  # noqa: PLC0415  httpx
 
     door = _door(args, contexts)
-    at = Login(servers(contexts).folder, door.url, ca=door.ca)
-    about = asyncio.run(at.look())
+    at = AuthClient(servers(contexts).folder, door.url, ca=door.ca)
+    about = asyncio.run(at.server_info())
     if new and not about.is_open:
         hint = "An admin makes accounts there: `traindeck users add`."
         raise Forbidden(f"{door.url} takes no registrations.", hint)
@@ -117,7 +117,7 @@ def _door(args: argparse.Namespace, contexts: Contexts) -> Account:
 def _choose(contexts: Contexts, name: str) -> None:
     """As `use`: the login is meant to be worked with."""
     try:
-        info = contexts.choose(f"{Servers.kind}:{name}")
+        info = contexts.set_current(f"{ServerContexts.kind}:{name}")
     except OSError as error:
         say(f"The choice of the context cannot be kept ({error.strerror}): name it with --context {name}.")
         return
@@ -138,14 +138,14 @@ def logout(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
     return code
 
 
-def _leave(at: At) -> int:
-    from backend_client.server.auth_client import Login  # noqa: PLC0415
+def _leave(at: ServerAccount) -> int:
+    from backend_client.server.auth_client import AuthClient  # noqa: PLC0415
 
     account = at.account
     if not account.store:
         say(f"Nobody is logged in at {account.name}.")
         return 0
-    trouble = asyncio.run(Login(at.servers.folder, account.url, ca=account.ca).log_out(account))
+    trouble = asyncio.run(AuthClient(at.servers.folder, account.url, ca=account.ca).log_out(account))
     say(f"Logged out of {account.url}; the token of {account.user} is forgotten here.")
     if trouble:
         complain(trouble, "but the server was not told")

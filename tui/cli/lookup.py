@@ -2,7 +2,7 @@
 
 from backend_client.errors import Conflict, NotFound
 from backend_client.models import Job
-from backend_client.models.names import nearest
+from backend_client.models.names import closest_match
 from backend_client.protocol import JobBackend, JobQuery
 
 
@@ -26,7 +26,7 @@ async def find(backend: JobBackend, name: str, namespace: str = "") -> Job:
         jobs = await all_jobs(backend, JobQuery(namespace=namespace))
         found = [job for job in jobs if len(name) >= 4 and job.ref.uid.startswith(name)]
         if not found:
-            likely = nearest(name, [job.name for job in jobs])
+            likely = closest_match(name, [job.name for job in jobs])
             hint = f"Did you mean {likely}?" if likely else "`traindeck jobs` lists them."
             raise NotFound(f"There is no job {name}{f' in {namespace}' if namespace else ''}.", hint)
     own = [job for job in found if not job.read_only] or found

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from backend_client.contexts import Contexts
 from tui.cli import __version__
-from tui.cli.commands import EXAMPLES, EXIT_CODES, VERBS, Verb, parser_of
-from tui.cli.flag_table import Word, flags_of_all, words_of
+from tui.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command, parser_of
+from tui.cli.flag_table import Argument, flags_of_all, words_of
 from tui.cli.output import put
 from tui.settings import Loaded
 from tui.settings.model import keys
@@ -71,25 +71,25 @@ def page() -> str:
 
 def _verbs() -> Iterator[str]:
     group = ""
-    for verb in sorted(VERBS, key=lambda verb: _GROUPS.index(verb.group)):
+    for verb in sorted(COMMANDS, key=lambda verb: _GROUPS.index(verb.group)):
         if verb.group != group:
             group = verb.group
             yield f".SH {group.upper()}"
         yield from _verb(verb)
 
 
-_GROUPS = list(dict.fromkeys(verb.group for verb in VERBS))
+_GROUPS = list(dict.fromkeys(verb.group for verb in COMMANDS))
 
 
-def _verb(verb: Verb) -> Iterator[str]:
+def _verb(verb: Command) -> Iterator[str]:
     yield f'.SS "{_escaped(f"traindeck {verb.name} {verb.usage}".rstrip())}"'
-    yield _escaped(f"{verb.words[0].upper()}{verb.words[1:]}.")
+    yield _escaped(f"{verb.summary[0].upper()}{verb.summary[1:]}.")
     yield from _words(words_of(verb))
     if about := parser_of(verb).epilog:
         yield from (".PP", ".nf", *map(_escaped, about.splitlines()), ".fi")
 
 
-def _words(words: Iterable[Word]) -> Iterator[str]:
+def _words(words: Iterable[Argument]) -> Iterator[str]:
     for word in words:
         flags = ", ".join(word.flags)
         value = word.metavar if word.takes else ""

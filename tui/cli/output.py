@@ -52,7 +52,7 @@ def coloured(stream: TextIO | None = None) -> bool:
 def state_text(state: JobState, width: int = 0) -> str:
     """The state's word, padded, in its colour where there are colours."""
     word = state.value.ljust(width)
-    return f"\x1b[{30 + _ANSI.index(state.look.colour)}m{word}\x1b[0m" if coloured() else word
+    return f"\x1b[{30 + _ANSI.index(state.style.colour)}m{word}\x1b[0m" if coloured() else word
 
 
 def job_fields(job: Job) -> dict[str, Any]:

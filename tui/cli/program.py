@@ -8,16 +8,16 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from backend_client.contexts import Contexts, Local, Way
+from backend_client.contexts import Contexts, ContextSource, LocalContext
 from backend_client.errors import Refused
-from backend_client.kubernetes.contexts import Kubeconfig
+from backend_client.kubernetes.contexts import KubeconfigContexts
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend
-from backend_client.server.contexts import Servers
+from backend_client.server.contexts import ServerContexts
 from tui.cli import __version__
 from tui.cli.commands import (
     TAKE_COMMAND,
-    Verb,
+    Command,
     function_of,
     help_text,
     parser_of,
@@ -59,7 +59,7 @@ def _is_text(word: str) -> bool:
     return True
 
 
-def _start(verb: Verb | None, args: argparse.Namespace, loaded: Loaded) -> int:
+def _start(verb: Command | None, args: argparse.Namespace, loaded: Loaded) -> int:
     settings = loaded.settings
     contexts = contexts_of(settings, named(args), given_token(args))
     read_only = args.read_only or settings.read_only
@@ -81,16 +81,18 @@ def _start(verb: Verb | None, args: argparse.Namespace, loaded: Loaded) -> int:
 def contexts_of(settings: Settings, named: str = "", token: Secret | None = None) -> Contexts:
     """All ways to reach jobs, as the settings have them. `token` goes to the context `named` alone."""
     local = settings.local
-    ways: list[Way] = [
-        Kubeconfig(settings.kubernetes),
-        Servers(
+    ways: list[ContextSource] = [
+        KubeconfigContexts(settings.kubernetes),
+        ServerContexts(
             xdg("CONFIG", ".config"),
             xdg("CACHE", ".cache") / "servers",
             site=settings.site.server,
             named=named,
             token=token,
         ),
-        Local(enabled=local.enabled, gpus=local.gpus, grace=local.grace, log_cap=local.log_cap * 2**20),
+        LocalContext(
+            enabled=local.enabled, gpus=local.gpus, grace=local.grace, log_cap=local.log_cap * 2**20
+        ),
     ]
     return Contexts(ways, xdg("STATE", ".local/state") / "context")
 

@@ -9,17 +9,17 @@ from msgspec import Struct
 from backend_client.contexts import Contexts
 from backend_client.errors import Refused
 from backend_client.server.accounts import Account
-from backend_client.server.contexts import Servers
+from backend_client.server.contexts import ServerContexts
 from tui.cli.program import meant
 from tui.settings import Loaded
 
 T = TypeVar("T")
 
 
-class At(Struct, frozen=True):
+class ServerAccount(Struct, frozen=True):
     """One account at one server: a context."""
 
-    servers: Servers
+    servers: ServerContexts
     account: Account
 
     async def call(self, method: str, path: str, answer: type[T], **body: Any) -> T:
@@ -36,18 +36,18 @@ class At(Struct, frozen=True):
         await self.call(method, path, type(None), **body)
 
 
-def servers(contexts: Contexts) -> Servers:
+def servers(contexts: Contexts) -> ServerContexts:
     """The way that all accounts are in."""
-    return next(way for way in contexts.ways if isinstance(way, Servers))
+    return next(way for way in contexts.ways if isinstance(way, ServerContexts))
 
 
-def in_use(args: argparse.Namespace, contexts: Contexts) -> At | None:
+def in_use(args: argparse.Namespace, contexts: Contexts) -> ServerAccount | None:
     """The account that is meant; None where jobs run without a server. Raises BackendError."""
-    way, plain = contexts.way_of(meant(contexts, args))
-    return At(way, way.account(plain)) if isinstance(way, Servers) else None
+    way, plain = contexts.source_of(meant(contexts, args))
+    return ServerAccount(way, way.account(plain)) if isinstance(way, ServerContexts) else None
 
 
-def the_server(args: argparse.Namespace, contexts: Contexts) -> At:
+def the_server(args: argparse.Namespace, contexts: Contexts) -> ServerAccount:
     """The account that is meant. Raises Refused where it is none."""
     at = in_use(args, contexts)
     if at is None:

@@ -11,7 +11,7 @@ import msgspec
 
 from backend_client.errors import Invalid, NotFound, Refused
 from backend_client.models import JobSpec
-from backend_client.models.fields import DEFAULTS, NAMES, parse_spec
+from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_spec
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend, Plan
 from tui.cli.commands import Parser, one_of
@@ -78,7 +78,7 @@ def make_flags(parser: Parser) -> None:
 
 
 def _descriptions() -> dict[str, str]:
-    return {name: _hints()[name].__metadata__[0].description.replace("%", "%%") for name in NAMES}
+    return {name: _hints()[name].__metadata__[0].description.replace("%", "%%") for name in FIELD_NAMES}
 
 
 def _hints() -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _errors(plan: Plan) -> str:
 
 def _written(args: argparse.Namespace) -> dict[str, Any]:
     """What the template says, overridden by what the file says, overridden by what the flags say."""
-    flags = {name: value for name in NAMES if (value := getattr(args, name, None))}
+    flags = {name: value for name in FIELD_NAMES if (value := getattr(args, name, None))}
     raw = template(args.settings.templates, args.template) if args.template else {}
     for said in (_read(args.file) if args.file else {}, flags):
         for name, value in said.items():

@@ -14,7 +14,7 @@ from backend_client.errors import Invalid
 from tui.cli import prompt
 from tui.cli.commands import one_of, whole
 from tui.cli.output import Table, local_time, put, put_as, say
-from tui.cli.server_account import At, may_change, the_server
+from tui.cli.server_account import ServerAccount, may_change, the_server
 from tui.jobs.columns import span
 from tui.settings import Loaded
 
@@ -124,7 +124,7 @@ def users(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
     return 0
 
 
-def _change(at: At, args: argparse.Namespace) -> Person:
+def _change(at: ServerAccount, args: argparse.Namespace) -> Person:
     (name,) = _given([args.user] if args.user else [], "NAME")
     body: dict[str, Any] = {"role": args.role} if args.role else {}
     if args.what in ("add", "password"):

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from backend_client.models.fields import NAMES
-from tui.settings.load import xdg
+from backend_client.models.fields import FIELD_NAMES
+from tui.settings.loader import xdg
 
 _NOT_KEPT = ("env",)
 _SUFFIX = ".json"
 
 
-class Left(Struct, frozen=True):
+class SavedForm(Struct, frozen=True):
     """What a form had in it when its program died."""
 
     texts: dict[str, str]
@@ -33,7 +33,7 @@ class Left(Struct, frozen=True):
     """Fields that had something in them that was not kept."""
 
 
-class Unsent:
+class Autosave:
     """The file of one form. One call after the other, each in a thread; none complains about the disk."""
 
     def __init__(self, context: str) -> None:
@@ -49,7 +49,7 @@ class Unsent:
             if not self._over:
                 await asyncio.to_thread(self._write if texts else self._remove, texts)
 
-    async def take(self) -> Left | None:
+    async def take(self) -> SavedForm | None:
         """The newest that a dead program has left of this context; it is this form's from now on."""
         async with self._turn:
             return await asyncio.to_thread(self._take)
@@ -82,7 +82,7 @@ class Unsent:
                 raise
             self._hold(descriptor)
 
-    def _take(self) -> Left | None:
+    def _take(self) -> SavedForm | None:
         for path in sorted(folder().glob(f"[!.]*{_SUFFIX}"), key=_age):
             with contextlib.suppress(OSError):
                 descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
@@ -94,13 +94,13 @@ class Unsent:
                 os.close(descriptor)
         return None
 
-    def _read(self, descriptor: int) -> Left | None:
+    def _read(self, descriptor: int) -> SavedForm | None:
         status = os.fstat(descriptor)
         with open(descriptor, "rb", closefd=False) as file, contextlib.suppress(ValueError):
             kept = json.load(file)
             if status.st_nlink and isinstance(kept, dict) and kept.get("context") == self._context:
                 when, texts = datetime.fromtimestamp(status.st_mtime).astimezone(), _texts(kept.get("texts"))
-                return Left(texts, when, _names(kept.get("missing"))) if texts else None
+                return SavedForm(texts, when, _names(kept.get("missing"))) if texts else None
         return None
 
     def _remove(self, _texts: object = None) -> None:
@@ -122,11 +122,11 @@ def folder() -> Path:
 
 def _texts(kept: object) -> dict[str, str]:
     found = kept if isinstance(kept, dict) else {}
-    return {name: text for name, text in found.items() if name in NAMES and isinstance(text, str)}
+    return {name: text for name, text in found.items() if name in FIELD_NAMES and isinstance(text, str)}
 
 
 def _names(kept: object) -> tuple[str, ...]:
-    return tuple(name for name in kept if name in NAMES) if isinstance(kept, list) else ()
+    return tuple(name for name in kept if name in FIELD_NAMES) if isinstance(kept, list) else ()
 
 
 def _lock(descriptor: int) -> bool:

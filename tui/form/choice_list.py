@@ -12,7 +12,7 @@ MOST = 5
 """Lines of it: a terminal may have 24."""
 
 
-class Choices(Static):
+class ChoiceList(Static):
     """`known`: all that is offered; `why`: why that is not known. Shown while its field has the focus."""
 
     def __init__(self) -> None:

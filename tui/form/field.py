@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 
 from backend_client.models.fields import DEFAULTS, field_text
 from backend_client.protocol import Choice
-from tui.form.choice_list import Choices
+from tui.form.choice_list import ChoiceList
 from tui.ui.inputs import LineInput, Radio, from_line, to_line
 from tui.ui.sanitize import clean
 
@@ -46,7 +46,7 @@ class Field(Widget):
         self.field = name
         self.given = value
         self._written = ""
-        self.choices = Choices()
+        self.choices = ChoiceList()
         is_default = value == getattr(DEFAULTS, name)
         self.first = to_line("" if is_default and name != "kind" else field_text(name, value))
         self.line = (

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from backend_client.errors import Invalid
 from backend_client.models import JobSpec
-from backend_client.models.fields import DEFAULTS, NAMES, parse_spec
+from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_spec
 from backend_client.protocol import FieldRule, Use
 from tui.form.field import LABELS, Field
 from tui.ui.sanitize import clean
@@ -29,7 +29,7 @@ class FieldList(VerticalScroll, can_focus=False):
         # A refused field that the spec sets is shown all the same: its value is never dropped in silence.
         self.fields = {
             name: Field(name, getattr(spec, name), hints[name].__metadata__[0].description)
-            for name in NAMES
+            for name in FIELD_NAMES
             if rules[name].use != Use.REFUSED or getattr(spec, name) != getattr(DEFAULTS, name)
         }
 
@@ -54,7 +54,7 @@ class FieldList(VerticalScroll, can_focus=False):
     def _refusals(self) -> list[Content]:
         """One sentence for each reason: the fields that it refuses, and why."""
         names_by_reason: dict[str, list[str]] = {}
-        for name in NAMES:
+        for name in FIELD_NAMES:
             if name not in self.fields and name not in FIRST:
                 names_by_reason.setdefault(self.rules[name].why, []).append(name)
         return [Content(f"{', '.join(names)}: {clean(why)}") for why, names in names_by_reason.items()]

@@ -21,13 +21,13 @@ from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_field
 from backend_client.protocol import JobBackend, Plan
-from tui.actions import Where
+from tui.actions import Place
 from tui.bindings import Guarded, bindings
-from tui.form.autosave import Unsent
+from tui.form.autosave import Autosave
 from tui.form.field import Field
 from tui.form.field_list import FieldList
 from tui.form.plan_screen import PlanScreen, plan_text
-from tui.form.prefill import Filling
+from tui.form.prefill import PrefillMixin
 from tui.form.submission import Submission, by_field
 from tui.form.templates import Templates
 from tui.ui.confirm import ConfirmScreen
@@ -38,20 +38,20 @@ PAUSE = 0.15
 """Seconds without a key before the context is asked what it would make."""
 
 
-class FormScreen(Guarded, Filling):
+class FormScreen(Guarded, PrefillMixin):
     """A new job, or (with `spec`) one like an old job. Dismisses with the job made, or None."""
 
     CSS_PATH = "form_screen.tcss"
     BINDINGS = [  # noqa: RUF012  # Textual's own spelling
         # Those that move the focus have priority: what is typed right behind them goes to where they lead.
         # So has what a line would take for itself.
-        *(replace(binding, priority=binding.id in ("more", "edit")) for binding in bindings(Where.FORM)),
+        *(replace(binding, priority=binding.id in ("more", "edit")) for binding in bindings(Place.FORM)),
         Binding("tab", "app.focus_next", show=False, priority=True),
         Binding("enter", "choose", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012  # Textual's own spelling
-    where = Where.FORM
+    where = Place.FORM
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """As Textual's, but a step to the next field does not paint the whole screen anew."""
 
@@ -86,7 +86,7 @@ class FormScreen(Guarded, Filling):
             backend.fields, msgspec.structs.replace(spec or JobSpec(namespace=namespace), name="")
         )
         self.submission = Submission(backend)
-        self.unsent = Unsent(backend.context)
+        self.unsent = Autosave(backend.context)
         self.spec: JobSpec | None = None
         """What the form says now; None where something in it is wrong."""
         self._wrong: dict[str, str] = {}

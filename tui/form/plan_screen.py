@@ -14,7 +14,7 @@ from textual.widgets import Static
 from backend_client.errors import BackendError
 from backend_client.models import JobSpec
 from backend_client.protocol import JobBackend, Plan
-from tui.actions import Where
+from tui.actions import Place
 from tui.bindings import bindings
 from tui.form.spec_file import spec_yaml
 from tui.ui.confirm import ConfirmScreen
@@ -37,8 +37,8 @@ class PlanScreen(Screen[None]):
     """The plan of one spec, full screen."""
 
     CSS_PATH = "plan_screen.tcss"
-    BINDINGS = [*bindings(Where.PLAN)]  # noqa: RUF012
-    where = Where.PLAN
+    BINDINGS = [*bindings(Place.PLAN)]  # noqa: RUF012
+    where = Place.PLAN
 
     class Loaded(Message):
         """What the context says."""

@@ -14,13 +14,13 @@ from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import field_text, parse_field
 from backend_client.protocol import Capacity, Choice, JobBackend, Scope
-from tui.form.autosave import Left, Unsent
+from tui.form.autosave import Autosave, SavedForm
 from tui.form.field import Field
 from tui.form.field_list import FieldList
-from tui.form.suggestions import Offers, free_words, load_offers
+from tui.form.suggestions import Suggestions, free_words, load_suggestions
 from tui.form.templates import Templates, joined
 from tui.form.templates_screen import TemplatesScreen
-from tui.settings.load import user_file
+from tui.settings.loader import user_file
 from tui.ui.editor import edit
 from tui.ui.inputs import one_line
 
@@ -30,14 +30,14 @@ KEEP_SECONDS = 0.3
 """How much of what was typed a crash may cost."""
 
 
-class Filling(Screen[Job | None]):
+class PrefillMixin(Screen[Job | None]):
     """The part of the form that writes into fields."""
 
     backend: JobBackend
     old: JobSpec | None
     """The job that is run again."""
     list: FieldList
-    unsent: Unsent
+    unsent: Autosave
     templates: Templates
     _suggested = ""
     _keeping: Timer | None = None
@@ -46,13 +46,13 @@ class Filling(Screen[Job | None]):
     class Offered(Message):
         """What there is to offer."""
 
-        offers: Offers
+        offers: Suggestions
 
     @dataclass
     class Found(Message):
         """What a program that died has left."""
 
-        left: Left
+        left: SavedForm
 
     @dataclass
     class Told(Message):
@@ -96,7 +96,7 @@ class Filling(Screen[Job | None]):
         if left:
             self.post_message(self.Found(left))
 
-    def on_filling_found(self, message: Found) -> None:
+    def on_prefill_mixin_found(self, message: Found) -> None:
         left = message.left
         if self.list.changed:
             self.unsent.let_go()
@@ -143,9 +143,9 @@ class Filling(Screen[Job | None]):
 
     @work(group="offers", exit_on_error=False)
     async def _load_offers(self) -> None:
-        self.post_message(self.Offered(await load_offers(self.backend, self.old)))
+        self.post_message(self.Offered(await load_suggestions(self.backend, self.old)))
 
-    def on_filling_offered(self, message: Offered) -> None:
+    def on_prefill_mixin_offered(self, message: Offered) -> None:
         offers = message.offers
         for name in offers.kept.keys() & self.list.fields.keys():
             self.list.fields[name].offer(offers.kept[name])
@@ -172,7 +172,7 @@ class Filling(Screen[Job | None]):
         except BackendError as error:
             self.post_message(self.Told(field, (), error.title))
 
-    def on_filling_told(self, message: Told) -> None:
+    def on_prefill_mixin_told(self, message: Told) -> None:
         message.field.choose_from(message.known, message.why)
 
     async def action_choose(self) -> None:
@@ -187,8 +187,8 @@ class Filling(Screen[Job | None]):
         try:
             self.post_message(self.Counted(await self.backend.capacity(Scope())))
         except BackendError as error:
-            self.post_message(self.Counted(Capacity(hidden=error.title)))
+            self.post_message(self.Counted(Capacity(unknown_because=error.title)))
 
-    def on_filling_counted(self, message: Counted) -> None:
+    def on_prefill_mixin_counted(self, message: Counted) -> None:
         if "gpus" in self.list.fields:
             self.list.fields["gpus"].note(free_words(message.capacity))

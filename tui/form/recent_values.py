@@ -14,7 +14,7 @@ from backend_client.models.fields import field_text
 KEPT = ("image", "command", "workdir")
 LONGEST = 20
 
-Drafts = dict[str, list[str]]
+RecentValues = dict[str, list[str]]
 """Field -> what was last written there, the newest first."""
 
 
@@ -23,7 +23,7 @@ def drafts_path() -> Path:
     return platformdirs.user_state_path("traindeck") / "drafts.json"
 
 
-def load() -> Drafts:
+def load() -> RecentValues:
     """What is kept; nothing where the file is missing or damaged. Reads a file: call it in a thread."""
     try:
         kept = json.loads(drafts_path().read_bytes())

@@ -10,13 +10,13 @@ from textual.app import App
 from backend_client.errors import Refused, Unreachable
 from backend_client.models import Job, JobSpec
 from backend_client.models.secret import Secret
-from backend_client.protocol import JobBackend, Notice
+from backend_client.protocol import Diagnostic, JobBackend
 from tui.form import recent_values
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.prompt import AskSecret
 
 
-def by_field(notices: Iterable[Notice]) -> dict[str, str]:
+def by_field(notices: Iterable[Diagnostic]) -> dict[str, str]:
     """Field -> all that is said about it."""
     said: dict[str, str] = {}
     for notice in notices:

@@ -15,27 +15,27 @@ from tui.form.example import example_command
 
 
 @dataclass(frozen=True)
-class Offers:
+class Suggestions:
     """An empty text offers nothing."""
 
-    kept: recent_values.Drafts
+    kept: recent_values.RecentValues
     """Field -> what was written there before, the newest first."""
     name: str = ""
     command: str = ""
 
 
-async def load_offers(backend: JobBackend, old: JobSpec | None) -> Offers:
+async def load_suggestions(backend: JobBackend, old: JobSpec | None) -> Suggestions:
     """What to offer for a new job, or for one like an old one. Raises nothing: less is offered then."""
     kept = await asyncio.to_thread(recent_values.load)
     try:
         names = [job.name for job in (await backend.list(JobQuery())).items]
     except BackendError:
-        return Offers(kept)
+        return Suggestions(kept)
     if old:
-        return Offers(kept, name=next_name(old, names))
+        return Suggestions(kept, name=next_name(old, names))
     # The example is a file of this machine: of use only where jobs run among its files, without images.
     first = not names and not any(kept.values()) and backend.fields["image"].use == Use.REFUSED
-    return Offers(kept, command=example_command() if first else "")
+    return Suggestions(kept, command=example_command() if first else "")
 
 
 def next_name(old: JobSpec, names: list[str]) -> str:
@@ -53,8 +53,8 @@ def as_job(spec: JobSpec) -> JobSpec:
 
 def free_words(capacity: Capacity) -> str:
     """What is free, to stand beside the number of GPUs."""
-    if capacity.hidden:
-        return f"free: not known ({capacity.hidden})"
+    if capacity.unknown_because:
+        return f"free: not known ({capacity.unknown_because})"
     if not capacity.total:
         return "there are none here"
     words = f"{capacity.free} of {capacity.total} free"

@@ -5,7 +5,7 @@ from typing import Any
 
 from backend_client.errors import NotFound
 from backend_client.models.fields import field_text, parse_field
-from backend_client.models.names import nearest
+from backend_client.models.names import closest_match
 
 Templates = Mapping[str, Mapping[str, Any]]
 """Name -> field -> what was written; the settings have looked at it."""
@@ -14,7 +14,7 @@ Templates = Mapping[str, Mapping[str, Any]]
 def template(templates: Templates, name: str) -> dict[str, Any]:
     """What one of them says. Raises NotFound, which names the nearest or all."""
     if name not in templates:
-        likely = nearest(name, templates)
+        likely = closest_match(name, templates)
         known = f"There are: {', '.join(templates)}." if templates else "The settings have none."
         raise NotFound(f"There is no template {name}.", f"Did you mean {likely}?" if likely else known)
     return dict(templates[name])

@@ -14,9 +14,9 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from backend_client.errors import BackendError, LoginNeeded
-from backend_client.history import HasHistory, Past, PastPage, PastQuery
+from backend_client.history import HasHistory, HistoryEntry, HistoryPage, HistoryQuery
 from backend_client.protocol import JobBackend
-from tui.actions import Where
+from tui.actions import Place
 from tui.bindings import bindings
 from tui.history.history_text import cells, query_of
 from tui.jobs.columns import fit
@@ -49,9 +49,9 @@ class HistoryScreen(Screen[None]):
 
     CSS_PATH = "history_screen.tcss"
     AUTO_FOCUS = "OptionList"
-    where = Where.HISTORY
+    where = Place.HISTORY
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(Where.HISTORY, "screen"),
+        *bindings(Place.HISTORY, "screen"),
         Binding("j", "down", show=False),
         Binding("k", "up", show=False),
         Binding("q", "screen.history_back", show=False),
@@ -64,16 +64,16 @@ class HistoryScreen(Screen[None]):
     class Read(Message):
         """A page, or why there is none."""
 
-        query: PastQuery
+        query: HistoryQuery
         after: str
-        page: PastPage | BackendError
+        page: HistoryPage | BackendError
 
     def __init__(self, backend: JobBackend) -> None:
         super().__init__()
         self._backend = cast("HasHistory", backend)
         self._place = backend.context
-        self._query = PastQuery()
-        self._past: list[Past] = []
+        self._query = HistoryQuery()
+        self._past: list[HistoryEntry] = []
         self._next = ""
         self._failed: BackendError | None = None
 
@@ -115,9 +115,9 @@ class HistoryScreen(Screen[None]):
         self._read(self._query, "")
 
     @work(exclusive=True, group="history", exit_on_error=False)
-    async def _read(self, query: PastQuery, after: str) -> None:
+    async def _read(self, query: HistoryQuery, after: str) -> None:
         try:
-            page: PastPage | BackendError = await self._backend.history(query, after=after)
+            page: HistoryPage | BackendError = await self._backend.history(query, after=after)
         except BackendError as error:
             page = error
         self.post_message(self.Read(query, after, page))
@@ -157,7 +157,7 @@ class HistoryScreen(Screen[None]):
     def _count(self) -> str:
         number = len(self._past)
         if not number:
-            return "There was no job like that." if self._query != PastQuery() else "No job yet."
+            return "There was no job like that." if self._query != HistoryQuery() else "No job yet."
         jobs = "1 job" if number == 1 else f"{number} jobs"
         return f"{jobs}; older ones come at the end" if self._next else jobs
 

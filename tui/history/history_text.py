@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from backend_client.history import Past, PastQuery
+from backend_client.history import HistoryEntry, HistoryQuery
 from backend_client.models import JobState
 from tui.jobs.columns import span, time_left
 from tui.ui.sanitize import clean
@@ -22,7 +22,7 @@ def moment(text: str, now: datetime | None = None) -> datetime:
         raise ValueError("write 12h, 7d, 2w, or a day like 2026-11-30") from None
 
 
-def query_of(text: str) -> PastQuery:
+def query_of(text: str) -> HistoryQuery:
     """What a filter line asks: words, and user:NAME state:Failed since:7d until:2026-11-30.
 
     Raises ValueError in words.
@@ -42,7 +42,7 @@ def query_of(text: str) -> PastQuery:
                 times[key.lower()] = moment(value)
             case _:
                 words.append(word)
-    return PastQuery(text=" ".join(words), user=user, states=frozenset(states), **times)
+    return HistoryQuery(text=" ".join(words), user=user, states=frozenset(states), **times)
 
 
 def state_named(word: str) -> JobState:
@@ -53,13 +53,13 @@ def state_named(word: str) -> JobState:
     return next((state for state in found if state.value.lower() == word.lower()), found[0])
 
 
-def gpu_hours(past: Past) -> str:
+def gpu_hours(past: HistoryEntry) -> str:
     """GPU-hours; empty where it used none."""
     hours = past.gpu_seconds / 3600
     return f"{hours:.1f}" if 0.05 <= hours < 100 else f"{hours:.0f}" if hours >= 100 else ""
 
 
-def took(past: Past, now: datetime) -> str:
+def took(past: HistoryEntry, now: datetime) -> str:
     """How long it ran, or has been running."""
     if past.started is None:
         return ""
@@ -67,14 +67,14 @@ def took(past: Past, now: datetime) -> str:
     return time_left((end - past.started).total_seconds()) if end else ""
 
 
-def how_it_ended(past: Past) -> str:
+def how_it_ended(past: HistoryEntry) -> str:
     """The reason, the exit code, and that it is deleted."""
     code = f"exit {past.exit_code}" if past.exit_code else ""
     parts = (clean(past.reason, 200), "" if code in past.reason else code, "deleted" if past.deleted else "")
     return ", ".join(filter(None, parts))
 
 
-def cells(past: Past, now: datetime) -> list[str]:
+def cells(past: HistoryEntry, now: datetime) -> list[str]:
     """name, state, owner, GPUs, GPU-hours, age, time it took, how it ended."""
     age = span((now - past.created).total_seconds())
     words = [past.name, past.state.value, past.owner, str(past.gpus or ""), gpu_hours(past), age]

@@ -13,7 +13,7 @@ from tui.ui.sanitize import clean
 _LABEL, _NARROWEST, _WIDEST, _GAP = 9, 22, 48, 2
 
 
-class Try(NamedTuple):
+class AttemptGroup(NamedTuple):
     """All ranks of one attempt."""
 
     number: int
@@ -36,10 +36,10 @@ class Try(NamedTuple):
         return min(failed, key=lambda one: (one.finished is None, one.finished)) if failed else self.ranks[0]
 
 
-def tries(job: Job) -> list[Try]:
+def group_attempts(job: Job) -> list[AttemptGroup]:
     """The attempts that are known, oldest first."""
     every = sorted(job.attempts, key=lambda one: (one.number, one.rank))
-    return [Try(number, list(ranks)) for number, ranks in groupby(every, key=lambda one: one.number)]
+    return [AttemptGroup(number, list(ranks)) for number, ranks in groupby(every, key=lambda one: one.number)]
 
 
 def moment(time: datetime | None) -> str:
@@ -58,7 +58,7 @@ def took(seconds: float) -> str:
 
 def side_by_side(job: Job, width: int) -> list[str]:
     """The last attempts, one a column, as many as fit."""
-    known = tries(job)
+    known = group_attempts(job)
     room = width - _LABEL
     last = known[-max(1, room // _NARROWEST) :]
     each = min(_WIDEST, room // max(1, len(last))) - _GAP
@@ -76,7 +76,7 @@ def side_by_side(job: Job, width: int) -> list[str]:
 _ROWS = ("started", "ended", "took", "end", "why", "where", "ranks")
 
 
-def _told(one: Try) -> Sequence[str]:
+def _told(one: AttemptGroup) -> Sequence[str]:
     worst, over = one.worst, one.started and one.finished
     where = clean(worst.pod or worst.node, 60) + (f" pid {worst.pid}" if worst.pid else "")
     failed = [str(rank.rank) for rank in one.ranks if rank.exit_code]
@@ -113,7 +113,7 @@ def states(job: Job, now: datetime) -> list[tuple[str, str]]:
 
 
 def _stretches(job: Job) -> list[_Stretch]:
-    known = [(one.started, one.finished) for one in tries(job) if one.started]
+    known = [(one.started, one.finished) for one in group_attempts(job) if one.started]
     first = known[0][0] if known else job.started
     begun = job.started or first
     waited = job.state.value if not begun and not job.ended else "Queued" if job.queued else "Pending"

@@ -17,7 +17,7 @@ from tui.ui.sanitize import clean
 _AT_ONCE = 8
 
 
-class Act(NamedTuple):
+class BulkAction(NamedTuple):
     """Something that can be done to every marked job."""
 
     verb: Verb
@@ -39,12 +39,12 @@ async def _delete(backend: JobBackend, job: Job) -> None:
         pass
 
 
-STOP = Act(Verb.STOP, "Stop", "stopped", lambda backend, job: backend.stop(job.ref))
-RESUME = Act(Verb.RESUME, "Resume", "resumed", lambda backend, job: backend.resume(job.ref))
-DELETE = Act(Verb.DELETE, "Delete", "deleted", _delete)
+STOP = BulkAction(Verb.STOP, "Stop", "stopped", lambda backend, job: backend.stop(job.ref))
+RESUME = BulkAction(Verb.RESUME, "Resume", "resumed", lambda backend, job: backend.resume(job.ref))
+DELETE = BulkAction(Verb.DELETE, "Delete", "deleted", _delete)
 
 
-def why_not(act: Act, job: Job) -> str:
+def why_not(act: BulkAction, job: Job) -> str:
     """Why a marked job is left out; "" where it is meant."""
     if job.read_only:
         return clean(job.read_only, 100)
@@ -58,7 +58,9 @@ def names(jobs: Sequence[Job]) -> str:
     return ", ".join(clean(one, 100) for one in told)
 
 
-def question(act: Act, meant: Sequence[Job], left_out: Sequence[str], lost: str) -> tuple[str, str, str]:
+def question(
+    act: BulkAction, meant: Sequence[Job], left_out: Sequence[str], lost: str
+) -> tuple[str, str, str]:
     """Question, detail and the word for yes. `lost`: what becomes of the log of one that is stopped."""
     running = sum(not job.ended for job in meant)
     after = {STOP: lost or "Their logs stay.", DELETE: "Their logs go too.", RESUME: ""}[act]
@@ -69,7 +71,7 @@ def question(act: Act, meant: Sequence[Job], left_out: Sequence[str], lost: str)
     return f"{act.word} {count}?", "\n\n".join(filter(None, about)), act.word
 
 
-class MarkingScreen(JobScreen):
+class SelectionScreen(JobScreen):
     """Where jobs are marked, the acting keys mean all of these; else the one under the cursor."""
 
     @property
@@ -91,9 +93,9 @@ class MarkingScreen(JobScreen):
         self._act(RESUME) if self.marked else super().action_resume()
 
     @work(exclusive=True, group="ask", exit_on_error=False)
-    async def _act(self, act: Act) -> None:
+    async def _act(self, act: BulkAction) -> None:
         backend = self.backend
-        if backend is None or self.barred(act.verb):
+        if backend is None or self.blocked(act.verb):
             return
         meant = [job for job in self.marked if not why_not(act, job)]
         left_out = [f"{clean(job.name, 80)} {why}" for job in self.marked if (why := why_not(act, job))]
@@ -103,7 +105,7 @@ class MarkingScreen(JobScreen):
             self.drop_marks()
             self.app.run_worker(self._do_all(act, backend, meant), group="act", exit_on_error=False)
 
-    async def _do_all(self, act: Act, backend: JobBackend, jobs: Sequence[Job]) -> None:
+    async def _do_all(self, act: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> None:
         failures = await do_all(act, backend, jobs)
         if len(failures) == 1 or any(self.app.logins.ask(one.error) for one in failures):
             job, error = failures[0]
@@ -116,7 +118,7 @@ class MarkingScreen(JobScreen):
             self.app.push_screen(TextScreen(title, told))
 
 
-async def do_all(act: Act, backend: JobBackend, jobs: Sequence[Job]) -> list[Failure]:
+async def do_all(act: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> list[Failure]:
     """Do it to each by its uid, some at a time; one that fails spares no other."""
     room = asyncio.Semaphore(_AT_ONCE)
     failures: list[Failure] = []

@@ -16,12 +16,12 @@ from textual.widgets import Static
 from backend_client.errors import BackendError
 from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
-from tui.actions import Where
+from tui.actions import Place
 from tui.bindings import bindings
-from tui.jobs.attempt_table import moment, side_by_side, states, tries
+from tui.jobs.attempt_table import group_attempts, moment, side_by_side, states
 from tui.jobs.columns import fit, loss_text, node_of, progress_text
 from tui.jobs.job_screen import JobScreen
-from tui.jobs.store import Difference, Store
+from tui.jobs.store import Difference, JobStore
 from tui.jobs.timeline import asked, command_line, how_ended, timeline
 from tui.ui.footer import Footer
 from tui.ui.sanitize import clean
@@ -41,7 +41,7 @@ def _attempts(job: Job, width: int) -> list[Content]:
     if not job.attempts:
         return []
     lines = [_heading("Attempts"), *map(Content, side_by_side(job, width))]
-    last = tries(job)[-1]
+    last = group_attempts(job)[-1]
     if len(last.ranks) > 1:
         lines += [_heading(f"Ranks of attempt {last.number}"), *map(_rank, last.ranks)]
     return lines
@@ -85,9 +85,9 @@ class DetailScreen(JobScreen):
 
     CSS_PATH = "detail_screen.tcss"
     AUTO_FOCUS = "VerticalScroll"
-    where = Where.DETAIL
+    where = Place.DETAIL
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(Where.DETAIL, "screen"),
+        *bindings(Place.DETAIL, "screen"),
         Binding("j", "scroll(1)", show=False),
         Binding("k", "scroll(-1)", show=False),
     ]
@@ -100,7 +100,7 @@ class DetailScreen(JobScreen):
             self.events = events
             self.trouble = trouble
 
-    def __init__(self, job: Job, backend: JobBackend, store: Store, changed: Signal[Difference]) -> None:
+    def __init__(self, job: Job, backend: JobBackend, store: JobStore, changed: Signal[Difference]) -> None:
         super().__init__()
         self.backend = self._source = backend
         self._job = job
@@ -157,7 +157,7 @@ class DetailScreen(JobScreen):
         self._show()
 
     def _show(self) -> None:
-        look = self._job.state.look
+        look = self._job.state.style
         state = "deleted" if self._gone else self._job.state.value
         title = Content.assemble((f" {clean(self._job.name, 80)}", "bold"), f"  {look.symbol} {state}")
         room = self.query_one(VerticalScroll).scrollable_content_region.width

@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from backend_client.protocol import Capacity, Link, LinkState
+from backend_client.protocol import Capacity, Freshness, FreshnessState
 from tui.jobs.columns import span
 from tui.ui.sanitize import clean
 
@@ -16,9 +16,9 @@ class Header(Widget):
     """Set what is known; it draws itself anew where that is another."""
 
     place: reactive[str] = reactive("")
-    link: reactive[Link | None] = reactive(None)
+    link: reactive[Freshness | None] = reactive(None)
     capacity: reactive[Capacity | None] = reactive(None)
-    note: reactive[str] = reactive("")
+    status: reactive[str] = reactive("")
     """A word about the list: its order, its filter."""
     age: reactive[str] = reactive("")
 
@@ -34,7 +34,7 @@ class Header(Widget):
         self._grow_old()
 
     def _grow_old(self) -> None:
-        stale = self.link is not None and self.link.state is not LinkState.LIVE
+        stale = self.link is not None and self.link.state is not FreshnessState.LIVE
         self.age = span((datetime.now(UTC) - self.link.since).total_seconds()) if stale and self.link else ""
 
     def render(self) -> Content:
@@ -42,7 +42,7 @@ class Header(Widget):
             (" traindeck", "bold $primary"),
             f"  {clean(self.place, 40)}",
             ("  READ-ONLY", "bold $warning") if self._read_only else "",
-            (f"  {self.note}", "$text-muted") if self.note else "",
+            (f"  {self.status}", "$text-muted") if self.status else "",
         )
         right = self._gpus()
         room = self.size.width - left.cell_length - len(right) - 2
@@ -54,9 +54,9 @@ class Header(Widget):
         return Content.assemble(left, " " * gap, right)
 
     def _trouble(self, room: int) -> str:
-        if self.link is None or self.link.state is LinkState.LIVE or room < 4:
+        if self.link is None or self.link.state is FreshnessState.LIVE or room < 4:
             return ""
-        word = "not allowed" if self.link.state is LinkState.FORBIDDEN else f"stale {self.age}"
+        word = "not allowed" if self.link.state is FreshnessState.FORBIDDEN else f"stale {self.age}"
         text = f"  {word}: {clean(self.link.why, 300)}" if self.link.why else f"  {word}"
         return clean(text, room)
 
@@ -64,8 +64,8 @@ class Header(Widget):
         """`room`: the cells that a reason may take."""
         if self.capacity is None:
             return ""
-        if self.capacity.hidden:
-            why = f": {clean(self.capacity.hidden, 100)}"
+        if self.capacity.unknown_because:
+            why = f": {clean(self.capacity.unknown_because, 100)}"
             return "GPUs unknown" + (why if cell_len(why) <= room else "")
         if not self.capacity.total:
             return "no GPUs"

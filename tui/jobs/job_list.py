@@ -15,11 +15,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from backend_client.models import Job
-from tui.actions import Where
+from tui.actions import Place
 from tui.bindings import bindings
 from tui.jobs.columns import Column, Row, fit, heading, layout, row
 from tui.jobs.rows import Group, Heading, Order, Rows
-from tui.jobs.store import Difference, Store
+from tui.jobs.store import Difference, JobStore
 from tui.settings.model import ListSettings
 from tui.ui.sanitize import clean
 
@@ -36,10 +36,10 @@ def _moves(keys: str, rows: str) -> Binding:
 class JobList(ScrollView, can_focus=True):
     """Shows the jobs of a `Store`; call `update` with what the store says has changed."""
 
-    where = Where.LIST
+    where = Place.LIST
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(Where.LIST, "screen"),
+        *bindings(Place.LIST, "screen"),
         _moves("up,k", "-1"),
         _moves("down,j", "1"),
         Binding("pageup", "page(-1)", show=False),
@@ -69,7 +69,7 @@ class JobList(ScrollView, can_focus=True):
 
     def __init__(
         self,
-        store: Store,
+        store: JobStore,
         empty: Callable[[], str],
         shown: ListSettings = _AS_EVER,
         watched: Container[str] = frozenset(),
@@ -297,7 +297,7 @@ class JobList(ScrollView, can_focus=True):
             style = base + self._style("head" if y < _HEAD else "group" if y < self._end else "empty")
             segments = [Segment("".join(parts), style)]
         else:
-            state = base + self._style(self._store.jobs[uid].state.look.colour)
+            state = base + self._style(self._store.jobs[uid].state.style.colour)
             if uid == self._uid:  # one segment: every one costs its own colours on the way to the terminal
                 segments = [Segment("".join(parts), state + self._style("cursor"))]
             else:

@@ -9,7 +9,7 @@ from textual.screen import Screen
 
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
-from backend_client.protocol import Ask, Feature, JobBackend, Verb
+from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
 from tui.bindings import Guarded
 from tui.log.empty_reason import lost_by_stop
 from tui.ui.sanitize import clean
@@ -58,17 +58,17 @@ class JobScreen(Guarded, Screen[None]):
             self.app.push_screen(TextScreen(f"{self.job.name}  spec file", spec_yaml(self.job.spec)))
 
     def action_again(self) -> None:
-        if self.job and not self.barred(Verb.CREATE):
+        if self.job and not self.blocked(Verb.CREATE):
             self.open_form(self.job.spec)
 
-    def barred(self, needs: Verb | Feature) -> bool:
+    def blocked(self, needs: Verb | Feature) -> bool:
         """True where it cannot be done here, now; says why, or asks for the login that it needs."""
         why = self.app.rights.why_not(needs)
         if self.app.logins.needed:
-            self.app.logins.open()
+            self.app.logins.show()
         elif why:
             self.app.notify(why)
-            self.app.judge()
+            self.app.recheck_permissions()
         return bool(why) or self.app.logins.needed
 
     def open_form(self, spec: JobSpec | None = None) -> None:
@@ -149,24 +149,24 @@ class JobScreen(Guarded, Screen[None]):
     def _locked(self, job: Job, verb: Verb) -> bool:
         if job.read_only:
             self.app.notify(job.read_only, title=clean(job.name))
-        return bool(job.read_only) or self.barred(verb)
+        return bool(job.read_only) or self.blocked(verb)
 
     async def _agreed(self, verb: Verb, jobs: Sequence[Job], *words: str) -> bool:
         """Ask, and meanwhile whether it is allowed: what surely is not, of no job, cannot be agreed to."""
         from tui.ui.confirm import ConfirmScreen
 
         screen = ConfirmScreen(*words)
-        asks = [Ask(verb, job.ref) for job in jobs]
+        asks = [AccessReview(verb, job.ref) for job in jobs]
         looking = self.run_worker(self._bar(screen, asks), group="may", exit_on_error=False)
         try:
             return await self.app.push_screen_wait(screen) is True
         finally:
             looking.cancel()
 
-    async def _bar(self, screen: "ConfirmScreen", asks: Sequence[Ask]) -> None:
+    async def _bar(self, screen: "ConfirmScreen", asks: Sequence[AccessReview]) -> None:
         if self.backend:
             with suppress(BackendError):
-                verdicts = await self.backend.may(asks)
+                verdicts = await self.backend.check_access(asks)
                 if all(verdict.allowed is False for verdict in verdicts):
                     screen.post_message(screen.Barred(verdicts[0].why))
 

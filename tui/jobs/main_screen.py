@@ -13,17 +13,17 @@ from textual.timer import Timer
 
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobRef
-from backend_client.protocol import Capacity, Feature, JobBackend, Link, LinkState, Scope, Use, Verb
-from tui.jobs.bulk_actions import MarkingScreen, names
+from backend_client.protocol import Capacity, Feature, Freshness, FreshnessState, JobBackend, Scope, Use, Verb
+from tui.jobs.bulk_actions import SelectionScreen, names
 from tui.jobs.filter_line import FilterLine
 from tui.jobs.header import Header
 from tui.jobs.job_list import JobList
 from tui.jobs.rows import Order
-from tui.jobs.store import Difference, Store
+from tui.jobs.store import Difference, JobStore
 from tui.log.tiles import LogTiles
-from tui.permissions import Rights
+from tui.permissions import Permissions
 from tui.ui.footer import Footer
-from tui.ui.notify import call_for
+from tui.ui.notify import bell_and_notification
 from tui.ui.sanitize import clean
 
 _CAPACITY_EVERY = 2.0
@@ -34,7 +34,7 @@ _FRAME = 0.002
 """Seconds in which the thread that writes to the terminal gets the first frame out, undisturbed."""
 
 
-class MainScreen(MarkingScreen):
+class MainScreen(SelectionScreen):
     """Opens its context after the first frame; whatever happens to the network, what was seen stays."""
 
     AUTO_FOCUS = "JobList"
@@ -52,7 +52,7 @@ class MainScreen(MarkingScreen):
     def __init__(self, context: str) -> None:
         super().__init__()
         self.context = context
-        self.store = Store()
+        self.store = JobStore()
         self.watched = self.app.watched[context]
         self.changed: Signal[Difference] = Signal(self, "changed")
         """Published when the store has changed, on the screen's own time."""
@@ -99,7 +99,7 @@ class MainScreen(MarkingScreen):
             try:
                 if self.backend is None:
                     self.backend = self.app.contexts.open(self.context)
-                    self.app.rights = Rights(self.backend)
+                    self.app.rights = Permissions(self.backend)
                 self._count()
                 async for events in self.backend.watch([self._scope(self.backend)]):
                     wait = 1.0
@@ -108,7 +108,7 @@ class MainScreen(MarkingScreen):
             except BackendError as error:
                 self.store.apply([self._broken(error)])
                 self._flush_soon()
-                if await self.app.logins.again(error):
+                if await self.app.logins.wait_for_login(error):
                     continue
             await asyncio.sleep(wait)
             wait = min(_RETRY_AT_MOST, 2 * wait)
@@ -124,10 +124,10 @@ class MainScreen(MarkingScreen):
             namespace = "all namespaces"
         return f"{self.context}/{namespace}" if namespace else self.context
 
-    def _broken(self, error: BackendError) -> Link:
+    def _broken(self, error: BackendError) -> Freshness:
         old = self.store.link
-        since = old.since if old and old.state is not LinkState.LIVE else datetime.now(UTC)
-        return Link(LinkState.STALE, since, str(error))
+        since = old.since if old and old.state is not FreshnessState.LIVE else datetime.now(UTC)
+        return Freshness(FreshnessState.STALE, since, str(error))
 
     @property
     def _is_leaving(self) -> bool:
@@ -151,9 +151,9 @@ class MainScreen(MarkingScreen):
             self.query_one(LogTiles).update(self.store.jobs, self.backend, synced=self.store.synced)
         self._note()
         self._tell_ends()
-        if difference.link and self.store.link and self.store.link.state is LinkState.LIVE:
-            self.app.logins.hold()
-            self.judge()
+        if difference.link and self.store.link and self.store.link.state is FreshnessState.LIVE:
+            self.app.logins.login_ok()
+            self.recheck_permissions()
         header = self.query_one(Header)
         header.link, header.place = self.store.link, self._place()
         self.changed.publish(difference)
@@ -161,7 +161,7 @@ class MainScreen(MarkingScreen):
             self._count()
 
     @work(exclusive=True, group="rights", exit_on_error=False)
-    async def judge(self) -> None:
+    async def recheck_permissions(self) -> None:
         """Ask what this person may do; of all namespaces at once that cannot be said."""
         backend, rights = self.backend, self.app.rights
         if backend is None or (self.app.all_namespaces and backend.namespace):
@@ -188,7 +188,7 @@ class MainScreen(MarkingScreen):
             try:
                 capacity = await self.backend.capacity(self._scope(self.backend))
             except BackendError as error:
-                capacity = Capacity(hidden=str(error))
+                capacity = Capacity(unknown_because=str(error))
             self.post_message(self.Counted(capacity))
 
     def on_main_screen_counted(self, message: Counted) -> None:
@@ -209,13 +209,13 @@ class MainScreen(MarkingScreen):
         refs = [job.ref for job in self.query_one(JobList).on_screen]
         if self.backend and set(refs) != self._looked_at:
             self._looked_at = set(refs)
-            await self.backend.look(refs)
+            await self.backend.set_visible_jobs(refs)
 
     def _nothing(self) -> str:
         if self.store.jobs:
             return f"None of {len(self.store.jobs)} jobs has these words. Escape in the filter shows all."
         link = self.store.link
-        if link and link.state is not LinkState.LIVE:
+        if link and link.state is not FreshnessState.LIVE:
             return f"The jobs of {clean(self.context)} cannot be read: {link.why or link.state}"
         if not self.store.synced:
             return f"Reading the jobs of {clean(self.context)} ..."
@@ -251,7 +251,7 @@ class MainScreen(MarkingScreen):
         shown = f"{len(rows)} of {len(self.store.jobs)} jobs" if rows.words else ""
         order = str(rows.order) if rows.order is not Order.ATTENTION else ""
         marked = f"{marks} marked" if marks else ""
-        self.query_one(Header).note = ", ".join(filter(None, (marked, shown, order)))
+        self.query_one(Header).status = ", ".join(filter(None, (marked, shown, order)))
 
     def _tell_ends(self) -> None:
         """Say which watched jobs have ended, aloud."""
@@ -265,7 +265,7 @@ class MainScreen(MarkingScreen):
     @work(group="call", exit_on_error=False)
     async def _call(self, told: Sequence[str]) -> None:
         more = f", and {len(told) - 1} more" if len(told) > 1 else ""
-        self.app.send(await call_for(f"{told[0]}{more}"))
+        self.app.send(await bell_and_notification(f"{told[0]}{more}"))
 
     def action_tile(self) -> None:
         if self.job and self.backend:
@@ -301,11 +301,11 @@ class MainScreen(MarkingScreen):
             self.app.notify(f"Ended already: {names(meant)}")
 
     def action_new(self) -> None:
-        if not self.barred(Verb.CREATE):
+        if not self.blocked(Verb.CREATE):
             self.open_form()
 
     def action_history(self) -> None:
-        if self.backend and not self.barred(Feature.HISTORY):
+        if self.backend and not self.blocked(Feature.HISTORY):
             from tui.history.history_screen import HistoryScreen
 
             self.app.push_screen(HistoryScreen(self.backend))

@@ -52,13 +52,13 @@ def _age(job: Job) -> float:
 
 
 _KEYS: dict[Order, Callable[[Job], tuple[float, float, str, str]]] = {
-    Order.ATTENTION: lambda job: (job.state.look.rank, _age(job), job.name, job.ref.uid),
+    Order.ATTENTION: lambda job: (job.state.style.rank, _age(job), job.name, job.ref.uid),
     Order.NEWEST: lambda job: (0, _age(job), job.name, job.ref.uid),
     Order.NAME: lambda job: (0, 0, job.name, job.ref.uid),
 }
 _GROUPS: dict[Group, Callable[[Job], _Place]] = {
     Group.NONE: lambda _: (0, ""),
-    Group.STATE: lambda job: (job.state.look.rank, job.state.value),
+    Group.STATE: lambda job: (job.state.style.rank, job.state.value),
     Group.OWNER: lambda job: (0, job.owner) if job.owner else (1, "owner unknown"),
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from backend_client.models import Job
-from backend_client.protocol import Changed, Gone, Link, Snapshot, Synced, WatchEvent
+from backend_client.protocol import Changed, Freshness, Gone, Snapshot, Synced, WatchEvent
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Difference:
             self.removed.add(uid)
 
 
-class Store:
+class JobStore:
     """Collects watch batches; `take()` applies them and says what changed.
 
     So `jobs` changes only when a reader asks for it, and never between two lines that it draws.
@@ -54,7 +54,7 @@ class Store:
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
-        self.link: Link | None = None
+        self.link: Freshness | None = None
         self.synced = False
         """The list has been whole once."""
         self._listed: set[str] | None = None
@@ -83,7 +83,7 @@ class Store:
                     self._listed = None
                     self._pending.link |= not self.synced
                     self.synced = True
-                case Link():
+                case Freshness():
                     self._pending.link |= event != self.link
                     self.link = event
         return self._pending

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from backend_client.models import Attempt, Event, Job, JobSpec
-from backend_client.models.fields import field_text, set_fields
+from backend_client.models.fields import explicit_fields, field_text
 from tui.ui.sanitize import clean
 
 
-class Moment(NamedTuple):
+class TimelineEntry(NamedTuple):
     """Something that happened."""
 
     time: datetime
@@ -25,7 +25,7 @@ def command_line(spec: JobSpec) -> str:
 
 def asked(spec: JobSpec) -> list[tuple[str, str]]:
     """(field, value) of all that was given, but for name and command."""
-    names = [name for name in set_fields(spec) if name not in ("name", "command")]
+    names = [name for name in explicit_fields(spec) if name not in ("name", "command")]
     return [(name.replace("_", " "), clean(field_text(name, getattr(spec, name)), 4000)) for name in names]
 
 
@@ -36,29 +36,31 @@ def how_ended(attempt: Attempt) -> str:
     return "" if attempt.exit_code is None else f"exit {attempt.exit_code}"
 
 
-def timeline(job: Job, events: Sequence[Event]) -> list[Moment]:
+def timeline(job: Job, events: Sequence[Event]) -> list[TimelineEntry]:
     """All that is known to have happened, oldest first: what the job tells, and what its context adds."""
-    moments = [Moment(job.created, "asked for")]
+    moments = [TimelineEntry(job.created, "asked for")]
     if job.queued:
-        moments.append(Moment(job.queued, "queued"))
+        moments.append(TimelineEntry(job.queued, "queued"))
     for attempt in job.attempts:
         moments += _attempt(attempt)
-    moments += [Moment(event.time, _event(event), event.warning) for event in events]
+    moments += [TimelineEntry(event.time, _event(event), event.warning) for event in events]
     if job.finished:
-        moments.append(Moment(job.finished, f"ended: {job.state}"))
+        moments.append(TimelineEntry(job.finished, f"ended: {job.state}"))
     return sorted(moments, key=lambda moment: moment.time)
 
 
-def _attempt(attempt: Attempt) -> list[Moment]:
+def _attempt(attempt: Attempt) -> list[TimelineEntry]:
     who = f"attempt {attempt.number}" + (f" rank {attempt.rank}" if attempt.rank else "")
     where = attempt.pod or attempt.node
     moments = []
     if attempt.started:
-        moments.append(Moment(attempt.started, f"{who} started" + (f" on {clean(where)}" if where else "")))
+        moments.append(
+            TimelineEntry(attempt.started, f"{who} started" + (f" on {clean(where)}" if where else ""))
+        )
     if attempt.finished:
         words = clean(attempt.reason) or how_ended(attempt)
         moments.append(
-            Moment(
+            TimelineEntry(
                 attempt.finished, f"{who} ended" + (f": {words}" if words else ""), bool(attempt.exit_code)
             )
         )

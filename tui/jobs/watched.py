@@ -3,11 +3,11 @@
 from collections.abc import Container, Sequence
 
 from backend_client.models import Job
-from tui.jobs.store import Store
+from tui.jobs.store import JobStore
 from tui.ui.sanitize import clean
 
 
-class Watched(Container[str]):
+class WatchedJobs(Container[str]):
     """Uids of one context. It outlives the screen, and every break of the link."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Watched(Container[str]):
                 del self._names[job.ref.uid]
         return watch
 
-    def take_ended(self, store: Store) -> list[str]:
+    def take_ended(self, store: JobStore) -> list[str]:
         """What to tell of those that have ended, or are gone, since the last call."""
         told = []
         for uid, name in list(self._names.items()):

@@ -3,7 +3,7 @@
 from backend_client.logs import Line
 
 
-class Marks:
+class Bookmarks:
     """The last two lines that were marked."""
 
     def __init__(self) -> None:

@@ -10,11 +10,11 @@ _WAITING = (JobState.QUEUED, JobState.PENDING, JobState.STARTING)
 
 def lost_by_stop(backend: JobBackend | None) -> str:
     """What becomes of the log of a job that is stopped, as a sentence; "" where it stays."""
-    lacks = clean(backend.lacks.get(Feature.STOPPED_LOGS, "") if backend else "", 300)
+    lacks = clean(backend.missing_features.get(Feature.STOPPED_LOGS, "") if backend else "", 300)
     return f"{lacks[:1].upper()}{lacks[1:]}." if lacks else ""
 
 
-def why_empty(job: Job | None, backend: JobBackend | None = None) -> str:
+def empty_reason(job: Job | None, backend: JobBackend | None = None) -> str:
     """One or two sentences for a log that has no lines."""
     if job is None:
         return "No job is chosen."

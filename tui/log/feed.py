@@ -132,7 +132,7 @@ class LogReader(Vertical):
         try:
             query = LogQuery(ref=job.ref, follow=True, tail=self._tail)
             logins = getattr(self.app, "logins", None)
-            async with aclosing(follow(backend, query, login=logins and logins.again)) as batches:
+            async with aclosing(follow(backend, query, login=logins and logins.wait_for_login)) as batches:
                 async for items in batches:
                     message = self.Arrived(serial, items)
                     self.post_message(message)

@@ -5,14 +5,14 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from backend_client.logs import LogBuffer, Search, Sieve
+from backend_client.logs import LineFilter, LogBuffer, Search
 from backend_client.logs.search import CAP
 
 _AT_ONCE = 0.008
 """Seconds of searching between two keys."""
 
 
-class Hits:
+class Matches:
     """The lines that match one search, and the one that stands out."""
 
     def __init__(self, search: Search) -> None:
@@ -25,7 +25,7 @@ class Hits:
         self.done = self.busy = False
         self.current = -1
 
-    async def look(self, buffer: LogBuffer, sieve: Sieve) -> None:
+    async def scan(self, buffer: LogBuffer, sieve: LineFilter) -> None:
         """Search what was not searched yet, the newest lines first; keys are served between the blocks."""
         self.busy = True
         since, closed, parts, count = self.upto, min(buffer.closed, sieve.upto), [], len(self.numbers)

@@ -12,11 +12,11 @@ from textual.timer import Timer
 from backend_client.logs import LogBuffer
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
-from tui.actions import Where
+from tui.actions import Place
 from tui.bindings import bindings
 from tui.log.bars import LogInput, LogTitle
-from tui.log.bookmarks import Marks
-from tui.log.empty_reason import why_empty
+from tui.log.bookmarks import Bookmarks
+from tui.log.empty_reason import empty_reason
 from tui.log.export import LogTaker
 from tui.log.ranks import next_step, silence
 from tui.log.view import LogView
@@ -28,7 +28,7 @@ _TAIL = 2_000
 class LogPane(LogTaker):
     """Shows the log of the job that `show` names, and says in its title how it stands."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.LOG)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.LOG)]
 
     class Back(Message):
         """Escape, where there was nothing of our own to leave."""
@@ -46,7 +46,7 @@ class LogPane(LogTaker):
         self.nothing = ""
         """Why no job's log is shown, in words."""
         self._opened = opened
-        self._marks = Marks()
+        self._marks = Bookmarks()
         self._silent: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -62,7 +62,7 @@ class LogPane(LogTaker):
 
     def forget(self) -> None:
         super().forget()
-        self._marks = Marks()
+        self._marks = Bookmarks()
 
     # What it says
 
@@ -72,7 +72,7 @@ class LogPane(LogTaker):
         title.whose = clean(self._job.name, 60) if self._job else ""
         title.state = self._state()
         nothing = "" if self._job else self.nothing
-        empty = self._fault or nothing or why_empty(self._job, self._backend)
+        empty = self._fault or nothing or empty_reason(self._job, self._backend)
         if view.buffer.end:
             empty = "No line is let through. & changes what lines must have, [ and ] the rank."
         if empty != view.empty:

@@ -17,9 +17,9 @@ from textual.widgets import Static
 from backend_client.errors import BackendError
 from backend_client.logs import follow
 from backend_client.models import Job
-from backend_client.progress.loss_curve import Curve, parts
+from backend_client.progress.loss_curve import LossCurve, split_batch
 from backend_client.protocol import JobBackend, Lines, LogQuery
-from tui.actions import Where
+from tui.actions import Place
 from tui.bindings import bindings
 from tui.jobs.columns import loss_text, short
 from tui.log.plot import draw
@@ -44,8 +44,8 @@ class PlotScreen(Screen[None]):
         app: "TraindeckApp"
 
     CSS_PATH = "plot_screen.tcss"
-    where = Where.PLOT
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PLOT, "screen")]
+    where = Place.PLOT
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.PLOT, "screen")]
 
     class Heard(Message):
         """There may be more points; or there are no more, and why."""
@@ -57,7 +57,7 @@ class PlotScreen(Screen[None]):
     def __init__(self, job: Job, backend: JobBackend) -> None:
         super().__init__()
         self._job, self._backend = job, backend
-        self._curve = Curve()
+        self._curve = LossCurve()
         self._end = ""
         self._shown: tuple[object, ...] = ()
         self._drawn = 0.0
@@ -75,7 +75,9 @@ class PlotScreen(Screen[None]):
     async def _read(self) -> None:
         query = LogQuery(ref=self._job.ref, follow=True, tail=_TAIL)
         try:
-            async with aclosing(follow(self._backend, query, login=self.app.logins.again)) as batches:
+            async with aclosing(
+                follow(self._backend, query, login=self.app.logins.wait_for_login)
+            ) as batches:
                 async for items in batches:
                     for batch in items:
                         if isinstance(batch, Lines):
@@ -85,8 +87,8 @@ class PlotScreen(Screen[None]):
             self.post_message(self.Heard(str(error)))
 
     async def _hear(self, batch: Lines) -> None:
-        for part in parts(batch, _AT_ONCE):
-            self._curve.hear(part)
+        for part in split_batch(batch, _AT_ONCE):
+            self._curve.feed(part)
             await asyncio.sleep(0)
         self.post_message(self.Heard())
 

@@ -13,7 +13,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from backend_client.logs import Line
-from backend_client.logs.text import Colour, Look, looks
+from backend_client.logs.text import Colour, SgrStyle, styled_runs
 
 LONGEST = 2_000
 """Characters of a line that are drawn."""
@@ -31,7 +31,7 @@ class Styles(NamedTuple):
     ranks: tuple[Style, ...]
 
 
-class Shape(NamedTuple):
+class LineLayout(NamedTuple):
     """How lines are laid out in `width` cells. `left`: cells that are scrolled out of sight, without wrap."""
 
     width: int
@@ -77,7 +77,7 @@ def cuts(text: str, room: int) -> list[int]:
     return starts
 
 
-def height(line: Line, shape: Shape) -> int:
+def height(line: Line, shape: LineLayout) -> int:
     """Rows that the line takes."""
     if not shape.wrap or len(line.text) * 2 <= shape.room:
         return 1
@@ -87,7 +87,7 @@ def height(line: Line, shape: Shape) -> int:
 def draw(
     line: Line,
     row: int,
-    shape: Shape,
+    shape: LineLayout,
     styles: Styles,
     spans: Spans | None,
     *,
@@ -114,7 +114,7 @@ def draw(
     return strip.adjust_cell_length(shape.width, styles.base).simplify()
 
 
-def _prefix(line: Line, shape: Shape, styles: Styles) -> list[Segment]:
+def _prefix(line: Line, shape: LineLayout, styles: Styles) -> list[Segment]:
     segments = []
     if shape.times:
         clock = time.strftime("%H:%M:%S ", time.localtime(line.time / 1000)) if line.time else " " * _TIME
@@ -132,7 +132,7 @@ def _pieces(line: Line, text: str, styles: Styles) -> list[tuple[str, Style]]:
     if not line.styled:
         return [(text, styles.base)]
     pieces, left = [], LONGEST
-    for piece, look in looks(line.styled):
+    for piece, look in styled_runs(line.styled):
         pieces.append((piece[:left], styles.base + _style(look)))
         left -= len(piece)
         if left <= 0:
@@ -156,7 +156,7 @@ def _marked(
 
 
 @lru_cache(512)
-def _style(look: Look) -> Style:
+def _style(look: SgrStyle) -> Style:
     return Style(
         color=_colour(look.fg),
         bgcolor=_colour(look.bg),

@@ -10,9 +10,9 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from backend_client.logs import Line, LogBuffer, Sieve
-from tui.actions import Where
-from tui.log.render import Shape, height
+from backend_client.logs import Line, LineFilter, LogBuffer
+from tui.actions import Place
+from tui.log.render import LineLayout, height
 
 Row = tuple[int, int]
 """A line's number, and the row in it."""
@@ -25,7 +25,7 @@ def _scroll(keys: str, action: str) -> Binding:
 class LogScroll(Widget, can_focus=True):
     """Says which rows are in sight. It follows the end until somebody scrolls up."""
 
-    where = Where.LOG
+    where = Place.LOG
     BINDINGS: ClassVar[list[BindingType]] = [
         _scroll("up,k", "scroll(-1)"),
         _scroll("down,j", "scroll(1)"),
@@ -40,7 +40,7 @@ class LogScroll(Widget, can_focus=True):
     def __init__(self, buffer: LogBuffer | None = None) -> None:
         super().__init__()
         self.buffer = buffer or LogBuffer()
-        self.sieve = Sieve()
+        self.sieve = LineFilter()
         self.following = True
         self.paused = False
         """It stands still by the person's word, not by scrolling."""
@@ -61,8 +61,8 @@ class LogScroll(Widget, can_focus=True):
     # Where it is
 
     @property
-    def shape(self) -> Shape:
-        return Shape(max(1, self.size.width), self.wrap, self.times, self.buffer.ranks > 1, self._left)
+    def shape(self) -> LineLayout:
+        return LineLayout(max(1, self.size.width), self.wrap, self.times, self.buffer.ranks > 1, self._left)
 
     @property
     def below(self) -> int:

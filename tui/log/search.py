@@ -3,11 +3,11 @@
 from textual import work
 from textual.message import Message
 
-from backend_client.logs import Search, Sieve
+from backend_client.logs import LineFilter, Search
 from backend_client.logs.failures import first_failure
 from tui.log.bars import LogInput
 from tui.log.feed import LogReader
-from tui.log.matches import Hits
+from tui.log.matches import Matches
 from tui.log.ranks import neighbour
 from tui.log.view import LogView
 from tui.ui.sanitize import clean
@@ -21,7 +21,7 @@ class LogFinder(LogReader):
     class Looked(Message):
         """The lines were looked at, as far as they have come."""
 
-        def __init__(self, sieve: Sieve, hits: Hits | None) -> None:
+        def __init__(self, sieve: LineFilter, hits: Matches | None) -> None:
             super().__init__()
             self.sieve, self.hits = sieve, hits
 
@@ -34,8 +34,8 @@ class LogFinder(LogReader):
 
     def __init__(self, tail: int | None) -> None:
         super().__init__(tail)
-        self._hits: Hits | None = None
-        self._sieve = Sieve()
+        self._hits: Matches | None = None
+        self._sieve = LineFilter()
         self._looking = False
         self._wrong = ""
         self._error = ""
@@ -52,7 +52,7 @@ class LogFinder(LogReader):
 
     def forget(self) -> None:
         self.workers.cancel_group(self, "look")
-        self._hits, self._wrong, self._error, self._sieve, self._looking = None, "", "", Sieve(), False
+        self._hits, self._wrong, self._error, self._sieve, self._looking = None, "", "", LineFilter(), False
 
     # Looking
 
@@ -61,7 +61,7 @@ class LogFinder(LogReader):
         message.stop()
         self.say()
         closed, hits = self.view.buffer.closed, self._hits
-        behind = self._sieve.upto < closed and not self._sieve.open
+        behind = self._sieve.upto < closed and not self._sieve.passes_all
         if not self._looking and (behind or (hits and hits.upto < closed)):
             self._look()
 
@@ -70,10 +70,10 @@ class LogFinder(LogReader):
         self._look_at(self._sieve, self._hits)
 
     @work(exclusive=True, group="look", exit_on_error=False)
-    async def _look_at(self, sieve: Sieve, hits: Hits | None) -> None:
-        await sieve.look(self.view.buffer)
+    async def _look_at(self, sieve: LineFilter, hits: Matches | None) -> None:
+        await sieve.scan(self.view.buffer)
         if hits:
-            await hits.look(self.view.buffer, sieve)
+            await hits.scan(self.view.buffer, sieve)
         self.post_message(self.Looked(sieve, hits))
 
     def on_log_finder_looked(self, message: Looked) -> None:
@@ -82,7 +82,7 @@ class LogFinder(LogReader):
         if message.sieve is not self._sieve or message.hits is not self._hits:
             return
         self._looking = False
-        if not self._sieve.open or self.view.sieve is not self._sieve:
+        if not self._sieve.passes_all or self.view.sieve is not self._sieve:
             self.view.set_sieve(self._sieve)
         if self._hits and self._hits.current < 0:
             self._go(self._hits.nearest(self.view.window))
@@ -103,7 +103,7 @@ class LogFinder(LogReader):
     def _search(self, text: str) -> None:
         self.drop_search()
         if search := self._parse(text):
-            self._hits = Hits(search)
+            self._hits = Matches(search)
             self._look()
         self.say()
 
@@ -167,21 +167,21 @@ class LogFinder(LogReader):
     def _only(self, text: str) -> None:
         search = self._parse(text)
         if not self._wrong:
-            self.sift(Sieve(self._sieve.rank, search))
+            self.sift(LineFilter(self._sieve.rank, search))
         self.say()
 
     def drop_only(self) -> bool:
         """Show all lines of the rank again; False where they are shown."""
         had = self._sieve.search is not None
         if had:
-            self.sift(Sieve(self._sieve.rank))
+            self.sift(LineFilter(self._sieve.rank))
         return had
 
-    def sift(self, sieve: Sieve) -> None:
+    def sift(self, sieve: LineFilter) -> None:
         """Show only what passes, as soon as that is known; what is searched is searched there."""
         self._sieve, self._error = sieve, ""
         if self._hits:
-            self._hits = Hits(self._hits.search)
+            self._hits = Matches(self._hits.search)
         self._look()
         self.say()
 
@@ -194,7 +194,7 @@ class LogFinder(LogReader):
     def _to_rank(self, by: int) -> None:
         ranks = self.view.buffer.heard
         if len(ranks) > 1:
-            self.sift(Sieve(neighbour(ranks, self._sieve.rank, by), self._sieve.search))
+            self.sift(LineFilter(neighbour(ranks, self._sieve.rank, by), self._sieve.search))
 
     # The first error
 

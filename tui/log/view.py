@@ -12,9 +12,9 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
 
-from backend_client.logs import LogBuffer, Search, Sieve
+from backend_client.logs import LineFilter, LogBuffer, Search
 from backend_client.protocol import LogItem
-from tui.log.render import Shape, Styles, draw
+from tui.log.render import LineLayout, Styles, draw
 from tui.log.scroll import LogScroll, Row
 
 _RANKS = [f"rank{number}" for number in range(5)]
@@ -44,7 +44,7 @@ class LogView(LogScroll):
         self._flushed = 0.0
         self._timer: Timer | None = None
         self._drawn: dict[Row, Strip] = {}
-        self._shape: Shape | None = None
+        self._shape: LineLayout | None = None
         self._strips: list[Strip] = []
         self._theme: Styles | None = None
 
@@ -71,7 +71,7 @@ class LogView(LogScroll):
         """Another log, from its end."""
         self.buffer, self.following, self._place, self._left = buffer, True, (buffer.end, 0), 0
         self.search, self._current, self._changed, self._marked = None, -1, None, ()
-        self.sieve, self.paused = Sieve(), False
+        self.sieve, self.paused = LineFilter(), False
         self.redraw()
 
     # What is drawn
@@ -94,7 +94,7 @@ class LogView(LogScroll):
         self._marked = numbers
         self.redraw()
 
-    def set_sieve(self, sieve: Sieve) -> None:
+    def set_sieve(self, sieve: LineFilter) -> None:
         """Show only what passes; where it was before, as near as that comes."""
         self.sieve = sieve
         self.settle()

@@ -14,14 +14,14 @@ from backend_client.models.secret import Secret
 from tui.ui.inputs import LineInput
 
 
-class Entry(Horizontal):
+class LabeledInput(Horizontal):
     """`line` is where it is typed."""
 
     @dataclass
     class Left(Message):
         """The keys go elsewhere from now on."""
 
-        entry: "Entry"
+        entry: "LabeledInput"
 
     def __init__(
         self, name: str, label: str, text: str = "", placeholder: str = "", *, unseen: bool = False

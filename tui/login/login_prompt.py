@@ -5,7 +5,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from backend_client.errors import BackendError, LoginNeeded
-from backend_client.server.contexts import Servers
+from backend_client.server.contexts import ServerContexts
 
 if TYPE_CHECKING:
     from backend_client.server.accounts import Account
@@ -15,7 +15,7 @@ _LOOK_AGAIN = 30.0
 """Seconds until a login on another terminal is noticed."""
 
 
-class Logins:
+class LoginPrompt:
     """Who meets the end of a login asks here, and waits here until somebody has logged in again."""
 
     def __init__(self, app: "TraindeckApp") -> None:
@@ -26,11 +26,11 @@ class Logins:
         self._declined = False
         """Somebody has left the screen without a login: only a key brings it back."""
 
-    def _here(self) -> "tuple[Servers, Account] | None":
+    def _here(self) -> "tuple[ServerContexts, Account] | None":
         """The account of the context in use, where that is one."""
         try:
-            way, plain = self._app.contexts.way_of(self._app.context)
-            return (way, way.account(plain)) if isinstance(way, Servers) else None
+            way, plain = self._app.contexts.source_of(self._app.context)
+            return (way, way.account(plain)) if isinstance(way, ServerContexts) else None
         except BackendError:
             return None
 
@@ -43,7 +43,7 @@ class Logins:
             self._show(*here, error.title)
         return True
 
-    async def again(self, error: BackendError) -> bool:
+    async def wait_for_login(self, error: BackendError) -> bool:
         """Wait for another login; True when it is worth another try, False where no login helps."""
         entered = self._entered
         if not self.ask(error):
@@ -52,20 +52,20 @@ class Logins:
             await asyncio.wait_for(entered.wait(), _LOOK_AGAIN)
         return True
 
-    def hold(self) -> None:
+    def login_ok(self) -> None:
         """The context answers: the login holds."""
         self.needed = self._declined = False
 
-    def open(self) -> None:
+    def show(self) -> None:
         """Bring the screen because a person wants it."""
         here = self._here()
-        known = [way for way in self._app.contexts.ways if isinstance(way, Servers)]
+        known = [way for way in self._app.contexts.ways if isinstance(way, ServerContexts)]
         if known:
             self._show(known[0], here[1] if here else None)
         else:
             self._app.notify("There is no way to a traindeck server here.")
 
-    def _show(self, servers: Servers, account: "Account | None", why: str = "") -> None:
+    def _show(self, servers: ServerContexts, account: "Account | None", why: str = "") -> None:
         from tui.login.login_screen import LoginScreen  # noqa: PLC0415  most never see it
 
         if not any(isinstance(screen, LoginScreen) for screen in self._app.screen_stack):
@@ -81,4 +81,4 @@ class Logins:
             self._entered.set()
             self._entered = asyncio.Event()
         else:
-            self._app.switch_to(f"{Servers.kind}:{account.name}")
+            self._app.switch_to(f"{ServerContexts.kind}:{account.name}")

@@ -18,16 +18,16 @@ from backend_client.errors import BackendError, LoginNeeded
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account
 from backend_client.server.address import address, host_of
-from backend_client.server.contexts import Servers
-from tui.actions import Where
+from backend_client.server.contexts import ServerContexts
+from tui.actions import Place
 from tui.bindings import bindings
-from tui.login.entry import Entry
+from tui.login.entry import LabeledInput
 from tui.ui.footer import Footer
 from tui.ui.inputs import UNSHOWN
 from tui.ui.sanitize import clean, clean_block
 
 if TYPE_CHECKING:
-    from backend_client.server.auth_client import About, Login
+    from backend_client.server.auth_client import AuthClient, ServerInfo
 
 
 class LoginScreen(ModalScreen[Account | None]):
@@ -37,9 +37,9 @@ class LoginScreen(ModalScreen[Account | None]):
     """
 
     CSS_PATH = "login_screen.tcss"
-    where = Where.LOGIN
+    where = Place.LOGIN
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(Where.LOGIN),
+        *bindings(Place.LOGIN),
         # With priority: what is typed right behind them goes to where they lead.
         Binding("enter", "next", show=False, priority=True),
         Binding("tab,down", "app.focus_next", show=False, priority=True),
@@ -51,7 +51,7 @@ class LoginScreen(ModalScreen[Account | None]):
         """What the server at `url` says of itself, or why it says nothing."""
 
         url: str
-        about: "About | BackendError"
+        about: "ServerInfo | BackendError"
 
     @dataclass
     class Ended(Message):
@@ -61,12 +61,12 @@ class LoginScreen(ModalScreen[Account | None]):
         error: BackendError | None = None
         words: str = ""
 
-    def __init__(self, servers: Servers, account: Account | None, why: str = "") -> None:
+    def __init__(self, servers: ServerContexts, account: Account | None, why: str = "") -> None:
         super().__init__()
         self._servers = servers
         self._account = account
         self._why = why
-        self._about: About | None = None
+        self._about: ServerInfo | None = None
         self._looked = ""
         """The URL that `_about` is of."""
         self._new = False
@@ -82,12 +82,14 @@ class LoginScreen(ModalScreen[Account | None]):
         with Vertical():
             yield Static(Content.styled("Log in", "bold"), id="title")
             yield Static(Content(clean_block(self._why)), id="why")
-            yield Entry("server", "server", account.url, "https://traindeck.example.org")
+            yield LabeledInput("server", "server", account.url, "https://traindeck.example.org")
             yield Static(id="about")
-            yield Entry("user", "user", account.user)
-            yield Entry("password", "password", unseen=True)
-            yield Entry("again", "the same again", unseen=True)
-            yield Entry("code", "set-up code", "", "it stands on the server's own terminal", unseen=True)
+            yield LabeledInput("user", "user", account.user)
+            yield LabeledInput("password", "password", unseen=True)
+            yield LabeledInput("again", "the same again", unseen=True)
+            yield LabeledInput(
+                "code", "set-up code", "", "it stands on the server's own terminal", unseen=True
+            )
             yield Static(id="problem")
         yield Footer()
 
@@ -97,8 +99,8 @@ class LoginScreen(ModalScreen[Account | None]):
         self.set_focus(self._entry(empty).line)
         self.call_after_refresh(self._look_there)
 
-    def _entry(self, name: str) -> Entry:
-        return self.query_one(f"#{name}", Entry)
+    def _entry(self, name: str) -> LabeledInput:
+        return self.query_one(f"#{name}", LabeledInput)
 
     def _text(self, name: str) -> str:
         return self._entry(name).line.value.strip()
@@ -124,7 +126,7 @@ class LoginScreen(ModalScreen[Account | None]):
 
     # The server
 
-    def on_entry_left(self, message: Entry.Left) -> None:
+    def on_labeled_input_left(self, message: LabeledInput.Left) -> None:
         """Who answers there?"""
         if message.entry.id == "server":
             self._look_there()
@@ -144,16 +146,16 @@ class LoginScreen(ModalScreen[Account | None]):
                 self._show()
                 self._look(url)
 
-    def _door(self, url: str) -> "Login":
-        from backend_client.server.auth_client import Login  # noqa: PLC0415  httpx, when the first frame is out
+    def _door(self, url: str) -> "AuthClient":
+        from backend_client.server.auth_client import AuthClient  # noqa: PLC0415  httpx, when the first frame is out
 
         known = next((one for one in self._servers.accounts() if one.url == url), None)
-        return Login(self._servers.folder, url, ca=known.ca if known else "")
+        return AuthClient(self._servers.folder, url, ca=known.ca if known else "")
 
     @work(exclusive=True, group="look", exit_on_error=False)
     async def _look(self, url: str) -> None:
         try:
-            self.post_message(self.Looked(url, await self._door(url).look()))
+            self.post_message(self.Looked(url, await self._door(url).server_info()))
         except BackendError as error:
             self.post_message(self.Looked(url, error))
 
@@ -180,7 +182,7 @@ class LoginScreen(ModalScreen[Account | None]):
 
     async def action_next(self) -> None:
         """The next one, or (behind the last) in."""
-        shown = [entry.line for entry in self.query(Entry) if entry.display]
+        shown = [entry.line for entry in self.query(LabeledInput) if entry.display]
         at = next((n for n, line in enumerate(shown) if line is self.focused), -1)
         if at + 1 < len(shown):
             self.set_focus(shown[at + 1])
@@ -197,7 +199,7 @@ class LoginScreen(ModalScreen[Account | None]):
 
     async def action_log_in(self) -> None:
         """Send it, once it is known who answers there. A second press meanwhile does nothing."""
-        for entry in self.query(Entry):
+        for entry in self.query(LabeledInput):
             await entry.settle()
         if self._about is None and self._text("server"):
             self._waiting = True
@@ -216,7 +218,7 @@ class LoginScreen(ModalScreen[Account | None]):
 
     def _fault(self) -> tuple[str, str] | None:
         """The first entry that cannot be sent, and why."""
-        for entry in self.query(Entry):
+        for entry in self.query(LabeledInput):
             if entry.display and not entry.line.value.strip():
                 return str(entry.id), f"Fill in: {entry.label}."
             if UNSHOWN in entry.line.value:

@@ -23,10 +23,10 @@ from pydantic_settings import (
 )
 from typing_extensions import TypedDict
 
-from backend_client.models.fields import NAMES, parse_field
-from backend_client.models.names import nearest
+from backend_client.models.fields import FIELD_NAMES, parse_field
+from backend_client.models.names import closest_match
 from tui.actions import ACTIONS
-from tui.settings.load import PREFIX, Loaded
+from tui.settings.loader import PREFIX, Loaded
 from tui.settings.model import Settings, Template, describe, imposed, keys, template_paths
 from tui.ui.sanitize import clean
 
@@ -102,7 +102,9 @@ def _plain(kind: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return model(kind, _section())
     if kind == Template:
-        return _mapping("Template", {name: Annotated[Any, BeforeValidator(_parses(name))] for name in NAMES})
+        return _mapping(
+            "Template", {name: Annotated[Any, BeforeValidator(_parses(name))] for name in FIELD_NAMES}
+        )
     parts = tuple(_plain(part) for part in get_args(kind))
     return get_origin(kind)[parts] if parts else kind
 
@@ -231,9 +233,11 @@ class Check:
     def _unknown(self, place: str, path: Path_, *, as_variable: bool) -> None:
         known = [key.name for key in keys()]
         name = ".".join(path)
-        likely = nearest(name, known) or nearest(path[-1], [key for key in known if "." not in key])
+        likely = closest_match(name, known) or closest_match(
+            path[-1], [key for key in known if "." not in key]
+        )
         if path[0] == "templates" and len(path) > 1:
-            likely = ".".join((*path[:2], field)) if (field := nearest(path[-1], NAMES)) else ""
+            likely = ".".join((*path[:2], field)) if (field := closest_match(path[-1], FIELD_NAMES)) else ""
         shown = PREFIX + likely.upper().replace(".", "__") if as_variable else likely
         hint = f"; did you mean {shown}?" if likely else ""
         self.warn(place, f"there is no setting {name}{hint}", name, likely)
@@ -259,7 +263,7 @@ class Check:
 def _no_such(word: object, expected: str) -> str:
     """What to write instead of a word that is none of those expected."""
     known = re.findall(r"'([^']+)'", expected)
-    likely = nearest(str(word), known)
+    likely = closest_match(str(word), known)
     hint = f"did you mean {likely}?" if likely else f"there are {', '.join(known)}"
     return f"has no {word} ({hint})"
 

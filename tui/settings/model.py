@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from tui.actions import ACTIONS
 
 Template = dict[str, Any]
@@ -76,7 +76,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         dict[str, str], Meta(description="Keys by action, as Textual writes them: x, f2, ctrl+s.")
     ] = {}
     local: LocalSettings = LocalSettings()
-    kubernetes: Site = Site()
+    kubernetes: KubernetesSettings = KubernetesSettings()
     list: ListSettings = ListSettings()
     log: LogSettings = LogSettings()
     site: SiteSettings = SiteSettings()

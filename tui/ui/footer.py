@@ -7,14 +7,14 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui.actions import Action, Where, actions
+from tui.actions import Action, Place, actions
 from tui.bindings import shown_key
 
 
-def place_of(screen: Screen[object]) -> Where:
+def place_of(screen: Screen[object]) -> Place:
     """What has the focus: the nearest `where` from the focused widget upwards."""
     nodes = screen.focused.ancestors_with_self if screen.focused else [screen]
-    return next((node.where for node in nodes if hasattr(node, "where")), Where.APP)
+    return next((node.where for node in nodes if hasattr(node, "where")), Place.APP)
 
 
 def fitting(items: Sequence[Action], keys: Mapping[str, str], width: int) -> list[Action]:

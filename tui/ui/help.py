@@ -10,17 +10,17 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.actions import Action, Where, actions
-from tui.permissions import Rights
+from tui.actions import Action, Place, actions
+from tui.permissions import Permissions
 from tui.ui.sanitize import clean
 
 
 def help_text(
-    where: Where, keys: Mapping[str, str], *, read_only: bool = False, rights: Rights | None = None
+    where: Place, keys: Mapping[str, str], *, read_only: bool = False, rights: Permissions | None = None
 ) -> Content:
     """The table of one place, then that of the whole program; what cannot be done is grey, and says why."""
     lines: list[Content] = []
-    place: Where | None = None
+    place: Place | None = None
     for action in actions(where, read_only=read_only):
         if action.where is not place:
             place = action.where
@@ -48,11 +48,11 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(
         self,
-        where: Where,
+        where: Place,
         keys: Mapping[str, str],
         *,
         read_only: bool = False,
-        rights: Rights | None = None,
+        rights: Permissions | None = None,
     ) -> None:
         super().__init__()
         self._text = help_text(where, keys, read_only=read_only, rights=rights)

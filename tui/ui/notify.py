@@ -33,7 +33,7 @@ def through_tmux(sequence: str) -> str:
     return f"\x1bPtmux;{doubled}\x1b\\" if sequence else ""
 
 
-async def call_for(words: str, env: Mapping[str, str] = os.environ) -> str:
+async def bell_and_notification(words: str, env: Mapping[str, str] = os.environ) -> str:
     """What to send to the terminal so that a person hears of it."""
     if env.get("TMUX"):
         return "\x07" + through_tmux(notification(words, await _beyond_tmux()))

@@ -13,7 +13,7 @@ def _harmless(text: str) -> str:
     return UNSAFE.sub(lambda match: "\ufffd" * cell_len(match[0]), text)
 
 
-class Wall(LineFilter):
+class SanitizeFilter(LineFilter):
     """Takes controls, bidi and zero-width characters out of every segment that is not the screen's own."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002

@@ -29,7 +29,7 @@ _RETRY_LATER = 300.0
 def status_of(code: int, body: bytes) -> Status:
     """The Status in a body; one made of the body's text where it holds none (a proxy's page)."""
     try:
-        found = resource_types.decode(resource_types.status, body)
+        found = resource_types.decode(resource_types.decode_status, body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         found = Status()
     if found.code or found.message:
@@ -38,7 +38,9 @@ def status_of(code: int, body: bytes) -> Status:
     return Status(code=code, message=text)
 
 
-def refusal(status: Status, method: str, path: str, headers: Mapping[str, str]) -> errors.BackendError:
+def error_from_status(
+    status: Status, method: str, path: str, headers: Mapping[str, str]
+) -> errors.BackendError:
     """The error that a refused request is. `headers`: lower-case names."""
     asked = request_words(method, path)
     said = status.message or status.reason or f"status {status.code}"

@@ -8,7 +8,7 @@ class TooLarge(Exception):
     """A line longer than `LARGEST`."""
 
 
-class Frames:
+class JsonLines:
     """Collects what has no end yet. An HTTP chunk is not an event: it holds many, or a part of one."""
 
     def __init__(self) -> None:

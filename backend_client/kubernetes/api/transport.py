@@ -19,7 +19,7 @@ from msgspec import Struct
 from backend_client.errors import Unreachable
 from backend_client.kubernetes.api.connection import Broken, Connection, dial, in_words
 from backend_client.kubernetes.api.credentials import Login
-from backend_client.kubernetes.api.errors import refusal, request_words, status_of
+from backend_client.kubernetes.api.errors import error_from_status, request_words, status_of
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.tls import client_context
 
@@ -132,7 +132,7 @@ class Transport:
             if head.status_code >= 300 and head.status_code not in allow:
                 response = await self._whole(request, connection, head, limit)
                 status = status_of(response.status, response.body)
-                raise refusal(status, request.method, request.path, response.headers)
+                raise error_from_status(status, request.method, request.path, response.headers)
             yield connection, head
         finally:
             self._keep(connection)

@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.status.attempts import by_age, has_ended, ranks
-from backend_client.kubernetes.status.exit_reason import main
+from backend_client.kubernetes.status.exit_reason import main_container_status
 
 
-class Run(Struct, frozen=True):
+class ContainerRun(Struct, frozen=True):
     """One run of a pod's container that works: what one log is of."""
 
     key: str
@@ -26,21 +26,21 @@ class Run(Struct, frozen=True):
     """The pod has started it again since: an API server calls this log `previous`."""
 
 
-def runs(pods: Iterable[Pod]) -> dict[int, list[Run]]:
+def runs(pods: Iterable[Pod]) -> dict[int, list[ContainerRun]]:
     """By rank, oldest first. What has not started yet has no log."""
-    found: dict[int, list[Run]] = {}
+    found: dict[int, list[ContainerRun]] = {}
     latest: dict[int, int] = {}
     for rank, pod in ranks(by_age(pods)):
-        status = main(pod)
+        status = main_container_status(pod)
         number = latest.get(rank, 0) + 1 + max(0, status.restart_count if status else 0)
         found.setdefault(rank, []).extend(_of_pod(pod, rank, number, latest.get(rank, 0)))
         latest[rank] = number
     return found
 
 
-def _of_pod(pod: Pod, rank: int, number: int, before: int) -> Iterator[Run]:
+def _of_pod(pod: Pod, rank: int, number: int, before: int) -> Iterator[ContainerRun]:
     """Of a container that waits to be started again the last run is the newest."""
-    status = main(pod)
+    status = main_container_status(pod)
     if not status:
         return
     now, last = status.state, status.last_state.terminated
@@ -53,9 +53,11 @@ def _of_pod(pod: Pod, rank: int, number: int, before: int) -> Iterator[Run]:
         yield _run(pod, rank, number, status.container_id, ended=ended)
 
 
-def _run(pod: Pod, rank: int, number: int, container_id: str, *, ended: bool, previous: bool = False) -> Run:
-    status = main(pod)
+def _run(
+    pod: Pod, rank: int, number: int, container_id: str, *, ended: bool, previous: bool = False
+) -> ContainerRun:
+    status = main_container_status(pod)
     known = container_id or f"{pod.uid}/{number}"
     key = blake2b(known.encode(), digest_size=6).hexdigest()
     name = status.name if status else ""
-    return Run(key, rank, number, pod.namespace, pod.name, name, ended, previous)
+    return ContainerRun(key, rank, number, pod.namespace, pod.name, name, ended, previous)

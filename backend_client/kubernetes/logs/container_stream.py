@@ -9,9 +9,9 @@ from backend_client.backoff import Backoff
 from backend_client.errors import NotFound, Refused, Unreachable
 from backend_client.kubernetes.api.errors import ServerFailed
 from backend_client.kubernetes.api.transport import REQUEST_SECONDS, Transport
-from backend_client.kubernetes.logs.container_runs import Run
-from backend_client.kubernetes.logs.job_tracker import Subject
-from backend_client.kubernetes.logs.line_resumer import Tail
+from backend_client.kubernetes.logs.container_runs import ContainerRun
+from backend_client.kubernetes.logs.job_tracker import JobTracker
+from backend_client.kubernetes.logs.line_resumer import LineResumer
 from backend_client.kubernetes.resources.resource_types import PODS
 from backend_client.protocol import Gap, LogItem
 
@@ -29,7 +29,7 @@ class _AnotherLog(Exception):
     """The mark is not in it: the log was rotated, or it is that of the next run already."""
 
 
-class Reader:
+class ContainerLogReader:
     """Reads runs of one subject. `put` takes what is new and returns when there is room for more.
 
     A node that does not answer is asked again and again while the log is followed. Any other break of the
@@ -39,7 +39,7 @@ class Reader:
     def __init__(
         self,
         transport: Transport,
-        subject: Subject,
+        subject: JobTracker,
         put: Callable[[Sequence[LogItem]], Awaitable[None]],
         *,
         follow: bool,
@@ -51,19 +51,19 @@ class Reader:
         self._whole = False
         """The last answer ended as it should."""
 
-    async def last(self, run: Run, tail: Tail, count: int) -> None:
+    async def last(self, run: ContainerRun, tail: LineResumer, count: int) -> None:
         """The last `count` lines as they are now; none are told for 0, but the mark moves behind them."""
         found: list[LogItem] = []
 
         async def keep(items: Sequence[LogItem]) -> None:
             found.extend(items)
 
-        one = Reader(self._transport, self._subject, keep, follow=False)
+        one = ContainerLogReader(self._transport, self._subject, keep, follow=False)
         await one.read(run, tail, count=max(1, count))
         if count:
             await self._put(found)
 
-    async def read(self, run: Run, tail: Tail, *, count: int | None = None) -> None:
+    async def read(self, run: ContainerRun, tail: LineResumer, *, count: int | None = None) -> None:
         """All that comes behind the tail's mark. What cannot be read is marked as a gap."""
         backoff, failures, sure = Backoff(), 0, not self._follow
         while now := self._subject.find(run):
@@ -85,21 +85,21 @@ class Reader:
             sure = not self._follow
             if now.ended or not self._follow:
                 return None
-            await self._subject.change(1.0)
+            await self._subject.wait_for_change(1.0)
         return await self._missing(tail, "the pod is gone")
 
-    async def _settle(self, run: Run) -> None:
+    async def _settle(self, run: ContainerRun) -> None:
         """Wait for the pod to say that another run has begun, if one has."""
         clock = asyncio.get_running_loop().time
         until = clock() + SETTLE_SECONDS
         while self._subject.find(run) == run and (left := until - clock()) > 0:
-            await self._subject.change(left)
+            await self._subject.wait_for_change(left)
 
-    async def _missing(self, tail: Tail, why: str) -> None:
+    async def _missing(self, tail: LineResumer, why: str) -> None:
         if not self._whole:
             await self._put([Gap(tail.source, why)])
 
-    async def _answer(self, run: Run, tail: Tail, count: int | None, *, sure: bool) -> None:
+    async def _answer(self, run: ContainerRun, tail: LineResumer, count: int | None, *, sure: bool) -> None:
         """One request. Raises _AnotherLog, unless `sure`, where the mark is not in what comes.
 
         Of a log in which nothing stands yet not even the head comes before its first line does.
@@ -125,7 +125,7 @@ class Reader:
             if not follow:
                 raise Unreachable(f"a log came to a stop for {QUIET_SECONDS:g} s") from None
 
-    async def _tell(self, run: Run, tail: Tail, data: bytes, *, sure: bool) -> None:
+    async def _tell(self, run: ContainerRun, tail: LineResumer, data: bytes, *, sure: bool) -> None:
         """Hand on what is new in these bytes; b"" is the end."""
         items = tail.feed(data) if data else tail.end()
         if not (sure or run.previous) and any(isinstance(item, Gap) for item in items):
@@ -137,7 +137,7 @@ class Reader:
         return _limits.setdefault(self._transport, asyncio.Semaphore(MOST_STREAMS))
 
 
-def _query(run: Run, tail: Tail, count: int | None, follow: bool) -> dict[str, str]:
+def _query(run: ContainerRun, tail: LineResumer, count: int | None, follow: bool) -> dict[str, str]:
     query = {"container": run.container, "timestamps": "true"}
     since = tail.mark.since if tail.mark else tail.since // 1_000_000_000
     if since > 0:

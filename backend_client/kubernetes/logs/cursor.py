@@ -5,19 +5,19 @@ from typing import NamedTuple, Self
 from msgspec.structs import replace
 
 from backend_client.errors import Invalid
-from backend_client.kubernetes.logs.positions import Mark
+from backend_client.kubernetes.logs.positions import LogPosition
 from backend_client.protocol import Lines, LogItem, LogQuery, LogSource, Opened
 
 _VERSION = "k1:"
 
 
-class Place(NamedTuple):
+class RankPosition(NamedTuple):
     """Where one rank stands."""
 
     attempt: int
     key: str
     """Of the run."""
-    mark: Mark | None = None
+    mark: LogPosition | None = None
     """None where nothing of it was told yet."""
 
     def __str__(self) -> str:
@@ -27,7 +27,7 @@ class Place(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Raises ValueError."""
         attempt, key, mark = text.split(":")
-        return cls(int(attempt), key, Mark.parse(mark) if mark else None)
+        return cls(int(attempt), key, LogPosition.parse(mark) if mark else None)
 
 
 class Cursor:
@@ -36,8 +36,8 @@ class Cursor:
     def __init__(self, tail: int | None = None, since: int = 0) -> None:
         self.tail = tail
         self.since = since
-        self.places: dict[int, Place] = {}
-        self._begun: dict[LogSource, Place] = {}
+        self.places: dict[int, RankPosition] = {}
+        self._begun: dict[LogSource, RankPosition] = {}
         self._parts: dict[int, str] = {}
 
     @classmethod
@@ -54,14 +54,14 @@ class Cursor:
             made = cls(int(tail) if tail else None, int(since))
             for part in parts:
                 rank, place = part.split("=")
-                made._set(int(rank), Place.parse(place))
+                made._set(int(rank), RankPosition.parse(place))
         except ValueError:
             raise Invalid({"after": "is no cursor of this context"}) from None
         return made
 
-    def begin(self, source: LogSource, key: str, mark: Mark | None = None) -> None:
+    def begin(self, source: LogSource, key: str, mark: LogPosition | None = None) -> None:
         """Lines of this source will be told, those behind `mark`."""
-        self._begun[source] = place = Place(source.attempt, key, mark)
+        self._begun[source] = place = RankPosition(source.attempt, key, mark)
         if source.rank not in self.places:
             self._set(source.rank, place)
 
@@ -73,10 +73,10 @@ class Cursor:
             return item
         place = self.places[item.source.rank]
         if item.lines:
-            self._set(item.source.rank, place._replace(mark=(place.mark or Mark()).behind(item)))
+            self._set(item.source.rank, place._replace(mark=(place.mark or LogPosition()).behind(item)))
         return replace(item, cursor=str(self))
 
-    def _set(self, rank: int, place: Place) -> None:
+    def _set(self, rank: int, place: RankPosition) -> None:
         self.places[rank] = place
         self._parts[rank] = f"{rank}={place}"
 

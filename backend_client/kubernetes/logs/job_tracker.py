@@ -7,22 +7,22 @@ from typing import Any
 
 from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.logs.container_runs import Run, runs
+from backend_client.kubernetes.logs.container_runs import ContainerRun, runs
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, PODS, Kind
+from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, PODS, ResourceType
 from backend_client.kubernetes.resources.workloads import Deployment, LabelSelector
-from backend_client.kubernetes.status.job_status import anchor_of, job_of
-from backend_client.kubernetes.status.spec_from_objects import Anchor
+from backend_client.kubernetes.status.job_status import job_of, root_key
+from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.models import Job, JobRef
-from backend_client.protocol import Link, LinkState
+from backend_client.protocol import Freshness, FreshnessState
 
-_KINDS: dict[str, Kind[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
+_KINDS: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
 _OWNERS = {"job": "Job", "deployment": "Deployment", "pod": "Pod"}
 
 
-class Subject:
+class JobTracker:
     """`load` it once, then `keep` it true. `final`: nothing will start any more."""
 
     def __init__(self, transport: Transport, ref: JobRef) -> None:
@@ -30,7 +30,7 @@ class Subject:
         self.final = False
         self._transport = transport
         self._kind = _KINDS[ref.kind]
-        self._anchor: Anchor | None = None
+        self._anchor: RootObject | None = None
         self._pods: dict[str, Pod] = {}
         self._labels = f"batch.kubernetes.io/controller-uid={ref.uid}"
         self._changed = asyncio.Event()
@@ -48,11 +48,11 @@ class Subject:
         job = self.job
         return job is None or job.ended
 
-    def runs(self) -> dict[int, list[Run]]:
+    def runs(self) -> dict[int, list[ContainerRun]]:
         """What has a log, by rank, oldest first."""
         return runs(self._pods.values())
 
-    def find(self, run: Run) -> Run | None:
+    def find(self, run: ContainerRun) -> ContainerRun | None:
         """A run as it is now; None where its log is gone."""
         return next((now for now in self.runs().get(run.rank, ()) if now.key == run.key), None)
 
@@ -70,14 +70,14 @@ class Subject:
         answer = await self._transport.request("GET", path, query=query)
         self._pods = {pod.uid: pod for pod in PODS.page(answer.body).items if self._is_mine(pod)}
 
-    async def keep(self) -> None:
+    async def follow(self) -> None:
         """Follow every change, for ever. Raises Forbidden where this may not be watched."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_anchor())
             if self._kind is not PODS:
                 group.create_task(self._keep_pods())
 
-    async def change(self, seconds: float | None = None) -> bool:
+    async def wait_for_change(self, seconds: float | None = None) -> bool:
         """Wait for the next change, or so long; whether there was one."""
         try:
             async with asyncio.timeout(seconds):
@@ -86,7 +86,7 @@ class Subject:
             return False
         return True
 
-    def poke(self) -> None:
+    def wake_waiters(self) -> None:
         """Let all who wait look again."""
         self._changed.set()
         self._changed = asyncio.Event()
@@ -95,7 +95,7 @@ class Subject:
         fields = f"metadata.name={self.ref.name}"
         mine: Reflector[Any] = Reflector(self._transport, self._kind, self.ref.namespace, fields=fields)
         async for batch in mine.batches():
-            if isinstance(batch, Link):
+            if isinstance(batch, Freshness):
                 _raise_forbidden(batch)
             elif isinstance(batch, Delta):
                 if self.ref.uid in batch.gone:
@@ -104,13 +104,13 @@ class Subject:
                     self._take(item)
                 if self._kind is PODS:
                     self._pods = {self._anchor.uid: self._anchor} if isinstance(self._anchor, Pod) else {}
-                self.poke()
+                self.wake_waiters()
 
     async def _keep_pods(self) -> None:
         pods = Reflector(self._transport, PODS, self.ref.namespace, labels=self._labels)
         seen: set[str] | None = set()
         async for batch in pods.batches():
-            if isinstance(batch, Link):
+            if isinstance(batch, Freshness):
                 _raise_forbidden(batch)
             elif isinstance(batch, Delta):
                 self._pods.update((pod.uid, pod) for pod in batch.changed if self._is_mine(pod))
@@ -120,24 +120,24 @@ class Subject:
             elif seen is not None:  # the first list is whole: what `load` found and it has not is gone
                 self._drop(self._pods.keys() - seen)
                 seen = None
-            self.poke()
+            self.wake_waiters()
 
     def _drop(self, uids: Iterable[str]) -> None:
         for uid in list(uids):
             self._pods.pop(uid, None)
 
-    def _take(self, anchor: Anchor) -> None:
+    def _take(self, anchor: RootObject) -> None:
         if anchor.uid == self.ref.uid:
             self._anchor = anchor
             if isinstance(anchor, Deployment):
                 self._labels = selector_text(anchor.spec.selector)
 
     def _is_mine(self, pod: Pod) -> bool:
-        return anchor_of(pod) == (_OWNERS[self.ref.kind], self.ref.namespace, self.ref.name)
+        return root_key(pod) == (_OWNERS[self.ref.kind], self.ref.namespace, self.ref.name)
 
 
-def _raise_forbidden(link: Link) -> None:
-    if link.state is LinkState.FORBIDDEN:
+def _raise_forbidden(link: Freshness) -> None:
+    if link.state is FreshnessState.FORBIDDEN:
         raise Forbidden(link.why)
 
 

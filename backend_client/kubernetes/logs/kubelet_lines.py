@@ -13,7 +13,7 @@ _USUAL = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{9})Z (.*)$", re.MU
 _SECOND = 1_000_000_000
 
 
-class Stamped:
+class KubeletLineSplitter:
     """Collects what has no newline yet. `inside`: a part of the unfinished line was taken already."""
 
     def __init__(self) -> None:

@@ -2,18 +2,18 @@
 
 from datetime import UTC, datetime
 
-from backend_client.kubernetes.logs.kubelet_lines import Stamped
-from backend_client.kubernetes.logs.positions import Found, Mark, Search
+from backend_client.kubernetes.logs.kubelet_lines import KubeletLineSplitter
+from backend_client.kubernetes.logs.positions import Found, LogPosition, PositionFinder
 from backend_client.protocol import Gap, Lines, LogSource
 
 _LONG = 8 * 1024
 """A line that is this long before it ends is shown as far as it is: a bar may never write a newline."""
 
 
-class Tail:
+class LineResumer:
     """Bytes of one answer after another -> Lines and Gap. `begin` before each answer, `end` at its end."""
 
-    def __init__(self, source: LogSource, mark: Mark | None = None, since: int = 0) -> None:
+    def __init__(self, source: LogSource, mark: LogPosition | None = None, since: int = 0) -> None:
         """`mark`: where to go on; `since`: nanoseconds since the epoch, what is older is left out."""
         self.source = source
         self.mark = mark
@@ -22,8 +22,8 @@ class Tail:
 
     def begin(self) -> None:
         """Another answer starts."""
-        self._stamped = Stamped()
-        self._search = Search(self.mark) if self.mark else None
+        self._stamped = KubeletLineSplitter()
+        self._search = PositionFinder(self.mark) if self.mark else None
 
     def feed(self, data: bytes) -> list[Lines | Gap]:
         """What these bytes tell that is new."""
@@ -80,7 +80,7 @@ class Tail:
         self, lines: list[bytes], times: list[int], continues: bool, *, unfinished: bool
     ) -> list[Lines | Gap]:
         batch = Lines(source=self.source, lines=lines, times=times, continues=continues, open=unfinished)
-        self.mark = (self.mark or Mark()).behind(batch)
+        self.mark = (self.mark or LogPosition()).behind(batch)
         return [batch]
 
     def _between(self, found: Found) -> str:

@@ -17,7 +17,7 @@ MOST_HELD = 200_000
 _SECOND = 1_000_000_000
 
 
-class Mark(NamedTuple):
+class LogPosition(NamedTuple):
     """Behind a line, or (`open`) behind the part of an unfinished one."""
 
     time: int = 0
@@ -36,7 +36,7 @@ class Mark(NamedTuple):
         """Where to read again from: seconds since the epoch."""
         return self.time // _SECOND - WINDOW_SECONDS
 
-    def behind(self, batch: Lines) -> "Mark":
+    def behind(self, batch: Lines) -> "LogPosition":
         """The place behind a batch that was told after this one."""
         lines, times = batch.lines, batch.times
         if not lines:
@@ -49,7 +49,7 @@ class Mark(NamedTuple):
             place += 1
         if place == len(lines) and time == self.time:
             place += self.place - batch.continues
-        return Mark(time, high, place, len(last), crc32(last), batch.open)
+        return LogPosition(time, high, place, len(last), crc32(last), batch.open)
 
     def is_end_of(self, line: bytes, time: int) -> bool:
         """Whether this may be the line, by its time and bytes."""
@@ -77,10 +77,10 @@ class Found(NamedTuple):
     """The mark was not found: lines may be missing before these."""
 
 
-class Search:
+class PositionFinder:
     """Looks for a mark in lines that are read again; holds what could be new until it knows."""
 
-    def __init__(self, mark: Mark) -> None:
+    def __init__(self, mark: LogPosition) -> None:
         self._mark = mark
         self._place = 0
         self._lines: list[bytes] = []

@@ -3,26 +3,26 @@
 from collections.abc import Sequence
 
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.logs.container_runs import Run
-from backend_client.kubernetes.logs.container_stream import Reader
+from backend_client.kubernetes.logs.container_runs import ContainerRun
+from backend_client.kubernetes.logs.container_stream import ContainerLogReader
 from backend_client.kubernetes.logs.cursor import Cursor
-from backend_client.kubernetes.logs.job_tracker import Subject
-from backend_client.kubernetes.logs.line_resumer import Tail
-from backend_client.logs.merge import Funnel
+from backend_client.kubernetes.logs.job_tracker import JobTracker
+from backend_client.kubernetes.logs.line_resumer import LineResumer
+from backend_client.logs.merge import MergedStream
 from backend_client.protocol import Gap, Lines, LogItem, LogQuery, LogSource, Opened
 
 
-class Lane:
+class RankStream:
     """Reads one rank into a funnel. Raises what broke the link."""
 
     def __init__(
         self,
         transport: Transport,
-        subject: Subject,
+        subject: JobTracker,
         query: LogQuery,
         *,
         cursor: Cursor,
-        funnel: Funnel,
+        funnel: MergedStream,
         rank: int,
     ) -> None:
         self._subject = subject
@@ -35,7 +35,7 @@ class Lane:
         """The first run that is read was there when the stream was first opened: `tail`, `since` hold."""
         self._done: set[str] = set()
         self._number = self._place.attempt if self._place else 0
-        self._reader = Reader(transport, subject, self._put, follow=query.follow)
+        self._reader = ContainerLogReader(transport, subject, self._put, follow=query.follow)
 
     async def run(self) -> None:
         """To the end of the last run; without `follow` one run only."""
@@ -51,7 +51,7 @@ class Lane:
     async def _put(self, items: Sequence[LogItem]) -> None:
         await self._funnel.put(self._rank, items)
 
-    async def _next(self) -> Run | None:
+    async def _next(self) -> ContainerRun | None:
         """The first run that is not done; None where none will come."""
         while True:
             runs = self._subject.runs().get(self._rank, [])
@@ -62,9 +62,9 @@ class Lane:
                     return run
             if not self._query.follow or self._subject.final:
                 return None
-            await self._subject.change()
+            await self._subject.wait_for_change()
 
-    def _skip(self, runs: list[Run]) -> None:
+    def _skip(self, runs: list[ContainerRun]) -> None:
         """Leave out what came before the run to begin with."""
         place, start = self._place, len(runs) - 1
         if self._query.attempt:
@@ -75,7 +75,7 @@ class Lane:
             start = (same or later or [start])[0]
         self._done.update(run.key for run in runs[:start])
 
-    async def _one(self, run: Run) -> None:
+    async def _one(self, run: ContainerRun) -> None:
         place, self._place = self._place, None
         if place and place.key != run.key:
             why = f"the rest of attempt {place.attempt} went with its pod"
@@ -84,7 +84,7 @@ class Lane:
         number = place.attempt if place else self._numbered(run)
         source = LogSource(number, self._rank, run.pod)
         begins, self._begins = self._begins, False
-        tail = Tail(source, place.mark if place else None, self._cursor.since if begins else 0)
+        tail = LineResumer(source, place.mark if place else None, self._cursor.since if begins else 0)
         self._number = number
         count = self._cursor.tail if begins and tail.mark is None else None
         if tail.mark is None:
@@ -92,11 +92,11 @@ class Lane:
         if count is None or self._query.follow:
             await self._reader.read(run, tail)
 
-    def _numbered(self, run: Run) -> int:
+    def _numbered(self, run: ContainerRun) -> int:
         """Pods that were cleared away are no longer counted by the others: a number never comes twice."""
         return max(run.attempt, self._number + 1) if self._number else run.attempt
 
-    async def _begin(self, run: Run, tail: Tail, count: int | None) -> None:
+    async def _begin(self, run: ContainerRun, tail: LineResumer, count: int | None) -> None:
         """Open the source; where only the last lines are wanted, read those as one whole answer."""
         self._cursor.begin(tail.source, run.key)
         if count:

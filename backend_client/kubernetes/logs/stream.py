@@ -7,9 +7,9 @@ from backend_client.errors import BackendError, NotFound, Unreachable
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.logs.container_stream import MOST_STREAMS
 from backend_client.kubernetes.logs.cursor import Cursor
-from backend_client.kubernetes.logs.job_tracker import Subject
-from backend_client.kubernetes.logs.rank_stream import Lane
-from backend_client.logs.merge import WINDOW_SECONDS, Funnel
+from backend_client.kubernetes.logs.job_tracker import JobTracker
+from backend_client.kubernetes.logs.rank_stream import RankStream
+from backend_client.logs.merge import WINDOW_SECONDS, MergedStream
 from backend_client.models import Job
 from backend_client.protocol import Closed, Gap, LogItem, LogQuery, LogSource
 
@@ -45,8 +45,8 @@ class _Logs:
         self._transport = transport
         self._query = query
         self._cursor = cursor
-        self._subject = Subject(transport, query.ref)
-        self._funnel = Funnel(WINDOW_SECONDS if query.follow else _PATIENT_SECONDS)
+        self._subject = JobTracker(transport, query.ref)
+        self._funnel = MergedStream(WINDOW_SECONDS if query.follow else _PATIENT_SECONDS)
         self._lanes: dict[int, asyncio.Task[None]] = {}
         self._error: BackendError | None = None
 
@@ -92,13 +92,13 @@ class _Logs:
         await self._lost_ranks()
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
-        keeper = group.create_task(self._subject.keep())
+        keeper = group.create_task(self._subject.follow())
         while not self._subject.settled and not self._has_attempt():
             self._start(group)
-            await self._subject.change()
+            await self._subject.wait_for_change()
         await self._subject.load()  # what ended a moment ago may have started a moment before
         self._subject.final = True
-        self._subject.poke()
+        self._subject.wake_waiters()
         self._start(group)
         await self._lost_ranks()
         await asyncio.gather(*self._lanes.values())
@@ -118,7 +118,7 @@ class _Logs:
             ):
                 continue
             self._funnel.open(rank)
-            lane = Lane(
+            lane = RankStream(
                 self._transport,
                 self._subject,
                 self._query,
@@ -127,7 +127,7 @@ class _Logs:
                 rank=rank,
             )
             self._lanes[rank] = group.create_task(lane.run())
-            self._lanes[rank].add_done_callback(lambda _: self._subject.poke())
+            self._lanes[rank].add_done_callback(lambda _: self._subject.wake_waiters())
 
     async def _lost_ranks(self) -> None:
         """Mark those of which lines were told before, or which are too many, and that nobody reads."""

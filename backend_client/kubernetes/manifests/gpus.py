@@ -51,7 +51,7 @@ def _asked(container: Container, resource: str) -> int:
     return whole(asked.limits.get(resource) or asked.requests.get(resource) or "0")
 
 
-class Block(Struct, frozen=True):
+class NodeGpus(Struct, frozen=True):
     """The GPUs of one node."""
 
     node: str
@@ -61,7 +61,7 @@ class Block(Struct, frozen=True):
     """0 on a node that takes no new pods."""
 
 
-def blocks(nodes: Iterable[Node], pods: Iterable[Pod], resource: str) -> tuple[Block, ...]:
+def gpus_by_node(nodes: Iterable[Node], pods: Iterable[Pod], resource: str) -> tuple[NodeGpus, ...]:
     """The GPUs of every node that has some, given all pods of the cluster."""
     used: Counter[str] = Counter()
     for pod in pods:
@@ -70,10 +70,10 @@ def blocks(nodes: Iterable[Node], pods: Iterable[Pod], resource: str) -> tuple[B
     return tuple(block for node in nodes if (block := _block(node, used, resource)).total)
 
 
-def _block(node: Node, used: Mapping[str, int], resource: str) -> Block:
+def _block(node: Node, used: Mapping[str, int], resource: str) -> NodeGpus:
     total = whole(node.status.allocatable.get(resource, "0"))
     free = max(0, total - used.get(node.name, 0)) if takes_pods(node) else 0
-    return Block(node.name, product_label(node)[1], total, free)
+    return NodeGpus(node.name, product_label(node)[1], total, free)
 
 
 def takes_pods(node: Node) -> bool:
@@ -82,9 +82,9 @@ def takes_pods(node: Node) -> bool:
     return ready and not node.spec.unschedulable
 
 
-def pools(found: Sequence[Block]) -> tuple[GpuPool, ...]:
+def pools(found: Sequence[NodeGpus]) -> tuple[GpuPool, ...]:
     """Per product: total, free and the largest free block, in the order of their names."""
-    products: dict[str, list[Block]] = defaultdict(list)
+    products: dict[str, list[NodeGpus]] = defaultdict(list)
     for block in found:
         products[block.product].append(block)
     return tuple(

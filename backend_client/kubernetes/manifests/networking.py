@@ -3,8 +3,8 @@
 from typing import Any
 
 from backend_client.kubernetes.labels import INDEX
-from backend_client.kubernetes.manifests.pod_template import MASTER_PORT, given, job_labels, ranks_name
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.manifests.pod_template import MASTER_PORT, drop_empty, job_labels, ranks_name
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Port
 
 
@@ -40,20 +40,20 @@ def web_port(spec: JobSpec) -> Port | None:
     return next((port for port in spec.ports if port.protocol == "TCP"), None)
 
 
-def has_ingress(spec: JobSpec, site: Site) -> bool:
+def has_ingress(spec: JobSpec, site: KubernetesSettings) -> bool:
     """Whether a job gets a URL."""
     wanted = site.ingress.default if spec.ingress == "auto" else spec.ingress != "off"
     return wanted and web_port(spec) is not None
 
 
-def host(spec: JobSpec, namespace: str, site: Site) -> str:
+def host(spec: JobSpec, namespace: str, site: KubernetesSettings) -> str:
     """The host name of its URL; empty where path and ingress controller alone lead to it."""
     if spec.ingress not in ("auto", "off"):
         return spec.ingress
     return site.ingress.host.replace("{name}", spec.name).replace("{namespace}", namespace)
 
 
-def url(spec: JobSpec, namespace: str, site: Site) -> str:
+def url(spec: JobSpec, namespace: str, site: KubernetesSettings) -> str:
     """Where it will answer: a URL, a mere path where there is no host, "" without an Ingress."""
     if not has_ingress(spec, site):
         return ""
@@ -66,21 +66,21 @@ def _path(spec: JobSpec, namespace: str) -> str:
     return f"/{namespace}/{spec.name}"
 
 
-def ingress(spec: JobSpec, namespace: str, site: Site) -> dict[str, Any]:
+def ingress(spec: JobSpec, namespace: str, site: KubernetesSettings) -> dict[str, Any]:
     """The Ingress of a job that has one."""
     name, port, settings = host(spec, namespace, site), web_port(spec), site.ingress
     backend = {"service": {"name": spec.name, "port": {"number": port.number if port else 0}}}
     path = {"path": "/" if name else _path(spec, namespace), "pathType": "Prefix", "backend": backend}
-    tls = given({"hosts": [name] if name else [], "secretName": settings.tls_secret})
+    tls = drop_empty({"hosts": [name] if name else [], "secretName": settings.tls_secret})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": given({"name": spec.name, "annotations": dict(settings.annotations)}),
-        "spec": given(
+        "metadata": drop_empty({"name": spec.name, "annotations": dict(settings.annotations)}),
+        "spec": drop_empty(
             {
                 "ingressClassName": settings.class_name,
                 "tls": [tls] if settings.tls and tls else [],
-                "rules": [given({"host": name}) | {"http": {"paths": [path]}}],
+                "rules": [drop_empty({"host": name}) | {"http": {"paths": [path]}}],
             }
         ),
     }

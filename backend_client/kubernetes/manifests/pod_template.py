@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.scheduling import Placement, Seen, place
+from backend_client.kubernetes.manifests.scheduling import ClusterFacts, Placement, placement_of
 from backend_client.kubernetes.resources.quantities import add_memory
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Port
 
 CONTAINER = "main"
@@ -29,15 +29,15 @@ def ranks_name(spec: JobSpec) -> str:
     return f"{spec.name}-ranks"
 
 
-def template(spec: JobSpec, site: Site, seen: Seen) -> dict[str, Any]:
+def template(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> dict[str, Any]:
     """The pod template. Raises ValueError where the GPU type cannot be found."""
     metadata: dict[str, Any] = {"labels": {**spec.labels, **job_labels(spec)}}
     if spec.annotations:
         metadata["annotations"] = dict(spec.annotations)
-    return {"metadata": metadata, "spec": _pod(spec, site, seen, place(spec, site, seen))}
+    return {"metadata": metadata, "spec": _pod(spec, site, seen, placement_of(spec, site, seen))}
 
 
-def _pod(spec: JobSpec, site: Site, seen: Seen, placement: Placement) -> dict[str, Any]:
+def _pod(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts, placement: Placement) -> dict[str, Any]:
     volumes, mounts = _volumes(spec)
     pod = {
         "restartPolicy": "Always" if spec.kind == "deployment" else "Never",
@@ -51,29 +51,29 @@ def _pod(spec: JobSpec, site: Site, seen: Seen, placement: Placement) -> dict[st
         "containers": [_container(spec, site, mounts)],
         "volumes": volumes,
     }
-    return given(pod)
+    return drop_empty(pod)
 
 
-def given(fields: dict[str, Any]) -> dict[str, Any]:
+def drop_empty(fields: dict[str, Any]) -> dict[str, Any]:
     """Without what is empty text or an empty list or mapping."""
     return {name: value for name, value in fields.items() if value not in ("", [], {})}
 
 
-def _user(site: Site, seen: Seen) -> dict[str, Any]:
+def _user(site: KubernetesSettings, seen: ClusterFacts) -> dict[str, Any]:
     """Most GPU images run as root; another user only where the namespace forbids root."""
     return {"runAsNonRoot": True, "runAsUser": site.run_as_user} if seen.pod_security == "restricted" else {}
 
 
-def _container(spec: JobSpec, site: Site, mounts: list[dict[str, Any]]) -> dict[str, Any]:
-    return given(
+def _container(spec: JobSpec, site: KubernetesSettings, mounts: list[dict[str, Any]]) -> dict[str, Any]:
+    return drop_empty(
         {
             "name": CONTAINER,
             "image": spec.image,
-            "command": [verbatim(word) for word in spec.command],
+            "command": [escape_expansion(word) for word in spec.command],
             "workingDir": spec.workdir,
             "env": _env(spec),
             "ports": _ports(spec.ports),
-            "resources": given({"limits": limits(spec, site)}),
+            "resources": drop_empty({"limits": limits(spec, site)}),
             "volumeMounts": mounts,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
@@ -81,19 +81,19 @@ def _container(spec: JobSpec, site: Site, mounts: list[dict[str, Any]]) -> dict[
     )
 
 
-def verbatim(text: str) -> str:
+def escape_expansion(text: str) -> str:
     """Text that Kubernetes, which expands $(NAME) and $$, hands on as it was."""
     return re.sub(r"\$(?=[$(])", "$$", text)
 
 
-def limits(spec: JobSpec, site: Site) -> dict[str, str]:
+def limits(spec: JobSpec, site: KubernetesSettings) -> dict[str, str]:
     """What one pod gets; Kubernetes takes limits for requests too.
 
     What lies in /dev/shm counts as the container's memory, so its size comes on top (facts 3.2).
     """
     memory = spec.memory and (add_memory(spec.memory, spec.shm_size) if spec.shm_size else spec.memory)
     gpus = str(spec.gpus) if spec.gpus else ""
-    return given({"cpu": spec.cpu, "memory": memory, site.gpu_resource: gpus})
+    return drop_empty({"cpu": spec.cpu, "memory": memory, site.gpu_resource: gpus})
 
 
 def _env(spec: JobSpec) -> list[dict[str, Any]]:
@@ -101,7 +101,8 @@ def _env(spec: JobSpec) -> list[dict[str, Any]]:
     plain = {"PYTHONUNBUFFERED": "1", **(_torchrun(spec) if spec.nodes > 1 else {}), **spec.env}
     hidden = {name: _from("secretKeyRef", name=secret_name(spec), key=name) for name in spec.secrets}
     shown = {
-        name: {"value": verbatim(value)} if isinstance(value, str) else value for name, value in plain.items()
+        name: {"value": escape_expansion(value)} if isinstance(value, str) else value
+        for name, value in plain.items()
     }
     return [{"name": name, **value} for name, value in {**shown, **hidden}.items()]
 

@@ -13,12 +13,12 @@ import msgspec
 from backend_client.errors import Invalid, Refused
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.manifests import networking
-from backend_client.kubernetes.manifests.pod_template import given, job_labels, secret_name, template
-from backend_client.kubernetes.manifests.scheduling import Seen
+from backend_client.kubernetes.manifests.pod_template import drop_empty, job_labels, secret_name, template
+from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.manifests.validation import errors
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
-from backend_client.models.fields import set_fields
+from backend_client.models.fields import explicit_fields
 from backend_client.models.secret import Secret
 
 Manifest = dict[str, Any]
@@ -26,8 +26,8 @@ Manifest = dict[str, Any]
 
 def objects(
     spec: JobSpec,
-    site: Site,
-    seen: Seen,
+    site: KubernetesSettings,
+    seen: ClusterFacts,
     *,
     key: str = "",
     owner: str = "",
@@ -42,14 +42,16 @@ def objects(
     if wrong:
         sentences = "; ".join(f"{field}: {sentence}" for field, sentence in wrong.items())
         raise Refused(sentences, fields=wrong)
-    marks = given(
+    marks = drop_empty(
         {labels.KEY: key, labels.OWNER: owner, labels.URL: networking.url(spec, seen.namespace, site)}
     )
     anchor = _anchor(spec, template(spec, site, seen), marks, server)
     return [_at_home(manifest, spec, seen) for manifest in (anchor, *_parts(spec, site, seen, secrets))]
 
 
-def _parts(spec: JobSpec, site: Site, seen: Seen, secrets: Mapping[str, Secret] | None) -> Iterator[Manifest]:
+def _parts(
+    spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts, secrets: Mapping[str, Secret] | None
+) -> Iterator[Manifest]:
     if spec.secrets:
         yield _secret(spec, secrets)
     if spec.ports:
@@ -60,7 +62,7 @@ def _parts(spec: JobSpec, site: Site, seen: Seen, secrets: Mapping[str, Secret] 
         yield networking.ingress(spec, seen.namespace, site)
 
 
-def _at_home(manifest: Manifest, spec: JobSpec, seen: Seen) -> Manifest:
+def _at_home(manifest: Manifest, spec: JobSpec, seen: ClusterFacts) -> Manifest:
     metadata = manifest["metadata"]
     home = {"namespace": seen.namespace, "labels": metadata.get("labels", {}) | job_labels(spec)}
     return {**manifest, "metadata": metadata | home}
@@ -69,7 +71,7 @@ def _at_home(manifest: Manifest, spec: JobSpec, seen: Seen) -> Manifest:
 def _anchor(spec: JobSpec, pods: Manifest, marks: Mapping[str, str], server: str) -> Manifest:
     metadata = {
         "name": spec.name,
-        "labels": spec.labels | given({labels.QUEUE: spec.queue, labels.SERVER: server}),
+        "labels": spec.labels | drop_empty({labels.QUEUE: spec.queue, labels.SERVER: server}),
         "annotations": spec.annotations | {labels.SPEC: spec_text(spec), **marks},
     }
     make = _deployment if spec.kind == "deployment" else _job
@@ -78,7 +80,7 @@ def _anchor(spec: JobSpec, pods: Manifest, marks: Mapping[str, str], server: str
 
 def spec_text(spec: JobSpec) -> str:
     """The spec as the annotation keeps it: what was given, as JSON. It names secrets, not their values."""
-    return msgspec.json.encode({field: getattr(spec, field) for field in set_fields(spec)}).decode()
+    return msgspec.json.encode({field: getattr(spec, field) for field in explicit_fields(spec)}).decode()
 
 
 def _deployment(spec: JobSpec, pods: Manifest) -> Manifest:
@@ -122,14 +124,14 @@ def _base64(value: Secret) -> str:
     return base64.b64encode(value.reveal().encode(errors="surrogateescape")).decode()
 
 
-def owned(part: Manifest, anchor: Manifest) -> Manifest:
+def with_owner(part: Manifest, anchor: Manifest) -> Manifest:
     """A part that goes when the anchor (as the server answered it) goes."""
     owner = {field: anchor[field] for field in ("apiVersion", "kind")}
     owner |= {field: anchor["metadata"][field] for field in ("name", "uid")}
     return {**part, "metadata": part["metadata"] | {"ownerReferences": [owner]}}
 
 
-def held(anchor: Manifest) -> Manifest:
+def held_back(anchor: Manifest) -> Manifest:
     """The anchor as it is created: no pod starts before all parts stand."""
     metadata = anchor["metadata"]
     marked = metadata | {"annotations": metadata["annotations"] | {labels.HELD: "true"}}
@@ -190,4 +192,4 @@ def _go(anchor: Manifest, replicas: int) -> Manifest:
 def _patch(anchor: Manifest, marks: Mapping[str, str | None], spec: Manifest) -> Manifest:
     """The uid makes it fail (409 or 422, at metadata.uid) on another object of the same name."""
     metadata = {"uid": anchor["metadata"]["uid"], "annotations": dict(marks)}
-    return {"metadata": metadata, **given({"spec": spec})}
+    return {"metadata": metadata, **drop_empty({"spec": spec})}

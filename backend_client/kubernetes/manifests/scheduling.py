@@ -9,11 +9,11 @@ from msgspec import Struct, to_builtins
 from backend_client.kubernetes.manifests.gpus import is_type, product_label
 from backend_client.kubernetes.resources.quantities import whole
 from backend_client.kubernetes.resources.surroundings import Node, Taint
-from backend_client.kubernetes.settings import GpuType, Site, Toleration
+from backend_client.kubernetes.settings import GpuType, KubernetesSettings, Toleration
 from backend_client.models import JobSpec
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class ClusterFacts(Struct, frozen=True, kw_only=True):
     """What could be read of a cluster and of the namespace that a job goes to."""
 
     namespace: str
@@ -56,7 +56,7 @@ def _toleration(toleration: Toleration) -> dict[str, str]:
     return {**stated, "operator": "Equal" if toleration.value else "Exists"}
 
 
-def place(spec: JobSpec, site: Site, seen: Seen) -> Placement:
+def placement_of(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Placement:
     """Where the pods of a job may go. Raises ValueError, in words, where its GPU type cannot be found."""
     if not spec.gpus:
         return Placement()
@@ -74,11 +74,11 @@ def place(spec: JobSpec, site: Site, seen: Seen) -> Placement:
     return Placement(terms_found, tolerations(nodes), runtime)
 
 
-def _configured(gpu_type: str, site: Site) -> GpuType | None:
+def _configured(gpu_type: str, site: KubernetesSettings) -> GpuType | None:
     return next((found for name, found in site.gpu_types.items() if name.lower() == gpu_type.lower()), None)
 
 
-def _unseen(spec: JobSpec, site: Site) -> tuple[Toleration, ...]:
+def _unseen(spec: JobSpec, site: KubernetesSettings) -> tuple[Toleration, ...]:
     """Of unseen nodes only the taint that bears the resource's own name is tolerated: that is what the
     admission plugin ExtendedResourceToleration does."""
     if not spec.gpu_type:
@@ -90,7 +90,7 @@ def _unseen(spec: JobSpec, site: Site) -> tuple[Toleration, ...]:
     )
 
 
-def matching(spec: JobSpec, site: Site, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+def matching(spec: JobSpec, site: KubernetesSettings, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """The nodes that have GPUs of the type that a job asks for, whether they are free or not."""
     return tuple(
         node
@@ -107,7 +107,7 @@ def _terms(nodes: tuple[Node, ...]) -> tuple[dict[str, tuple[str, ...]], ...]:
     return tuple({label: tuple(sorted(found))} for label, found in sorted(values.items()))
 
 
-def _no_such_type(wanted: str, site: Site, nodes: tuple[Node, ...]) -> str:
+def _no_such_type(wanted: str, site: KubernetesSettings, nodes: tuple[Node, ...]) -> str:
     seen = {product_label(node)[1] for node in matching(JobSpec(), site, nodes)} - {""}
     known = ", ".join(sorted(seen | set(site.gpu_types)))
     return f"no node has a {wanted}; there is: {known}" if known else "no node says which GPU it has"

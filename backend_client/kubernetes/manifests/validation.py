@@ -7,23 +7,23 @@ import msgspec
 from backend_client.kubernetes.capabilities import FIELDS
 from backend_client.kubernetes.manifests.networking import has_ingress, host, port_name, url, web_port
 from backend_client.kubernetes.manifests.pod_template import SHM, limits, ranks_name
-from backend_client.kubernetes.manifests.scheduling import Seen, matching, place
+from backend_client.kubernetes.manifests.scheduling import ClusterFacts, matching, placement_of
 from backend_client.kubernetes.resources.quantities import whole
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
-from backend_client.models.fields import across, set_fields
-from backend_client.protocol import Notice
+from backend_client.models.fields import cross_field_errors, explicit_fields
+from backend_client.protocol import Diagnostic
 
 
-def errors(spec: JobSpec, site: Site, seen: Seen) -> dict[str, str]:
+def errors(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> dict[str, str]:
     """Why this cluster would not take it: field -> sentence; the first of each field."""
-    wrong = across(spec)
+    wrong = cross_field_errors(spec)
     for field, sentence in _wrong(spec, site, seen):
         wrong.setdefault(field, sentence)
     return wrong
 
 
-def _wrong(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]:
+def _wrong(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Iterator[tuple[str, str]]:
     if spec.cluster:
         yield "cluster", FIELDS["cluster"].why
     yield from _texts(spec)
@@ -31,7 +31,7 @@ def _wrong(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]:
     if not spec.image:
         yield "image", "a cluster runs images; name one: pytorch/pytorch:2.9.0"
     try:
-        place(spec, site, seen)
+        placement_of(spec, site, seen)
     except ValueError as error:
         yield "gpu_type", str(error)
     yield from _volumes(spec, seen)
@@ -39,7 +39,7 @@ def _wrong(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]:
 
 
 def _texts(spec: JobSpec) -> Iterator[tuple[str, str]]:
-    for field in set_fields(spec):
+    for field in explicit_fields(spec):
         try:
             msgspec.json.encode(getattr(spec, field))
         except UnicodeEncodeError:
@@ -59,7 +59,7 @@ def _name(spec: JobSpec) -> Iterator[tuple[str, str]]:
         yield "name", "begin with a letter: its Service gets the same name, and must"
 
 
-def _volumes(spec: JobSpec, seen: Seen) -> Iterator[tuple[str, str]]:
+def _volumes(spec: JobSpec, seen: ClusterFacts) -> Iterator[tuple[str, str]]:
     folders = [volume.host_path for volume in spec.volumes if volume.host_path]
     if folders and seen.pod_security in ("baseline", "restricted"):
         level = seen.pod_security
@@ -68,7 +68,7 @@ def _volumes(spec: JobSpec, seen: Seen) -> Iterator[tuple[str, str]]:
         yield "volumes", f"{SHM} is what shm_size makes; leave one of them out"
 
 
-def _network(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]:
+def _network(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Iterator[tuple[str, str]]:
     known = [port_name(port) for port in spec.ports]
     twice = next((name for name in known if known.count(name) > 1), "")
     if twice:
@@ -79,12 +79,12 @@ def _network(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]
         yield "ingress", "the host name is longer than 253 characters"
 
 
-def warnings(spec: JobSpec, site: Site, seen: Seen) -> tuple[Notice, ...]:
+def warnings(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> tuple[Diagnostic, ...]:
     """What a person should know before saying yes."""
-    return tuple(Notice(field, sentence) for field, sentence in _notable(spec, site, seen))
+    return tuple(Diagnostic(field, sentence) for field, sentence in _notable(spec, site, seen))
 
 
-def _notable(spec: JobSpec, site: Site, seen: Seen) -> Iterator[tuple[str, str]]:
+def _notable(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Iterator[tuple[str, str]]:
     if seen.pod_security == "restricted":
         user = site.run_as_user
         yield "image", f"the namespace forbids root: it runs as user {user}; most GPU images expect root"

@@ -10,19 +10,19 @@ from typing import Any
 from msgspec import Struct, field
 
 
-class Part(Struct, frozen=True, gc=False, rename="camel"):
+class KubeStruct(Struct, frozen=True, gc=False, rename="camel"):
     """The base of all: read-only, unknown fields ignored, no work for the garbage collector."""
 
 
 _NOTHING: dict[str, Any] = {}
 
 
-def nothing() -> dict[str, Any]:
+def empty_mapping() -> dict[str, Any]:
     """One empty mapping for all: nobody changes what an object has."""
     return _NOTHING
 
 
-class Owner(Part, frozen=True):
+class OwnerReference(KubeStruct, frozen=True):
     """An owner reference."""
 
     kind: str = ""
@@ -31,7 +31,7 @@ class Owner(Part, frozen=True):
     controller: bool = False
 
 
-class Meta(Part, frozen=True):
+class ObjectMeta(KubeStruct, frozen=True):
     """What every object has. managedFields are left behind."""
 
     name: str = ""
@@ -40,16 +40,16 @@ class Meta(Part, frozen=True):
     resource_version: str = ""
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
-    labels: dict[str, str] = field(default_factory=nothing)
-    annotations: dict[str, str] = field(default_factory=nothing)
-    owner_references: tuple[Owner, ...] = ()
+    labels: dict[str, str] = field(default_factory=empty_mapping)
+    annotations: dict[str, str] = field(default_factory=empty_mapping)
+    owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
 
 
-class Object(Part, frozen=True):
+class Object(KubeStruct, frozen=True):
     """Any object, by its metadata alone: Namespace, RuntimeClass, PriorityClass, LocalQueue and the like."""
 
-    metadata: Meta = Meta()
+    metadata: ObjectMeta = ObjectMeta()
 
     @property
     def uid(self) -> str:
@@ -64,12 +64,12 @@ class Object(Part, frozen=True):
         return self.metadata.namespace
 
     @property
-    def owner(self) -> Owner | None:
+    def owner(self) -> OwnerReference | None:
         """The controller among the owners."""
         return next((owner for owner in self.metadata.owner_references if owner.controller), None)
 
 
-class Condition(Part, frozen=True):
+class Condition(KubeStruct, frozen=True):
     """A condition of a pod, Job, Deployment, ReplicaSet, node or Workload."""
 
     type: str = ""
@@ -84,32 +84,32 @@ class Condition(Part, frozen=True):
         return self.status == "True"
 
 
-class Reference(Part, frozen=True):
+class Reference(KubeStruct, frozen=True):
     """A thing by its name."""
 
     name: str = ""
 
 
-class Resources(Part, frozen=True):
+class ResourceRequirements(KubeStruct, frozen=True):
     """Quantities by resource name."""
 
-    limits: dict[str, str] = field(default_factory=nothing)
-    requests: dict[str, str] = field(default_factory=nothing)
+    limits: dict[str, str] = field(default_factory=empty_mapping)
+    requests: dict[str, str] = field(default_factory=empty_mapping)
 
 
-class Container(Part, frozen=True):
+class Container(KubeStruct, frozen=True):
     """A container as a pod names it: enough to count what it asks for and to show what it runs."""
 
     name: str = ""
     image: str = ""
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
-    resources: Resources = Resources()
+    resources: ResourceRequirements = ResourceRequirements()
     restart_policy: str = ""
     """"Always" makes an init container a sidecar."""
 
 
-class PodSpec(Part, frozen=True):
+class PodSpec(KubeStruct, frozen=True):
     """What a pod asks for."""
 
     node_name: str = ""
@@ -120,20 +120,20 @@ class PodSpec(Part, frozen=True):
     scheduling_gates: tuple[Reference, ...] = ()
 
 
-class Waiting(Part, frozen=True):
+class Waiting(KubeStruct, frozen=True):
     """A container that does not run yet."""
 
     reason: str = ""
     message: str = ""
 
 
-class Running(Part, frozen=True):
+class Running(KubeStruct, frozen=True):
     """A container that runs."""
 
     started_at: datetime | None = None
 
 
-class Terminated(Part, frozen=True):
+class Terminated(KubeStruct, frozen=True):
     """A container that has ended."""
 
     exit_code: int = 0
@@ -145,7 +145,7 @@ class Terminated(Part, frozen=True):
     container_id: str = field(default="", name="containerID")
 
 
-class ContainerState(Part, frozen=True):
+class ContainerState(KubeStruct, frozen=True):
     """At most one of the three."""
 
     waiting: Waiting | None = None
@@ -153,7 +153,7 @@ class ContainerState(Part, frozen=True):
     terminated: Terminated | None = None
 
 
-class ContainerStatus(Part, frozen=True):
+class ContainerStatus(KubeStruct, frozen=True):
     """How one container stands."""
 
     name: str = ""
@@ -166,7 +166,7 @@ class ContainerStatus(Part, frozen=True):
     last_state: ContainerState = ContainerState()
 
 
-class PodStatus(Part, frozen=True):
+class PodStatus(KubeStruct, frozen=True):
     """How a pod stands."""
 
     phase: str = "Pending"

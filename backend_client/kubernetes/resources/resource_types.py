@@ -23,21 +23,21 @@ T = TypeVar("T", bound=o.Object)
 D = TypeVar("D")
 
 
-class ListMeta(o.Part, frozen=True):
+class ListMeta(o.KubeStruct, frozen=True):
     """Where a list stands. `more` is the token of the next page."""
 
     resource_version: str = ""
-    more: str = msgspec.field(default="", name="continue")
+    continue_token: str = msgspec.field(default="", name="continue")
 
 
-class Listed(o.Part, Generic[T], frozen=True):
+class ObjectList(o.KubeStruct, Generic[T], frozen=True):
     """One page of a list."""
 
     metadata: ListMeta = ListMeta()
     items: tuple[T, ...] = ()
 
 
-class Happened(Struct, frozen=True, gc=False):
+class RawWatchEvent(Struct, frozen=True, gc=False):
     """One line of a watch, its object not looked at yet."""
 
     type: str
@@ -45,7 +45,7 @@ class Happened(Struct, frozen=True, gc=False):
     object: msgspec.Raw
 
 
-class Kind(Generic[T]):
+class ResourceType(Generic[T]):
     """One kind of object: its place in the API and its decoders."""
 
     def __init__(self, api: str, plural: str, type_: type[T], *, namespaced: bool = True) -> None:
@@ -55,7 +55,7 @@ class Kind(Generic[T]):
         self.type = type_
         self.namespaced = namespaced
         self._one = msgspec.json.Decoder(type_)
-        self._page: msgspec.json.Decoder[Listed[T]] = msgspec.json.Decoder(Listed[type_])  # type: ignore[valid-type]
+        self._page: msgspec.json.Decoder[ObjectList[T]] = msgspec.json.Decoder(ObjectList[type_])  # type: ignore[valid-type]
 
     def __repr__(self) -> str:
         return f"Kind({self.resource})"
@@ -79,7 +79,7 @@ class Kind(Generic[T]):
         """One object. Raises msgspec.DecodeError, which says what was wrong with it."""
         return decode(self._one, body)
 
-    def page(self, body: bytes) -> Listed[T]:
+    def page(self, body: bytes) -> ObjectList[T]:
         """One page of a list. Raises msgspec.DecodeError."""
         return decode(self._page, body)
 
@@ -103,26 +103,26 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-happened = msgspec.json.Decoder(Happened)
-bookmark = msgspec.json.Decoder(o.Object)
-status = msgspec.json.Decoder(Status)
+decode_watch_event = msgspec.json.Decoder(RawWatchEvent)
+decode_bookmark = msgspec.json.Decoder(o.Object)
+decode_status = msgspec.json.Decoder(Status)
 
-PODS = Kind("/api/v1", "pods", o.Pod)
-EVENTS = Kind("/api/v1", "events", KubeEvent)
-NODES = Kind("/api/v1", "nodes", Node, namespaced=False)
-NAMESPACES = Kind("/api/v1", "namespaces", o.Object, namespaced=False)
-SERVICES = Kind("/api/v1", "services", Service)
-SECRETS = Kind("/api/v1", "secrets", o.Object)
-QUOTAS = Kind("/api/v1", "resourcequotas", ResourceQuota)
-CLAIMS = Kind("/api/v1", "persistentvolumeclaims", o.Object)
-JOBS = Kind("/apis/batch/v1", "jobs", KubeJob)
-DEPLOYMENTS = Kind("/apis/apps/v1", "deployments", Deployment)
-REPLICA_SETS = Kind("/apis/apps/v1", "replicasets", ReplicaSet)
-INGRESSES = Kind("/apis/networking.k8s.io/v1", "ingresses", Ingress)
-RUNTIME_CLASSES = Kind("/apis/node.k8s.io/v1", "runtimeclasses", RuntimeClass, namespaced=False)
-PRIORITY_CLASSES = Kind("/apis/scheduling.k8s.io/v1", "priorityclasses", o.Object, namespaced=False)
+PODS = ResourceType("/api/v1", "pods", o.Pod)
+EVENTS = ResourceType("/api/v1", "events", KubeEvent)
+NODES = ResourceType("/api/v1", "nodes", Node, namespaced=False)
+NAMESPACES = ResourceType("/api/v1", "namespaces", o.Object, namespaced=False)
+SERVICES = ResourceType("/api/v1", "services", Service)
+SECRETS = ResourceType("/api/v1", "secrets", o.Object)
+QUOTAS = ResourceType("/api/v1", "resourcequotas", ResourceQuota)
+CLAIMS = ResourceType("/api/v1", "persistentvolumeclaims", o.Object)
+JOBS = ResourceType("/apis/batch/v1", "jobs", KubeJob)
+DEPLOYMENTS = ResourceType("/apis/apps/v1", "deployments", Deployment)
+REPLICA_SETS = ResourceType("/apis/apps/v1", "replicasets", ReplicaSet)
+INGRESSES = ResourceType("/apis/networking.k8s.io/v1", "ingresses", Ingress)
+RUNTIME_CLASSES = ResourceType("/apis/node.k8s.io/v1", "runtimeclasses", RuntimeClass, namespaced=False)
+PRIORITY_CLASSES = ResourceType("/apis/scheduling.k8s.io/v1", "priorityclasses", o.Object, namespaced=False)
 
 
-def workloads(version: str) -> Kind[Workload]:
+def workloads(version: str) -> ResourceType[Workload]:
     """Kueue's Workloads, in the version that the cluster serves: v1beta1 or v1beta2."""
-    return Kind(f"/apis/kueue.x-k8s.io/{version}", "workloads", Workload)
+    return ResourceType(f"/apis/kueue.x-k8s.io/{version}", "workloads", Workload)

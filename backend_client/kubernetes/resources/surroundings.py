@@ -4,10 +4,10 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from backend_client.kubernetes.resources.core import Condition, Object, Part, Reference
+from backend_client.kubernetes.resources.core import Condition, KubeStruct, Object, Reference
 
 
-class ObjectReference(Part, frozen=True):
+class ObjectReference(KubeStruct, frozen=True):
     """What an event is about."""
 
     kind: str = ""
@@ -17,14 +17,14 @@ class ObjectReference(Part, frozen=True):
     field_path: str = ""
 
 
-class EventSource(Part, frozen=True):
+class EventSource(KubeStruct, frozen=True):
     """Who told it."""
 
     component: str = ""
     host: str = ""
 
 
-class EventSeries(Part, frozen=True):
+class EventSeries(KubeStruct, frozen=True):
     """An event that goes on happening."""
 
     count: int = 0
@@ -58,7 +58,7 @@ class KubeEvent(Object, frozen=True):
         return max(1, self.count, self.series.count if self.series else 0)
 
 
-class Taint(Part, frozen=True):
+class Taint(KubeStruct, frozen=True):
     """What a pod must tolerate to run on a node."""
 
     key: str = ""
@@ -66,14 +66,14 @@ class Taint(Part, frozen=True):
     effect: str = ""
 
 
-class NodeSpec(Part, frozen=True):
+class NodeSpec(KubeStruct, frozen=True):
     """What an administrator said about a node."""
 
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
 
 
-class NodeStatus(Part, frozen=True):
+class NodeStatus(KubeStruct, frozen=True):
     """What a node offers. With DRA its allocatable may not tell the truth about GPUs."""
 
     allocatable: dict[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Node(Object, frozen=True):
     status: NodeStatus = NodeStatus()
 
 
-class ServicePort(Part, frozen=True):
+class ServicePort(KubeStruct, frozen=True):
     """A port of a Service."""
 
     port: int = 0
@@ -98,7 +98,7 @@ class ServicePort(Part, frozen=True):
     node_port: int = 0
 
 
-class ServiceSpec(Part, frozen=True):
+class ServiceSpec(KubeStruct, frozen=True):
     """What a Service asks for."""
 
     type: str = "ClusterIP"
@@ -113,27 +113,27 @@ class Service(Object, frozen=True):
     spec: ServiceSpec = ServiceSpec()
 
 
-class BackendPort(Part, frozen=True):
+class BackendPort(KubeStruct, frozen=True):
     """A port of a Service, by number or by name."""
 
     number: int = 0
     name: str = ""
 
 
-class ServiceBackend(Part, frozen=True):
+class ServiceBackend(KubeStruct, frozen=True):
     """The Service behind a path."""
 
     name: str = ""
     port: BackendPort = BackendPort()
 
 
-class PathBackend(Part, frozen=True):
+class PathBackend(KubeStruct, frozen=True):
     """What is behind a path; None where it is no Service."""
 
     service: ServiceBackend | None = None
 
 
-class IngressPath(Part, frozen=True):
+class IngressPath(KubeStruct, frozen=True):
     """One path of a rule."""
 
     path: str = ""
@@ -141,27 +141,27 @@ class IngressPath(Part, frozen=True):
     backend: PathBackend = PathBackend()
 
 
-class IngressHttp(Part, frozen=True):
+class IngressHttp(KubeStruct, frozen=True):
     """The paths of a rule."""
 
     paths: tuple[IngressPath, ...] = ()
 
 
-class IngressRule(Part, frozen=True):
+class IngressRule(KubeStruct, frozen=True):
     """The paths of one host; host "" is every host."""
 
     host: str = ""
     http: IngressHttp = IngressHttp()
 
 
-class IngressTls(Part, frozen=True):
+class IngressTls(KubeStruct, frozen=True):
     """The hosts that one certificate is for."""
 
     hosts: tuple[str, ...] = ()
     secret_name: str = ""
 
 
-class IngressSpec(Part, frozen=True):
+class IngressSpec(KubeStruct, frozen=True):
     """What an Ingress asks for."""
 
     ingress_class_name: str = ""
@@ -169,20 +169,20 @@ class IngressSpec(Part, frozen=True):
     tls: tuple[IngressTls, ...] = ()
 
 
-class IngressAddress(Part, frozen=True):
+class IngressAddress(KubeStruct, frozen=True):
     """Where an Ingress answers."""
 
     ip: str = ""
     hostname: str = ""
 
 
-class LoadBalancer(Part, frozen=True):
+class LoadBalancer(KubeStruct, frozen=True):
     """The addresses of an Ingress."""
 
     ingress: tuple[IngressAddress, ...] = ()
 
 
-class IngressStatus(Part, frozen=True):
+class IngressStatus(KubeStruct, frozen=True):
     """How an Ingress stands."""
 
     load_balancer: LoadBalancer = LoadBalancer()
@@ -195,7 +195,7 @@ class Ingress(Object, frozen=True):
     status: IngressStatus = IngressStatus()
 
 
-class ScopeExpression(Part, frozen=True):
+class ScopeExpression(KubeStruct, frozen=True):
     """One term of a quota's scopeSelector."""
 
     scope_name: str = ""
@@ -203,13 +203,13 @@ class ScopeExpression(Part, frozen=True):
     values: tuple[str, ...] = ()
 
 
-class ScopeSelector(Part, frozen=True):
+class ScopeSelector(KubeStruct, frozen=True):
     """Which pods a quota counts."""
 
     match_expressions: tuple[ScopeExpression, ...] = ()
 
 
-class QuotaSpec(Part, frozen=True):
+class QuotaSpec(KubeStruct, frozen=True):
     """What a quota allows, and for which pods; with no scope, for all."""
 
     hard: dict[str, str] = field(default_factory=dict)
@@ -217,7 +217,7 @@ class QuotaSpec(Part, frozen=True):
     scope_selector: ScopeSelector | None = None
 
 
-class QuotaStatus(Part, frozen=True):
+class QuotaStatus(KubeStruct, frozen=True):
     """What a quota allows and what is used of it."""
 
     hard: dict[str, str] = field(default_factory=dict)
@@ -237,14 +237,14 @@ class RuntimeClass(Object, frozen=True):
     handler: str = ""
 
 
-class PodSet(Part, frozen=True):
+class PodSet(KubeStruct, frozen=True):
     """Pods of one shape in a Workload."""
 
     name: str = ""
     count: int = 0
 
 
-class WorkloadSpec(Part, frozen=True):
+class WorkloadSpec(KubeStruct, frozen=True):
     """What Kueue was asked for."""
 
     queue_name: str = ""
@@ -254,20 +254,20 @@ class WorkloadSpec(Part, frozen=True):
     pod_sets: tuple[PodSet, ...] = ()
 
 
-class Requeue(Part, frozen=True):
+class Requeue(KubeStruct, frozen=True):
     """When Kueue tries again."""
 
     count: int = 0
     requeue_at: datetime | None = None
 
 
-class Admission(Part, frozen=True):
+class Admission(KubeStruct, frozen=True):
     """Where Kueue has put it."""
 
     cluster_queue: str = ""
 
 
-class WorkloadStatus(Part, frozen=True):
+class WorkloadStatus(KubeStruct, frozen=True):
     """How a Workload stands. With StrictFIFO one not looked at yet may have no condition at all."""
 
     conditions: tuple[Condition, ...] = ()
@@ -290,7 +290,7 @@ class Cause(Struct, frozen=True, gc=False):
     field: str = ""
 
 
-class StatusDetails(Part, frozen=True):
+class StatusDetails(KubeStruct, frozen=True):
     """What a Status is about."""
 
     name: str = ""
@@ -301,7 +301,7 @@ class StatusDetails(Part, frozen=True):
     retry_after_seconds: int = 0
 
 
-class Status(Part, frozen=True):
+class Status(KubeStruct, frozen=True):
     """metav1.Status: how the API server says no."""
 
     status: str = ""

@@ -8,24 +8,24 @@ from msgspec import field
 from backend_client.kubernetes.resources.core import (
     Condition,
     Container,
-    Meta,
+    KubeStruct,
     Object,
-    Part,
+    ObjectMeta,
     PodSpec,
     Reference,
-    nothing,
+    empty_mapping,
 )
 
 
-class EnvVar(Part, frozen=True):
+class EnvVar(KubeStruct, frozen=True):
     """An environment variable; `value_from` is kept as it came."""
 
     name: str = ""
     value: str = ""
-    value_from: dict[str, Any] = field(default_factory=nothing)
+    value_from: dict[str, Any] = field(default_factory=empty_mapping)
 
 
-class ContainerPort(Part, frozen=True):
+class ContainerPort(KubeStruct, frozen=True):
     """A port that a container listens on."""
 
     container_port: int = 0
@@ -33,7 +33,7 @@ class ContainerPort(Part, frozen=True):
     protocol: str = "TCP"
 
 
-class VolumeMount(Part, frozen=True):
+class VolumeMount(KubeStruct, frozen=True):
     """Where a volume stands in a container."""
 
     name: str = ""
@@ -50,27 +50,27 @@ class TemplateContainer(Container, frozen=True):
     volume_mounts: tuple[VolumeMount, ...] = ()
 
 
-class ClaimSource(Part, frozen=True):
+class ClaimSource(KubeStruct, frozen=True):
     """A volume that is a PersistentVolumeClaim."""
 
     claim_name: str = ""
     read_only: bool = False
 
 
-class HostPathSource(Part, frozen=True):
+class HostPathSource(KubeStruct, frozen=True):
     """A volume that is a folder of the node."""
 
     path: str = ""
 
 
-class EmptyDirSource(Part, frozen=True):
+class EmptyDirSource(KubeStruct, frozen=True):
     """A volume that lives and dies with the pod."""
 
     medium: str = ""
     size_limit: str = ""
 
 
-class TemplateVolume(Part, frozen=True):
+class TemplateVolume(KubeStruct, frozen=True):
     """A volume of a pod template."""
 
     name: str = ""
@@ -87,21 +87,21 @@ class TemplateSpec(PodSpec, frozen=True):
     image_pull_secrets: tuple[Reference, ...] = ()
 
 
-class Template(Part, frozen=True):
+class Template(KubeStruct, frozen=True):
     """A pod template."""
 
-    metadata: Meta = Meta()
+    metadata: ObjectMeta = ObjectMeta()
     spec: TemplateSpec = TemplateSpec()
 
 
-class LabelSelector(Part, frozen=True):
+class LabelSelector(KubeStruct, frozen=True):
     """A selector by labels. Expressions are kept as they came."""
 
-    match_labels: dict[str, str] = field(default_factory=nothing)
+    match_labels: dict[str, str] = field(default_factory=empty_mapping)
     match_expressions: tuple[dict[str, Any], ...] = ()
 
 
-class JobControllerSpec(Part, frozen=True):
+class JobControllerSpec(KubeStruct, frozen=True):
     """What a batch/v1 Job asks for."""
 
     suspend: bool = False
@@ -112,7 +112,7 @@ class JobControllerSpec(Part, frozen=True):
     template: Template = Template()
 
 
-class JobControllerStatus(Part, frozen=True):
+class JobControllerStatus(KubeStruct, frozen=True):
     """How a batch/v1 Job stands."""
 
     active: int = 0
@@ -131,7 +131,7 @@ class KubeJob(Object, frozen=True):
     status: JobControllerStatus = JobControllerStatus()
 
 
-class DeploymentSpec(Part, frozen=True):
+class DeploymentSpec(KubeStruct, frozen=True):
     """What a Deployment asks for."""
 
     replicas: int = 1
@@ -139,7 +139,7 @@ class DeploymentSpec(Part, frozen=True):
     template: Template = Template()
 
 
-class DeploymentStatus(Part, frozen=True):
+class DeploymentStatus(KubeStruct, frozen=True):
     """How a Deployment stands."""
 
     observed_generation: int = 0
@@ -159,13 +159,13 @@ class Deployment(Object, frozen=True):
     status: DeploymentStatus = DeploymentStatus()
 
 
-class ReplicaSetSpec(Part, frozen=True):
+class ReplicaSetSpec(KubeStruct, frozen=True):
     """What a ReplicaSet asks for."""
 
     replicas: int = 1
 
 
-class ReplicaSetStatus(Part, frozen=True):
+class ReplicaSetStatus(KubeStruct, frozen=True):
     """How a ReplicaSet stands: its ReplicaFailure says what quota and admission refused."""
 
     replicas: int = 0

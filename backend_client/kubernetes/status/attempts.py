@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from backend_client.kubernetes.labels import INDEX
 from backend_client.kubernetes.resources.core import ContainerStatus, Pod, Terminated
 from backend_client.kubernetes.status.exit_reason import (
-    ended_words,
-    exit_words,
-    main,
+    container_exit_reason,
+    main_container_status,
     memory_limit,
+    pod_exit_reason,
     signal_number,
 )
 from backend_client.models import Attempt
@@ -58,7 +58,7 @@ def attempts(pods: Iterable[Pod]) -> tuple[Attempt, ...]:
 
 def _starts(pod: Pod, rank: int, before: int) -> Iterator[Attempt]:
     """While a container waits to be started again, the last start that counts is the one that has ended."""
-    status = main(pod) or ContainerStatus()
+    status = main_container_status(pod) or ContainerStatus()
     number = before + 1 + max(0, status.restart_count)
     now, last = status.state, status.last_state.terminated
     if last and (now.running or now.terminated) and number > before + 1:
@@ -79,14 +79,18 @@ def _attempt(pod: Pod, rank: int, number: int, *, started: datetime | None) -> A
         pod=pod.name,
         started=started,
         finished=max(times, default=None) if has_ended(pod) else None,
-        reason=ended_words(pod),
+        reason=pod_exit_reason(pod),
     )
 
 
 def _ended(pod: Pod, rank: int, number: int, ended: Terminated) -> Attempt:
     """A container that could not be started says it was started in 1970."""
-    status = main(pod)
-    words = exit_words(ended, memory_limit(pod, status.name if status else "")) if ended.exit_code else ""
+    status = main_container_status(pod)
+    words = (
+        container_exit_reason(ended, memory_limit(pod, status.name if status else ""))
+        if ended.exit_code
+        else ""
+    )
     return Attempt(
         number=number,
         rank=rank,
@@ -104,6 +108,6 @@ def _real(time: datetime | None) -> datetime | None:
     return time if time and time > EPOCH else None
 
 
-def restarts(found: Sequence[Attempt]) -> int:
+def count_restarts(found: Sequence[Attempt]) -> int:
     """Starts beyond the first of each rank."""
     return sum({attempt.rank: attempt.number - 1 for attempt in found}.values())

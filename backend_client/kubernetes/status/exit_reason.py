@@ -17,7 +17,7 @@ _DISRUPTIONS = {
 }
 
 
-def main(pod: Pod) -> ContainerStatus | None:
+def main_container_status(pod: Pod) -> ContainerStatus | None:
     """The container that does the work: ours by its name, else the first of the pod's spec."""
     statuses = pod.status.container_statuses
     if len(statuses) < 2:
@@ -40,7 +40,7 @@ def signal_number(exit_code: int) -> int | None:
     return None
 
 
-def exit_words(ended: Terminated, memory: str = "") -> str:
+def container_exit_reason(ended: Terminated, memory: str = "") -> str:
     """How a container ended; `memory` is its limit."""
     if ended.reason == "OOMKilled":
         return f"ran out of memory ({f'limit {memory}, ' if memory else ''}OOMKilled)"
@@ -52,7 +52,7 @@ def exit_words(ended: Terminated, memory: str = "") -> str:
     return f"exit {ended.exit_code}{name}" + (f": {said[0]}" if said else "")
 
 
-def pod_words(pod: Pod) -> str:
+def pod_eviction_reason(pod: Pod) -> str:
     """Why a pod as a whole was ended from outside; "" where it was not."""
     status, target = pod.status, condition(pod.status.conditions, "DisruptionTarget")
     if status.reason == "Evicted":
@@ -70,14 +70,14 @@ def memory_limit(pod: Pod, name: str) -> str:
     return limits.get(name, {}).get("memory", "")
 
 
-def ended_words(pod: Pod) -> str:
+def pod_exit_reason(pod: Pod) -> str:
     """How a pod that has ended did; "" for one that succeeded or has not ended."""
-    if words := pod_words(pod):
+    if words := pod_eviction_reason(pod):
         return words
     for status in pod.status.init_container_statuses:
         if words := _failed(status, pod):
             return f"init container {status.name}: {words}"
-    containers = [found for found in (main(pod), *pod.status.container_statuses) if found]
+    containers = [found for found in (main_container_status(pod), *pod.status.container_statuses) if found]
     failed = (_failed(status, pod) for status in containers)
     return next(filter(None, failed), pod.status.message if pod.status.phase == "Failed" else "")
 
@@ -86,4 +86,4 @@ def _failed(status: ContainerStatus, pod: Pod) -> str:
     ended = status.state.terminated
     if not ended or not (ended.exit_code or ended.reason == "OOMKilled"):
         return ""
-    return exit_words(ended, memory_limit(pod, status.name))
+    return container_exit_reason(ended, memory_limit(pod, status.name))

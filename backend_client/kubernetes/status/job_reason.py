@@ -9,30 +9,30 @@ from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.attempts import by_age, has_ended, ranks
 from backend_client.kubernetes.status.exit_reason import (
     condition,
-    ended_words,
-    exit_words,
-    main,
+    container_exit_reason,
+    main_container_status,
     memory_limit,
-    pod_words,
+    pod_eviction_reason,
+    pod_exit_reason,
 )
-from backend_client.kubernetes.status.kueue_reason import queue_words
-from backend_client.kubernetes.status.pod_reason import Around, last_message, pod_reason
-from backend_client.kubernetes.status.pod_state import stage
-from backend_client.kubernetes.status.spec_from_objects import Anchor
+from backend_client.kubernetes.status.kueue_reason import queue_reason
+from backend_client.kubernetes.status.pod_reason import RelatedObjects, last_message, pod_reason
+from backend_client.kubernetes.status.pod_state import pod_state
+from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.models import JobSpec, JobState
 from backend_client.models.fields import duration_text
-from backend_client.words import AGAIN
+from backend_client.words import RESTARTS_FROM_START
 
 _DELETERS = ("foregroundDeletion", "orphan")
-HALF_MADE = "only half made: its creation was cut off; resume finishes it, delete removes it"
+HALF_CREATED = "only half made: its creation was cut off; resume finishes it, delete removes it"
 
 
-def cause(
-    anchor: Anchor,
+def job_reason(
+    anchor: RootObject,
     pods: Sequence[Pod],
     state: JobState,
     spec: JobSpec,
-    around: Around,
+    around: RelatedObjects,
     *,
     again: bool = False,
 ) -> str:
@@ -42,10 +42,10 @@ def cause(
     if isinstance(anchor, Pod):
         return pod_reason(anchor, spec.gpu_type, around)
     if labels.HELD in anchor.metadata.annotations:
-        return HALF_MADE
+        return HALF_CREATED
     if isinstance(anchor, KubeJob) and anchor.spec.suspend and state is JobState.QUEUED:
         queue = anchor.metadata.labels.get(labels.QUEUE, "")
-        return queue_words(queue, around.workload, around.no_workloads)
+        return queue_reason(queue, around.workload, around.no_workloads)
     if isinstance(anchor, KubeJob) and (words := _failed(anchor, pods, spec)):
         return words
     if isinstance(anchor, KubeJob) and state is JobState.FAILED and not again:
@@ -55,13 +55,13 @@ def cause(
     return _of_pods(anchor, pods, spec, around)
 
 
-def hidden(state: JobState, around: Around) -> str:
+def unreadable_events_reason(state: JobState, around: RelatedObjects) -> str:
     """Why nothing is said: mounts, sandboxes and what admission makes of a Job's pods tell events only."""
     waits = state in (JobState.PENDING, JobState.STARTING)
     return f"why is hidden: {around.no_events}" if waits and around.no_events else ""
 
 
-def _deleting(anchor: Anchor, pods: Sequence[Pod]) -> str:
+def _deleting(anchor: RootObject, pods: Sequence[Pod]) -> str:
     """What still holds an object that somebody has deleted."""
     holders = [name for name in anchor.metadata.finalizers if name not in _DELETERS]
     alive = sum(not has_ended(pod) for pod in pods)
@@ -84,12 +84,12 @@ def first_failure(pods: Sequence[Pod], spec: JobSpec) -> str:
     if not failed:
         return ""
     rank, pod = min(failed, key=lambda item: _ended_at(item[1])) if spec.nodes > 1 else failed[-1]
-    words = _labelled(rank, ended_words(pod), spec)
+    words = _labelled(rank, pod_exit_reason(pod), spec)
     return f"{words} ({len(failed)} tries)" if len(failed) > 1 and spec.nodes == 1 else words
 
 
 def _ended_at(pod: Pod) -> str:
-    status = main(pod)
+    status = main_container_status(pod)
     ended = status.state.terminated if status else None
     return str(ended.finished_at if ended else pod.metadata.creation_timestamp)
 
@@ -100,10 +100,10 @@ def _labelled(rank: int, words: str, spec: JobSpec) -> str:
     return f"{'rank' if spec.kind == 'job' else 'replica'} {rank}: {words}"
 
 
-def _of_pods(anchor: KubeJob | Deployment, pods: Sequence[Pod], spec: JobSpec, around: Around) -> str:
+def _of_pods(anchor: KubeJob | Deployment, pods: Sequence[Pod], spec: JobSpec, around: RelatedObjects) -> str:
     """The first pod that is stuck; else the pods that could not even be made; else what came before."""
     alive = [(rank, pod) for rank, pod in ranks(by_age(pods)) if not _over(pod)]
-    stuck = [(rank, pod) for rank, pod in alive if stage(pod) != JobState.RUNNING]
+    stuck = [(rank, pod) for rank, pod in alive if pod_state(pod) != JobState.RUNNING]
     said = (_labelled(rank, pod_reason(pod, spec.gpu_type, around), spec) for rank, pod in stuck)
     if words := next(filter(None, said), ""):
         return words
@@ -117,7 +117,7 @@ def _going(pods: Sequence[Pod]) -> str:
     going = next((pod for pod in pods if pod.metadata.deletion_timestamp and not has_ended(pod)), None)
     if going is None:
         return ""
-    words = pod_words(going)
+    words = pod_eviction_reason(going)
     return f"waits for its pod on {going.spec.node_name} to be gone" + (f": it {words}" if words else "")
 
 
@@ -125,7 +125,7 @@ def _over(pod: Pod) -> bool:
     return has_ended(pod) or pod.metadata.deletion_timestamp is not None
 
 
-def creation_refused(anchor: KubeJob | Deployment, around: Around) -> str:
+def creation_refused(anchor: KubeJob | Deployment, around: RelatedObjects) -> str:
     """The raw message of whoever refused its pods; "" where nobody did."""
     if isinstance(anchor, KubeJob):
         return last_message(around.events, anchor.uid, ("FailedCreate",))
@@ -136,12 +136,12 @@ def creation_refused(anchor: KubeJob | Deployment, around: Around) -> str:
 def _before(alive: Sequence[tuple[int, Pod]], pods: Sequence[Pod], spec: JobSpec) -> str:
     """How the starts before the present one ended: worth a word for as long as it goes on."""
     for rank, pod in alive:
-        status = main(pod)
+        status = main_container_status(pod)
         ended = status.last_state.terminated if status else None
         if status and ended and not ended.exit_code:
-            return _labelled(rank, f"has finished before (exit 0), and {AGAIN}", spec)
+            return _labelled(rank, f"has finished before (exit 0), and {RESTARTS_FROM_START}", spec)
         if status and ended:
-            words = exit_words(ended, memory_limit(pod, status.name))
+            words = container_exit_reason(ended, memory_limit(pod, status.name))
             return _labelled(rank, f"was started again; before that: {words}", spec)
     words = first_failure(pods, spec)
     return f"is tried again: {words}" if words else ""

@@ -8,15 +8,15 @@ from backend_client.kubernetes import labels
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.surroundings import Ingress
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
-from backend_client.kubernetes.status.attempts import EPOCH, attempts, has_ended, restarts
+from backend_client.kubernetes.status.attempts import EPOCH, attempts, count_restarts, has_ended
 from backend_client.kubernetes.status.exit_reason import condition
-from backend_client.kubernetes.status.job_reason import cause, creation_refused, hidden
-from backend_client.kubernetes.status.pod_reason import Around
-from backend_client.kubernetes.status.pod_state import next_start, stage
+from backend_client.kubernetes.status.job_reason import creation_refused, job_reason, unreadable_events_reason
+from backend_client.kubernetes.status.pod_reason import RelatedObjects
+from backend_client.kubernetes.status.pod_state import next_start, pod_state
 from backend_client.kubernetes.status.spec_from_objects import (
-    Anchor,
+    RootObject,
     gpus_asked,
     kind_of,
     own_spec,
@@ -37,7 +37,7 @@ _FIRST_RETRY, _LAST_RETRY = 10, 360
 """Seconds that the Job controller waits after a failure: doubled each time, up to six minutes (facts 3.3)."""
 
 
-def is_shown(anchor: Anchor, site: Site) -> bool:
+def is_shown(anchor: RootObject, site: KubernetesSettings) -> bool:
     """Ours, and of others what asks for GPUs and no other shown object controls."""
     if own_spec(anchor):
         return True
@@ -46,7 +46,7 @@ def is_shown(anchor: Anchor, site: Site) -> bool:
     return not made and gpus_asked(anchor, site) > 0
 
 
-def anchor_of(pod: Pod) -> tuple[str, str, str]:
+def root_key(pod: Pod) -> tuple[str, str, str]:
     """(kind, namespace, name) of the object that a pod belongs to; a bare pod belongs to itself.
 
     A ReplicaSet is called after its Deployment and the hash that its pods bear as a label.
@@ -60,7 +60,12 @@ def anchor_of(pod: Pod) -> tuple[str, str, str]:
     return "Pod", pod.namespace, pod.name
 
 
-def job_of(anchor: Anchor, pods: Sequence[Pod], context: str, around: Around = Around()) -> Job:  # noqa: B008
+_NONE_RELATED = RelatedObjects()
+
+
+def job_of(
+    anchor: RootObject, pods: Sequence[Pod], context: str, around: RelatedObjects = _NONE_RELATED
+) -> Job:
     """The job as it stands. `pods` are all of the anchor's; of a bare pod none, it is its own."""
     mine = [anchor] if isinstance(anchor, Pod) else list(pods)
     spec, state, found = spec_of(anchor, around.site), state_of(anchor, mine, around), attempts(mine)
@@ -70,29 +75,30 @@ def job_of(anchor: Anchor, pods: Sequence[Pod], context: str, around: Around = A
         ref=JobRef(context, metadata.namespace, _ref_kind(anchor), metadata.name, metadata.uid),
         state=state,
         spec=spec,
-        reason=cause(anchor, mine, state, spec, around, again=again is not None) or hidden(state, around),
+        reason=job_reason(anchor, mine, state, spec, around, again=again is not None)
+        or unreadable_events_reason(state, around),
         owner=metadata.annotations.get(labels.OWNER, ""),
         created=metadata.creation_timestamp or EPOCH,
         started=min((a.started for a in found if a.started), default=None),
         finished=_finished(anchor, found) if state.ended and not again else None,
         next_try=again,
         attempts=found,
-        restarts=restarts(found),
+        restarts=count_restarts(found),
         urls=urls(anchor, around.ingress),
         read_only=read_only(anchor),
     )
 
 
-def _ref_kind(anchor: Anchor) -> str:
+def _ref_kind(anchor: RootObject) -> str:
     return "pod" if isinstance(anchor, Pod) else kind_of(anchor)
 
 
-def state_of(anchor: Anchor, pods: Sequence[Pod], around: Around) -> JobState:
+def state_of(anchor: RootObject, pods: Sequence[Pod], around: RelatedObjects) -> JobState:
     """Where it stands as a whole."""
     if anchor.metadata.deletion_timestamp:
         return JobState.STOPPING
     if isinstance(anchor, Pod):
-        return stage(anchor)
+        return pod_state(anchor)
     if labels.HELD in anchor.metadata.annotations:
         return JobState.PENDING
     settled = _of_job(anchor, pods) if isinstance(anchor, KubeJob) else _of_deployment(anchor, pods)
@@ -129,8 +135,8 @@ def _stopped(pods: Sequence[Pod]) -> JobState:
     return JobState.STOPPED if all(map(has_ended, pods)) else JobState.STOPPING
 
 
-def _of_pods(anchor: KubeJob | Deployment, pods: Sequence[Pod], around: Around) -> JobState:
-    states = {stage(pod) for pod in pods if not has_ended(pod)}
+def _of_pods(anchor: KubeJob | Deployment, pods: Sequence[Pod], around: RelatedObjects) -> JobState:
+    states = {pod_state(pod) for pod in pods if not has_ended(pod)}
     for state in _ORDER:
         if state in states:
             return state
@@ -145,7 +151,7 @@ def _between(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
 
     A pod that was deleted (by a stop before this resume) failed nothing: another takes its place.
     """
-    ends = [stage(pod) for pod in pods if not pod.metadata.deletion_timestamp]
+    ends = [pod_state(pod) for pod in pods if not pod.metadata.deletion_timestamp]
     if JobState.FAILED in ends:
         return JobState.FAILED
     done = job.spec.completions if job.spec.completions is not None else 1
@@ -154,15 +160,15 @@ def _between(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
 
 
 def next_try(
-    anchor: Anchor, pods: Sequence[Pod], state: JobState, found: Sequence[Attempt]
+    anchor: RootObject, pods: Sequence[Pod], state: JobState, found: Sequence[Attempt]
 ) -> datetime | None:
     """When what crashed is started again; None where it is not, or runs."""
     if state in (JobState.FAILED, JobState.STARTING) and (starts := [t for t in map(next_start, pods) if t]):
         return min(starts)
     if state is not JobState.FAILED or not isinstance(anchor, KubeJob) or condition_true(anchor, "Failed"):
         return None
-    failures = sum(stage(pod) == JobState.FAILED for pod in pods)
-    burnt = sum(stage(pod) == JobState.FAILED and not _disrupted(pod) for pod in pods)
+    failures = sum(pod_state(pod) == JobState.FAILED for pod in pods)
+    burnt = sum(pod_state(pod) == JobState.FAILED and not _disrupted(pod) for pod in pods)
     ended = max((a.finished for a in found if a.finished), default=None)
     # The Job's own count comes after its pods' ends.
     if ended is None or max(anchor.status.failed, burnt) > anchor.spec.backoff_limit:
@@ -182,7 +188,7 @@ def condition_true(job: KubeJob, kind: str) -> bool:
     return found is not None and found.true
 
 
-def _finished(anchor: Anchor, found: Sequence[Attempt]) -> datetime | None:
+def _finished(anchor: RootObject, found: Sequence[Attempt]) -> datetime | None:
     """When it ended: as the Job says, else when its last process did."""
     if isinstance(anchor, KubeJob):
         failed = condition(anchor.status.conditions, "Failed")
@@ -192,7 +198,7 @@ def _finished(anchor: Anchor, found: Sequence[Attempt]) -> datetime | None:
     return max((a.finished for a in found if a.finished), default=None) or _stopped_at(anchor)
 
 
-def _stopped_at(anchor: Anchor) -> datetime | None:
+def _stopped_at(anchor: RootObject) -> datetime | None:
     """When a person stopped it: the pods, which would know more, are gone."""
     with suppress(ValueError):
         told = datetime.fromisoformat(anchor.metadata.annotations.get(labels.STOPPED, ""))
@@ -200,7 +206,7 @@ def _stopped_at(anchor: Anchor) -> datetime | None:
     return None
 
 
-def urls(anchor: Anchor, ingress: Ingress | None) -> tuple[str, ...]:
+def urls(anchor: RootObject, ingress: Ingress | None) -> tuple[str, ...]:
     """Where it answers. A path alone becomes a URL once the Ingress has an address."""
     told = anchor.metadata.annotations.get(labels.URL, "")
     if not told.startswith("/"):
@@ -209,7 +215,7 @@ def urls(anchor: Anchor, ingress: Ingress | None) -> tuple[str, ...]:
     return tuple(f"http://{a.hostname or a.ip}{told}" for a in addresses if a.hostname or a.ip)
 
 
-def read_only(anchor: Anchor) -> str:
+def read_only(anchor: RootObject) -> str:
     """Why nobody acts on it from here; "" for ours."""
     if own_spec(anchor):
         return ""

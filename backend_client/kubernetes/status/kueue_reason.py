@@ -10,7 +10,7 @@ _LACKS = re.compile(r"insufficient unused quota for (\S+) in flavor ([^\s,]+), (
 _NEVER = re.compile(r"insufficient quota for (\S+) in flavor ([^\s,]+), [^>]*> maximum capacity \((\S+)\)")
 
 
-def queue_words(queue: str, workload: Workload | None, hidden: str = "") -> str:
+def queue_reason(queue: str, workload: Workload | None, hidden: str = "") -> str:
     """One sentence. A Workload that was not looked at yet may have no condition at all.
 
     `hidden`: why Workloads are not known.
@@ -25,11 +25,11 @@ def queue_words(queue: str, workload: Workload | None, hidden: str = "") -> str:
     if reserved and reserved.true:
         return f"has its quota from the queue {queue}, and is about to be started"
     if reserved and reserved.message:
-        return f"{waits}: {quota_words(reserved.message)}"
+        return f"{waits}: {quota_reason(reserved.message)}"
     return f"{waits}, behind others"
 
 
-def quota_words(message: str) -> str:
+def quota_reason(message: str) -> str:
     """What is missing in each flavor, the ones that may come free first; else the message itself."""
     lacking = [
         f"{count} {resource(name)} more in {flavor}" for name, flavor, count in _LACKS.findall(message)

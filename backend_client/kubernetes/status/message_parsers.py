@@ -155,7 +155,7 @@ def mount(message: str) -> str:
     return ""
 
 
-def back_off(message: str) -> int:
+def back_off_seconds(message: str) -> int:
     """Seconds from the end of a container to its next start; 0 where the message does not say."""
     found = _BACK_OFF.search(message)
     hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)

@@ -9,30 +9,35 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.gpus import Block, gpus_of, is_type
+from backend_client.kubernetes.manifests.gpus import NodeGpus, gpus_of, is_type
 from backend_client.kubernetes.resources.core import ContainerStatus, Pod
 from backend_client.kubernetes.resources.surroundings import Ingress, KubeEvent, Workload
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.attempts import has_ended
-from backend_client.kubernetes.status.exit_reason import condition, ended_words, exit_words, memory_limit
-from backend_client.kubernetes.status.kueue_reason import queue_words
-from backend_client.kubernetes.status.pod_state import KUEUE_GATES, crashed
-from backend_client.words import AGAIN
+from backend_client.kubernetes.status.exit_reason import (
+    condition,
+    container_exit_reason,
+    memory_limit,
+    pod_exit_reason,
+)
+from backend_client.kubernetes.status.kueue_reason import queue_reason
+from backend_client.kubernetes.status.pod_state import KUEUE_GATES, last_crash
+from backend_client.words import RESTARTS_FROM_START
 
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _UNDER_WAY = ("", "ContainerCreating", "PodInitializing")
 _NOT_READY = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
 
 
-class Around(Struct, frozen=True, kw_only=True):
+class RelatedObjects(Struct, frozen=True, kw_only=True):
     """What else is known than a job's anchor and pods. All of it may be missing."""
 
-    site: Site = Site()
+    site: KubernetesSettings = KubernetesSettings()
     events: tuple[KubeEvent, ...] = ()
     workload: Workload | None = None
     ingress: Ingress | None = None
-    blocks: tuple[Block, ...] | None = None
+    blocks: tuple[NodeGpus, ...] | None = None
     """The GPUs of all nodes; None where the user may not list nodes."""
     no_events: str = ""
     """Why events are not known; "" where they are."""
@@ -45,14 +50,14 @@ def last_message(events: Iterable[KubeEvent], uid: str, reasons: tuple[str, ...]
     return max(about, key=lambda event: str(event.time or ""), default=KubeEvent()).message
 
 
-def pod_reason(pod: Pod, gpu_type: str, around: Around) -> str:
+def pod_reason(pod: Pod, gpu_type: str, around: RelatedObjects) -> str:
     """Why one pod does not run, or how it ended; "" where all is well. `gpu_type` as in JobSpec."""
     if has_ended(pod):
-        return ended_words(pod)
-    return _unplaced(pod, gpu_type, around) or crash_words(pod) or _waits(pod, around)
+        return pod_exit_reason(pod)
+    return _unplaced(pod, gpu_type, around) or crash_reason(pod) or _waits(pod, around)
 
 
-def _unplaced(pod: Pod, gpu_type: str, around: Around) -> str:
+def _unplaced(pod: Pod, gpu_type: str, around: RelatedObjects) -> str:
     scheduled = condition(pod.status.conditions, "PodScheduled")
     if pod.spec.node_name or not scheduled or scheduled.true:
         return ""
@@ -62,16 +67,16 @@ def _unplaced(pod: Pod, gpu_type: str, around: Around) -> str:
     return "; ".join(part for part in (_closest_miss(pod, gpu_type, around), words) if part)
 
 
-def _gated(pod: Pod, around: Around) -> str:
+def _gated(pod: Pod, around: RelatedObjects) -> str:
     """A foreign gate can remain after Kueue has let a pod through (kueue#9482)."""
     gates = [gate.name for gate in pod.spec.scheduling_gates]
     foreign = [gate for gate in gates if not gate.startswith(KUEUE_GATES)]
     if foreign or not gates:
         return f"held back by the scheduling gate {', '.join(foreign)}".rstrip()
-    return queue_words(pod.metadata.labels.get(labels.QUEUE, ""), around.workload, around.no_workloads)
+    return queue_reason(pod.metadata.labels.get(labels.QUEUE, ""), around.workload, around.no_workloads)
 
 
-def _closest_miss(pod: Pod, gpu_type: str, around: Around) -> str:
+def _closest_miss(pod: Pod, gpu_type: str, around: RelatedObjects) -> str:
     """The scheduler counts nodes; a person wants to know how much smaller the job has to be."""
     asked = gpus_of(pod.spec, around.site.gpu_resource)
     fitting = [b for b in around.blocks or () if not gpu_type or is_type(b.product, gpu_type)]
@@ -82,20 +87,20 @@ def _closest_miss(pod: Pod, gpu_type: str, around: Around) -> str:
     return f"{asked} GPUs asked, the largest free block is {best.free}{where}"
 
 
-def crash_words(pod: Pod) -> str:
+def crash_reason(pod: Pod) -> str:
     """How the container ended that its pod is about to start again; "" where there is none."""
-    crash = crashed(pod)
+    crash = last_crash(pod)
     if not crash:
         return ""
     status, ended = crash
     if not ended.exit_code:
-        return f"finished (exit 0), and {AGAIN}"
+        return f"finished (exit 0), and {RESTARTS_FROM_START}"
     count = status.restart_count
     times = f", {count} restart{'s' * (count > 1)}" if count > 0 else ""
-    return f"crashes: {exit_words(ended, memory_limit(pod, status.name))}{times}"
+    return f"crashes: {container_exit_reason(ended, memory_limit(pod, status.name))}{times}"
 
 
-def _waits(pod: Pod, around: Around) -> str:
+def _waits(pod: Pod, around: RelatedObjects) -> str:
     said = (_waiting(status, pod) for status in _containers(pod))
     return next(filter(None, said), "") or _unready(pod, around)
 
@@ -122,7 +127,7 @@ def _image(pod: Pod, name: str) -> str:
     return next(asked, "")
 
 
-def _unready(pod: Pod, around: Around) -> str:
+def _unready(pod: Pod, around: RelatedObjects) -> str:
     """Mounts and sandboxes that fail leave no trace in the status, only events (facts 3.5)."""
     if not pod.spec.node_name or any(status.state.running for status in _containers(pod)):
         return ""

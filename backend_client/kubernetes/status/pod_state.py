@@ -5,35 +5,35 @@ from datetime import datetime, timedelta
 from backend_client.kubernetes.resources.core import ContainerStatus, Pod, Terminated
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.attempts import has_ended
-from backend_client.kubernetes.status.exit_reason import condition, main
+from backend_client.kubernetes.status.exit_reason import condition, main_container_status
 from backend_client.models import JobState
 
 KUEUE_GATES = "kueue.x-k8s.io/"
 _PHASES = {"Succeeded": JobState.SUCCEEDED, "Failed": JobState.FAILED, "Unknown": JobState.UNKNOWN}
 
 
-def crashed(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
+def last_crash(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
     """The main container and its end, where it has ended and its pod is about to start it again."""
-    status = main(pod)
+    status = main_container_status(pod)
     if has_ended(pod) or not status or pod.spec.restart_policy == "Never" or status.state.running:
         return None
     ended = status.state.terminated or status.last_state.terminated
     return (status, ended) if ended else None
 
 
-def stage(pod: Pod) -> JobState:
+def pod_state(pod: Pod) -> JobState:
     """Its state, alone. A crash loop is FAILED; what finished and is started again is STARTING."""
     if told := _PHASES.get(pod.status.phase):
         return told
     if pod.metadata.deletion_timestamp:
         return JobState.STOPPING
-    if crash := crashed(pod):
+    if crash := last_crash(pod):
         return JobState.FAILED if crash[1].exit_code else JobState.STARTING
     return _alive(pod)
 
 
 def _alive(pod: Pod) -> JobState:
-    status = main(pod)
+    status = main_container_status(pod)
     if pod.status.phase == "Running" and not (status and status.state.waiting):
         return JobState.RUNNING
     if pod.spec.node_name:
@@ -50,10 +50,10 @@ def _gated_by_kueue(pod: Pod) -> bool:
 
 def next_start(pod: Pod) -> datetime | None:
     """When the kubelet starts a crashed container again, as far as it has said."""
-    crash = crashed(pod)
+    crash = last_crash(pod)
     if not crash or not crash[1].finished_at:
         return None
     waiting = crash[0].state.waiting
     return crash[1].finished_at + timedelta(
-        seconds=message_parsers.back_off(waiting.message) if waiting else 0
+        seconds=message_parsers.back_off_seconds(waiting.message) if waiting else 0
     )

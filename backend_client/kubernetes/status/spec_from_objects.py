@@ -19,17 +19,17 @@ from backend_client.kubernetes.resources.workloads import (
     TemplateContainer,
     TemplateVolume,
 )
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Port, Volume
 from backend_client.models.spec import Kind
 
-Anchor = Deployment | KubeJob | Pod
+RootObject = Deployment | KubeJob | Pod
 
 _NO_TEMPLATE = Template()
 _DECODER = msgspec.json.Decoder(JobSpec)
 
 
-def kind_of(anchor: Anchor) -> Kind:
+def kind_of(anchor: RootObject) -> Kind:
     """A bare pod counts as a job: it runs once."""
     return "deployment" if isinstance(anchor, Deployment) else "job"
 
@@ -55,27 +55,27 @@ def _tolerant(raw: dict[str, Any]) -> JobSpec:
     return msgspec.convert({name: raw[name] for name in JobSpec.__struct_fields__ if name in raw}, JobSpec)
 
 
-def kept(item: Object) -> Object:
+def without_pod_template(item: Object) -> Object:
     """What is kept of an object: ours without its pod template, as its spec says the same in less room."""
     if not isinstance(item, KubeJob | Deployment) or not own_spec(item):
         return item
     return replace(item, spec=replace(item.spec, template=_NO_TEMPLATE))
 
 
-def spec_of(anchor: Anchor, site: Site) -> JobSpec:
+def spec_of(anchor: RootObject, site: KubernetesSettings) -> JobSpec:
     """What was asked: as it was written down, else derived. Name, kind and place are the object's own."""
     spec = own_spec(anchor) or _derived(anchor, site)
     home = {"name": anchor.name, "kind": kind_of(anchor), "namespace": anchor.namespace}
     return replace(spec, **home)
 
 
-def gpus_asked(anchor: Anchor, site: Site) -> int:
+def gpus_asked(anchor: RootObject, site: KubernetesSettings) -> int:
     """GPUs that each pod of it asks for."""
     pods = anchor.spec if isinstance(anchor, Pod) else anchor.spec.template.spec
     return gpus_of(pods, site.gpu_resource)
 
 
-def _derived(anchor: Anchor, site: Site) -> JobSpec:
+def _derived(anchor: RootObject, site: KubernetesSettings) -> JobSpec:
     pods = anchor.spec if isinstance(anchor, Pod) else anchor.spec.template.spec
     container = _worker(pods.containers, site)
     limits = {**container.resources.requests, **container.resources.limits}
@@ -92,14 +92,14 @@ def _derived(anchor: Anchor, site: Site) -> JobSpec:
     return JobSpec(**fields, **_controlled(anchor, site))
 
 
-def _worker(containers: Iterable[Container], site: Site) -> Container:
+def _worker(containers: Iterable[Container], site: KubernetesSettings) -> Container:
     """The container that does the work: the first that asks for GPUs, else the first."""
     listed = list(containers)
     asking = (c for c in listed if site.gpu_resource in {**c.resources.limits, **c.resources.requests})
     return next(asking, listed[0] if listed else Container())
 
 
-def _controlled(anchor: Anchor, site: Site) -> dict[str, Any]:
+def _controlled(anchor: RootObject, site: KubernetesSettings) -> dict[str, Any]:
     if isinstance(anchor, Deployment):
         return _templated(anchor.spec.template, site) | {"replicas": max(1, anchor.spec.replicas)}
     if isinstance(anchor, KubeJob):
@@ -113,7 +113,7 @@ def _controlled(anchor: Anchor, site: Site) -> dict[str, Any]:
     return {}
 
 
-def _templated(template: Template, site: Site) -> dict[str, Any]:
+def _templated(template: Template, site: KubernetesSettings) -> dict[str, Any]:
     container = _worker(template.spec.containers, site)
     if not isinstance(container, TemplateContainer):
         return {}

@@ -17,7 +17,7 @@ class Delta(Struct, Generic[T], frozen=True):
     gone: tuple[str, ...] = ()
 
 
-class Changes(Generic[T]):
+class DeltaBuilder(Generic[T]):
     """What one batch changes, the latest of each object; keeps `known` true meanwhile."""
 
     def __init__(self, known: dict[Key, tuple[str, str]]) -> None:

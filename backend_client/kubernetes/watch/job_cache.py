@@ -6,20 +6,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from backend_client.kubernetes.manifests.gpus import Block
+from backend_client.kubernetes.manifests.gpus import NodeGpus
 from backend_client.kubernetes.resources.core import Object, Pod
-from backend_client.kubernetes.resources.resource_types import Kind
+from backend_client.kubernetes.resources.resource_types import ResourceType
 from backend_client.kubernetes.resources.surroundings import Ingress, KubeEvent, Workload
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
-from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.status.job_status import anchor_of, is_shown, job_of
-from backend_client.kubernetes.status.pod_reason import Around
-from backend_client.kubernetes.status.spec_from_objects import Anchor, kept
+from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.kubernetes.status.job_status import is_shown, job_of, root_key
+from backend_client.kubernetes.status.pod_reason import RelatedObjects
+from backend_client.kubernetes.status.spec_from_objects import RootObject, without_pod_template
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.models import Job, JobRef, Progress
 
-Blocks = tuple[Block, ...] | None
-Place = tuple[str, str, str]
+Blocks = tuple[NodeGpus, ...] | None
+OwnerKey = tuple[str, str, str]
 """Kind ("Job", "Deployment", "Pod"), namespace and name of what a job is made of."""
 
 REASONS = ("FailedCreate", "FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
@@ -28,13 +28,13 @@ WORKLOAD_OF = "kueue.x-k8s.io/job-uid"
 """Label of a Workload: the uid of the Job or pod that it stands for (facts 3.4)."""
 
 
-class Board:
+class JobCache:
     """All that is known of one cluster. `apply` what changed, then `take` the jobs it changes."""
 
     def __init__(
         self,
         context: str,
-        site: Site,
+        site: KubernetesSettings,
         blocks: Callable[[], Blocks] = lambda: None,
         progress: Callable[[str], Progress | None] = lambda _: None,
     ) -> None:
@@ -44,16 +44,16 @@ class Board:
         self._context = context
         self._site = site
         self._objects: dict[str, Object] = {}
-        self._anchors: dict[Place, Anchor] = {}
-        self._pods: defaultdict[Place, dict[str, Pod]] = defaultdict(dict)
+        self._anchors: dict[OwnerKey, RootObject] = {}
+        self._pods: defaultdict[OwnerKey, dict[str, Pod]] = defaultdict(dict)
         self._events: defaultdict[str, dict[str, KubeEvent]] = defaultdict(dict)
         self._workloads: dict[str, Workload] = {}
         self._ingresses: dict[tuple[str, str], Ingress] = {}
         self._hidden: dict[tuple[type[Object], str], str] = {}
-        self._homes: dict[str, Place] = {}
+        self._homes: dict[str, OwnerKey] = {}
         """uid of a pod or anchor -> the place of its job."""
-        self._dirty: dict[Place, None] = {}
-        self._told: dict[Place, Job] = {}
+        self._dirty: dict[OwnerKey, None] = {}
+        self._published: dict[OwnerKey, Job] = {}
 
     def apply(self, delta: Delta[Any]) -> None:
         """Take in what one list or watch told."""
@@ -63,39 +63,39 @@ class Board:
         for item in delta.changed:
             self._put(item)
 
-    def hide(self, kind: Kind[Any], namespace: str, why: str) -> None:
+    def mark_unreadable(self, kind: ResourceType[Any], namespace: str, why: str) -> None:
         """Objects of this kind are not known there ("": anywhere), and why; "" where they are known again."""
         place = kind.type, namespace
         if self._hidden.get(place, "") != why:
             self._hidden[place] = why
             self._dirty.update(dict.fromkeys(self._anchors))
 
-    def touch(self, uid: str) -> None:
+    def mark_dirty(self, uid: str) -> None:
         """Something else than its objects has changed about the job of this anchor or pod."""
         if place := self._homes.get(uid):
             self._dirty[place] = None
 
-    def take(self, *, complete: bool) -> tuple[tuple[Job, ...], tuple[JobRef, ...]]:
+    def drain(self, *, complete: bool) -> tuple[tuple[Job, ...], tuple[JobRef, ...]]:
         """(as they are now, gone) since the last time. Unless `complete`, a job waits for its pods."""
         changed: list[Job] = []
         gone: list[JobRef] = []
-        waiting: dict[Place, None] = {}
+        waiting: dict[OwnerKey, None] = {}
         for place in self._dirty:
-            before, anchor = self._told.get(place), self._anchors.get(place)
+            before, anchor = self._published.get(place), self._anchors.get(place)
             if anchor and not complete and self._lacks_pods(place, anchor):
                 waiting[place] = None
                 continue
             now = self._job(place, anchor) if anchor else None
             if before and (now is None or now.ref.uid != before.ref.uid):
                 gone.append(before.ref)
-                del self._told[place]
+                del self._published[place]
             if now and now != before:
                 changed.append(now)
-                self._told[place] = now
+                self._published[place] = now
         self._dirty = waiting
         return tuple(changed), tuple(gone)
 
-    def pods_of(self, place: Place) -> tuple[Pod, ...]:
+    def pods_of(self, place: OwnerKey) -> tuple[Pod, ...]:
         """A job's pods, of those known."""
         anchor = self._anchors.get(place)
         uid = anchor.uid if isinstance(anchor, KubeJob) else ""
@@ -107,7 +107,7 @@ class Board:
             return
         if isinstance(item, Workload) and (old := self._objects.get(item.uid)) is not None:
             self._forget(old)
-        item = kept(item)
+        item = without_pod_template(item)
         self._objects[item.uid] = item
         match item:
             case Pod():
@@ -116,23 +116,23 @@ class Board:
                 self._put_anchor(_place(item), item)
             case KubeEvent():
                 self._events[item.involved_object.uid][item.uid] = item
-                self.touch(item.involved_object.uid)
+                self.mark_dirty(item.involved_object.uid)
             case Workload():
                 self._workloads[_stands_for(item)] = item
-                self.touch(_stands_for(item))
+                self.mark_dirty(_stands_for(item))
             case Ingress():
                 self._ingresses[item.namespace, item.name] = item
                 self._touch_named(item)
 
     def _put_pod(self, pod: Pod) -> None:
-        place = anchor_of(pod)
+        place = root_key(pod)
         self._pods[place][pod.uid] = pod
         self._homes[pod.uid] = place
         if place[0] == "Pod":
             self._put_anchor(place, pod)
         self._dirty[place] = None
 
-    def _put_anchor(self, place: Place, anchor: Anchor) -> None:
+    def _put_anchor(self, place: OwnerKey, anchor: RootObject) -> None:
         if is_shown(anchor, self._site):
             self._anchors[place] = anchor
         else:
@@ -147,10 +147,10 @@ class Board:
                 about.pop(item.uid, None)
                 if not about:
                     self._events.pop(item.involved_object.uid, None)
-                self.touch(item.involved_object.uid)
+                self.mark_dirty(item.involved_object.uid)
             case Workload():
                 self._workloads.pop(_stands_for(item), None)
-                self.touch(_stands_for(item))
+                self.mark_dirty(_stands_for(item))
             case Ingress():
                 self._ingresses.pop((item.namespace, item.name), None)
                 self._touch_named(item)
@@ -175,16 +175,16 @@ class Board:
             if place in self._anchors:
                 self._dirty[place] = None
 
-    def _lacks_pods(self, place: Place, anchor: Anchor) -> bool:
+    def _lacks_pods(self, place: OwnerKey, anchor: RootObject) -> bool:
         if isinstance(anchor, Pod):
             return False
         made = anchor.status.replicas if isinstance(anchor, Deployment) else _made(anchor)
         return len(self._pods.get(place, ())) < made
 
-    def _job(self, place: Place, anchor: Anchor) -> Job:
+    def _job(self, place: OwnerKey, anchor: RootObject) -> Job:
         pods = self.pods_of(place)
         uids = (anchor.uid, *(pod.uid for pod in pods))
-        around = Around(
+        around = RelatedObjects(
             site=self._site,
             events=tuple(event for uid in uids for event in self._events.get(uid, {}).values()),
             workload=self._workload(uids),
@@ -207,7 +207,7 @@ def _made(job: KubeJob) -> int:
     return job.status.active + job.status.terminating + job.status.succeeded + job.status.failed
 
 
-def _place(anchor: KubeJob | Deployment) -> Place:
+def _place(anchor: KubeJob | Deployment) -> OwnerKey:
     return "Job" if isinstance(anchor, KubeJob) else "Deployment", anchor.namespace, anchor.name
 
 

@@ -16,20 +16,20 @@ import msgspec
 
 from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable
-from backend_client.kubernetes.api.errors import Expired, ServerFailed, refusal
-from backend_client.kubernetes.api.json_lines import Frames, TooLarge
+from backend_client.kubernetes.api.errors import Expired, ServerFailed, error_from_status
+from backend_client.kubernetes.api.json_lines import JsonLines, TooLarge
 from backend_client.kubernetes.api.transport import Stream, Transport
 from backend_client.kubernetes.resources.resource_types import (
-    Happened,
-    Kind,
+    RawWatchEvent,
+    ResourceType,
     T,
-    bookmark,
     decode,
-    happened,
-    status,
+    decode_bookmark,
+    decode_status,
+    decode_watch_event,
 )
-from backend_client.kubernetes.watch.delta import Changes, Delta, Key
-from backend_client.protocol import Link, LinkState, Synced
+from backend_client.kubernetes.watch.delta import Delta, DeltaBuilder, Key
+from backend_client.protocol import Freshness, FreshnessState, Synced
 
 FIRST_PAGE = 100
 """A small page first: rows stand on the screen while the rest comes."""
@@ -58,7 +58,13 @@ class Reflector(Generic[T]):
     """
 
     def __init__(
-        self, transport: Transport, kind: Kind[T], namespace: str = "", *, labels: str = "", fields: str = ""
+        self,
+        transport: Transport,
+        kind: ResourceType[T],
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
     ) -> None:
         self.kind = kind
         self.namespace = namespace
@@ -74,13 +80,13 @@ class Reflector(Generic[T]):
         """Where the next watch starts; empty where a list must come first."""
         self._failures = 0
         """How often in a row the server failed to serve a watch from `_version`."""
-        self._link: Link | None = None
+        self._link: Freshness | None = None
         self._backoff = Backoff()
 
-    async def batches(self) -> AsyncGenerator[Delta[T] | Synced | Link, None]:
+    async def batches(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
         """For ever, until closed. What is not a matter of the network or the cluster is raised: a defect."""
         while True:
-            link: Link | None = None
+            link: Freshness | None = None
             pause = 0.0
             try:
                 async with contextlib.aclosing(self._round()) as parts:
@@ -92,7 +98,7 @@ class Reflector(Generic[T]):
                 yield link
             await asyncio.sleep(pause)
 
-    def _judge(self, error: Exception) -> tuple[Link | None, float]:
+    def _judge(self, error: Exception) -> tuple[Freshness | None, float]:
         """What an end means: the link it leaves, and seconds to wait. Drops a version that is no use."""
         pause = self._backoff.next()
         match error:
@@ -105,10 +111,10 @@ class Reflector(Generic[T]):
                 self._version = ""
             case Forbidden():
                 self._version = ""
-                return self._turn(LinkState.FORBIDDEN, error.title), FORBIDDEN_SECONDS
+                return self._turn(FreshnessState.FORBIDDEN, error.title), FORBIDDEN_SECONDS
             case msgspec.DecodeError() | TooLarge():
                 self._version = ""
-                return self._turn(LinkState.STALE, f"{self.kind.plural} cannot be read: {error}"), pause
+                return self._turn(FreshnessState.STALE, f"{self.kind.plural} cannot be read: {error}"), pause
             case ServerFailed():
                 self._failures += 1
                 if self._failures >= _PATIENCE:
@@ -116,9 +122,9 @@ class Reflector(Generic[T]):
             case _:
                 pass
         asked = error.retry_after if isinstance(error, Unreachable) else None
-        return self._turn(LinkState.STALE, str(getattr(error, "title", error))), (asked or 0.0) + pause
+        return self._turn(FreshnessState.STALE, str(getattr(error, "title", error))), (asked or 0.0) + pause
 
-    async def _round(self) -> AsyncGenerator[Delta[T] | Synced | Link, None]:
+    async def _round(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
         """A list where one is needed, then a watch until it ends. Raises what ended it."""
         if not self._version:
             async with contextlib.aclosing(self._list()) as listed:
@@ -135,15 +141,15 @@ class Reflector(Generic[T]):
             response = await self._transport.request("GET", self._path, query=query, timeout=LIST_SECONDS)
             page = self.kind.page(response.body)
             self.as_of = datetime.now(UTC)
-            changes = Changes[T](self._known)
+            changes = DeltaBuilder[T](self._known)
             for item in page.items:
                 seen.add((item.namespace, item.name))
                 changes.put(item)
-            if not page.metadata.more:
+            if not page.metadata.continue_token:
                 break
             if delta := changes.delta():
                 yield delta
-            query = self._selectors | {"limit": str(PAGE), "continue": page.metadata.more}
+            query = self._selectors | {"limit": str(PAGE), "continue": page.metadata.continue_token}
         for key in self._known.keys() - seen:
             changes.remove(key)
         if delta := changes.delta():
@@ -152,7 +158,7 @@ class Reflector(Generic[T]):
         self._failures = 0
         yield Synced()
 
-    async def _watch(self) -> AsyncGenerator[Delta[T] | Link, None]:
+    async def _watch(self) -> AsyncGenerator[Delta[T] | Freshness, None]:
         seconds = random.randint(120, 240)  # noqa: S311 - spreads load, hides nothing
         query = self._selectors | {
             "watch": "1",
@@ -163,12 +169,12 @@ class Reflector(Generic[T]):
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with self._transport.stream(self._path, query=query) as stream:
-            if link := self._turn(LinkState.LIVE):
+            if link := self._turn(FreshnessState.LIVE):
                 yield link
-            frames = Frames()
+            frames = JsonLines()
             while data := await self._next(stream):
                 self.as_of = datetime.now(UTC)
-                changes = Changes[T](self._known)
+                changes = DeltaBuilder[T](self._known)
                 trouble = self._apply(frames.feed(data), changes)
                 if delta := changes.delta():
                     yield delta
@@ -177,21 +183,21 @@ class Reflector(Generic[T]):
         if loop.time() - began < _SHORTEST:
             raise TooShort
 
-    def _apply(self, lines: Sequence[bytes], changes: Changes[T]) -> Exception | None:
+    def _apply(self, lines: Sequence[bytes], changes: DeltaBuilder[T]) -> Exception | None:
         """Take in what happened, in order; stop at what cannot be taken in and return it."""
         for line in lines:
             try:
-                event = happened.decode(line)
+                event = decode_watch_event.decode(line)
                 self._take(event, changes)
             except (msgspec.DecodeError, BackendError) as error:
                 return error
         return None
 
-    def _take(self, event: Happened, changes: Changes[T]) -> None:
+    def _take(self, event: RawWatchEvent, changes: DeltaBuilder[T]) -> None:
         if event.type == "ERROR":
-            raise refusal(decode(status, event.object), "GET", self._path, {})
+            raise error_from_status(decode(decode_status, event.object), "GET", self._path, {})
         if event.type == "BOOKMARK":
-            self._version = decode(bookmark, event.object).metadata.resource_version or self._version
+            self._version = decode(decode_bookmark, event.object).metadata.resource_version or self._version
             return
         item = self.kind.one(event.object)
         if event.type == "DELETED":
@@ -220,14 +226,14 @@ class Reflector(Generic[T]):
             await self._transport.request("GET", "/version", timeout=PROBE_SECONDS, allow=range(300, 600))
             self.as_of = datetime.now(UTC)
 
-    def _turn(self, state: LinkState, why: str = "") -> Link | None:
+    def _turn(self, state: FreshnessState, why: str = "") -> Freshness | None:
         """The link, where it is another than was told last. Stale data is as old as its last byte."""
         before = self._link
         if before and (before.state, before.why) == (state, why):
             return None
         now = datetime.now(UTC)
-        since = (self.as_of or now) if state is LinkState.STALE else now
+        since = (self.as_of or now) if state is FreshnessState.STALE else now
         if before and before.state is state:
             since = before.since
-        self._link = Link(state, since, why)
+        self._link = Freshness(state, since, why)
         return self._link

@@ -17,28 +17,28 @@ from backend_client.kubernetes.resources.resource_types import (
     INGRESSES,
     JOBS,
     PODS,
-    Kind,
+    ResourceType,
 )
 from backend_client.kubernetes.watch.delta import Delta
-from backend_client.kubernetes.watch.job_cache import Board
+from backend_client.kubernetes.watch.job_cache import JobCache
 from backend_client.kubernetes.watch.reflector import Reflector
-from backend_client.protocol import Changed, Gone, Link, LinkState, Snapshot, Synced, WatchEvent
+from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 
-KINDS: tuple[Kind[Any], ...] = (PODS, JOBS, DEPLOYMENTS)
+KINDS: tuple[ResourceType[Any], ...] = (PODS, JOBS, DEPLOYMENTS)
 """Without one of these the list is not whole; the others only add words."""
 GATHER_SECONDS = 0.05
-_WORST = (LinkState.STALE, LinkState.FORBIDDEN, LinkState.LIVE)
+_WORST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
 
 
-class Watching:
+class JobWatch:
     """One consumer's watch over some namespaces ("" alone: all of the cluster)."""
 
     def __init__(
         self,
         transport: Transport,
-        board: Board,
+        board: JobCache,
         namespaces: Sequence[str],
-        extra: Sequence[Kind[Any]] = (),
+        extra: Sequence[ResourceType[Any]] = (),
     ) -> None:
         """`extra`: kinds that only this cluster has (Kueue's Workloads)."""
         self._board = board
@@ -50,10 +50,10 @@ class Watching:
                 Reflector(transport, INGRESSES, place, labels=labels.JOB),
                 *(Reflector(transport, kind, place) for kind in extra),
             ]
-        self._links: dict[Reflector[Any], Link] = {}
+        self._links: dict[Reflector[Any], Freshness] = {}
         self._settled: set[Reflector[Any]] = set()
         """Those whose list is whole, or is not ours to see."""
-        self._told_link: Link | None = None
+        self._told_link: Freshness | None = None
         self._synced = False
         self._news = asyncio.Event()
 
@@ -77,9 +77,9 @@ class Watching:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def touch(self, uid: str) -> None:
+    def mark_dirty(self, uid: str) -> None:
         """The progress of a job is another."""
-        self._board.touch(uid)
+        self._board.mark_dirty(uid)
         self._news.set()
 
     async def _follow(self, reflector: Reflector[Any]) -> None:
@@ -90,10 +90,10 @@ class Watching:
                         self._board.apply(part)
                     case Synced():
                         self._settled.add(reflector)
-                    case Link():
+                    case Freshness():
                         self._links[reflector] = part
-                        hidden = part.why if part.state is LinkState.FORBIDDEN else ""
-                        self._board.hide(reflector.kind, reflector.namespace, hidden)
+                        hidden = part.why if part.state is FreshnessState.FORBIDDEN else ""
+                        self._board.mark_unreadable(reflector.kind, reflector.namespace, hidden)
                         if hidden:
                             self._settled.add(reflector)
                 self._news.set()
@@ -104,7 +104,7 @@ class Watching:
         if (link := self._link()) and link != self._told_link:
             self._told_link = link
             batch.append(link)
-        changed, gone = self._board.take(complete=whole)
+        changed, gone = self._board.drain(complete=whole)
         if gone:
             batch.append(Gone(gone))
         if changed:
@@ -114,17 +114,17 @@ class Watching:
             batch.append(Synced())
         return batch
 
-    def _link(self) -> Link | None:
+    def _link(self) -> Freshness | None:
         """The worst of all; live once every one is."""
         links = [self._links[one] for one in self._needed if one in self._links]
         worst = min(links, key=lambda link: (_WORST.index(link.state), link.since), default=None)
-        if worst and worst.state is LinkState.LIVE and len(links) < len(self._needed):
+        if worst and worst.state is FreshnessState.LIVE and len(links) < len(self._needed):
             return None
-        if worst and worst.state is LinkState.LIVE:
-            return Link(LinkState.LIVE, max(link.since for link in links))
+        if worst and worst.state is FreshnessState.LIVE:
+            return Freshness(FreshnessState.LIVE, max(link.since for link in links))
         return worst
 
 
-def stale(why: str) -> Link:
+def stale(why: str) -> Freshness:
     """A link that could not even be begun."""
-    return Link(LinkState.STALE, datetime.now(UTC), why)
+    return Freshness(FreshnessState.STALE, datetime.now(UTC), why)

@@ -4,36 +4,36 @@ import asyncio
 
 from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.manifests.scheduling import Seen
+from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.surroundings import Node, ResourceQuota
-from backend_client.kubernetes.watch.listing import every, optional
+from backend_client.kubernetes.watch.listing import list_all, list_if_allowed
 from backend_client.models import JobSpec
 
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 
 
-async def look(transport: Transport, namespace: str, spec: JobSpec) -> Seen:
+async def read_cluster_facts(transport: Transport, namespace: str, spec: JobSpec) -> ClusterFacts:
     """Nodes and runtime classes are asked for only where a job wants GPUs. Raises as `Transport.request`."""
     if not spec.gpus:
-        return Seen(namespace=namespace, pod_security=await _pod_security(transport, namespace))
+        return ClusterFacts(namespace=namespace, pod_security=await _pod_security(transport, namespace))
     level, nodes, classes = await asyncio.gather(
         _pod_security(transport, namespace),
         _nodes(transport),
-        optional(transport, resource_types.RUNTIME_CLASSES),
+        list_if_allowed(transport, resource_types.RUNTIME_CLASSES),
     )
     runtimes = frozenset(found.name for found in classes)
-    return Seen(namespace=namespace, pod_security=level, nodes=nodes, runtime_classes=runtimes)
+    return ClusterFacts(namespace=namespace, pod_security=level, nodes=nodes, runtime_classes=runtimes)
 
 
-async def quotas(transport: Transport, namespace: str) -> tuple[ResourceQuota, ...]:
+async def read_quotas(transport: Transport, namespace: str) -> tuple[ResourceQuota, ...]:
     """The namespace's quotas; none where they may not be read."""
-    return await optional(transport, resource_types.QUOTAS, namespace)
+    return await list_if_allowed(transport, resource_types.QUOTAS, namespace)
 
 
 async def _nodes(transport: Transport) -> tuple[Node, ...] | None:
     try:
-        return await every(transport, resource_types.NODES)
+        return await list_all(transport, resource_types.NODES)
     except Forbidden:
         return None
 

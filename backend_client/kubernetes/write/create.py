@@ -5,31 +5,31 @@ from typing import Any
 
 from backend_client.errors import BackendError, Conflict
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.render import Manifest, held, owned, release
-from backend_client.kubernetes.resources.resource_types import Kind
+from backend_client.kubernetes.manifests.render import Manifest, held_back, release, with_owner
+from backend_client.kubernetes.resources.resource_types import ResourceType
 from backend_client.kubernetes.write.object_client import (
     KINDS,
-    Hands,
+    ObjectClient,
     annotation,
+    key_of,
     name_of,
     owners,
-    place_of,
     uid_of,
 )
 from backend_client.models import JobSpec
 
-HALF = "it stands half made; resume finishes it, delete removes it"
+HALF_CREATED = "it stands half made; resume finishes it, delete removes it"
 
-Part = tuple[Kind[Any], str]
+OwnedObject = tuple[ResourceType[Any], str]
 """(kind, name) of an object that an anchor may own."""
 
 
-async def create(hands: Hands, manifests: Sequence[Manifest], spec: JobSpec, key: str) -> Manifest:
+async def create_all(hands: ObjectClient, manifests: Sequence[Manifest], spec: JobSpec, key: str) -> Manifest:
     """The anchor, released, with all its parts. The same key continues what an earlier try began."""
     planned, *parts = manifests
     anchor = await _anchored(hands, planned, key)
     try:
-        return await finish(hands, anchor, parts, spec)
+        return await finish_create(hands, anchor, parts, spec)
     except BackendError as error:
         finished = await _undone(hands, anchor, parts, error)
         if finished is None:
@@ -37,13 +37,15 @@ async def create(hands: Hands, manifests: Sequence[Manifest], spec: JobSpec, key
         return finished
 
 
-async def finish(hands: Hands, anchor: Manifest, parts: Iterable[Manifest], spec: JobSpec) -> Manifest:
+async def finish_create(
+    hands: ObjectClient, anchor: Manifest, parts: Iterable[Manifest], spec: JobSpec
+) -> Manifest:
     """Give a held anchor its parts, and release it; one that is released has them."""
     if not is_held(anchor):
         return anchor
     for part in parts:
-        await _part(hands, owned(part, anchor), anchor)
-    return await hands.change(anchor, lambda now: release(now, spec) if is_held(now) else None)
+        await _part(hands, with_owner(part, anchor), anchor)
+    return await hands.patch_until(anchor, lambda now: release(now, spec) if is_held(now) else None)
 
 
 def is_held(anchor: Manifest) -> bool:
@@ -51,19 +53,19 @@ def is_held(anchor: Manifest) -> bool:
     return bool(annotation(anchor, labels.HELD))
 
 
-async def _anchored(hands: Hands, planned: Manifest, key: str) -> Manifest:
+async def _anchored(hands: ObjectClient, planned: Manifest, key: str) -> Manifest:
     def mine(there: Manifest) -> bool:
         return annotation(there, labels.KEY) == key and "deletionTimestamp" not in there["metadata"]
 
     try:
-        return await hands.make(held(planned), mine)
+        return await hands.create_or_adopt(held_back(planned), mine)
     except Conflict:
-        there = await hands.find(*place_of(planned))
+        there = await hands.find(*key_of(planned))
         going = there is not None and "deletionTimestamp" in there["metadata"]
-        raise taken(name_of(planned), going=going) from None
+        raise name_conflict(name_of(planned), going=going) from None
 
 
-def taken(name: str, *, going: bool = False) -> Conflict:
+def name_conflict(name: str, *, going: bool = False) -> Conflict:
     """The name is another job's."""
     words = f"{name} is being deleted, and still there" if going else f"there is a job {name} already"
     conflict = Conflict(words, "choose another name")
@@ -71,25 +73,25 @@ def taken(name: str, *, going: bool = False) -> Conflict:
     return conflict
 
 
-async def _part(hands: Hands, part: Manifest, anchor: Manifest) -> None:
+async def _part(hands: ObjectClient, part: Manifest, anchor: Manifest) -> None:
     """Make it; one that a deleted namesake of the anchor has left behind gives way."""
 
     def mine(there: Manifest) -> bool:
-        return is_part(there, uid_of(anchor))
+        return is_owned_by(there, uid_of(anchor))
 
     try:
-        await hands.make(part, mine)
+        await hands.create_or_adopt(part, mine)
     except Conflict:
-        there = await hands.find(*place_of(part))
+        there = await hands.find(*key_of(part))
         if there and not _left_behind(there, anchor):
             words = f"there is a {part['kind']} {name_of(part)} already, and it is not this job's"
             raise Conflict(words, "choose another name") from None
         if there:
             await hands.remove(there, "Background")
-        await hands.make(part, mine)
+        await hands.create_or_adopt(part, mine)
 
 
-def is_part(there: Manifest, anchor_uid: str) -> bool:
+def is_owned_by(there: Manifest, anchor_uid: str) -> bool:
     """Whether it goes when this anchor goes."""
     return any(owner["uid"] == anchor_uid for owner in owners(there))
 
@@ -104,24 +106,24 @@ def _left_behind(there: Manifest, anchor: Manifest) -> bool:
 
 
 async def _undone(
-    hands: Hands, anchor: Manifest, parts: Iterable[Manifest], error: BackendError
+    hands: ObjectClient, anchor: Manifest, parts: Iterable[Manifest], error: BackendError
 ) -> Manifest | None:
     """Take back what was made. The anchor, where a try beside this one has released it meanwhile."""
     try:
-        while (now := await hands.again(anchor)) is not None:
+        while (now := await hands.refetch(anchor)) is not None:
             if not is_held(now):
                 return now
             if await hands.remove(now, "Background", unchanged=True):
                 break
-        await remove_parts(hands, anchor, [(KINDS[part["kind"]], name_of(part)) for part in parts])
+        await remove_owned(hands, anchor, [(KINDS[part["kind"]], name_of(part)) for part in parts])
     except BackendError:
-        error.hint = HALF
+        error.hint = HALF_CREATED
     return None
 
 
-async def remove_parts(hands: Hands, anchor: Manifest, parts: Iterable[Part]) -> None:
+async def remove_owned(hands: ObjectClient, anchor: Manifest, parts: Iterable[OwnedObject]) -> None:
     """Those of these that the anchor owns. The garbage collector does the same, where there is one."""
     for kind, name in parts:
-        there = await hands.look_up(kind, anchor["metadata"]["namespace"], name)
-        if there and is_part(there, uid_of(anchor)):
+        there = await hands.find_if_readable(kind, anchor["metadata"]["namespace"], name)
+        if there and is_owned_by(there, uid_of(anchor)):
             await hands.remove(there, "Background")

@@ -10,8 +10,8 @@ from backend_client.kubernetes.manifests.pod_template import ranks_name, secret_
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.write.create import Part, is_part, remove_parts
-from backend_client.kubernetes.write.object_client import Hands, Pauses, name_of, uid_of
+from backend_client.kubernetes.write.create import OwnedObject, is_owned_by, remove_owned
+from backend_client.kubernetes.write.object_client import ObjectClient, Retries, name_of, uid_of
 from backend_client.kubernetes.write.root_objects import pods_of
 from backend_client.models import JobSpec
 from backend_client.protocol import DeleteStep
@@ -23,9 +23,9 @@ _OURS = "foregroundDeletion"
 _SHOWN = 3
 
 
-def parts_of(spec: JobSpec) -> list[Part]:
+def owned_objects(spec: JobSpec) -> list[OwnedObject]:
     """The objects that a job of this spec may own, beside its pods."""
-    parts: list[Part] = []
+    parts: list[OwnedObject] = []
     if spec.secrets:
         parts.append((resource_types.SECRETS, secret_name(spec)))
     if spec.ports:
@@ -35,17 +35,17 @@ def parts_of(spec: JobSpec) -> list[Part]:
     return parts
 
 
-async def delete(
+async def delete_job(
     transport: Transport, anchor: Manifest, spec: JobSpec, *, wait: bool
 ) -> AsyncIterator[DeleteStep]:
     """Ends when anchor, pods and parts are gone; without `wait` when the cluster sees to it alone.
 
     Raises Unreachable; it may be called again at any time.
     """
-    hands, parts = Hands(transport), parts_of(spec)
+    hands, parts = ObjectClient(transport), owned_objects(spec)
     yield DeleteStep(f"stopping and deleting {name_of(anchor)}")
     await hands.remove(anchor, "Foreground" if wait else "Background")
-    await remove_parts(hands, anchor, parts)
+    await remove_owned(hands, anchor, parts)
     if wait:
         async for step in _waited(transport, anchor, parts):
             yield step
@@ -53,7 +53,9 @@ async def delete(
         yield DeleteStep(f"the cluster goes on with it: {words}")
 
 
-async def _waited(transport: Transport, anchor: Manifest, parts: Sequence[Part]) -> AsyncIterator[DeleteStep]:
+async def _waited(
+    transport: Transport, anchor: Manifest, parts: Sequence[OwnedObject]
+) -> AsyncIterator[DeleteStep]:
     start, told, pause = time.monotonic(), None, _FIRST_LOOK
     while words := await _patiently(transport, anchor, parts):
         step = DeleteStep(words, slow=time.monotonic() - start >= LONG_SECONDS)
@@ -64,9 +66,9 @@ async def _waited(transport: Transport, anchor: Manifest, parts: Sequence[Part])
         pause = min(pause * 1.5, _LONGEST)
 
 
-async def _patiently(transport: Transport, anchor: Manifest, parts: Sequence[Part]) -> str:
+async def _patiently(transport: Transport, anchor: Manifest, parts: Sequence[OwnedObject]) -> str:
     """`_holding`, tried again while the cluster is away for a moment."""
-    for pause in Pauses():
+    for pause in Retries():
         try:
             return await _holding(transport, anchor, parts)
         except Unreachable as error:
@@ -74,16 +76,16 @@ async def _patiently(transport: Transport, anchor: Manifest, parts: Sequence[Par
     raise AssertionError  # the last pause raises
 
 
-async def _holding(transport: Transport, anchor: Manifest, parts: Sequence[Part]) -> str:
+async def _holding(transport: Transport, anchor: Manifest, parts: Sequence[OwnedObject]) -> str:
     """What is still there and why, in words; "" where nothing is. The pods go before the anchor."""
-    hands = Hands(transport)
-    if (now := await hands.again(anchor)) is not None:
+    hands = ObjectClient(transport)
+    if (now := await hands.refetch(anchor)) is not None:
         pods = await pods_of(transport, anchor)
         return _pods_words(pods) if pods else _finalizer_words(now, "waiting until the cluster lets it go")
     namespace = anchor["metadata"]["namespace"]
     for kind, name in parts:
-        part = await hands.look_up(kind, namespace, name)
-        if part and is_part(part, uid_of(anchor)):
+        part = await hands.find_if_readable(kind, namespace, name)
+        if part and is_owned_by(part, uid_of(anchor)):
             return _finalizer_words(part, f"waiting for its {part['kind']} {name}")
     return ""
 

@@ -10,10 +10,10 @@ from decimal import Decimal
 from backend_client.kubernetes.manifests.pod_template import limits
 from backend_client.kubernetes.resources.quantities import number
 from backend_client.kubernetes.resources.surroundings import ResourceQuota
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.models import JobSpec
-from backend_client.protocol import Notice
+from backend_client.protocol import Diagnostic
 
 _PATHS = (
     (r"metadata\.name$", "name"),
@@ -54,28 +54,28 @@ _PROSE = (
 """Words of a message -> field."""
 
 
-def at_path(path: str, message: str) -> Notice:
+def from_path(path: str, message: str) -> Diagnostic:
     """One cause of a 422, at the field of the JobSpec where its path leads to one, else at ""."""
-    return Notice(_first(_PATHS, path), message)
+    return Diagnostic(_first(_PATHS, path), message)
 
 
-def in_prose(message: str) -> Notice:
+def from_message(message: str) -> Diagnostic:
     """A refusal (403) or a `Warning:` header, in our words where they are known."""
-    return Notice(_first(_PROSE, message), message_parsers.refused(message) or message)
+    return Diagnostic(_first(_PROSE, message), message_parsers.refused(message) or message)
 
 
 def _first(table: tuple[tuple[str, str], ...], text: str) -> str:
     return next((field for pattern, field in table if re.search(pattern, text)), "")
 
 
-def pods_of(spec: JobSpec) -> int:
+def pod_count(spec: JobSpec) -> int:
     """How many pods run at once."""
     return spec.nodes if spec.kind == "job" else spec.replicas
 
 
-def quota_notices(
-    spec: JobSpec, site: Site, quotas: Iterable[ResourceQuota]
-) -> tuple[list[Notice], list[Notice]]:
+def quota_diagnostics(
+    spec: JobSpec, site: KubernetesSettings, quotas: Iterable[ResourceQuota]
+) -> tuple[list[Diagnostic], list[Diagnostic]]:
     """(errors, warnings): what quotas never allow, and what they do not allow now, over all pods."""
     errors, warnings = [], []
     for quota in (quota for quota in quotas if _counts(quota, spec)):
@@ -84,9 +84,11 @@ def quota_notices(
             used = quota.status.used.get(resource, "0")
             asks = f"asks for {_amount(asked)} {message_parsers.resource(resource)}; the quota {quota.name}"
             if hard and asked > number(hard):
-                errors.append(Notice(field, f"{asks} allows {hard} in all"))
+                errors.append(Diagnostic(field, f"{asks} allows {hard} in all"))
             elif hard and asked + number(used) > number(hard):
-                warnings.append(Notice(field, f"{asks} has {used} of {hard} used: it waits until others end"))
+                warnings.append(
+                    Diagnostic(field, f"{asks} has {used} of {hard} used: it waits until others end")
+                )
     return errors, warnings
 
 
@@ -94,9 +96,9 @@ def _amount(asked: Decimal) -> str:
     return f"{float(asked) / 2**30:.4g}Gi" if asked >= 2**30 else f"{float(asked):.4g}"
 
 
-def _asked(spec: JobSpec, site: Site) -> Iterator[tuple[str, str, Decimal]]:
+def _asked(spec: JobSpec, site: KubernetesSettings) -> Iterator[tuple[str, str, Decimal]]:
     """(field, quota's name of the resource, amount of all pods together)."""
-    count, each = pods_of(spec), limits(spec, site)
+    count, each = pod_count(spec), limits(spec, site)
     yield ("nodes" if spec.kind == "job" else "replicas"), "pods", Decimal(count)
     if spec.gpus:
         yield "gpus", f"requests.{site.gpu_resource}", Decimal(spec.gpus * count)

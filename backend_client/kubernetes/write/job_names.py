@@ -7,8 +7,8 @@ from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources.core import Object
-from backend_client.kubernetes.watch.listing import optional
-from backend_client.kubernetes.write.object_client import Hands, annotation
+from backend_client.kubernetes.watch.listing import list_if_allowed
+from backend_client.kubernetes.write.object_client import ObjectClient, annotation
 from backend_client.kubernetes.write.root_objects import KIND_OF
 from backend_client.models import JobSpec
 from backend_client.models.names import suggest_name
@@ -16,7 +16,7 @@ from backend_client.models.names import suggest_name
 _NUMBERS = range(2, 100)
 
 
-async def name_for(
+async def free_name(
     transport: Transport, spec: JobSpec, namespace: str, key: str = "", taken: Iterable[str] = ()
 ) -> str:
     """Suggested from the command, and numbered until no Job and no Deployment has it.
@@ -29,7 +29,7 @@ async def name_for(
     used = {*taken, *(o.name for o in ours)}
     while True:
         name = suggest_name(spec.command, used)
-        bearers = await called(Hands(transport), namespace, name, KIND_OF)
+        bearers = await find_by_name(ObjectClient(transport), namespace, name, KIND_OF)
         if all(key and annotation(bearer, labels.KEY) == key for bearer in bearers):
             return name
         used.add(name)
@@ -39,9 +39,9 @@ def _is_earlier(found: Object, key: str) -> bool:
     return found.metadata.annotations.get(labels.KEY) == key and not found.metadata.deletion_timestamp
 
 
-async def called(hands: Hands, namespace: str, name: str, of: Iterable[str]) -> list[Manifest]:
+async def find_by_name(hands: ObjectClient, namespace: str, name: str, of: Iterable[str]) -> list[Manifest]:
     """The anchors of these kinds that have the name."""
-    found = await asyncio.gather(*(hands.look_up(KIND_OF[kind], namespace, name) for kind in of))
+    found = await asyncio.gather(*(hands.find_if_readable(KIND_OF[kind], namespace, name) for kind in of))
     return [anchor for anchor in found if anchor]
 
 
@@ -51,6 +51,6 @@ async def _ours(transport: Transport, spec: JobSpec, namespace: str) -> list[Obj
     candidates = ",".join([base, *(f"{base}-{number}" for number in _NUMBERS)])
     selector = f"{labels.JOB} in ({candidates})"
     pages = await asyncio.gather(
-        *(optional(transport, kind, namespace, labels=selector) for kind in KIND_OF.values())
+        *(list_if_allowed(transport, kind, namespace, labels=selector) for kind in KIND_OF.values())
     )
     return [found for page in pages for found in page]

@@ -6,7 +6,7 @@ from backend_client.errors import Conflict, Forbidden, Refused
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import NAMESPACES
-from backend_client.multi_user import Stamp
+from backend_client.multi_user import Ownership
 
 SECURITY = {
     "pod-security.kubernetes.io/enforce": "baseline",
@@ -16,7 +16,7 @@ SECURITY = {
 """GPU images often need root, so not `restricted`; pinned, so that the cluster's upgrade changes nothing."""
 
 
-async def prepare(transport: Transport, namespace: str, stamp: Stamp) -> None:
+async def ensure_namespace(transport: Transport, namespace: str, stamp: Ownership) -> None:
     """Make it where it is missing. Raises Refused where it is somebody else's, or may not be made."""
     metadata = {
         "name": namespace,

@@ -15,9 +15,9 @@ from backend_client.errors import BackendError, Conflict, Forbidden, Invalid, No
 from backend_client.kubernetes.api.transport import Response, Transport
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources import resource_types
-from backend_client.kubernetes.resources.resource_types import Kind
+from backend_client.kubernetes.resources.resource_types import ResourceType
 
-KINDS: dict[str, Kind[Any]] = {
+KINDS: dict[str, ResourceType[Any]] = {
     "Deployment": resource_types.DEPLOYMENTS,
     "Ingress": resource_types.INGRESSES,
     "Job": resource_types.JOBS,
@@ -29,40 +29,40 @@ _TRIES = 4
 _LONGEST_PAUSE = 5.0
 
 
-class Hands:
+class ObjectClient:
     """One caller's hands. What is refused raises as `Transport.request` does."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def find(self, kind: Kind[Any], namespace: str, name: str) -> Manifest | None:
+    async def find(self, kind: ResourceType[Any], namespace: str, name: str) -> Manifest | None:
         """The object of this name; None where there is none."""
         answer = await self._transport.request("GET", kind.path(namespace, name), allow=(404,))
         return _object(answer) if answer.status == 200 else None
 
-    async def look_up(self, kind: Kind[Any], namespace: str, name: str) -> Manifest | None:
+    async def find_if_readable(self, kind: ResourceType[Any], namespace: str, name: str) -> Manifest | None:
         """As `find`, and None where it may not be read."""
         try:
             return await self.find(kind, namespace, name)
         except Forbidden:
             return None
 
-    async def again(self, made: Manifest) -> Manifest | None:
+    async def refetch(self, made: Manifest) -> Manifest | None:
         """The same object as it is now; None where it is gone, a namesake or not."""
-        now = await self.find(*place_of(made))
+        now = await self.find(*key_of(made))
         return now if now and uid_of(now) == uid_of(made) else None
 
-    async def make(self, manifest: Manifest, mine: Callable[[Manifest], bool]) -> Manifest:
+    async def create_or_adopt(self, manifest: Manifest, mine: Callable[[Manifest], bool]) -> Manifest:
         """Create it, or find that an earlier try did: `mine` says so of what bears the name.
 
         Any refusal may hide that it is there already: a 403 for a quota that it fills itself, too. Where that
         cannot be asked either, the line is down, and the caller comes again later.
         """
-        for pause in Pauses():
+        for pause in Retries():
             try:
                 return await self._post(manifest)
             except BackendError as error:
-                there = await self.look_up(*place_of(manifest))
+                there = await self.find_if_readable(*key_of(manifest))
                 if there and mine(there):
                     return there
                 if there or not isinstance(error, Unreachable):
@@ -70,13 +70,13 @@ class Hands:
                 await pause(error)
         raise AssertionError  # the last pause raises
 
-    async def change(self, made: Manifest, wanted: Callable[[Manifest], Manifest | None]) -> Manifest:
+    async def patch_until(self, made: Manifest, wanted: Callable[[Manifest], Manifest | None]) -> Manifest:
         """Patch it, each time as it is now, until `wanted` has no merge patch for it any more.
 
         Raises NotFound where it is gone. The version in each patch lets nothing slip in between.
         """
         uid = uid_of(made)
-        for pause in Pauses():
+        for pause in Retries():
             patch = wanted(made)
             if patch is None:
                 return made
@@ -84,7 +84,7 @@ class Hands:
                 return await self._patch(made, patch)
             except (Conflict, Invalid, Unreachable) as error:
                 await pause(error)
-            now = await self.again(made)
+            now = await self.refetch(made)
             if now is None:
                 raise NotFound(f"{name_of(made)} ({uid}) is gone")
             made = now
@@ -100,7 +100,7 @@ class Hands:
             conditions["resourceVersion"] = made["metadata"]["resourceVersion"]
         body = msgspec.json.encode({"propagationPolicy": policy, "preconditions": conditions})
         path = path_of(made)
-        for pause in Pauses():
+        for pause in Retries():
             try:
                 answer = await self._transport.request("DELETE", path, body=body, allow=(404, 409))
             except Unreachable as error:
@@ -110,7 +110,7 @@ class Hands:
         raise AssertionError
 
     async def _post(self, manifest: Manifest) -> Manifest:
-        kind, namespace, _ = place_of(manifest)
+        kind, namespace, _ = key_of(manifest)
         body, query = msgspec.json.encode(manifest), {"fieldValidation": "Strict"}
         return _object(await self._transport.request("POST", kind.path(namespace), query=query, body=body))
 
@@ -121,17 +121,17 @@ class Hands:
         return _object(await self._transport.request("PATCH", path_of(made), body=body, content_type=media))
 
 
-class Pauses:
+class Retries:
     """Gives one pause for each try: a cluster that is away is given time. The last raises instead."""
 
     def __init__(self) -> None:
         self._left = _TRIES
         self._backoff = Backoff()
 
-    def __iter__(self) -> "Pauses":
+    def __iter__(self) -> "Retries":
         return self
 
-    def __next__(self) -> "Pauses":
+    def __next__(self) -> "Retries":
         self._left -= 1
         return self
 
@@ -154,7 +154,7 @@ def _object(answer: Response) -> Manifest:
     return found
 
 
-def place_of(manifest: Manifest) -> tuple[Kind[Any], str, str]:
+def key_of(manifest: Manifest) -> tuple[ResourceType[Any], str, str]:
     """(kind, namespace, name)."""
     metadata = manifest["metadata"]
     return KINDS[manifest["kind"]], metadata["namespace"], metadata["name"]
@@ -162,7 +162,7 @@ def place_of(manifest: Manifest) -> tuple[Kind[Any], str, str]:
 
 def path_of(manifest: Manifest) -> str:
     """Where the server keeps it."""
-    kind, namespace, name = place_of(manifest)
+    kind, namespace, name = key_of(manifest)
     return kind.path(namespace, name)
 
 

@@ -8,35 +8,35 @@ from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, Kind
-from backend_client.kubernetes.settings import Site
-from backend_client.kubernetes.status.job_status import anchor_of, job_of, read_only
-from backend_client.kubernetes.status.pod_reason import Around
-from backend_client.kubernetes.status.spec_from_objects import Anchor
+from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, ResourceType
+from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.kubernetes.status.job_status import job_of, read_only, root_key
+from backend_client.kubernetes.status.pod_reason import RelatedObjects
+from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.kubernetes.watch import listing
-from backend_client.kubernetes.write.object_client import Hands, name_of, place_of, uid_of
+from backend_client.kubernetes.write.object_client import ObjectClient, key_of, name_of, uid_of
 from backend_client.models import Job, JobRef
 
-KIND_OF: dict[str, Kind[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS}
+KIND_OF: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS}
 """JobSpec's and JobRef's kind -> the anchor's."""
 
 
-async def find_mine(hands: Hands, ref: JobRef) -> Manifest:
+async def find_own_root(hands: ObjectClient, ref: JobRef) -> Manifest:
     """The anchor, by uid. Raises NotFound, and Forbidden for what others made."""
     if ref.kind not in KIND_OF:
         raise Forbidden(f"{ref.name} was not made by traindeck")
     found = await hands.find(KIND_OF[ref.kind], ref.namespace, ref.name)
     if found is None or uid_of(found) != ref.uid:
         raise NotFound(f"there is no job {ref} ({ref.uid})")
-    if why := read_only(typed(found)):
+    if why := read_only(to_root_object(found)):
         raise Forbidden(f"{ref.name} was {why}")
     return found
 
 
-def typed(anchor: Manifest) -> Anchor:
+def to_root_object(anchor: Manifest) -> RootObject:
     """As status and readback want it."""
-    kind, _, _ = place_of(anchor)
-    found: Anchor = kind.one(msgspec.json.encode(anchor))
+    kind, _, _ = key_of(anchor)
+    found: RootObject = kind.one(msgspec.json.encode(anchor))
     return found
 
 
@@ -44,13 +44,13 @@ async def pods_of(transport: Transport, anchor: Manifest) -> list[Pod]:
     """Its pods; none where they may not be listed."""
     where = anchor["kind"], anchor["metadata"]["namespace"], name_of(anchor)
     try:
-        found = await listing.pods_of(transport, typed(anchor))
+        found = await listing.pods_of(transport, to_root_object(anchor))
     except Forbidden:
         return []
-    return [pod for pod in found if anchor_of(pod) == where]
+    return [pod for pod in found if root_key(pod) == where]
 
 
-async def job(transport: Transport, anchor: Manifest, context: str, site: Site) -> Job:
+async def load_job(transport: Transport, anchor: Manifest, context: str, site: KubernetesSettings) -> Job:
     """As it stands."""
     pods = await pods_of(transport, anchor)
-    return job_of(typed(anchor), pods, context, Around(site=site))
+    return job_of(to_root_object(anchor), pods, context, RelatedObjects(site=site))

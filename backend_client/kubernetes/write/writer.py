@@ -12,38 +12,38 @@ from backend_client.kubernetes.manifests import render
 from backend_client.kubernetes.manifests.pod_template import secret_name
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources.resource_types import SECRETS
-from backend_client.kubernetes.settings import Site
+from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status.spec_from_objects import spec_of
 from backend_client.kubernetes.write import create, delete, dry_run
-from backend_client.kubernetes.write.cluster_facts import look
-from backend_client.kubernetes.write.create import is_held, taken
-from backend_client.kubernetes.write.job_names import called, name_for
-from backend_client.kubernetes.write.object_client import Hands, annotation
-from backend_client.kubernetes.write.root_objects import find_mine, job, typed
+from backend_client.kubernetes.write.cluster_facts import read_cluster_facts
+from backend_client.kubernetes.write.create import is_held, name_conflict
+from backend_client.kubernetes.write.job_names import find_by_name, free_name
+from backend_client.kubernetes.write.object_client import ObjectClient, annotation
+from backend_client.kubernetes.write.root_objects import find_own_root, load_job, to_root_object
 from backend_client.models import Job, JobRef, JobSpec
 from backend_client.models.secret import Secret
-from backend_client.multi_user import Inspect, Stamp
+from backend_client.multi_user import ManifestCheck, Ownership
 from backend_client.protocol import DeleteStep, Plan
 
 _RACES = 20
 """Names that others may take, between our look and our create, before that is an error."""
 
 
-class Writer:
+class JobWriter:
     """One caller's writes to one cluster. Every method may raise a BackendError."""
 
     def __init__(
         self,
         transport: Transport,
-        site: Site,
+        site: KubernetesSettings,
         context: str,
         namespace: str,
         *,
-        stamp: Stamp | None = None,
-        inspect: Inspect = lambda _: None,
+        stamp: Ownership | None = None,
+        inspect: ManifestCheck = lambda _: None,
     ) -> None:
         self._transport = transport
-        self._hands = Hands(transport)
+        self._hands = ObjectClient(transport)
         self._site = site
         self._context = context
         self._namespace = namespace
@@ -74,7 +74,7 @@ class Writer:
 
     async def stop(self, ref: JobRef) -> Job:
         """0 replicas, or suspended: its pods go, and their logs. Of an ended job: no-op."""
-        anchor = await find_mine(self._hands, ref)
+        anchor = await find_own_root(self._hands, ref)
         before = await self._told(anchor)
         if before.ended:
             return before
@@ -84,28 +84,28 @@ class Writer:
         def wanted(now: Manifest) -> Manifest | None:
             return None if annotation(now, labels.STOPPED) else render.stop(now, datetime.now(UTC))
 
-        return await self._told(await self._hands.change(anchor, wanted))
+        return await self._told(await self._hands.patch_until(anchor, wanted))
 
     async def resume(self, ref: JobRef) -> Job:
         """Undo `stop`, or finish what is half made. Of a job that runs: no-op."""
-        anchor = await find_mine(self._hands, ref)
+        anchor = await find_own_root(self._hands, ref)
         if is_held(anchor):
             return await self._told(await self._finish(anchor))
-        spec = spec_of(typed(anchor), self._site)
+        spec = spec_of(to_root_object(anchor), self._site)
 
         def wanted(now: Manifest) -> Manifest | None:
             return render.resume(now, spec) if annotation(now, labels.STOPPED) else None
 
-        after = await self._told(await self._hands.change(anchor, wanted))
+        after = await self._told(await self._hands.patch_until(anchor, wanted))
         if after.ended:
             raise Refused(f"{ref.name} has ended", "run it again instead")
         return after
 
     async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
         """Take anchor, pods and parts away; ends when they are gone, or without `wait` at once."""
-        anchor = await find_mine(self._hands, ref)
-        spec = spec_of(typed(anchor), self._site)
-        async for step in delete.delete(self._transport, anchor, spec, wait=wait):
+        anchor = await find_own_root(self._hands, ref)
+        spec = spec_of(to_root_object(anchor), self._site)
+        async for step in delete.delete_job(self._transport, anchor, spec, wait=wait):
             yield step
 
     def _home(self, spec: JobSpec) -> str:
@@ -114,39 +114,39 @@ class Writer:
     async def _named(self, spec: JobSpec, key: str, used: set[str]) -> JobSpec:
         if spec.name:
             return spec
-        name = await name_for(self._transport, spec, self._home(spec), key, used)
+        name = await free_name(self._transport, spec, self._home(spec), key, used)
         return msgspec.structs.replace(spec, name=name)
 
     async def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> Manifest:
         home = self._home(spec)
-        seen = await look(self._transport, home, spec)
+        seen = await read_cluster_facts(self._transport, home, spec)
         owner = await self._owner()
         made = render.objects(
             spec, self._site, seen, key=key, owner=owner, server=self._server, secrets=secrets
         )
         self._inspect(made)
-        if await called(self._hands, home, spec.name, ["deployment" if spec.kind == "job" else "job"]):
-            raise taken(spec.name)
+        if await find_by_name(self._hands, home, spec.name, ["deployment" if spec.kind == "job" else "job"]):
+            raise name_conflict(spec.name)
         try:
-            return await create.create(self._hands, made, spec, key)
+            return await create.create_all(self._hands, made, spec, key)
         except (Refused, Invalid) as error:
-            raise dry_run.at_fields(error) from None
+            raise dry_run.with_fields(error) from None
 
     async def _finish(self, anchor: Manifest) -> Manifest:
         """Without the values of its secrets, so with the Secret that is there."""
-        spec, home = spec_of(typed(anchor), self._site), anchor["metadata"]["namespace"]
-        if spec.secrets and not await self._hands.look_up(SECRETS, home, secret_name(spec)):
+        spec, home = spec_of(to_root_object(anchor), self._site), anchor["metadata"]["namespace"]
+        if spec.secrets and not await self._hands.find_if_readable(SECRETS, home, secret_name(spec)):
             raise Refused(f"the secrets of {spec.name} were not stored", "delete it, and submit it again")
-        seen = await look(self._transport, home, spec)
+        seen = await read_cluster_facts(self._transport, home, spec)
         _, *parts = render.objects(spec, self._site, seen)
         rest = [part for part in parts if part["kind"] != "Secret"]
-        return await create.finish(self._hands, anchor, rest, spec)
+        return await create.finish_create(self._hands, anchor, rest, spec)
 
     async def _told(self, anchor: Manifest) -> Job:
-        return await job(self._transport, anchor, self._context, self._site)
+        return await load_job(self._transport, anchor, self._context, self._site)
 
     async def _owner(self) -> str:
         """Who asks: as the stamp says, else as the cluster knows us; "" where it does not say."""
         if self._user is None:
-            self._user = await access.user(self._transport)
+            self._user = await access.current_user(self._transport)
         return self._user

@@ -119,7 +119,7 @@ async def wait_for(desk) -> None:
 async def there(desk) -> dict:
     """Rows, and objects that bear this server's id."""
     cluster = next(iter(desk.clusters))
-    made = await cluster.backend.made(desk.server_id)
+    made = await cluster.backend.list_created(desk.server_id)
     async with desk.database.read() as session:
         rows = [*await session.scalars(select(JobRow).order_by(JobRow.id))]
     living = {row.uid for row in rows if row.uid and not row.deleted}

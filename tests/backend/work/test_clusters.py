@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from backend.clusters import circuit_breaker
 from backend.clusters.credential_vault import KEY_FILE
-from backend.clusters.registration import Wanted
+from backend.clusters.registration import ClusterRegistration
 from backend.db.models import AuditRow, JobRow
 from backend.db.models import Cluster as ClusterRow
 from backend.jobs.reconcile import once
@@ -86,7 +86,7 @@ class Silent:
 async def add_hanging(app, port, name="hung"):
     """Registered while it still answered."""
     desk = app.state.runtime.desk
-    place = Wanted(name=name, server=f"https://127.0.0.1:{port}", token="t")
+    place = ClusterRegistration(name=name, server=f"https://127.0.0.1:{port}", token="t")
     async with desk.database.write() as session:
         row = await desk.clusters.register(session, place)
     await desk.clusters.begin(row)

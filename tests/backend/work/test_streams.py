@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from backend_client.local.backend import LocalBackend
-from backend_client.server.sse import Parser
+from backend_client.server.sse import SseParser
 from backend_client.server.wire import read_log, read_watch
 from tests.contract.harness import remove_all
 from tests.server_client.running import PASSWORD, running
@@ -46,7 +46,7 @@ async def submit(client, script, name):
 
 async def events(client, path, read, **headers):
     """(event, id) of a stream of events, until it ends."""
-    parser = Parser()
+    parser = SseParser()
     accept = {"Accept": "text/event-stream"}
     async with client.stream("GET", path, headers=accept | headers) as answer:
         assert answer.status_code == 200, await answer.aread()
