@@ -353,7 +353,8 @@ async def test_who_may_what_and_where(harness, backend):
     assert me.user
     assert me.place
     job = await backend.create(harness.spec("exit 0"), key="k", secrets={})
-    verdicts = await backend.check_access(
+    asks = [AccessReview(verb, job.ref) for verb in Verb] + [AccessReview(Verb.CREATE)]
+    verdicts = await backend.check_access(asks)
         [AccessReview(verb, job.ref) for verb in Verb] + [AccessReview(Verb.CREATE)]
     )
     assert len(verdicts) == len(Verb) + 1
