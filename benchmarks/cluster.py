@@ -14,7 +14,7 @@ from benchmarks import cluster_changes, cluster_cli, cluster_list, cluster_logs
 from benchmarks.cluster_fill import connected, fill, home_of
 from benchmarks.pane import Pane
 from benchmarks.peers import Peers
-from tests.kubernetes import controlplane
+from tests.backend_client.kubernetes.support import controlplane
 
 COUNTS = (100, 1_000, 10_000)
 GIVEN = "TRAINDECK_TEST_KUBECONFIG"

@@ -10,7 +10,7 @@ from pathlib import Path
 from backend_client.contexts import Contexts
 from backend_client.protocol import Lines, LogItem, LogQuery, Opened
 from benchmarks.logs import LINE, SOURCE
-from tests.scripted import ScriptedBackend, Way, make_jobs
+from tests.support.scripted import ScriptedBackend, Way, make_jobs
 from tui.app import TraindeckApp
 
 

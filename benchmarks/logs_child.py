@@ -9,7 +9,7 @@ from pathlib import Path
 from backend_client.contexts import Contexts
 from backend_client.protocol import Lines, LogItem, LogQuery, Opened
 from benchmarks.logs import SOURCE, batches
-from tests.scripted import ScriptedBackend, Way, make_job
+from tests.support.scripted import ScriptedBackend, Way, make_job
 from tui.app import TraindeckApp
 
 

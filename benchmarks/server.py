@@ -21,7 +21,7 @@ from benchmarks import usage
 from benchmarks.cluster_fill import connected, pod_status, send
 from benchmarks.server_clients import POLL_SECONDS, Asker, Seen, asker, get, poll, pollers, watchers
 from benchmarks.server_lab import POLLER, READER, Lab, lab
-from tests.kubernetes import controlplane
+from tests.backend_client.kubernetes.support import controlplane
 
 JOBS = 1_000
 CLIENTS = (50, 500)

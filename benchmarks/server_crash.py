@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from tests.backend import crash_writers
-from tests.backend.postgres import Postgres, binaries
+from tests.backend.support import crash_writers
+from tests.backend.support.postgres import Postgres, binaries
 
 KILLS = 200
 

@@ -9,8 +9,8 @@ from pathlib import Path
 Row = tuple[str, str, str]
 
 ROOT = Path(__file__).parent.parent
-MATRIX = "tests/backend/work/test_matrix.py"
-ORPHANS = "tests/backend/work/test_reconcile.py"
+MATRIX = "tests/backend/routes/test_matrix.py"
+ORPHANS = "tests/backend/jobs/test_reconcile.py"
 
 
 def rows() -> list[Row]:

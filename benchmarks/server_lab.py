@@ -27,10 +27,10 @@ from backend.settings import ServerSettings
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import JOBS, PODS
 from benchmarks.cluster_fill import SPEC, connected, job_status, phase_of, pod_of, pod_status, pooled, send
-from tests.backend.work.clusters import wanted
-from tests.contract.server import RunningServer
-from tests.kubernetes import controlplane
-from tests.kubernetes.controlplane import ControlPlane, free_port, until
+from tests.backend.support.clusters import wanted
+from tests.backend_client.kubernetes.support import controlplane
+from tests.backend_client.kubernetes.support.controlplane import ControlPlane, free_port, until
+from tests.contract.support.server import RunningServer
 
 ROOT = Path(__file__).parent.parent
 CHANGING = 100

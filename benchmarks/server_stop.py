@@ -12,9 +12,9 @@ from backend_client.models import Job, JobSpec
 from backend_client.models.secret import Secret
 from backend_client.protocol import FreshnessState, Gap, JobQuery, LogItem, LogQuery, Scope
 from backend_client.server.backend import ServerBackend
-from tests.contract.harness import remove_all, text
-from tests.contract.server import RunningServer
-from tests.server_client.told import Reader
+from tests.backend_client.server.support.told import Reader
+from tests.contract.support.harness import remove_all, text
+from tests.contract.support.server import RunningServer
 
 STREAMS = 200
 FOLLOWING = 50

@@ -5,7 +5,7 @@ import select
 import time
 from collections import deque
 
-from tests.pty_app import PtyApp
+from tests.support.pty_app import PtyApp
 
 DELAY = 0.05
 """Seconds each way: 100 ms there and back."""

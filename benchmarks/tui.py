@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from benchmarks.tui_child import LAST
-from tests.pty_app import PtyApp
+from tests.support.pty_app import PtyApp
 
 SIZE = (200, 50)
 ROUNDS = 7

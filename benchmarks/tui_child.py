@@ -12,7 +12,7 @@ from pathlib import Path
 from backend_client.contexts import Contexts
 from backend_client.models import JobState, Progress
 from backend_client.protocol import Scope, Snapshot, Synced, WatchEvent
-from tests.scripted import ScriptedBackend, Way, make_job, make_jobs
+from tests.support.scripted import ScriptedBackend, Way, make_job, make_jobs
 from tui.app import TraindeckApp
 
 LAST = "the-last-one"

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tests.kubernetes.controlplane import GIVEN
+from tests.backend_client.kubernetes.support.controlplane import GIVEN
 
 _LACKING = "Skipped: needs "
 

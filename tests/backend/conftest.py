@@ -12,7 +12,7 @@ from backend.auth.caller import Caller, Role
 from backend.auth.users import add_user, find_user
 from backend.db.engine import database_url, open_database
 from backend.settings import ServerSettings
-from tests.backend.postgres import Postgres, binaries
+from tests.backend.support.postgres import Postgres, binaries
 
 PASSWORD = "correct horse battery"
 DATABASES = ("sqlite", "postgresql")

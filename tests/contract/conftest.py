@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.harness import LocalHarness
-from tests.faults import Wire
-from tests.kubernetes.controlplane import GIVEN
+from tests.backend_client.kubernetes.support.controlplane import GIVEN
+from tests.contract.support.harness import LocalHarness
+from tests.support.faults import Wire
 
 CUTS = 3
 """How often a breaking wire breaks in one case: as often as one request is repeated."""
@@ -17,7 +17,7 @@ CUTS = 3
 @pytest.fixture(scope="session")
 def local_server(tmp_path_factory):
     """A server that takes jobs on this machine."""
-    from tests.contract.server import RunningServer  # noqa: PLC0415  only where a case needs it
+    from tests.contract.support.server import RunningServer  # noqa: PLC0415  only where a case needs it
 
     server = RunningServer(tmp_path_factory.mktemp("server-local"), "--local")
     yield server
@@ -27,7 +27,7 @@ def local_server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def cluster_server(tmp_path_factory):
     """A server that has no cluster yet."""
-    from tests.contract.server import RunningServer, cluster_settings  # noqa: PLC0415  as above
+    from tests.contract.support.server import RunningServer, cluster_settings  # noqa: PLC0415  as above
 
     folder = tmp_path_factory.mktemp("server-cluster")
     server = RunningServer(folder, **cluster_settings(tmp_path_factory.getbasetemp()))
@@ -40,19 +40,19 @@ def local(request, folder):
 
 
 def kubernetes(request, folder):
-    from tests.contract.cluster import ClusterHarness  # noqa: PLC0415  where there is a cluster
+    from tests.contract.support.cluster import ClusterHarness  # noqa: PLC0415  where there is a cluster
 
     return ClusterHarness(folder, Path(os.environ[GIVEN]))
 
 
 def server_local(request, folder, port=0):
-    from tests.contract.server import ServerHarness  # noqa: PLC0415  as above
+    from tests.contract.support.server import ServerHarness  # noqa: PLC0415  as above
 
     return ServerHarness(folder, request.getfixturevalue("local_server"), port)
 
 
 def server_kubernetes(request, folder, port=0):
-    from tests.contract.server import ServedCluster  # noqa: PLC0415  as above
+    from tests.contract.support.server import ServedCluster  # noqa: PLC0415  as above
 
     return ServedCluster(folder, request.getfixturevalue("cluster_server"), Path(os.environ[GIVEN]), port)
 

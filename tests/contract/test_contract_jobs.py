@@ -25,7 +25,7 @@ from backend_client.protocol import (
     Use,
     Verb,
 )
-from tests.contract.harness import DEADLINE, finished, log_items, log_text, needs, until
+from tests.contract.support.harness import DEADLINE, finished, log_items, log_text, needs, until
 
 
 async def names(backend, **query):
@@ -355,8 +355,6 @@ async def test_who_may_what_and_where(harness, backend):
     job = await backend.create(harness.spec("exit 0"), key="k", secrets={})
     asks = [AccessReview(verb, job.ref) for verb in Verb] + [AccessReview(Verb.CREATE)]
     verdicts = await backend.check_access(asks)
-        [AccessReview(verb, job.ref) for verb in Verb] + [AccessReview(Verb.CREATE)]
-    )
     assert len(verdicts) == len(Verb) + 1
     assert all(verdict.why for verdict in verdicts if verdict.allowed is False)
 

@@ -6,7 +6,7 @@ import pytest
 
 from backend_client.errors import BackendError, NotFound
 from backend_client.protocol import Closed, Lines, Opened
-from tests.contract.harness import finished, log_items, log_text, text
+from tests.contract.support.harness import finished, log_items, log_text, text
 
 
 async def ended(harness, script):

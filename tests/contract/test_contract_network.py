@@ -26,10 +26,10 @@ from backend_client.protocol import (
     Scope,
     Snapshot,
 )
-from tests.contract.harness import DEADLINE, finished, log_text, text, until
-from tests.faults import Wire
-from tests.kubernetes.controlplane import GIVEN
-from tests.kubernetes.live import Live
+from tests.backend_client.kubernetes.support.controlplane import GIVEN
+from tests.backend_client.kubernetes.support.live import Live
+from tests.contract.support.harness import DEADLINE, finished, log_text, text, until
+from tests.support.faults import Wire
 
 HURRY = {
     "backend_client.kubernetes.watch.reflector.SILENCE_SECONDS": 0.5,
@@ -43,7 +43,7 @@ HURRY = {
 
 @contextlib.asynccontextmanager
 async def kubernetes(request, folder: Path):
-    from tests.contract.cluster import ClusterHarness  # noqa: PLC0415
+    from tests.contract.support.cluster import ClusterHarness  # noqa: PLC0415
 
     admin = Path(os.environ[GIVEN])
     server = urlsplit(Live(admin).server)
@@ -56,7 +56,7 @@ async def kubernetes(request, folder: Path):
 
 @contextlib.asynccontextmanager
 async def server(request, folder: Path):
-    from tests.contract.server import ServerHarness  # noqa: PLC0415
+    from tests.contract.support.server import ServerHarness  # noqa: PLC0415
 
     running = request.getfixturevalue("local_server")
     async with Wire("127.0.0.1", running.port) as wire:

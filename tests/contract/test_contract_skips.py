@@ -11,7 +11,7 @@ WAYS = {"skip", "skipif", "xfail", "importorskip", "skipTest"}
 
 def test_no_other_skip_exists():
     found = []
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             name = (
                 node.attr

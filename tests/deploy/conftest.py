@@ -11,8 +11,14 @@ import pytest
 from backend_client.kubernetes.api.credentials import Fixed, Login, bearer
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
-from tests.deploy.manifests import apply, manifests, remove
-from tests.kubernetes.conftest import Cluster, cluster, own_cluster, shared_cluster, transport
+from tests.backend_client.kubernetes.conftest import (
+    Cluster,
+    cluster,
+    own_cluster,
+    shared_cluster,
+    transport,
+)
+from tests.deploy.support.manifests import apply, manifests, remove
 
 __all__ = ["cluster", "own_cluster", "shared_cluster", "transport"]
 

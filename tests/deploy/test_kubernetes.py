@@ -21,8 +21,8 @@ from backend_client.models import Job, JobRef
 from backend_client.models.secret import Secret
 from backend_client.multi_user import Ownership
 from backend_client.protocol import AccessReview, JobQuery, Scope, Verb
-from tests.deploy.manifests import FOLDER, HOME, apply, manifests, path_of
-from tests.kubernetes.specs import spec
+from tests.backend_client.kubernetes.support.specs import spec
+from tests.deploy.support.manifests import FOLDER, HOME, apply, manifests, path_of
 
 pytestmark = pytest.mark.api
 PATIENCE = 20.0

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.dockerfile import read
-from tests.kubernetes.controlplane import free_port
-from tests.server_client.certificates import authority
+from tests.backend_client.kubernetes.support.controlplane import free_port
+from tests.backend_client.server.support.certificates import authority
+from tests.deploy.support.dockerfile import read
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -12,10 +12,10 @@ import yaml
 
 from backend_client.models import JobState
 from backend_client.models.fields import parse_spec
-from tests.contract.cluster import ClusterHarness
-from tests.contract.harness import finished, log_text
-from tests.deploy.dockerfile import Image, build
-from tests.deploy.pythonbase import python_base
+from tests.contract.support.cluster import ClusterHarness
+from tests.contract.support.harness import finished, log_text
+from tests.deploy.support.dockerfile import Image, build
+from tests.deploy.support.pythonbase import python_base
 
 GIVEN = "TRAINDECK_TEST_KUBECONFIG"
 LOAD = "TRAINDECK_TEST_LOAD_IMAGE"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tmux.terminal import Terminal
+from tests.tmux.support.terminal import Terminal
 
 PROGRAM = str(Path(sys.executable).with_name("traindeck"))
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.cluster import IMAGE, SLOT, ClusterHarness
-from tests.kubernetes.controlplane import GIVEN
-from tests.kubernetes.live import Live
+from tests.backend_client.kubernetes.support.controlplane import GIVEN
+from tests.backend_client.kubernetes.support.live import Live
+from tests.contract.support.cluster import IMAGE, SLOT, ClusterHarness
 from tests.tmux.conftest import program
-from tests.tmux.terminal import Terminal
+from tests.tmux.support.terminal import Terminal
 
 pytestmark = [pytest.mark.tmux, pytest.mark.node]
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from tests.tmux.conftest import PROGRAM
-from tests.tmux.terminal import Terminal
+from tests.tmux.support.terminal import Terminal
 
 pytestmark = pytest.mark.tmux
 

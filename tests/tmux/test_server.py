@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tmux.conftest import PROGRAM, program
-from tests.tmux.terminal import Terminal
+from tests.tmux.support.terminal import Terminal
 
 pytestmark = pytest.mark.tmux
 

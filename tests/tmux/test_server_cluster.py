@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.cluster import SLOT, ClusterHarness
-from tests.kubernetes.controlplane import free_port
+from tests.backend_client.kubernetes.support.controlplane import free_port
+from tests.contract.support.cluster import SLOT, ClusterHarness
 from tests.tmux.conftest import PROGRAM, program
-from tests.tmux.terminal import Terminal
+from tests.tmux.support.terminal import Terminal
 from tests.tmux.test_cluster import fill
 
 pytestmark = [pytest.mark.tmux, pytest.mark.node]

@@ -19,8 +19,8 @@ from backend_client.models import Event, Job, JobSpec, JobState
 from backend_client.protocol import Capacity, DeleteStep, Diagnostic, Feature
 from backend_client.server.accounts import Account
 from backend_client.server.contexts import ServerContexts
-from tests.scripted import ScriptedBackend, attempt, make_job
-from tests.tui.deck import Deck, deck
+from tests.support.scripted import ScriptedBackend, attempt, make_job
+from tests.tui.support.deck import Deck, deck
 from tui.form.form_screen import FormScreen
 from tui.form.plan_screen import PlanScreen
 from tui.form.templates_screen import TemplatesScreen

@@ -9,8 +9,8 @@ from textual.pilot import Pilot
 
 from backend_client.contexts import Contexts
 from backend_client.models import Job, JobState, Progress
-from tests.scripted import ScriptedBackend, Way, attempt, make_job
-from tests.tui.form_app import refusing
+from tests.support.scripted import ScriptedBackend, Way, attempt, make_job
+from tests.tui.support.form_app import refusing
 from tui.app import TraindeckApp
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pty_app import PtyApp
+from tests.support.pty_app import PtyApp
 from tests.tui.test_hostile import stray
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ def start(what: str, tmp_path: Path, size: tuple[int, int] = (120, 40), **variab
     env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
     env |= {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("STATE", "CONFIG", "CACHE")}
     env |= {"HOME": str(tmp_path), **variables}
-    return PtyApp([sys.executable, "-m", "tests.tui.child", what], env, size)
+    return PtyApp([sys.executable, "-m", "tests.tui.support.child", what], env, size)
 
 
 def sane(sent: bytes) -> bool:

@@ -1,7 +1,7 @@
 """What Kubernetes says in prose, in one plain sentence: parsers of single messages (pure).
 
 Each answers "" where it does not know the message; then the raw one is shown. The wordings are those of
-Kubernetes 1.37, most of them recorded (tests/kubernetes/recorded).
+Kubernetes 1.37, most of them recorded (tests/backend_client/kubernetes/support/recorded).
 """
 
 import re

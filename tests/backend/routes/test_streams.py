@@ -1,0 +1,153 @@
+"""Streams over a real socket: logs and the watch, and how they end."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from backend_client.local.backend import LocalBackend
+from backend_client.server.sse import SseParser
+from backend_client.server.wire import read_log, read_watch
+from tests.backend_client.server.support.running import PASSWORD, running
+from tests.contract.support.harness import remove_all
+
+PEOPLE = {"root": "admin", "ann": "researcher", "bob": "researcher"}
+
+
+@pytest.fixture
+async def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with running(tmp_path / "server", people=PEOPLE, local=True, local_gpus=2, local_grace=0.5) as made:
+        yield made
+    await remove_all(LocalBackend(gpus=2, grace=0.5))
+
+
+@pytest.fixture
+async def ann(server):
+    async with entered(server, "ann") as client:
+        yield client
+
+
+def entered(server, name):
+    """A client that is logged in."""
+    answer = httpx.post(f"{server.url}/api/auth/login", json={"user": name, "password": PASSWORD})
+    headers = {"Authorization": f"Bearer {answer.json()['token']}"}
+    return httpx.AsyncClient(base_url=server.url, headers=headers, timeout=15)
+
+
+async def submit(client, script, name):
+    answer = await client.post(
+        "/api/jobs", json={"kind": "job", "command": ["sh", "-c", script], "name": name}
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def events(client, path, read, **headers):
+    """(event, id) of a stream of events, until it ends."""
+    parser = SseParser()
+    accept = {"Accept": "text/event-stream"}
+    async with client.stream("GET", path, headers=accept | headers) as answer:
+        assert answer.status_code == 200, await answer.aread()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for part in answer.aiter_bytes():
+            for frame in parser.feed(part):
+                if frame.event:
+                    yield read(frame.event, frame.data), frame.id
+
+
+async def test_a_followed_log_is_the_jobs_own_bytes(ann):
+    await submit(ann, "for i in 1 2 3; do echo line $i; sleep 0.1; done; printf 'no newline'", "job")
+    text = await ann.get("/api/jobs/job/logs?follow=true")
+    assert text.headers["content-type"].startswith("text/plain")
+    assert text.text == "line 1\nline 2\nline 3\nno newline"
+    tail = await ann.get("/api/jobs/job/logs?tail=2&timestamps=true")
+    lines = tail.text.split("\n")
+    assert [line[31:] for line in lines] == ["line 3", "no newline"]
+    assert all(line[30] == " " and line[10] == "T" for line in lines)
+
+
+async def test_a_log_goes_on_behind_the_last_event(ann):
+    await submit(ann, "seq 1 5", "job")
+    whole = [item async for item in events(ann, "/api/jobs/job/logs?follow=true", lambda e, d: (e, d))]
+    assert [event for (event, _), _ in whole] == ["opened", "lines", "closed"]
+    cursor = next(place for (event, _), place in whole if event == "lines")
+    behind = [item async for item in events(ann, "/api/jobs/job/logs", read_log, **{"Last-Event-ID": cursor})]
+    assert [type(item).__name__ for item, _ in behind if type(item).__name__ == "Lines"] == []
+    answer = await ann.get(
+        "/api/jobs/job/logs", params={"after": "nonsense"}, headers={"Accept": "text/event-stream"}
+    )
+    assert answer.status_code in (200, 400, 422)
+
+
+@pytest.mark.parametrize("query", ["tail=-1", "rank=x", "attempt=0", "since=yesterday", "follow=perhaps"])
+async def test_what_a_query_for_a_log_says_wrong_is_a_problem(ann, query):
+    await submit(ann, "true", "job")
+    answer = await ann.get(f"/api/jobs/job/logs?{query}")
+    assert (answer.status_code, answer.json()["kind"]) == (422, "Invalid")
+
+
+async def test_streams_end_when_their_login_does(server, ann):
+    await submit(ann, "echo up; sleep 60", "job")
+    begun = asyncio.Event()
+
+    async def read(path, reader):
+        found = []
+        async for item, _ in events(ann, path, reader):
+            found.append(item)
+            begun.set()
+        return found[-1]
+
+    async def text():
+        return (await ann.get("/api/jobs/job/logs?follow=true")).text
+
+    streams = [
+        asyncio.create_task(work)
+        for work in (
+            read("/api/watch", read_watch),
+            read("/api/jobs/job/logs?follow=true", read_log),
+            text(),
+        )
+    ]
+    await begun.wait()
+    async with entered(server, "ann") as other:
+        await asyncio.sleep(0.2)
+        since = time.monotonic()
+        assert (await ann.post("/api/auth/logout")).status_code == 204
+        watch, log, words = await asyncio.wait_for(asyncio.gather(*streams), 5)
+        assert time.monotonic() - since < 5
+        assert (watch.login, log.login, words) == (True, True, "up\n")
+        assert (await other.get("/api/jobs")).status_code == 200
+    assert (await ann.get("/api/jobs")).status_code == 401
+
+
+async def test_the_watch_tells_each_of_their_own_with_the_steps_of_a_deletion(server, ann):
+    seen, steps, gone = {}, [], asyncio.Event()
+
+    async def look(client, into):
+        async for event, _ in events(client, "/api/watch", read_watch):
+            name = type(event).__name__
+            if name in ("Snapshot", "Changed"):
+                into |= {job.name: job.state for job in event.jobs}
+            elif name == "Step":
+                steps.append(event.message)
+            elif name == "Gone" and into is seen:
+                gone.set()
+
+    bobs = {}
+    async with entered(server, "bob") as bob:
+        tasks = [asyncio.create_task(look(ann, seen)), asyncio.create_task(look(bob, bobs))]
+        await submit(ann, "sleep 60", "mine")
+        await submit(bob, "sleep 60", "his")
+        async with asyncio.timeout(10):
+            while seen.get("mine") != "Running" or bobs.get("his") != "Running":
+                await asyncio.sleep(0.02)
+            assert (await ann.delete("/api/jobs/mine")).status_code == 204
+            await gone.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert set(seen) == {"mine"}
+    assert set(bobs) == {"his"}
+    assert any("stopping" in step for step in steps), steps

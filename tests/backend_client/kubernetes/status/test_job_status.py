@@ -1,0 +1,258 @@
+"""Recorded objects, and odd ones, through status and reasons."""
+
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend_client.kubernetes import labels
+from backend_client.kubernetes.manifests.gpus import NodeGpus, pools
+from backend_client.kubernetes.resources.core import Pod
+from backend_client.kubernetes.resources.surroundings import Ingress, KubeEvent, Workload
+from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.kubernetes.status.job_status import is_shown, job_of, root_key
+from backend_client.kubernetes.status.pod_reason import RelatedObjects
+from backend_client.kubernetes.status.spec_from_objects import RootObject
+from backend_client.models import Job, JobSpec, JobState
+from tests.backend_client.kubernetes.support.recording import TYPES, load
+from tests.backend_client.kubernetes.support.scenarios import BUSYBOX, SCENARIOS
+from tests.backend_client.kubernetes.support.shapes import ANCHORS, EVENTS, PODS, WORKLOADS
+
+
+def changed(name: str, change: dict[str, Any], *, pods: bool = True, **around: Any) -> Job:
+    """A recorded job whose anchor is a little different; a change is a merge patch."""
+    recorded = load(name)
+    anchor = msgspec.convert(merged(recorded.anchor, change), TYPES[recorded.anchor["kind"]])
+    return job_of(anchor, recorded.typed_pods() if pods else [], "kind", RelatedObjects(**around))
+
+
+def merged(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict) or not isinstance(target, dict):
+        return patch
+    found = target | {key: merged(target.get(key, {}), value) for key, value in patch.items()}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+# What was recorded
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_recorded_fate(name: str) -> None:
+    scenario, job = SCENARIOS[name], load(name).job()
+    assert job.state == scenario.state
+    assert fnmatchcase(job.reason, scenario.reason), job.reason
+    assert scenario.settled(job)
+    assert job.name == name
+    assert bool(job.read_only) == name.startswith("foreign")
+    assert bool(job.finished) == job.ended or job.state is JobState.STOPPED
+
+
+def test_attempts_of_a_job_are_its_pods() -> None:
+    job = load("job-tried-twice").job()
+    assert [(a.number, a.exit_code) for a in job.attempts] == [(1, 1), (2, 1)]
+    assert job.restarts == 1
+    assert len({a.pod for a in job.attempts}) == 2
+
+
+def test_a_crash_loop_is_known_by_its_last_start() -> None:
+    job = load("real-crash-loop").job()
+    last = job.attempts[-1]
+    assert (job.restarts, last.number, job.exit_code) == (2, 3, 3)
+    assert last.finished
+    assert job.next_try == last.finished + timedelta(seconds=20)
+    assert not job.ended
+
+
+def test_a_job_between_tries_says_when_the_next_is() -> None:
+    job = load("job-between-tries").job()
+    assert job.attempts[0].finished
+    assert job.next_try == job.attempts[0].finished + timedelta(seconds=10)
+    assert not job.ended
+
+
+def test_no_try_is_promised_that_the_job_has_not_left() -> None:
+    seen = load("job-between-tries")
+    seen.anchor["spec"]["backoffLimit"] = 0
+    seen.anchor["status"].pop("failed")  # the Job counts later than its pod ends
+    assert (seen.job().ended, seen.job().reason) == (True, "exit 1")
+    seen.pods[0]["status"]["conditions"].append({"type": "DisruptionTarget", "status": "True"})
+    assert not seen.job().ended  # preempted: burns none
+
+
+def test_a_pod_that_a_stop_took_away_is_no_failure_of_the_job_that_goes_on() -> None:
+    recorded = load("job-between-tries")
+    assert recorded.job().state == JobState.FAILED
+    recorded.pods[0]["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
+    assert recorded.job().state == JobState.PENDING
+
+
+def test_ranks_are_told_apart() -> None:
+    job = load("real-ranks").job()
+    assert [(a.number, a.rank, a.exit_code) for a in job.attempts] == [(1, 0, 0), (1, 1, 0)]
+    assert load("real-rank-failed").job().attempts[-1].rank == 1
+
+
+def test_killed_by_a_signal() -> None:
+    last = load("real-oom").job().attempts[-1]
+    assert (last.exit_code, last.signal) == (137, 9)
+
+
+def test_a_program_that_never_started_has_no_start() -> None:
+    assert load("real-no-program").job().started is None
+
+
+# What was not recorded
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "state", "reason"),
+    [
+        ("job-running", {"metadata": {"deletionTimestamp": "2026-11-24T12:00:00Z", "finalizers": ["x/y"]}},
+         "Stopping", "is being deleted; waits for 1 pod and the finalizer x/y"),
+        ("job-running", {"spec": {"suspend": True}}, "Stopping", ""),
+        ("job-failed", {"spec": {"suspend": True}, "status": {"conditions": []}}, "Stopped", ""),
+        ("job-running", {"status": {"conditions": [{"type": "FailureTarget", "status": "True"}]}},
+         "Stopping", ""),
+        ("job-failed", {"status": {"conditions": [{"type": "FailureTarget", "status": "True"}]}},
+         "Failed", "exit 1"),
+        ("job-running", {"metadata": {"labels": {labels.QUEUE: "research"}}, "spec": {"suspend": True}},
+         "Queued", "waits in the queue research"),
+        ("deployment-running", {"spec": {"replicas": 0}}, "Stopping", ""),
+        ("deployment-running", {"spec": {"replicas": 3}}, "Running", ""),
+        ("job-failed", {"status": {"conditions": [
+            {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": "raw words"}]}},
+         "Failed", "exit 1"),
+    ],
+)  # fmt: skip
+def test_changed_fate(name: str, change: dict[str, Any], state: str, reason: str) -> None:
+    job = changed(name, change)
+    assert (str(job.state), job.reason) == (state, reason)
+
+
+def test_a_pod_that_does_not_go_is_named() -> None:
+    recorded = load("job-running")
+    target = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
+    lost = {"metadata": {"deletionTimestamp": "2026-11-24T12:00:00Z"}, "status": {"conditions": [target]}}
+    pods = msgspec.convert([merged(pod, lost) for pod in recorded.pods], list[Pod])
+    job = job_of(recorded.typed_anchor(), pods, "kind")
+    words = "waits for its pod on fake-0 to be gone: it was taken off its node, which had got a taint"
+    assert (job.state, job.reason) == (JobState.PENDING, words)
+
+
+def test_a_failed_job_whose_pods_are_gone_says_what_the_cluster_says() -> None:
+    assert changed("job-failed", {}, pods=False).reason == "Job has reached the specified backoff limit"
+
+
+def test_a_queue_says_why() -> None:
+    queued = {"metadata": {"labels": {labels.QUEUE: "research"}}, "spec": {"suspend": True}}
+
+    def reason(**workload: Any) -> str:
+        around = msgspec.convert(workload, Workload)
+        return changed("job-running", queued, pods=False, workload=around).reason
+
+    waiting = {"type": "QuotaReserved", "status": "False", "message": "insufficient quota for nvidia.com/gpu"}
+    admitted = {"type": "QuotaReserved", "status": "True"}
+    assert reason() == "waits in the queue research, behind others"
+    assert reason(status={"conditions": [waiting]}).endswith(
+        "research: insufficient quota for nvidia.com/gpu"
+    )
+    assert reason(status={"conditions": [admitted]}).startswith("has its quota from the queue research")
+    assert reason(spec={"active": False}) == "taken out of the queue research"
+
+
+def test_urls_are_those_of_the_annotation_or_of_the_ingress() -> None:
+    answering = msgspec.convert({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}, Ingress)
+    named = {"metadata": {"annotations": {labels.URL: "https://a.example.org/"}}}
+    assert changed("job-running", named).urls == ("https://a.example.org/",)
+    assert load("deployment-running").job().urls == ()
+    name = load("deployment-running").anchor["metadata"]["namespace"]
+    found = changed("deployment-running", {}, ingress=answering).urls
+    assert found == (f"http://192.0.2.1/{name}/deployment-running",)
+
+
+def test_a_replica_takes_the_place_of_the_one_that_ended() -> None:
+    recorded = load("deployment-running")
+    first = recorded.pods[0]
+    ended = merged(first, {"metadata": {"name": "a", "creationTimestamp": "2020-01-01T00:00:00Z"}})
+    ended = merged(ended, {"status": {"phase": "Failed", "reason": "Evicted", "message": "no disk"}})
+    pods = msgspec.convert([*recorded.pods, ended], list[Pod])
+    job = job_of(recorded.typed_anchor(), pods, "kind")
+    assert sorted((a.rank, a.number) for a in job.attempts) == [(0, 1), (0, 2), (1, 1)]
+    assert (job.state, job.restarts) == (JobState.RUNNING, 1)
+
+
+def test_one_stuck_replica_is_named() -> None:
+    running, stuck = load("deployment-running"), load("deployment-no-image")
+    pods = [*running.typed_pods()[:1], *stuck.typed_pods()]
+    job = job_of(running.typed_anchor(), pods, "kind")
+    assert job.state is JobState.RUNNING
+    assert fnmatchcase(job.reason, f"replica ?: the image {BUSYBOX} does not exist in its registry")
+
+
+# Which are shown, and whose pods are whose
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("job-running", True), ("foreign-deployment", True), ("foreign-pod", True)]
+)
+def test_ours_and_what_asks_for_gpus_are_shown(name: str, shown: bool) -> None:
+    assert is_shown(load(name).typed_anchor(), KubernetesSettings()) is shown
+
+
+def test_others_without_gpus_and_pods_of_a_controller_are_not_shown() -> None:
+    assert not is_shown(load("foreign-job").typed_anchor(), KubernetesSettings(gpu_resource="amd.com/gpu"))
+    assert not any(is_shown(pod, KubernetesSettings()) for pod in load("foreign-job").typed_pods())
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_pods_find_their_anchor(name: str) -> None:
+    recorded = load(name)
+    anchor = recorded.anchor
+    wanted = (anchor["kind"], anchor["metadata"]["namespace"], anchor["metadata"]["name"])
+    assert {root_key(pod) for pod in recorded.typed_pods()} <= {wanted}
+
+
+def test_what_others_made_is_described_and_left_alone() -> None:
+    job = load("foreign-job").job()
+    assert job.read_only == "not made by traindeck"
+    assert (job.spec.nodes, job.spec.gpus, job.ref.kind) == (2, 1, "job")
+    controlled = {
+        "metadata": {"ownerReferences": [{"kind": "CronJob", "name": "nightly", "controller": True}]}
+    }
+    assert changed("foreign-job", controlled).read_only == "made by CronJob nightly, not by traindeck"
+    assert load("foreign-pod").job().ref.kind == "pod"
+
+
+def test_capacity_is_the_sum_and_the_largest_block() -> None:
+    found = pools([NodeGpus("a", "A100", 8, 3), NodeGpus("b", "A100", 8, 5), NodeGpus("c", "", 4, 0)])
+    assert [(p.product, p.total, p.free, p.largest) for p in found] == [("", 4, 0, 0), ("A100", 16, 8, 5)]
+    recorded = load("job-too-big").around()
+    assert sum(block.total for block in recorded.blocks or ()) > 30
+
+
+# Anything else
+
+
+@given(ANCHORS, st.lists(PODS, max_size=3), EVENTS, WORKLOADS)
+@settings(deadline=None)
+def test_never_raises_and_never_ends_what_goes_on(
+    anchor: tuple[type[RootObject], Any], pods: list[Any], events: list[Any], workload: Any
+) -> None:
+    typed = msgspec.convert(anchor[1], anchor[0])
+    around = RelatedObjects(
+        events=msgspec.convert(events, tuple[KubeEvent, ...]),
+        workload=msgspec.convert(workload, Workload),
+        blocks=(NodeGpus("gpu-1", "A100", 8, 3),),
+    )
+    job = job_of(typed, msgspec.convert(pods, list[Pod]), "kind", around)
+    assert isinstance(job.state, JobState)
+    assert isinstance(job.spec, JobSpec)
+    assert isinstance(job.reason, str)
+    assert job.restarts >= 0
+    assert all(attempt.number > 0 for attempt in job.attempts)
+    assert not (job.finished and not job.ended)
+    is_shown(typed, KubernetesSettings())

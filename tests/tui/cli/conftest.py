@@ -1,0 +1,65 @@
+"""Two ways to run the command line: in this process over a scripted backend, and as the real program."""
+
+import os
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.scripted import ScriptedBackend
+from tui.cli import main
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A home of its own, without settings and without history."""
+    for name in [name for name in os.environ if name.startswith("TRAINDECK_")]:
+        monkeypatch.delenv(name)
+    for kind in ("CONFIG", "CACHE", "STATE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    backend = ScriptedBackend()
+    monkeypatch.setattr("backend_client.contexts.LocalContext.open", lambda self, name: backend)
+    return backend
+
+
+@pytest.fixture
+def cli(backend, capfdbinary):
+    """cli(*words) -> Result, over the scripted backend."""
+
+    def run(*words):
+        code = main(words)
+        out, err = capfdbinary.readouterr()
+        return Result(code, out.decode(errors="surrogateescape"), err.decode())
+
+    return run
+
+
+@pytest.fixture
+def traindeck():
+    """traindeck(*words, stdin=bytes, env={...}) -> Result, of the real program."""
+
+    def run(*words, stdin=b"", env=None):
+        done = subprocess.run(
+            [sys.executable, "-m", "tui", *words],
+            input=stdin,
+            capture_output=True,
+            check=False,
+            env={**os.environ, **(env or {})},
+            timeout=30,
+        )
+        return Result(done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode())
+
+    return run

@@ -1,0 +1,91 @@
+"""The detail's two tables: the last attempts side by side, and the time that each state took."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from backend_client.models import Attempt, Job, JobState
+from tests.support.scripted import attempt, make_job
+from tests.tui.test_hostile import EVERYTHING
+from tui.jobs.attempt_table import side_by_side, states, took
+from tui.ui.sanitize import UNSAFE
+
+BORN = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+def at(minutes: float) -> datetime:
+    return BORN + timedelta(minutes=minutes)
+
+
+def run(number: int, start: float, end: float | None, **more: object) -> Attempt:
+    ends = {} if end is None else {"finished": at(end)}
+    given = {"exit_code": None if end is None else 1, "node": f"gpu-{number}", "pid": 0, **more}
+    return attempt(number, started=at(start), **ends, **given)
+
+
+def job(*attempts: Attempt, state: JobState = JobState.RUNNING, **more: object) -> Job:
+    return make_job(state=state, created=BORN, attempts=attempts, **more)
+
+
+def test_the_last_attempts_that_fit_stand_side_by_side():
+    lines = side_by_side(job(*(run(n, 10 * n, 10 * n + 4) for n in range(1, 6))), 76)
+    assert lines[0].split() == ["#", "3", "4", "5"]
+    told = {line.split()[0]: line.split()[1:] for line in lines}
+    assert told["took"] == ["4m", "00s"] * 3
+    assert told["end"] == ["exit", "1"] * 3
+    assert told["where"] == ["gpu-3", "gpu-4", "gpu-5"]
+    assert "ranks" not in told
+
+
+def test_of_many_ranks_the_first_that_failed_tells_why():
+    ranks = (
+        run(1, 0, 9, rank=0, exit_code=143, signal=15),
+        run(1, 0, 8, rank=1, reason="CUDA out of memory"),
+        run(1, 0, 10, rank=2, exit_code=0),
+    )
+    told = "\n".join(side_by_side(job(*ranks), 76))
+    assert "CUDA out of memory" in told
+    assert "3, failed: 0 1" in told
+    assert "10m 00s" in told
+
+
+@given(st.integers(1, 9), st.integers(30, 200))
+def test_the_table_is_as_wide_as_its_room_and_clean(count: int, width: int):
+    odd = [run(n, n, n + 1, reason=EVERYTHING, pod=EVERYTHING) for n in range(1, count + 1)]
+    for line in side_by_side(job(*odd), width):
+        assert cell_len(line) <= width
+        assert not UNSAFE.search(line)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (job(state=JobState.QUEUED), {"Queued": "30m so far"}),
+        (job(run(1, 4, None), queued=at(1)), {"Queued": "4m 00s", "Running": "26m so far"}),
+        (
+            job(run(1, 2, 5), run(2, 6, 9), state=JobState.FAILED, started=at(2), finished=at(9)),
+            {"Pending": "2m 00s", "Running": "6m 00s", "In between": "1m 00s"},
+        ),
+        (
+            job(run(7, 20, 25), state=JobState.FAILED, started=at(2), next_try=at(40)),
+            {"Pending": "2m 00s", "Earlier": "18m 00s", "Running": "5m 00s", "In between": "5m so far"},
+        ),
+        (job(state=JobState.STOPPED, finished=at(3)), {"Pending": "3m 00s"}),
+    ],
+)
+def test_the_time_that_each_state_took(told: Job, expected: dict[str, str]):
+    assert dict(states(told, at(30))) == expected
+
+
+def test_times_in_words():
+    assert [took(seconds) for seconds in (0, 59, 65, 3600, 90061, 200_000)] == [
+        "0s",
+        "59s",
+        "1m 05s",
+        "1h 00m",
+        "25h 01m",
+        "2d 07h",
+    ]

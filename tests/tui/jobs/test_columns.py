@@ -1,0 +1,143 @@
+"""What the settings make of the list: its columns, and its groups with their headings."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from backend_client.models import JobState, Progress
+from tests.support.scripted import ScriptedBackend, make_job, make_jobs
+from tests.tui.support.deck import Deck, deck
+from tests.tui.test_hostile import TEXTS
+from tui.jobs.columns import heading, layout, row
+from tui.jobs.job_list import JobList
+from tui.jobs.rows import Group, Heading, Order, Rows
+from tui.settings.model import COLUMNS, ListSettings, Settings
+from tui.ui.sanitize import UNSAFE
+
+BORN = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STATE", "CONFIG", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
+
+
+def ours() -> ScriptedBackend:
+    told = {
+        "ant": ("ada", JobState.RUNNING),
+        "bee": ("bob", JobState.QUEUED),
+        "cat": ("ada", JobState.FAILED),
+    }
+    return ScriptedBackend(
+        make_job(name, state, owner=owner, created=BORN) for name, (owner, state) in told.items()
+    )
+
+
+def body(running: Deck) -> list[str]:
+    return [line.rstrip() for line in running.shown.split("\n\u2500")[0].splitlines()[1:]]
+
+
+def test_columns_come_in_the_order_that_was_asked_for_as_far_as_they_fit():
+    assert heading(layout(80, ("loss", "name", "owner"))).split() == ["LOSS", "NAME", "OWNER"]
+    assert heading(layout(40, ("name", "progress", "age"))).split() == ["NAME", "AGE"]
+    assert heading(layout(80, ())) == heading(layout(80, COLUMNS)) == heading(layout(80))
+
+
+def test_the_name_tells_the_namespace_where_all_are_shown():
+    wanted = ("namespace", "name")
+    assert [c.title for c in layout(80, wanted, all_namespaces=True)] == ["NAME"]
+    assert [c.title for c in layout(80, wanted)] == ["NAMESPACE", "NAME"]
+
+
+def test_progress_in_the_last_place_has_all_that_is_left():
+    job = make_job(state=JobState.FAILED, reason="x" * 300)
+    columns = layout(80, ("name", "progress"))
+    assert cell_len("".join(row(job, columns, 80))) == 80
+    job = make_job(progress=Progress(step=1, total=2, loss=0.5))
+    assert "".join(row(job, layout(80, ("loss", "name", "progress")), 80)).split()[:2] == ["0.500", "bert-ft"]
+
+
+@given(
+    st.lists(st.sampled_from(COLUMNS), max_size=12),
+    st.sampled_from(list(TEXTS.values())),
+    st.integers(4, 300),
+)
+def test_no_choice_of_columns_is_wider_than_the_screen(wanted: list[str], text: str, width: int):
+    columns = layout(width, wanted)
+    shown = "".join(row(make_job(text[:300], reason=text, owner=text), columns, width))
+    assert max(cell_len(shown), cell_len(heading(columns))) <= max(width, 3)
+    assert not UNSAFE.search(shown)
+
+
+def test_groups_have_headings_and_keep_the_order_within():
+    jobs = {job.ref.uid: job for job in ours().jobs.values()}
+    rows = Rows(jobs, Group.OWNER)
+    rows.rearrange(order=Order.NAME)
+    assert rows.lines == [Heading("ada", 2), "uid-ant", "uid-cat", Heading("bob", 1), "uid-bee"]
+    assert [rows.line(index) for index in range(3)] == [1, 2, 4]
+    rows.rearrange(group=Group.STATE)
+    assert [line.words for line in rows.lines if isinstance(line, Heading)] == ["Failed", "Running", "Queued"]
+
+
+async def test_the_settings_give_columns_and_groups(tmp_path: Path):
+    shown = ListSettings(columns=("owner", "name", "state"), group="owner")
+    async with deck(ours(), tmp_path=tmp_path, settings=Settings(list=shown)) as running:
+        assert body(running) == [
+            "   OWNER       NAME             STATE",
+            " ada (2)",
+            " > ada         cat              Failed",
+            "   ada         ant              Running",
+            " bob (1)",
+            "   bob         bee              Queued",
+        ]
+
+
+async def test_the_key_goes_through_the_groups_and_the_cursor_stays_on_its_job(tmp_path: Path):
+    async with deck(ours(), tmp_path=tmp_path) as running:
+        rows = running.app.screen.query_one(JobList)
+        await running.press("end")
+        assert rows.job.name == "bee"
+        for words in (" Queued (1)", " bob (1)"):
+            await running.press("O")
+            await running.until(words)
+            assert " > bee" in running.shown
+        running.backend.change("uid-bee", owner="ada")
+        await running.until(" ada (3)")
+        assert " > bee" in running.shown
+        await running.press("O")
+        await running.until(lambda: "(3)" not in running.shown)
+
+
+async def test_headings_are_stepped_over_and_come_into_sight(tmp_path: Path):
+    backend = ScriptedBackend(make_jobs(60))
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("O", "end", "home")
+        assert body(running)[1].startswith(" Failed (")
+        rows = running.app.screen.query_one(JobList)
+        seen = [rows.job.ref.uid]
+        for _ in range(59):
+            await running.press("j")
+            seen.append(rows.job.ref.uid)
+        assert seen == rows.rows.uids
+        assert any(line.startswith((" > ", "b> ")) for line in body(running))
+        await running.press("home")
+        await running.pilot.click(JobList, offset=(5, 1))
+        assert rows.job.ref.uid == seen[0]
+        await running.pilot.click(JobList, offset=(5, 3))
+        assert rows.job.ref.uid == seen[1]
+
+
+async def test_a_hostile_owner_heads_a_group(tmp_path: Path):
+    jobs = [
+        make_job(f"j{n}", owner=text, created=BORN - timedelta(n)) for n, text in enumerate(TEXTS.values())
+    ]
+    shown = Settings(list=ListSettings(group="owner"))
+    async with deck(ScriptedBackend(jobs), tmp_path=tmp_path, settings=shown) as running:
+        await running.press("end")
+        await running.quiet()
+        assert not UNSAFE.search(running.shown.replace("\n", ""))
