@@ -75,7 +75,7 @@ def _start(folder: Path, tests: int) -> None:
     argv = [
         sys.executable,
         "-m",
-        "tests.backend_client.kubernetes.support.controlplane",
+        controlplane.__name__,
         str(folder),
         str(tests),
     ]

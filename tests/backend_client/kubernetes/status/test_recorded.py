@@ -1,4 +1,4 @@
-"""Every scenario on a real cluster. TRAINDECK_RECORD=1 writes the objects to tests/backend_client/kubernetes/support/recorded."""
+"""Every scenario on a real cluster. TRAINDECK_RECORD=1 writes the objects to `support/recorded`."""
 
 import os
 from collections.abc import Iterator

@@ -1,6 +1,8 @@
 """A real control plane for one test run: etcd, kube-apiserver and, where they are found, the controllers.
 
-    python -m tests.backend_client.kubernetes.support.controlplane FOLDER PID   # until process PID ends; FOLDER/ready says it is up
+    python -m tests.backend_client.kubernetes.support.controlplane FOLDER PID
+
+It runs until process PID ends; FOLDER/ready says that it is up.
 
 Binaries come from TRAINDECK_CLUSTER_BIN, KUBEBUILDER_ASSETS or PATH; openssl makes the keys.
 """
