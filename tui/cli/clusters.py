@@ -14,8 +14,8 @@ from tui.cli import prompt
 from tui.cli.commands import one_of
 from tui.cli.output import Table, put, put_as, say
 from tui.cli.server_account import ServerAccount, may_change, the_server
-from tui.jobs.columns import span
 from tui.settings import Loaded
+from tui.ui.format import span
 
 
 def clusters_flags(parser: argparse.ArgumentParser) -> None:

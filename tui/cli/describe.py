@@ -7,10 +7,10 @@ from backend_client.errors import BackendError
 from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
 from tui.cli.lookup import find
-from tui.cli.output import job_fields, json_text, local_time, put, put_block, say
+from tui.cli.output import job_fields, json_text, put, put_block, say
 from tui.form.spec_file import spec_yaml
-from tui.jobs.columns import progress_text
 from tui.jobs.timeline import asked, command_line, how_ended, timeline
+from tui.ui.format import local_time, progress_text
 from tui.ui.sanitize import clean
 
 

@@ -11,7 +11,7 @@ from backend_client.models import JobState
 from backend_client.protocol import Feature, JobBackend
 from tui.cli.commands import one_of, whole
 from tui.cli.output import Table, put, put_as, say
-from tui.history.history_text import cells, moment
+from tui.history.history_text import cells, parse_time
 
 
 def history_flags(parser: argparse.ArgumentParser) -> None:
@@ -23,14 +23,14 @@ def history_flags(parser: argparse.ArgumentParser) -> None:
         "--state", action="append", default=[], type=states, help="how they ended (may be given again)"
     )
     when = "7d, 12h, or 2026-11-30"
-    parser.add_argument("--since", type=_moment, metavar="WHEN", help=f"made at that time or later: {when}")
-    parser.add_argument("--until", type=_moment, metavar="WHEN", help="made before that time")
+    parser.add_argument("--since", type=_time, metavar="WHEN", help=f"made at that time or later: {when}")
+    parser.add_argument("--until", type=_time, metavar="WHEN", help="made before that time")
     parser.add_argument("--limit", type=whole, default=100, metavar="N", help="at most so many (100)")
 
 
-def _moment(text: str) -> datetime:
+def _time(text: str) -> datetime:
     try:
-        return moment(text)
+        return parse_time(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -22,8 +22,9 @@ from backend_client.protocol import (
 )
 from tui.cli.commands import one_of
 from tui.cli.lookup import all_jobs
-from tui.cli.output import Table, job_fields, json_text, local_time, put, put_as, say, state_text, yaml_text
-from tui.jobs.columns import how_far, loss_text, node_of, span
+from tui.cli.output import Table, job_fields, json_text, put, put_as, say, state_text, yaml_text
+from tui.jobs.columns import how_far, node_of
+from tui.ui.format import local_time, loss_text, span
 
 _STATES = {state.value: state for state in JobState}
 

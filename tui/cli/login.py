@@ -14,10 +14,11 @@ from backend_client.errors import BackendError, Forbidden, Invalid
 from backend_client.server.accounts import Account
 from backend_client.server.contexts import ServerContexts
 from tui.cli import prompt
-from tui.cli.output import complain, local_time, put, put_as, put_block, say
+from tui.cli.output import complain, put, put_as, put_block, say
 from tui.cli.program import meant
 from tui.cli.server_account import ServerAccount, in_use, servers, the_server
 from tui.settings import Loaded
+from tui.ui.format import local_time
 
 if TYPE_CHECKING:
     from backend_client.server.auth_client import LoggedIn

@@ -2,9 +2,7 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Any, TextIO
 
 import msgspec
@@ -90,11 +88,6 @@ def put_as(output: str, value: Callable[[], Any]) -> bool:
 def columns() -> int:
     """How wide the terminal is; 80 where it does not say."""
     return os.get_terminal_size(sys.stdout.fileno()).columns or 80
-
-
-def local_time(when: datetime) -> str:
-    """A moment as a person here reads it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when.timestamp()))
 
 
 class Table:

@@ -13,10 +13,10 @@ from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
 from tui.cli import prompt
 from tui.cli.commands import one_of, whole
-from tui.cli.output import Table, local_time, put, put_as, say
+from tui.cli.output import Table, put, put_as, say
 from tui.cli.server_account import ServerAccount, may_change, the_server
-from tui.jobs.columns import span
 from tui.settings import Loaded
+from tui.ui.format import local_time, span
 
 ROLES = ("viewer", "researcher", "admin")
 

@@ -19,8 +19,8 @@ from backend_client.protocol import JobBackend
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.history.history_text import cells, query_of
-from tui.jobs.columns import fit
 from tui.ui.footer import Footer
+from tui.ui.format import fit
 from tui.ui.inputs import LineInput
 from tui.ui.sanitize import clean
 

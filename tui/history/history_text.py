@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from backend_client.history import HistoryEntry, HistoryQuery
 from backend_client.models import JobState
-from tui.jobs.columns import span, time_left
+from tui.ui.format import span, time_left
 from tui.ui.sanitize import clean
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def moment(text: str, now: datetime | None = None) -> datetime:
+def parse_time(text: str, now: datetime | None = None) -> datetime:
     """12h, 7d, 2w: so long ago; or a day, 2026-11-30, at its begin here. Raises ValueError in words."""
     text = text.strip()
     if match := re.fullmatch(r"(\d{1,4})([mhdw])", text):
@@ -39,7 +39,7 @@ def query_of(text: str) -> HistoryQuery:
             case "state":
                 states.add(state_named(value))
             case "since" | "until":
-                times[key.lower()] = moment(value)
+                times[key.lower()] = parse_time(value)
             case _:
                 words.append(word)
     return HistoryQuery(text=" ".join(words), user=user, states=frozenset(states), **times)
@@ -59,7 +59,7 @@ def gpu_hours(past: HistoryEntry) -> str:
     return f"{hours:.1f}" if 0.05 <= hours < 100 else f"{hours:.0f}" if hours >= 100 else ""
 
 
-def took(past: HistoryEntry, now: datetime) -> str:
+def run_time(past: HistoryEntry, now: datetime) -> str:
     """How long it ran, or has been running."""
     if past.started is None:
         return ""
@@ -78,4 +78,4 @@ def cells(past: HistoryEntry, now: datetime) -> list[str]:
     """name, state, owner, GPUs, GPU-hours, age, time it took, how it ended."""
     age = span((now - past.created).total_seconds())
     words = [past.name, past.state.value, past.owner, str(past.gpus or ""), gpu_hours(past), age]
-    return [*(clean(word, 80) for word in words), took(past, now), how_it_ended(past)]
+    return [*(clean(word, 80) for word in words), run_time(past, now), how_it_ended(past)]

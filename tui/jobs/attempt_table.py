@@ -6,8 +6,8 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from backend_client.models import Attempt, Job
-from tui.jobs.columns import fit, span
 from tui.jobs.timeline import how_ended
+from tui.ui.format import duration, fit, short_local_time, span
 from tui.ui.sanitize import clean
 
 _LABEL, _NARROWEST, _WIDEST, _GAP = 9, 22, 48, 2
@@ -42,20 +42,6 @@ def group_attempts(job: Job) -> list[AttemptGroup]:
     return [AttemptGroup(number, list(ranks)) for number, ranks in groupby(every, key=lambda one: one.number)]
 
 
-def moment(time: datetime | None) -> str:
-    """A point in time, here."""
-    return time.astimezone().strftime("%d %b %H:%M:%S") if time else ""
-
-
-def took(seconds: float) -> str:
-    """How long something took that is over: 45s, 12m 05s, 3h 04m, 2d 03h."""
-    minutes, rest = divmod(max(0, int(seconds)), 60)
-    if minutes < 60:
-        return f"{minutes}m {rest:02}s" if minutes else f"{rest}s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes:02}m" if hours < 48 else f"{hours // 24}d {hours % 24:02}h"
-
-
 def side_by_side(job: Job, width: int) -> list[str]:
     """The last attempts, one a column, as many as fit."""
     known = group_attempts(job)
@@ -82,9 +68,11 @@ def _told(one: AttemptGroup) -> Sequence[str]:
     failed = [str(rank.rank) for rank in one.ranks if rank.exit_code]
     ranks = str(len(one.ranks)) + (f", failed: {' '.join(failed)}" if failed else "")
     return (
-        moment(one.started),
-        moment(one.finished),
-        took((one.finished - one.started).total_seconds()) if over and one.started and one.finished else "",
+        short_local_time(one.started),
+        short_local_time(one.finished),
+        duration((one.finished - one.started).total_seconds())
+        if over and one.started and one.finished
+        else "",
         how_ended(worst),
         clean(worst.reason, 200),
         where,
@@ -107,7 +95,7 @@ def states(job: Job, now: datetime) -> list[tuple[str, str]]:
         before, _ = total.get(state, (0.0, False))
         total[state] = (before + ((end or now) - start).total_seconds(), end is None)
     return [
-        (state, f"{span(seconds)} so far" if goes_on else took(seconds))
+        (state, f"{span(seconds)} so far" if goes_on else duration(seconds))
         for state, (seconds, goes_on) in total.items()
     ]
 

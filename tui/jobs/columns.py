@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from math import isfinite
 from typing import NamedTuple
 
-from rich.cells import cell_len, set_cell_size
-
-from backend_client.models import Job, JobState, Progress
+from backend_client.models import Job, JobState
 from tui.settings.model import COLUMNS
+from tui.ui.format import fit, loss_text, progress_text, span
 from tui.ui.sanitize import clean
 
 MARGIN = 3
@@ -31,63 +29,6 @@ class Row(NamedTuple):
     before: str
     state: str
     after: str
-
-
-def span(seconds: float) -> str:
-    """A time span so coarse that it seldom changes: <1m, 12m, 3h, 2d."""
-    minutes = int(seconds // 60)
-    if minutes < 1:
-        return "<1m"
-    if minutes < 60:
-        return f"{minutes}m"
-    if minutes < 48 * 60:
-        return f"{minutes // 60}h"
-    return f"{minutes // 1440}d"
-
-
-def time_left(seconds: float) -> str:
-    """How long it will still take: 45s, 12m, 1h04, 3d."""
-    if not isfinite(seconds):
-        return ""
-    if seconds < 60:
-        return f"{max(0, int(seconds))}s"
-    hours, minutes = divmod(int(seconds) // 60, 60)
-    if hours >= 48:
-        return f"{hours // 24}d"
-    return f"{hours}h{minutes:02}" if hours else f"{minutes}m"
-
-
-def short(number: int) -> str:
-    """A count in at most four characters: 999, 3.1k, 10k, 1.2M."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= size:
-            figure = number / size
-            return f"{figure:.1f}{unit}" if figure < 9.95 and number % size else f"{figure:.0f}{unit}"
-    return str(number)
-
-
-def loss_text(loss: float | None) -> str:
-    """Four digits, at most six cells."""
-    if loss is None:
-        return ""
-    if not isfinite(loss) or loss == 0:
-        return f"{loss:g}"
-    if not 1e-3 <= abs(loss) < 1e4:
-        return f"{loss:.0e}"
-    whole = len(str(int(abs(loss))))
-    return f"{loss:.{max(0, 4 - whole)}f}"
-
-
-def progress_text(progress: Progress) -> str:
-    """How far, in figures: "3.1k/10k  31%  1h04"."""
-    if progress.step is None:
-        return ""
-    words = [short(progress.step)]
-    if progress.total:
-        words = [f"{words[0]}/{short(progress.total)}", f"{int(100 * (progress.fraction or 0))}%"]
-    if progress.seconds_left is not None:
-        words.append(time_left(progress.seconds_left))
-    return "  ".join(words)
 
 
 def how_far(job: Job, _now: datetime | None = None) -> str:
@@ -164,18 +105,6 @@ def _shrunk(column: Column, room: int) -> Column:
     if column.title != "COMMAND" or room <= 18:
         return column
     return column._replace(width=min(column.width, room - 3))
-
-
-def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Text in exactly `width` cells; what does not fit ends in an ellipsis."""
-    if text.isascii():
-        if len(text) > width:
-            return text[: width - 1] + "\u2026"
-        return text.rjust(width) if right else text.ljust(width)
-    cells = cell_len(text)
-    if cells > width:
-        return set_cell_size(text, width - 1) + "\u2026"
-    return " " * (width - cells) + text if right else text + " " * (width - cells)
 
 
 def heading(columns: tuple[Column, ...]) -> str:

@@ -18,12 +18,13 @@ from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.jobs.attempt_table import group_attempts, moment, side_by_side, states
-from tui.jobs.columns import fit, loss_text, node_of, progress_text
+from tui.jobs.attempt_table import group_attempts, side_by_side, states
+from tui.jobs.columns import node_of
 from tui.jobs.job_screen import JobScreen
 from tui.jobs.store import Difference, JobStore
 from tui.jobs.timeline import asked, command_line, how_ended, timeline
 from tui.ui.footer import Footer
+from tui.ui.format import fit, loss_text, progress_text, short_local_time
 from tui.ui.sanitize import clean
 
 _AGES_EVERY = 20.0
@@ -49,7 +50,7 @@ def _attempts(job: Job, width: int) -> list[Content]:
 
 def _rank(one: Attempt) -> Content:
     where = clean(one.pod or one.node, 60) + (f" pid {one.pid}" if one.pid else "")
-    times = f"{moment(one.started):15}  {moment(one.finished):15}"
+    times = f"{short_local_time(one.started):15}  {short_local_time(one.finished):15}"
     return Content(f"{one.rank:>4}  {times}  {how_ended(one):9}  {where}")
 
 
@@ -66,7 +67,7 @@ def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 
         ("owner", clean(job.owner)),
         ("node", node_of(job)),
     ]
-    about += [("restarts", str(job.restarts or "")), ("next try", moment(job.next_try))]
+    about += [("restarts", str(job.restarts or "")), ("next try", short_local_time(job.next_try))]
     about += [("url", clean(url)) for url in job.urls] + [("look only", clean(job.read_only))]
     lines = [*_fields(about), _heading("Command"), Content(command_line(job.spec))]
     lines += [_heading("What was asked"), *_fields(asked(job.spec))] if asked(job.spec) else []
@@ -74,7 +75,7 @@ def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 
     lines.append(_heading("What happened"))
     for one in timeline(job, events):
         style = "$warning" if one.warning else ""
-        lines.append(Content.assemble((f"{moment(one.time)}  ", "$text-muted"), (one.words, style)))
+        lines.append(Content.assemble((f"{short_local_time(one.time)}  ", "$text-muted"), (one.words, style)))
     if trouble:
         lines.append(Content.styled(f"its events cannot be read: {clean(trouble)}", "$warning"))
     return Content("\n").join([*lines, *_attempts(job, width)])

@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from backend_client.protocol import Capacity, Freshness, FreshnessState
-from tui.jobs.columns import span
+from tui.ui.format import span
 from tui.ui.sanitize import clean
 
 

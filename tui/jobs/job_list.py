@@ -17,10 +17,11 @@ from textual.strip import Strip
 from backend_client.models import Job
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.jobs.columns import Column, Row, fit, heading, layout, row
+from tui.jobs.columns import Column, Row, heading, layout, row
 from tui.jobs.rows import Group, Heading, Order, Rows
 from tui.jobs.store import Difference, JobStore
 from tui.settings.model import ListSettings
+from tui.ui.format import fit
 from tui.ui.sanitize import clean
 
 _HEAD = 1

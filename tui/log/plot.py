@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tui.jobs.columns import loss_text, short
+from tui.ui.format import loss_text, short
 
 _TICKS = 5
 

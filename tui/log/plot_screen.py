@@ -21,9 +21,9 @@ from backend_client.progress.loss_curve import LossCurve, split_batch
 from backend_client.protocol import JobBackend, Lines, LogQuery
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.jobs.columns import loss_text, short
 from tui.log.plot import draw
 from tui.ui.footer import Footer
+from tui.ui.format import loss_text, short
 from tui.ui.sanitize import clean
 
 if TYPE_CHECKING:

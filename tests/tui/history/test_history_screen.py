@@ -11,7 +11,7 @@ from backend_client.models import JobState
 from backend_client.protocol import Feature
 from tests.support.scripted import ScriptedBackend
 from tests.tui.support.deck import deck
-from tui.history.history_text import cells, moment, query_of
+from tui.history.history_text import cells, parse_time, query_of
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -133,9 +133,9 @@ def test_what_cannot_be_asked(text: str):
 
 
 def test_moments():
-    assert moment("12h", NOW) == NOW - timedelta(hours=12)
-    assert moment("2w", NOW) == NOW - timedelta(days=14)
-    assert moment("2026-11-30").astimezone().strftime("%Y-%m-%d %H:%M") == "2026-11-30 00:00"
+    assert parse_time("12h", NOW) == NOW - timedelta(hours=12)
+    assert parse_time("2w", NOW) == NOW - timedelta(days=14)
+    assert parse_time("2026-11-30").astimezone().strftime("%Y-%m-%d %H:%M") == "2026-11-30 00:00"
 
 
 def test_the_cells_of_a_job():

@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from backend_client.models import Attempt, Job, JobState
 from tests.support.scripted import attempt, make_job
 from tests.tui.test_hostile import EVERYTHING
-from tui.jobs.attempt_table import side_by_side, states, took
+from tui.jobs.attempt_table import side_by_side, states
+from tui.ui.format import duration
 from tui.ui.sanitize import UNSAFE
 
 BORN = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -81,7 +82,7 @@ def test_the_time_that_each_state_took(told: Job, expected: dict[str, str]):
 
 
 def test_times_in_words():
-    assert [took(seconds) for seconds in (0, 59, 65, 3600, 90061, 200_000)] == [
+    assert [duration(seconds) for seconds in (0, 59, 65, 3600, 90061, 200_000)] == [
         "0s",
         "59s",
         "1m 05s",

@@ -13,21 +13,11 @@ from textual.color import Color
 from backend_client.models import Event, Job, JobState, Progress
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 from tests.support.scripted import attempt, make_job
-from tui.jobs.columns import (
-    fit,
-    heading,
-    how_far,
-    layout,
-    loss_text,
-    progress_text,
-    row,
-    short,
-    span,
-    time_left,
-)
+from tui.jobs.columns import heading, how_far, layout, row
 from tui.jobs.rows import Order, Rows, matches
 from tui.jobs.store import JobStore
 from tui.jobs.timeline import timeline
+from tui.ui.format import fit, loss_text, progress_text, short, span, time_left
 from tui.ui.sanitize import UNSAFE
 from tui.ui.sanitize_filter import SanitizeFilter
 
