@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -23,8 +23,8 @@ from backend_client.protocol import (
 from tui.cli.commands import one_of
 from tui.cli.lookup import all_jobs
 from tui.cli.output import Table, job_fields, json_text, put, put_as, say, state_text, yaml_text
-from tui.jobs.columns import how_far, node_of
-from tui.ui.format import local_time, loss_text, span
+from tui.jobs.columns import Column, verb_columns
+from tui.ui.format import local_time
 
 _STATES = {state.value: state for state in JobState}
 
@@ -54,7 +54,7 @@ async def jobs(args: argparse.Namespace, backend: JobBackend) -> int:
         for job in found:
             put(job.name)
     elif not put_as(args.output, lambda: [job_fields(job) for job in found]):
-        _table(found, _more(args)).put(_painted)
+        _table(found, _columns(args)).put(_coloured_state)
         if not found:
             say("There are no jobs here." if not (args.state or args.label) else "No job is like that.")
     return 0
@@ -74,36 +74,22 @@ def _order(job: Job) -> tuple[int, float, str]:
     return job.state.style.rank, -job.created.timestamp(), job.name
 
 
-_MORE: dict[str, Callable[[Job], str]] = {
-    "OWNER": lambda job: job.owner,
-    "NAMESPACE": lambda job: job.ref.namespace,
-    "NODE": node_of,
-    "KIND": lambda job: job.ref.kind,
-    "UID": lambda job: job.ref.uid,
-}
+def _columns(args: argparse.Namespace) -> tuple[Column, ...]:
+    return verb_columns(wide=args.output == "wide", namespace=args.all_namespaces)
 
 
-def _more(args: argparse.Namespace) -> Sequence[str]:
-    """The columns that are not always there."""
-    if args.output == "wide":
-        return tuple(_MORE)
-    return ("NAMESPACE",) if args.all_namespaces else ()
+def _table(jobs: Iterable[Job], columns: Sequence[Column]) -> Table:
+    return Table([column.title for column in columns], (_cells(job, columns) for job in jobs))
 
 
-def _table(found: Iterable[Job], more: Sequence[str]) -> Table:
-    titles = ["NAME", "STATE", "GPUS", "AGE", "LOSS", *more, "PROGRESS"]
-    return Table(titles, (_cells(job, more) for job in found))
+def _cells(job: Job, columns: Sequence[Column], state: str = "") -> list[str]:
+    """Return the cells of one job; `state` is shown instead of its own."""
+    now = datetime.now(UTC)
+    return [state if state and column.name == "state" else column.text(job, now) for column in columns]
 
 
-def _cells(job: Job, more: Sequence[str], state: str = "") -> list[str]:
-    age = span((datetime.now(UTC) - job.created).total_seconds())
-    gpus = str(job.spec.gpus * job.spec.nodes * job.spec.replicas)
-    loss = loss_text(job.progress.loss) if job.progress else ""
-    extra = [_MORE[title](job) for title in more]
-    return [job.name, state or job.state.value, gpus, age, loss, *extra, how_far(job)]
-
-
-def _painted(cells: list[str]) -> list[str]:
+def _coloured_state(cells: list[str]) -> list[str]:
+    """Colour the second of the padded cells, which every table of jobs has for the state."""
     state = _STATES.get(cells[1].strip())
     return [cells[0], state_text(state, len(cells[1])), *cells[2:]] if state else cells
 
@@ -113,7 +99,7 @@ class _Watched:
 
     def __init__(self, args: argparse.Namespace, query: JobQuery) -> None:
         self.output = args.output
-        self.more = _more(args)
+        self.columns = _columns(args)
         self.query = query
         self.shown: dict[str, tuple[object, ...]] = {}
         self.jobs: dict[str, Job] = {}
@@ -139,7 +125,7 @@ class _Watched:
         """The list has come: print it. When it comes again, print what has changed meanwhile."""
         found = sorted(filter(self.fits, self.jobs.values()), key=_order)
         if self.table is None and self.output in ("table", "wide"):
-            self.table = _table(found, self.more)
+            self.table = _table(found, self.columns)
             self.table.put_row(self.table.titles)
         for job in found:
             self.change(job)
@@ -162,12 +148,12 @@ class _Watched:
         job = self.jobs.pop(uid, None)
         self.going.pop(uid, None)
         if job and self.shown.pop(uid, None) and self.table:
-            self.table.put_row(_cells(job, self.more, state="deleted"))
+            self.table.put_row(_cells(job, self.columns, state="deleted"))
 
     def print(self, job: Job) -> None:
         """One job, as it was asked for."""
         if self.table:
-            self.table.put_row(_cells(job, self.more), _painted)
+            self.table.put_row(_cells(job, self.columns), _coloured_state)
         elif self.output == "json":
             put(json_text(job_fields(job), indent=-1))
         elif self.output == "yaml":

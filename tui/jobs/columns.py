@@ -1,8 +1,12 @@
-"""The columns of the job list: what stands in them and where. Pure: Job and width in, text out."""
+"""The columns of a list of jobs: one table for the screen and the verb `jobs`, and the screen's layout. Pure.
+
+A new column is one entry of `COLUMN_TABLE`; one that the screen has is a word of `settings.model.ColumnName` too.
+JSON and YAML have no columns: they show the fields of `Job`.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from backend_client.models import Job, JobState
 from tui.settings.model import COLUMNS
@@ -11,14 +15,26 @@ from tui.ui.sanitize import clean
 
 MARGIN = 3
 """Cells before the first column: what is marked or watched, and the cursor."""
+_WIDE, _MEDIUM = 160, 110
+"""Cells of a screen from which on a column may take more than its `width`."""
 
 
 class Column(NamedTuple):
-    """`gap` cells, then `width` cells of what `text` says about a job at a moment."""
+    """One column. On the screen it is `gap` cells, then `width` cells of `text`."""
 
+    name: str
+    """The word for it in the setting `list.columns`."""
     title: str
-    width: int
     text: Callable[[Job, datetime], str]
+    """Job and current time to the text of its cell."""
+    width: int = 0
+    """Cells on the screen; 0: the screen does not have it."""
+    wider: tuple[int, int] | None = None
+    """`width` on a medium and on a wide screen, where it is another."""
+    verb: Literal["", "always", "wide"] = "wide"
+    """Whether the verb `jobs` has it: never, always, or with `-o wide`."""
+    limit: int = 0
+    """Characters that the screen shows at most of a text from outside, cleaned; 0: `text` is safe already."""
     right: bool = False
     gap: int = 2
 
@@ -32,7 +48,7 @@ class Row(NamedTuple):
 
 
 def how_far(job: Job, _now: datetime | None = None) -> str:
-    """The reason where the state alone does not say enough, else the progress."""
+    """Return the reason where the state alone does not say enough, else the progress."""
     figures = progress_text(job.progress) if job.progress else ""
     if job.reason and (job.state is not JobState.RUNNING or not figures):
         return clean(job.reason, 300)
@@ -40,12 +56,16 @@ def how_far(job: Job, _now: datetime | None = None) -> str:
 
 
 def node_of(job: Job) -> str:
-    """Where it runs or ran last."""
+    """Return the node where a job runs or ran last; empty where none is known."""
     return clean(job.attempts[-1].node, 60) if job.attempts else ""
 
 
 def _gpus(job: Job) -> str:
     return str(job.spec.gpus * job.spec.nodes * job.spec.replicas)
+
+
+def _age(job: Job, now: datetime) -> str:
+    return span((now - job.created).total_seconds())
 
 
 def _loss(job: Job) -> str:
@@ -54,83 +74,109 @@ def _loss(job: Job) -> str:
 
 def _command(job: Job) -> str:
     program, *rest = job.spec.command or ("",)
-    return clean(" ".join([program.rsplit("/", 1)[-1], *rest]), 200)
+    return " ".join([program.rsplit("/", 1)[-1], *rest])
 
 
-def _full_name(job: Job) -> str:
-    return clean(f"{job.ref.namespace}/{job.name}", 160)
+COLUMN_TABLE: tuple[Column, ...] = (
+    Column("name", "NAME", lambda job, _: job.name, 16, (24, 32), verb="always", limit=80),
+    Column("state", "STATE", lambda job, _: job.state.value, 10, verb="always", gap=1),
+    Column("gpus", "GPUS", lambda job, _: _gpus(job), 4, verb="always", right=True, gap=1),
+    Column("age", "AGE", _age, 5, verb="always", right=True),
+    Column("loss", "LOSS", lambda job, _: _loss(job), 6, verb="always", gap=1),
+    Column("owner", "OWNER", lambda job, _: job.owner, 10, limit=60),
+    Column("namespace", "NAMESPACE", lambda job, _: job.ref.namespace, 12, limit=60),
+    Column("node", "NODE", lambda job, _: node_of(job), 14),
+    Column("kind", "KIND", lambda job, _: job.ref.kind, 10),
+    Column("uid", "UID", lambda job, _: job.ref.uid),
+    Column("command", "COMMAND", lambda job, _: _command(job), 32, verb="", limit=200),
+    Column("progress", "PROGRESS", how_far, 20, (30, 36), verb="always"),
+)
+"""Every column, in the order in which the verb `jobs` prints them; the screen's order is a setting."""
+_ON_SCREEN = {column.name: column for column in COLUMN_TABLE if column.width}
 
 
-def _columns(name: int, progress: int, *, all_namespaces: bool) -> dict[str, Column]:
-    """Every column by its name in the settings, in traindeck's own order."""
-    return {
-        "name": Column(
-            "NAME", name, lambda job, _: _full_name(job) if all_namespaces else clean(job.name, 80)
-        ),
-        "state": Column("STATE", 10, lambda job, _: job.state.value, gap=1),
-        "gpus": Column("GPUS", 4, lambda job, _: _gpus(job), right=True, gap=1),
-        "age": Column("AGE", 5, lambda job, now: span((now - job.created).total_seconds()), right=True),
-        "progress": Column("PROGRESS", progress, how_far),
-        "loss": Column("LOSS", 6, lambda job, _: _loss(job), gap=1),
-        "owner": Column("OWNER", 10, lambda job, _: clean(job.owner, 60)),
-        "node": Column("NODE", 14, lambda job, _: node_of(job)),
-        "kind": Column("KIND", 10, lambda job, _: job.ref.kind),
-        "namespace": Column("NAMESPACE", 12, lambda job, _: clean(job.ref.namespace, 60)),
-        "command": Column("COMMAND", 32, lambda job, _: _command(job)),
-    }
+def verb_columns(*, wide: bool, namespace: bool) -> tuple[Column, ...]:
+    """Return the columns of the verb `jobs`: all (`wide`), or the usual ones, with or without NAMESPACE."""
+    return tuple(
+        column
+        for column in COLUMN_TABLE
+        if column.verb == "always"
+        or (wide and column.verb == "wide")
+        or (namespace and column.name == "namespace")
+    )
 
 
-def layout(
-    width: int, wanted: Sequence[str] = COLUMNS, *, all_namespaces: bool = False
-) -> tuple[Column, ...]:
-    """Those of the wanted columns that fit, in their order: 80 cells hold the six that matter.
+def _columns(width: int, *, all_namespaces: bool) -> dict[str, Column]:
+    """Return the screen's columns by name, as wide as they may be on a screen of `width` cells."""
+    columns = dict(_ON_SCREEN)
+    if width >= _MEDIUM:
+        for name, column in _ON_SCREEN.items():
+            if column.wider:
+                columns[name] = column._replace(width=column.wider[width >= _WIDE])
+    if all_namespaces:
+        full = columns["name"]._replace(text=lambda job, _: f"{job.ref.namespace}/{job.name}", limit=160)
+        columns["name"] = full
+    return columns
 
-    Of `all_namespaces`, the name tells which one.
+
+def layout(width: int, names: Sequence[str] = COLUMNS, *, all_namespaces: bool = False) -> tuple[Column, ...]:
+    """Return those of the named columns that fit, in their order: 80 cells hold the six that matter.
+
+    With `all_namespaces` the name has its namespace before it, so that a column of namespaces is left out.
     """
-    name, progress = (32, 36) if width >= 160 else (24, 30) if width >= 110 else (16, 20)
-    known = _columns(name, progress, all_namespaces=all_namespaces)
-    told = "namespace" if all_namespaces and "name" in wanted else ""
+    by_name = _columns(width, all_namespaces=all_namespaces)
+    redundant = "namespace" if all_namespaces and "name" in names else ""
     columns: list[Column] = []
     left = width - MARGIN
-    for one in (one for one in wanted or COLUMNS if one != told):
-        column = _shrunk(known[one] if columns else known[one]._replace(gap=0), left)
+    for name in (name for name in names or COLUMNS if name != redundant):
+        column = _shrink(by_name[name] if columns else by_name[name]._replace(gap=0), left)
         if column.gap + column.width <= left:
             columns.append(column)
             left -= column.gap + column.width
     return tuple(columns)
 
 
-def _shrunk(column: Column, room: int) -> Column:
-    """A command takes what there is, where that is enough to tell one from another."""
-    if column.title != "COMMAND" or room <= 18:
+def _shrink(column: Column, room: int) -> Column:
+    """Let a command take what room there is, where that is enough to tell one from another."""
+    if column.name != "command" or room <= 18:
         return column
     return column._replace(width=min(column.width, room - 3))
 
 
 def heading(columns: tuple[Column, ...]) -> str:
-    """The line of titles."""
+    """Return the line of titles."""
     titles = (" " * c.gap + fit(c.title, c.width, right=c.right) for c in columns)
     return " " * MARGIN + "".join(titles)
 
 
 def row(job: Job, columns: tuple[Column, ...], width: int, mark: str = "") -> Row:
-    """One job as text, at most `width` cells. A reason may run on over an empty LOSS."""
+    """Return one job as text, at most `width` cells. A reason may run on over an empty LOSS."""
     now = datetime.now(UTC)
-    cells = _run_on([(column, column.text(job, now)) for column in columns], width)
+    cells = _run_on([(column, _cell(column, job, now)) for column in columns], width)
     parts = [" " * c.gap + fit(text, c.width, right=c.right) for c, text in cells]
-    at = next((place for place, (column, _) in enumerate(cells) if column.title == "STATE"), len(cells))
+    at = _index(cells, "state")
+    at = len(cells) if at is None else at
     before, state, after = parts[:at], parts[at : at + 1], parts[at + 1 :]
     return Row(f"{mark:<{MARGIN}}{''.join(before)}", "".join(state), "".join(after))
 
 
+def _cell(column: Column, job: Job, now: datetime) -> str:
+    text = column.text(job, now)
+    return clean(text, column.limit) if column.limit else text
+
+
+def _index(cells: list[tuple[Column, str]], name: str) -> int | None:
+    return next((index for index, (column, _) in enumerate(cells) if column.name == name), None)
+
+
 def _run_on(cells: list[tuple[Column, str]], width: int) -> list[tuple[Column, str]]:
-    """PROGRESS takes the room of an empty LOSS behind it, and in the last place all that is left."""
-    at = next((place for place, (column, _) in enumerate(cells) if column.title == "PROGRESS"), None)
+    """Give PROGRESS the room of an empty LOSS behind it, and in the last place all that is left."""
+    at = _index(cells, "progress")
     if at is None:
         return cells
     column, text = cells[at]
     rest = cells[at + 1 :]
-    if rest and rest[0][0].title == "LOSS" and not rest[0][1]:
+    if rest and rest[0][0].name == "loss" and not rest[0][1]:
         column = column._replace(width=column.width + rest[0][0].gap + rest[0][0].width)
         rest = rest[1:]
     if not rest:

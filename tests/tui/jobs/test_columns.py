@@ -12,7 +12,7 @@ from backend_client.models import JobState, Progress
 from tests.support.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.support.deck import Deck, deck
 from tests.tui.test_hostile import TEXTS
-from tui.jobs.columns import heading, layout, row
+from tui.jobs.columns import COLUMN_TABLE, heading, layout, row
 from tui.jobs.job_list import JobList
 from tui.jobs.rows import Group, Heading, Order, Rows
 from tui.settings.model import COLUMNS, ListSettings, Settings
@@ -46,6 +46,12 @@ def test_columns_come_in_the_order_that_was_asked_for_as_far_as_they_fit():
     assert heading(layout(80, ("loss", "name", "owner"))).split() == ["LOSS", "NAME", "OWNER"]
     assert heading(layout(40, ("name", "progress", "age"))).split() == ["NAME", "AGE"]
     assert heading(layout(80, ())) == heading(layout(80, COLUMNS)) == heading(layout(80))
+
+
+def test_the_settings_name_every_column_that_the_screen_has():
+    assert set(COLUMNS) == {column.name for column in COLUMN_TABLE if column.width}
+    assert len({column.name for column in COLUMN_TABLE}) == len(COLUMN_TABLE)
+    assert [column.name for column in COLUMN_TABLE if column.verb == "always"][:2] == ["name", "state"]
 
 
 def test_the_name_tells_the_namespace_where_all_are_shown():
