@@ -6,19 +6,20 @@ from msgspec.structs import replace
 
 from backend_client.models import Job
 from backend_client.protocol import JobBackend, JobQuery
-from tui.cli.commands import Parser
+from tui.cli.arguments import Parser
+from tui.cli.handlers import BackendHandler
 from tui.cli.logs import until
 from tui.cli.lookup import all_jobs, find
 from tui.cli.output import say
-from tui.cli.submit import make, make_flags
+from tui.cli.submit import add_create_flags, make
 from tui.form.suggestions import as_job, next_name
 
 
-def again_flags(parser: Parser) -> None:
+def add_again_flags(parser: Parser) -> None:
     """What `again` takes."""
     parser.add_argument("name", metavar="NAME", help="the job")
     parser.add_argument("--as-job", action="store_true", help="stop a deployment, and run it as a job")
-    make_flags(parser)
+    add_create_flags(parser)
 
 
 async def again(args: argparse.Namespace, backend: JobBackend) -> int:
@@ -37,3 +38,6 @@ async def _stopped(backend: JobBackend, old: Job) -> None:
         await backend.stop(old.ref)
         say(f"{old.name}: stopping")
         await until(backend, old.ref, lambda job: job.ended)
+
+
+AGAIN = BackendHandler(again, add_again_flags)

@@ -11,14 +11,15 @@ from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
 from backend_client.server.bodies import ClusterInfo, Clusters
 from tui.cli import prompt
-from tui.cli.commands import one_of
+from tui.cli.arguments import Parser, one_of
+from tui.cli.handlers import ContextsHandler
 from tui.cli.output import Table, put, put_as, say
 from tui.cli.server_account import ServerAccount, may_change, the_server
 from tui.settings import Loaded
 from tui.ui.format import span
 
 
-def clusters_flags(parser: argparse.ArgumentParser) -> None:
+def add_clusters_flags(parser: Parser) -> None:
     """What `clusters` takes."""
     words = ("list", "add", "remove")
     parser.add_argument("what", nargs="?", default="list", type=one_of(*words), help=", ".join(words))
@@ -85,3 +86,6 @@ def _fields(one: ClusterInfo) -> dict[str, Any]:
 
 def _age(one: ClusterInfo) -> str:
     return span((datetime.now(UTC) - one.since).total_seconds()) if one.since else ""
+
+
+CLUSTERS = ContextsHandler(clusters, add_clusters_flags)

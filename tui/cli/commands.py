@@ -1,75 +1,102 @@
 """The verbs: what each is for, and where its code is. Help and parser come from this table."""
 
 import argparse
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import import_module
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple
 
-from backend_client.models.fields import parse_field
 from backend_client.models.names import closest_match
-from tui.ui.sanitize import clean
+from tui.cli.arguments import Parser, one_of
+from tui.cli.handlers import Handler
 
 
 class Command(NamedTuple):
-    """`tui.cli.<module>` has the function `<name>`, and `<name>_flags(parser)` that adds its flags."""
+    """One verb, as help shows it, and where its code is."""
 
     name: str
     group: str
     usage: str
     summary: str
-    module: str
-    acts: bool = False
-    """Changes something: refused where traindeck is read-only."""
-    has_backend: bool = True
-    """Its function is a coroutine that gets the context's backend."""
+    handler: str
+    """Its `Handler` as module:NAME, imported when the verb is used: help and the other verbs stay quick."""
+    changes: bool = False
+    """Refused where traindeck is read-only."""
+
+    def load(self) -> Handler:
+        """Import the verb's module and return its handler."""
+        module, _, name = self.handler.partition(":")
+        handler: Handler = getattr(import_module(module), name)
+        return handler
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("submit", "run", "[-f FILE] [FLAGS] -- COMMAND", "run a command as a job", "submit", acts=True),
-    Command("again", "run", "NAME [--as-job]", "run a job once more", "again", acts=True),
     Command(
-        "resume", "run", "NAME...", "go on with stopped jobs; finish half-made ones", "lifecycle", acts=True
+        "submit",
+        "run",
+        "[-f FILE] [FLAGS] -- COMMAND",
+        "run a command as a job",
+        "tui.cli.submit:SUBMIT",
+        changes=True,
     ),
-    Command("jobs", "look", "[-w] [--state S] [-l K=V]", "list jobs", "jobs"),
-    Command("describe", "look", "NAME", "everything about a job; -o yaml gives its spec file", "describe"),
-    Command("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "logs"),
-    Command("wait", "look", "NAME [--for finished|running]", "wait, and end as the job does", "logs"),
-    Command("stop", "end", "NAME...", "end jobs", "lifecycle", acts=True),
+    Command("again", "run", "NAME [--as-job]", "run a job once more", "tui.cli.again:AGAIN", changes=True),
     Command(
-        "delete", "end", "NAME... [--yes] [--no-wait]", "remove jobs and their logs", "lifecycle", acts=True
+        "resume",
+        "run",
+        "NAME...",
+        "go on with stopped jobs; finish half-made ones",
+        "tui.cli.lifecycle:RESUME",
+        changes=True,
+    ),
+    Command("jobs", "look", "[-w] [--state S] [-l K=V]", "list jobs", "tui.cli.jobs:JOBS"),
+    Command(
+        "describe",
+        "look",
+        "NAME",
+        "everything about a job; -o yaml gives its spec file",
+        "tui.cli.describe:DESCRIBE",
+    ),
+    Command("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "tui.cli.logs:LOGS"),
+    Command(
+        "wait", "look", "NAME [--for finished|running]", "wait, and end as the job does", "tui.cli.logs:WAIT"
+    ),
+    Command("stop", "end", "NAME...", "end jobs", "tui.cli.lifecycle:STOP", changes=True),
+    Command(
+        "delete",
+        "end",
+        "NAME... [--yes] [--no-wait]",
+        "remove jobs and their logs",
+        "tui.cli.lifecycle:DELETE",
+        changes=True,
     ),
     Command(
-        "history", "look", "[TEXT] [--user U] [--since 7d]", "jobs that were, also deleted ones", "history"
+        "history",
+        "look",
+        "[TEXT] [--user U] [--since 7d]",
+        "jobs that were, also deleted ones",
+        "tui.cli.history:HISTORY",
     ),
+    Command("login", "server", "[URL] [--user NAME]", "log in at a traindeck server", "tui.cli.login:LOGIN"),
+    Command("logout", "server", "[--forget]", "log out, and forget the token", "tui.cli.login:LOGOUT"),
+    Command("whoami", "server", "", "who you are where jobs run", "tui.cli.login:WHOAMI"),
+    Command("register", "server", "[URL] [--user NAME]", "make an account", "tui.cli.login:REGISTER"),
+    Command("passwd", "server", "", "change your password", "tui.cli.users:PASSWD"),
+    Command("tokens", "server", "[revoke ID...]", "your logins, everywhere", "tui.cli.users:TOKENS"),
+    Command("users", "server", "[add|change|... NAME]", "the people of a server", "tui.cli.users:USERS"),
     Command(
-        "login", "server", "[URL] [--user NAME]", "log in at a traindeck server", "login", has_backend=False
+        "clusters", "server", "[add|remove NAME]", "the clusters of a server", "tui.cli.clusters:CLUSTERS"
     ),
-    Command("logout", "server", "[--forget]", "log out, and forget the token", "login", has_backend=False),
-    Command("whoami", "server", "", "who you are where jobs run", "login", has_backend=False),
-    Command("register", "server", "[URL] [--user NAME]", "make an account", "login", has_backend=False),
-    Command("passwd", "server", "", "change your password", "users", has_backend=False),
-    Command("tokens", "server", "[revoke ID...]", "your logins, everywhere", "users", has_backend=False),
-    Command("users", "server", "[add|change|... NAME]", "the people of a server", "users", has_backend=False),
+    Command("serve", "server", "[--listen HOST:PORT]", "run a traindeck server here", "tui.cli.serve:SERVE"),
+    Command("contexts", "set up", "", "where jobs can run", "tui.cli.config:CONTEXTS"),
+    Command("use", "set up", "CONTEXT", "choose where jobs run from now on", "tui.cli.config:USE"),
+    Command("config", "set up", "[--init]", "the settings in force", "tui.cli.config:CONFIG"),
+    Command("doctor", "set up", "", "what is wrong here, and what mends it", "tui.cli.doctor:DOCTOR"),
+    Command("man", "set up", "", "this manual, for man -l", "tui.cli.man:MAN"),
     Command(
-        "clusters", "server", "[add|remove NAME]", "the clusters of a server", "clusters", has_backend=False
-    ),
-    Command(
-        "serve", "server", "[--listen HOST:PORT]", "run a traindeck server here", "serve", has_backend=False
-    ),
-    Command("contexts", "set up", "", "where jobs can run", "config", has_backend=False),
-    Command("use", "set up", "CONTEXT", "choose where jobs run from now on", "config", has_backend=False),
-    Command("config", "set up", "[--init]", "the settings in force", "config", has_backend=False),
-    Command("doctor", "set up", "", "what is wrong here, and what mends it", "doctor", has_backend=False),
-    Command("man", "set up", "", "this manual, for man -l", "man", has_backend=False),
-    Command(
-        "completion", "set up", "bash|zsh|fish", "words for the tab key", "completion", has_backend=False
+        "completion", "set up", "bash|zsh|fish", "words for the tab key", "tui.cli.completion:COMPLETION"
     ),
 )
 HIDDEN: tuple[Command, ...] = (
-    Command(
-        "complete", "", "jobs|contexts [-- WORDS]", "names for the tab key", "complete", has_backend=False
-    ),
+    Command("complete", "", "jobs|contexts [-- WORDS]", "names for the tab key", "tui.cli.complete:COMPLETE"),
 )
 """What programs call, not people."""
 TAKE_COMMAND = ("submit", "complete")
@@ -90,64 +117,6 @@ exit codes
   0 done, 1 refused or failed, 2 wrong usage, 3 not found, 4 not reachable, 5 login needed or not allowed;
   wait and submit --follow: the job's own (128+n for signal n, 143 for Stopped), 124 time-out, 125 unknown
 """
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, whose complaints are one line and name what was probably meant."""
-
-    stray = ""
-    """What to say behind "one word too many"."""
-
-    def error(self, message: str) -> NoReturn:
-        print(clean(f"{self.prog}: {message}", 4000), file=sys.stderr)  # noqa: T201
-        print(f"`{self.prog} --help` shows what can be written here.", file=sys.stderr)  # noqa: T201
-        self.exit(2)
-
-    def parse(self, words: list[str]) -> argparse.Namespace:
-        """As `parse_args`; an unknown flag is told with the nearest right one."""
-        args, extras = self.parse_known_args(words)
-        if extras:
-            self.error(self._unknown(extras[0]))
-        return args
-
-    def _unknown(self, word: str) -> str:
-        if not word.startswith("-"):
-            return f"{word} is one word too many{self.stray}"
-        flags = [flag for action in self._actions for flag in action.option_strings]
-        flag = word.partition("=")[0]
-        likely = closest_match(flag.lstrip("-"), [known.lstrip("-").replace("-", "_") for known in flags])
-        hint = f"; did you mean --{likely.replace('_', '-')}?" if len(likely) > 1 else ""
-        return f"there is no flag {flag}{hint}"
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    """An argparse type: one of these words, in any case; else the nearest is named."""
-
-    def parse(text: str) -> str:
-        found = next((word for word in words if word.lower() == text.lower()), "")
-        if not found:
-            likely = closest_match(text, [word.lower() for word in words])
-            hint = f"did you mean {likely}?" if likely else f"there are: {', '.join(words)}"
-            raise argparse.ArgumentTypeError(f"{text} is not known; {hint}")
-        return found
-
-    parse.words = words  # type: ignore[attr-defined]
-    return parse
-
-
-def seconds(text: str) -> int:
-    """An argparse type: seconds, or 2h30m."""
-    try:
-        return int(parse_field("max_runtime", text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def whole(text: str) -> int:
-    """An argparse type: a whole number, 0 or more."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text}: write a whole number, 0 or more")
-    return int(text)
 
 
 def split(words: list[str]) -> tuple[str, list[str], list[str]]:
@@ -217,15 +186,9 @@ def parser_of(verb: Command | None) -> Parser:
         add_help=verb is not None,
     )
     if verb:
-        function_of(verb, "_flags")(parser)
+        verb.load().add_flags(parser)
     _global_flags(parser)
     return parser
-
-
-def function_of(verb: Command, suffix: str = "") -> Callable[..., Any]:
-    """The verb's code, or that of its flags."""
-    function: Callable[..., Any] = getattr(import_module(f"tui.cli.{verb.module}"), verb.name + suffix)
-    return function
 
 
 def help_text() -> str:

@@ -21,7 +21,9 @@ import msgspec
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
 from backend_client.protocol import JobQuery
-from tui.cli.commands import one_of, parser_of
+from tui.cli.arguments import Parser, one_of
+from tui.cli.commands import parser_of
+from tui.cli.handlers import ContextsHandler
 from tui.cli.lookup import all_jobs
 from tui.cli.output import put
 from tui.cli.program import contexts_of, given_token, meant, named
@@ -37,7 +39,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
 """Names that mean the same to every shell. Others are not offered."""
 
 
-def complete_flags(parser: argparse.ArgumentParser) -> None:
+def add_complete_flags(parser: Parser) -> None:
     """What `complete` takes; the words of the line stand behind --."""
     parser.add_argument("what", type=one_of("jobs", "contexts"))
 
@@ -114,3 +116,6 @@ async def _listed(contexts: Contexts, context: str, scope: str) -> list[str]:
     finally:
         await backend.aclose()
     return sorted({job.name for job in jobs})
+
+
+COMPLETE = ContextsHandler(complete, add_complete_flags)

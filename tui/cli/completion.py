@@ -7,8 +7,10 @@ import argparse
 from collections import defaultdict
 
 from backend_client.contexts import Contexts
-from tui.cli.commands import COMMANDS, Command, Parser, one_of
+from tui.cli.arguments import Parser, one_of
+from tui.cli.commands import COMMANDS, Command
 from tui.cli.flag_table import Argument, flags_of_all, words_of
+from tui.cli.handlers import ContextsHandler
 from tui.cli.output import put
 from tui.settings import Loaded
 
@@ -93,7 +95,7 @@ complete -c traindeck -f
 complete -c traindeck -n 'contains -- -- (commandline -opc)' -F"""
 
 
-def completion_flags(parser: Parser) -> None:
+def add_completion_flags(parser: Parser) -> None:
     """What `completion` takes."""
     parser.add_argument("shell", type=one_of(*_SHELLS), metavar="SHELL", help=", ".join(_SHELLS))
     parser.epilog = (
@@ -212,3 +214,6 @@ def _fish_quoted(text: str) -> str:
 
 
 _SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}
+
+
+COMPLETION = ContextsHandler(completion, add_completion_flags)

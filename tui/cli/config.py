@@ -5,11 +5,13 @@ import os
 
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError, Conflict, Refused
+from tui.cli.arguments import Parser
+from tui.cli.handlers import ContextsHandler
 from tui.cli.output import Table, put, put_as, say
 from tui.settings import Loaded, user_file
 
 
-def contexts_flags(parser: argparse.ArgumentParser) -> None:
+def add_contexts_flags(parser: Parser) -> None:
     """`contexts` takes nothing of its own."""
 
 
@@ -42,7 +44,7 @@ def contexts(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
     return 0
 
 
-def use_flags(parser: argparse.ArgumentParser) -> None:
+def add_use_flags(parser: Parser) -> None:
     """What `use` takes."""
     parser.add_argument("name", metavar="CONTEXT", help="the context")
 
@@ -59,7 +61,7 @@ def use(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  #
     return 0
 
 
-def config_flags(parser: argparse.ArgumentParser) -> None:
+def add_config_flags(parser: Parser) -> None:
     """What `config` takes."""
     parser.add_argument("--init", action="store_true", help="write a commented settings file")
 
@@ -90,3 +92,8 @@ def _init(text: str) -> int:
         raise Refused(f"{path} cannot be written: {error.strerror}.") from None
     put(str(path))
     return 0
+
+
+CONTEXTS = ContextsHandler(contexts, add_contexts_flags)
+USE = ContextsHandler(use, add_use_flags)
+CONFIG = ContextsHandler(config, add_config_flags)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from backend_client.errors import BackendError
 from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
+from tui.cli.arguments import Parser
+from tui.cli.handlers import BackendHandler
 from tui.cli.lookup import find
 from tui.cli.output import job_fields, json_text, put, put_block, say
 from tui.form.spec_file import spec_yaml
@@ -14,7 +16,7 @@ from tui.ui.format import local_time, progress_text
 from tui.ui.sanitize import clean
 
 
-def describe_flags(parser: argparse.ArgumentParser) -> None:
+def add_describe_flags(parser: Parser) -> None:
     """What `describe` takes."""
     parser.add_argument("name", metavar="NAME", help="the job")
 
@@ -89,3 +91,6 @@ def _attempt(attempt: Attempt) -> str:
     process = attempt.pod or (f"pid {attempt.pid}" if attempt.pid else "")
     words = (str(attempt.number), rank, attempt.node, process, attempt.reason or how_ended(attempt))
     return "  ".join(filter(None, words))
+
+
+DESCRIBE = BackendHandler(describe, add_describe_flags)

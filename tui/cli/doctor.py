@@ -9,7 +9,9 @@ import msgspec
 from backend_client.contexts import ContextInfo, Contexts
 from backend_client.errors import BackendError, LoginNeeded
 from backend_client.server.token_store import TokenStore, store_named
+from tui.cli.arguments import Parser
 from tui.cli.checks import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
+from tui.cli.handlers import ContextsHandler
 from tui.cli.output import coloured, put, put_as
 from tui.cli.program import meant
 from tui.cli.server_account import servers
@@ -21,7 +23,7 @@ LIMIT = 3.0
 _COLOURS = {OK: 32, NOTE: 33, BAD: 31}
 
 
-def doctor_flags(parser: argparse.ArgumentParser) -> None:
+def add_doctor_flags(parser: Parser) -> None:
     """`doctor` takes nothing of its own."""
 
 
@@ -119,3 +121,6 @@ def _settings(loaded: Loaded) -> Iterator[Finding]:
     for key, (value, origin) in in_force(loaded).items():
         if origin != "default":
             yield Finding("settings", OK, f"{key} = {toml(value)} ({origin})")
+
+
+DOCTOR = ContextsHandler(doctor, add_doctor_flags)

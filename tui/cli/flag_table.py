@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from tui.cli.commands import Command, parser_of
+from tui.cli.handlers import BackendHandler
 
 _PLACES = {"FILE": "files", "PATH": "files", "DIR": "folders", "WORKDIR": "folders", "CONTEXT": "contexts"}
 
@@ -44,7 +45,12 @@ def _word(action: argparse.Action, verb: Command | None) -> Argument:
     words = tuple(getattr(action.type, "words", ()))
     metavar = str(action.metavar or action.dest.upper())
     takes = "words" if words else _PLACES.get(metavar, "any")
-    if verb and verb.has_backend and action.dest in ("name", "names") and not action.option_strings:
+    if (
+        verb
+        and isinstance(verb.load(), BackendHandler)
+        and action.dest in ("name", "names")
+        and not action.option_strings
+    ):
         takes = "jobs"
     return Argument(
         flags=tuple(action.option_strings),

@@ -9,12 +9,13 @@ from backend_client.errors import Refused
 from backend_client.history import HasHistory, HistoryEntry, HistoryQuery
 from backend_client.models import JobState
 from backend_client.protocol import Feature, JobBackend
-from tui.cli.commands import one_of, whole
+from tui.cli.arguments import Parser, one_of, whole
+from tui.cli.handlers import BackendHandler
 from tui.cli.output import Table, put, put_as, say
 from tui.history.history_text import cells, parse_time
 
 
-def history_flags(parser: argparse.ArgumentParser) -> None:
+def add_history_flags(parser: Parser) -> None:
     """What `history` takes."""
     parser.add_argument("text", nargs="?", default="", metavar="TEXT", help="stands in name, command, reason")
     parser.add_argument("--user", default="", metavar="NAME", help="only this user's jobs (admins)")
@@ -65,3 +66,6 @@ async def _found(backend: JobBackend, query: HistoryQuery, limit: int) -> list[H
         page = await backend.history(query, after=page.next)
         found += page.items
     return found[:limit]
+
+
+HISTORY = BackendHandler(history, add_history_flags)

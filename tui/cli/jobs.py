@@ -20,7 +20,8 @@ from backend_client.protocol import (
     Snapshot,
     Synced,
 )
-from tui.cli.commands import one_of
+from tui.cli.arguments import Parser, one_of
+from tui.cli.handlers import BackendHandler
 from tui.cli.lookup import all_jobs
 from tui.cli.output import Table, job_fields, json_text, put, put_as, say, state_text, yaml_text
 from tui.jobs.columns import Column, verb_columns
@@ -29,7 +30,7 @@ from tui.ui.format import local_time
 _STATES = {state.value: state for state in JobState}
 
 
-def jobs_flags(parser: argparse.ArgumentParser) -> None:
+def add_jobs_flags(parser: Parser) -> None:
     """What `jobs` takes."""
     parser.add_argument("-w", "--watch", action="store_true", help="go on, with a line for every change")
     parser.add_argument(
@@ -193,3 +194,6 @@ async def _watch(args: argparse.Namespace, backend: JobBackend, query: JobQuery)
 def _say_link(link: Freshness) -> None:
     if link.state is not FreshnessState.LIVE:
         say(f"not up to date since {local_time(link.since)}: {link.why}")
+
+
+JOBS = BackendHandler(jobs, add_jobs_flags)

@@ -6,24 +6,26 @@ from collections.abc import Awaitable, Callable
 from backend_client.errors import BackendError
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
+from tui.cli.arguments import Parser
+from tui.cli.handlers import BackendHandler
 from tui.cli.lookup import find
 from tui.cli.output import complain, job_fields, put, put_as, say
 from tui.cli.prompt import agreed, has_person
 
 
-def stop_flags(parser: argparse.ArgumentParser) -> None:
+def add_stop_flags(parser: Parser) -> None:
     """What `stop` takes."""
     parser.add_argument("names", metavar="NAME", nargs="+", help="the jobs")
 
 
-def resume_flags(parser: argparse.ArgumentParser) -> None:
+def add_resume_flags(parser: Parser) -> None:
     """What `resume` takes."""
-    stop_flags(parser)
+    add_stop_flags(parser)
 
 
-def delete_flags(parser: argparse.ArgumentParser) -> None:
+def add_delete_flags(parser: Parser) -> None:
     """What `delete` takes."""
-    stop_flags(parser)
+    add_stop_flags(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     parser.add_argument("--no-wait", action="store_true", help="do not wait until all of it is gone")
 
@@ -109,3 +111,8 @@ async def _each(args: argparse.Namespace, backend: JobBackend, one: Callable[[Jo
             complain(error, name)
             codes.append(error.exit_code)
     return codes[0] if codes else 0
+
+
+STOP = BackendHandler(stop, add_stop_flags)
+RESUME = BackendHandler(resume, add_resume_flags)
+DELETE = BackendHandler(delete, add_delete_flags)

@@ -14,6 +14,8 @@ from backend_client.errors import BackendError, Forbidden, Invalid
 from backend_client.server.accounts import Account
 from backend_client.server.contexts import ServerContexts
 from tui.cli import prompt
+from tui.cli.arguments import Parser
+from tui.cli.handlers import ContextsHandler
 from tui.cli.output import complain, put, put_as, put_block, say
 from tui.cli.program import meant
 from tui.cli.server_account import ServerAccount, in_use, servers, the_server
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from backend_client.server.auth_client import LoggedIn
 
 
-def login_flags(parser: argparse.ArgumentParser) -> None:
+def add_login_flags(parser: Parser) -> None:
     """What `login` takes."""
     parser.add_argument("url", metavar="URL", nargs="?", default="", help="the server; else the one in use")
     parser.add_argument("--user", default="", metavar="NAME", help="as whom; else it is asked")
@@ -38,17 +40,17 @@ def login_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def register_flags(parser: argparse.ArgumentParser) -> None:
+def add_register_flags(parser: Parser) -> None:
     """What `register` takes: the same."""
-    login_flags(parser)
+    add_login_flags(parser)
 
 
-def logout_flags(parser: argparse.ArgumentParser) -> None:
+def add_logout_flags(parser: Parser) -> None:
     """What `logout` takes."""
     parser.add_argument("--forget", action="store_true", help="forget the account too: no context any more")
 
 
-def whoami_flags(parser: argparse.ArgumentParser) -> None:
+def add_whoami_flags(parser: Parser) -> None:
     """`whoami` takes nothing of its own."""
 
 
@@ -174,3 +176,9 @@ async def _elsewhere(args: argparse.Namespace, contexts: Contexts) -> dict[str, 
         return msgspec.to_builtins(await backend.whoami())  # type: ignore[no-any-return]
     finally:
         await backend.aclose()
+
+
+LOGIN = ContextsHandler(login, add_login_flags)
+REGISTER = ContextsHandler(register, add_register_flags)
+LOGOUT = ContextsHandler(logout, add_logout_flags)
+WHOAMI = ContextsHandler(whoami, add_whoami_flags)

@@ -23,7 +23,8 @@ from backend_client.protocol import (
     Snapshot,
     Synced,
 )
-from tui.cli.commands import one_of, seconds, whole
+from tui.cli.arguments import Parser, one_of, seconds, whole
+from tui.cli.handlers import BackendHandler
 from tui.cli.log_text import PipeWriter, TerminalWriter
 from tui.cli.lookup import find
 from tui.cli.output import complain, job_fields, put_as, say
@@ -34,7 +35,7 @@ TIMED_OUT = 124
 UNKNOWN = 125
 
 
-def logs_flags(parser: argparse.ArgumentParser) -> None:
+def add_logs_flags(parser: Parser) -> None:
     """What `logs` takes."""
     parser.add_argument("name", metavar="NAME", help="the job")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
@@ -99,7 +100,7 @@ async def _print_log(backend: JobBackend, query: LogQuery, *, timestamps: bool =
     return something
 
 
-def wait_flags(parser: argparse.ArgumentParser) -> None:
+def add_wait_flags(parser: Parser) -> None:
     """What `wait` takes."""
     parser.add_argument("name", metavar="NAME", help="the job")
     parser.add_argument(
@@ -167,3 +168,7 @@ async def until(backend: JobBackend, ref: JobRef, reached: Callable[[Job], bool]
                 elif isinstance(event, Synced):
                     seen = False
     return None
+
+
+LOGS = BackendHandler(logs, add_logs_flags)
+WAIT = BackendHandler(wait, add_wait_flags)

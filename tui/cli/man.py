@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 
 from backend_client.contexts import Contexts
 from tui.cli import __version__
+from tui.cli.arguments import Parser
 from tui.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command, parser_of
 from tui.cli.flag_table import Argument, flags_of_all, words_of
+from tui.cli.handlers import ContextsHandler
 from tui.cli.output import put
 from tui.settings import Loaded
 from tui.settings.model import keys
@@ -26,7 +28,7 @@ _VARIABLES = {
 }
 
 
-def man_flags(parser: argparse.ArgumentParser) -> None:
+def add_man_flags(parser: Parser) -> None:
     """`man` takes nothing of its own."""
 
 
@@ -107,3 +109,6 @@ def _escaped(text: str) -> str:
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga").replace('"', "\\(dq")
     text = text.replace(",\\(dq", ",\\:\\(dq")  # a list of settings has no space where a line could end
     return f"\\&{text}" if text.startswith((".", "'")) else text
+
+
+MAN = ContextsHandler(man, add_man_flags)

@@ -5,26 +5,24 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from backend_client.contexts import Contexts, ContextSource, LocalContext
 from backend_client.errors import Refused
 from backend_client.kubernetes.contexts import KubeconfigContexts
 from backend_client.models.secret import Secret
-from backend_client.protocol import JobBackend
 from backend_client.server.contexts import ServerContexts
 from tui.cli import __version__
 from tui.cli.commands import (
     TAKE_COMMAND,
     Command,
-    function_of,
     help_text,
     parser_of,
     split,
     unknown_verb,
     verb_named,
 )
+from tui.cli.handlers import BackendHandler, ContextsHandler
 from tui.cli.output import put, say
 from tui.settings import Loaded, Settings, load, xdg
 
@@ -65,17 +63,17 @@ def _start(verb: Command | None, args: argparse.Namespace, loaded: Loaded) -> in
     read_only = args.read_only or settings.read_only
     if not verb:
         return _screen(contexts, args, settings, read_only=read_only)
-    if verb.acts and read_only and not getattr(args, "dry_run", False):
+    if verb.changes and read_only and not getattr(args, "dry_run", False):
         raise Refused(
             f"traindeck is read-only here, so it will not {verb.name}.", "`traindeck config` says why."
         )
-    function = function_of(verb)
+    handler = verb.load()
     gc.freeze()  # what was imported stays: a first look through it costs as much as a list of jobs
     gc.enable()
-    if not verb.has_backend:
-        return int(function(args, contexts, loaded))
+    if isinstance(handler, ContextsHandler):
+        return handler.run(args, contexts, loaded)
     args.settings = settings
-    return asyncio.run(_with_backend(function, args, contexts))
+    return asyncio.run(_with_backend(handler, args, contexts))
 
 
 def contexts_of(settings: Settings, named: str = "", token: Secret | None = None) -> Contexts:
@@ -125,7 +123,7 @@ def meant(contexts: Contexts, args: argparse.Namespace) -> str:
 
 
 async def _with_backend(
-    function: Callable[[argparse.Namespace, JobBackend], Coroutine[Any, Any, int]],
+    handler: BackendHandler,
     args: argparse.Namespace,
     contexts: Contexts,
 ) -> int:
@@ -133,7 +131,7 @@ async def _with_backend(
     backend = contexts.open(meant(contexts, args))
     args.scope = "" if args.all_namespaces else args.namespace or backend.namespace
     try:
-        return await function(args, backend)
+        return await handler.run(args, backend)
     finally:
         await backend.aclose()
 

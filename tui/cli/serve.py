@@ -5,13 +5,15 @@ from pathlib import Path
 
 from backend_client.contexts import Contexts
 from backend_client.errors import Refused
+from tui.cli.arguments import Parser
+from tui.cli.handlers import ContextsHandler
 from tui.cli.output import say
 from tui.settings import Loaded
 
 FLAGS = ("listen", "socket", "database", "folder", "tls_cert", "tls_key", "local", "behind_proxy")
 
 
-def serve_flags(parser: argparse.ArgumentParser) -> None:
+def add_serve_flags(parser: Parser) -> None:
     """What `serve` takes; all else is set by TRAINDECK_SERVER_… or the settings file."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--listen", metavar="HOST:PORT", help="else 127.0.0.1:8642")
@@ -42,3 +44,6 @@ def serve(args: argparse.Namespace, _contexts: Contexts, _loaded: Loaded) -> int
         ) from None
     run(server_settings(given), say)
     return 0
+
+
+SERVE = ContextsHandler(serve, add_serve_flags)

@@ -14,7 +14,8 @@ from backend_client.models import JobSpec
 from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_spec
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend, Plan
-from tui.cli.commands import Parser, one_of
+from tui.cli.arguments import Parser, one_of
+from tui.cli.handlers import BackendHandler
 from tui.cli.output import job_fields, put, put_as, put_block, say
 from tui.cli.prompt import agreed
 from tui.form.templates import joined, template
@@ -35,7 +36,7 @@ _LISTS = {
 """Fields of many values: one flag, given again for each."""
 
 
-def submit_flags(parser: Parser) -> None:
+def add_submit_flags(parser: Parser) -> None:
     """A flag for every field of a spec, and those of the verb itself."""
     parser.add_argument("-f", "--file", metavar="FILE", help="spec file, YAML or JSON; - is stdin; flags win")
     parser.add_argument(
@@ -44,7 +45,7 @@ def submit_flags(parser: Parser) -> None:
         metavar="NAME",
         help="[templates.NAME] of the settings; FILE and flags win",
     )
-    make_flags(parser)
+    add_create_flags(parser)
     fields = parser.add_argument_group("the job")
     for name, about in _descriptions().items():
         if name in _LISTS:
@@ -69,7 +70,7 @@ def _type(name: str) -> Callable[[str], str]:
     return one_of(*get_args(kind)) if get_origin(kind) is Literal else str
 
 
-def make_flags(parser: Parser) -> None:
+def add_create_flags(parser: Parser) -> None:
     """What every verb takes that makes a job."""
     parser.add_argument("--dry-run", action="store_true", help="only print the exact objects, as YAML")
     parser.add_argument(
@@ -187,3 +188,6 @@ def _secrets(spec: JobSpec) -> dict[str, Secret]:
         words = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in your environment"
         raise Invalid({"secrets": words})
     return {name: Secret(os.environ[name]) for name in spec.secrets}
+
+
+SUBMIT = BackendHandler(submit, add_submit_flags)

@@ -12,7 +12,8 @@ from msgspec import Struct, to_builtins
 from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
 from tui.cli import prompt
-from tui.cli.commands import one_of, whole
+from tui.cli.arguments import Parser, one_of, whole
+from tui.cli.handlers import ContextsHandler
 from tui.cli.output import Table, put, put_as, say
 from tui.cli.server_account import ServerAccount, may_change, the_server
 from tui.settings import Loaded
@@ -51,18 +52,18 @@ class _People(Struct):
     items: list[Person]
 
 
-def passwd_flags(parser: argparse.ArgumentParser) -> None:
+def add_passwd_flags(parser: Parser) -> None:
     """What `passwd` takes."""
     parser.add_argument("--password-stdin", action="store_true", help="the old and the new one, a line each")
 
 
-def tokens_flags(parser: argparse.ArgumentParser) -> None:
+def add_tokens_flags(parser: Parser) -> None:
     """What `tokens` takes."""
     parser.add_argument("what", nargs="?", default="list", type=one_of("list", "revoke"), help="list, revoke")
     parser.add_argument("ids", nargs="*", type=whole, metavar="ID", help="the logins to end")
 
 
-def users_flags(parser: argparse.ArgumentParser) -> None:
+def add_users_flags(parser: Parser) -> None:
     """What `users` takes."""
     words = ("list", "add", "change", "disable", "enable", "password")
     parser.add_argument("what", nargs="?", default="list", type=one_of(*words), help=", ".join(words))
@@ -164,3 +165,8 @@ def _put(
             put(name(one))
     elif not put_as(args.output, lambda: [to_builtins(one) for one in found]):
         Table([*columns], ([cell(one) for cell in columns.values()] for one in found)).put()
+
+
+PASSWD = ContextsHandler(passwd, add_passwd_flags)
+TOKENS = ContextsHandler(tokens, add_tokens_flags)
+USERS = ContextsHandler(users, add_users_flags)

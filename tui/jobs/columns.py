@@ -1,6 +1,6 @@
 """The columns of a list of jobs: one table for the screen and the verb `jobs`, and the screen's layout. Pure.
 
-A new column is one entry of `COLUMN_TABLE`; one that the screen has is a word of `settings.model.ColumnName` too.
+A new column is an entry of `COLUMN_TABLE`; where the screen has it, `settings.model.ColumnName` names it too.
 JSON and YAML have no columns: they show the fields of `Job`.
 """
 

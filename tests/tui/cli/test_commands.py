@@ -1,7 +1,10 @@
 """Every verb over a scripted backend: what it asks for, prints and ends with."""
 
 import asyncio
+import inspect
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +14,9 @@ from backend_client.errors import Conflict, Forbidden, Unreachable
 from backend_client.models import Event, JobSpec, JobState, Progress
 from backend_client.protocol import Diagnostic, Feature, Page
 from tests.support.scripted import attempt, make_job
-from tui.cli.commands import COMMANDS
+from tui.cli.arguments import Parser
+from tui.cli.commands import COMMANDS, HIDDEN
+from tui.cli.handlers import BackendHandler
 
 HOSTILE = "a\x1b]0;x\x07\u202e\x9b31m"
 
@@ -64,6 +69,25 @@ class TestUsage:
     )
     def test_flags_of_every_verb_stand_before_or_behind_it(self, cli, words):
         assert cli(*words).code == 0
+
+    @pytest.mark.parametrize("command", [*COMMANDS, *HIDDEN], ids=lambda command: command.name)
+    def test_every_entry_of_the_table_has_its_code(self, command):
+        handler = command.load()
+        assert (handler.run.__name__, handler.run.__module__) == (
+            command.name,
+            command.handler.partition(":")[0],
+        )
+        assert inspect.iscoroutinefunction(handler.run) == isinstance(handler, BackendHandler)
+        parser = Parser()
+        handler.add_flags(parser)
+        assert parser.format_help()
+
+    @pytest.mark.parametrize("word", ["--help", "--version"])
+    def test_help_and_version_load_the_code_of_no_verb(self, word):
+        modules = sorted({command.handler.partition(":")[0] for command in (*COMMANDS, *HIDDEN)})
+        code = f"import sys\nfrom tui.cli import main\nassert main([{word!r}]) == 0\n"
+        code += f"assert not set({modules!r}) & set(sys.modules)"
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=30)
 
     def test_version(self, cli):
         assert cli("--version").out.startswith("traindeck 0.")

@@ -1,0 +1,68 @@
+"""argparse with one-line errors that name the closest flag, and the argument types that verbs share."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from backend_client.models.fields import parse_field
+from backend_client.models.names import closest_match
+from tui.ui.sanitize import clean
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, whose complaints are one line and name what was probably meant."""
+
+    stray = ""
+    """What to say behind "one word too many"."""
+
+    def error(self, message: str) -> NoReturn:
+        print(clean(f"{self.prog}: {message}", 4000), file=sys.stderr)  # noqa: T201
+        print(f"`{self.prog} --help` shows what can be written here.", file=sys.stderr)  # noqa: T201
+        self.exit(2)
+
+    def parse(self, words: list[str]) -> argparse.Namespace:
+        """As `parse_args`; an unknown flag is told with the nearest right one."""
+        args, extras = self.parse_known_args(words)
+        if extras:
+            self.error(self._unknown(extras[0]))
+        return args
+
+    def _unknown(self, word: str) -> str:
+        if not word.startswith("-"):
+            return f"{word} is one word too many{self.stray}"
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        flag = word.partition("=")[0]
+        likely = closest_match(flag.lstrip("-"), [known.lstrip("-").replace("-", "_") for known in flags])
+        hint = f"; did you mean --{likely.replace('_', '-')}?" if len(likely) > 1 else ""
+        return f"there is no flag {flag}{hint}"
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """An argparse type: one of these words, in any case; else the nearest is named."""
+
+    def parse(text: str) -> str:
+        found = next((word for word in words if word.lower() == text.lower()), "")
+        if not found:
+            likely = closest_match(text, [word.lower() for word in words])
+            hint = f"did you mean {likely}?" if likely else f"there are: {', '.join(words)}"
+            raise argparse.ArgumentTypeError(f"{text} is not known; {hint}")
+        return found
+
+    parse.words = words  # type: ignore[attr-defined]
+    return parse
+
+
+def seconds(text: str) -> int:
+    """An argparse type: seconds, or 2h30m."""
+    try:
+        return int(parse_field("max_runtime", text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def whole(text: str) -> int:
+    """An argparse type: a whole number, 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: write a whole number, 0 or more")
+    return int(text)
