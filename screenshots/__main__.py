@@ -21,8 +21,7 @@ from backend_client.protocol import JobBackend, JobQuery
 from tui.app import TraindeckApp
 from tui.cli.program import contexts_of
 from tui.form.example import example_path
-from tui.settings import Settings
-from tui.settings.model import LocalSettings
+from tui.settings.model import LocalSettings, Settings
 
 HERE = Path(__file__).resolve().parent
 FONTS = "/usr/share/fonts"

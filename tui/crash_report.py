@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from backend_client.models.secret import Secret
-from tui.settings import xdg
+from tui.settings.paths import xdg
 
 _TELLING_NAME = re.compile(r"(?i)key|token|secret|password|passwd|credential|auth")
 _TELLING_TEXT = re.compile(

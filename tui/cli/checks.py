@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backend_client.local import devices, linger
-from tui.settings import xdg
+from tui.settings.paths import xdg
 from tui.ui.sanitize import over_ssh
 
 OK, NOTE, BAD = "ok", "note", "bad"

@@ -27,7 +27,8 @@ from tui.cli.handlers import ContextsHandler
 from tui.cli.lookup import all_jobs
 from tui.cli.output import put
 from tui.cli.program import contexts_of, given_token, meant, named
-from tui.settings import Loaded, replace, xdg
+from tui.settings.loaded import Loaded
+from tui.settings.paths import replace, xdg
 
 PATIENCE = 0.3
 """Seconds that the shell waits."""

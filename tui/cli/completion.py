@@ -12,7 +12,7 @@ from tui.cli.commands import COMMANDS, Command
 from tui.cli.flag_table import Argument, flags_of_all, words_of
 from tui.cli.handlers import ContextsHandler
 from tui.cli.output import put
-from tui.settings import Loaded
+from tui.settings.loaded import Loaded
 
 _BASH = r"""
 _traindeck() {

@@ -8,7 +8,8 @@ from backend_client.errors import BackendError, Conflict, Refused
 from tui.cli.arguments import Parser
 from tui.cli.handlers import ContextsHandler
 from tui.cli.output import Table, put, put_as, say
-from tui.settings import Loaded, user_file
+from tui.settings.loaded import Loaded
+from tui.settings.paths import user_file
 
 
 def add_contexts_flags(parser: Parser) -> None:

@@ -15,7 +15,7 @@ from tui.cli.handlers import ContextsHandler
 from tui.cli.output import coloured, put, put_as
 from tui.cli.program import meant
 from tui.cli.server_account import servers
-from tui.settings import Loaded
+from tui.settings.loaded import Loaded
 from tui.ui.sanitize import clean
 
 LIMIT = 3.0

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from backend_client.contexts import Contexts
 from backend_client.protocol import JobBackend
 from tui.cli.arguments import Parser
-from tui.settings import Loaded
+from tui.settings.loaded import Loaded
 
 
 class BackendHandler(NamedTuple):

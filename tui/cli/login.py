@@ -19,7 +19,7 @@ from tui.cli.handlers import ContextsHandler
 from tui.cli.output import complain, put, put_as, put_block, say
 from tui.cli.program import meant
 from tui.cli.server_account import ServerAccount, in_use, servers, the_server
-from tui.settings import Loaded
+from tui.settings.loaded import Loaded
 from tui.ui.format import local_time
 
 if TYPE_CHECKING:

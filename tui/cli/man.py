@@ -10,7 +10,7 @@ from tui.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command, parser_of
 from tui.cli.flag_table import Argument, flags_of_all, words_of
 from tui.cli.handlers import ContextsHandler
 from tui.cli.output import put
-from tui.settings import Loaded
+from tui.settings.loaded import Loaded
 from tui.settings.model import keys
 from tui.settings.show import toml
 

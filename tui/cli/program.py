@@ -24,7 +24,10 @@ from tui.cli.commands import (
 )
 from tui.cli.handlers import BackendHandler, ContextsHandler
 from tui.cli.output import put, say
-from tui.settings import Loaded, Settings, load, xdg
+from tui.settings.loaded import Loaded
+from tui.settings.loader import load
+from tui.settings.model import Settings
+from tui.settings.paths import xdg
 
 
 def run(words: list[str]) -> int:

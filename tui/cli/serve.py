@@ -8,7 +8,7 @@ from backend_client.errors import Refused
 from tui.cli.arguments import Parser
 from tui.cli.handlers import ContextsHandler
 from tui.cli.output import say
-from tui.settings import Loaded
+from tui.settings.loaded import Loaded
 
 FLAGS = ("listen", "socket", "database", "folder", "tls_cert", "tls_key", "local", "behind_proxy")
 

@@ -11,7 +11,7 @@ from backend_client.errors import Refused
 from backend_client.server.accounts import Account
 from backend_client.server.contexts import ServerContexts
 from tui.cli.program import meant
-from tui.settings import Loaded
+from tui.settings.loaded import Loaded
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from tui.cli.arguments import Parser, one_of, whole
 from tui.cli.handlers import ContextsHandler
 from tui.cli.output import Table, put, put_as, say
 from tui.cli.server_account import ServerAccount, may_change, the_server
-from tui.settings import Loaded
+from tui.settings.loaded import Loaded
 from tui.ui.format import local_time, span
 
 ROLES = ("viewer", "researcher", "admin")

@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backend_client.models.fields import FIELD_NAMES
-from tui.settings.loader import xdg
+from tui.settings.paths import xdg
 
 _NOT_KEPT = ("env",)
 _SUFFIX = ".json"

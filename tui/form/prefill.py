@@ -20,7 +20,7 @@ from tui.form.field_list import FieldList
 from tui.form.suggestions import Suggestions, free_words, load_suggestions
 from tui.form.templates import Templates, joined
 from tui.form.templates_screen import TemplatesScreen
-from tui.settings.loader import user_file
+from tui.settings.paths import user_file
 from tui.ui.editor import edit
 from tui.ui.inputs import one_line
 

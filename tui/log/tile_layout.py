@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tui.settings.loader import xdg
+from tui.settings.paths import xdg
 
 MOST = 4
 _WIDTH, _HEIGHT = 38, 6

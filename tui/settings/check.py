@@ -26,8 +26,9 @@ from typing_extensions import TypedDict
 from backend_client.models.fields import FIELD_NAMES, parse_field
 from backend_client.models.names import closest_match
 from tui.actions import ACTIONS
-from tui.settings.loader import PREFIX, Loaded
+from tui.settings.loaded import Loaded
 from tui.settings.model import Settings, Template, describe, imposed, keys, template_paths
+from tui.settings.paths import PREFIX
 from tui.ui.sanitize import clean
 
 Path_ = tuple[str, ...]

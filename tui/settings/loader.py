@@ -8,50 +8,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from tui.settings.model import Settings
-
-SITE_FILE = Path("/etc/traindeck/config.toml")
-PREFIX = "TRAINDECK_"
-NOT_SETTINGS = frozenset(
-    f"{PREFIX}{name}"
-    for name in (
-        "CONTEXT",
-        "TOKEN",
-        "JOB",
-        "TEST_KUBECONFIG",
-        "TEST_LOAD_IMAGE",
-        "TEST_THOROUGH",
-        "CLUSTER_BIN",
-    )
-)
-"""Variables of ours that are no settings: the chosen context, the token for a server, the mark on a local
-job's processes, and where the tests find a cluster. Those of our server are its own.
-"""
-SERVERS_OWN = f"{PREFIX}SERVER_"
-
-
-class Loaded(Struct, frozen=True):
-    """Settings in force, what was wrong with them, and where each key comes from (dotted key -> words)."""
-
-    settings: Settings = Settings()
-    warnings: tuple[str, ...] = ()
-    origins: dict[str, str] = {}
+from tui.settings.loaded import Loaded
+from tui.settings.paths import NOT_SETTINGS, PREFIX, SERVERS_OWN, SITE_FILE, replace, user_file, xdg
 
 
 class _Cached(Struct, frozen=True):
     key: str
     loaded: Loaded
-
-
-def xdg(kind: str, fallback: str) -> Path:
-    """traindeck's folder of one kind ("STATE", "CONFIG", "CACHE"); a relative XDG path does not count."""
-    base = Path(os.environ.get(f"XDG_{kind}_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / fallback) / "traindeck"
-
-
-def user_file() -> Path:
-    """Where a person's settings stand."""
-    return xdg("CONFIG", ".config") / "config.toml"
 
 
 def load(version: str, site_file: Path = SITE_FILE) -> Loaded:
@@ -104,13 +67,3 @@ def _validated(cache: Path, key: str, files: tuple[Path, Path], variables: dict[
     with suppress(OSError):  # a full disk or a read-only home: the next start validates again
         replace(cache, msgspec.json.encode(_Cached(key, loaded)))
     return loaded
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a whole file, 0600 in a 0700 folder, or leave the old one. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-        file.write(content)
-    draft.replace(path)

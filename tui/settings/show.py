@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tui.settings.loader import Loaded
+from tui.settings.loaded import Loaded
 from tui.settings.model import Key, keys, section_words, template_paths
 
 

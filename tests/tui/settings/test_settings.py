@@ -6,8 +6,9 @@ import pytest
 
 from backend_client.kubernetes.settings import GpuType, IngressSettings, KubernetesSettings, Toleration
 from tui.actions import ACTIONS
-from tui.settings import load, user_file
+from tui.settings.loader import load
 from tui.settings.model import Settings, keys
+from tui.settings.paths import user_file
 from tui.settings.show import commented, in_force, table
 
 

@@ -6,8 +6,9 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tui.settings import Loaded, load
-from tui.settings.loader import user_file
+from tui.settings.loaded import Loaded
+from tui.settings.loader import load
+from tui.settings.paths import user_file
 
 NAMES = [
     "read_only",
