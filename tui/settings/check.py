@@ -1,144 +1,33 @@
-"""Validation: pydantic-settings over the model, one source per file and per variable.
+"""Validation of settings: what is wrong in a file or variable becomes a warning, and that key its default.
 
-Every complaint is taken out of the source that it came from and becomes a warning that names it, until
-what is left is right. So a wrong key costs that key alone.
+pydantic-settings validates all sources together. Whatever it finds wrong is taken out of the source that
+it came from and becomes a warning that names it, until the rest is right. So a wrong key costs that key
+alone.
 """
 
 import re
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
-    SettingsConfigDict,
     SettingsError,
     TomlConfigSettingsSource,
 )
-from typing_extensions import TypedDict
 
-from backend_client.models.fields import FIELD_NAMES, parse_field
+from backend_client.models.fields import FIELD_NAMES
 from backend_client.models.names import closest_match
-from tui.actions import ACTIONS
+from tui.settings.layers import KeyPath, Layer
 from tui.settings.loaded import Loaded
-from tui.settings.model import Settings, Template, describe, imposed, keys, template_paths
+from tui.settings.model import Settings, imposed, keys, template_paths
 from tui.settings.paths import PREFIX
+from tui.settings.schema import SettingsBase, settings_model
 from tui.ui.sanitize import clean
-
-Path_ = tuple[str, ...]
-
-
-class _Base(BaseSettings):
-    model_config = SettingsConfigDict(
-        extra="forbid", allow_inf_nan=False, env_prefix=PREFIX, env_nested_delimiter="__"
-    )
-
-
-class Layer:
-    """What one source says. `lines` finds the line of a key in a file's text; a variable has none."""
-
-    def __init__(self, name: str, data: dict[str, Any], text: str = "") -> None:
-        self.name = name
-        self.data = data
-        self.text = text
-
-    def holds(self, path: Path_) -> bool:
-        """True where this source says something at `path`."""
-        here: Any = self.data
-        for part in path:
-            if not isinstance(here, dict) or part not in here:
-                return False
-            here = here[part]
-        return True
-
-    def drop(self, path: Path_) -> None:
-        """Forget what is said at `path`."""
-        here = self.data
-        for part in path[:-1]:
-            here = here[part]
-        del here[path[-1]]
-
-    def place(self, path: Path_) -> str:
-        """Where a person finds it: "FILE line 3", or the variable's name."""
-        return f"{self.name} line {line_of(self.text, path)}" if self.text else self.name
-
-
-def line_of(text: str, path: Path_) -> int:
-    """The number of the line that sets `path` in a TOML text, or the parent it stands in; else 1."""
-    section: Path_ = ()
-    found, depth = 1, 0
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.strip()
-        if words.startswith("["):
-            here = section = _dotted(words.strip("[]# "))
-        else:
-            here = (*section, *_dotted(words.partition("=")[0]))
-        if depth < len(here) <= len(path) and path[: len(here)] == here:
-            found, depth = number, len(here)
-    return found
-
-
-def _dotted(words: str) -> Path_:
-    return tuple(part.strip(" \t\"'") for part in words.split(".") if part.strip())
-
-
-def model(struct: type[msgspec.Struct], base: type[BaseModel]) -> Any:
-    """The pydantic model of a plain type."""
-    fields: dict[str, Any] = {}
-    for field in msgspec.structs.fields(struct):
-        kind, meta = describe(field.type)
-        kind = _keymap() if kind == dict[str, str] else _plain(kind)
-        fields[field.name] = (kind, ...) if field.required else (kind | None, Field(None, ge=meta.ge))
-    return create_model(struct.__name__, __base__=base, **fields)
-
-
-def _plain(kind: Any) -> Any:
-    """A type, with a pydantic model in place of every struct in it."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return model(kind, _section())
-    if kind == Template:
-        return _mapping(
-            "Template", {name: Annotated[Any, BeforeValidator(_parses(name))] for name in FIELD_NAMES}
-        )
-    parts = tuple(_plain(part) for part in get_args(kind))
-    return get_origin(kind)[parts] if parts else kind
-
-
-def _section() -> type[BaseModel]:
-    return type("_Section", (BaseModel,), {"model_config": ConfigDict(extra="forbid", allow_inf_nan=False)})
-
-
-def _keymap() -> Any:
-    key = Annotated[str, Field(pattern=r"^[!-~]+$")]
-    return _mapping("Keymap", {action.id: key for action in ACTIONS})
-
-
-def _mapping(name: str, fields: dict[str, Any]) -> Any:
-    mapping = TypedDict(name, fields, total=False)  # type: ignore[misc]  # made at run time
-    mapping.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
-    return mapping
-
-
-def _parses(field: str) -> Callable[[object], object]:
-    """Checks what a template says of a field, and leaves it as it is written."""
-
-    def check(raw: object) -> object:
-        parse_field(field, raw)
-        return msgspec.json.decode(msgspec.json.encode(raw))  # the cache's JSON has no dates
-
-    return check
-
-
-@cache
-def _model() -> type[_Base]:
-    built: type[_Base] = model(Settings, _Base)
-    return built
 
 
 class Check:
@@ -160,7 +49,7 @@ class Check:
         self.warnings.append(clean(f"{place}: {sentence}"))
 
     def _variable(self, name: str, value: str) -> Layer | None:
-        source = EnvSettingsSource(_model())
+        source = EnvSettingsSource(settings_model())
         source.env_vars = {name.lower(): value}
         path = tuple(name.lower().removeprefix(PREFIX.lower()).split("__"))
         try:
@@ -176,7 +65,7 @@ class Check:
     def _file(self, path: Path) -> Layer | None:
         try:
             text = path.read_text(encoding="utf-8")
-            return Layer(str(path), TomlConfigSettingsSource(_model(), path)(), text)
+            return Layer(str(path), TomlConfigSettingsSource(settings_model(), path)(), text)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -205,10 +94,10 @@ class Check:
             else:
                 return self._loaded(valid.model_dump(exclude_none=True))
 
-    def _sourced(self) -> type[_Base]:
+    def _sourced(self) -> type[SettingsBase]:
         layers = self.layers
 
-        class Sourced(_model()):  # type: ignore[misc]  # made at run time
+        class Sourced(settings_model()):  # type: ignore[misc]  # made at run time
             @classmethod
             def settings_customise_sources(
                 cls, settings_cls: type[BaseSettings], **_: Any
@@ -217,7 +106,7 @@ class Check:
 
         return Sourced
 
-    def _blame(self, path: Path_, problem: str, message: str) -> None:
+    def _blame(self, path: KeyPath, problem: str, message: str) -> None:
         while not (layer := next((layer for layer in self.layers if layer.holds(path)), None)):
             path = path[:-1]  # a key that is missing, or a place in a list
         layer.drop(path)
@@ -231,7 +120,7 @@ class Check:
             sentence = "should be the name of a key, without spaces"
         self.warn(layer.place(path), f"{'.'.join(path)} {sentence}; it is left out", ".".join(path))
 
-    def _unknown(self, place: str, path: Path_, *, as_variable: bool) -> None:
+    def _unknown(self, place: str, path: KeyPath, *, as_variable: bool) -> None:
         known = [key.name for key in keys()]
         name = ".".join(path)
         likely = closest_match(name, known) or closest_match(
