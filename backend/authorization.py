@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import Depends
 from sqlalchemy import ColumnElement, true
 
-from backend.auth.caller import Caller, Role, caller
+from backend.auth.caller import Caller, caller
 from backend.db.models import JobRow
 from backend_client.errors import Forbidden, NotFound
 from backend_client.protocol import AccessDecision
+from backend_client.server.roles import Role
 
 
 class Action(StrEnum):

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from backend.auth.caller import Role
+from backend_client.server.roles import Role
 from backend.auth.tokens import issue
 from backend.auth.users import add_user
 from backend.db.engine import database_url, open_database

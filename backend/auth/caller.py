@@ -1,7 +1,6 @@
 """Who calls: the token of a request, looked up in the database each time, so that its end bites at once."""
 
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -13,21 +12,11 @@ from backend.auth.tokens import digest, well_formed
 from backend.db.engine import Database
 from backend.db.models import Token, User
 from backend_client.errors import LoginNeeded
+from backend_client.server.roles import Role
 
 bearer = HTTPBearer(bearerFormat="td_…", scheme_name="token", auto_error=False)
 ENDED = "This login has ended."
 HINT = "Log in again: traindeck login"
-
-
-class Role(StrEnum):
-    """What a person may do, from the least to all of it."""
-
-    VIEWER = "viewer"
-    """Sees what is theirs, changes nothing."""
-    RESEARCHER = "researcher"
-    """Makes jobs, and acts on their own."""
-    ADMIN = "admin"
-    """Sees and does all."""
 
 
 class Caller(Struct, frozen=True):

@@ -13,12 +13,12 @@ from fastapi import Request
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.auth.caller import Role
 from backend.auth.tokens import digest
 from backend.auth.users import add_user
 from backend.db.models import Meta, User
 from backend.runtime import Runtime
 from backend_client.errors import Forbidden, Unreachable
+from backend_client.server.roles import Role
 
 CODE = "setup_code"
 FILE = "setup-code"

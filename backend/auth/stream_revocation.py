@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.auth.caller import Caller, Role
+from backend.auth.caller import Caller
 from backend.db.engine import Database
 from backend.db.models import Token, User
 from backend_client.errors import BackendError
+from backend_client.server.roles import Role
 from backend_client.server.wire import Bye
 
 RECHECK = 3.0

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import plain, record
 from backend.auth import first_admin, tokens
-from backend.auth.caller import Caller, Role, address_of, request_id
+from backend.auth.caller import Caller, address_of, request_id
 from backend.auth.password_guard import guard
 from backend.auth.stream_revocation import OVER
 from backend.auth.users import add_user, find_user
@@ -17,6 +17,7 @@ from backend.authorization import Action, allowed
 from backend.db.models import User
 from backend.runtime import Runtime, runtime
 from backend_client.errors import Forbidden, LoginNeeded, NotFound
+from backend_client.server.roles import Role
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 WRONG = "The user or the password is wrong."

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import record
 from backend.auth import tokens
-from backend.auth.caller import Caller, Role
+from backend.auth.caller import Caller
 from backend.auth.stream_revocation import CHANGED, OVER
 from backend.auth.users import add_user, get_user
 from backend.authorization import Action, allowed
@@ -18,6 +18,7 @@ from backend.db.models import User
 from backend.routes.auth import Body
 from backend.runtime import Runtime, runtime
 from backend_client.errors import Conflict
+from backend_client.server.roles import Role
 
 router = APIRouter(prefix="/api/users", tags=["people"])
 Here = Annotated[Runtime, Depends(runtime)]

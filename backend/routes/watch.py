@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Response
 from sqlalchemy import select
 
-from backend.auth.caller import Caller, Role
+from backend.auth.caller import Caller
 from backend.authorization import Action, allowed
 from backend.clusters.event_log import Audience
 from backend.db.models import User
 from backend.routes.streams import EVENTS, events
 from backend.runtime import Runtime, runtime
+from backend_client.server.roles import Role
 
 router = APIRouter(prefix="/api", tags=["jobs"])
 Here = Annotated[Runtime, Depends(runtime)]

@@ -8,10 +8,11 @@ from pydantic import SecretStr
 
 from backend.app import create_app
 from backend.auth import tokens
-from backend.auth.caller import Caller, Role
+from backend.auth.caller import Caller
 from backend.auth.users import add_user, find_user
 from backend.db.engine import database_url, open_database
 from backend.settings import ServerSettings
+from backend_client.server.roles import Role
 from tests.backend.support.postgres import Postgres, binaries
 
 PASSWORD = "correct horse battery"

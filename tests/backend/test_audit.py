@@ -7,8 +7,9 @@ from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
 
 from backend import audit
-from backend.auth.caller import Caller, Role
+from backend.auth.caller import Caller
 from backend.db.models import AuditRow
+from backend_client.server.roles import Role
 from tests.backend.conftest import PASSWORD, login
 
 HOSTILE = 'x"\r\n{"verb":"forged"}\u2028\x1b[31m\u202e' + "y" * 500

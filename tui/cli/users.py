@@ -11,6 +11,7 @@ from msgspec import Struct, to_builtins
 
 from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
+from backend_client.server.roles import Role
 from tui.cli import prompt
 from tui.cli.arguments import Parser, one_of, whole
 from tui.cli.handlers import ContextsHandler
@@ -18,8 +19,6 @@ from tui.cli.output import Table, put, put_as, say
 from tui.cli.server_account import ServerAccount, may_change, the_server
 from tui.settings.loaded import Loaded
 from tui.ui.format import local_time, span
-
-ROLES = ("viewer", "researcher", "admin")
 
 
 class Token(Struct):
@@ -68,7 +67,9 @@ def add_users_flags(parser: Parser) -> None:
     words = ("list", "add", "change", "disable", "enable", "password")
     parser.add_argument("what", nargs="?", default="list", type=one_of(*words), help=", ".join(words))
     parser.add_argument("user", nargs="?", default="", metavar="NAME", help="the user")
-    parser.add_argument("--role", type=one_of(*ROLES), help="add, change: viewer, researcher or admin")
+    parser.add_argument(
+        "--role", type=one_of(*(role.value for role in Role)), help="add, change: viewer, researcher or admin"
+    )
     parser.add_argument("--gpus", type=_quota, metavar="N", help="change: GPUs at a time; default is no own")
     parser.add_argument("--jobs", type=_quota, metavar="N", help="change: jobs at a time; default is no own")
     parser.add_argument("--password-stdin", action="store_true", help="add, password: the new password")

@@ -26,7 +26,7 @@ SERVERS_OWN = f"{PREFIX}SERVER_"
 
 
 def xdg(kind: str, fallback: str) -> Path:
-    """Return traindeck's folder of one kind ("STATE", "CONFIG", "CACHE"); a relative XDG path does not count."""
+    """Return our folder of one kind ("STATE", "CONFIG", "CACHE"); a relative XDG path does not count."""
     base = Path(os.environ.get(f"XDG_{kind}_HOME", ""))
     return (base if base.is_absolute() else Path.home() / fallback) / "traindeck"
 

@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from backend.auth.caller import Caller, Role
+from backend.auth.caller import Caller
 from backend.clusters.hub import Hub, Owner
 from backend.jobs.visible_jobs import KEPT_SECONDS, MOST_SCREENS, VisibleJobsRegistry
 from backend_client.server.bodies import VisibleJobs
+from backend_client.server.roles import Role
 from tests.backend.clusters.test_hub import ANN, BOB, job
 from tests.support.scripted import ScriptedBackend
 

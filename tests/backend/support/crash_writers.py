@@ -15,9 +15,10 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from backend.audit import broken, record
-from backend.auth.caller import Caller, Role
+from backend.auth.caller import Caller
 from backend.db.engine import database_url, open_database
 from backend.db.models import AuditRow
+from backend_client.server.roles import Role
 
 WRITERS = 8
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -13,9 +13,9 @@ import uvicorn
 
 from backend.app import create_app
 from backend.auth import tokens
-from backend.auth.caller import Role
 from backend.auth.users import add_user, get_user
 from backend.settings import ServerSettings
+from backend_client.server.roles import Role
 
 PASSWORD = "correct horse battery"
 
