@@ -92,7 +92,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("doctor", "set up", "", "what is wrong here, and what mends it", "tui.cli.doctor:DOCTOR"),
     Command("man", "set up", "", "this manual, for man -l", "tui.cli.man:MAN"),
     Command(
-        "completion", "set up", "bash|zsh|fish", "words for the tab key", "tui.cli.completion:COMPLETION"
+        "completion", "set up", "bash|zsh|fish", "words for the tab key", "tui.cli.completion.verb:COMPLETION"
     ),
 )
 HIDDEN: tuple[Command, ...] = (

@@ -1,0 +1,90 @@
+"""The completion script for bash."""
+
+from collections import defaultdict
+
+from tui.cli.commands import COMMANDS
+from tui.cli.flag_table import Argument, flags_of_all, words_of
+
+_SCRIPT = r"""
+_traindeck() {
+    local line=${COMP_LINE:0:COMP_POINT} words cur verb='' flag='' takes one count=0 head='' offers=()
+    COMPREPLY=()
+    read -ra words <<<"$line"
+    [[ $line == *[[:space:]] ]] && words+=('')
+    cur=${words[-1]}
+    local before=("${words[@]:1:${#words[@]}-2}")
+    for one in "${before[@]}"; do
+        if [[ $flag ]]; then
+            flag=''
+        elif [[ $one == -- ]]; then
+            compopt -o default
+            return
+        elif [[ $one == -* ]]; then
+            _traindeck_takes "$verb" "$one"
+            [[ $takes ]] && flag=$one
+        elif [[ $verb ]]; then
+            ((++count))
+        else
+            verb=$one
+        fi
+    done
+    if [[ $flag ]]; then
+        _traindeck_takes "$verb" "$flag"
+    elif [[ $cur == --*=* ]]; then
+        head=${cur%%=*}=
+        _traindeck_takes "$verb" "${cur%%=*}"
+    elif [[ $cur == -* ]]; then
+        _traindeck_flags "$verb"
+    elif [[ $verb ]]; then
+        _traindeck_takes "$verb" "$((count + 1))"
+    else
+        _traindeck_takes '' 1
+    fi
+    case $takes in
+        @any) ;;
+        @files) compopt -o default ;;
+        @folders) compopt -o dirnames ;;
+        @*) mapfile -t offers < <("$1" complete "${takes#@}" -- "${before[@]}" 2>/dev/null) ;;
+        *) read -ra offers <<<"$takes" ;;
+    esac
+    # Readline's own word begins behind the last = or :, so that much of what is offered stands already.
+    local stands=${cur%"$2"}
+    for one in "${offers[@]}"; do
+        one=$head$one
+        [[ $one == "$cur"* ]] && COMPREPLY+=("${one#"$stands"}")
+    done
+}
+complete -F _traindeck traindeck kubectl-traindeck"""
+
+
+def bash_script() -> str:
+    """Return the script for bash: two tables of words and flags, and the function that reads them."""
+    patterns: defaultdict[str, list[str]] = defaultdict(list)
+    for name, words in [("*", flags_of_all()), *((verb.name, words_of(verb)) for verb in COMMANDS)]:
+        for place, word in _places(words):
+            patterns[_taken(word)] += [f"{name}:{key}" for key in place]
+    patterns[" ".join(verb.name for verb in COMMANDS)] = [":1"]
+    takes = [f"        {' | '.join(where)}) takes='{what}' ;;" for what, where in patterns.items() if what]
+    common = _flags(flags_of_all())
+    flags = [f"        {verb.name}) takes='{_flags(words_of(verb))}' ;;" for verb in COMMANDS]
+    table = "{}() {{\n    case {} in\n{}\n        *) takes='' ;;\n    esac\n{}}}"
+    return "\n".join((
+        table.format("_traindeck_takes", "$1:$2", "\n".join(takes), ""),
+        table.format("_traindeck_flags", "$1", "\n".join(flags), f"    takes+=' --help {common}'\n"),
+        _SCRIPT.strip(),
+    ))  # fmt: skip
+
+
+def _places(words: list[Argument]) -> list[tuple[tuple[str, ...], Argument]]:
+    """Where each may stand: behind one of its flags, or as the first, second … word behind the verb."""
+    alone = [word for word in words if not word.flags]
+    numbered = [(("[0-9]*" if word.many else str(at),), word) for at, word in enumerate(alone, 1)]
+    return [(word.flags, word) for word in words if word.flags] + numbered
+
+
+def _taken(word: Argument) -> str:
+    return " ".join(word.words) or (word.takes and f"@{word.takes}")
+
+
+def _flags(words: list[Argument]) -> str:
+    return " ".join(flag for word in words for flag in word.flags if flag.startswith("--"))

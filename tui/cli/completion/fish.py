@@ -1,0 +1,40 @@
+"""The completion script for fish."""
+
+from tui.cli.commands import COMMANDS
+from tui.cli.flag_table import Argument, flags_of_all, words_of
+
+_SCRIPT = r"""function __traindeck_names
+    set -l words (commandline -opc)
+    command $words[1] complete $argv[1] -- $words[2..-1] 2>/dev/null
+end
+complete -c traindeck -f
+complete -c traindeck -n 'contains -- -- (commandline -opc)' -F"""
+
+
+def fish_script() -> str:
+    """Return the script for fish: a line for every verb and flag."""
+    lines = [f"complete -c traindeck -n __fish_use_subcommand -a {verb.name} -d {_quoted(verb.summary)}"
+             for verb in COMMANDS]  # fmt: skip
+    lines += [_line(word, "") for word in flags_of_all()]
+    for verb in COMMANDS:
+        here = f"-n '__fish_seen_subcommand_from {verb.name}' "
+        lines += [_line(word, here) for word in words_of(verb) if word.flags or word.takes != "any"]
+    return "\n".join([_SCRIPT, *lines])
+
+
+def _line(word: Argument, here: str) -> str:
+    names = [f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in word.flags]
+    offers = {
+        "words": f"-a '{' '.join(word.words)}'",
+        "jobs": "-a '(__traindeck_names jobs)'",
+        "contexts": "-a '(__traindeck_names contexts)'",
+        "folders": "-a '(__fish_complete_directories)'",
+    }.get(word.takes, "")
+    value = ["-r -F" if word.takes == "files" else "-x"] if word.takes and word.flags else []
+    told = f"-d {_quoted(word.help)}"
+    return f"complete -c traindeck {here}{' '.join(filter(None, (*names, *value, offers, told)))}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,36 @@
+"""`completion`: a script for the tab key.
+
+Verbs, flags and fixed words stand in the script; names come from the hidden verb `complete`.
+"""
+
+import argparse
+
+from backend_client.contexts import Contexts
+from tui.cli.arguments import Parser, one_of
+from tui.cli.completion.bash import bash_script
+from tui.cli.completion.fish import fish_script
+from tui.cli.completion.zsh import zsh_script
+from tui.cli.handlers import ContextsHandler
+from tui.cli.output import put
+from tui.settings.loaded import Loaded
+
+_SHELLS = {"bash": bash_script, "zsh": zsh_script, "fish": fish_script}
+
+
+def add_completion_flags(parser: Parser) -> None:
+    """What `completion` takes."""
+    parser.add_argument("shell", type=one_of(*_SHELLS), metavar="SHELL", help=", ".join(_SHELLS))
+    parser.epilog = (
+        "bash  traindeck completion bash > ~/.local/share/bash-completion/completions/traindeck\n"
+        "zsh   traindeck completion zsh > DIR/_traindeck, where DIR is one of $fpath\n"
+        "fish  traindeck completion fish > ~/.config/fish/completions/traindeck.fish"
+    )
+
+
+def completion(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
+    """Print the script of one shell."""
+    put(_SHELLS[args.shell]())
+    return 0
+
+
+COMPLETION = ContextsHandler(completion, add_completion_flags)
