@@ -19,13 +19,13 @@ from typing import Any
 import httpx
 import msgspec
 
-from backend_client.server.roles import Role
 from backend.auth.tokens import issue
 from backend.auth.users import add_user
 from backend.db.engine import database_url, open_database
 from backend.settings import ServerSettings
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import JOBS, PODS
+from backend_client.server.roles import Role
 from benchmarks.cluster_fill import SPEC, connected, job_status, phase_of, pod_of, pod_status, pooled, send
 from tests.backend.support.clusters import wanted
 from tests.backend_client.kubernetes.support import controlplane

@@ -19,7 +19,7 @@ from textual.pilot import Pilot
 from backend_client.models.fields import parse_spec
 from backend_client.protocol import JobBackend, JobQuery
 from tui.app import TraindeckApp
-from tui.cli.program import contexts_of
+from tui.cli.program import build_contexts
 from tui.form.example import example_path
 from tui.settings.model import LocalSettings, Settings
 
@@ -85,7 +85,7 @@ async def shoot(open_app: Callable[[], TraindeckApp], name: str, size: tuple[int
 
 async def shoot_all() -> None:
     """All pictures, over one set of jobs."""
-    contexts = contexts_of(Settings(local=LocalSettings(gpus=4)))
+    contexts = build_contexts(Settings(local=LocalSettings(gpus=4)))
     backend = contexts.open("local")
     await make_jobs(backend)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from backend.settings import ServerSettings
 from tui.actions import ACTIONS, Place
 from tui.cli.man import page
-from tui.settings.show import table, toml
+from tui.settings.show import markdown_table, toml
 
 README = Path(__file__).parent.parent / "README.md"
 MAN = README.with_name("deploy") / "traindeck.1"
@@ -43,7 +43,7 @@ def _default(name: str) -> str:
 
 def sections() -> dict[str, str]:
     """Marker name -> the text that belongs between its markers."""
-    return {"keys": keys(), "settings": table(), "server": server()}
+    return {"keys": keys(), "settings": markdown_table(), "server": server()}
 
 
 def rendered(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The same verbs without a screen. Loads no Textual, no pydantic and no Kubernetes."""
+"""The command line: verbs without a screen. Loads no Textual, no pydantic and no Kubernetes."""
 
 import gc
 import os
@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and give its exit code; without `argv` this process's own, and end with it."""
+    """Run one command line and return its exit code; without `argv` this process's own, and then end it."""
     if argv is not None:
         return _guarded(list(argv))
     code = _guarded(sys.argv[1:])
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(words: list[str]) -> int:
-    """Lets no traceback through."""
+    """Run the command line so that no traceback is printed: a defect becomes a report."""
     if words in (["--version"], ["-V"]):
         print(f"traindeck {__version__}")  # noqa: T201
         return 0
@@ -35,10 +35,10 @@ def _guarded(words: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  the last wall: a defect becomes a report
-        from tui.cli.output import say  # noqa: PLC0415
+        from tui.cli.output import print_message  # noqa: PLC0415
         from tui.crash_report import sentence  # noqa: PLC0415
 
-        say(sentence(error))
+        print_message(sentence(error))
         return 1
     finally:
         gc.freeze()  # nor has the end anything to collect
@@ -48,13 +48,13 @@ def _guarded(words: list[str]) -> int:
 
 def _run(words: list[str]) -> int:
     from backend_client.errors import BackendError  # noqa: PLC0415  --version stays quick
-    from tui.cli.output import complain  # noqa: PLC0415
+    from tui.cli.output import print_error  # noqa: PLC0415
     from tui.cli.program import run  # noqa: PLC0415
 
     try:
         return run(words)
     except BackendError as error:
-        complain(error)
+        print_error(error)
         return error.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

@@ -1,4 +1,4 @@
-"""`again`: a job as it was, under a new name."""
+"""`again`: run a job once more, under a new name."""
 
 import argparse
 
@@ -8,36 +8,36 @@ from backend_client.models import Job
 from backend_client.protocol import JobBackend, JobQuery
 from tui.cli.arguments import Parser
 from tui.cli.handlers import BackendHandler
-from tui.cli.logs import until
-from tui.cli.lookup import all_jobs, find
-from tui.cli.output import say
-from tui.cli.submit import add_create_flags, make
+from tui.cli.logs import wait_until
+from tui.cli.lookup import find_job, list_all_jobs
+from tui.cli.output import print_message
+from tui.cli.submit import add_create_flags, submit_spec
 from tui.form.suggestions import as_job, next_name
 
 
 def add_again_flags(parser: Parser) -> None:
-    """What `again` takes."""
+    """Add the flags of `again`."""
     parser.add_argument("name", metavar="NAME", help="the job")
     parser.add_argument("--as-job", action="store_true", help="stop a deployment, and run it as a job")
     add_create_flags(parser)
 
 
 async def again(args: argparse.Namespace, backend: JobBackend) -> int:
-    """Run a job once more; a deployment, on request, as a job in its place."""
-    old = await find(backend, args.name, args.scope)
-    names = [job.name for job in await all_jobs(backend, JobQuery(namespace=old.ref.namespace))]
+    """Run a job once more; a deployment, with --as-job, as a job in its place."""
+    old = await find_job(backend, args.name, args.scope)
+    names = [job.name for job in await list_all_jobs(backend, JobQuery(namespace=old.ref.namespace))]
     spec = replace(old.spec, name=next_name(old.spec, names))
     if not args.as_job or old.spec.kind == "job":
-        return await make(args, backend, spec)
-    return await make(args, backend, as_job(spec), lambda: _stopped(backend, old))
+        return await submit_spec(args, backend, spec)
+    return await submit_spec(args, backend, as_job(spec), lambda: _stopped(backend, old))
 
 
 async def _stopped(backend: JobBackend, old: Job) -> None:
-    """Both at once would write the same files."""
+    """Stop the deployment and wait for its end: both at once would write the same files."""
     if not old.ended:
         await backend.stop(old.ref)
-        say(f"{old.name}: stopping")
-        await until(backend, old.ref, lambda job: job.ended)
+        print_message(f"{old.name}: stopping")
+        await wait_until(backend, old.ref, lambda job: job.ended)
 
 
 AGAIN = BackendHandler(again, add_again_flags)

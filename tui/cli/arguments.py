@@ -11,9 +11,9 @@ from tui.ui.sanitize import clean
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, whose complaints are one line and name what was probably meant."""
+    """An argument parser whose errors are one line and name the closest right word."""
 
-    stray = ""
+    extra_word_hint = ""
     """What to say behind "one word too many"."""
 
     def error(self, message: str) -> NoReturn:
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2)
 
     def parse(self, words: list[str]) -> argparse.Namespace:
-        """As `parse_args`; an unknown flag is told with the nearest right one."""
+        """Parse as `parse_args`, but name the closest right flag for an unknown one."""
         args, extras = self.parse_known_args(words)
         if extras:
             self.error(self._unknown(extras[0]))
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
     def _unknown(self, word: str) -> str:
         if not word.startswith("-"):
-            return f"{word} is one word too many{self.stray}"
+            return f"{word} is one word too many{self.extra_word_hint}"
         flags = [flag for action in self._actions for flag in action.option_strings]
         flag = word.partition("=")[0]
         likely = closest_match(flag.lstrip("-"), [known.lstrip("-").replace("-", "_") for known in flags])
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def one_of(*words: str) -> Callable[[str], str]:
-    """An argparse type: one of these words, in any case; else the nearest is named."""
+    """Return an argparse type for one of these words, in any case; an error names the closest."""
 
     def parse(text: str) -> str:
         found = next((word for word in words if word.lower() == text.lower()), "")
@@ -49,20 +49,20 @@ def one_of(*words: str) -> Callable[[str], str]:
             raise argparse.ArgumentTypeError(f"{text} is not known; {hint}")
         return found
 
-    parse.words = words  # type: ignore[attr-defined]
+    parse.choices = words  # type: ignore[attr-defined]
     return parse
 
 
 def seconds(text: str) -> int:
-    """An argparse type: seconds, or 2h30m."""
+    """Parse seconds, or a time like 2h30m; an argparse type."""
     try:
         return int(parse_field("max_runtime", text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def whole(text: str) -> int:
-    """An argparse type: a whole number, 0 or more."""
+def whole_number(text: str) -> int:
+    """Parse a whole number, 0 or more; an argparse type."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text}: write a whole number, 0 or more")
     return int(text)

@@ -1,4 +1,4 @@
-"""What `doctor` finds out about this terminal and this machine, without any context."""
+"""The checks of `doctor` that need no context: terminal, folders, GPUs, clock, logout."""
 
 import ctypes
 import locale
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from backend_client.local import devices, linger
 from tui.settings.paths import xdg
@@ -22,17 +22,17 @@ _STATUS_AT = 40
 
 
 class Finding(Struct, frozen=True):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     about: str
     state: str
-    words: str
-    mend: str = ""
+    message: str = field(name="words")
+    fix: str = field(name="mend", default="")
     """What to do about it: a command, or a line of some file."""
 
 
 def terminal() -> Iterator[Finding]:
-    """What the full-screen program would be shown on."""
+    """Check the terminal: its type, size, colours, encoding, tmux or screen."""
     name = os.environ.get("TERM", "")
     if name in ("", "dumb"):
         yield Finding("terminal", BAD, f"TERM is {name or 'not set'}", "export TERM=xterm-256color")
@@ -54,71 +54,73 @@ def _colours(name: str) -> Finding:
         return Finding("colours", OK, "16 million")
     if "256color" in name or "direct" in name:
         return Finding("colours", OK, "256")
-    mend = 'in tmux.conf: set -g default-terminal "tmux-256color"; else the theme ansi-dark or ansi-light'
-    return Finding("colours", NOTE, "16, as far as the terminal says", mend)
+    fix = 'in tmux.conf: set -g default-terminal "tmux-256color"; else the theme ansi-dark or ansi-light'
+    return Finding("colours", NOTE, "16, as far as the terminal says", fix)
 
 
 def _encoding() -> Finding:
-    found = locale.nl_langinfo(locale.CODESET)
-    if found.upper() in ("UTF-8", "UTF8"):
+    encoding = locale.nl_langinfo(locale.CODESET)
+    if encoding.upper() in ("UTF-8", "UTF8"):
         return Finding("encoding", OK, "UTF-8")
-    return Finding("encoding", BAD, f"the locale says {found}: lines and dots break", "export LANG=C.UTF-8")
+    return Finding(
+        "encoding", BAD, f"the locale says {encoding}: lines and dots break", "export LANG=C.UTF-8"
+    )
 
 
 def _tmux() -> Iterator[Finding]:
     names = ("set-clipboard", "allow-passthrough", "escape-time", "client_utf8")
     shown = ",".join(f"#{{{name}}}" for name in names)
     try:
-        told = subprocess.run(("tmux", "display", "-p", shown), capture_output=True, timeout=3, check=True)
+        result = subprocess.run(("tmux", "display", "-p", shown), capture_output=True, timeout=3, check=True)
     except (OSError, subprocess.SubprocessError):
         yield Finding("tmux", NOTE, "it does not answer, so its settings are unknown")
         return
-    values = told.stdout.decode(errors="replace").strip().split(",")
-    said = dict(zip(names, [*values, *names], strict=False))
-    for finding in (_clipboard(said), _passthrough(said), _escape(said), _utf8(said)):
+    values = result.stdout.decode(errors="replace").strip().split(",")
+    options = dict(zip(names, [*values, *names], strict=False))
+    for finding in (_clipboard(options), _passthrough(options), _escape(options), _utf8(options)):
         if finding:
             yield finding
 
 
-def _clipboard(said: dict[str, str]) -> Finding:
-    if said["set-clipboard"] == "on":
+def _clipboard(options: dict[str, str]) -> Finding:
+    if options["set-clipboard"] == "on":
         return Finding("tmux", OK, "lets copied text through (set-clipboard)")
-    words = f"set-clipboard is {said['set-clipboard']}: Y copies nowhere"
-    return Finding("tmux", NOTE, words, "in tmux.conf: set -s set-clipboard on")
+    message = f"set-clipboard is {options['set-clipboard']}: Y copies nowhere"
+    return Finding("tmux", NOTE, message, "in tmux.conf: set -s set-clipboard on")
 
 
-def _passthrough(said: dict[str, str]) -> Finding:
-    if said["allow-passthrough"] in ("on", "all"):
+def _passthrough(options: dict[str, str]) -> Finding:
+    if options["allow-passthrough"] in ("on", "all"):
         return Finding("tmux", OK, "lets notifications through (allow-passthrough)")
-    words = "allow-passthrough is off: a job's end rings the bell, and notifies nobody"
-    return Finding("tmux", NOTE, words, "in tmux.conf: set -g allow-passthrough on")
+    message = "allow-passthrough is off: a job's end rings the bell, and notifies nobody"
+    return Finding("tmux", NOTE, message, "in tmux.conf: set -g allow-passthrough on")
 
 
-def _escape(said: dict[str, str]) -> Finding | None:
-    time = said["escape-time"]
+def _escape(options: dict[str, str]) -> Finding | None:
+    time = options["escape-time"]
     if not time.isdecimal() or int(time) <= 50:
         return None
     return Finding("tmux", NOTE, f"escape waits {time} ms", "in tmux.conf: set -s escape-time 20")
 
 
-def _utf8(said: dict[str, str]) -> Finding | None:
-    if said["client_utf8"] != "0":
+def _utf8(options: dict[str, str]) -> Finding | None:
+    if options["client_utf8"] != "0":
         return None
     return Finding("tmux", BAD, "takes the terminal for one without UTF-8", "start it with tmux -u")
 
 
 def folders() -> Iterator[Finding]:
-    """Where settings, logins and jobs are kept."""
+    """Check the folders of settings, state and cache: who owns them and who can write there."""
     for kind, fallback in (("CONFIG", ".config"), ("STATE", ".local/state"), ("CACHE", ".cache")):
         yield _folder(f"{kind.lower()}", xdg(kind, fallback))
 
 
 def _folder(about: str, path: Path) -> Finding:
-    there = next(place for place in (path, *path.parents) if place.exists())
-    status = there.stat()
-    if not os.access(there, os.W_OK | os.X_OK):
-        return Finding(about, BAD, f"{there} cannot be written", f"chown {os.geteuid()} {there}")
-    if there != path:
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    status = existing.stat()
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Finding(about, BAD, f"{existing} cannot be written", f"chown {os.geteuid()} {existing}")
+    if existing != path:
         return Finding(about, OK, f"{path} (nothing there yet)")
     if status.st_uid != os.geteuid():
         return Finding(about, BAD, f"{path} belongs to another user", f"chown -R {os.geteuid()} {path}")
@@ -129,31 +131,31 @@ def _folder(about: str, path: Path) -> Finding:
 
 
 def gpus(slots: int) -> Finding:
-    """The NVIDIA driver; `slots` is what the settings say where there is none."""
+    """Check the NVIDIA driver; `slots` is the number of GPUs in the settings, for where there is none."""
     probe = devices.nvml_probe()
-    found = [device.product for device in devices.table(probe, 0)]
-    if found:
-        counts = ", ".join(f"{found.count(product)} x {product}" for product in dict.fromkeys(found))
+    products = [device.product for device in devices.table(probe, 0)]
+    if products:
+        counts = ", ".join(f"{products.count(product)} x {product}" for product in dict.fromkeys(products))
         return Finding("GPUs", OK, counts)
     if probe:
         return Finding(
             "GPUs", BAD, "there is an NVIDIA driver that does not answer", "see what nvidia-smi says"
         )
-    words = f"no NVIDIA driver; the settings say {slots} slots" if slots else "no NVIDIA driver, no slots"
-    mend = "" if slots else "local.gpus says how many there are, where it should be more than none"
-    return Finding("GPUs", OK, words, mend)
+    message = f"no NVIDIA driver; the settings say {slots} slots" if slots else "no NVIDIA driver, no slots"
+    fix = "" if slots else "local.gpus says how many there are, where it should be more than none"
+    return Finding("GPUs", OK, message, fix)
 
 
 def clock() -> Finding:
-    """Ages and logins are as right as it is."""
-    asked = ctypes.create_string_buffer(512)
+    """Check that the clock is kept right: ages and the end of logins depend on it."""
+    timex = ctypes.create_string_buffer(512)
     try:
-        answer = ctypes.CDLL(None, use_errno=True).adjtimex(asked)
+        result = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
     except (OSError, AttributeError):
-        answer = -1
-    if answer < 0:
+        result = -1
+    if result < 0:
         return Finding("clock", NOTE, "whether it is kept right cannot be told here")
-    if int.from_bytes(asked.raw[_STATUS_AT : _STATUS_AT + 4], sys.byteorder) & _UNSYNCHRONISED:
+    if int.from_bytes(timex.raw[_STATUS_AT : _STATUS_AT + 4], sys.byteorder) & _UNSYNCHRONISED:
         return Finding(
             "clock", NOTE, "nothing keeps it right, as far as the kernel knows", "timedatectl set-ntp true"
         )
@@ -161,7 +163,7 @@ def clock() -> Finding:
 
 
 def logout() -> Finding:
-    """What becomes of local jobs."""
+    """Check what a logout does to local jobs."""
     if linger.jobs_end_at_logout():
         return Finding("logout", BAD, "ends your processes, local jobs too", linger.COMMAND)
     return Finding("logout", OK, "leaves local jobs alone")

@@ -1,4 +1,4 @@
-"""The verbs: what each is for, and where its code is. Help and parser come from this table."""
+"""The table of verbs: what each is for, and where its code is. Help and parsers are built from it."""
 
 import argparse
 from collections.abc import Iterable
@@ -100,9 +100,9 @@ HIDDEN: tuple[Command, ...] = (
 )
 """What programs call, not people."""
 TAKE_COMMAND = ("submit", "complete")
-"""The verbs of which words behind -- are a part."""
+"""The verbs that take the words behind --."""
 OUTPUTS = ("table", "wide", "json", "yaml", "name")
-_GLOBAL_VALUES = {"--context", "-n", "--namespace", "-o", "--output", "--token-file"}
+_FLAGS_WITH_VALUE = {"--context", "-n", "--namespace", "-o", "--output", "--token-file"}
 
 EXAMPLES = """\
 examples
@@ -119,29 +119,29 @@ exit codes
 """
 
 
-def split(words: list[str]) -> tuple[str, list[str], list[str]]:
-    """The verb ("" where there is none), the words around it, and the command behind the first `--`."""
-    before, dashes, command = _cut(words)
+def split_words(words: list[str]) -> tuple[str, list[str], list[str]]:
+    """Split words into the verb ("" if there is none), the words around it, and all from the first `--` on."""
+    before, dashes, command = _split_at_dashes(words)
     skip = False
     for at, word in enumerate(before):
         if not skip and not word.startswith("-"):
             return word, [*before[:at], *before[at + 1 :]], [*dashes, *command]
-        skip = word in _GLOBAL_VALUES and not skip
+        skip = word in _FLAGS_WITH_VALUE and not skip
     return "", before, [*dashes, *command]
 
 
-def _cut(words: list[str]) -> tuple[list[str], list[str], list[str]]:
-    at = words.index("--") if "--" in words else len(words)
-    return words[:at], words[at : at + 1], words[at + 1 :]
+def _split_at_dashes(words: list[str]) -> tuple[list[str], list[str], list[str]]:
+    index = words.index("--") if "--" in words else len(words)
+    return words[:index], words[index : index + 1], words[index + 1 :]
 
 
-def verb_named(name: str) -> Command | None:
-    """The verb of that name."""
+def find_command(name: str) -> Command | None:
+    """Return the command of that name, a hidden one too; None if there is none."""
     return next((verb for verb in (*COMMANDS, *HIDDEN) if verb.name == name), None)
 
 
-def unknown_verb(name: str) -> str:
-    """What to say about a word that is no verb."""
+def unknown_verb_message(name: str) -> str:
+    """Return the error for a word that is no verb, with the closest verb."""
     likely = closest_match(name, [verb.name for verb in COMMANDS])
     hint = f"did you mean {likely}?" if likely else f"there are: {', '.join(verb.name for verb in COMMANDS)}"
     return f"there is no verb {name}; {hint}"
@@ -173,8 +173,8 @@ def _global_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--read-only", action="store_true", help="look, but never change anything")
 
 
-def parser_of(verb: Command | None) -> Parser:
-    """The parser of one verb alone, or of the words without a verb."""
+def build_parser(verb: Command | None) -> Parser:
+    """Build the parser of one verb, or that of the global flags alone."""
     prog = f"traindeck {verb.name}" if verb else "traindeck"
     usage = f"{prog} {verb.usage} [flags of every verb]" if verb else None
     parser = Parser(
@@ -192,14 +192,14 @@ def parser_of(verb: Command | None) -> Parser:
 
 
 def help_text() -> str:
-    """`traindeck --help`."""
+    """Return what `traindeck --help` prints."""
     lines = [
         "usage: traindeck [FLAGS]         the full-screen program",
         "       traindeck VERB [FLAGS]    one step",
     ]
     for group in dict.fromkeys(verb.group for verb in COMMANDS):
         lines += ["", group, *_verb_lines(verb for verb in COMMANDS if verb.group == group)]
-    parser = parser_of(None)
+    parser = build_parser(None)
     flags = parser.format_help().partition("flags of every verb:\n")[2]
     return "\n".join(
         ["Training jobs on GPUs.", "", *lines, "", "flags of every verb", flags, EXAMPLES, EXIT_CODES]

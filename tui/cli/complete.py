@@ -22,12 +22,12 @@ from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
 from backend_client.protocol import JobQuery
 from tui.cli.arguments import Parser, one_of
-from tui.cli.commands import parser_of
+from tui.cli.commands import build_parser
 from tui.cli.handlers import ContextsHandler
-from tui.cli.lookup import all_jobs
-from tui.cli.output import put
-from tui.cli.program import contexts_of, given_token, meant, named
-from tui.settings.loaded import Loaded
+from tui.cli.lookup import list_all_jobs
+from tui.cli.output import print_data
+from tui.cli.program import build_contexts, read_token, requested_context, resolve_context
+from tui.settings.loaded import LoadedSettings
 from tui.settings.paths import replace, xdg
 
 PATIENCE = 0.3
@@ -41,12 +41,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
 
 
 def add_complete_flags(parser: Parser) -> None:
-    """What `complete` takes; the words of the line stand behind --."""
+    """Add the arguments of `complete`; the words of the line follow --."""
     parser.add_argument("what", type=one_of("jobs", "contexts"))
 
 
-def complete(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
-    """Print names, one a line."""
+def complete(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:
+    """Print the names to complete, one a line."""
     names: list[str] = []
     with suppress(BackendError, OSError, SystemExit):
         if args.what == "contexts":
@@ -54,20 +54,20 @@ def complete(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
         else:
             names = _jobs(args.command, loaded)
     for name in filter(_PLAIN.fullmatch, names):
-        put(name)
+        print_data(name)
     return 0
 
 
-def _jobs(words: list[str], loaded: Loaded) -> list[str]:
-    """Jobs where the line's own flags say."""
-    line = parser_of(None).parse_known_args(words)[0]
-    contexts = contexts_of(loaded.settings, named(line), given_token(line))
-    context, scope = meant(contexts, line), "*" if line.all_namespaces else line.namespace
+def _jobs(words: list[str], loaded: LoadedSettings) -> list[str]:
+    """Return the names of jobs in the context and namespace that the line's own flags name."""
+    line = build_parser(None).parse_known_args(words)[0]
+    contexts = build_contexts(loaded.settings, requested_context(line), read_token(line))
+    context, scope = resolve_context(contexts, line), "*" if line.all_namespaces else line.namespace
     key = hashlib.blake2b(f"{context}\n{scope}".encode(), digest_size=12).hexdigest()
     cache = xdg("CACHE", ".cache") / "names" / f"{key}.json"
     if _age(cache) > _FRESH:
-        _renewed(contexts, context, scope, cache)
-    return _read(cache)
+        _refresh(contexts, context, scope, cache)
+    return _read_cache(cache)
 
 
 def _age(cache: Path) -> float:
@@ -77,43 +77,43 @@ def _age(cache: Path) -> float:
         return float("inf")
 
 
-def _read(cache: Path) -> list[str]:
+def _read_cache(cache: Path) -> list[str]:
     with suppress(OSError, msgspec.MsgspecError):
         return msgspec.json.decode(cache.read_bytes(), type=list[str])
     return []
 
 
-def _renewed(contexts: Contexts, context: str, scope: str, cache: Path) -> None:
+def _refresh(contexts: Contexts, context: str, scope: str, cache: Path) -> None:
     """Renew the cache in a process that outlives this one; wait for it, but not for long."""
-    done, works = os.pipe()
+    done, child_end = os.pipe()
     if not os.fork():
-        _renew(contexts, context, scope, cache)
-    os.close(works)
+        _refresh_in_child(contexts, context, scope, cache)
+    os.close(child_end)
     select.select([done], [], [], PATIENCE)
 
 
-def _renew(contexts: Contexts, context: str, scope: str, cache: Path) -> NoReturn:
-    """In a child that has nothing of the shell's: it would wait for the end of its output."""
+def _refresh_in_child(contexts: Contexts, context: str, scope: str, cache: Path) -> NoReturn:
+    """Renew the cache without the shell's descriptors: it would wait for the end of its output."""
     try:
         os.setsid()
-        nothing = os.open(os.devnull, os.O_RDWR)
+        devnull = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
-            os.dup2(nothing, descriptor)
+            os.dup2(devnull, descriptor)
         cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with cache.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one at a time
-            replace(cache, msgspec.json.encode(asyncio.run(_listed(contexts, context, scope))))
+            replace(cache, msgspec.json.encode(asyncio.run(_list_names(contexts, context, scope))))
     except BaseException:  # noqa: BLE001  nobody is there to be told
         os._exit(1)
     os._exit(0)
 
 
-async def _listed(contexts: Contexts, context: str, scope: str) -> list[str]:
+async def _list_names(contexts: Contexts, context: str, scope: str) -> list[str]:
     backend = contexts.open(context)
     try:
         async with asyncio.timeout(_LIMIT):
             namespace = "" if scope == "*" else scope or backend.namespace
-            jobs = await all_jobs(backend, JobQuery(namespace=namespace))
+            jobs = await list_all_jobs(backend, JobQuery(namespace=namespace))
     finally:
         await backend.aclose()
     return sorted({job.name for job in jobs})

@@ -1,4 +1,4 @@
-"""`contexts`, `use` and `config`."""
+"""`contexts`, `use` and `config`: where jobs can run, and the settings in force."""
 
 import argparse
 import os
@@ -7,81 +7,81 @@ from backend_client.contexts import Contexts
 from backend_client.errors import BackendError, Conflict, Refused
 from tui.cli.arguments import Parser
 from tui.cli.handlers import ContextsHandler
-from tui.cli.output import Table, put, put_as, say
-from tui.settings.loaded import Loaded
+from tui.cli.output import Table, print_as, print_data, print_message
+from tui.settings.loaded import LoadedSettings
 from tui.settings.paths import user_file
 
 
 def add_contexts_flags(parser: Parser) -> None:
-    """`contexts` takes nothing of its own."""
+    """Add the flags of `contexts`: none of its own."""
 
 
-def contexts(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
-    """List contexts; a star marks the one that is meant now."""
+def contexts(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+    """List the contexts; a star marks the current one."""
     try:
-        meant = contexts.default(args.context, os.environ.get("TRAINDECK_CONTEXT", ""))
+        current = contexts.default(args.context, os.environ.get("TRAINDECK_CONTEXT", ""))
     except BackendError as error:
-        say(error)
-        meant = ""
-    found = contexts.list_contexts()
+        print_message(error)
+        current = ""
+    infos = contexts.list_contexts()
     fields = [
         {
             "name": info.name,
             "kind": info.kind,
             "about": info.about,
             "hidden": info.unavailable,
-            "current": info.name == meant,
+            "current": info.name == current,
         }
-        for info in found
+        for info in infos
     ]
     if args.output == "name":
-        put("\n".join(info.name for info in found))
-    elif not put_as(args.output, lambda: fields):
+        print_data("\n".join(info.name for info in infos))
+    elif not print_as(args.output, lambda: fields):
         rows = (
-            ["*" if info.name == meant else "", info.name, info.kind, info.unavailable or info.about]
-            for info in found
+            ["*" if info.name == current else "", info.name, info.kind, info.unavailable or info.about]
+            for info in infos
         )
-        Table(["", "NAME", "KIND", "ABOUT"], rows).put()
+        Table(["", "NAME", "KIND", "ABOUT"], rows).print()
     return 0
 
 
 def add_use_flags(parser: Parser) -> None:
-    """What `use` takes."""
+    """Add the flags of `use`."""
     parser.add_argument("name", metavar="CONTEXT", help="the context")
 
 
-def use(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
-    """Remember a context."""
+def use(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+    """Remember a context: where jobs run from now on."""
     try:
         info = contexts.set_current(args.name)
     except OSError as error:
         raise Refused(f"The choice cannot be kept: {error.strerror}.") from None
-    say(f"Jobs run in {info.name} from now on ({info.about}).")
+    print_message(f"Jobs run in {info.name} from now on ({info.about}).")
     if os.environ.get("TRAINDECK_CONTEXT", info.name) != info.name:
-        say(f"But TRAINDECK_CONTEXT is set, and weighs more: {os.environ['TRAINDECK_CONTEXT']}.")
+        print_message(f"But TRAINDECK_CONTEXT is set, and weighs more: {os.environ['TRAINDECK_CONTEXT']}.")
     return 0
 
 
 def add_config_flags(parser: Parser) -> None:
-    """What `config` takes."""
+    """Add the flags of `config`."""
     parser.add_argument("--init", action="store_true", help="write a commented settings file")
 
 
-def config(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
+def config(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
     """Show the settings in force and where each comes from."""
-    from tui.settings.show import commented, in_force, toml  # noqa: PLC0415
+    from tui.settings.show import commented_file, effective_settings, toml  # noqa: PLC0415
 
     if args.init:
-        return _init(commented())
-    settings = in_force(loaded)
+        return _write_settings_file(commented_file())
+    settings = effective_settings(loaded)
     fields = {name: {"value": value, "from": origin} for name, (value, origin) in settings.items()}
-    if not put_as(args.output, lambda: fields):
+    if not print_as(args.output, lambda: fields):
         rows = ([name, toml(value), origin] for name, (value, origin) in settings.items())
-        Table(["KEY", "VALUE", "FROM"], rows).put()
+        Table(["KEY", "VALUE", "FROM"], rows).print()
     return 0
 
 
-def _init(text: str) -> int:
+def _write_settings_file(text: str) -> int:
     path = user_file()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _init(text: str) -> int:
         raise Conflict(f"{path} is there already.", "Edit it, or move it away first.") from None
     except OSError as error:
         raise Refused(f"{path} cannot be written: {error.strerror}.") from None
-    put(str(path))
+    print_data(str(path))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`describe`."""
+"""`describe`: everything about one job."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -8,38 +8,38 @@ from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
 from tui.cli.arguments import Parser
 from tui.cli.handlers import BackendHandler
-from tui.cli.lookup import find
-from tui.cli.output import job_fields, json_text, put, put_block, say
+from tui.cli.lookup import find_job
+from tui.cli.output import job_fields, json_text, print_block, print_data, print_message
 from tui.form.spec_file import spec_yaml
-from tui.jobs.timeline import asked, command_line, how_ended, timeline
+from tui.jobs.timeline import command_line, exit_text, spec_fields_text, timeline
 from tui.ui.format import local_time, progress_text
 from tui.ui.sanitize import clean
 
 
 def add_describe_flags(parser: Parser) -> None:
-    """What `describe` takes."""
+    """Add the flags of `describe`."""
     parser.add_argument("name", metavar="NAME", help="the job")
 
 
 async def describe(args: argparse.Namespace, backend: JobBackend) -> int:
-    """Everything about one job; as YAML the spec file that submits it again."""
-    job = await find(backend, args.name, args.scope)
+    """Print everything about one job; as YAML the spec file that submits it again."""
+    job = await find_job(backend, args.name, args.scope)
     if args.output == "name":
-        put(job.name)
+        print_data(job.name)
     elif args.output == "json":
-        put(json_text(job_fields(job)))
+        print_data(json_text(job_fields(job)))
     elif args.output == "yaml":
-        put_block(spec_yaml(job.spec))
+        print_block(spec_yaml(job.spec))
     else:
         events, trouble = await _events(job, backend)
-        put("\n".join(_description(job, events)))
+        print_data("\n".join(_description(job, events)))
         if trouble:
-            say(f"its events cannot be read: {trouble}")
+            print_message(f"its events cannot be read: {trouble}")
     return 0
 
 
 async def _events(job: Job, backend: JobBackend) -> tuple[Sequence[Event], str]:
-    """They only add to what is known: that they cannot be read is told, and no failure."""
+    """Read the job's events. They only add to the rest: an error is returned as a sentence."""
     try:
         return await backend.events(job.ref), ""
     except BackendError as error:
@@ -47,17 +47,17 @@ async def _events(job: Job, backend: JobBackend) -> tuple[Sequence[Event], str]:
 
 
 def _description(job: Job, events: Sequence[Event]) -> Iterator[str]:
-    for name, value in _facts(job):
+    for name, value in _fields(job):
         yield f"{clean(name + ':'):<12} {clean(value, 20_000)}"
     yield "\nTimeline"
-    for moment in timeline(job, events):
-        yield f"  {local_time(moment.time)}  {'warning: ' if moment.warning else ''}{moment.words}"
+    for entry in timeline(job, events):
+        yield f"  {local_time(entry.time)}  {'warning: ' if entry.warning else ''}{entry.text}"
     if job.attempts:
         yield "\nAttempts"
         yield from (f"  {clean(_attempt(attempt))}" for attempt in job.attempts)
 
 
-def _facts(job: Job) -> Iterator[tuple[str, str]]:
+def _fields(job: Job) -> Iterator[tuple[str, str]]:
     facts = {
         "Name": job.name,
         "State": job.state.value,
@@ -67,7 +67,7 @@ def _facts(job: Job) -> Iterator[tuple[str, str]]:
         "Links": " ".join(job.urls),
         "Command": command_line(job.spec),
     }
-    facts |= {name.capitalize(): value for name, value in asked(job.spec)}
+    facts |= {name.capitalize(): value for name, value in spec_fields_text(job.spec)}
     facts |= {
         "Context": job.ref.context,
         "Namespace": job.ref.namespace,
@@ -89,7 +89,7 @@ def _progress(job: Job) -> str:
 def _attempt(attempt: Attempt) -> str:
     rank = f"rank {attempt.rank}" if attempt.rank else ""
     process = attempt.pod or (f"pid {attempt.pid}" if attempt.pid else "")
-    words = (str(attempt.number), rank, attempt.node, process, attempt.reason or how_ended(attempt))
+    words = (str(attempt.number), rank, attempt.node, process, attempt.reason or exit_text(attempt))
     return "  ".join(filter(None, words))
 
 

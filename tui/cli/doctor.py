@@ -1,4 +1,4 @@
-"""`doctor`: looks at all that traindeck stands on, and says what would mend it."""
+"""`doctor`: check all that traindeck needs, and say what would repair it."""
 
 import argparse
 import asyncio
@@ -12,10 +12,10 @@ from backend_client.server.token_store import TokenStore, store_named
 from tui.cli.arguments import Parser
 from tui.cli.checks import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
 from tui.cli.handlers import ContextsHandler
-from tui.cli.output import coloured, put, put_as
-from tui.cli.program import meant
-from tui.cli.server_account import servers
-from tui.settings.loaded import Loaded
+from tui.cli.output import has_colours, print_as, print_data
+from tui.cli.program import resolve_context
+from tui.cli.server_account import server_contexts
+from tui.settings.loaded import LoadedSettings
 from tui.ui.sanitize import clean
 
 LIMIT = 3.0
@@ -24,53 +24,55 @@ _COLOURS = {OK: 32, NOTE: 33, BAD: 31}
 
 
 def add_doctor_flags(parser: Parser) -> None:
-    """`doctor` takes nothing of its own."""
+    """Add the flags of `doctor`: none of its own."""
 
 
-def doctor(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
-    """Look at everything; 1 where something is bad."""
+def doctor(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:
+    """Check everything; return 1 if something is bad."""
     local = loaded.settings.local
-    found = [*terminal(), *_contexts(args, contexts), *_logins(contexts), *folders(), *_settings(loaded)]
-    found += [gpus(local.gpus), logout()] if local.enabled else []
-    found.append(clock())
+    findings = [*terminal(), *_contexts(args, contexts), *_logins(contexts), *folders(), *_settings(loaded)]
+    findings += [gpus(local.gpus), logout()] if local.enabled else []
+    findings.append(clock())
     if args.output == "name":
-        put("\n".join(one.about for one in found if one.state == BAD))
-    elif not put_as(args.output, lambda: msgspec.to_builtins(found)):
-        for one in found:
-            put(_line(one))
-    return int(any(one.state == BAD for one in found))
+        print_data("\n".join(one.about for one in findings if one.state == BAD))
+    elif not print_as(args.output, lambda: msgspec.to_builtins(findings)):
+        for one in findings:
+            print_data(_line(one))
+    return int(any(one.state == BAD for one in findings))
 
 
-def _line(one: Finding) -> str:
-    state = f"{one.state:<4}"
-    if coloured():
-        state = f"\x1b[{_COLOURS[one.state]}m{state}\x1b[0m"
-    return f"{state}  {one.about:<9} {clean(one.words)}{f'  -> {clean(one.mend)}' if one.mend else ''}"
+def _line(finding: Finding) -> str:
+    state = f"{finding.state:<4}"
+    if has_colours():
+        state = f"\x1b[{_COLOURS[finding.state]}m{state}\x1b[0m"
+    fix = f"  -> {clean(finding.fix)}" if finding.fix else ""
+    return f"{state}  {finding.about:<9} {clean(finding.message)}{fix}"
 
 
 def _contexts(args: argparse.Namespace, contexts: Contexts) -> Sequence[Finding]:
-    """All at once. Only the one that is meant is bad where it does not answer."""
+    """Check all contexts at once. Only the current one is bad if it does not answer."""
     try:
-        chosen = meant(contexts, args)
+        current = resolve_context(contexts, args)
     except BackendError as error:
         return [Finding("context", BAD, error.title, error.hint)]
-    return asyncio.run(_answers(contexts, chosen))
+    return asyncio.run(_check_contexts(contexts, current))
 
 
-async def _answers(contexts: Contexts, chosen: str) -> list[Finding]:
-    asked = (
-        _answer(contexts, info, BAD if info.name == chosen else NOTE) for info in contexts.list_contexts()
+async def _check_contexts(contexts: Contexts, current: str) -> list[Finding]:
+    checks = (
+        _check_context(contexts, info, BAD if info.name == current else NOTE)
+        for info in contexts.list_contexts()
     )
-    return await asyncio.gather(*asked)
+    return await asyncio.gather(*checks)
 
 
-async def _answer(contexts: Contexts, info: ContextInfo, state: str) -> Finding:
+async def _check_context(contexts: Contexts, info: ContextInfo, state: str) -> Finding:
     about = f"{info.name}: "
     if info.unavailable:
         return Finding("context", NOTE, f"{about}{info.unavailable}")
     try:
         async with asyncio.timeout(LIMIT):
-            return Finding("context", OK, f"{about}{await _who(contexts, info.name)}")
+            return Finding("context", OK, f"{about}{await _identity(contexts, info.name)}")
     except TimeoutError:
         return Finding("context", state, f"{about}no answer in {LIMIT:.0f} s ({info.about})")
     except BackendError as error:
@@ -79,7 +81,7 @@ async def _answer(contexts: Contexts, info: ContextInfo, state: str) -> Finding:
         )
 
 
-async def _who(contexts: Contexts, name: str) -> str:
+async def _identity(contexts: Contexts, name: str) -> str:
     backend = contexts.open(name)
     try:
         identity = await backend.whoami()
@@ -89,36 +91,36 @@ async def _who(contexts: Contexts, name: str) -> str:
 
 
 def _logins(contexts: Contexts) -> Iterator[Finding]:
-    """Whether each token can be read where it is kept."""
-    way = servers(contexts)
+    """Check that each token can be read from its store."""
+    source = server_contexts(contexts)
     try:
-        accounts = [one for one in way.accounts() if one.store]
+        accounts = [one for one in source.accounts() if one.store]
     except BackendError as error:
         yield Finding("logins", BAD, error.title, error.hint)
         return
-    for one in accounts:
-        yield _login(one.name, one.key, store_named(one.store, way.folder))
+    for account in accounts:
+        yield _login(account.name, account.key, store_named(account.store, source.folder))
 
 
 def _login(name: str, key: str, store: TokenStore) -> Finding:
     try:
-        kept = store.get(key)
+        token = store.get(key)
     except BackendError as error:
         return Finding("login", BAD, f"{name}: {error.title}", error.hint)
-    if kept is None:
+    if token is None:
         return Finding(
             "login", BAD, f"{name}: its token is not in {store.where}", f"traindeck login --context {name}"
         )
     return Finding("login", OK, f"{name}: its token is in {store.where}")
 
 
-def _settings(loaded: Loaded) -> Iterator[Finding]:
-    """What is set, where, and what is wrong with it."""
-    from tui.settings.show import in_force, toml  # noqa: PLC0415
+def _settings(loaded: LoadedSettings) -> Iterator[Finding]:
+    """Report what is set, where, and what is wrong with it."""
+    from tui.settings.show import effective_settings, toml  # noqa: PLC0415
 
     for warning in loaded.warnings:
         yield Finding("settings", BAD, warning)
-    for key, (value, origin) in in_force(loaded).items():
+    for key, (value, origin) in effective_settings(loaded).items():
         if origin != "default":
             yield Finding("settings", OK, f"{key} = {toml(value)} ({origin})")
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from backend_client.contexts import Contexts
 from backend_client.protocol import JobBackend
 from tui.cli.arguments import Parser
-from tui.settings.loaded import Loaded
+from tui.settings.loaded import LoadedSettings
 
 
 class BackendHandler(NamedTuple):
@@ -20,7 +20,7 @@ class BackendHandler(NamedTuple):
 class ContextsHandler(NamedTuple):
     """The code of a verb about contexts, servers or this machine. `run` returns the exit code."""
 
-    run: Callable[[argparse.Namespace, Contexts, Loaded], int]
+    run: Callable[[argparse.Namespace, Contexts, LoadedSettings], int]
     add_flags: Callable[[Parser], None]
 
 

@@ -9,24 +9,26 @@ from backend_client.errors import Refused
 from backend_client.history import HasHistory, HistoryEntry, HistoryQuery
 from backend_client.models import JobState
 from backend_client.protocol import Feature, JobBackend
-from tui.cli.arguments import Parser, one_of, whole
+from tui.cli.arguments import Parser, one_of, whole_number
 from tui.cli.handlers import BackendHandler
-from tui.cli.output import Table, put, put_as, say
+from tui.cli.output import Table, print_as, print_data, print_message
 from tui.history.history_text import cells, parse_time
 
 
 def add_history_flags(parser: Parser) -> None:
-    """What `history` takes."""
+    """Add the flags of `history`."""
     parser.add_argument("text", nargs="?", default="", metavar="TEXT", help="stands in name, command, reason")
     parser.add_argument("--user", default="", metavar="NAME", help="only this user's jobs (admins)")
     states = one_of(*(state.value for state in JobState))
     parser.add_argument(
         "--state", action="append", default=[], type=states, help="how they ended (may be given again)"
     )
-    when = "7d, 12h, or 2026-11-30"
-    parser.add_argument("--since", type=_time, metavar="WHEN", help=f"made at that time or later: {when}")
+    time_help = "7d, 12h, or 2026-11-30"
+    parser.add_argument(
+        "--since", type=_time, metavar="WHEN", help=f"made at that time or later: {time_help}"
+    )
     parser.add_argument("--until", type=_time, metavar="WHEN", help="made before that time")
-    parser.add_argument("--limit", type=whole, default=100, metavar="N", help="at most so many (100)")
+    parser.add_argument("--limit", type=whole_number, default=100, metavar="N", help="at most so many (100)")
 
 
 def _time(text: str) -> datetime:
@@ -37,7 +39,7 @@ def _time(text: str) -> datetime:
 
 
 async def history(args: argparse.Namespace, backend: JobBackend) -> int:
-    """List what was, newest first."""
+    """List remembered jobs, newest first."""
     query = HistoryQuery(
         text=args.text,
         user=args.user,
@@ -45,27 +47,27 @@ async def history(args: argparse.Namespace, backend: JobBackend) -> int:
         since=args.since,
         until=args.until,
     )
-    found = await _found(backend, query, args.limit)
+    entries = await _load_entries(backend, query, args.limit)
     if args.output == "name":
-        for past in found:
-            put(past.name)
-    elif not put_as(args.output, lambda: [to_builtins(past) for past in found]):
-        rows = [cells(past, datetime.now(UTC)) for past in found]
-        Table(["NAME", "STATE", "OWNER", "GPUS", "GPU-H", "MADE", "TOOK", "HOW IT ENDED"], rows).put()
-        if not found:
-            say("There was no job like that.")
+        for past in entries:
+            print_data(past.name)
+    elif not print_as(args.output, lambda: [to_builtins(past) for past in entries]):
+        rows = [cells(past, datetime.now(UTC)) for past in entries]
+        Table(["NAME", "STATE", "OWNER", "GPUS", "GPU-H", "MADE", "TOOK", "HOW IT ENDED"], rows).print()
+        if not entries:
+            print_message("There was no job like that.")
     return 0
 
 
-async def _found(backend: JobBackend, query: HistoryQuery, limit: int) -> list[HistoryEntry]:
+async def _load_entries(backend: JobBackend, query: HistoryQuery, limit: int) -> list[HistoryEntry]:
     if Feature.HISTORY not in backend.features or not isinstance(backend, HasHistory):
         raise Refused("There is no history here.", backend.missing_features.get(Feature.HISTORY, ""))
     page = await backend.history(query)
-    found = list(page.items)
-    while page.next and len(found) < limit:
+    entries = list(page.items)
+    while page.next and len(entries) < limit:
         page = await backend.history(query, after=page.next)
-        found += page.items
-    return found[:limit]
+        entries += page.items
+    return entries[:limit]
 
 
 HISTORY = BackendHandler(history, add_history_flags)

@@ -1,4 +1,4 @@
-"""`jobs`, once or going on."""
+"""`jobs`: list jobs once, or watch them (-w)."""
 
 import argparse
 import sys
@@ -22,8 +22,17 @@ from backend_client.protocol import (
 )
 from tui.cli.arguments import Parser, one_of
 from tui.cli.handlers import BackendHandler
-from tui.cli.lookup import all_jobs
-from tui.cli.output import Table, job_fields, json_text, put, put_as, say, state_text, yaml_text
+from tui.cli.lookup import list_all_jobs
+from tui.cli.output import (
+    Table,
+    job_fields,
+    json_text,
+    print_as,
+    print_data,
+    print_message,
+    state_text,
+    yaml_text,
+)
 from tui.jobs.columns import Column, verb_columns
 from tui.ui.format import local_time
 
@@ -31,7 +40,7 @@ _STATES = {state.value: state for state in JobState}
 
 
 def add_jobs_flags(parser: Parser) -> None:
-    """What `jobs` takes."""
+    """Add the flags of `jobs`."""
     parser.add_argument("-w", "--watch", action="store_true", help="go on, with a line for every change")
     parser.add_argument(
         "--state",
@@ -46,18 +55,20 @@ def add_jobs_flags(parser: Parser) -> None:
 
 
 async def jobs(args: argparse.Namespace, backend: JobBackend) -> int:
-    """List jobs, what needs a person first."""
+    """List jobs, those that need a person first."""
     query = _query(args)
     if args.watch:
         return await _watch(args, backend, query)
-    found = sorted(await all_jobs(backend, query), key=_order)
+    selected = sorted(await list_all_jobs(backend, query), key=_sort_key)
     if args.output == "name":
-        for job in found:
-            put(job.name)
-    elif not put_as(args.output, lambda: [job_fields(job) for job in found]):
-        _table(found, _columns(args)).put(_coloured_state)
-        if not found:
-            say("There are no jobs here." if not (args.state or args.label) else "No job is like that.")
+        for job in selected:
+            print_data(job.name)
+    elif not print_as(args.output, lambda: [job_fields(job) for job in selected]):
+        _table(selected, _columns(args)).print(_coloured_state)
+        if not selected:
+            print_message(
+                "There are no jobs here." if not (args.state or args.label) else "No job is like that."
+            )
     return 0
 
 
@@ -71,7 +82,7 @@ def _query(args: argparse.Namespace) -> JobQuery:
     )
 
 
-def _order(job: Job) -> tuple[int, float, str]:
+def _sort_key(job: Job) -> tuple[int, float, str]:
     return job.state.style.rank, -job.created.timestamp(), job.name
 
 
@@ -95,105 +106,105 @@ def _coloured_state(cells: list[str]) -> list[str]:
     return [cells[0], state_text(state, len(cells[1])), *cells[2:]] if state else cells
 
 
-class _Watched:
-    """What `jobs -w` has printed of every job, so that it prints what differs."""
+class _WatchPrinter:
+    """Prints for `jobs -w` what has changed since it was last printed, by uid."""
 
     def __init__(self, args: argparse.Namespace, query: JobQuery) -> None:
         self.output = args.output
         self.columns = _columns(args)
         self.query = query
-        self.shown: dict[str, tuple[object, ...]] = {}
+        self.printed: dict[str, tuple[object, ...]] = {}
         self.jobs: dict[str, Job] = {}
-        self.going: dict[str, JobRef] = {}
-        """Those that had not ended when they were first seen: their progress is worth reading."""
-        self._looked_at: set[str] = set()
+        self.active: dict[str, JobRef] = {}
+        """Jobs that were seen before they ended: their progress is read."""
+        self._visible: set[str] = set()
         self.table: Table | None = None
 
-    def fits(self, job: Job) -> bool:
-        """True where the job is one of those asked for."""
+    def matches(self, job: Job) -> bool:
+        """Return True if the query selects the job."""
         query = self.query
         return (not query.states or job.state in query.states) and all(
             job.spec.labels.get(key) == value for key, value in query.labels.items()
         )
 
-    async def look(self, backend: JobBackend) -> None:
-        """Say whose progress is worth reading, where it is that of others than before."""
-        if self.going.keys() != self._looked_at and self.output != "name":
-            self._looked_at = set(self.going)
-            await backend.set_visible_jobs(list(self.going.values()))
+    async def report_visible_jobs(self, backend: JobBackend) -> None:
+        """Tell the backend whose progress to read, when that has changed."""
+        if self.active.keys() != self._visible and self.output != "name":
+            self._visible = set(self.active)
+            await backend.set_visible_jobs(list(self.active.values()))
 
-    def first(self) -> None:
-        """The list has come: print it. When it comes again, print what has changed meanwhile."""
-        found = sorted(filter(self.fits, self.jobs.values()), key=_order)
+    def print_list(self) -> None:
+        """Print the list once it is complete; when it is listed again, print what changed meanwhile."""
+        selected = sorted(filter(self.matches, self.jobs.values()), key=_sort_key)
         if self.table is None and self.output in ("table", "wide"):
-            self.table = _table(found, self.columns)
-            self.table.put_row(self.table.titles)
-        for job in found:
-            self.change(job)
+            self.table = _table(selected, self.columns)
+            self.table.print_row(self.table.titles)
+        for job in selected:
+            self.update(job)
 
-    def change(self, job: Job) -> None:
-        """Print a job that is new or stands differently; a progress alone only as data."""
+    def update(self, job: Job) -> None:
+        """Print a job that is new or changed; in a table, progress alone is no change."""
         uid = job.ref.uid
         self.jobs[uid] = job
-        if self.fits(job) and not job.ended:
-            self.going[uid] = job.ref
-        stands = (
+        if self.matches(job) and not job.ended:
+            self.active[uid] = job.ref
+        printed = (
             (job,) if self.table is None and self.output != "name" else (job.state, job.reason, job.restarts)
         )
-        if self.fits(job) and self.shown.get(uid) != stands:
-            self.shown[uid] = stands
-            self.print(job)
+        if self.matches(job) and self.printed.get(uid) != printed:
+            self.printed[uid] = printed
+            self.print_job(job)
 
-    def gone(self, uid: str) -> None:
-        """Print a job that is no more."""
+    def remove(self, uid: str) -> None:
+        """Print that a job is deleted, and forget it."""
         job = self.jobs.pop(uid, None)
-        self.going.pop(uid, None)
-        if job and self.shown.pop(uid, None) and self.table:
-            self.table.put_row(_cells(job, self.columns, state="deleted"))
+        self.active.pop(uid, None)
+        if job and self.printed.pop(uid, None) and self.table:
+            self.table.print_row(_cells(job, self.columns, state="deleted"))
 
-    def print(self, job: Job) -> None:
-        """One job, as it was asked for."""
+    def print_job(self, job: Job) -> None:
+        """Print one job in the chosen output."""
         if self.table:
-            self.table.put_row(_cells(job, self.columns), _coloured_state)
+            self.table.print_row(_cells(job, self.columns), _coloured_state)
         elif self.output == "json":
-            put(json_text(job_fields(job), indent=-1))
+            print_data(json_text(job_fields(job), indent=-1))
         elif self.output == "yaml":
-            put("---")
-            put(yaml_text(job_fields(job)))
+            print_data("---")
+            print_data(yaml_text(job_fields(job)))
         else:
-            put(job.name)
+            print_data(job.name)
 
 
 async def _watch(args: argparse.Namespace, backend: JobBackend, query: JobQuery) -> int:
-    watched = _Watched(args, query)
+    printer = _WatchPrinter(args, query)
     synced, listed = False, set[str]()
     async with aclosing(backend.watch([Scope(args.scope)])) as batches:  # type: ignore[type-var]
         async for batch in batches:
             for event in batch:
                 if isinstance(event, Snapshot):
-                    watched.jobs.update((job.ref.uid, job) for job in event.jobs)
+                    printer.jobs.update((job.ref.uid, job) for job in event.jobs)
                     listed |= {job.ref.uid for job in event.jobs}
                 elif isinstance(event, Synced):
-                    for uid in set(watched.jobs) - listed:
-                        watched.gone(uid)
-                    watched.first()
+                    for uid in set(printer.jobs) - listed:
+                        printer.remove(uid)
+                    printer.print_list()
                     synced, listed = True, set()
                 elif isinstance(event, Changed):
                     for job in event.jobs:
-                        watched.change(job) if synced else watched.jobs.update({job.ref.uid: job})
+                        printer.update(job) if synced else printer.jobs.update({job.ref.uid: job})
                 elif isinstance(event, Gone):
                     for ref in event.refs:
-                        watched.gone(ref.uid)
+                        printer.remove(ref.uid)
                 else:
-                    _say_link(event)
+                    _print_freshness(event)
             sys.stdout.flush()
-            await watched.look(backend)
+            await printer.report_visible_jobs(backend)
     return 0
 
 
-def _say_link(link: Freshness) -> None:
-    if link.state is not FreshnessState.LIVE:
-        say(f"not up to date since {local_time(link.since)}: {link.why}")
+def _print_freshness(freshness: Freshness) -> None:
+    if freshness.state is not FreshnessState.LIVE:
+        print_message(f"not up to date since {local_time(freshness.since)}: {freshness.why}")
 
 
 JOBS = BackendHandler(jobs, add_jobs_flags)

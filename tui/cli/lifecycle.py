@@ -8,23 +8,23 @@ from backend_client.models import Job
 from backend_client.protocol import JobBackend
 from tui.cli.arguments import Parser
 from tui.cli.handlers import BackendHandler
-from tui.cli.lookup import find
-from tui.cli.output import complain, job_fields, put, put_as, say
-from tui.cli.prompt import agreed, has_person
+from tui.cli.lookup import find_job
+from tui.cli.output import job_fields, print_as, print_data, print_error, print_message
+from tui.cli.prompt import confirm, is_interactive
 
 
 def add_stop_flags(parser: Parser) -> None:
-    """What `stop` takes."""
+    """Add the flags of `stop`."""
     parser.add_argument("names", metavar="NAME", nargs="+", help="the jobs")
 
 
 def add_resume_flags(parser: Parser) -> None:
-    """What `resume` takes."""
+    """Add the flags of `resume`."""
     add_stop_flags(parser)
 
 
 def add_delete_flags(parser: Parser) -> None:
-    """What `delete` takes."""
+    """Add the flags of `delete`."""
     add_stop_flags(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     parser.add_argument("--no-wait", action="store_true", help="do not wait until all of it is gone")
@@ -35,80 +35,84 @@ async def stop(args: argparse.Namespace, backend: JobBackend) -> int:
 
     async def one(job: Job) -> Job:
         if job.ended:
-            say(f"{job.name} has ended already: {job.state.value}")
+            print_message(f"{job.name} has ended already: {job.state.value}")
             return job
-        return _told(await backend.stop(job.ref))
+        return _print_state(await backend.stop(job.ref))
 
-    return await _changed(args, backend, one)
+    return await _change_each(args, backend, one)
 
 
 async def resume(args: argparse.Namespace, backend: JobBackend) -> int:
-    """Go on with jobs that were stopped."""
+    """Resume jobs that were stopped."""
 
     async def one(job: Job) -> Job:
-        return _told(await backend.resume(job.ref))
+        return _print_state(await backend.resume(job.ref))
 
-    return await _changed(args, backend, one)
-
-
-def _told(after: Job) -> Job:
-    say(f"{after.name}: {after.state.value.lower()}")
-    return after
+    return await _change_each(args, backend, one)
 
 
-async def _changed(
+def _print_state(job: Job) -> Job:
+    print_message(f"{job.name}: {job.state.value.lower()}")
+    return job
+
+
+async def _change_each(
     args: argparse.Namespace, backend: JobBackend, change: Callable[[Job], Awaitable[Job]]
 ) -> int:
-    """Change every NAME, then print them as they are now."""
-    now: list[Job] = []
+    """Change the job of every NAME, then print them all as they are now."""
+    changed: list[Job] = []
 
     async def one(job: Job) -> None:
-        now.append(await change(job))
+        changed.append(await change(job))
 
-    code = await _each(args, backend, one)
+    code = await _for_each_name(args, backend, one)
     if args.output == "name":
-        put("\n".join(job.name for job in now))
+        print_data("\n".join(job.name for job in changed))
     else:
-        put_as(args.output, lambda: [job_fields(job) for job in now])
+        print_as(args.output, lambda: [job_fields(job) for job in changed])
     return code
 
 
 async def delete(args: argparse.Namespace, backend: JobBackend) -> int:
-    """Remove jobs; asks on a terminal, and wants --yes without one."""
-    if not args.yes and not has_person():
-        say("delete asks first, and there is no terminal to ask on: give --yes")
+    """Delete jobs; asks on a terminal, and needs --yes without one."""
+    if not args.yes and not is_interactive():
+        print_message("delete asks first, and there is no terminal to ask on: give --yes")
         return 2
 
     async def one(job: Job) -> None:
         running = "" if job.ended else ", which stops it first"
-        if not args.yes and not agreed(f"Delete {job.name} ({job.state.value}) and its log{running}?"):
-            say(f"{job.name} stays")
+        if not args.yes and not confirm(f"Delete {job.name} ({job.state.value}) and its log{running}?"):
+            print_message(f"{job.name} stays")
             return
-        await _deleted(job, backend, wait=not args.no_wait)
+        await _delete(job, backend, wait=not args.no_wait)
         if args.output == "name":
-            put(job.name)
+            print_data(job.name)
 
-    return await _each(args, backend, one)
+    return await _for_each_name(args, backend, one)
 
 
-async def _deleted(job: Job, backend: JobBackend, *, wait: bool) -> None:
-    hinted = False
+async def _delete(job: Job, backend: JobBackend, *, wait: bool) -> None:
+    hint_shown = False
     async for step in backend.delete(job.ref, wait=wait):
-        say(f"{job.name}: {step.message}")
-        if step.slow and not hinted:
-            hinted = True
-            say(f"Ctrl-C, then `traindeck delete {job.name} --no-wait`, leaves the rest to the context.")
-    say(f"{job.name} is deleted" if wait else f"{job.name}: not waited for")
+        print_message(f"{job.name}: {step.message}")
+        if step.slow and not hint_shown:
+            hint_shown = True
+            print_message(
+                f"Ctrl-C, then `traindeck delete {job.name} --no-wait`, leaves the rest to the context."
+            )
+    print_message(f"{job.name} is deleted" if wait else f"{job.name}: not waited for")
 
 
-async def _each(args: argparse.Namespace, backend: JobBackend, one: Callable[[Job], Awaitable[None]]) -> int:
-    """Do it to every NAME. The exit code of the first that failed."""
+async def _for_each_name(
+    args: argparse.Namespace, backend: JobBackend, action: Callable[[Job], Awaitable[None]]
+) -> int:
+    """Do something to the job of every NAME. Return the exit code of the first that failed."""
     codes = []
     for name in dict.fromkeys(args.names):
         try:
-            await one(await find(backend, name, args.scope))
+            await action(await find_job(backend, name, args.scope))
         except BackendError as error:
-            complain(error, name)
+            print_error(error, name)
             codes.append(error.exit_code)
     return codes[0] if codes else 0
 

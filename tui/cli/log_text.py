@@ -5,7 +5,7 @@ import time
 
 from backend_client.logs.text import sanitize_line
 from backend_client.protocol import Lines
-from tui.cli.output import coloured, columns
+from tui.cli.output import has_colours, terminal_width
 
 LONGEST_UNFINISHED = 2**16
 """Bytes of an unfinished line that a terminal shows while it waits for the rest."""
@@ -14,64 +14,64 @@ LONGEST_UNFINISHED = 2**16
 _ERASE = "\r\x1b[K"
 
 
-def stamp(nanoseconds: int) -> str:
-    """RFC 3339 in UTC, with the nanoseconds."""
+def timestamp(nanoseconds: int) -> str:
+    """Format a time as RFC 3339 in UTC, with its nanoseconds."""
     seconds, rest = divmod(nanoseconds, 10**9)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09}Z "
 
 
 class PipeWriter:
-    """Byte for byte what the job wrote; with `timestamps` each line behind its time."""
+    """Writes byte for byte what the job wrote; with `timestamps`, each line behind its time."""
 
     def __init__(self, timestamps: bool) -> None:
         self.timestamps = timestamps
 
     def write(self, batch: Lines) -> None:
-        """Write one batch."""
+        """Write one batch of lines."""
         lines = batch.lines
         if self.timestamps:
             first = 1 if batch.continues else 0
-            stamped = [stamp(at).encode() + line for at, line in zip(batch.times, lines, strict=True)]
+            stamped = [timestamp(at).encode() + line for at, line in zip(batch.times, lines, strict=True)]
             lines = lines[:first] + stamped[first:]
         sys.stdout.buffer.write(b"\n".join(lines) + (b"" if batch.open else b"\n"))
 
     def end(self) -> None:
-        """The log is over."""
+        """Do nothing more: every batch is written whole."""
 
 
 class TerminalWriter:
-    """Lines as a person may see them; an unfinished one (a bar) is drawn anew in its place as it grows."""
+    """Writes cleaned lines; an unfinished one (a bar) is drawn anew in its place as it grows."""
 
     def __init__(self, timestamps: bool) -> None:
         self.timestamps = timestamps
-        self.coloured = coloured()
+        self.coloured = has_colours()
         self.unfinished = b""
-        self.began = 0
+        self.unfinished_since = 0
 
     def write(self, batch: Lines) -> None:
-        """Write one batch."""
+        """Write one batch of lines."""
         lines, times = list(batch.lines), list(batch.times)
         out = [_ERASE] if self.unfinished else []
         if self.unfinished and batch.continues and lines:
-            lines[0], times[0] = self.unfinished + lines[0], self.began
+            lines[0], times[0] = self.unfinished + lines[0], self.unfinished_since
         elif self.unfinished:
-            out.append(f"{self._shown(self.unfinished, self.began)}\n")
+            out.append(f"{self._render(self.unfinished, self.unfinished_since)}\n")
         self.unfinished = b""
         if batch.open and lines:
             self.unfinished = lines.pop()[-LONGEST_UNFINISHED:]
-            self.began = times[len(lines)]
-        out += [f"{self._shown(line, at)}\n" for line, at in zip(lines, times, strict=False)]
+            self.unfinished_since = times[len(lines)]
+        out += [f"{self._render(line, at)}\n" for line, at in zip(lines, times, strict=False)]
         if self.unfinished:
-            out.append(sanitize_line(self.unfinished)[0][: columns() - 1])
+            out.append(sanitize_line(self.unfinished)[0][: terminal_width() - 1])
         sys.stdout.write("".join(out))
 
-    def _shown(self, raw: bytes, at: int) -> str:
+    def _render(self, raw: bytes, at: int) -> str:
         text, styled = sanitize_line(raw)
-        words = f"{styled}\x1b[0m" if styled and self.coloured else text
-        return f"{stamp(at)}{words}" if self.timestamps else words
+        line = f"{styled}\x1b[0m" if styled and self.coloured else text
+        return f"{timestamp(at)}{line}" if self.timestamps else line
 
     def end(self) -> None:
-        """The log is over: what is unfinished stays so, on a line of its own."""
+        """End the log: an unfinished line gets a line of its own."""
         if self.unfinished:
-            sys.stdout.write(f"{_ERASE}{self._shown(self.unfinished, self.began)}\n")
+            sys.stdout.write(f"{_ERASE}{self._render(self.unfinished, self.unfinished_since)}\n")
             sys.stdout.flush()

@@ -16,10 +16,10 @@ from backend_client.server.contexts import ServerContexts
 from tui.cli import prompt
 from tui.cli.arguments import Parser
 from tui.cli.handlers import ContextsHandler
-from tui.cli.output import complain, put, put_as, put_block, say
-from tui.cli.program import meant
-from tui.cli.server_account import ServerAccount, in_use, servers, the_server
-from tui.settings.loaded import Loaded
+from tui.cli.output import print_as, print_block, print_data, print_error, print_message
+from tui.cli.program import resolve_context
+from tui.cli.server_account import ServerAccount, account_in_use, require_account, server_contexts
+from tui.settings.loaded import LoadedSettings
 from tui.ui.format import local_time
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def add_login_flags(parser: Parser) -> None:
-    """What `login` takes."""
+    """Add the flags of `login`."""
     parser.add_argument("url", metavar="URL", nargs="?", default="", help="the server; else the one in use")
     parser.add_argument("--user", default="", metavar="NAME", help="as whom; else it is asked")
     parser.add_argument(
@@ -41,137 +41,144 @@ def add_login_flags(parser: Parser) -> None:
 
 
 def add_register_flags(parser: Parser) -> None:
-    """What `register` takes: the same."""
+    """Add the flags of `register`: those of `login`."""
     add_login_flags(parser)
 
 
 def add_logout_flags(parser: Parser) -> None:
-    """What `logout` takes."""
+    """Add the flags of `logout`."""
     parser.add_argument("--forget", action="store_true", help="forget the account too: no context any more")
 
 
 def add_whoami_flags(parser: Parser) -> None:
-    """`whoami` takes nothing of its own."""
+    """Add the flags of `whoami`: none of its own."""
 
 
-def login(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
+def login(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
     """Log in, keep the token, and choose the server's context; on an empty server, become its first admin."""
-    return _enter(args, contexts, new=False)
+    return _log_in(args, contexts, new=False)
 
 
-def register(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
-    """Make an account where the server lets everybody, and log in."""
-    return _enter(args, contexts, new=True)
+def register(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+    """Make an account at a server that lets everybody, and log in."""
+    return _log_in(args, contexts, new=True)
 
 
-def _enter(args: argparse.Namespace, contexts: Contexts, *, new: bool) -> int:
+def _log_in(args: argparse.Namespace, contexts: Contexts, *, new: bool) -> int:
     from backend_client.server.auth_client import AuthClient  # noqa: PLC0415  httpx
 
-    door = _door(args, contexts)
-    at = AuthClient(servers(contexts).folder, door.url, ca=door.ca)
-    about = asyncio.run(at.server_info())
-    if new and not about.is_open:
+    server = _choose_server(args, contexts)
+    client = AuthClient(server_contexts(contexts).folder, server.url, ca=server.ca)
+    info = asyncio.run(client.server_info())
+    if new and not info.is_open:
         hint = "An admin makes accounts there: `traindeck users add`."
-        raise Forbidden(f"{door.url} takes no registrations.", hint)
-    if about.setup:
-        say(f"{door.url} has no admin yet: the set-up code on the server's terminal makes you that.")
-    new = new or about.setup
-    user = args.user or prompt.line("User", door.user or getpass.getuser())
-    password = prompt.secret("Password", from_stdin=args.password_stdin, new=new)
-    code = prompt.secret("Set-up code", from_stdin=args.password_stdin) if about.setup else None
-    done = asyncio.run(at.register(user, password, code) if new else at.log_in(user, password))
-    _tell(args, done)
-    _choose(contexts, done.account.name)
+        raise Forbidden(f"{server.url} takes no registrations.", hint)
+    if info.setup:
+        print_message(
+            f"{server.url} has no admin yet: the set-up code on the server's terminal makes you that."
+        )
+    new = new or info.setup
+    user = args.user or prompt.ask_line("User", server.user or getpass.getuser())
+    password = prompt.ask_secret("Password", from_stdin=args.password_stdin, new=new)
+    code = prompt.ask_secret("Set-up code", from_stdin=args.password_stdin) if info.setup else None
+    result = asyncio.run(client.register(user, password, code) if new else client.log_in(user, password))
+    _print_login(args, result)
+    _use_context(contexts, result.account.name)
     return 0
 
 
-def _tell(args: argparse.Namespace, done: "LoggedIn") -> None:
-    account = done.account
-    until = f" until {local_time(done.expires)}" if done.expires else ""
-    say(f"Logged in at {account.url} as {account.user} ({done.role}){until}.")
-    say(f"The token is in {done.where}.")
+def _print_login(args: argparse.Namespace, result: "LoggedIn") -> None:
+    account = result.account
+    until = f" until {local_time(result.expires)}" if result.expires else ""
+    print_message(f"Logged in at {account.url} as {account.user} ({result.role}){until}.")
+    print_message(f"The token is in {result.where}.")
     fields = {key: getattr(account, key) for key in ("name", "url", "user", "store")}
     if args.output == "name":
-        put(account.name)
+        print_data(account.name)
     else:
-        put_as(args.output, lambda: {**fields, "role": done.role, "expires": done.expires})
+        print_as(args.output, lambda: {**fields, "role": result.role, "expires": result.expires})
 
 
-def _door(args: argparse.Namespace, contexts: Contexts) -> Account:
-    """The server that is named, else the one in use, else the only one that is known, else what is asked."""
+def _choose_server(args: argparse.Namespace, contexts: Contexts) -> Account:
+    """Return the named server, else the one in use, else the only known one, else ask for it."""
     from backend_client.server.address import address  # noqa: PLC0415
 
-    known = servers(contexts).accounts()
-    found = known
+    accounts = server_contexts(contexts).accounts()
+    candidates = accounts
     if args.url:
-        found = [one for one in known if one.url == address(args.url)]
+        candidates = [one for one in accounts if one.url == address(args.url)]
     else:
         with suppress(BackendError):
-            at = in_use(args, contexts)
-            found = [at.account] if at else known
-    urls = sorted({one.url for one in found})
+            account = account_in_use(args, contexts)
+            candidates = [account.record] if account else accounts
+    urls = sorted({one.url for one in candidates})
     if len(urls) > 1:
         raise Invalid({"URL": f"say which server: {', '.join(urls)}"})
-    door = found[0] if found else Account(name="", url=address(args.url or prompt.line("Server")))
-    ca = os.path.abspath(args.ca) if args.ca else door.ca  # noqa: PTH100  used from other folders later
-    return msgspec.structs.replace(door, ca=ca)
+    server = (
+        candidates[0] if candidates else Account(name="", url=address(args.url or prompt.ask_line("Server")))
+    )
+    ca = os.path.abspath(args.ca) if args.ca else server.ca  # noqa: PTH100  used from other folders later
+    return msgspec.structs.replace(server, ca=ca)
 
 
-def _choose(contexts: Contexts, name: str) -> None:
-    """As `use`: the login is meant to be worked with."""
+def _use_context(contexts: Contexts, name: str) -> None:
+    """Choose the context, as `use` does: who logs in wants to work there."""
     try:
         info = contexts.set_current(f"{ServerContexts.kind}:{name}")
     except OSError as error:
-        say(f"The choice of the context cannot be kept ({error.strerror}): name it with --context {name}.")
+        print_message(
+            f"The choice of the context cannot be kept ({error.strerror}): name it with --context {name}."
+        )
         return
-    say(f"Jobs run in {info.name} from now on.")
+    print_message(f"Jobs run in {info.name} from now on.")
     if os.environ.get("TRAINDECK_CONTEXT", info.name) != info.name:
-        say(f"But TRAINDECK_CONTEXT is set, and weighs more: {os.environ['TRAINDECK_CONTEXT']}.")
+        print_message(f"But TRAINDECK_CONTEXT is set, and weighs more: {os.environ['TRAINDECK_CONTEXT']}.")
 
 
-def logout(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
+def logout(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
     """Make the token invalid on the server, and forget it here; with --forget the account too."""
-    at = the_server(args, contexts)
-    code = _leave(at)
+    account = require_account(args, contexts)
+    code = _log_out(account)
     if args.forget:
-        at.servers.forget(at.account)
-        say(
-            f"The account {at.account.name} is forgotten. `traindeck use` chooses where jobs run from now on."
+        account.source.forget(account.record)
+        print_message(
+            f"The account {account.record.name} is forgotten."
+            " `traindeck use` chooses where jobs run from now on."
         )
     return code
 
 
-def _leave(at: ServerAccount) -> int:
+def _log_out(account: ServerAccount) -> int:
     from backend_client.server.auth_client import AuthClient  # noqa: PLC0415
 
-    account = at.account
-    if not account.store:
-        say(f"Nobody is logged in at {account.name}.")
+    record = account.record
+    if not record.store:
+        print_message(f"Nobody is logged in at {record.name}.")
         return 0
-    trouble = asyncio.run(AuthClient(at.servers.folder, account.url, ca=account.ca).log_out(account))
-    say(f"Logged out of {account.url}; the token of {account.user} is forgotten here.")
-    if trouble:
-        complain(trouble, "but the server was not told")
-        say("The token stays valid there until it runs out: `traindeck tokens revoke` ends it.")
-        return trouble.exit_code
+    error = asyncio.run(AuthClient(account.source.folder, record.url, ca=record.ca).log_out(record))
+    print_message(f"Logged out of {record.url}; the token of {record.user} is forgotten here.")
+    if error:
+        print_error(error, "but the server was not told")
+        print_message("The token stays valid there until it runs out: `traindeck tokens revoke` ends it.")
+        return error.exit_code
     return 0
 
 
-def whoami(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
-    """Who acts, and where."""
-    at = in_use(args, contexts)
-    fields = asyncio.run(at.call("GET", "/api/auth/me", dict) if at else _elsewhere(args, contexts))
-    place = at.account.url if at else fields["place"]
+def whoami(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+    """Print who acts, and where."""
+    account = account_in_use(args, contexts)
+    fields = asyncio.run(account.call("GET", "/api/auth/me", dict) if account else _identity(args, contexts))
+    location = account.record.url if account else fields["place"]
     if args.output == "name":
-        put(fields["user"])
-    elif not put_as(args.output, lambda: {"context": meant(contexts, args), **fields}):
-        role = f" ({fields['role']})" if at else ""
-        put_block(f"{fields['user']}{role} at {place}")
+        print_data(fields["user"])
+    elif not print_as(args.output, lambda: {"context": resolve_context(contexts, args), **fields}):
+        role = f" ({fields['role']})" if account else ""
+        print_block(f"{fields['user']}{role} at {location}")
     return 0
 
 
-async def _elsewhere(args: argparse.Namespace, contexts: Contexts) -> dict[str, Any]:
-    backend = contexts.open(meant(contexts, args))
+async def _identity(args: argparse.Namespace, contexts: Contexts) -> dict[str, Any]:
+    backend = contexts.open(resolve_context(contexts, args))
     try:
         return msgspec.to_builtins(await backend.whoami())  # type: ignore[no-any-return]
     finally:

@@ -23,11 +23,11 @@ from backend_client.protocol import (
     Snapshot,
     Synced,
 )
-from tui.cli.arguments import Parser, one_of, seconds, whole
+from tui.cli.arguments import Parser, one_of, seconds, whole_number
 from tui.cli.handlers import BackendHandler
 from tui.cli.log_text import PipeWriter, TerminalWriter
-from tui.cli.lookup import find
-from tui.cli.output import complain, job_fields, put_as, say
+from tui.cli.lookup import find_job
+from tui.cli.output import job_fields, print_as, print_error, print_message
 from tui.log.empty_reason import lost_by_stop
 
 STOPPED = 143
@@ -36,19 +36,21 @@ UNKNOWN = 125
 
 
 def add_logs_flags(parser: Parser) -> None:
-    """What `logs` takes."""
+    """Add the flags of `logs`."""
     parser.add_argument("name", metavar="NAME", help="the job")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
-    parser.add_argument("--tail", type=whole, metavar="N", help="only the last N lines")
+    parser.add_argument("--tail", type=whole_number, metavar="N", help="only the last N lines")
     parser.add_argument("--since", type=seconds, metavar="TIME", help="only lines of the last TIME: 5m")
-    parser.add_argument("--attempt", type=whole, metavar="N", help="this attempt (default: the newest)")
-    parser.add_argument("--rank", type=whole, metavar="N", help="only this rank or replica, from 0")
+    parser.add_argument(
+        "--attempt", type=whole_number, metavar="N", help="this attempt (default: the newest)"
+    )
+    parser.add_argument("--rank", type=whole_number, metavar="N", help="only this rank or replica, from 0")
     parser.add_argument("--timestamps", action="store_true", help="when each line was written, in UTC")
 
 
 async def logs(args: argparse.Namespace, backend: JobBackend) -> int:
     """Print a log: into a pipe byte for byte, on a terminal cleaned."""
-    job = await find(backend, args.name, args.scope)
+    job = await find_job(backend, args.name, args.scope)
     query = LogQuery(
         ref=job.ref,
         follow=args.follow,
@@ -62,46 +64,46 @@ async def logs(args: argparse.Namespace, backend: JobBackend) -> int:
         nothing = (
             f"{job.name} has printed nothing{': ' if job.reason else ''}{job.reason} ({job.state.value})"
         )
-        say(f"{job.name}: {job.state.value}. {lost}" if lost else nothing)
+        print_message(f"{job.name}: {job.state.value}. {lost}" if lost else nothing)
     return 0
 
 
-async def follow_to_the_end(backend: JobBackend, ref: JobRef) -> int:
-    """Print the log as it comes; the job's own exit code, or 125 where it cannot be told."""
+async def follow_until_end(backend: JobBackend, ref: JobRef) -> int:
+    """Print the log as it comes; return the job's own exit code, or 125 if it is unknown."""
     try:
         await _print_log(backend, LogQuery(ref=ref, follow=True))
-        return _code(await until(backend, ref, lambda job: job.ended))
+        return _exit_code(await wait_until(backend, ref, lambda job: job.ended))
     except BackendError as error:
-        complain(error)
+        print_error(error)
         return UNKNOWN
     except asyncio.CancelledError:  # ctrl+c
-        say(f"{ref.name} goes on; `traindeck logs -f {ref.name}` follows it again.")
+        print_message(f"{ref.name} goes on; `traindeck logs -f {ref.name}` follows it again.")
         raise
 
 
 async def _print_log(backend: JobBackend, query: LogQuery, *, timestamps: bool = False) -> bool:
-    """True where there was anything to print."""
+    """Print a log. Return True if there was anything to print."""
     writer = TerminalWriter(timestamps) if sys.stdout.isatty() else PipeWriter(timestamps)
-    attempt, something = 0, False
+    attempt, printed = 0, False
     async with aclosing(follow(backend, query)) as batches:
         async for batch in batches:
             for item in batch:
                 if isinstance(item, Lines):
-                    something = True
+                    printed = True
                     writer.write(item)
                 elif isinstance(item, Gap):
-                    say(f"-- lines are missing here: {item.why}")
+                    print_message(f"-- lines are missing here: {item.why}")
                 elif isinstance(item, Opened):
                     if attempt not in (0, item.source.attempt):
-                        say(f"-- attempt {item.source.attempt}")
+                        print_message(f"-- attempt {item.source.attempt}")
                     attempt = item.source.attempt
             sys.stdout.flush()
     writer.end()
-    return something
+    return printed
 
 
 def add_wait_flags(parser: Parser) -> None:
-    """What `wait` takes."""
+    """Add the flags of `wait`."""
     parser.add_argument("name", metavar="NAME", help="the job")
     parser.add_argument(
         "--for",
@@ -115,32 +117,32 @@ def add_wait_flags(parser: Parser) -> None:
 
 
 async def wait(args: argparse.Namespace, backend: JobBackend) -> int:
-    """Wait, and end with the job's own exit code."""
-    ref = (await find(backend, args.name, args.scope)).ref
+    """Wait for a job, and end with its exit code."""
+    ref = (await find_job(backend, args.name, args.scope)).ref
     try:
         async with asyncio.timeout(args.timeout or None):
-            job = await until(backend, ref, _GOALS[args.goal])
+            job = await wait_until(backend, ref, _CONDITIONS[args.goal])
     except TimeoutError:
-        say(f"{ref.name}: the time is over")
+        print_message(f"{ref.name}: the time is over")
         return TIMED_OUT
     except BackendError as error:
-        complain(error)
+        print_error(error)
         return UNKNOWN
-    if job and not put_as(args.output, partial(job_fields, job)):
-        say(f"{job.name}: {job.state.value}" + (f", {job.reason}" if job.reason else ""))
-    return 0 if job and job.state is JobState.RUNNING else _code(job)
+    if job and not print_as(args.output, partial(job_fields, job)):
+        print_message(f"{job.name}: {job.state.value}" + (f", {job.reason}" if job.reason else ""))
+    return 0 if job and job.state is JobState.RUNNING else _exit_code(job)
 
 
-_GOALS: dict[str, Callable[[Job], bool]] = {
+_CONDITIONS: dict[str, Callable[[Job], bool]] = {
     "finished": lambda job: job.ended,
     "running": lambda job: job.ended or job.state is JobState.RUNNING,
 }
 
 
-def _code(job: Job | None) -> int:
-    """The exit code that tells how a job ended."""
+def _exit_code(job: Job | None) -> int:
+    """Return the exit code that tells how a job ended."""
     if job is None:
-        say("the job is gone; how it ended cannot be told")
+        print_message("the job is gone; how it ended cannot be told")
         return UNKNOWN
     if job.state is JobState.STOPPED:
         return STOPPED
@@ -149,8 +151,8 @@ def _code(job: Job | None) -> int:
     return UNKNOWN if job.exit_code is None else job.exit_code or 1
 
 
-async def until(backend: JobBackend, ref: JobRef, reached: Callable[[Job], bool]) -> Job | None:
-    """The job as soon as `reached(job)`; None where it is gone. Raises a BackendError."""
+async def wait_until(backend: JobBackend, ref: JobRef, condition: Callable[[Job], bool]) -> Job | None:
+    """Return the job as soon as `condition(job)` holds; None if it is gone. Raises a BackendError."""
     seen = False
     async with aclosing(backend.watch([Scope(ref.namespace)])) as batches:  # type: ignore[type-var]
         async for batch in batches:
@@ -159,7 +161,7 @@ async def until(backend: JobBackend, ref: JobRef, reached: Callable[[Job], bool]
                     for job in event.jobs:
                         if job.ref.uid == ref.uid:
                             seen = True
-                            if reached(job):
+                            if condition(job):
                                 return job
                 elif (isinstance(event, Synced) and not seen) or (
                     isinstance(event, Gone) and ref.uid in {gone.uid for gone in event.refs}

@@ -1,4 +1,4 @@
-"""Which job a NAME means."""
+"""Find the job that a NAME on the command line means."""
 
 from backend_client.errors import Conflict, NotFound
 from backend_client.models import Job
@@ -6,8 +6,8 @@ from backend_client.models.names import closest_match
 from backend_client.protocol import JobBackend, JobQuery
 
 
-async def all_jobs(backend: JobBackend, query: JobQuery) -> list[Job]:
-    """Every page of a list."""
+async def list_all_jobs(backend: JobBackend, query: JobQuery) -> list[Job]:
+    """List the jobs of every page."""
     page = await backend.list(query)
     jobs = list(page.items)
     while page.next:
@@ -16,14 +16,14 @@ async def all_jobs(backend: JobBackend, query: JobQuery) -> list[Job]:
     return jobs
 
 
-async def find(backend: JobBackend, name: str, namespace: str = "") -> Job:
-    """The job of that name, or whose uid begins so (4 characters or more).
+async def find_job(backend: JobBackend, name: str, namespace: str = "") -> Job:
+    """Find the job of that name, or whose uid begins with it (4 characters or more).
 
     Raises NotFound with the nearest name, Conflict where several namespaces have one.
     """
-    found = await all_jobs(backend, JobQuery(name=name, namespace=namespace))
+    found = await list_all_jobs(backend, JobQuery(name=name, namespace=namespace))
     if not found:
-        jobs = await all_jobs(backend, JobQuery(namespace=namespace))
+        jobs = await list_all_jobs(backend, JobQuery(namespace=namespace))
         found = [job for job in jobs if len(name) >= 4 and job.ref.uid.startswith(name)]
         if not found:
             likely = closest_match(name, [job.name for job in jobs])

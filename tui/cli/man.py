@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from backend_client.contexts import Contexts
 from tui.cli import __version__
 from tui.cli.arguments import Parser
-from tui.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command, parser_of
-from tui.cli.flag_table import Argument, flags_of_all, words_of
+from tui.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command, build_parser
+from tui.cli.flag_table import Argument, arguments_of, global_arguments
 from tui.cli.handlers import ContextsHandler
-from tui.cli.output import put
-from tui.settings.loaded import Loaded
-from tui.settings.model import keys
+from tui.cli.output import print_data
+from tui.settings.loaded import LoadedSettings
+from tui.settings.model import setting_keys
 from tui.settings.show import toml
 
 _FILES = {
@@ -29,17 +29,17 @@ _VARIABLES = {
 
 
 def add_man_flags(parser: Parser) -> None:
-    """`man` takes nothing of its own."""
+    """Add the flags of `man`: none of its own."""
 
 
-def man(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
-    """Print the page, for `man -l`."""
-    put(page())
+def man(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+    """Print the manual page, for `man -l`."""
+    print_data(page())
     return 0
 
 
 def page() -> str:
-    """The whole page, as roff."""
+    """Return the whole manual page as roff."""
     return "\n".join([
         f'.TH TRAINDECK 1 "" "traindeck {__version__}" "User Commands"',
         ".SH NAME",
@@ -55,7 +55,7 @@ def page() -> str:
         "A verb does one step and ends.",
         *_verbs(),
         ".SH FLAGS OF EVERY VERB",
-        *_words(flags_of_all()),
+        *_argument_lines(global_arguments()),
         ".SH EXIT STATUS",
         _escaped(" ".join(EXIT_CODES.partition("\n")[2].split())),
         ".SH ENVIRONMENT",
@@ -63,12 +63,18 @@ def page() -> str:
         ".SH FILES",
         *_pairs(_FILES.items()),
         ".SH SETTINGS",
-        *_pairs((f"{key.name} = {toml(key.default)}", key.words) for key in keys() if key.path[0] != "keys"),
+        *_pairs(_settings()),
         ".SH EXAMPLES",
         ".nf",
         *(_escaped(line.strip()) for line in EXAMPLES.splitlines()[1:]),
         ".fi",
     ])  # fmt: skip
+
+
+def _settings() -> Iterator[tuple[str, str]]:
+    for key in setting_keys():
+        if key.path[0] != "keys":
+            yield f"{key.name} = {toml(key.default)}", key.description
 
 
 def _verbs() -> Iterator[str]:
@@ -86,26 +92,26 @@ _GROUPS = list(dict.fromkeys(verb.group for verb in COMMANDS))
 def _verb(verb: Command) -> Iterator[str]:
     yield f'.SS "{_escaped(f"traindeck {verb.name} {verb.usage}".rstrip())}"'
     yield _escaped(f"{verb.summary[0].upper()}{verb.summary[1:]}.")
-    yield from _words(words_of(verb))
-    if about := parser_of(verb).epilog:
+    yield from _argument_lines(arguments_of(verb))
+    if about := build_parser(verb).epilog:
         yield from (".PP", ".nf", *map(_escaped, about.splitlines()), ".fi")
 
 
-def _words(words: Iterable[Argument]) -> Iterator[str]:
+def _argument_lines(words: Iterable[Argument]) -> Iterator[str]:
     for word in words:
         flags = ", ".join(word.flags)
-        value = word.metavar if word.takes else ""
+        value = word.metavar if word.value else ""
         yield from _pairs([(f"{flags} {value}".strip(), word.help)])
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Each name in bold, and what it is, indented."""
-    for name, words in pairs:
-        yield from (".TP", f"\\fB{_escaped(name)}\\fR", _escaped(words))
+    """Yield each name in bold, and its text indented."""
+    for name, text in pairs:
+        yield from (".TP", f"\\fB{_escaped(name)}\\fR", _escaped(text))
 
 
 def _escaped(text: str) -> str:
-    """Text that roff shows as it stands."""
+    """Escape a text so that roff shows it unchanged."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga").replace('"', "\\(dq")
     text = text.replace(",\\(dq", ",\\:\\(dq")  # a list of settings has no space where a line could end
     return f"\\&{text}" if text.startswith((".", "'")) else text

@@ -1,4 +1,4 @@
-"""One run of the command line: words -> verb, settings, context -> the verb's code."""
+"""Run one command line: words -> verb, settings, contexts -> the verb's handler, or the app."""
 
 import argparse
 import asyncio
@@ -16,15 +16,15 @@ from tui.cli import __version__
 from tui.cli.commands import (
     TAKE_COMMAND,
     Command,
+    build_parser,
+    find_command,
     help_text,
-    parser_of,
-    split,
-    unknown_verb,
-    verb_named,
+    split_words,
+    unknown_verb_message,
 )
 from tui.cli.handlers import BackendHandler, ContextsHandler
-from tui.cli.output import put, say
-from tui.settings.loaded import Loaded
+from tui.cli.output import print_data, print_message
+from tui.settings.loaded import LoadedSettings
 from tui.settings.loader import load
 from tui.settings.model import Settings
 from tui.settings.paths import xdg
@@ -32,15 +32,15 @@ from tui.settings.paths import xdg
 
 def run(words: list[str]) -> int:
     """Run one command line. Raises BackendError, SystemExit (wrong usage), KeyboardInterrupt."""
-    name, flags, command = split(words)
-    verb = verb_named(name)
-    parser = parser_of(verb)
-    if any(not word.isprintable() and not _is_text(word) for word in words):
+    name, flags, command = split_words(words)
+    verb = find_command(name)
+    parser = build_parser(verb)
+    if any(not word.isprintable() and not _is_utf8(word) for word in words):
         parser.error("an argument is not UTF-8 text")
     if name and not verb:
-        parser.error(unknown_verb(name))
+        parser.error(unknown_verb_message(name))
     if not verb and {"-h", "--help"} & set(flags):
-        put(help_text())
+        print_data(help_text())
         return 0
     if command and not (verb and verb.name in TAKE_COMMAND):
         parser.error("-- stands before the command of submit, and nowhere else")
@@ -48,11 +48,11 @@ def run(words: list[str]) -> int:
     args.command = command[1:]
     loaded = load(__version__)
     for warning in loaded.warnings:
-        say(f"settings: {warning}")
-    return _start(verb, args, loaded)
+        print_message(f"settings: {warning}")
+    return _run_verb(verb, args, loaded)
 
 
-def _is_text(word: str) -> bool:
+def _is_utf8(word: str) -> bool:
     try:
         word.encode()
     except UnicodeEncodeError:
@@ -60,12 +60,12 @@ def _is_text(word: str) -> bool:
     return True
 
 
-def _start(verb: Command | None, args: argparse.Namespace, loaded: Loaded) -> int:
+def _run_verb(verb: Command | None, args: argparse.Namespace, loaded: LoadedSettings) -> int:
     settings = loaded.settings
-    contexts = contexts_of(settings, named(args), given_token(args))
+    contexts = build_contexts(settings, requested_context(args), read_token(args))
     read_only = args.read_only or settings.read_only
     if not verb:
-        return _screen(contexts, args, settings, read_only=read_only)
+        return _run_app(contexts, args, settings, read_only=read_only)
     if verb.changes and read_only and not getattr(args, "dry_run", False):
         raise Refused(
             f"traindeck is read-only here, so it will not {verb.name}.", "`traindeck config` says why."
@@ -79,8 +79,8 @@ def _start(verb: Command | None, args: argparse.Namespace, loaded: Loaded) -> in
     return asyncio.run(_with_backend(handler, args, contexts))
 
 
-def contexts_of(settings: Settings, named: str = "", token: Secret | None = None) -> Contexts:
-    """All ways to reach jobs, as the settings have them. `token` goes to the context `named` alone."""
+def build_contexts(settings: Settings, named: str = "", token: Secret | None = None) -> Contexts:
+    """Build the context sources that the settings describe. `token` goes to the context `named` alone."""
     local = settings.local
     ways: list[ContextSource] = [
         KubeconfigContexts(settings.kubernetes),
@@ -98,17 +98,17 @@ def contexts_of(settings: Settings, named: str = "", token: Secret | None = None
     return Contexts(ways, xdg("STATE", ".local/state") / "context")
 
 
-def named(args: argparse.Namespace) -> str:
-    """The context that flag or environment name; empty where neither does."""
+def requested_context(args: argparse.Namespace) -> str:
+    """Return the context that flag or environment names; empty if neither does."""
     return str(args.context or os.environ.get("TRAINDECK_CONTEXT", ""))
 
 
-def given_token(args: argparse.Namespace) -> Secret | None:
-    """The token out of --token-file or TRAINDECK_TOKEN. Raises Refused."""
+def read_token(args: argparse.Namespace) -> Secret | None:
+    """Read the token from --token-file or TRAINDECK_TOKEN. Raises Refused."""
     if not args.token_file:
         token = os.environ.get("TRAINDECK_TOKEN", "").strip()
         return Secret(token) if token else None
-    if not named(args):
+    if not requested_context(args):
         raise Refused(
             "--token-file goes only to a context that is named.", "Name it: --context, or TRAINDECK_CONTEXT."
         )
@@ -120,8 +120,8 @@ def given_token(args: argparse.Namespace) -> Secret | None:
         raise Refused(f"The token cannot be read from {args.token_file}: {why}.") from None
 
 
-def meant(contexts: Contexts, args: argparse.Namespace) -> str:
-    """The context that this command line is about."""
+def resolve_context(contexts: Contexts, args: argparse.Namespace) -> str:
+    """Return the context that this command line goes to. Raises BackendError."""
     return contexts.default(args.context, os.environ.get("TRAINDECK_CONTEXT", ""))
 
 
@@ -130,8 +130,8 @@ async def _with_backend(
     args: argparse.Namespace,
     contexts: Contexts,
 ) -> int:
-    asyncio.get_running_loop().set_exception_handler(_report)
-    backend = contexts.open(meant(contexts, args))
+    asyncio.get_running_loop().set_exception_handler(_report_task_error)
+    backend = contexts.open(resolve_context(contexts, args))
     args.scope = "" if args.all_namespaces else args.namespace or backend.namespace
     try:
         return await handler.run(args, backend)
@@ -139,19 +139,21 @@ async def _with_backend(
         await backend.aclose()
 
 
-def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A defect in a task that nobody waits for: asyncio would print its traceback."""
+def _report_task_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report a defect in a task that nobody waits for: asyncio would print its traceback."""
     from tui.crash_report import sentence  # noqa: PLC0415  not on the way of a start
 
     if "exception" in context:
-        say(sentence(context["exception"]))
+        print_message(sentence(context["exception"]))
 
 
-def _screen(contexts: Contexts, args: argparse.Namespace, settings: Settings, *, read_only: bool) -> int:
+def _run_app(contexts: Contexts, args: argparse.Namespace, settings: Settings, *, read_only: bool) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "") in ("", "dumb"):
-        say("The full-screen program needs a terminal; `traindeck --help` lists the verbs that work without.")
+        print_message(
+            "The full-screen program needs a terminal; `traindeck --help` lists the verbs that work without."
+        )
         return 2
-    context = meant(contexts, args)
+    context = resolve_context(contexts, args)
     if "SSH_CONNECTION" in os.environ:  # read by Textual while it is imported
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")

@@ -1,4 +1,4 @@
-"""Questions on the terminal. Nobody there to answer: no question."""
+"""Questions on the terminal: a confirmation, a line, a password. Without a terminal nothing is asked."""
 
 import os
 import signal
@@ -11,20 +11,20 @@ from backend_client.models.secret import Secret
 from tui.ui.sanitize import clean
 
 
-class Unasked(BackendError):
-    """Nobody is there to be asked."""
+class NoAnswer(BackendError):
+    """Nobody is there to answer."""
 
     exit_code = 2
 
 
-def has_person() -> bool:
-    """True where somebody can read a question and answer it."""
+def is_interactive() -> bool:
+    """Return True if somebody can read a question and answer it."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def agreed(question: str) -> bool:
-    """Ask, and take only a plain yes. True at once where there is no question, or nobody to ask."""
-    if not question or not has_person():
+def confirm(question: str) -> bool:
+    """Ask, and accept only a plain yes. True at once if there is no question, or nobody to answer."""
+    if not question or not is_interactive():
         return True
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the answer
     try:
@@ -34,8 +34,8 @@ def agreed(question: str) -> bool:
         signal.signal(signal.SIGINT, handler)
 
 
-def line(question: str, default: str = "") -> str:
-    """One line from a person, who sees it; the default where it is empty. Raises Unasked."""
+def ask_line(question: str, default: str = "") -> str:
+    """Ask for one line, shown as it is typed; an empty one means the default. Raises NoAnswer."""
     offered = f" [{clean(default, 100)}]" if default else ""
     with _terminal(question) as terminal:
         while not (answer := _answer(terminal, f"{question}{offered}") or default):
@@ -43,8 +43,8 @@ def line(question: str, default: str = "") -> str:
     return answer
 
 
-def unseen(question: str) -> Secret:
-    """One line from a person, of which nothing is shown. Raises Unasked."""
+def ask_hidden(question: str) -> Secret:
+    """Ask for one line that is not shown. Raises NoAnswer."""
     import termios  # noqa: PLC0415  few verbs ask
 
     with _terminal(question) as terminal:
@@ -58,28 +58,28 @@ def unseen(question: str) -> Secret:
             os.write(terminal, b"\n")
 
 
-def secret(question: str, *, from_stdin: bool, new: bool = False) -> Secret:
-    """A password: the next line of stdin, or asked unseen; a new one until it was written the same twice.
+def ask_secret(question: str, *, from_stdin: bool, new: bool = False) -> Secret:
+    """Ask for a password, or read the next line of stdin; a new one until it is typed the same twice.
 
-    Raises Unasked.
+    Raises NoAnswer.
     """
     if from_stdin:
         return Secret(sys.stdin.readline().rstrip("\r\n"))
-    first = unseen(question)
-    while new and first != unseen("The same again"):
+    first = ask_hidden(question)
+    while new and first != ask_hidden("The same again"):
         print("They differ.", file=sys.stderr)  # noqa: T201
-        first = unseen(question)
+        first = ask_hidden(question)
     return first
 
 
 @contextmanager
 def _terminal(question: str) -> Iterator[int]:
-    """The terminal itself, whatever stdin and stdout are."""
+    """Open the terminal itself, whatever stdin and stdout are."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         hint = "--password-stdin reads passwords from a pipe; --user names the user."
-        raise Unasked(f"{question}: there is no terminal to ask on.", hint) from None
+        raise NoAnswer(f"{question}: there is no terminal to ask on.", hint) from None
     try:
         yield terminal
     finally:
@@ -90,5 +90,5 @@ def _answer(terminal: int, question: str) -> str:
     os.write(terminal, f"{clean(question)}: ".encode())
     written = os.read(terminal, 4096)
     if not written:
-        raise Unasked(f"{question}: no answer.")
+        raise NoAnswer(f"{question}: no answer.")
     return written.decode(errors="replace").strip("\r\n")

@@ -7,14 +7,14 @@ from backend_client.contexts import Contexts
 from backend_client.errors import Refused
 from tui.cli.arguments import Parser
 from tui.cli.handlers import ContextsHandler
-from tui.cli.output import say
-from tui.settings.loaded import Loaded
+from tui.cli.output import print_message
+from tui.settings.loaded import LoadedSettings
 
 FLAGS = ("listen", "socket", "database", "folder", "tls_cert", "tls_key", "local", "behind_proxy")
 
 
 def add_serve_flags(parser: Parser) -> None:
-    """What `serve` takes; all else is set by TRAINDECK_SERVER_… or the settings file."""
+    """Add the flags of `serve`; all else is set by TRAINDECK_SERVER_… or the settings file."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--listen", metavar="HOST:PORT", help="else 127.0.0.1:8642")
     where.add_argument("--socket", metavar="PATH", type=Path, help="a unix socket, for its owner alone")
@@ -32,9 +32,9 @@ def add_serve_flags(parser: Parser) -> None:
     )
 
 
-def serve(args: argparse.Namespace, _contexts: Contexts, _loaded: Loaded) -> int:
-    """Serve until it is ended."""
-    given = {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
+def serve(args: argparse.Namespace, _contexts: Contexts, _loaded: LoadedSettings) -> int:
+    """Run the server until it is ended."""
+    flags = {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
     try:
         from backend.serve import serve as run  # noqa: PLC0415  the other verbs need no server
         from backend.settings import server_settings  # noqa: PLC0415
@@ -42,7 +42,7 @@ def serve(args: argparse.Namespace, _contexts: Contexts, _loaded: Loaded) -> int
         raise Refused(
             f"This traindeck has no server in it: {error.name} is missing.", "pip install 'traindeck[server]'"
         ) from None
-    run(server_settings(given), say)
+    run(server_settings(flags), print_message)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What the verbs about a traindeck server share: which one is meant, and one call to it."""
+"""The account at a traindeck server that a verb is about, and requests with its token."""
 
 import argparse
 from typing import Any, TypeVar
@@ -10,55 +10,55 @@ from backend_client.contexts import Contexts
 from backend_client.errors import Refused
 from backend_client.server.accounts import Account
 from backend_client.server.contexts import ServerContexts
-from tui.cli.program import meant
-from tui.settings.loaded import Loaded
+from tui.cli.program import resolve_context
+from tui.settings.loaded import LoadedSettings
 
 T = TypeVar("T")
 
 
 class ServerAccount(Struct, frozen=True):
-    """One account at one server: a context."""
+    """One account at one server, which is a context: its source and its record in servers.json."""
 
-    servers: ServerContexts
-    account: Account
+    source: ServerContexts
+    record: Account
 
     async def call(self, method: str, path: str, answer: type[T], **body: Any) -> T:
-        """One request with the account's token; `body` goes as JSON. Raises BackendError."""
-        connection = self.servers.connect(self.account.name)
+        """Send a request with the account's token, decode its answer; `body` is JSON. Raises BackendError."""
+        connection = self.source.connect(self.record.name)
         try:
             content = msgspec.json.encode(body) if body else b""
             return connection.decode(await connection.request(method, path, body=content) or b"null", answer)
         finally:
             await connection.aclose()
 
-    async def tell(self, method: str, path: str, **body: Any) -> None:
-        """One request that has no answer. Raises BackendError."""
+    async def send(self, method: str, path: str, **body: Any) -> None:
+        """Send a request that has no answer. Raises BackendError."""
         await self.call(method, path, type(None), **body)
 
 
-def servers(contexts: Contexts) -> ServerContexts:
-    """The way that all accounts are in."""
+def server_contexts(contexts: Contexts) -> ServerContexts:
+    """Return the context source of all servers."""
     return next(way for way in contexts.ways if isinstance(way, ServerContexts))
 
 
-def in_use(args: argparse.Namespace, contexts: Contexts) -> ServerAccount | None:
-    """The account that is meant; None where jobs run without a server. Raises BackendError."""
-    way, plain = contexts.source_of(meant(contexts, args))
-    return ServerAccount(way, way.account(plain)) if isinstance(way, ServerContexts) else None
+def account_in_use(args: argparse.Namespace, contexts: Contexts) -> ServerAccount | None:
+    """Return the account of the current context; None if it is no server. Raises BackendError."""
+    source, name = contexts.source_of(resolve_context(contexts, args))
+    return ServerAccount(source, source.account(name)) if isinstance(source, ServerContexts) else None
 
 
-def the_server(args: argparse.Namespace, contexts: Contexts) -> ServerAccount:
-    """The account that is meant. Raises Refused where it is none."""
-    at = in_use(args, contexts)
-    if at is None:
-        known = ", ".join(one.name for one in servers(contexts).accounts())
-        hint = f"Say which with --context: {known}." if known else "`traindeck login URL` logs in at one."
-        raise Refused(f"The context {meant(contexts, args)} is no traindeck server.", hint)
-    return at
+def require_account(args: argparse.Namespace, contexts: Contexts) -> ServerAccount:
+    """Return the account of the current context. Raises Refused if it is no server."""
+    account = account_in_use(args, contexts)
+    if account is None:
+        names = ", ".join(one.name for one in server_contexts(contexts).accounts())
+        hint = f"Say which with --context: {names}." if names else "`traindeck login URL` logs in at one."
+        raise Refused(f"The context {resolve_context(contexts, args)} is no traindeck server.", hint)
+    return account
 
 
-def may_change(args: argparse.Namespace, loaded: Loaded, what: str) -> None:
-    """Raise Refused where traindeck is read-only."""
+def require_writable(args: argparse.Namespace, loaded: LoadedSettings, what: str) -> None:
+    """Raise Refused if traindeck is read-only."""
     if args.read_only or loaded.settings.read_only:
         raise Refused(
             f"traindeck is read-only here, so it will not change {what}.", "`traindeck config` says why."

@@ -1,4 +1,4 @@
-"""`submit`: a spec out of a file and flags, the plan, the question, the job."""
+"""`submit`: a spec from template, file and flags, the plan, the question, the job."""
 
 import argparse
 import os
@@ -16,15 +16,15 @@ from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend, Plan
 from tui.cli.arguments import Parser, one_of
 from tui.cli.handlers import BackendHandler
-from tui.cli.output import job_fields, put, put_as, put_block, say
-from tui.cli.prompt import agreed
+from tui.cli.output import job_fields, print_as, print_block, print_data, print_message
+from tui.cli.prompt import confirm
 from tui.form.templates import joined, template
 from tui.ui.sanitize import clean
 
 LARGEST_FILE = 2**20
 """Bytes of a spec file that are read."""
 
-_LISTS = {
+_REPEATED_FLAGS = {
     "env": ("--env", "K=V"),
     "secrets": ("--secret", "NAME"),
     "ports": ("--port", "[NAME=]PORT[:TARGET]"),
@@ -37,7 +37,7 @@ _LISTS = {
 
 
 def add_submit_flags(parser: Parser) -> None:
-    """A flag for every field of a spec, and those of the verb itself."""
+    """Add a flag for every field of a spec, and those of the verb itself."""
     parser.add_argument("-f", "--file", metavar="FILE", help="spec file, YAML or JSON; - is stdin; flags win")
     parser.add_argument(
         "--template",
@@ -47,16 +47,16 @@ def add_submit_flags(parser: Parser) -> None:
     )
     add_create_flags(parser)
     fields = parser.add_argument_group("the job")
-    for name, about in _descriptions().items():
-        if name in _LISTS:
-            flag, metavar = _LISTS[name]
-            words = f"{about} (may be given again)"
+    for name, description in _descriptions().items():
+        if name in _REPEATED_FLAGS:
+            flag, metavar = _REPEATED_FLAGS[name]
+            words = f"{description} (may be given again)"
             fields.add_argument(flag, dest=name, action="append", metavar=metavar, help=words)
         elif name not in ("command", "namespace"):
             flag = f"--{name.replace('_', '-')}"
             metavar = "N" if isinstance(getattr(DEFAULTS, name), int) else name.rpartition("_")[2].upper()
-            fields.add_argument(flag, dest=name, metavar=metavar, help=about, type=_type(name))
-    parser.stray = "; the command stands behind --"
+            fields.add_argument(flag, dest=name, metavar=metavar, help=description, type=_argument_type(name))
+    parser.extra_word_hint = "; the command stands behind --"
     parser.epilog = (
         "The words behind -- are the command, as they stand. Mappings of template, FILE and flags are\n"
         "joined, all else is replaced. The value of a secret is read from your environment, and written\n"
@@ -64,14 +64,14 @@ def add_submit_flags(parser: Parser) -> None:
     )
 
 
-def _type(name: str) -> Callable[[str], str]:
-    """Fields that are one of a few words say so themselves; the others are looked at together, as a spec."""
-    kind = _hints()[name].__origin__
+def _argument_type(name: str) -> Callable[[str], str]:
+    """Return the argparse type of a field: one of its words. Other fields are parsed together, as a spec."""
+    kind = _field_types()[name].__origin__
     return one_of(*get_args(kind)) if get_origin(kind) is Literal else str
 
 
 def add_create_flags(parser: Parser) -> None:
-    """What every verb takes that makes a job."""
+    """Add the flags of every verb that makes a job."""
     parser.add_argument("--dry-run", action="store_true", help="only print the exact objects, as YAML")
     parser.add_argument(
         "--follow", action="store_true", help="print the log, and end with the job's exit code"
@@ -79,85 +79,85 @@ def add_create_flags(parser: Parser) -> None:
 
 
 def _descriptions() -> dict[str, str]:
-    return {name: _hints()[name].__metadata__[0].description.replace("%", "%%") for name in FIELD_NAMES}
+    return {name: _field_types()[name].__metadata__[0].description.replace("%", "%%") for name in FIELD_NAMES}
 
 
-def _hints() -> dict[str, Any]:
+def _field_types() -> dict[str, Any]:
     return {field.name: field.type for field in msgspec.structs.fields(JobSpec)}
 
 
 async def submit(args: argparse.Namespace, backend: JobBackend) -> int:
-    """Make a job."""
-    spec = parse_spec(_written(args))
+    """Submit a job: a spec from template, file and flags."""
+    spec = parse_spec(_merge_sources(args))
     if not (spec.command or spec.image):
         raise Invalid(
             {"command": "say what to run"}, hint="Put it behind --: traindeck submit -- python train.py"
         )
-    return await make(args, backend, spec)
+    return await submit_spec(args, backend, spec)
 
 
-async def make(
+async def submit_spec(
     args: argparse.Namespace,
     backend: JobBackend,
     spec: JobSpec,
-    first: Callable[[], Awaitable[object]] | None = None,
+    before_create: Callable[[], Awaitable[object]] | None = None,
 ) -> int:
-    """Plan it, ask, and create it; `first` is done when nothing speaks against it any more."""
+    """Plan a job, ask, and create it; `before_create` runs when nothing speaks against it any more."""
     plan = await backend.plan(spec)
     for notice in plan.warnings:
-        say(f"{notice.field}: {notice.message}" if notice.field else notice.message)
+        print_message(f"{notice.field}: {notice.message}" if notice.field else notice.message)
     if args.dry_run:
-        put_block(plan.yaml)
+        print_block(plan.yaml)
     if plan.errors:
-        raise Refused(_errors(plan), fields={notice.field: notice.message for notice in plan.errors})
+        raise Refused(_error_text(plan), fields={notice.field: notice.message for notice in plan.errors})
     if args.dry_run:
         return 0
-    secrets = _secrets(spec)
+    secrets = _read_secrets(spec)
     if plan.advice and args.output not in ("json", "name"):
-        say(plan.advice)
-    if not agreed(plan.question):
+        print_message(plan.advice)
+    if not confirm(plan.question):
         raise Refused("Nothing was submitted.")
-    if first:
-        await first()
+    if before_create:
+        await before_create()
     job = await backend.create(spec, key=os.urandom(16).hex(), secrets=secrets)
-    say(f"{job.name} is submitted to {plan.place or job.ref.context}.")
+    print_message(f"{job.name} is submitted to {plan.place or job.ref.context}.")
     if args.follow:
-        from tui.cli.logs import follow_to_the_end  # noqa: PLC0415
+        from tui.cli.logs import follow_until_end  # noqa: PLC0415
 
-        return await follow_to_the_end(backend, job.ref)
-    if not put_as(args.output, lambda: job_fields(job)):
-        put(job.name)
+        return await follow_until_end(backend, job.ref)
+    if not print_as(args.output, lambda: job_fields(job)):
+        print_data(job.name)
     return 0
 
 
-def _errors(plan: Plan) -> str:
+def _error_text(plan: Plan) -> str:
     return "; ".join(f"{notice.field}: {notice.message}".removeprefix(": ") for notice in plan.errors)
 
 
-def _written(args: argparse.Namespace) -> dict[str, Any]:
-    """What the template says, overridden by what the file says, overridden by what the flags say."""
+def _merge_sources(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of the template, overridden by those of the file, overridden by the flags."""
     flags = {name: value for name in FIELD_NAMES if (value := getattr(args, name, None))}
     raw = template(args.settings.templates, args.template) if args.template else {}
-    for said in (_read(args.file) if args.file else {}, flags):
-        for name, value in said.items():
-            raw[name] = _joined(name, raw.get(name), value)
+    for layer in (_read_spec_file(args.file) if args.file else {}, flags):
+        for name, value in layer.items():
+            raw[name] = _join_field(name, raw.get(name), value)
     return raw
 
 
-def _joined(name: str, below: Any, above: Any) -> Any:
+def _join_field(name: str, below: Any, above: Any) -> Any:
     try:
         return joined(name, below, above)
     except ValueError as error:
         raise Invalid({name: str(error)}) from None
 
 
-def _read(name: str) -> dict[str, Any]:
-    """The mapping in a spec file. Raises NotFound, Refused or Invalid in words."""
+def _read_spec_file(name: str) -> dict[str, Any]:
+    """Read the mapping in a spec file. Raises NotFound, Refused or Invalid."""
     import yaml  # noqa: PLC0415  slow to import, and seldom needed
 
     shown = "stdin" if name == "-" else clean(name)
     try:
-        raw = yaml.safe_load(_content(name).decode())
+        raw = yaml.safe_load(_read_bytes(name).decode())
     except FileNotFoundError:
         raise NotFound(f"There is no file {shown}.") from None
     except OSError as error:
@@ -171,7 +171,7 @@ def _read(name: str) -> dict[str, Any]:
     return {str(key): value for key, value in raw.items()}
 
 
-def _content(name: str) -> bytes:
+def _read_bytes(name: str) -> bytes:
     if name == "-":
         content = sys.stdin.buffer.read(LARGEST_FILE + 1)
     else:
@@ -182,7 +182,7 @@ def _content(name: str) -> bytes:
     return content
 
 
-def _secrets(spec: JobSpec) -> dict[str, Secret]:
+def _read_secrets(spec: JobSpec) -> dict[str, Secret]:
     missing = [name for name in spec.secrets if name not in os.environ]
     if missing:
         words = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in your environment"

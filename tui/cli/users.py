@@ -1,4 +1,4 @@
-"""`passwd`, `tokens` and, for admins, `users`."""
+"""`passwd`, `tokens` and, for admins, `users`: the accounts of a server."""
 
 import argparse
 import asyncio
@@ -13,16 +13,16 @@ from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
 from backend_client.server.roles import Role
 from tui.cli import prompt
-from tui.cli.arguments import Parser, one_of, whole
+from tui.cli.arguments import Parser, one_of, whole_number
 from tui.cli.handlers import ContextsHandler
-from tui.cli.output import Table, put, put_as, say
-from tui.cli.server_account import ServerAccount, may_change, the_server
-from tui.settings.loaded import Loaded
+from tui.cli.output import Table, print_as, print_data, print_message
+from tui.cli.server_account import ServerAccount, require_account, require_writable
+from tui.settings.loaded import LoadedSettings
 from tui.ui.format import local_time, span
 
 
 class Token(Struct):
-    """One login of one's own."""
+    """One login of the user."""
 
     id: int
     name: str
@@ -32,7 +32,7 @@ class Token(Struct):
     current: bool = False
 
 
-class Person(Struct):
+class User(Struct):
     """An account, as admins see it. A quota of None is the server's own."""
 
     user: str
@@ -47,25 +47,25 @@ class _Tokens(Struct):
     items: list[Token]
 
 
-class _People(Struct):
-    items: list[Person]
+class _Users(Struct):
+    items: list[User]
 
 
 def add_passwd_flags(parser: Parser) -> None:
-    """What `passwd` takes."""
+    """Add the flags of `passwd`."""
     parser.add_argument("--password-stdin", action="store_true", help="the old and the new one, a line each")
 
 
 def add_tokens_flags(parser: Parser) -> None:
-    """What `tokens` takes."""
+    """Add the flags of `tokens`."""
     parser.add_argument("what", nargs="?", default="list", type=one_of("list", "revoke"), help="list, revoke")
-    parser.add_argument("ids", nargs="*", type=whole, metavar="ID", help="the logins to end")
+    parser.add_argument("ids", nargs="*", type=whole_number, metavar="ID", help="the logins to end")
 
 
 def add_users_flags(parser: Parser) -> None:
-    """What `users` takes."""
-    words = ("list", "add", "change", "disable", "enable", "password")
-    parser.add_argument("what", nargs="?", default="list", type=one_of(*words), help=", ".join(words))
+    """Add the flags of `users`."""
+    actions = ("list", "add", "change", "disable", "enable", "password")
+    parser.add_argument("what", nargs="?", default="list", type=one_of(*actions), help=", ".join(actions))
     parser.add_argument("user", nargs="?", default="", metavar="NAME", help="the user")
     parser.add_argument(
         "--role", type=one_of(*(role.value for role in Role)), help="add, change: viewer, researcher or admin"
@@ -76,29 +76,30 @@ def add_users_flags(parser: Parser) -> None:
 
 
 def _quota(text: str) -> int | str:
-    return text if text == "default" else whole(text)
+    return text if text == "default" else whole_number(text)
 
 
-def passwd(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
-    """Change one's own password; all other logins end."""
-    at = the_server(args, contexts)
-    old = prompt.secret("Old password", from_stdin=args.password_stdin)
-    new = prompt.secret("New password", from_stdin=args.password_stdin, new=True)
-    asyncio.run(at.tell("POST", "/api/auth/password", old=old.reveal(), new=new.reveal()))
-    say(f"The password of {at.account.user} at {at.account.url} is changed; your other logins have ended.")
+def passwd(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+    """Change the user's own password; all other logins end."""
+    account = require_account(args, contexts)
+    old = prompt.ask_secret("Old password", from_stdin=args.password_stdin)
+    new = prompt.ask_secret("New password", from_stdin=args.password_stdin, new=True)
+    asyncio.run(account.send("POST", "/api/auth/password", old=old.reveal(), new=new.reveal()))
+    whose = f"{account.record.user} at {account.record.url}"
+    print_message(f"The password of {whose} is changed; your other logins have ended.")
     return 0
 
 
-def tokens(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
-    """List one's own logins, or end some."""
-    at = the_server(args, contexts)
+def tokens(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+    """List the user's own logins, or end some."""
+    account = require_account(args, contexts)
     if args.what == "revoke":
-        for number in _given(args.ids, "ID"):
-            asyncio.run(at.tell("DELETE", f"/api/auth/tokens/{number}"))
-            say(f"The login {number} has ended.")
+        for number in _require(args.ids, "ID"):
+            asyncio.run(account.send("DELETE", f"/api/auth/tokens/{number}"))
+            print_message(f"The login {number} has ended.")
         return 0
-    found = asyncio.run(at.call("GET", "/api/auth/tokens", _Tokens)).items
-    _put(args, found, lambda one: str(one.id), {
+    items = asyncio.run(account.call("GET", "/api/auth/tokens", _Tokens)).items
+    _print_list(args, items, lambda one: str(one.id), {
         "": lambda one: "*" if one.current else "",
         "ID": lambda one: str(one.id),
         "NAME": lambda one: one.name,
@@ -108,15 +109,15 @@ def tokens(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
     return 0
 
 
-def users(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
-    """List people, make accounts, change them. For admins."""
-    at = the_server(args, contexts)
+def users(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:
+    """List users, make accounts, change them. For admins."""
+    account = require_account(args, contexts)
     if args.what == "list":
-        found = asyncio.run(at.call("GET", "/api/users", _People)).items
+        items = asyncio.run(account.call("GET", "/api/users", _Users)).items
     else:
-        may_change(args, loaded, "users")
-        found = [_change(at, args)]
-    _put(args, found, lambda one: one.user, {
+        require_writable(args, loaded, "users")
+        items = [_change(account, args)]
+    _print_list(args, items, lambda one: one.user, {
         "USER": lambda one: one.user,
         "ROLE": lambda one: one.role,
         "GPUS": lambda one: _limit(one.max_gpus),
@@ -126,46 +127,46 @@ def users(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
     return 0
 
 
-def _change(at: ServerAccount, args: argparse.Namespace) -> Person:
-    (name,) = _given([args.user] if args.user else [], "NAME")
+def _change(account: ServerAccount, args: argparse.Namespace) -> User:
+    (name,) = _require([args.user] if args.user else [], "NAME")
     body: dict[str, Any] = {"role": args.role} if args.role else {}
     if args.what in ("add", "password"):
         question = f"Password of {name}"
-        body["password"] = prompt.secret(question, from_stdin=args.password_stdin, new=True).reveal()
+        body["password"] = prompt.ask_secret(question, from_stdin=args.password_stdin, new=True).reveal()
     if args.what in ("disable", "enable"):
         body = {"disabled": args.what == "disable"}
     if args.what == "add":
-        return asyncio.run(at.call("POST", "/api/users", Person, user=name, **body))
+        return asyncio.run(account.call("POST", "/api/users", User, user=name, **body))
     for field, value in (("max_gpus", args.gpus), ("max_jobs", args.jobs)):
         if value is not None:
             body[field] = None if value == "default" else value
     if not body:
         raise Invalid({"users change": "say what: --role, --gpus or --jobs"})
-    return asyncio.run(at.call("PATCH", f"/api/users/{quote(name, safe='')}", Person, **body))
+    return asyncio.run(account.call("PATCH", f"/api/users/{quote(name, safe='')}", User, **body))
 
 
-def _given(words: Sequence[Any], what: str) -> Sequence[Any]:
-    if not words:
+def _require(values: Sequence[Any], what: str) -> Sequence[Any]:
+    if not values:
         raise Invalid({what: "is missing"})
-    return words
+    return values
 
 
 def _limit(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-def _put(
+def _print_list(
     args: argparse.Namespace,
-    found: Sequence[Any],
+    items: Sequence[Any],
     name: Callable[[Any], str],
     columns: Mapping[str, Callable[[Any], str]],
 ) -> None:
-    """A list as it was asked for."""
+    """Print a list in the chosen output."""
     if args.output == "name":
-        for one in found:
-            put(name(one))
-    elif not put_as(args.output, lambda: [to_builtins(one) for one in found]):
-        Table([*columns], ([cell(one) for cell in columns.values()] for one in found)).put()
+        for one in items:
+            print_data(name(one))
+    elif not print_as(args.output, lambda: [to_builtins(one) for one in items]):
+        Table([*columns], ([cell(one) for cell in columns.values()] for one in items)).print()
 
 
 PASSWD = ContextsHandler(passwd, add_passwd_flags)

@@ -18,7 +18,7 @@ from backend_client.history import HasHistory, HistoryEntry, HistoryPage, Histor
 from backend_client.protocol import JobBackend
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.history.history_text import cells, query_of
+from tui.history.history_text import cells, parse_query
 from tui.ui.footer import Footer
 from tui.ui.format import fit
 from tui.ui.inputs import LineInput
@@ -93,7 +93,7 @@ class HistoryScreen(Screen[None]):
     def on_input_changed(self, _event: LineInput.Changed) -> None:
         """Say at once what cannot be understood."""
         try:
-            query_of(self.query_one(LineInput).value)
+            parse_query(self.query_one(LineInput).value)
         except ValueError as error:
             self._say(str(error), wrong=True)
         else:
@@ -102,7 +102,7 @@ class HistoryScreen(Screen[None]):
     def on_input_submitted(self, _event: LineInput.Submitted) -> None:
         """Ask for what was typed."""
         try:
-            self._query = query_of(self.query_one(LineInput).value)
+            self._query = parse_query(self.query_one(LineInput).value)
         except ValueError as error:
             self._say(str(error), wrong=True)
         else:

@@ -1,4 +1,4 @@
-"""What was, as text: the cells of one remembered job, and a moment as people write it. Pure."""
+"""Remembered jobs as text: the cells of one, and the filter line with its times and states. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_time(text: str, now: datetime | None = None) -> datetime:
-    """12h, 7d, 2w: so long ago; or a day, 2026-11-30, at its begin here. Raises ValueError in words."""
+    """Parse 12h, 7d, 2w (so long ago) or a day, 2026-11-30 (its local midnight). Raises ValueError."""
     text = text.strip()
     if match := re.fullmatch(r"(\d{1,4})([mhdw])", text):
         return (now or datetime.now(UTC)) - timedelta(**{_UNITS[match[2]]: int(match[1])})
@@ -22,10 +22,10 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
         raise ValueError("write 12h, 7d, 2w, or a day like 2026-11-30") from None
 
 
-def query_of(text: str) -> HistoryQuery:
-    """What a filter line asks: words, and user:NAME state:Failed since:7d until:2026-11-30.
+def parse_query(text: str) -> HistoryQuery:
+    """Parse a filter line: words, and user:NAME state:Failed since:7d until:2026-11-30.
 
-    Raises ValueError in words.
+    Raises ValueError with a sentence.
     """
     words: list[str] = []
     states: set[JobState] = set()
@@ -37,7 +37,7 @@ def query_of(text: str) -> HistoryQuery:
             case "user":
                 user = value
             case "state":
-                states.add(state_named(value))
+                states.add(parse_state(value))
             case "since" | "until":
                 times[key.lower()] = parse_time(value)
             case _:
@@ -45,37 +45,41 @@ def query_of(text: str) -> HistoryQuery:
     return HistoryQuery(text=" ".join(words), user=user, states=frozenset(states), **times)
 
 
-def state_named(word: str) -> JobState:
-    """A state by its word in any case, or the begin of it. Raises ValueError."""
+def parse_state(word: str) -> JobState:
+    """Parse a state by its word in any case, or the beginning of it. Raises ValueError."""
     found = [state for state in JobState if word and state.value.lower().startswith(word.lower())]
     if not found:
         raise ValueError(f"state: write one of {', '.join(state.value for state in JobState)}")
     return next((state for state in found if state.value.lower() == word.lower()), found[0])
 
 
-def gpu_hours(past: HistoryEntry) -> str:
-    """GPU-hours; empty where it used none."""
-    hours = past.gpu_seconds / 3600
+def gpu_hours(entry: HistoryEntry) -> str:
+    """Format the GPU-hours of a job; empty if it used none."""
+    hours = entry.gpu_seconds / 3600
     return f"{hours:.1f}" if 0.05 <= hours < 100 else f"{hours:.0f}" if hours >= 100 else ""
 
 
-def run_time(past: HistoryEntry, now: datetime) -> str:
-    """How long it ran, or has been running."""
-    if past.started is None:
+def run_time(entry: HistoryEntry, now: datetime) -> str:
+    """Format how long a job ran, or has been running."""
+    if entry.started is None:
         return ""
-    end = past.finished or past.deleted or (None if past.state.ended else now)
-    return time_left((end - past.started).total_seconds()) if end else ""
+    end = entry.finished or entry.deleted or (None if entry.state.ended else now)
+    return time_left((end - entry.started).total_seconds()) if end else ""
 
 
-def how_it_ended(past: HistoryEntry) -> str:
-    """The reason, the exit code, and that it is deleted."""
-    code = f"exit {past.exit_code}" if past.exit_code else ""
-    parts = (clean(past.reason, 200), "" if code in past.reason else code, "deleted" if past.deleted else "")
+def outcome(entry: HistoryEntry) -> str:
+    """Format how a job ended: its reason, its exit code, and "deleted"."""
+    code = f"exit {entry.exit_code}" if entry.exit_code else ""
+    parts = (
+        clean(entry.reason, 200),
+        "" if code in entry.reason else code,
+        "deleted" if entry.deleted else "",
+    )
     return ", ".join(filter(None, parts))
 
 
-def cells(past: HistoryEntry, now: datetime) -> list[str]:
-    """name, state, owner, GPUs, GPU-hours, age, time it took, how it ended."""
-    age = span((now - past.created).total_seconds())
-    words = [past.name, past.state.value, past.owner, str(past.gpus or ""), gpu_hours(past), age]
-    return [*(clean(word, 80) for word in words), run_time(past, now), how_it_ended(past)]
+def cells(entry: HistoryEntry, now: datetime) -> list[str]:
+    """Return the texts of name, state, owner, GPUs, GPU-hours, age, run time, outcome."""
+    age = span((now - entry.created).total_seconds())
+    words = [entry.name, entry.state.value, entry.owner, str(entry.gpus or ""), gpu_hours(entry), age]
+    return [*(clean(word, 80) for word in words), run_time(entry, now), outcome(entry)]

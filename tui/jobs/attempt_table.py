@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from backend_client.models import Attempt, Job
-from tui.jobs.timeline import how_ended
+from tui.jobs.timeline import exit_text
 from tui.ui.format import duration, fit, short_local_time, span
 from tui.ui.sanitize import clean
 
@@ -25,32 +25,34 @@ class AttemptGroup(NamedTuple):
 
     @property
     def finished(self) -> datetime | None:
-        """When the last rank had ended; None while one runs."""
+        """The time when the last rank ended; None while one runs."""
         ends = [one.finished for one in self.ranks]
         return max((end for end in ends if end), default=None) if all(ends) else None
 
     @property
-    def worst(self) -> Attempt:
-        """The rank that tells why: the first that failed, else the lowest."""
+    def deciding_rank(self) -> Attempt:
+        """The rank that explains the end: the first that failed, else the lowest."""
         failed = [one for one in self.ranks if one.exit_code]
         return min(failed, key=lambda one: (one.finished is None, one.finished)) if failed else self.ranks[0]
 
 
 def group_attempts(job: Job) -> list[AttemptGroup]:
-    """The attempts that are known, oldest first."""
-    every = sorted(job.attempts, key=lambda one: (one.number, one.rank))
-    return [AttemptGroup(number, list(ranks)) for number, ranks in groupby(every, key=lambda one: one.number)]
+    """Group the ranks of each attempt, oldest attempt first."""
+    attempts = sorted(job.attempts, key=lambda one: (one.number, one.rank))
+    return [
+        AttemptGroup(number, list(ranks)) for number, ranks in groupby(attempts, key=lambda one: one.number)
+    ]
 
 
 def side_by_side(job: Job, width: int) -> list[str]:
-    """The last attempts, one a column, as many as fit."""
-    known = group_attempts(job)
+    """Format the last attempts as columns, as many as fit in `width` cells; a line for each property."""
+    groups = group_attempts(job)
     room = width - _LABEL
-    last = known[-max(1, room // _NARROWEST) :]
-    each = min(_WIDEST, room // max(1, len(last))) - _GAP
+    shown = groups[-max(1, room // _NARROWEST) :]
+    each = min(_WIDEST, room // max(1, len(shown))) - _GAP
     rows = [
-        ("#", [str(one.number) for one in last]),
-        *zip(_ROWS, zip(*map(_told, last), strict=True), strict=True),
+        ("#", [str(one.number) for one in shown]),
+        *zip(_ROWS, zip(*map(_column, shown), strict=True), strict=True),
     ]
     return [
         (fit(label, _LABEL) + "".join(fit(text, each) + " " * _GAP for text in texts)).rstrip()
@@ -62,25 +64,25 @@ def side_by_side(job: Job, width: int) -> list[str]:
 _ROWS = ("started", "ended", "took", "end", "why", "where", "ranks")
 
 
-def _told(one: AttemptGroup) -> Sequence[str]:
-    worst, over = one.worst, one.started and one.finished
-    where = clean(worst.pod or worst.node, 60) + (f" pid {worst.pid}" if worst.pid else "")
-    failed = [str(rank.rank) for rank in one.ranks if rank.exit_code]
-    ranks = str(len(one.ranks)) + (f", failed: {' '.join(failed)}" if failed else "")
+def _column(group: AttemptGroup) -> Sequence[str]:
+    rank, over = group.deciding_rank, group.started and group.finished
+    where = clean(rank.pod or rank.node, 60) + (f" pid {rank.pid}" if rank.pid else "")
+    failed = [str(rank.rank) for rank in group.ranks if rank.exit_code]
+    ranks = str(len(group.ranks)) + (f", failed: {' '.join(failed)}" if failed else "")
     return (
-        short_local_time(one.started),
-        short_local_time(one.finished),
-        duration((one.finished - one.started).total_seconds())
-        if over and one.started and one.finished
+        short_local_time(group.started),
+        short_local_time(group.finished),
+        duration((group.finished - group.started).total_seconds())
+        if over and group.started and group.finished
         else "",
-        how_ended(worst),
-        clean(worst.reason, 200),
+        exit_text(rank),
+        clean(rank.reason, 200),
         where,
-        ranks if len(one.ranks) > 1 else "",
+        ranks if len(group.ranks) > 1 else "",
     )
 
 
-class _Stretch(NamedTuple):
+class _Period(NamedTuple):
     """A time in one state; `end` is None while it goes on."""
 
     state: str
@@ -88,10 +90,10 @@ class _Stretch(NamedTuple):
     end: datetime | None
 
 
-def states(job: Job, now: datetime) -> list[tuple[str, str]]:
-    """(state, time it took), as far as the job's own times tell. What goes on is told coarsely."""
+def state_durations(job: Job, now: datetime) -> list[tuple[str, str]]:
+    """Return (state, its duration as text), as far as the job's own times show; coarse while it goes on."""
     total: dict[str, tuple[float, bool]] = {}
-    for state, start, end in _stretches(job):
+    for state, start, end in _periods(job):
         before, _ = total.get(state, (0.0, False))
         total[state] = (before + ((end or now) - start).total_seconds(), end is None)
     return [
@@ -100,18 +102,20 @@ def states(job: Job, now: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def _stretches(job: Job) -> list[_Stretch]:
-    known = [(one.started, one.finished) for one in group_attempts(job) if one.started]
-    first = known[0][0] if known else job.started
-    begun = job.started or first
-    waited = job.state.value if not begun and not job.ended else "Queued" if job.queued else "Pending"
-    found = [_Stretch(waited, job.created, begun or job.finished)]
-    if begun and first and begun < first:
-        found.append(_Stretch("Earlier", begun, first))
-    found += [_Stretch("Running", start, end or job.finished) for start, end in known if start]
-    for (_, end), (start, _) in pairwise(known):
+def _periods(job: Job) -> list[_Period]:
+    runs = [(one.started, one.finished) for one in group_attempts(job) if one.started]
+    first = runs[0][0] if runs else job.started
+    started = job.started or first
+    waiting_state = (
+        job.state.value if not started and not job.ended else "Queued" if job.queued else "Pending"
+    )
+    periods = [_Period(waiting_state, job.created, started or job.finished)]
+    if started and first and started < first:
+        periods.append(_Period("Earlier", started, first))
+    periods += [_Period("Running", start, end or job.finished) for start, end in runs if start]
+    for (_, end), (start, _) in pairwise(runs):
         if end and start:
-            found.append(_Stretch("In between", end, start))
-    if job.next_try and known and known[-1][1]:
-        found.append(_Stretch("In between", known[-1][1], None))
-    return found
+            periods.append(_Period("In between", end, start))
+    if job.next_try and runs and runs[-1][1]:
+        periods.append(_Period("In between", runs[-1][1], None))
+    return periods

@@ -47,7 +47,7 @@ class Row(NamedTuple):
     after: str
 
 
-def how_far(job: Job, _now: datetime | None = None) -> str:
+def progress_or_reason(job: Job, _now: datetime | None = None) -> str:
     """Return the reason where the state alone does not say enough, else the progress."""
     figures = progress_text(job.progress) if job.progress else ""
     if job.reason and (job.state is not JobState.RUNNING or not figures):
@@ -89,7 +89,7 @@ COLUMN_TABLE: tuple[Column, ...] = (
     Column("kind", "KIND", lambda job, _: job.ref.kind, 10),
     Column("uid", "UID", lambda job, _: job.ref.uid),
     Column("command", "COMMAND", lambda job, _: _command(job), 32, verb="", limit=200),
-    Column("progress", "PROGRESS", how_far, 20, (30, 36), verb="always"),
+    Column("progress", "PROGRESS", progress_or_reason, 20, (30, 36), verb="always"),
 )
 """Every column, in the order in which the verb `jobs` prints them; the screen's order is a setting."""
 _ON_SCREEN = {column.name: column for column in COLUMN_TABLE if column.width}

@@ -18,11 +18,11 @@ from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.jobs.attempt_table import group_attempts, side_by_side, states
+from tui.jobs.attempt_table import group_attempts, side_by_side, state_durations
 from tui.jobs.columns import node_of
 from tui.jobs.job_screen import JobScreen
 from tui.jobs.store import Difference, JobStore
-from tui.jobs.timeline import asked, command_line, how_ended, timeline
+from tui.jobs.timeline import command_line, exit_text, spec_fields_text, timeline
 from tui.ui.footer import Footer
 from tui.ui.format import fit, loss_text, progress_text, short_local_time
 from tui.ui.sanitize import clean
@@ -51,7 +51,7 @@ def _attempts(job: Job, width: int) -> list[Content]:
 def _rank(one: Attempt) -> Content:
     where = clean(one.pod or one.node, 60) + (f" pid {one.pid}" if one.pid else "")
     times = f"{short_local_time(one.started):15}  {short_local_time(one.finished):15}"
-    return Content(f"{one.rank:>4}  {times}  {how_ended(one):9}  {where}")
+    return Content(f"{one.rank:>4}  {times}  {exit_text(one):9}  {where}")
 
 
 def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 76) -> Content:
@@ -70,12 +70,16 @@ def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 
     about += [("restarts", str(job.restarts or "")), ("next try", short_local_time(job.next_try))]
     about += [("url", clean(url)) for url in job.urls] + [("look only", clean(job.read_only))]
     lines = [*_fields(about), _heading("Command"), Content(command_line(job.spec))]
-    lines += [_heading("What was asked"), *_fields(asked(job.spec))] if asked(job.spec) else []
-    lines += [_heading("Time in each state"), *_fields(states(job, datetime.now(UTC)))]
+    lines += (
+        [_heading("What was asked"), *_fields(spec_fields_text(job.spec))]
+        if spec_fields_text(job.spec)
+        else []
+    )
+    lines += [_heading("Time in each state"), *_fields(state_durations(job, datetime.now(UTC)))]
     lines.append(_heading("What happened"))
     for one in timeline(job, events):
         style = "$warning" if one.warning else ""
-        lines.append(Content.assemble((f"{short_local_time(one.time)}  ", "$text-muted"), (one.words, style)))
+        lines.append(Content.assemble((f"{short_local_time(one.time)}  ", "$text-muted"), (one.text, style)))
     if trouble:
         lines.append(Content.styled(f"its events cannot be read: {clean(trouble)}", "$warning"))
     return Content("\n").join([*lines, *_attempts(job, width)])
@@ -142,7 +146,7 @@ class DetailScreen(JobScreen):
         elif uid in difference.changed:
             self._job = self._store.jobs.get(uid, self._job)
             self._show()
-            if difference.states:
+            if difference.states_changed:
                 self._read_events()
 
     @work(exclusive=True, group="events", exit_on_error=False)

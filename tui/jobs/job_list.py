@@ -252,7 +252,7 @@ class JobList(ScrollView, can_focus=True):
         if y < self._end:
             uid = self.rows.lines[y - _HEAD + self.scroll_offset.y]
             if isinstance(uid, Heading):
-                return "", Row(f" {clean(uid.words, 60)} ({uid.size})", "", "")
+                return "", Row(f" {clean(uid.title, 60)} ({uid.size})", "", "")
             return uid, row(self._store.jobs[uid], self._columns, self._room, self._flags(uid))
         empty = not self.rows.uids and y == _HEAD + 1
         return "", Row(fit(f"   {self._empty()}", self._room).rstrip() if empty else "", "", "")

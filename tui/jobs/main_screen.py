@@ -103,10 +103,10 @@ class MainScreen(SelectionScreen):
                 self._count()
                 async for events in self.backend.watch([self._scope(self.backend)]):
                     wait = 1.0
-                    self.store.apply(events)
+                    self.store.queue(events)
                     self._flush_soon()
             except BackendError as error:
-                self.store.apply([self._broken(error)])
+                self.store.queue([self._broken(error)])
                 self._flush_soon()
                 if await self.app.logins.wait_for_login(error):
                     continue
@@ -125,7 +125,7 @@ class MainScreen(SelectionScreen):
         return f"{self.context}/{namespace}" if namespace else self.context
 
     def _broken(self, error: BackendError) -> Freshness:
-        old = self.store.link
+        old = self.store.freshness
         since = old.since if old and old.state is not FreshnessState.LIVE else datetime.now(UTC)
         return Freshness(FreshnessState.STALE, since, str(error))
 
@@ -143,7 +143,7 @@ class MainScreen(SelectionScreen):
     def _flush(self) -> None:
         self._flush_timer = None
         self._flushed = time.monotonic()
-        difference = self.store.take()
+        difference = self.store.drain()
         if not difference or self._is_leaving:
             return
         self.query_one(JobList).update(difference)
@@ -151,13 +151,17 @@ class MainScreen(SelectionScreen):
             self.query_one(LogTiles).update(self.store.jobs, self.backend, synced=self.store.synced)
         self._note()
         self._tell_ends()
-        if difference.link and self.store.link and self.store.link.state is FreshnessState.LIVE:
+        if (
+            difference.freshness
+            and self.store.freshness
+            and self.store.freshness.state is FreshnessState.LIVE
+        ):
             self.app.logins.login_ok()
             self.recheck_permissions()
         header = self.query_one(Header)
-        header.link, header.place = self.store.link, self._place()
+        header.link, header.place = self.store.freshness, self._place()
         self.changed.publish(difference)
-        if difference.states:
+        if difference.states_changed:
             self._count()
 
     @work(exclusive=True, group="rights", exit_on_error=False)
@@ -214,7 +218,7 @@ class MainScreen(SelectionScreen):
     def _nothing(self) -> str:
         if self.store.jobs:
             return f"None of {len(self.store.jobs)} jobs has these words. Escape in the filter shows all."
-        link = self.store.link
+        link = self.store.freshness
         if link and link.state is not FreshnessState.LIVE:
             return f"The jobs of {clean(self.context)} cannot be read: {link.why or link.state}"
         if not self.store.synced:
@@ -248,7 +252,7 @@ class MainScreen(SelectionScreen):
     def _note(self) -> None:
         jobs = self.query_one(JobList)
         rows, marks = jobs.rows, len(jobs.marked)
-        shown = f"{len(rows)} of {len(self.store.jobs)} jobs" if rows.words else ""
+        shown = f"{len(rows)} of {len(self.store.jobs)} jobs" if rows.filter_words else ""
         order = str(rows.order) if rows.order is not Order.ATTENTION else ""
         marked = f"{marks} marked" if marks else ""
         self.query_one(Header).status = ", ".join(filter(None, (marked, shown, order)))

@@ -1,4 +1,4 @@
-"""What a watch has told so far: the jobs by uid, and how fresh they are. Pure; draws nothing."""
+"""The jobs of a watch by uid, and how fresh they are. Pure; draws nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,22 +9,22 @@ from backend_client.protocol import Changed, Freshness, Gone, Snapshot, Synced, 
 
 @dataclass
 class Difference:
-    """The uids that a reader has to look at again. A uid stands in one set only."""
+    """The uids of jobs that changed between two reads of the store. A uid is in one set only."""
 
     added: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
-    link: bool = False
+    freshness: bool = False
     """The freshness has changed too."""
-    states: bool = False
+    states_changed: bool = False
     """Some job has another state, so that other GPUs may be free."""
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed or self.link)
+        return bool(self.added or self.changed or self.removed or self.freshness)
 
     def add(self, uid: str) -> None:
-        """The uid is there now and was not."""
-        self.states = True
+        """Note that a job is new."""
+        self.states_changed = True
         if uid in self.removed:
             self.removed.discard(uid)
             self.changed.add(uid)
@@ -32,13 +32,13 @@ class Difference:
             self.added.add(uid)
 
     def change(self, uid: str) -> None:
-        """The uid was there and is another job object now."""
+        """Note that a job is another object now."""
         if uid not in self.added:
             self.changed.add(uid)
 
     def remove(self, uid: str) -> None:
-        """The uid was there and is gone."""
-        self.states = True
+        """Note that a job is gone."""
+        self.states_changed = True
         self.changed.discard(uid)
         if uid in self.added:
             self.added.discard(uid)
@@ -47,26 +47,26 @@ class Difference:
 
 
 class JobStore:
-    """Collects watch batches; `take()` applies them and says what changed.
+    """Queues the batches of a watch; `drain()` applies them and returns what changed.
 
     So `jobs` changes only when a reader asks for it, and never between two lines that it draws.
     """
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
-        self.link: Freshness | None = None
+        self.freshness: Freshness | None = None
         self.synced = False
-        """The list has been whole once."""
+        """The list has been complete once."""
         self._listed: set[str] | None = None
         self._events: list[WatchEvent] = []
         self._pending = Difference()
 
-    def apply(self, events: Iterable[WatchEvent]) -> None:
-        """Note one batch of a watch; the next `take()` applies it."""
+    def queue(self, events: Iterable[WatchEvent]) -> None:
+        """Queue one batch of a watch; the next `drain()` applies it."""
         self._events.extend(events)
 
-    def take(self) -> Difference:
-        """Apply what was noted since the last call, and say what it changed."""
+    def drain(self) -> Difference:
+        """Apply the batches that were queued since the last call, and return what they changed."""
         self._pending = Difference()
         events, self._events = self._events, []
         for event in events:
@@ -81,11 +81,11 @@ class JobStore:
                 case Synced():
                     self._drop(self.jobs.keys() - (self._listed or set()))
                     self._listed = None
-                    self._pending.link |= not self.synced
+                    self._pending.freshness |= not self.synced
                     self.synced = True
                 case Freshness():
-                    self._pending.link |= event != self.link
-                    self.link = event
+                    self._pending.freshness |= event != self.freshness
+                    self.freshness = event
         return self._pending
 
     def _put(self, jobs: Iterable[Job]) -> None:
@@ -99,7 +99,7 @@ class JobStore:
                 self._pending.add(uid)
             elif old != job:
                 self._pending.change(uid)
-                self._pending.states |= old.state is not job.state
+                self._pending.states_changed |= old.state is not job.state
 
     def _drop(self, uids: Iterable[str]) -> None:
         for uid in list(uids):

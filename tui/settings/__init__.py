@@ -1,1 +1,1 @@
-"""What can be set, and how it is found: flag, `TRAINDECK_…`, the person's file, the site's file."""
+"""Settings: from flags, `TRAINDECK_…` variables, the user's file and the site's file."""

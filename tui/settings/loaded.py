@@ -5,8 +5,8 @@ from msgspec import Struct
 from tui.settings.model import Settings
 
 
-class Loaded(Struct, frozen=True):
-    """Settings in force, what was wrong with them, and where each key comes from (dotted key -> words)."""
+class LoadedSettings(Struct, frozen=True):
+    """Settings in force, what was wrong with them, and the origin of each key (dotted key -> text)."""
 
     settings: Settings = Settings()
     warnings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Settings at the start of the program: from a cache where nothing has changed, else through validation."""
+"""Load the settings: from a cache if nothing has changed, else through validation."""
 
 import os
 import stat
@@ -8,37 +8,37 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from tui.settings.loaded import Loaded
+from tui.settings.loaded import LoadedSettings
 from tui.settings.paths import NOT_SETTINGS, PREFIX, SERVERS_OWN, SITE_FILE, replace, user_file, xdg
 
 
 class _Cached(Struct, frozen=True):
     key: str
-    loaded: Loaded
+    loaded: LoadedSettings
 
 
-def load(version: str, site_file: Path = SITE_FILE) -> Loaded:
-    """The settings in force. Never raises: what is wrong is a warning, and that key keeps its default."""
+def load(version: str, site_file: Path = SITE_FILE) -> LoadedSettings:
+    """Load the settings in force. Never raises: an error is a warning, and its key keeps the default."""
     files = (user_file(), site_file)
-    contents = [_content(path) for path in files]
+    contents = [_read(path) for path in files]
     variables = {name: value for name, value in sorted(os.environ.items()) if _is_setting(name.upper())}
     if contents == [None, None] and not variables:
-        return Loaded()
+        return LoadedSettings()
     from hashlib import sha256  # noqa: PLC0415  not needed where nothing is set
 
     key = sha256(
         msgspec.json.encode([version, [str(path) for path in files], contents, variables])
     ).hexdigest()
     cache = xdg("CACHE", ".cache") / "settings.json"
-    return _cached(cache, key) or _validated(cache, key, files, variables)
+    return _read_cache(cache, key) or _validate(cache, key, files, variables)
 
 
 def _is_setting(name: str) -> bool:
     return name.startswith(PREFIX) and name not in NOT_SETTINGS and not name.startswith(SERVERS_OWN)
 
 
-def _content(path: Path) -> bytes | str | None:
-    """None where there is no file; the reason as text where it cannot be read."""
+def _read(path: Path) -> bytes | str | None:
+    """Read a file: None if there is none, the reason as text if it cannot be read."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -47,8 +47,8 @@ def _content(path: Path) -> bytes | str | None:
         return error.strerror or "it cannot be read"
 
 
-def _cached(path: Path, key: str) -> Loaded | None:
-    """The cache's answer, where it is about this very input and nobody else could have written it."""
+def _read_cache(path: Path, key: str) -> LoadedSettings | None:
+    """Return the cached settings if they are of this very input and nobody else could have written them."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
             status = os.fstat(file.fileno())
@@ -60,7 +60,7 @@ def _cached(path: Path, key: str) -> Loaded | None:
     return cached.loaded if cached.key == key else None
 
 
-def _validated(cache: Path, key: str, files: tuple[Path, Path], variables: dict[str, str]) -> Loaded:
+def _validate(cache: Path, key: str, files: tuple[Path, Path], variables: dict[str, str]) -> LoadedSettings:
     from tui.settings.check import check  # noqa: PLC0415  pydantic-settings costs as much as Textual
 
     loaded = check(variables, *files)

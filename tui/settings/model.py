@@ -1,4 +1,4 @@
-"""The settings: plain frozen types, and the only place that names them.
+"""The model of all settings: plain frozen structs, and the only place that names them.
 
 Validation, `config --init`, the README's table and the nearest right key are all made from these fields.
 Imports no pydantic: an unchanged start reads its settings without it.
@@ -82,55 +82,55 @@ class Settings(Struct, frozen=True, kw_only=True):
     site: SiteSettings = SiteSettings()
 
 
-class Key(Struct, frozen=True):
-    """One thing that can be set, as a person reads about it."""
+class SettingKey(Struct, frozen=True):
+    """One thing that can be set, as documentation shows it."""
 
     path: tuple[str, ...]
     default: Any
-    words: str
+    description: str
 
     @property
     def name(self) -> str:
         return ".".join(self.path)
 
 
-def describe(annotation: Any) -> tuple[Any, Meta]:
-    """A field's plain type and what is said about it."""
+def split_annotation(annotation: Any) -> tuple[Any, Meta]:
+    """Split a field's annotation into its plain type and its metadata."""
     if not hasattr(annotation, "__metadata__"):
         return annotation, Meta()
     return annotation.__origin__, annotation.__metadata__[0]
 
 
-def keys(struct: type[Struct] = Settings, path: tuple[str, ...] = ()) -> list[Key]:
-    """All keys in the order of the model; those of [keys] come from the table of actions."""
-    found: list[Key] = []
+def setting_keys(struct: type[Struct] = Settings, path: tuple[str, ...] = ()) -> list[SettingKey]:
+    """List all keys in the order of the model; those of [keys] come from the table of actions."""
+    settings_keys: list[SettingKey] = []
     for field in msgspec.structs.fields(struct):
-        kind, meta = describe(field.type)
+        kind, meta = split_annotation(field.type)
         here = (*path, field.name)
         if kind == dict[str, str]:
-            found += [Key((*here, action.id), action.key, action.help) for action in ACTIONS]
+            settings_keys += [SettingKey((*here, action.id), action.key, action.help) for action in ACTIONS]
         elif isinstance(kind, type) and issubclass(kind, Struct):
-            found += keys(kind, here)
+            settings_keys += setting_keys(kind, here)
         else:
             default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-            found.append(Key(here, default, meta.description or ""))
-    return found
+            settings_keys.append(SettingKey(here, default, meta.description or ""))
+    return settings_keys
 
 
 def template_paths(settings: Settings) -> list[tuple[str, str, str]]:
-    """Where each field of each template stands."""
+    """List the path of each field of each template."""
     return [("templates", name, field) for name, said in settings.templates.items() for field in said]
 
 
-def section_words(name: str) -> str:
-    """What a [section] is about."""
+def section_description(name: str) -> str:
+    """Return what a [section] is about."""
     field = next(f for f in msgspec.structs.fields(Settings) if f.name == name)
-    kind, meta = describe(field.type)
+    kind, meta = split_annotation(field.type)
     return meta.description or (kind.__doc__ or "")
 
 
-def imposed(settings: Settings) -> Settings:
-    """The settings with what the site imposes."""
+def apply_site(settings: Settings) -> Settings:
+    """Return the settings with what the site imposes."""
     site = settings.site
     local = msgspec.structs.replace(settings.local, enabled=settings.local.enabled and not site.hide_local)
     return msgspec.structs.replace(settings, read_only=settings.read_only or site.read_only, local=local)

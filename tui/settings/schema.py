@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from backend_client.models.fields import FIELD_NAMES, parse_field
 from tui.actions import ACTIONS
-from tui.settings.model import Settings, Template, describe
+from tui.settings.model import Settings, Template, split_annotation
 from tui.settings.paths import PREFIX
 
 
@@ -33,40 +33,41 @@ def pydantic_model(struct: type[msgspec.Struct], base: type[BaseModel]) -> Any:
     """Build the pydantic model of a struct. Fields with a default there are optional here, and then None."""
     fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(struct):
-        kind, meta = describe(field.type)
-        kind = _keymap() if kind == dict[str, str] else _plain(kind)
+        kind, meta = split_annotation(field.type)
+        kind = _keymap_type() if kind == dict[str, str] else _pydantic_type(kind)
         fields[field.name] = (kind, ...) if field.required else (kind | None, Field(None, ge=meta.ge))
     return create_model(struct.__name__, __base__=base, **fields)
 
 
-def _plain(kind: Any) -> Any:
+def _pydantic_type(kind: Any) -> Any:
     """Return a type with a pydantic model in place of every struct in it."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return pydantic_model(kind, _section())
+        return pydantic_model(kind, _section_base())
     if kind == Template:
-        return _mapping(
-            "Template", {name: Annotated[Any, BeforeValidator(_parses(name))] for name in FIELD_NAMES}
+        return _typed_dict(
+            "Template",
+            {name: Annotated[Any, BeforeValidator(_field_validator(name))] for name in FIELD_NAMES},
         )
-    parts = tuple(_plain(part) for part in get_args(kind))
+    parts = tuple(_pydantic_type(part) for part in get_args(kind))
     return get_origin(kind)[parts] if parts else kind
 
 
-def _section() -> type[BaseModel]:
+def _section_base() -> type[BaseModel]:
     return type("_Section", (BaseModel,), {"model_config": ConfigDict(extra="forbid", allow_inf_nan=False)})
 
 
-def _keymap() -> Any:
+def _keymap_type() -> Any:
     key = Annotated[str, Field(pattern=r"^[!-~]+$")]
-    return _mapping("Keymap", {action.id: key for action in ACTIONS})
+    return _typed_dict("Keymap", {action.id: key for action in ACTIONS})
 
 
-def _mapping(name: str, fields: dict[str, Any]) -> Any:
+def _typed_dict(name: str, fields: dict[str, Any]) -> Any:
     mapping = TypedDict(name, fields, total=False)  # type: ignore[misc]  # made at run time
     mapping.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
     return mapping
 
 
-def _parses(field: str) -> Callable[[object], object]:
+def _field_validator(field: str) -> Callable[[object], object]:
     """Return a validator that checks what a template says of a field, and leaves it as it is written."""
 
     def check(raw: object) -> object:

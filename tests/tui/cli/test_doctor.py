@@ -140,7 +140,7 @@ def test_terminals(env, about, mend, monkeypatch):
         monkeypatch.setenv(name, value)
     (finding,) = [one for one in checks.terminal() if one.state != "ok"]
     assert finding.about == about
-    assert mend in finding.mend
+    assert mend in finding.fix
 
 
 def test_a_tmux_that_keeps_everything_to_itself(monkeypatch, tmp_path):
@@ -148,7 +148,7 @@ def test_a_tmux_that_keeps_everything_to_itself(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     (tmp_path / "tmux").write_text("#!/bin/sh\necho external,off,500,0\n")
     (tmp_path / "tmux").chmod(0o755)
-    words = " ".join(one.mend for one in checks.terminal() if one.about == "tmux")
+    words = " ".join(one.fix for one in checks.terminal() if one.about == "tmux")
     for mend in ("set-clipboard on", "allow-passthrough on", "escape-time 20", "tmux -u"):
         assert mend in words
     (tmp_path / "tmux").write_text("#!/bin/sh\necho on,all,20,1\n")
@@ -162,7 +162,7 @@ def test_a_driver_that_does_not_answer(monkeypatch):
         '[{"id": "0", "product": "H100", "foreign": false}, {"id": "1", "product": "H100", "foreign": false}]'
     )
     monkeypatch.setattr("backend_client.local.devices.nvml_probe", lambda: ("echo", rows))
-    assert checks.gpus(0).words == "2 x H100"
+    assert checks.gpus(0).message == "2 x H100"
 
 
 def test_the_kernels_clock_can_be_asked():

@@ -15,8 +15,8 @@ def batch(*lines, **more):
 @pytest.fixture
 def terminal(monkeypatch, capsys):
     """Write batches to a terminal 20 cells wide; what reached it."""
-    monkeypatch.setattr("tui.cli.log_text.columns", lambda: 20)
-    monkeypatch.setattr("tui.cli.log_text.coloured", lambda: True)
+    monkeypatch.setattr("tui.cli.log_text.terminal_width", lambda: 20)
+    monkeypatch.setattr("tui.cli.log_text.has_colours", lambda: True)
 
     def write(*batches, timestamps=False):
         writer = TerminalWriter(timestamps)

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tui.cli.commands import COMMANDS
-from tui.cli.flag_table import words_of
+from tui.cli.flag_table import arguments_of
 
 
 def shown(command, text):
@@ -22,7 +22,7 @@ def test_groff_shows_every_verb_and_flag(cli):
     text = text.replace("\u2010", "-").replace("\u2212", "-")
     for verb in COMMANDS:
         assert f"traindeck {verb.name}" in text
-        for word in words_of(verb):
+        for word in arguments_of(verb):
             assert all(flag in text for flag in word.flags), word
 
 

@@ -11,7 +11,7 @@ from backend_client.models import JobState
 from backend_client.protocol import Feature
 from tests.support.scripted import ScriptedBackend
 from tests.tui.support.deck import deck
-from tui.history.history_text import cells, parse_time, query_of
+from tui.history.history_text import cells, parse_query, parse_time
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -121,7 +121,7 @@ async def test_where_there_is_none_the_key_is_grey_and_says_why(tmp_path: Path):
     ],
 )
 def test_what_a_filter_line_asks(text: str, query: HistoryQuery):
-    assert query_of(text) == query
+    assert parse_query(text) == query
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_a_filter_line_asks(text: str, query: HistoryQuery):
 )
 def test_what_cannot_be_asked(text: str):
     with pytest.raises(ValueError, match="write"):
-        query_of(text)
+        parse_query(text)
 
 
 def test_moments():

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from backend_client.models import Attempt, Job, JobState
 from tests.support.scripted import attempt, make_job
 from tests.tui.test_hostile import EVERYTHING
-from tui.jobs.attempt_table import side_by_side, states
+from tui.jobs.attempt_table import side_by_side, state_durations
 from tui.ui.format import duration
 from tui.ui.sanitize import UNSAFE
 
@@ -78,7 +78,7 @@ def test_the_table_is_as_wide_as_its_room_and_clean(count: int, width: int):
     ],
 )
 def test_the_time_that_each_state_took(told: Job, expected: dict[str, str]):
-    assert dict(states(told, at(30))) == expected
+    assert dict(state_durations(told, at(30))) == expected
 
 
 def test_times_in_words():

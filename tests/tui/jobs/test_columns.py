@@ -87,7 +87,7 @@ def test_groups_have_headings_and_keep_the_order_within():
     assert rows.lines == [Heading("ada", 2), "uid-ant", "uid-cat", Heading("bob", 1), "uid-bee"]
     assert [rows.line(index) for index in range(3)] == [1, 2, 4]
     rows.rearrange(group=Group.STATE)
-    assert [line.words for line in rows.lines if isinstance(line, Heading)] == ["Failed", "Running", "Queued"]
+    assert [line.title for line in rows.lines if isinstance(line, Heading)] == ["Failed", "Running", "Queued"]
 
 
 async def test_the_settings_give_columns_and_groups(tmp_path: Path):

@@ -13,7 +13,7 @@ from textual.color import Color
 from backend_client.models import Event, Job, JobState, Progress
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 from tests.support.scripted import attempt, make_job
-from tui.jobs.columns import heading, how_far, layout, row
+from tui.jobs.columns import heading, layout, progress_or_reason, row
 from tui.jobs.rows import Order, Rows, matches
 from tui.jobs.store import JobStore
 from tui.jobs.timeline import timeline
@@ -65,11 +65,11 @@ def test_store_and_rows_follow_any_watch(steps: list, order: Order, words: str):
     rows = Rows(store.jobs)
     rows.rearrange(order=order, words=tuple(words.split()))
     for events, look in steps:
-        store.apply(events)
+        store.queue(events)
         told(world, events)
         assert store.jobs == seen  # nothing changes under a reader
         if look:
-            difference = store.take()
+            difference = store.drain()
             assert store.jobs == world
             assert difference.added == world.keys() - seen.keys()
             assert difference.removed == seen.keys() - world.keys()
@@ -85,9 +85,9 @@ def test_store_and_rows_follow_any_watch(steps: list, order: Order, words: str):
 
 def test_what_fails_stands_first_and_what_has_ended_last():
     store = JobStore()
-    store.apply([Snapshot(tuple(make_job(state.value.lower(), state, created=BORN) for state in JobState))])
+    store.queue([Snapshot(tuple(make_job(state.value.lower(), state, created=BORN) for state in JobState))])
     rows = Rows(store.jobs)
-    rows.update(store.take())
+    rows.update(store.drain())
     assert [uid.removeprefix("uid-") for uid in rows.uids] == (
         "failed unknown stopping running starting pending queued succeeded stopped".split()
     )
@@ -95,19 +95,19 @@ def test_what_fails_stands_first_and_what_has_ended_last():
 
 def test_a_job_that_is_the_same_is_no_change():
     store = JobStore()
-    store.apply([Changed((make_job(created=BORN),))])
-    store.take()
-    store.apply([Changed((make_job(created=BORN),))])
-    assert not store.take()
+    store.queue([Changed((make_job(created=BORN),))])
+    store.drain()
+    store.queue([Changed((make_job(created=BORN),))])
+    assert not store.drain()
 
 
 def test_a_link_is_told_once():
     store = JobStore()
     link = Freshness(FreshnessState.STALE, BORN, "no answer")
-    store.apply([link])
-    assert store.take().link
-    store.apply([link])
-    assert not store.take()
+    store.queue([link])
+    assert store.drain().freshness
+    store.queue([link])
+    assert not store.drain()
 
 
 def test_all_words_must_be_there():
@@ -203,9 +203,9 @@ def test_any_progress_has_words(progress: Progress):
 
 
 def test_the_reason_stands_where_there_is_no_progress():
-    assert how_far(make_job(state=JobState.QUEUED, reason="waits")) == "waits"
-    assert how_far(make_job(reason="slow", progress=Progress(step=1, total=2))) == "1/2  50%"
-    assert how_far(make_job(reason="slow")) == "slow"
+    assert progress_or_reason(make_job(state=JobState.QUEUED, reason="waits")) == "waits"
+    assert progress_or_reason(make_job(reason="slow", progress=Progress(step=1, total=2))) == "1/2  50%"
+    assert progress_or_reason(make_job(reason="slow")) == "slow"
 
 
 @given(st.text(), st.integers(1, 40))
@@ -235,8 +235,8 @@ def test_a_timeline_tells_each_thing_once():
     ended = BORN + timedelta(minutes=5)
     job = make_job(state=JobState.SUCCEEDED, created=BORN, finished=ended)
     told = [Event(time=BORN + timedelta(seconds=1), reason="Odd", message="Odd", count=2)]
-    words = [moment.words for moment in timeline(job, told)]
+    words = [moment.text for moment in timeline(job, told)]
     assert words == ["asked for", "Odd (2 times)", "ended: Succeeded"]
     crashed = attempt(started=BORN, finished=ended, reason="out of memory", signal=9, exit_code=137)
-    words = [moment.words for moment in timeline(msgspec.structs.replace(job, attempts=(crashed,)), [])]
+    words = [moment.text for moment in timeline(msgspec.structs.replace(job, attempts=(crashed,)), [])]
     assert "attempt 1 ended: out of memory" in words

@@ -93,8 +93,8 @@ def test_a_job_that_vanished_is_told_and_one_not_listed_yet_is_not():
     watched, store = WatchedJobs(), JobStore()
     watched.toggle([make_job("bert")])
     assert watched.take_ended(store) == []
-    store.apply([Snapshot(()), Synced()])
-    store.take()
+    store.queue([Snapshot(()), Synced()])
+    store.drain()
     assert watched.take_ended(store) == ["bert is gone"]
     assert watched.take_ended(store) == []
 

@@ -215,7 +215,7 @@ async def test_the_list_stays_below_the_login_and_the_cursor_on_its_job(
         assert f" > {chosen}" in running.shown
         await running.press(*PASSWORD, "enter")
         await running.until(lambda: gone(running))
-        await running.until(lambda: running.app.screen.store.link.state is FreshnessState.LIVE)
+        await running.until(lambda: running.app.screen.store.freshness.state is FreshnessState.LIVE)
         assert running.app.screen.job.name == chosen
 
 

@@ -7,9 +7,9 @@ import pytest
 from backend_client.kubernetes.settings import GpuType, IngressSettings, KubernetesSettings, Toleration
 from tui.actions import ACTIONS
 from tui.settings.loader import load
-from tui.settings.model import Settings, keys
+from tui.settings.model import Settings, setting_keys
 from tui.settings.paths import user_file
-from tui.settings.show import commented, in_force, table
+from tui.settings.show import commented_file, effective_settings, markdown_table
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_weights(settings, site, user, etc, env, gpus, origin):
     loaded = settings(user, etc, env)
     assert loaded.settings.local.gpus == gpus
     assert not loaded.warnings
-    assert in_force(loaded)["local.gpus"] == (gpus, origin.format(user=user_file(), site=site))
+    assert effective_settings(loaded)["local.gpus"] == (gpus, origin.format(user=user_file(), site=site))
 
 
 def test_a_variable_can_set_a_key(settings):
@@ -89,7 +89,7 @@ def test_the_site_wins(settings):
     assert loaded.settings.read_only
     assert not loaded.settings.local.enabled
     assert loaded.settings.site.server == "https://jobs.example.org"
-    assert "line 2" in in_force(loaded)["read_only"][1]
+    assert "line 2" in effective_settings(loaded)["read_only"][1]
     assert not loaded.warnings
 
 
@@ -186,7 +186,7 @@ class TestCache:
     def test_an_unchanged_start_validates_nothing(self, settings, monkeypatch, tmp_path):
         first = settings("theme = 'nord'\nfoo = 1")
         assert (tmp_path / "cache/traindeck/settings.json").stat().st_mode & 0o777 == 0o600
-        monkeypatch.setattr("tui.settings.loader._validated", None)
+        monkeypatch.setattr("tui.settings.loader._validate", None)
         assert settings() == first
 
     @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ class TestCache:
 
     def test_another_version_validates_again(self, settings, site, monkeypatch):
         settings("theme = 'nord'")
-        monkeypatch.setattr("tui.settings.loader._validated", lambda *_: "validated")
+        monkeypatch.setattr("tui.settings.loader._validate", lambda *_: "validated")
         assert load("2", site) == "validated"
 
     @pytest.mark.parametrize("spoil", ["mode", "text", "link"])
@@ -214,7 +214,7 @@ class TestCache:
         else:
             cache.rename(tmp_path / "elsewhere")
             cache.symlink_to(tmp_path / "elsewhere")
-        monkeypatch.setattr("tui.settings.loader._validated", lambda *_: "validated")
+        monkeypatch.setattr("tui.settings.loader._validate", lambda *_: "validated")
         assert settings() == "validated"
 
     def test_a_home_that_takes_no_cache_still_starts(self, settings, tmp_path):
@@ -224,24 +224,24 @@ class TestCache:
 
 class TestTheFileOfInit:
     def test_it_changes_nothing(self, settings):
-        loaded = settings(commented())
+        loaded = settings(commented_file())
         assert loaded.settings == Settings()
         assert not loaded.warnings
 
     def test_every_key_of_it_is_right(self, settings):
-        lines = [line.removeprefix("# ") for line in commented().splitlines()]
+        lines = [line.removeprefix("# ") for line in commented_file().splitlines()]
         active = "\n".join(line for line in lines if line.startswith("[") or " = " in line)
         loaded = settings(None, active)
         assert not loaded.warnings
         assert loaded.settings == msgspec.structs.replace(
             Settings(), keys={action.id: action.key for action in ACTIONS}
         )
-        assert len(loaded.origins) == len(keys())
+        assert len(loaded.origins) == len(setting_keys())
 
     def test_every_key_is_explained(self):
-        assert [key.name for key in keys() if not key.words] == []
-        assert tomllib.loads(commented())
-        assert all(f"`{key.name}`" in table() for key in keys() if key.path[0] != "keys")
+        assert [key.name for key in setting_keys() if not key.description] == []
+        assert tomllib.loads(commented_file())
+        assert all(f"`{key.name}`" in markdown_table() for key in setting_keys() if key.path[0] != "keys")
 
 
 class TestKubernetes:
@@ -297,7 +297,7 @@ class TestTemplates:
         )
         assert not loaded.warnings
         assert loaded.settings.templates == {"big": {"gpus": 8, "env": {"A": "1"}, "image": "a:1"}}
-        shown = in_force(loaded)
+        shown = effective_settings(loaded)
         assert shown["templates.big.gpus"] == (8, f"{user_file()} line 2")
         assert shown["templates.big.image"] == ("a:1", f"{site} line 3")
 

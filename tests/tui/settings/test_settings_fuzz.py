@@ -6,7 +6,7 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tui.settings.loaded import Loaded
+from tui.settings.loaded import LoadedSettings
 from tui.settings.loader import load
 from tui.settings.paths import user_file
 
@@ -73,6 +73,6 @@ def test_it_always_starts(tmp_path, mine, site, env):
         user_file().write_text(mine, encoding="utf-8", errors="replace")
         (tmp_path / "site.toml").write_text(site, encoding="utf-8", errors="replace")
         first = load("1", tmp_path / "site.toml")
-        assert isinstance(first, Loaded)
+        assert isinstance(first, LoadedSettings)
         assert load("1", tmp_path / "site.toml") == first
         assert all(warning.isprintable() for warning in first.warnings)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from tui.cli.commands import COMMANDS
-from tui.cli.flag_table import Argument, flags_of_all, words_of
+from tui.cli.flag_table import Argument, arguments_of, global_arguments
 
 _SCRIPT = r"""
 _traindeck() {
@@ -60,13 +60,13 @@ complete -F _traindeck traindeck kubectl-traindeck"""
 def bash_script() -> str:
     """Return the script for bash: two tables of words and flags, and the function that reads them."""
     patterns: defaultdict[str, list[str]] = defaultdict(list)
-    for name, words in [("*", flags_of_all()), *((verb.name, words_of(verb)) for verb in COMMANDS)]:
+    for name, words in [("*", global_arguments()), *((verb.name, arguments_of(verb)) for verb in COMMANDS)]:
         for place, word in _places(words):
             patterns[_taken(word)] += [f"{name}:{key}" for key in place]
     patterns[" ".join(verb.name for verb in COMMANDS)] = [":1"]
     takes = [f"        {' | '.join(where)}) takes='{what}' ;;" for what, where in patterns.items() if what]
-    common = _flags(flags_of_all())
-    flags = [f"        {verb.name}) takes='{_flags(words_of(verb))}' ;;" for verb in COMMANDS]
+    common = _flags(global_arguments())
+    flags = [f"        {verb.name}) takes='{_flags(arguments_of(verb))}' ;;" for verb in COMMANDS]
     table = "{}() {{\n    case {} in\n{}\n        *) takes='' ;;\n    esac\n{}}}"
     return "\n".join((
         table.format("_traindeck_takes", "$1:$2", "\n".join(takes), ""),
@@ -76,14 +76,14 @@ def bash_script() -> str:
 
 
 def _places(words: list[Argument]) -> list[tuple[tuple[str, ...], Argument]]:
-    """Where each may stand: behind one of its flags, or as the first, second … word behind the verb."""
+    """Return each argument with its flags, or with its position behind the verb: "1", "2", "[0-9]*"."""
     alone = [word for word in words if not word.flags]
-    numbered = [(("[0-9]*" if word.many else str(at),), word) for at, word in enumerate(alone, 1)]
+    numbered = [(("[0-9]*" if word.repeatable else str(at),), word) for at, word in enumerate(alone, 1)]
     return [(word.flags, word) for word in words if word.flags] + numbered
 
 
 def _taken(word: Argument) -> str:
-    return " ".join(word.words) or (word.takes and f"@{word.takes}")
+    return " ".join(word.choices) or (word.value and f"@{word.value}")
 
 
 def _flags(words: list[Argument]) -> str:

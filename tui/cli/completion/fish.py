@@ -1,7 +1,7 @@
 """The completion script for fish."""
 
 from tui.cli.commands import COMMANDS
-from tui.cli.flag_table import Argument, flags_of_all, words_of
+from tui.cli.flag_table import Argument, arguments_of, global_arguments
 
 _SCRIPT = r"""function __traindeck_names
     set -l words (commandline -opc)
@@ -15,22 +15,22 @@ def fish_script() -> str:
     """Return the script for fish: a line for every verb and flag."""
     lines = [f"complete -c traindeck -n __fish_use_subcommand -a {verb.name} -d {_quoted(verb.summary)}"
              for verb in COMMANDS]  # fmt: skip
-    lines += [_line(word, "") for word in flags_of_all()]
+    lines += [_line(word, "") for word in global_arguments()]
     for verb in COMMANDS:
         here = f"-n '__fish_seen_subcommand_from {verb.name}' "
-        lines += [_line(word, here) for word in words_of(verb) if word.flags or word.takes != "any"]
+        lines += [_line(word, here) for word in arguments_of(verb) if word.flags or word.value != "any"]
     return "\n".join([_SCRIPT, *lines])
 
 
 def _line(word: Argument, here: str) -> str:
     names = [f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in word.flags]
     offers = {
-        "words": f"-a '{' '.join(word.words)}'",
+        "choices": f"-a '{' '.join(word.choices)}'",
         "jobs": "-a '(__traindeck_names jobs)'",
         "contexts": "-a '(__traindeck_names contexts)'",
         "folders": "-a '(__fish_complete_directories)'",
-    }.get(word.takes, "")
-    value = ["-r -F" if word.takes == "files" else "-x"] if word.takes and word.flags else []
+    }.get(word.value, "")
+    value = ["-r -F" if word.value == "files" else "-x"] if word.value and word.flags else []
     told = f"-d {_quoted(word.help)}"
     return f"complete -c traindeck {here}{' '.join(filter(None, (*names, *value, offers, told)))}"
 

@@ -11,14 +11,14 @@ from tui.cli.completion.bash import bash_script
 from tui.cli.completion.fish import fish_script
 from tui.cli.completion.zsh import zsh_script
 from tui.cli.handlers import ContextsHandler
-from tui.cli.output import put
-from tui.settings.loaded import Loaded
+from tui.cli.output import print_data
+from tui.settings.loaded import LoadedSettings
 
 _SHELLS = {"bash": bash_script, "zsh": zsh_script, "fish": fish_script}
 
 
 def add_completion_flags(parser: Parser) -> None:
-    """What `completion` takes."""
+    """Add the flags of `completion`."""
     parser.add_argument("shell", type=one_of(*_SHELLS), metavar="SHELL", help=", ".join(_SHELLS))
     parser.epilog = (
         "bash  traindeck completion bash > ~/.local/share/bash-completion/completions/traindeck\n"
@@ -27,9 +27,9 @@ def add_completion_flags(parser: Parser) -> None:
     )
 
 
-def completion(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:  # noqa: ARG001
+def completion(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
     """Print the script of one shell."""
-    put(_SHELLS[args.shell]())
+    print_data(_SHELLS[args.shell]())
     return 0
 
 

@@ -1,7 +1,7 @@
 """The completion script for zsh."""
 
 from tui.cli.commands import COMMANDS, Command
-from tui.cli.flag_table import Argument, flags_of_all, words_of
+from tui.cli.flag_table import Argument, arguments_of, global_arguments
 
 _SCRIPT = r"""#compdef traindeck kubectl-traindeck
 _traindeck_names() {
@@ -27,15 +27,15 @@ fi"""
 
 
 def zsh_script() -> str:
-    """Return the script for zsh: a call of _arguments for the global flags, and one for those of each verb."""
+    """Return the script for zsh: _arguments is called for the global flags, and for those of each verb."""
     verbs = " ".join(f"{verb.name}\\:{_quoted(verb.summary, '() ')}" for verb in COMMANDS)
-    script = _SCRIPT.replace("ALL", _specs(flags_of_all())).replace("VERBS", verbs)
+    script = _SCRIPT.replace("ALL", _specs(global_arguments())).replace("VERBS", verbs)
     return script.replace("CASES", "".join(_case(verb) for verb in COMMANDS))
 
 
 def _case(verb: Command) -> str:
     rest = "            '*::command:_normal'" if verb.name == "submit" else "            && return 0"
-    specs = _specs([*words_of(verb), *flags_of_all()])
+    specs = _specs([*arguments_of(verb), *global_arguments()])
     return f"        {verb.name}) _arguments \\\n{specs}{rest} ;;\n"
 
 
@@ -46,17 +46,17 @@ def _specs(words: list[Argument]) -> str:
 
 def _spec(word: Argument, flag: str) -> str:
     ways = {
-        "words": f"({' '.join(word.words)})",
+        "choices": f"({' '.join(word.choices)})",
         "files": "_files",
         "folders": "_files -/",
         "any": " ",
     }
-    value = f":{_quoted(word.metavar)}:{ways.get(word.takes, f'_traindeck_names {word.takes}')}"
+    value = f":{_quoted(word.metavar)}:{ways.get(word.value, f'_traindeck_names {word.value}')}"
     if not flag:
-        return f"*{value}" if word.many else f":{value}"
-    joined = {True: "=", False: "+"}[flag.startswith("--")] if word.takes else ""
-    again = "*" if word.many else ""
-    return f"{again}{flag}{joined}[{_quoted(word.help)}]{value if word.takes else ''}"
+        return f"*{value}" if word.repeatable else f":{value}"
+    joined = {True: "=", False: "+"}[flag.startswith("--")] if word.value else ""
+    again = "*" if word.repeatable else ""
+    return f"{again}{flag}{joined}[{_quoted(word.help)}]{value if word.value else ''}"
 
 
 def _quoted(text: str, more: str = "") -> str:
