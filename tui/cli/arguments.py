@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
             return f"{word} is one word too many{self.extra_word_hint}"
         flags = [flag for action in self._actions for flag in action.option_strings]
         flag = word.partition("=")[0]
-        likely = closest_match(flag.lstrip("-"), [known.lstrip("-").replace("-", "_") for known in flags])
+        likely = closest_match(flag.lstrip("-"), [option.lstrip("-").replace("-", "_") for option in flags])
         hint = f"; did you mean --{likely.replace('_', '-')}?" if len(likely) > 1 else ""
         return f"there is no flag {flag}{hint}"
 
@@ -42,12 +42,12 @@ def one_of(*words: str) -> Callable[[str], str]:
     """Return an argparse type for one of these words, in any case; an error names the closest."""
 
     def parse(text: str) -> str:
-        found = next((word for word in words if word.lower() == text.lower()), "")
-        if not found:
+        match = next((word for word in words if word.lower() == text.lower()), "")
+        if not match:
             likely = closest_match(text, [word.lower() for word in words])
             hint = f"did you mean {likely}?" if likely else f"there are: {', '.join(words)}"
             raise argparse.ArgumentTypeError(f"{text} is not known; {hint}")
-        return found
+        return match
 
     parse.choices = words  # type: ignore[attr-defined]
     return parse

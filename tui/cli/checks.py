@@ -116,7 +116,7 @@ def folders() -> Iterator[Finding]:
 
 
 def _folder(about: str, path: Path) -> Finding:
-    existing = next(place for place in (path, *path.parents) if place.exists())
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
     status = existing.stat()
     if not os.access(existing, os.W_OK | os.X_OK):
         return Finding(about, BAD, f"{existing} cannot be written", f"chown {os.geteuid()} {existing}")

@@ -71,10 +71,10 @@ def _add(account: ServerAccount, args: argparse.Namespace) -> None:
 
 def _list(args: argparse.Namespace, clusters: Clusters) -> int:
     if args.output == "name":
-        for one in clusters.items:
-            print_data(one.name)
-    elif not print_as(args.output, lambda: [_fields(one) for one in clusters.items]):
-        rows = ([one.name, one.state.value, _age(one), one.why] for one in clusters.items)
+        for cluster in clusters.items:
+            print_data(cluster.name)
+    elif not print_as(args.output, lambda: [_fields(cluster) for cluster in clusters.items]):
+        rows = ([cluster.name, cluster.state.value, _age(cluster), cluster.why] for cluster in clusters.items)
         Table(["NAME", "STATE", "SINCE", "WHY"], rows).print()
         if not clusters.items:
             print_message("The server has no clusters yet; an admin adds one: `traindeck clusters add NAME`.")

@@ -120,12 +120,12 @@ exit codes
 
 
 def split_words(words: list[str]) -> tuple[str, list[str], list[str]]:
-    """Split words into the verb ("" if there is none), the words around it, and all from the first `--` on."""
+    """Split words into the verb ("" if there is none), the words around it, and the rest from `--` on."""
     before, dashes, command = _split_at_dashes(words)
     skip = False
-    for at, word in enumerate(before):
+    for index, word in enumerate(before):
         if not skip and not word.startswith("-"):
-            return word, [*before[:at], *before[at + 1 :]], [*dashes, *command]
+            return word, [*before[:index], *before[index + 1 :]], [*dashes, *command]
         skip = word in _FLAGS_WITH_VALUE and not skip
     return "", before, [*dashes, *command]
 

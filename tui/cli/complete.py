@@ -85,11 +85,11 @@ def _read_cache(cache: Path) -> list[str]:
 
 def _refresh(contexts: Contexts, context: str, scope: str, cache: Path) -> None:
     """Renew the cache in a process that outlives this one; wait for it, but not for long."""
-    done, child_end = os.pipe()
+    parent_end, child_end = os.pipe()
     if not os.fork():
         _refresh_in_child(contexts, context, scope, cache)
     os.close(child_end)
-    select.select([done], [], [], PATIENCE)
+    select.select([parent_end], [], [], PATIENCE)
 
 
 def _refresh_in_child(contexts: Contexts, context: str, scope: str, cache: Path) -> NoReturn:

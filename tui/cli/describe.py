@@ -31,10 +31,10 @@ async def describe(args: argparse.Namespace, backend: JobBackend) -> int:
     elif args.output == "yaml":
         print_block(spec_yaml(job.spec))
     else:
-        events, trouble = await _events(job, backend)
+        events, problem = await _events(job, backend)
         print_data("\n".join(_description(job, events)))
-        if trouble:
-            print_message(f"its events cannot be read: {trouble}")
+        if problem:
+            print_message(f"its events cannot be read: {problem}")
     return 0
 
 
@@ -89,8 +89,8 @@ def _progress(job: Job) -> str:
 def _attempt(attempt: Attempt) -> str:
     rank = f"rank {attempt.rank}" if attempt.rank else ""
     process = attempt.pod or (f"pid {attempt.pid}" if attempt.pid else "")
-    words = (str(attempt.number), rank, attempt.node, process, attempt.reason or exit_text(attempt))
-    return "  ".join(filter(None, words))
+    parts = (str(attempt.number), rank, attempt.node, process, attempt.reason or exit_text(attempt))
+    return "  ".join(filter(None, parts))
 
 
 DESCRIBE = BackendHandler(describe, add_describe_flags)

@@ -34,11 +34,11 @@ def doctor(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings)
     findings += [gpus(local.gpus), logout()] if local.enabled else []
     findings.append(clock())
     if args.output == "name":
-        print_data("\n".join(one.about for one in findings if one.state == BAD))
+        print_data("\n".join(finding.about for finding in findings if finding.state == BAD))
     elif not print_as(args.output, lambda: msgspec.to_builtins(findings)):
-        for one in findings:
-            print_data(_line(one))
-    return int(any(one.state == BAD for one in findings))
+        for finding in findings:
+            print_data(_line(finding))
+    return int(any(finding.state == BAD for finding in findings))
 
 
 def _line(finding: Finding) -> str:
@@ -94,7 +94,7 @@ def _logins(contexts: Contexts) -> Iterator[Finding]:
     """Check that each token can be read from its store."""
     source = server_contexts(contexts)
     try:
-        accounts = [one for one in source.accounts() if one.store]
+        accounts = [account for account in source.accounts() if account.store]
     except BackendError as error:
         yield Finding("logins", BAD, error.title, error.hint)
         return

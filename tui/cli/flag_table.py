@@ -26,8 +26,8 @@ class Argument(Struct, frozen=True):
 
 def arguments_of(verb: Command) -> list[Argument]:
     """Return a verb's own flags and words, without the global flags."""
-    common = {flag for word in global_arguments() for flag in word.flags}
-    return [word for word in _arguments(verb) if not common & set(word.flags)]
+    common = {flag for argument in global_arguments() for flag in argument.flags}
+    return [argument for argument in _arguments(verb) if not common & set(argument.flags)]
 
 
 def global_arguments() -> list[Argument]:

@@ -31,7 +31,9 @@ class PipeWriter:
         lines = batch.lines
         if self.timestamps:
             first = 1 if batch.continues else 0
-            stamped = [timestamp(at).encode() + line for at, line in zip(batch.times, lines, strict=True)]
+            stamped = [
+                timestamp(time_ns).encode() + line for time_ns, line in zip(batch.times, lines, strict=True)
+            ]
             lines = lines[:first] + stamped[first:]
         sys.stdout.buffer.write(b"\n".join(lines) + (b"" if batch.open else b"\n"))
 
@@ -60,15 +62,15 @@ class TerminalWriter:
         if batch.open and lines:
             self.unfinished = lines.pop()[-LONGEST_UNFINISHED:]
             self.unfinished_since = times[len(lines)]
-        out += [f"{self._render(line, at)}\n" for line, at in zip(lines, times, strict=False)]
+        out += [f"{self._render(line, time_ns)}\n" for line, time_ns in zip(lines, times, strict=False)]
         if self.unfinished:
             out.append(sanitize_line(self.unfinished)[0][: terminal_width() - 1])
         sys.stdout.write("".join(out))
 
-    def _render(self, raw: bytes, at: int) -> str:
+    def _render(self, raw: bytes, time_ns: int) -> str:
         text, styled = sanitize_line(raw)
         line = f"{styled}\x1b[0m" if styled and self.coloured else text
-        return f"{timestamp(at)}{line}" if self.timestamps else line
+        return f"{timestamp(time_ns)}{line}" if self.timestamps else line
 
     def end(self) -> None:
         """End the log: an unfinished line gets a line of its own."""

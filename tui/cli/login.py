@@ -106,12 +106,12 @@ def _choose_server(args: argparse.Namespace, contexts: Contexts) -> Account:
     accounts = server_contexts(contexts).accounts()
     candidates = accounts
     if args.url:
-        candidates = [one for one in accounts if one.url == address(args.url)]
+        candidates = [account for account in accounts if account.url == address(args.url)]
     else:
         with suppress(BackendError):
             account = account_in_use(args, contexts)
             candidates = [account.record] if account else accounts
-    urls = sorted({one.url for one in candidates})
+    urls = sorted({account.url for account in candidates})
     if len(urls) > 1:
         raise Invalid({"URL": f"say which server: {', '.join(urls)}"})
     server = (

@@ -21,15 +21,15 @@ async def find_job(backend: JobBackend, name: str, namespace: str = "") -> Job:
 
     Raises NotFound with the nearest name, Conflict where several namespaces have one.
     """
-    found = await list_all_jobs(backend, JobQuery(name=name, namespace=namespace))
-    if not found:
+    matching = await list_all_jobs(backend, JobQuery(name=name, namespace=namespace))
+    if not matching:
         jobs = await list_all_jobs(backend, JobQuery(namespace=namespace))
-        found = [job for job in jobs if len(name) >= 4 and job.ref.uid.startswith(name)]
-        if not found:
+        matching = [job for job in jobs if len(name) >= 4 and job.ref.uid.startswith(name)]
+        if not matching:
             likely = closest_match(name, [job.name for job in jobs])
             hint = f"Did you mean {likely}?" if likely else "`traindeck jobs` lists them."
             raise NotFound(f"There is no job {name}{f' in {namespace}' if namespace else ''}.", hint)
-    own = [job for job in found if not job.read_only] or found
+    own = [job for job in matching if not job.read_only] or matching
     if len(own) > 1:
         places = ", ".join(sorted(f"a {job.ref.kind} in {job.ref.namespace}" for job in own))
         raise Conflict(f"{name} means several jobs: {places}.", "Say which with -n NAMESPACE, or by uid.")

@@ -97,11 +97,11 @@ def _verb(verb: Command) -> Iterator[str]:
         yield from (".PP", ".nf", *map(_escaped, about.splitlines()), ".fi")
 
 
-def _argument_lines(words: Iterable[Argument]) -> Iterator[str]:
-    for word in words:
-        flags = ", ".join(word.flags)
-        value = word.metavar if word.value else ""
-        yield from _pairs([(f"{flags} {value}".strip(), word.help)])
+def _argument_lines(arguments: Iterable[Argument]) -> Iterator[str]:
+    for argument in arguments:
+        flags = ", ".join(argument.flags)
+        value = argument.metavar if argument.value else ""
+        yield from _pairs([(f"{flags} {value}".strip(), argument.help)])
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:

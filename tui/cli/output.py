@@ -71,7 +71,7 @@ def json_text(value: object, *, indent: int = 2) -> str:
 
 def _escaped(match: Any) -> str:
     units = match[0].encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def yaml_text(value: object) -> str:

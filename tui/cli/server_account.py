@@ -38,7 +38,7 @@ class ServerAccount(Struct, frozen=True):
 
 def server_contexts(contexts: Contexts) -> ServerContexts:
     """Return the context source of all servers."""
-    return next(way for way in contexts.ways if isinstance(way, ServerContexts))
+    return next(source for source in contexts.ways if isinstance(source, ServerContexts))
 
 
 def account_in_use(args: argparse.Namespace, contexts: Contexts) -> ServerAccount | None:
@@ -51,7 +51,7 @@ def require_account(args: argparse.Namespace, contexts: Contexts) -> ServerAccou
     """Return the account of the current context. Raises Refused if it is no server."""
     account = account_in_use(args, contexts)
     if account is None:
-        names = ", ".join(one.name for one in server_contexts(contexts).accounts())
+        names = ", ".join(record.name for record in server_contexts(contexts).accounts())
         hint = f"Say which with --context: {names}." if names else "`traindeck login URL` logs in at one."
         raise Refused(f"The context {resolve_context(contexts, args)} is no traindeck server.", hint)
     return account

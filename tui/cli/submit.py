@@ -50,8 +50,8 @@ def add_submit_flags(parser: Parser) -> None:
     for name, description in _descriptions().items():
         if name in _REPEATED_FLAGS:
             flag, metavar = _REPEATED_FLAGS[name]
-            words = f"{description} (may be given again)"
-            fields.add_argument(flag, dest=name, action="append", metavar=metavar, help=words)
+            help_text = f"{description} (may be given again)"
+            fields.add_argument(flag, dest=name, action="append", metavar=metavar, help=help_text)
         elif name not in ("command", "namespace"):
             flag = f"--{name.replace('_', '-')}"
             metavar = "N" if isinstance(getattr(DEFAULTS, name), int) else name.rpartition("_")[2].upper()
@@ -185,8 +185,8 @@ def _read_bytes(name: str) -> bytes:
 def _read_secrets(spec: JobSpec) -> dict[str, Secret]:
     missing = [name for name in spec.secrets if name not in os.environ]
     if missing:
-        words = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in your environment"
-        raise Invalid({"secrets": words})
+        message = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in your environment"
+        raise Invalid({"secrets": message})
     return {name: Secret(os.environ[name]) for name in spec.secrets}
 
 

@@ -99,12 +99,12 @@ def tokens(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings)
             print_message(f"The login {number} has ended.")
         return 0
     items = asyncio.run(account.call("GET", "/api/auth/tokens", _Tokens)).items
-    _print_list(args, items, lambda one: str(one.id), {
-        "": lambda one: "*" if one.current else "",
-        "ID": lambda one: str(one.id),
-        "NAME": lambda one: one.name,
-        "USED": lambda one: span((datetime.now(UTC) - one.last_used).total_seconds()),
-        "EXPIRES": lambda one: local_time(one.expires),
+    _print_list(args, items, lambda token: str(token.id), {
+        "": lambda token: "*" if token.current else "",
+        "ID": lambda token: str(token.id),
+        "NAME": lambda token: token.name,
+        "USED": lambda token: span((datetime.now(UTC) - token.last_used).total_seconds()),
+        "EXPIRES": lambda token: local_time(token.expires),
     })  # fmt: skip
     return 0
 
@@ -117,12 +117,12 @@ def users(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) 
     else:
         require_writable(args, loaded, "users")
         items = [_change(account, args)]
-    _print_list(args, items, lambda one: one.user, {
-        "USER": lambda one: one.user,
-        "ROLE": lambda one: one.role,
-        "GPUS": lambda one: _limit(one.max_gpus),
-        "JOBS": lambda one: _limit(one.max_jobs),
-        "STATE": lambda one: "disabled" if one.disabled else "",
+    _print_list(args, items, lambda user: user.user, {
+        "USER": lambda user: user.user,
+        "ROLE": lambda user: user.role,
+        "GPUS": lambda user: _limit(user.max_gpus),
+        "JOBS": lambda user: _limit(user.max_jobs),
+        "STATE": lambda user: "disabled" if user.disabled else "",
     })  # fmt: skip
     return 0
 
@@ -163,10 +163,10 @@ def _print_list(
 ) -> None:
     """Print a list in the chosen output."""
     if args.output == "name":
-        for one in items:
-            print_data(name(one))
-    elif not print_as(args.output, lambda: [to_builtins(one) for one in items]):
-        Table([*columns], ([cell(one) for cell in columns.values()] for one in items)).print()
+        for item in items:
+            print_data(name(item))
+    elif not print_as(args.output, lambda: [to_builtins(item) for item in items]):
+        Table([*columns], ([cell(item) for cell in columns.values()] for item in items)).print()
 
 
 PASSWD = ContextsHandler(passwd, add_passwd_flags)

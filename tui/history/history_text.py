@@ -47,10 +47,10 @@ def parse_query(text: str) -> HistoryQuery:
 
 def parse_state(word: str) -> JobState:
     """Parse a state by its word in any case, or the beginning of it. Raises ValueError."""
-    found = [state for state in JobState if word and state.value.lower().startswith(word.lower())]
-    if not found:
+    matching = [state for state in JobState if word and state.value.lower().startswith(word.lower())]
+    if not matching:
         raise ValueError(f"state: write one of {', '.join(state.value for state in JobState)}")
-    return next((state for state in found if state.value.lower() == word.lower()), found[0])
+    return next((state for state in matching if state.value.lower() == word.lower()), matching[0])
 
 
 def gpu_hours(entry: HistoryEntry) -> str:
@@ -81,5 +81,5 @@ def outcome(entry: HistoryEntry) -> str:
 def cells(entry: HistoryEntry, now: datetime) -> list[str]:
     """Return the texts of name, state, owner, GPUs, GPU-hours, age, run time, outcome."""
     age = span((now - entry.created).total_seconds())
-    words = [entry.name, entry.state.value, entry.owner, str(entry.gpus or ""), gpu_hours(entry), age]
-    return [*(clean(word, 80) for word in words), run_time(entry, now), outcome(entry)]
+    texts = [entry.name, entry.state.value, entry.owner, str(entry.gpus or ""), gpu_hours(entry), age]
+    return [*(clean(text, 80) for text in texts), run_time(entry, now), outcome(entry)]

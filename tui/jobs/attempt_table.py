@@ -21,26 +21,28 @@ class AttemptGroup(NamedTuple):
 
     @property
     def started(self) -> datetime | None:
-        return min((one.started for one in self.ranks if one.started), default=None)
+        return min((rank.started for rank in self.ranks if rank.started), default=None)
 
     @property
     def finished(self) -> datetime | None:
         """The time when the last rank ended; None while one runs."""
-        ends = [one.finished for one in self.ranks]
+        ends = [rank.finished for rank in self.ranks]
         return max((end for end in ends if end), default=None) if all(ends) else None
 
     @property
     def deciding_rank(self) -> Attempt:
         """The rank that explains the end: the first that failed, else the lowest."""
-        failed = [one for one in self.ranks if one.exit_code]
-        return min(failed, key=lambda one: (one.finished is None, one.finished)) if failed else self.ranks[0]
+        failed = [rank for rank in self.ranks if rank.exit_code]
+        return (
+            min(failed, key=lambda rank: (rank.finished is None, rank.finished)) if failed else self.ranks[0]
+        )
 
 
 def group_attempts(job: Job) -> list[AttemptGroup]:
     """Group the ranks of each attempt, oldest attempt first."""
-    attempts = sorted(job.attempts, key=lambda one: (one.number, one.rank))
+    attempts = sorted(job.attempts, key=lambda rank: (rank.number, rank.rank))
     return [
-        AttemptGroup(number, list(ranks)) for number, ranks in groupby(attempts, key=lambda one: one.number)
+        AttemptGroup(number, list(ranks)) for number, ranks in groupby(attempts, key=lambda rank: rank.number)
     ]
 
 
@@ -51,7 +53,7 @@ def side_by_side(job: Job, width: int) -> list[str]:
     shown = groups[-max(1, room // _NARROWEST) :]
     each = min(_WIDEST, room // max(1, len(shown))) - _GAP
     rows = [
-        ("#", [str(one.number) for one in shown]),
+        ("#", [str(group.number) for group in shown]),
         *zip(_ROWS, zip(*map(_column, shown), strict=True), strict=True),
     ]
     return [
@@ -65,18 +67,18 @@ _ROWS = ("started", "ended", "took", "end", "why", "where", "ranks")
 
 
 def _column(group: AttemptGroup) -> Sequence[str]:
-    rank, over = group.deciding_rank, group.started and group.finished
-    where = clean(rank.pod or rank.node, 60) + (f" pid {rank.pid}" if rank.pid else "")
+    deciding = group.deciding_rank
+    where = clean(deciding.pod or deciding.node, 60) + (f" pid {deciding.pid}" if deciding.pid else "")
     failed = [str(rank.rank) for rank in group.ranks if rank.exit_code]
     ranks = str(len(group.ranks)) + (f", failed: {' '.join(failed)}" if failed else "")
     return (
         short_local_time(group.started),
         short_local_time(group.finished),
         duration((group.finished - group.started).total_seconds())
-        if over and group.started and group.finished
+        if group.started and group.finished
         else "",
-        exit_text(rank),
-        clean(rank.reason, 200),
+        exit_text(deciding),
+        clean(deciding.reason, 200),
         where,
         ranks if len(group.ranks) > 1 else "",
     )
@@ -103,7 +105,7 @@ def state_durations(job: Job, now: datetime) -> list[tuple[str, str]]:
 
 
 def _periods(job: Job) -> list[_Period]:
-    runs = [(one.started, one.finished) for one in group_attempts(job) if one.started]
+    runs = [(group.started, group.finished) for group in group_attempts(job) if group.started]
     first = runs[0][0] if runs else job.started
     started = job.started or first
     waiting_state = (

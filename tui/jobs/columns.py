@@ -154,9 +154,9 @@ def row(job: Job, columns: tuple[Column, ...], width: int, mark: str = "") -> Ro
     now = datetime.now(UTC)
     cells = _run_on([(column, _cell(column, job, now)) for column in columns], width)
     parts = [" " * c.gap + fit(text, c.width, right=c.right) for c, text in cells]
-    at = _index(cells, "state")
-    at = len(cells) if at is None else at
-    before, state, after = parts[:at], parts[at : at + 1], parts[at + 1 :]
+    index = _index(cells, "state")
+    index = len(cells) if index is None else index
+    before, state, after = parts[:index], parts[index : index + 1], parts[index + 1 :]
     return Row(f"{mark:<{MARGIN}}{''.join(before)}", "".join(state), "".join(after))
 
 
@@ -171,15 +171,15 @@ def _index(cells: list[tuple[Column, str]], name: str) -> int | None:
 
 def _run_on(cells: list[tuple[Column, str]], width: int) -> list[tuple[Column, str]]:
     """Give PROGRESS the room of an empty LOSS behind it, and in the last place all that is left."""
-    at = _index(cells, "progress")
-    if at is None:
+    index = _index(cells, "progress")
+    if index is None:
         return cells
-    column, text = cells[at]
-    rest = cells[at + 1 :]
+    column, text = cells[index]
+    rest = cells[index + 1 :]
     if rest and rest[0][0].name == "loss" and not rest[0][1]:
         column = column._replace(width=column.width + rest[0][0].gap + rest[0][0].width)
         rest = rest[1:]
     if not rest:
-        used = MARGIN + sum(c.gap + c.width for c, _ in cells[:at])
+        used = MARGIN + sum(c.gap + c.width for c, _ in cells[:index])
         column = column._replace(width=width - used - column.gap)
-    return [*cells[:at], (column, text), *rest]
+    return [*cells[:index], (column, text), *rest]

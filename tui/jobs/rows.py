@@ -127,8 +127,8 @@ class Rows:
         for uid in difference.removed:
             moved |= self._keys.pop(uid, None) is not None
         if moved:
-            kept = [uid for uid in self.uids if uid in self._keys]
-            self._sort(kept + [uid for uid in self._keys if uid not in self._index])
+            remaining = [uid for uid in self.uids if uid in self._keys]
+            self._sort(remaining + [uid for uid in self._keys if uid not in self._index])
         return moved
 
     def _set(self, uid: str, job: Job) -> bool:

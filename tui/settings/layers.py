@@ -16,19 +16,19 @@ class Layer:
 
     def has(self, path: KeyPath) -> bool:
         """Return True if this source has a value at `path`."""
-        here: Any = self.data
+        node: Any = self.data
         for part in path:
-            if not isinstance(here, dict) or part not in here:
+            if not isinstance(node, dict) or part not in node:
                 return False
-            here = here[part]
+            node = node[part]
         return True
 
     def drop(self, path: KeyPath) -> None:
         """Remove the value at `path`."""
-        here = self.data
+        node = self.data
         for part in path[:-1]:
-            here = here[part]
-        del here[path[-1]]
+            node = node[part]
+        del node[path[-1]]
 
     def location(self, path: KeyPath) -> str:
         """Return where a person finds `path`: "FILE line 3", or the variable's name."""
@@ -42,11 +42,11 @@ def find_line(text: str, path: KeyPath) -> int:
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if stripped.startswith("["):
-            here = section = _split_dotted(stripped.strip("[]# "))
+            key_path = section = _split_dotted(stripped.strip("[]# "))
         else:
-            here = (*section, *_split_dotted(stripped.partition("=")[0]))
-        if depth < len(here) <= len(path) and path[: len(here)] == here:
-            best, depth = number, len(here)
+            key_path = (*section, *_split_dotted(stripped.partition("=")[0]))
+        if depth < len(key_path) <= len(path) and path[: len(key_path)] == key_path:
+            best, depth = number, len(key_path)
     return best
 
 

@@ -106,20 +106,22 @@ def setting_keys(struct: type[Struct] = Settings, path: tuple[str, ...] = ()) ->
     settings_keys: list[SettingKey] = []
     for field in msgspec.structs.fields(struct):
         kind, meta = split_annotation(field.type)
-        here = (*path, field.name)
+        key_path = (*path, field.name)
         if kind == dict[str, str]:
-            settings_keys += [SettingKey((*here, action.id), action.key, action.help) for action in ACTIONS]
+            settings_keys += [
+                SettingKey((*key_path, action.id), action.key, action.help) for action in ACTIONS
+            ]
         elif isinstance(kind, type) and issubclass(kind, Struct):
-            settings_keys += setting_keys(kind, here)
+            settings_keys += setting_keys(kind, key_path)
         else:
             default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-            settings_keys.append(SettingKey(here, default, meta.description or ""))
+            settings_keys.append(SettingKey(key_path, default, meta.description or ""))
     return settings_keys
 
 
 def template_paths(settings: Settings) -> list[tuple[str, str, str]]:
     """List the path of each field of each template."""
-    return [("templates", name, field) for name, said in settings.templates.items() for field in said]
+    return [("templates", name, field) for name, fields in settings.templates.items() for field in fields]
 
 
 def section_description(name: str) -> str:

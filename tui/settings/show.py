@@ -41,10 +41,10 @@ def effective_settings(loaded: LoadedSettings) -> dict[str, tuple[object, str]]:
 
 
 def _value(values: dict[str, object], key: SettingKey) -> object:
-    here: object = values
+    node: object = values
     for part in key.path:
-        here = here.get(part, key.default) if isinstance(here, dict) else key.default
-    return here
+        node = node.get(part, key.default) if isinstance(node, dict) else key.default
+    return node
 
 
 def markdown_table() -> str:

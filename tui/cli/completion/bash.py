@@ -60,11 +60,14 @@ complete -F _traindeck traindeck kubectl-traindeck"""
 def bash_script() -> str:
     """Return the script for bash: two tables of words and flags, and the function that reads them."""
     patterns: defaultdict[str, list[str]] = defaultdict(list)
-    for name, words in [("*", global_arguments()), *((verb.name, arguments_of(verb)) for verb in COMMANDS)]:
-        for place, word in _places(words):
-            patterns[_taken(word)] += [f"{name}:{key}" for key in place]
+    for name, arguments in [
+        ("*", global_arguments()),
+        *((verb.name, arguments_of(verb)) for verb in COMMANDS),
+    ]:
+        for keys, argument in _positions(arguments):
+            patterns[_offered_words(argument)] += [f"{name}:{key}" for key in keys]
     patterns[" ".join(verb.name for verb in COMMANDS)] = [":1"]
-    takes = [f"        {' | '.join(where)}) takes='{what}' ;;" for what, where in patterns.items() if what]
+    takes = [f"        {' | '.join(cases)}) takes='{value}' ;;" for value, cases in patterns.items() if value]
     common = _flags(global_arguments())
     flags = [f"        {verb.name}) takes='{_flags(arguments_of(verb))}' ;;" for verb in COMMANDS]
     table = "{}() {{\n    case {} in\n{}\n        *) takes='' ;;\n    esac\n{}}}"
@@ -75,16 +78,19 @@ def bash_script() -> str:
     ))  # fmt: skip
 
 
-def _places(words: list[Argument]) -> list[tuple[tuple[str, ...], Argument]]:
+def _positions(arguments: list[Argument]) -> list[tuple[tuple[str, ...], Argument]]:
     """Return each argument with its flags, or with its position behind the verb: "1", "2", "[0-9]*"."""
-    alone = [word for word in words if not word.flags]
-    numbered = [(("[0-9]*" if word.repeatable else str(at),), word) for at, word in enumerate(alone, 1)]
-    return [(word.flags, word) for word in words if word.flags] + numbered
+    positional = [argument for argument in arguments if not argument.flags]
+    numbered = [
+        (("[0-9]*" if argument.repeatable else str(number),), argument)
+        for number, argument in enumerate(positional, 1)
+    ]
+    return [(argument.flags, argument) for argument in arguments if argument.flags] + numbered
 
 
-def _taken(word: Argument) -> str:
-    return " ".join(word.choices) or (word.value and f"@{word.value}")
+def _offered_words(argument: Argument) -> str:
+    return " ".join(argument.choices) or (argument.value and f"@{argument.value}")
 
 
-def _flags(words: list[Argument]) -> str:
-    return " ".join(flag for word in words for flag in word.flags if flag.startswith("--"))
+def _flags(arguments: list[Argument]) -> str:
+    return " ".join(flag for argument in arguments for flag in argument.flags if flag.startswith("--"))

@@ -15,24 +15,28 @@ def fish_script() -> str:
     """Return the script for fish: a line for every verb and flag."""
     lines = [f"complete -c traindeck -n __fish_use_subcommand -a {verb.name} -d {_quoted(verb.summary)}"
              for verb in COMMANDS]  # fmt: skip
-    lines += [_line(word, "") for word in global_arguments()]
+    lines += [_line(argument, "") for argument in global_arguments()]
     for verb in COMMANDS:
-        here = f"-n '__fish_seen_subcommand_from {verb.name}' "
-        lines += [_line(word, here) for word in arguments_of(verb) if word.flags or word.value != "any"]
+        condition = f"-n '__fish_seen_subcommand_from {verb.name}' "
+        lines += [
+            _line(argument, condition)
+            for argument in arguments_of(verb)
+            if argument.flags or argument.value != "any"
+        ]
     return "\n".join([_SCRIPT, *lines])
 
 
-def _line(word: Argument, here: str) -> str:
-    names = [f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in word.flags]
+def _line(argument: Argument, condition: str) -> str:
+    names = [f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in argument.flags]
     offers = {
-        "choices": f"-a '{' '.join(word.choices)}'",
+        "choices": f"-a '{' '.join(argument.choices)}'",
         "jobs": "-a '(__traindeck_names jobs)'",
         "contexts": "-a '(__traindeck_names contexts)'",
         "folders": "-a '(__fish_complete_directories)'",
-    }.get(word.value, "")
-    value = ["-r -F" if word.value == "files" else "-x"] if word.value and word.flags else []
-    told = f"-d {_quoted(word.help)}"
-    return f"complete -c traindeck {here}{' '.join(filter(None, (*names, *value, offers, told)))}"
+    }.get(argument.value, "")
+    value = ["-r -F" if argument.value == "files" else "-x"] if argument.value and argument.flags else []
+    description = f"-d {_quoted(argument.help)}"
+    return f"complete -c traindeck {condition}{' '.join(filter(None, (*names, *value, offers, description)))}"
 
 
 def _quoted(text: str) -> str:

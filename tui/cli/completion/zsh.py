@@ -39,24 +39,26 @@ def _case(verb: Command) -> str:
     return f"        {verb.name}) _arguments \\\n{specs}{rest} ;;\n"
 
 
-def _specs(words: list[Argument]) -> str:
-    specs = [_spec(word, flag) for word in words for flag in word.flags or ("",)]
+def _specs(arguments: list[Argument]) -> str:
+    specs = [_spec(argument, flag) for argument in arguments for flag in argument.flags or ("",)]
     return "".join(f"            '{spec}' \\\n" for spec in specs)
 
 
-def _spec(word: Argument, flag: str) -> str:
-    ways = {
-        "choices": f"({' '.join(word.choices)})",
+def _spec(argument: Argument, flag: str) -> str:
+    actions = {
+        "choices": f"({' '.join(argument.choices)})",
         "files": "_files",
         "folders": "_files -/",
         "any": " ",
     }
-    value = f":{_quoted(word.metavar)}:{ways.get(word.value, f'_traindeck_names {word.value}')}"
+    value = (
+        f":{_quoted(argument.metavar)}:{actions.get(argument.value, f'_traindeck_names {argument.value}')}"
+    )
     if not flag:
-        return f"*{value}" if word.repeatable else f":{value}"
-    joined = {True: "=", False: "+"}[flag.startswith("--")] if word.value else ""
-    again = "*" if word.repeatable else ""
-    return f"{again}{flag}{joined}[{_quoted(word.help)}]{value if word.value else ''}"
+        return f"*{value}" if argument.repeatable else f":{value}"
+    joined = {True: "=", False: "+"}[flag.startswith("--")] if argument.value else ""
+    repeat = "*" if argument.repeatable else ""
+    return f"{repeat}{flag}{joined}[{_quoted(argument.help)}]{value if argument.value else ''}"
 
 
 def _quoted(text: str, more: str = "") -> str:
