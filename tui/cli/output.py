@@ -1,7 +1,7 @@
 """The one writer of the command line: data to stdout, messages to stderr, nothing unsafe to a terminal.
 
-All output of the verbs goes through here, but for usage errors (`arguments.Parser`), questions (`prompt`)
-and logs (`log_text`), which clean what they write themselves.
+All output of the verbs goes through here, except usage errors (`arguments.Parser`), questions (`prompt`)
+and logs (`log_text`): these clean themselves what a terminal gets from them.
 """
 
 import os

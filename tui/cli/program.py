@@ -82,7 +82,7 @@ def _run_verb(verb: Command | None, args: argparse.Namespace, loaded: LoadedSett
 def build_contexts(settings: Settings, named: str = "", token: Secret | None = None) -> Contexts:
     """Build the context sources that the settings describe. `token` goes to the context `named` alone."""
     local = settings.local
-    ways: list[ContextSource] = [
+    sources: list[ContextSource] = [
         KubeconfigContexts(settings.kubernetes),
         ServerContexts(
             xdg("CONFIG", ".config"),
@@ -95,7 +95,7 @@ def build_contexts(settings: Settings, named: str = "", token: Secret | None = N
             enabled=local.enabled, gpus=local.gpus, grace=local.grace, log_cap=local.log_cap * 2**20
         ),
     ]
-    return Contexts(ways, xdg("STATE", ".local/state") / "context")
+    return Contexts(sources, xdg("STATE", ".local/state") / "context")
 
 
 def requested_context(args: argparse.Namespace) -> str:

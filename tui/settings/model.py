@@ -18,7 +18,9 @@ Template = dict[str, Any]
 ColumnName = Literal[
     "name", "state", "gpus", "age", "progress", "loss", "owner", "node", "kind", "namespace", "command"
 ]
+"""The columns of the screen. `jobs.columns.COLUMN_TABLE` says what each shows; a test compares the names."""
 COLUMNS: tuple[ColumnName, ...] = get_args(ColumnName)
+"""Their order where none is set."""
 GroupName = Literal["none", "state", "owner"]
 
 
