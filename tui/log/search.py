@@ -192,7 +192,7 @@ class LogFinder(LogReader):
         self._to_rank(-1)
 
     def _to_rank(self, by: int) -> None:
-        ranks = self.view.buffer.heard
+        ranks = self.view.buffer.last_written
         if len(ranks) > 1:
             self.sift(LineFilter(neighbour(ranks, self._sieve.rank, by), self._sieve.search))
 
