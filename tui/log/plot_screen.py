@@ -70,7 +70,7 @@ class PlotScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Read the log."""
+        """Start to read the log."""
         self._read()
 
     @work(exclusive=True, group="read", exit_on_error=False)
