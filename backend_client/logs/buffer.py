@@ -27,7 +27,7 @@ class LogBuffer:
         self._closed = 0
         self._open: dict[LogSource, PartialLine] = {}
         self._sources: dict[LogSource, LogSource] = {}
-        self.heard: dict[int, int] = {}
+        self.last_written: dict[int, int] = {}
         """Rank -> when it last wrote, ms since the epoch."""
         self._split: dict[int, tuple[int, list[bytes]]] = {}
 
@@ -49,7 +49,7 @@ class LogBuffer:
     @property
     def ranks(self) -> int:
         """How many ranks have written."""
-        return len(self.heard)
+        return len(self.last_written)
 
     def append(self, items: Sequence[LogItem]) -> int:
         """Take a batch; the number of the first line that is new or has changed."""
@@ -74,7 +74,7 @@ class LogBuffer:
         lines, times = batch.lines, batch.times
         if not lines:
             return
-        self.heard[source.rank] = max(self.heard.get(source.rank, 0), times[-1] // MILLISECOND)
+        self.last_written[source.rank] = max(self.last_written.get(source.rank, 0), times[-1] // MILLISECOND)
         if not batch.continues:
             self._finish(source)
         elif source in self._open and (len(lines) > 1 or not batch.open):

@@ -11,23 +11,24 @@ from textual.widgets import Input
 from tui.ui.sanitize import clean
 
 Answer = Callable[[str], None]
+"""Gets the text that stands in the line."""
 
 
 class LogTitle(Widget):
-    """Whose log it is on the left, how it stands on the right."""
+    """Names the job of a log on the left, and says on the right how the log stands."""
 
-    whose: reactive[str] = reactive("")
-    state: reactive[str] = reactive("")
-    pointed: reactive[bool] = reactive(False)
+    job_name: reactive[str] = reactive("")
+    status: reactive[str] = reactive("")
+    active: reactive[bool] = reactive(False)
     """Its log has the keys, and is one of several."""
 
     def render(self) -> Content:
-        name = (f">{self.whose}", "bold $primary") if self.pointed else (f" {self.whose}", "bold")
-        left = Content.assemble(name, "  log" if self.whose else "")
+        name = (f">{self.job_name}", "bold $primary") if self.active else (f" {self.job_name}", "bold")
+        left = Content.assemble(name, "  log" if self.job_name else "")
         room = self.size.width - left.cell_length - 3
-        state = clean(self.state, room) if room > 3 else ""
-        gap = max(1, self.size.width - left.cell_length - len(state) - 1)
-        return Content.assemble(left, " " * gap, (state, "$text-muted"))
+        status = clean(self.status, room) if room > 3 else ""
+        gap = max(1, self.size.width - left.cell_length - len(status) - 1)
+        return Content.assemble(left, " " * gap, (status, "$text-muted"))
 
 
 class LogInput(Input):
@@ -37,15 +38,20 @@ class LogInput(Input):
         super().__init__(compact=True, select_on_focus=False)
         self.cursor_blink = False
         self.display = False
-        self._typed: Answer | None = None
-        self._done: Answer | None = None
-        self._left: Answer | None = None
+        self._changed: Answer | None = None
+        self._submitted: Answer | None = None
+        self._cancelled: Answer | None = None
 
-    def ask(self, value: str, placeholder: str, *, typed: Answer, done: Answer, left: Answer) -> None:
-        """Show it and take the keys: `typed` at every change, `done` with enter, `left` with escape."""
-        self._typed = None
+    def ask(
+        self, value: str, placeholder: str, *, changed: Answer, submitted: Answer, cancelled: Answer
+    ) -> None:
+        """Show it and take the keys.
+
+        `changed` gets the text whenever it changes, `submitted` with enter, `cancelled` with escape.
+        """
+        self._changed = None
         self.placeholder, self.value, self.cursor_position = placeholder, value, len(value)
-        self._typed, self._done, self._left = typed, done, left
+        self._changed, self._submitted, self._cancelled = changed, submitted, cancelled
         self.display = True
         self.screen.set_focus(self)
 
@@ -53,12 +59,12 @@ class LogInput(Input):
         return clean(value, 1000)
 
     def watch_value(self, value: str) -> None:
-        if self._typed:
-            self._typed(value)
+        if self._changed:
+            self._changed(value)
 
     def on_key(self, event: events.Key) -> None:
-        """Enter and escape act at once, so that keys typed close behind them go where they belong."""
-        answer = {"enter": self._done, "escape": self._left}.get(event.key)
+        """Act on enter and escape at once, so that keys typed close behind them go where they belong."""
+        answer = {"enter": self._submitted, "escape": self._cancelled}.get(event.key)
         if self.screen.focused is not self:
             self.app.post_message(events.Key(event.key, event.character))
         elif answer:

@@ -1,39 +1,45 @@
-"""Two marked lines of a log, and what lies between them. Pure."""
+"""The bookmarks of a log, two at most, and the time between them. Pure."""
 
 from backend_client.logs import Line
 
 
 class Bookmarks:
-    """The last two lines that were marked."""
+    """The last two lines that got a bookmark."""
 
     def __init__(self) -> None:
         self._lines: list[Line] = []
 
     @property
     def numbers(self) -> list[int]:
+        """The numbers of the lines, in the order of the bookmarks."""
         return [line.number for line in self._lines]
 
     def toggle(self, line: Line) -> None:
-        """Mark a line, or take its mark away; a third mark takes the place of the oldest."""
+        """Set a bookmark on a line, or take it away; a third one takes the place of the oldest."""
         if line.number in self.numbers:
             self._lines = [other for other in self._lines if other.number != line.number]
         else:
             self._lines = [*self._lines[-1:], line]
 
+    def clear(self) -> None:
+        """Take all bookmarks away."""
+        self._lines = []
+
     def __str__(self) -> str:
+        """Say how far apart they are, in time and in lines."""
         if len(self._lines) < 2:
             return "1 mark" if self._lines else ""
-        one, other = sorted(self._lines)
-        lines = f"{other.number - one.number:,} line{'s' * (other.number - one.number > 1)}"
-        if not (one.time and other.time):
+        first, second = sorted(self._lines)
+        lines = f"{second.number - first.number:,} line{'s' * (second.number - first.number > 1)}"
+        if not (first.time and second.time):
             return f"marks {lines} apart, time unknown"
-        return f"marks {apart(other.time - one.time)} apart, {lines}"
+        return f"marks {format_interval(second.time - first.time)} apart, {lines}"
 
 
-def apart(ms: int) -> str:
-    """A time between two lines: 340 ms, 12.3 s, 3m 12s, 2h 04m, 3d 4h; below zero where clocks step back."""
+def format_interval(ms: int) -> str:
+    """Format a time in ms: 340 ms, 12.3 s, 3m 12s, 2h 04m, 3d 4h; negative where clocks step back."""
     if ms < 0:
-        return f"-{apart(-ms)}"
+        return f"-{format_interval(-ms)}"
     if ms < 1000:
         return f"{ms} ms"
     if ms < 60_000:

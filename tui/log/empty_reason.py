@@ -1,4 +1,4 @@
-"""Why a log is empty, in words."""
+"""Says why a log is empty."""
 
 from backend_client.models import Job, JobState
 from backend_client.protocol import Feature, JobBackend
@@ -9,13 +9,13 @@ _WAITING = (JobState.QUEUED, JobState.PENDING, JobState.STARTING)
 
 
 def lost_by_stop(backend: JobBackend | None) -> str:
-    """What becomes of the log of a job that is stopped, as a sentence; "" where it stays."""
-    lacks = clean(backend.missing_features.get(Feature.STOPPED_LOGS, "") if backend else "", 300)
-    return f"{lacks[:1].upper()}{lacks[1:]}." if lacks else ""
+    """Return what becomes of the log when a job is stopped, as a sentence; "" where the log stays."""
+    reason = clean(backend.missing_features.get(Feature.STOPPED_LOGS, "") if backend else "", 300)
+    return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
 
 
 def empty_reason(job: Job | None, backend: JobBackend | None = None) -> str:
-    """One or two sentences for a log that has no lines."""
+    """Return the reason why a log has no lines, in one or two sentences."""
     if job is None:
         return "No job is chosen."
     if job.state in _STOPPED and (lost := lost_by_stop(backend)):

@@ -1,85 +1,81 @@
-"""Taking lines out of a log: onto the clipboard, or all of it into a file."""
+"""Takes lines out of a log: onto the clipboard, or all of it into a file."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from textual import work
 from textual.message import Message
 
 from backend_client.errors import BackendError
-from backend_client.models import Job
+from backend_client.logs import Line
+from backend_client.models import JobRef
 from backend_client.protocol import JobBackend
-from tui.log.bars import LogInput
-from tui.log.save import save
-from tui.log.search import LogFinder
+from tui.log.host import Host, start_worker
+from tui.log.save import save_log
 
 _COPY_AT_MOST = 70_000
+"""Bytes: a terminal need not take a longer OSC 52 sequence."""
 
 
-class LogTaker(LogFinder):
-    """Copies what is seen, saves what was written."""
+def clipboard_text(lines: Sequence[Line]) -> tuple[str, str]:
+    """Return the text to copy, and the sentence that says so; two empty ones where there is no line."""
+    text = "\n".join(line.text for line in lines).encode()
+    if not text:
+        return "", ""
+    cut = f"the first {_COPY_AT_MOST:,} bytes of " if len(text) > _COPY_AT_MOST else ""
+    sentence = (
+        f"Asked the terminal to copy {cut}the {len(lines)} lines on screen (OSC 52; tmux needs"
+        " set-clipboard on). S saves the whole log to a file."
+    )
+    return text[:_COPY_AT_MOST].decode(errors="ignore"), sentence
+
+
+class LogExport:
+    """Saves logs. A file that is there is overwritten only where the same path is given twice in a row.
+
+    A worker writes; its message reaches the host's handler, which hands it to `finish`.
+    """
 
     class Saved(Message):
-        """A file was written, or was not: `words` says it. `exists`: the file is there already."""
+        """A file was written, or was not: `text` says it. `exists`: the path, if a file is there already."""
 
-        def __init__(self, words: str, *, failed: bool = False, exists: str = "") -> None:
+        def __init__(self, text: str, *, failed: bool = False, exists: str = "") -> None:
             super().__init__()
-            self.words, self.failed, self.exists = words, failed, exists
+            self.text, self.failed, self.exists = text, failed, exists
 
-    def __init__(self, tail: int | None) -> None:
-        super().__init__(tail)
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._overwrite = ""
 
-    def action_copy(self) -> None:
-        lines = [line.text for line in self.view.seen()]
-        text = "\n".join(lines).encode()
-        if text:
-            self.app.copy_to_clipboard(text[:_COPY_AT_MOST].decode(errors="ignore"))
-            cut = f"the first {_COPY_AT_MOST:,} bytes of " if len(text) > _COPY_AT_MOST else ""
-            self.app.notify(
-                f"Asked the terminal to copy {cut}the {len(lines)} lines on screen (OSC 52; tmux needs"
-                " set-clipboard on). S saves the whole log to a file."
-            )
-
-    def action_save(self) -> None:
-        if self._job and self._backend:
-            self._overwrite = ""
-            self.query_one(LogInput).ask(
-                f"{self._job.name}.log",
-                "file to save the log to",
-                typed=self._other_file,
-                done=partial(self._save, self._job, self._backend),
-                left=self.close_input,
-            )
-
-    def _other_file(self, _typed: str) -> None:
+    def forget_path(self) -> None:
+        """Forget which file may be overwritten: another path is being typed."""
         self._overwrite = ""
 
-    def _save(self, job: Job, backend: JobBackend, typed: str) -> None:
+    def save(self, backend: JobBackend, ref: JobRef, filename: str) -> None:
+        """Write a job's whole log into a file."""
         try:
-            path = Path(typed.strip() or ".").expanduser().absolute()
+            path = Path(filename.strip() or ".").expanduser().absolute()
         except RuntimeError as error:  # a ~name that is nobody's
-            self.app.notify(str(error), severity="error")
+            self._host.post_message(self.Saved(str(error), failed=True))
         else:
-            self._write(path, job, backend, overwrite=str(path) == self._overwrite)
+            overwrite = str(path) == self._overwrite
+            start_worker(self._host, "save", partial(self._write, backend, ref, path, overwrite=overwrite))
 
-    @work(exclusive=True, group="save", exit_on_error=False)
-    async def _write(self, path: Path, job: Job, backend: JobBackend, *, overwrite: bool) -> None:
+    async def _write(self, backend: JobBackend, ref: JobRef, path: Path, *, overwrite: bool) -> None:
+        self._host.post_message(await self._saved(backend, ref, path, overwrite=overwrite))
+
+    async def _saved(self, backend: JobBackend, ref: JobRef, path: Path, *, overwrite: bool) -> Saved:
         try:
-            written = await save(backend, job.ref, path, overwrite=overwrite)
+            written = await save_log(backend, ref, path, overwrite=overwrite)
         except FileExistsError:
-            self.post_message(self.Saved(f"{path} exists. Enter again overwrites it.", exists=str(path)))
+            return self.Saved(f"{path} exists. Enter again overwrites it.", exists=str(path))
         except OSError as error:
-            self.post_message(self.Saved(f"{path} was not written: {error.strerror or error}", failed=True))
+            return self.Saved(f"{path} was not written: {error.strerror or error}", failed=True)
         except BackendError as error:
-            self.post_message(self.Saved(str(error), failed=True))
-        else:
-            self.post_message(self.Saved(f"Saved {written:,} bytes to {path}"))
+            return self.Saved(str(error), failed=True)
+        return self.Saved(f"Saved {written:,} bytes to {path}")
 
-    def on_log_taker_saved(self, message: Saved) -> None:
-        """Say what became of the file."""
-        message.stop()
-        self.app.notify(message.words, severity="error" if message.failed else "information")
+    def finish(self, message: Saved) -> bool:
+        """Note what became of a file. Return True where it was written."""
         self._overwrite = message.exists
-        if not message.exists and not message.failed:
-            self.close_input()
+        return not message.exists and not message.failed

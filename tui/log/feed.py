@@ -1,114 +1,104 @@
-"""Which log a pane shows, and reading it: opened when the cursor rests, opened again where it broke."""
+"""Reads the log of a job: opened when the cursor rests on it, opened again when it restarts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from functools import partial
 
-from textual import work
-from textual.containers import Vertical
 from textual.message import Message
-from textual.timer import Timer
 
-from backend_client.errors import BackendError, NotFound
-from backend_client.logs import LogBuffer, follow
+from backend_client.errors import BackendError, LoginNeeded, NotFound
+from backend_client.logs import follow
 from backend_client.models import Job
 from backend_client.protocol import Closed, JobBackend, LogItem, LogQuery
-from tui.log.view import LogView
+from tui.log.host import Host, Stoppable, start_worker
 from tui.ui.sanitize import clean
 
-if TYPE_CHECKING:
-    from tui.app import TraindeckApp
-
-_SETTLE = 0.12
+_REST = 0.12
 """Seconds that the cursor must rest on a job before its log is opened."""
 
 
-def _start(job: Job | None) -> tuple[object, ...]:
-    """Another one where the job was started again."""
-    return (job.state, job.restarts, len(job.attempts)) if job else ()
+class LogFeed:
+    """Reads the log of the job that `show` names, and says how the reading goes.
 
-
-def _same(one: Job | None, other: Job | None) -> bool:
-    return one is not None and other is not None and one.ref.key == other.ref.key
-
-
-class LogReader(Vertical):
-    """Follows the log of the job that `show` names. Whatever goes wrong is said in words; the lines stay."""
-
-    if TYPE_CHECKING:
-        app: "TraindeckApp"
+    A worker reads; its messages reach the host's handlers, which hand them to `receive` and `fail`.
+    """
 
     class Arrived(Message):
-        """A batch of the log; `taken` is set when it is in the buffer, and only then comes the next one."""
+        """A batch of a log. The worker waits for `taken` before it reads the next one."""
 
         def __init__(self, serial: int, items: Sequence[LogItem]) -> None:
             super().__init__()
             self.serial, self.items, self.taken = serial, items, asyncio.Event()
 
+        @property
+        def end(self) -> Closed | None:
+            """The end of the log, where the batch has it."""
+            return self._closed(lost=False)
+
+        @property
+        def lost(self) -> Closed | None:
+            """The break of the link, where the batch has one."""
+            return self._closed(lost=True)
+
+        def _closed(self, *, lost: bool) -> Closed | None:
+            closed = (item for item in self.items if isinstance(item, Closed))
+            return next((item for item in closed if item.lost == lost), None)
+
     class Failed(Message):
-        """The log cannot be read."""
+        """A log cannot be read."""
 
         def __init__(self, serial: int, error: BackendError) -> None:
             super().__init__()
             self.serial, self.error = serial, error
 
-    def __init__(self, tail: int | None) -> None:
-        """`tail`: so many lines to begin with; None for all."""
-        super().__init__()
-        self._tail = tail
-        self._job: Job | None = None
-        self._backend: JobBackend | None = None
+    def __init__(
+        self,
+        host: Host,
+        tail: int | None,
+        *,
+        opened: Callable[[], None],
+        login: Callable[[LoginNeeded], Awaitable[bool]],
+    ) -> None:
+        """Prepare to read the last `tail` lines of a log and all that follow; None reads it whole.
+
+        `opened` is called when another log is about to be read; `login` waits for a login (see `follow`).
+        """
+        self._host, self._tail, self._opened, self._login = host, tail, opened, login
+        self.job: Job | None = None
+        """The job whose log is read."""
+        self.backend: JobBackend | None = None
+        self.serial = 0
+        """The number of the log that is read; a message with another one is about a log before it."""
+        self.ended = False
+        """True where no more lines will come."""
+        self.fault = ""
+        """Why lines do not come, as a sentence."""
         self._next: tuple[Job | None, JobBackend] | None = None
-        self._timer: Timer | None = None
-        self._serial = 0
-        self._ended = False
-        self._fault = ""
-
-    def say(self) -> None:
-        """Bring what is said about the log up to date."""
-        raise NotImplementedError
-
-    def forget(self) -> None:
-        """Another log is shown from now on."""
-
-    @property
-    def job(self) -> Job | None:
-        """Whose log it is."""
-        return self._job
-
-    @property
-    def view(self) -> LogView:
-        return self.query_one(LogView)
-
-    @property
-    def _limit(self) -> int:
-        settings = getattr(self.app, "settings", None)
-        return (settings.log.buffer if settings else 64) * 2**20
+        self._timer: Stoppable | None = None
 
     def show(self, job: Job | None, backend: JobBackend) -> None:
-        """Show the log of this job, or (the same job again) how it stands now.
+        """Read the log of this job; the same job again, with what has changed of it, is read on.
 
-        A job that is passed by quickly, with a key held down, is not opened at all.
+        A job that the cursor passes by quickly, with a key held down, is not opened at all.
         """
-        if _same(job, self._job) and backend is self._backend:
-            self._rest()
-            again = self._ended and job and not job.ended and _start(job) != _start(self._job)
-            self._job = job
-            if not again:
-                self.say()
+        if _same_job(job, self.job) and backend is self.backend:
+            self._stop_timer()
+            restarted = self.ended and job and not job.ended and _starts(job) != _starts(self.job)
+            self.job = job
+            if not restarted:
                 return
-        waits = self._timer is not None and self._next is not None and _same(job, self._next[0])
+        waiting = self._timer is not None and self._next is not None and _same_job(job, self._next[0])
         self._next = (job, backend)
-        if self._job is None or job is None:
-            self._rest()
+        if self.job is None or job is None:
+            self._stop_timer()
             self._open()
-        elif not waits:
-            self._rest()
-            self._timer = self.set_timer(_SETTLE, self._open)
+        elif not waiting:
+            self._stop_timer()
+            self._timer = self._host.set_timer(_REST, self._open)
 
-    def _rest(self) -> None:
-        """The cursor came back, or went on: what it passed is not opened."""
+    def _stop_timer(self) -> None:
+        """Leave closed what the cursor has passed."""
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
@@ -117,49 +107,44 @@ class LogReader(Vertical):
         self._timer = None
         if self._next is None:
             return
-        self._job, self._backend = self._next
-        self._serial += 1
-        self._ended, self._fault = False, ""
-        self.forget()
-        self.view.show(LogBuffer(self._limit))
-        self.say()
-        self._read(self._serial, self._job, self._backend)
+        self.job, self.backend = self._next
+        self.serial += 1
+        self.ended, self.fault = False, ""
+        self._opened()
+        # Where no job is chosen as well: the worker that read the log before ends.
+        start_worker(self._host, "log", partial(self._read, self.serial, self.job, self.backend))
 
-    @work(exclusive=True, group="log", exit_on_error=False)
     async def _read(self, serial: int, job: Job | None, backend: JobBackend) -> None:
         if job is None:
             return
         try:
             query = LogQuery(ref=job.ref, follow=True, tail=self._tail)
-            logins = getattr(self.app, "logins", None)
-            async with aclosing(follow(backend, query, login=logins and logins.wait_for_login)) as batches:
+            async with aclosing(follow(backend, query, login=self._login)) as batches:
                 async for items in batches:
                     message = self.Arrived(serial, items)
-                    self.post_message(message)
+                    self._host.post_message(message)
                     await message.taken.wait()
         except BackendError as error:
-            self.post_message(self.Failed(serial, error))
+            self._host.post_message(self.Failed(serial, error))
 
-    def on_log_reader_arrived(self, message: Arrived) -> None:
-        """Into the buffer with it."""
-        message.stop()
-        message.taken.set()
-        if message.serial != self._serial:
-            return
-        lost = next((item for item in message.items if isinstance(item, Closed) and item.lost), None)
-        fault = f"{clean(lost.why, 200)}; trying again" if lost else ""
-        end = next((item for item in message.items if isinstance(item, Closed) and not item.lost), None)
-        self._ended = self._ended or end is not None
-        self.view.append([item for item in message.items if item is not end or self.view.buffer.end])
-        if (fault, end) != (self._fault, None):
-            self._fault = fault
-            self.say()
+    def receive(self, message: Arrived) -> bool:
+        """Note what a batch says of the link and the end. Return True where the status may have changed."""
+        lost, end = message.lost, message.end
+        before, self.fault = self.fault, f"{clean(lost.why, 200)}; trying again" if lost else ""
+        self.ended = self.ended or end is not None
+        return end is not None or self.fault != before
 
-    def on_log_reader_failed(self, message: Failed) -> None:
-        """In words; the lines stay."""
-        message.stop()
-        if message.serial == self._serial:
-            gone = isinstance(message.error, NotFound)
-            self._fault = "Its log was deleted." if gone else clean(str(message.error), 300)
-            self._ended = True
-            self.say()
+    def fail(self, message: Failed) -> None:
+        """Note why the log cannot be read; the lines that were read stay."""
+        deleted = isinstance(message.error, NotFound)
+        self.fault = "Its log was deleted." if deleted else clean(str(message.error), 300)
+        self.ended = True
+
+
+def _starts(job: Job | None) -> tuple[object, ...]:
+    """Return what changes when a job is started again."""
+    return (job.state, job.restarts, len(job.attempts)) if job else ()
+
+
+def _same_job(job: Job | None, other: Job | None) -> bool:
+    return job is not None and other is not None and job.ref.key == other.ref.key

@@ -9,10 +9,11 @@ from tui.log.pane import LogPane
 from tui.ui.footer import Footer
 
 _TAIL = 1_000_000
+"""Lines to begin with: more than the pane under the list reads."""
 
 
 class LogScreen(Screen[None]):
-    """From far back to the end, and on as it grows."""
+    """Shows a log from far back to its end, and goes on as it grows."""
 
     AUTO_FOCUS = "LogView"
 
@@ -25,9 +26,9 @@ class LogScreen(Screen[None]):
         yield Footer()
 
     def on_log_pane_back(self) -> None:
-        """Back to where it came from."""
+        """Go back to the screen before."""
         self.dismiss()
 
     def on_log_pane_tiled(self) -> None:
-        """There is one log here."""
+        """Say where logs can lie beside each other: here is one alone."""
         self.notify("L puts logs beside each other under the list of jobs: escape leads there.")

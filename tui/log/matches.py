@@ -1,9 +1,8 @@
-"""What a search has found so far, and where the person stands in it."""
+"""The matches of a search so far, and the one that stands out."""
 
 import asyncio
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
 
 from backend_client.logs import LineFilter, LogBuffer, Search
 from backend_client.logs.search import CAP
@@ -13,7 +12,7 @@ _AT_ONCE = 0.008
 
 
 class Matches:
-    """The lines that match one search, and the one that stands out."""
+    """The numbers of the lines that match one search, ascending; at most `CAP` of them, the newest."""
 
     def __init__(self, search: Search) -> None:
         self.search = search
@@ -22,20 +21,21 @@ class Matches:
         """Lines before this one were searched."""
         self.more = False
         """True where there are matches that are not counted, in older lines."""
-        self.done = self.busy = False
+        self.done = False
+        """True after the first scan."""
         self.current = -1
+        """The match that stands out, by its line; -1 before there is one."""
 
-    async def scan(self, buffer: LogBuffer, sieve: LineFilter) -> None:
-        """Search what was not searched yet, the newest lines first; keys are served between the blocks."""
-        self.busy = True
-        since, closed, parts, count = self.upto, min(buffer.closed, sieve.upto), [], len(self.numbers)
+    async def scan(self, buffer: LogBuffer, line_filter: LineFilter) -> None:
+        """Search the lines that pass and are new, the newest first; keys are served in between."""
+        since, closed, parts, count = self.upto, min(buffer.closed, line_filter.upto), [], len(self.numbers)
         turn = time.monotonic()
         for block in buffer.blocks():
             # A regular expression may take long: it is run in a thread, where it lets others run.
             first, text, regex = block.first, bytes(block.text), self.search.regex
             lines = await asyncio.to_thread(self.search.lines, text) if regex else self.search.lines(text)
-            found = [first + line for line in lines if since <= first + line < closed]
-            parts.append([number for number in found if sieve.has(number)])
+            numbers = [first + line for line in lines if since <= first + line < closed]
+            parts.append([number for number in numbers if line_filter.has(number)])
             count += len(parts[-1])
             if count > CAP:
                 self.more = True
@@ -47,32 +47,31 @@ class Matches:
                 turn = time.monotonic()
         self.numbers += [number for part in reversed(parts) for number in part]
         del self.numbers[: max(0, len(self.numbers) - CAP)]
-        self.upto, self.done, self.busy = closed, True, False
+        self.upto, self.done = closed, True
 
-    def nearest(self, visible: Sequence[int]) -> int:
-        """The match to begin with: the last one at or above the end of the screen, else the first; -1."""
+    def nearest(self, line: int) -> int:
+        """Return the last match at or above a line, else the first one; -1 where there is none."""
         if not self.numbers:
             return -1
-        return self.numbers[max(0, bisect_right(self.numbers, visible[1]) - 1)]
+        return self.numbers[max(0, bisect_right(self.numbers, line) - 1)]
 
     def step(self, by: int) -> int:
-        """The next match (1) or the one before (-1), around the ends; -1 where there is none."""
+        """Return the next match (1) or the one before (-1), around the ends; -1 where there is none."""
         if not self.numbers:
             return -1
-        at = (
-            bisect_left(self.numbers, self.current)
-            if by < 0
-            else bisect_right(self.numbers, self.current) - 1
-        )
-        return self.numbers[(at + by) % len(self.numbers)]
+        # The current line need not be a match: before the first step, it is none.
+        before, after = bisect_left(self.numbers, self.current), bisect_right(self.numbers, self.current)
+        index = before if by < 0 else after - 1
+        return self.numbers[(index + by) % len(self.numbers)]
 
     def __str__(self) -> str:
+        """Say how many there are, and which of them stands out."""
         if not self.done:
             return "searching ..."
         total = f"{len(self.numbers):,}" + "+" * self.more
         slow = " (too slow for some lines)" if self.search.slow else ""
         if not self.numbers:
             return "no match" + slow
-        at = bisect_left(self.numbers, self.current)
-        known = at < len(self.numbers) and self.numbers[at] == self.current
-        return (f"{at + 1:,} of {total}" if known else f"{total} matching lines") + slow
+        index = bisect_left(self.numbers, self.current)
+        is_match = index < len(self.numbers) and self.numbers[index] == self.current
+        return (f"{index + 1:,} of {total}" if is_match else f"{total} matching lines") + slow

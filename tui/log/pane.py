@@ -1,37 +1,51 @@
 """The log of one job: a title, the lines, and a line to type a search or a file name in."""
 
-import time
-from typing import ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Vertical
 from textual.message import Message
-from textual.timer import Timer
 
+from backend_client.errors import LoginNeeded
 from backend_client.logs import LogBuffer
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.log.bars import LogInput, LogTitle
+from tui.log.bars import Answer, LogInput, LogTitle
 from tui.log.bookmarks import Bookmarks
 from tui.log.empty_reason import empty_reason
-from tui.log.export import LogTaker
-from tui.log.ranks import next_step, silence
+from tui.log.export import LogExport, clipboard_text
+from tui.log.feed import LogFeed
+from tui.log.search import LogSearch
+from tui.log.status import LogStatus
 from tui.log.view import LogView
 from tui.ui.sanitize import clean
 
+if TYPE_CHECKING:
+    from tui.app import TraindeckApp
+
 _TAIL = 2_000
+_PATTERN = "text, or /regular expression/"
 
 
-class LogPane(LogTaker):
-    """Shows the log of the job that `show` names, and says in its title how it stands."""
+class LogPane(Vertical):
+    """Shows the log of the job that `show` names, and says in its title how it stands.
+
+    The feed reads the log, the view draws it, the search and the export work on it; none of them knows
+    another but by what it is given. The pane has the keys, and hands messages on to whom they are for.
+    """
+
+    if TYPE_CHECKING:
+        app: "TraindeckApp"
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.LOG)]
 
     class Back(Message):
-        """Escape, where there was nothing of our own to leave."""
+        """Escape was pressed, and there was nothing of the pane's own to leave."""
 
     class Tiled(Message):
         """The log of this job is to lie beside the others, or no more."""
@@ -41,116 +55,223 @@ class LogPane(LogTaker):
             self.job = job
 
     def __init__(self, *, tail: int | None = _TAIL, opened: tuple[Job, JobBackend] | None = None) -> None:
-        """`tail`: so many lines to begin with; None for all. `opened`: whose log, from the start."""
-        super().__init__(tail)
-        self.nothing = ""
-        """Why no job's log is shown, in words."""
+        """Show the last `tail` lines (None: all) and what follows. `opened`: whose log, from the start."""
+        super().__init__()
+        self.why_no_job = ""
+        """Why no job's log is shown, as a sentence."""
+        self.title, self.view, self.input = LogTitle(), LogView(), LogInput()
+        self.feed = LogFeed(self, tail, opened=self._start_over, login=self._wait_for_login)
+        self.search = LogSearch(self, self.view, tail, changed=self.update_title)
+        self.export = LogExport(self)
+        self._bookmarks = Bookmarks()
+        self._status = LogStatus(
+            self, self.feed, self.search, self.view.viewport, self._bookmarks, changed=self.update_title
+        )
         self._opened = opened
-        self._marks = Bookmarks()
-        self._silent: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield LogTitle()
-        yield LogView(LogBuffer(self._limit))
-        yield LogInput()
+        yield self.title
+        yield self.view
+        yield self.input
 
     def on_mount(self) -> None:
+        """Show the log that was named from the start."""
         self.view.tick = getattr(self.app, "tick", 0.1)
         if self._opened:
             self.show(*self._opened)
-        self.say()
+        self.update_title()
 
-    def forget(self) -> None:
-        super().forget()
-        self._marks = Bookmarks()
+    # Which log
 
-    # What it says
+    @property
+    def job(self) -> Job | None:
+        """The job whose log is shown."""
+        return self.feed.job
 
-    def say(self) -> None:
+    def show(self, job: Job | None, backend: JobBackend) -> None:
+        """Show the log of a job, or (the same job again) what has changed of it; None shows no log."""
+        self.feed.show(job, backend)
+        self.update_title()
+
+    def _start_over(self) -> None:
+        """Empty the view: the feed opens another log."""
+        settings = getattr(self.app, "settings", None)
+        self._bookmarks.clear()
+        self.search.reset()
+        self.view.show(LogBuffer((settings.log.buffer if settings else 64) * 2**20))
+        self.update_title()
+
+    async def _wait_for_login(self, error: LoginNeeded) -> bool:
+        logins = getattr(self.app, "logins", None)
+        return bool(logins and await logins.wait_for_login(error))
+
+    def on_log_feed_arrived(self, message: LogFeed.Arrived) -> None:
+        """Append a batch to the view."""
+        message.stop()
+        message.taken.set()
+        if message.serial != self.feed.serial:
+            return
+        changed, end = self.feed.receive(message), message.end
+        # The end is no line of an empty log: that says why it is empty.
+        self.view.append([item for item in message.items if item is not end or self.view.buffer.end])
+        if changed:
+            self.update_title()
+
+    def on_log_feed_failed(self, message: LogFeed.Failed) -> None:
+        """Say why the log cannot be read."""
+        message.stop()
+        if message.serial == self.feed.serial:
+            self.feed.fail(message)
+            self.update_title()
+
+    def on_log_view_moved(self, message: LogView.Moved) -> None:
+        """Say where the view is now, and scan the lines that have come."""
+        message.stop()
+        self.update_title()
+        self.search.scan_new_lines()
+
+    # The title
+
+    def update_title(self) -> None:
         """Bring the title, and the reason for an empty log, up to date."""
-        title, view = self.query_one(LogTitle), self.view
-        title.whose = clean(self._job.name, 60) if self._job else ""
-        title.state = self._state()
-        nothing = "" if self._job else self.nothing
-        empty = self._fault or nothing or empty_reason(self._job, self._backend)
-        if view.buffer.end:
-            empty = "No line is let through. & changes what lines must have, [ and ] the rank."
-        if empty != view.empty:
-            view.empty = empty
-            if not view.window[1] >= 0:
-                view.redraw()
+        job, fault = self.feed.job, self.feed.fault
+        self.title.job_name = clean(job.name, 60) if job else ""
+        self.title.status = self._status.text()
+        reason = fault or ("" if job else self.why_no_job) or empty_reason(job, self.feed.backend)
+        if self.view.buffer.end:
+            reason = "No line is let through. & changes what lines must have, [ and ] the rank."
+        self.view.set_empty_reason(reason)
 
-    def _state(self) -> str:
-        marks, place = str(self._marks), self._place()
-        return "   ".join(filter(None, [self._fault, self.found, marks, self._silence(), *place]))
+    # The search, the filter and the ranks
 
-    def _place(self) -> list[str]:
-        view = self.view
-        if not view.following:
-            below = f"{view.below:,} line{'s' * (view.below != 1)} below"
-            word = "paused" if view.paused else "scrolled"
-            place = f"{word}: {below}" if view.below or view.paused else "at the end, not following"
-            dropped = view.window[0] == view.buffer.first > 0
-            return [place, f"{view.buffer.first:,} older ones dropped" if dropped else ""]
-        if self._job and not self._fault:
-            return ["ended" if self._ended else "following"]
-        return []
+    def action_search(self) -> None:
+        """Ask what to search for."""
+        self._ask(_PATTERN, self.search.text, self.search.search_for, self._cancel_search)
 
-    def _silence(self) -> str:
-        """Who is silent for long; it is looked at again when there may be more to tell, and not before."""
-        heard = self.view.buffer.heard
-        if self._ended or len(heard) < 2:
-            return ""
-        if self._sieve.rank is not None:
-            heard = {self._sieve.rank: heard[self._sieve.rank]}
-        now = int(time.time() * 1000)
-        wait = next_step(heard, now)
-        if self._silent is None and wait is not None:
-            self._silent = self.set_timer(wait + 1, self._listen)
-        return silence(heard, now)
+    def _cancel_search(self, _text: str) -> None:
+        self.search.clear_search()
+        self._close_input()
 
-    def _listen(self) -> None:
-        self._silent = None
-        self.say()
+    def action_only(self) -> None:
+        """Ask what lines must have to be shown."""
+        placeholder, text = f"only lines with: {_PATTERN}", self.search.filter_text
+        self._ask(placeholder, text, self.search.filter_by, self._cancel_filter)
 
-    # Keys and mouse
+    def _cancel_filter(self, _text: str) -> None:
+        self.search.filter_by("")
+        self._close_input()
+
+    def _ask(self, placeholder: str, text: str, changed: Answer, cancelled: Answer) -> None:
+        """Ask for a text that takes effect while it is typed."""
+        self.input.ask(text, placeholder, changed=changed, submitted=self._close_input, cancelled=cancelled)
+
+    def _close_input(self, _text: str = "") -> None:
+        """Hide the line to type in, and give the log the keys again."""
+        self.input.display = False
+        self.screen.set_focus(self.view)
+        self.update_title()
+
+    def action_next_match(self) -> None:
+        """Go to the next match."""
+        self.search.step(1)
+
+    def action_previous_match(self) -> None:
+        """Go to the match before."""
+        self.search.step(-1)
+
+    def action_rank_after(self) -> None:
+        """Show the next rank alone."""
+        self.search.step_rank(1)
+
+    def action_rank_before(self) -> None:
+        """Show the rank before alone."""
+        self.search.step_rank(-1)
+
+    def action_first_error(self) -> None:
+        """Look for the first error."""
+        self.search.find_first_error()
+
+    def on_log_search_scanned(self, message: LogSearch.Scanned) -> None:
+        """Show what passes and what matches."""
+        message.stop()
+        self.search.show_scan(message)
+
+    def on_log_search_first_error(self, message: LogSearch.FirstError) -> None:
+        """Go to the first error, or say that there is none."""
+        message.stop()
+        self.search.show_first_error(message)
+
+    # Copying and saving
+
+    def action_copy(self) -> None:
+        """Copy the lines on the screen."""
+        text, sentence = clipboard_text(self.view.viewport.lines())
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.app.notify(sentence)
+
+    def action_save(self) -> None:
+        """Ask for the file to save the log to."""
+        job, backend = self.feed.job, self.feed.backend
+        if job and backend:
+            self.export.forget_path()
+            self.input.ask(
+                f"{job.name}.log",
+                "file to save the log to",
+                changed=lambda _text: self.export.forget_path(),
+                submitted=partial(self.export.save, backend, job.ref),
+                cancelled=self._close_input,
+            )
+
+    def on_log_export_saved(self, message: LogExport.Saved) -> None:
+        """Say what became of the file."""
+        message.stop()
+        self.app.notify(message.text, severity="error" if message.failed else "information")
+        if self.export.finish(message):
+            self._close_input()
+
+    # Other keys, and the mouse
 
     def action_follow(self) -> None:
+        """Go to the end, and stay there."""
         self.view.action_follow()
 
     def action_pause(self) -> None:
+        """Stop following, or follow again."""
         self.view.action_pause()
 
     def action_timestamps(self) -> None:
-        self.view.set_times(not self.view.times)
+        """Show when each line was written, or hide it."""
+        self.view.action_timestamps()
 
     def action_wrap(self) -> None:
-        self.view.set_wrap(not self.view.wrap)
+        """Wrap long lines, or cut them at the edge."""
+        self.view.action_wrap()
 
     def action_log_mark(self) -> None:
-        line = next((line for line in self.view.seen() if line.number == self.view.chosen), None)
-        if line:
-            self._marks.toggle(line)
-            self.view.set_marked(self._marks.numbers)
-            self.say()
+        """Set a bookmark on the selected line, or take it away."""
+        if line := self.view.selected_line:
+            self._bookmarks.toggle(line)
+            self.view.set_bookmarks(self._bookmarks.numbers)
+            self.update_title()
 
     def action_log_tile(self) -> None:
-        if self._job:
-            self.post_message(self.Tiled(self._job))
+        """Put this log beside the others, or take it away."""
+        if self.feed.job:
+            self.post_message(self.Tiled(self.feed.job))
 
     def action_plot(self) -> None:
-        if self._job and self._backend:
+        if self.feed.job and self.feed.backend:
             from tui.log.plot_screen import PlotScreen
 
-            self.app.push_screen(PlotScreen(self._job, self._backend))
+            self.app.push_screen(PlotScreen(self.feed.job, self.feed.backend))
 
     def action_back(self) -> None:
-        if self.drop_search() or self.drop_only():
-            self.say()
-        else:
+        """Leave the search, else the filter, else the log."""
+        if not (self.search.clear_search() or self.search.clear_filter()):
             self.post_message(self.Back())
 
     def on_click(self, event: events.Click) -> None:
-        """The log takes the keys."""
-        if event.widget is not self.query_one(LogInput):
+        """Give the log the keys."""
+        if event.widget is not self.input:
             self.view.focus()

@@ -1,4 +1,4 @@
-"""The loss of one job over its steps, as its log tells it, and on as it goes on."""
+"""The loss curve of one job, out of the lines of its log; it grows as the log does."""
 
 import asyncio
 import time
@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 
 _TAIL = 100_000
 _AT_ONCE = 200
-"""Lines that are read before anything else has its turn."""
+"""Lines that are parsed before the event loop has its turn."""
 _EVERY = 2.0
 """Seconds between two drawings."""
 _SOON = 0.1
+"""Seconds until the first drawing after a quiet time."""
 
 
 class PlotScreen(Screen[None]):
-    """Follows the log while it is open."""
+    """Draws the curve, and follows the log as long as it is open."""
 
     if TYPE_CHECKING:
         app: "TraindeckApp"
@@ -47,8 +48,8 @@ class PlotScreen(Screen[None]):
     where = Place.PLOT
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.PLOT, "screen")]
 
-    class Heard(Message):
-        """There may be more points; or there are no more, and why."""
+    class PointsAdded(Message):
+        """The curve may have more points. `end`: why there will be no more, as a sentence."""
 
         def __init__(self, end: str = "") -> None:
             super().__init__()
@@ -69,6 +70,7 @@ class PlotScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
+        """Start to read the log."""
         self._read()
 
     @work(exclusive=True, group="read", exit_on_error=False)
@@ -81,25 +83,26 @@ class PlotScreen(Screen[None]):
                 async for items in batches:
                     for batch in items:
                         if isinstance(batch, Lines):
-                            await self._hear(batch)
-            self.post_message(self.Heard("ended"))
+                            await self._add(batch)
+            self.post_message(self.PointsAdded("ended"))
         except BackendError as error:
-            self.post_message(self.Heard(str(error)))
+            self.post_message(self.PointsAdded(str(error)))
 
-    async def _hear(self, batch: Lines) -> None:
+    async def _add(self, batch: Lines) -> None:
         for part in split_batch(batch, _AT_ONCE):
             self._curve.feed(part)
             await asyncio.sleep(0)
-        self.post_message(self.Heard())
+        self.post_message(self.PointsAdded())
 
-    def on_plot_screen_heard(self, message: Heard) -> None:
-        """Draw soon where it was quiet, else when the last drawing is old enough."""
+    def on_plot_screen_points_added(self, message: PointsAdded) -> None:
+        """Draw soon where it was quiet, else once the last drawing is old enough."""
         self._end = message.end or self._end
         if self._timer is None:
             due = self._drawn + _EVERY - time.monotonic()
             self._timer = self.set_timer(max(_SOON, due), self._draw)
 
     def on_resize(self) -> None:
+        """Draw the curve in the new size."""
         self._draw()
 
     def _draw(self) -> None:
@@ -110,25 +113,23 @@ class PlotScreen(Screen[None]):
             return
         self._shown = shown
         self.query_one("#title", Static).update(self._title(points))
-        words = (
-            draw(points, size.width, size.height)
-            if points
-            else " No line of its log tells a step and a loss."
-        )
-        self.query_one("#plot", Static).update(Content(words))
+        none = " No line of its log tells a step and a loss."
+        plot = draw(points, size.width, size.height) if points else none
+        self.query_one("#plot", Static).update(Content(plot))
 
     def _title(self, points: tuple[tuple[int, float], ...]) -> Content:
-        told = ""
+        losses = ""
         if points:
-            low = min(points, key=lambda point: point[1])
-            told = f"  loss {_place(points[-1])}, lowest {_place(low)}"
+            lowest = min(points, key=lambda point: point[1])
+            losses = f"  loss {_at_step(points[-1])}, lowest {_at_step(lowest)}"
         name = clean(self._job.name, 60)
-        return Content.assemble((f" {name}", "bold"), told, (f"  {clean(self._end, 200)}", "$text-muted"))
+        return Content.assemble((f" {name}", "bold"), losses, (f"  {clean(self._end, 200)}", "$text-muted"))
 
     def action_plot_back(self) -> None:
+        """Go back to the screen before."""
         self.dismiss()
 
 
-def _place(point: tuple[int, float]) -> str:
+def _at_step(point: tuple[int, float]) -> str:
     step, loss = point
     return f"{loss_text(loss)} at step {short(step)}"

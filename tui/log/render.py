@@ -1,4 +1,4 @@
-"""From a log line to what is drawn of it: rows of cells, with colours, its time, and what was searched."""
+"""Draws the rows of a log line: wrapped text with its colours, time and rank, and the matches of a search."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,11 +17,12 @@ from backend_client.logs.text import Colour, SgrStyle, styled_runs
 
 LONGEST = 2_000
 """Characters of a line that are drawn."""
-_TIME = 9
+_TIME, _RANK = 9, 4
+"""Cells of the columns before the text."""
 
 
 class Styles(NamedTuple):
-    """What a theme gives."""
+    """The styles of a theme: of plain text, of what stands back, of matches and bookmarks, of each rank."""
 
     base: Style
     quiet: Style
@@ -32,7 +33,7 @@ class Styles(NamedTuple):
 
 
 class LineLayout(NamedTuple):
-    """How lines are laid out in `width` cells. `left`: cells that are scrolled out of sight, without wrap."""
+    """How lines are laid out in `width` cells. `left`: cells scrolled out of sight, without wrap."""
 
     width: int
     wrap: bool = True
@@ -43,7 +44,7 @@ class LineLayout(NamedTuple):
     @property
     def prefix(self) -> int:
         """Cells before the text."""
-        return _TIME * self.times + 4 * self.ranks
+        return _TIME * self.times + _RANK * self.ranks
 
     @property
     def room(self) -> int:
@@ -52,10 +53,11 @@ class LineLayout(NamedTuple):
 
 
 Spans = Callable[[str], Iterable[tuple[int, int]]]
+"""Finds the (start, end) of every match in a text."""
 
 
-def shown(line: Line) -> str:
-    """The text as it is drawn: cut where it is too long."""
+def display_text(line: Line) -> str:
+    """Return the text as it is drawn: cut where it is too long."""
     if line.mark:
         return f"-- {line.text[:LONGEST]} --"
     if len(line.text) <= LONGEST:
@@ -63,66 +65,67 @@ def shown(line: Line) -> str:
     return f"{line.text[:LONGEST]} … +{len(line.text) - LONGEST:,}"
 
 
-def cuts(text: str, room: int) -> list[int]:
-    """Where the rows of a wrapped text begin, in cells; a wide character is not cut in two."""
+def wrap_offsets(text: str, room: int) -> list[int]:
+    """Return where the rows of a wrapped text begin, in cells; a wide character is not cut in two."""
     total = cell_len(text)
     if total == len(text) or room < 2:
         return list(range(0, total, room)) or [0]
-    starts, at = [0], 0
+    starts, cell = [0], 0
     for character in text:
         size = get_character_cell_size(character)
-        if at + size - starts[-1] > room:
-            starts.append(at)
-        at += size
+        if cell + size - starts[-1] > room:
+            starts.append(cell)
+        cell += size
     return starts
 
 
-def height(line: Line, shape: LineLayout) -> int:
-    """Rows that the line takes."""
-    if not shape.wrap or len(line.text) * 2 <= shape.room:
+def row_count(line: Line, layout: LineLayout) -> int:
+    """Return how many rows a line takes."""
+    # No character is wider than two cells: most lines need not be measured.
+    if not layout.wrap or len(line.text) * 2 <= layout.room:
         return 1
-    return len(cuts(shown(line), shape.room))
+    return len(wrap_offsets(display_text(line), layout.room))
 
 
-def draw(
+def draw_row(
     line: Line,
     row: int,
-    shape: LineLayout,
+    layout: LineLayout,
     styles: Styles,
     spans: Spans | None,
     *,
     current: bool = False,
-    marked: bool = False,
+    bookmarked: bool = False,
 ) -> Strip:
-    """One row of a line, exactly as wide as the shape."""
-    text = shown(line)
+    """Draw one row of a line, exactly as wide as the layout."""
+    text = display_text(line)
     pieces = _pieces(line, text, styles)
-    if marked:
+    if bookmarked:
         pieces = [(piece, style + styles.marked) for piece, style in pieces]
-    found = list(spans(text)) if spans else []
+    matches = list(spans(text)) if spans else []
     if current:
-        pieces = _marked(pieces, found or [(0, len(text))], styles.current)
-    elif found:
-        pieces = _marked(pieces, found, styles.match)
-    start, stop = shape.left, shape.left + shape.room
-    if shape.wrap:
-        starts = [*cuts(text, shape.room), cell_len(text)]
+        pieces = _highlight(pieces, matches or [(0, len(text))], styles.current)
+    elif matches:
+        pieces = _highlight(pieces, matches, styles.match)
+    start, stop = layout.left, layout.left + layout.room
+    if layout.wrap:
+        starts = [*wrap_offsets(text, layout.room), cell_len(text)]
         start, stop = starts[row], starts[row + 1]
     cells = Strip(Segment(piece, style) for piece, style in pieces if piece).crop(start, stop)
-    prefix = _prefix(line, shape, styles) if row == 0 else [Segment(" " * shape.prefix, styles.base)]
-    strip = Strip([*prefix, *cells], shape.prefix + cells.cell_length)
-    return strip.adjust_cell_length(shape.width, styles.base).simplify()
+    prefix = _prefix(line, layout, styles) if row == 0 else [Segment(" " * layout.prefix, styles.base)]
+    strip = Strip([*prefix, *cells], layout.prefix + cells.cell_length)
+    return strip.adjust_cell_length(layout.width, styles.base).simplify()
 
 
-def _prefix(line: Line, shape: LineLayout, styles: Styles) -> list[Segment]:
+def _prefix(line: Line, layout: LineLayout, styles: Styles) -> list[Segment]:
     segments = []
-    if shape.times:
+    if layout.times:
         clock = time.strftime("%H:%M:%S ", time.localtime(line.time / 1000)) if line.time else " " * _TIME
         segments.append(Segment(clock, styles.quiet))
-    if shape.ranks:
+    if layout.ranks:
         rank, colours = line.source.rank if line.source else -1, styles.ranks
         style = colours[rank % len(colours)] if rank >= 0 else styles.quiet
-        segments.append(Segment(f"{rank:>3} " if rank >= 0 else "    ", style))
+        segments.append(Segment(f"{rank:>3} " if rank >= 0 else " " * _RANK, style))
     return segments
 
 
@@ -132,40 +135,42 @@ def _pieces(line: Line, text: str, styles: Styles) -> list[tuple[str, Style]]:
     if not line.styled:
         return [(text, styles.base)]
     pieces, left = [], LONGEST
-    for piece, look in styled_runs(line.styled):
-        pieces.append((piece[:left], styles.base + _style(look)))
+    for piece, sgr in styled_runs(line.styled):
+        pieces.append((piece[:left], styles.base + _style(sgr)))
         left -= len(piece)
         if left <= 0:
             break
     return [*pieces, (text[LONGEST:], styles.base)]
 
 
-def _marked(
+def _highlight(
     pieces: Sequence[tuple[str, Style]], spans: Iterable[tuple[int, int]], style: Style
 ) -> list[tuple[str, Style]]:
-    """The pieces with `style` over the spans."""
+    """Lay `style` over the spans of a text in pieces."""
     edges = [edge for span in spans for edge in span]
-    marked, at = [], 0
+    highlighted, offset = [], 0
     for text, own in pieces:
-        stops = [at, *(edge for edge in edges if at < edge < at + len(text)), at + len(text)]
+        end = offset + len(text)
+        stops = [offset, *(edge for edge in edges if offset < edge < end), end]
         for start, stop in pairwise(stops):
+            # Inside a span an odd number of edges lies behind.
             inside = sum(edge <= start for edge in edges) % 2
-            marked.append((text[start - at : stop - at], own + style if inside else own))
-        at += len(text)
-    return marked
+            highlighted.append((text[start - offset : stop - offset], own + style if inside else own))
+        offset = end
+    return highlighted
 
 
 @lru_cache(512)
-def _style(look: SgrStyle) -> Style:
+def _style(sgr: SgrStyle) -> Style:
     return Style(
-        color=_colour(look.fg),
-        bgcolor=_colour(look.bg),
-        bold=look.bold or None,
-        dim=look.dim or None,
-        italic=look.italic or None,
-        underline=look.underline or None,
-        reverse=look.reverse or None,
-        strike=look.strike or None,
+        color=_colour(sgr.fg),
+        bgcolor=_colour(sgr.bg),
+        bold=sgr.bold or None,
+        dim=sgr.dim or None,
+        italic=sgr.italic or None,
+        underline=sgr.underline or None,
+        reverse=sgr.reverse or None,
+        strike=sgr.strike or None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Saving a log: every byte of it, into a file that only its owner can read."""
+"""Saves a log: every byte of it, into a file that only its owner can read."""
 
 import asyncio
 import os
@@ -10,16 +10,16 @@ from backend_client.models import JobRef
 from backend_client.protocol import Closed, JobBackend, Lines, LogQuery
 
 
-async def save(backend: JobBackend, ref: JobRef, path: Path, *, overwrite: bool = False) -> int:
-    """Write the raw log of the newest attempt; the number of bytes.
+async def save_log(backend: JobBackend, ref: JobRef, path: Path, *, overwrite: bool = False) -> int:
+    """Write the raw log of the newest attempt into a file. Return the number of bytes.
 
     Raises FileExistsError where the file is there and `overwrite` is not set, other OSErrors, BackendErrors.
     A file that was not finished stays, and the error says so.
     """
-    how = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if overwrite else os.O_EXCL)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if overwrite else os.O_EXCL)
     written, unfinished = 0, False
     # Threads: the file may lie on a slow network disk, and no key waits for a disk.
-    file = await asyncio.to_thread(os.fdopen, await asyncio.to_thread(os.open, path, how, 0o600), "wb")
+    file = await asyncio.to_thread(os.fdopen, await asyncio.to_thread(os.open, path, flags, 0o600), "wb")
     try:
         os.fchmod(file.fileno(), 0o600)
         async for batch in backend.logs(LogQuery(ref=ref)):

@@ -1,236 +1,246 @@
-"""What a person looks for in a log: words, lines with some words only, one rank, the first error."""
+"""What is looked for in a log: a search, lines with some text only, one rank, the first error."""
 
-from textual import work
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
 from textual.message import Message
 
-from backend_client.logs import LineFilter, Search
+from backend_client.logs import LineFilter, LogBuffer, Search
 from backend_client.logs.failures import first_failure
-from tui.log.bars import LogInput
-from tui.log.feed import LogReader
+from tui.log.host import Cancellable, Host, start_worker
 from tui.log.matches import Matches
 from tui.log.ranks import neighbour
-from tui.log.view import LogView
+from tui.log.viewport import Viewport
 from tui.ui.sanitize import clean
 
-_ASKED = "text, or /regular expression/"
 
-
-class LogFinder(LogReader):
-    """Search marks and steps; a sieve hides. Both go on in the lines that come."""
-
-    class Looked(Message):
-        """The lines were looked at, as far as they have come."""
-
-        def __init__(self, sieve: LineFilter, hits: Matches | None) -> None:
-            super().__init__()
-            self.sieve, self.hits = sieve, hits
-
-    class Found(Message):
-        """The first error, by its line (-1: there is none), in words."""
-
-        def __init__(self, serial: int, number: int, words: str) -> None:
-            super().__init__()
-            self.serial, self.number, self.words = serial, number, words
-
-    def __init__(self, tail: int | None) -> None:
-        super().__init__(tail)
-        self._hits: Matches | None = None
-        self._sieve = LineFilter()
-        self._looking = False
-        self._wrong = ""
-        self._error = ""
+class Display(Protocol):
+    """What a search needs of the view of a log."""
 
     @property
-    def found(self) -> str:
-        """What is looked for and what was found, in words."""
-        only, rank = self._sieve.search, self._sieve.rank
-        parts = [self._wrong, "" if rank is None else f"rank {rank}"]
+    def viewport(self) -> Viewport:
+        """What is in sight."""
+        ...
+
+    def set_filter(self, line_filter: LineFilter) -> None:
+        """Show only the lines that pass."""
+
+    def set_search(self, search: Search | None, current: int = -1) -> None:
+        """Mark the matches; the line `current` stands out."""
+
+    def reveal(self, number: int) -> None:
+        """Bring a line into sight."""
+
+
+class LogSearch:
+    """Searches and filters the log of a view; both go on in the lines that come.
+
+    A worker scans the lines; its messages reach the host's handlers, which hand them to `show_scan` and
+    `show_first_error`.
+    """
+
+    class Scanned(Message):
+        """The lines that have come so far were scanned."""
+
+        def __init__(self, line_filter: LineFilter, matches: Matches | None) -> None:
+            super().__init__()
+            self.line_filter, self.matches = line_filter, matches
+
+    class FirstError(Message):
+        """The number of the line that says why the job failed (-1: none does), and a sentence about it."""
+
+        def __init__(self, buffer: LogBuffer, number: int, text: str) -> None:
+            super().__init__()
+            self.buffer, self.number, self.text = buffer, number, text
+
+    def __init__(self, host: Host, view: Display, tail: int | None, *, changed: Callable[[], None]) -> None:
+        """Search the log that `view` shows, of which the last `tail` lines were read (None: all).
+
+        `changed` is called when `summary` may be a different one.
+        """
+        self._host, self._view, self._tail, self._changed = host, view, tail, changed
+        self._worker: Cancellable | None = None
+        """What scans the lines now."""
+        self._matches: Matches | None = None
+        self._filter = LineFilter()
+        self._mistake = ""
+        """Why the text cannot be searched for, as a sentence."""
+        self._first_error = ""
+
+    def reset(self) -> None:
+        """Search for nothing and filter nothing: the view shows another log."""
+        if self._worker is not None:
+            self._worker.cancel()
+        self._worker, self._matches, self._filter = None, None, LineFilter()
+        self._mistake = self._first_error = ""
+
+    @property
+    def text(self) -> str:
+        """What is searched for, as a person types it."""
+        return _typed(self._matches.search) if self._matches else ""
+
+    @property
+    def filter_text(self) -> str:
+        """What lines must have to be shown, as a person types it."""
+        return _typed(self._filter.search) if self._filter.search else ""
+
+    @property
+    def rank(self) -> int | None:
+        """The rank whose lines are shown; None for all."""
+        return self._filter.rank
+
+    @property
+    def summary(self) -> str:
+        """What is looked for and what was found, for a title."""
+        only = self._filter.search
+        parts = [self._mistake, "" if self.rank is None else f"rank {self.rank}"]
         if only:
             slow = " (too slow: lines are missing)" if only.slow else ""
-            parts.append(f"only {clean(typed(only), 30)}{slow}")
-        return "   ".join(filter(None, [*parts, str(self._hits or ""), self._error]))
+            parts.append(f"only {clean(_typed(only), 30)}{slow}")
+        return "   ".join(filter(None, [*parts, str(self._matches or ""), self._first_error]))
 
-    def forget(self) -> None:
-        self.workers.cancel_group(self, "look")
-        self._hits, self._wrong, self._error, self._sieve, self._looking = None, "", "", LineFilter(), False
+    # Scanning
 
-    # Looking
+    def scan_new_lines(self) -> None:
+        """Scan what has come since the last scan, where something is searched for or filtered."""
+        closed, matches = self._buffer.closed, self._matches
+        unfiltered = self._filter.upto < closed and not self._filter.passes_all
+        if self._worker is None and (unfiltered or (matches and matches.upto < closed)):
+            self._start_scan()
 
-    def on_log_view_moved(self, message: LogView.Moved) -> None:
-        """The title says where it is; lines that are new are looked at."""
-        message.stop()
-        self.say()
-        closed, hits = self.view.buffer.closed, self._hits
-        behind = self._sieve.upto < closed and not self._sieve.passes_all
-        if not self._looking and (behind or (hits and hits.upto < closed)):
-            self._look()
+    @property
+    def _buffer(self) -> LogBuffer:
+        return self._view.viewport.buffer
 
-    def _look(self) -> None:
-        self._looking = True
-        self._look_at(self._sieve, self._hits)
+    def _start_scan(self) -> None:
+        work = partial(self._scan, self._buffer, self._filter, self._matches)
+        self._worker = start_worker(self._host, "scan", work)
 
-    @work(exclusive=True, group="look", exit_on_error=False)
-    async def _look_at(self, sieve: LineFilter, hits: Matches | None) -> None:
-        await sieve.scan(self.view.buffer)
-        if hits:
-            await hits.scan(self.view.buffer, sieve)
-        self.post_message(self.Looked(sieve, hits))
+    async def _scan(self, buffer: LogBuffer, line_filter: LineFilter, matches: Matches | None) -> None:
+        await line_filter.scan(buffer)
+        if matches:
+            await matches.scan(buffer, line_filter)
+        self._host.post_message(self.Scanned(line_filter, matches))
 
-    def on_log_finder_looked(self, message: Looked) -> None:
-        """Show what passes, and what was found from the screen's end upwards."""
-        message.stop()
-        if message.sieve is not self._sieve or message.hits is not self._hits:
+    def show_scan(self, message: Scanned) -> None:
+        """Show the lines that pass; a new search begins with its last match above the end of the screen."""
+        if message.line_filter is not self._filter or message.matches is not self._matches:
             return
-        self._looking = False
-        if not self._sieve.passes_all or self.view.sieve is not self._sieve:
-            self.view.set_sieve(self._sieve)
-        if self._hits and self._hits.current < 0:
-            self._go(self._hits.nearest(self.view.window))
-        self.say()
+        self._worker = None
+        viewport = self._view.viewport
+        if not self._filter.passes_all or viewport.line_filter is not self._filter:
+            self._view.set_filter(self._filter)
+        if self._matches and self._matches.current < 0:
+            self._go_to(self._matches.nearest(viewport.last))
+        self._changed()
 
-    # Search
+    # The search
 
-    def action_search(self) -> None:
-        """Ask what for."""
-        value = typed(self._hits.search) if self._hits else ""
-        ask = self.query_one(LogInput).ask
-        ask(value, _ASKED, typed=self._search, done=self.close_input, left=self._leave_search)
-
-    def _leave_search(self, _typed: str) -> None:
-        self.drop_search()
-        self.close_input()
-
-    def _search(self, text: str) -> None:
-        self.drop_search()
+    def search_for(self, text: str) -> None:
+        """Search for a text, or for a /regular expression/; for nothing where the text is empty."""
+        self.clear_search()
         if search := self._parse(text):
-            self._hits = Matches(search)
-            self._look()
-        self.say()
+            self._matches = Matches(search)
+            self._start_scan()
+        self._changed()
 
     def _parse(self, text: str) -> Search | None:
-        self._wrong = ""
+        self._mistake = ""
         try:
             return Search.parse(text) if text else None
         except ValueError as error:
-            self._wrong = clean(error, 200)
+            self._mistake = clean(error, 200)
             return None
 
-    def drop_search(self) -> bool:
-        """Look for nothing any more; False where nothing was looked for."""
-        had, self._hits, self._wrong, self._error = bool(self._hits or self._error), None, "", ""
+    def clear_search(self) -> bool:
+        """Search for nothing any more. Return False where nothing was searched for."""
+        had = bool(self._matches or self._first_error)
+        self._matches, self._mistake, self._first_error = None, "", ""
         if had:
-            self.view.set_search(None)
-            self._look()
+            self._view.set_search(None)
+            self._start_scan()
+            self._changed()
         return had
 
-    def action_next_match(self) -> None:
-        if self._hits:
-            self._go(self._hits.step(1))
+    def step(self, by: int) -> None:
+        """Go to the next match (1) or to the one before (-1)."""
+        if self._matches:
+            self._go_to(self._matches.step(by))
+            self._changed()
 
-    def action_previous_match(self) -> None:
-        if self._hits:
-            self._go(self._hits.step(-1))
+    def _go_to(self, number: int) -> None:
+        if self._matches and number >= 0:
+            self._matches.current = number
+            self._view.reveal(number)
+            self._view.set_search(self._matches.search, number)
+        elif self._matches:
+            self._view.set_search(self._matches.search)
 
-    def _go(self, number: int) -> None:
-        if self._hits and number >= 0:
-            self._hits.current = number
-            self.view.reveal(number)
-            self.view.set_search(self._hits.search, number)
-        elif self._hits:
-            self.view.set_search(self._hits.search)
-        self.say()
+    # The filter
 
-    def close_input(self, _typed: str = "") -> None:
-        """The log takes the keys again."""
-        self.query_one(LogInput).display = False
-        self.screen.set_focus(self.view)
-        self.say()
-
-    # Only some lines
-
-    def action_only(self) -> None:
-        """Ask what lines must have."""
-        value = typed(self._sieve.search) if self._sieve.search else ""
-        ask = self.query_one(LogInput).ask
-        ask(
-            value,
-            f"only lines with: {_ASKED}",
-            typed=self._only,
-            done=self.close_input,
-            left=self._leave_only,
-        )
-
-    def _leave_only(self, _typed: str) -> None:
-        self._only("")
-        self.close_input()
-
-    def _only(self, text: str) -> None:
+    def filter_by(self, text: str) -> None:
+        """Show only the lines that have a text, or match a /regular expression/; all where it is empty."""
         search = self._parse(text)
-        if not self._wrong:
-            self.sift(LineFilter(self._sieve.rank, search))
-        self.say()
+        if not self._mistake:
+            self.set_filter(LineFilter(self.rank, search))
+        self._changed()
 
-    def drop_only(self) -> bool:
-        """Show all lines of the rank again; False where they are shown."""
-        had = self._sieve.search is not None
+    def clear_filter(self) -> bool:
+        """Show all lines of the rank again. Return False where they are shown."""
+        had = self._filter.search is not None
         if had:
-            self.sift(LineFilter(self._sieve.rank))
+            self.set_filter(LineFilter(self.rank))
         return had
 
-    def sift(self, sieve: LineFilter) -> None:
-        """Show only what passes, as soon as that is known; what is searched is searched there."""
-        self._sieve, self._error = sieve, ""
-        if self._hits:
-            self._hits = Matches(self._hits.search)
-        self._look()
-        self.say()
-
-    def action_rank_after(self) -> None:
-        self._to_rank(1)
-
-    def action_rank_before(self) -> None:
-        self._to_rank(-1)
-
-    def _to_rank(self, by: int) -> None:
-        ranks = self.view.buffer.heard
+    def step_rank(self, by: int) -> None:
+        """Show the lines of the next rank (1) or of the one before (-1); between last and first, of all."""
+        ranks = self._buffer.last_written
         if len(ranks) > 1:
-            self.sift(LineFilter(neighbour(ranks, self._sieve.rank, by), self._sieve.search))
+            self.set_filter(LineFilter(neighbour(ranks, self.rank, by), self._filter.search))
+
+    def set_filter(self, line_filter: LineFilter) -> None:
+        """Show only the lines that pass, once they are scanned; a search goes on among them."""
+        self._filter, self._first_error = line_filter, ""
+        if self._matches:
+            self._matches = Matches(self._matches.search)
+        self._start_scan()
+        self._changed()
 
     # The first error
 
-    @work(exclusive=True, group="error", exit_on_error=False)
-    async def action_first_error(self) -> None:
-        serial, rank = self._serial, self._sieve.rank
-        found = await first_failure(self.view.buffer, rank)
-        where = "" if rank is None else f" of rank {rank}"
-        if found is None:
-            self.post_message(self.Found(serial, -1, f"no error{where} found"))
-        else:
-            self.post_message(self.Found(serial, found.number, f"first error{where}: {found.words}"))
+    def find_first_error(self) -> None:
+        """Look for the line that says why the job failed, in the rank that is shown."""
+        start_worker(self._host, "error", partial(self._find_first_error, self._buffer, self.rank))
 
-    def on_log_finder_found(self, message: Found) -> None:
-        """Go there; a sieve that hides it is taken away."""
-        message.stop()
-        if message.serial != self._serial:
+    async def _find_first_error(self, buffer: LogBuffer, rank: int | None) -> None:
+        failure = await first_failure(buffer, rank)
+        where = "" if rank is None else f" of rank {rank}"
+        number = failure.number if failure else -1
+        text = f"first error{where}: {failure.words}" if failure else f"no error{where} found"
+        self._host.post_message(self.FirstError(buffer, number, text))
+
+    def show_first_error(self, message: FirstError) -> None:
+        """Go to the first error; a filter that hides it is cleared."""
+        if message.buffer is not self._buffer:
             return
-        self.drop_search()
+        self.clear_search()
         number = message.number
         if number >= 0:
-            if not self.view.sieve.has(number):
-                self.drop_only()
-                self.view.set_sieve(self._sieve)
-            self.view.reveal(number)
-            self.view.set_search(None, number)
+            if not self._view.viewport.line_filter.has(number):
+                self.clear_filter()
+                self._view.set_filter(self._filter)
+            self._view.reveal(number)
+            self._view.set_search(None, number)
         part = f" in the last {self._tail:,} lines" if self._is_part else ""
-        self._error = message.words + part
-        self.say()
+        self._first_error = message.text + part
+        self._changed()
 
     @property
     def _is_part(self) -> bool:
-        """True where there are older lines that were not read."""
-        return self._tail is not None and self.view.buffer.closed >= self._tail
+        """True where there may be older lines that were not read."""
+        return self._tail is not None and self._buffer.closed >= self._tail
 
 
-def typed(search: Search) -> str:
-    """A search as a person types it."""
+def _typed(search: Search) -> str:
     return f"/{search.words}/" if search.regex else search.words

@@ -21,12 +21,12 @@ _GRIDS = {
 
 
 def grid(count: int, width: int, height: int) -> tuple[int, int]:
-    """(columns, rows) for `count` logs in this room, or for as many as fit; one always does."""
+    """Return (columns, rows) for `count` logs in this room, or for as many as fit; one always does."""
     columns, rows = max(1, width // _WIDTH), max(1, height // _HEIGHT)
     for shown in range(min(count, MOST), 1, -1):
-        for one in _GRIDS[shown]:
-            if one[0] <= columns and one[1] <= rows:
-                return one
+        for shape in _GRIDS[shown]:
+            if shape[0] <= columns and shape[1] <= rows:
+                return shape
     return (1, 1)
 
 

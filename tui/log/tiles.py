@@ -1,4 +1,4 @@
-"""The logs under the list: the first follows the cursor, the others stay with their jobs."""
+"""The logs under the job list: the first follows the cursor, the tiles beside it stay with their jobs."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,29 +10,29 @@ from textual.message import Message
 
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
-from tui.log.bars import LogTitle
 from tui.log.pane import LogPane
 from tui.log.tile_layout import MOST, grid, keep, load
 from tui.ui.sanitize import clean
 
 
 class LogTiles(Container):
-    """At most four; those for which there is no room are hidden until there is. They come back at a start."""
+    """At most four logs; those without room are hidden. The tiles come back at the next start."""
 
-    class Kept(Message):
-        """Jobs whose logs were open, by uid."""
+    class Loaded(Message):
+        """The uids of the jobs whose logs were open before were read from the state file."""
 
         def __init__(self, uids: Sequence[str]) -> None:
             super().__init__()
             self.uids = uids
 
     def __init__(self, context: str) -> None:
+        """Show logs of jobs in this context."""
         super().__init__()
-        self._of = context
-        self._wanted: Sequence[str] | None = None
-        """Uids that are to come back, until the list is known; None while the file is read."""
-        self._beside: dict[str, LogPane] = {}
-        """By the uid of its job."""
+        self._context_name = context
+        self._to_restore: Sequence[str] | None = None
+        """Uids of tiles that come back once the jobs are listed; None while the state file is read."""
+        self._tiles: dict[str, LogPane] = {}
+        """The panes beside the first, by the uid of the job."""
         self._job: Job | None = None
         self._backend: JobBackend | None = None
 
@@ -42,22 +42,22 @@ class LogTiles(Container):
     def on_mount(self) -> None:
         self._load()
 
-    # What came before
+    # The state file
 
     @work(exclusive=True, group="load", exit_on_error=False)
     async def _load(self) -> None:
         # A thread: the home may lie on a slow network disk.
-        self.post_message(self.Kept(await asyncio.to_thread(load, self._of)))
+        self.post_message(self.Loaded(await asyncio.to_thread(load, self._context_name)))
 
-    def on_log_tiles_kept(self, message: Kept) -> None:
-        """They wait for the list."""
+    def on_log_tiles_loaded(self, message: Loaded) -> None:
+        """Keep the uids until the jobs are listed."""
         message.stop()
-        self._wanted = message.uids
+        self._to_restore = message.uids
 
-    @work(exclusive=True, group="keep", exit_on_error=False)
-    async def _keep(self) -> None:
+    @work(exclusive=True, group="save", exit_on_error=False)
+    async def _save(self) -> None:
         # A thread, as above.
-        await asyncio.to_thread(keep, self._of, list(self._beside))
+        await asyncio.to_thread(keep, self._context_name, list(self._tiles))
 
     # What is shown
 
@@ -68,47 +68,47 @@ class LogTiles(Container):
     def show(self, job: Job | None, backend: JobBackend) -> None:
         """Show the log of the job under the cursor, unless it is here already."""
         self._job, self._backend = job, backend
-        pane = self._beside.get(job.ref.uid) if job else None
-        beside = job is not None and pane is not None and pane.display
-        self._first.nothing = f"The log of {clean(job.name)} is beside this." if job and beside else ""
-        self._first.show(None if beside else job, backend)
+        tile = self._tiles.get(job.ref.uid) if job else None
+        in_tile = job is not None and tile is not None and tile.display
+        self._first.why_no_job = f"The log of {clean(job.name)} is beside this." if job and in_tile else ""
+        self._first.show(None if in_tile else job, backend)
 
     def update(self, jobs: Mapping[str, Job], backend: JobBackend, *, synced: bool) -> None:
-        """Jobs have changed; with the first whole list the logs of before come back."""
-        for uid, pane in self._beside.items():
+        """Show what has changed of the jobs; with the first complete list the tiles of before come back."""
+        for uid, pane in self._tiles.items():
             job = jobs.get(uid)
             if job and pane.job and job is not pane.job:
                 pane.show(job, backend)
-        if synced and self._wanted:
-            wanted, self._wanted = self._wanted, ()
-            for job in [jobs[uid] for uid in wanted if uid in jobs]:
+        if synced and self._to_restore:
+            uids, self._to_restore = self._to_restore, ()
+            for job in [jobs[uid] for uid in uids if uid in jobs]:
                 self._add(job, backend)
 
     def toggle(self, job: Job, backend: JobBackend) -> None:
         """Put the log of a job beside the others, or take it away."""
-        if job.ref.uid in self._beside:
+        if job.ref.uid in self._tiles:
             self._remove(job.ref.uid)
-        elif len(self._beside) + 1 == MOST:
+        elif len(self._tiles) + 1 == MOST:
             self.notify(f"{MOST} logs at most. L on one that is here takes it away.")
-        elif not self._fits(len(self._beside) + 2):
+        elif not self._fits(len(self._tiles) + 2):
             self.notify("There is no room for another log here; a larger window has it.")
         else:
             self._add(job, backend)
-        self._keep()
+        self._save()
 
     def on_log_pane_tiled(self, message: LogPane.Tiled) -> None:
-        """L in a log: beside the others with it, or away."""
+        """Put the log in which L was pressed beside the others, or take it away."""
         message.stop()
         if self._backend:
             self.toggle(message.job, self._backend)
 
     def _add(self, job: Job, backend: JobBackend) -> None:
-        pane = self._beside[job.ref.uid] = LogPane(opened=(job, backend))
+        pane = self._tiles[job.ref.uid] = LogPane(opened=(job, backend))
         self.mount(pane)
         self._lay_out()
 
     def _remove(self, uid: str) -> None:
-        pane = self._beside.pop(uid)
+        pane = self._tiles.pop(uid)
         if pane.has_focus_within:
             self._first.view.focus()
         pane.remove()
@@ -121,29 +121,28 @@ class LogTiles(Container):
         return columns * rows >= count
 
     def on_resize(self) -> None:
-        """As many as fit now."""
+        """Show as many as fit now."""
         self._lay_out()
 
     def _lay_out(self) -> None:
-        panes = [self._first, *self._beside.values()]
+        panes = [self._first, *self._tiles.values()]
         columns, rows = grid(len(panes), self.size.width, self.size.height)
         self.styles.grid_size_columns, self.styles.grid_size_rows = columns, rows
-        for at, pane in enumerate(panes):
-            pane.display = at < columns * rows
-        self._point()
+        for index, pane in enumerate(panes):
+            pane.display = index < columns * rows
+        self._mark_active()
         if self._backend:
             self.show(self._job, self._backend)
 
     def on_descendant_focus(self) -> None:
-        """A log has the keys."""
-        self._point()
+        """Mark the log that has the keys."""
+        self._mark_active()
 
     def on_descendant_blur(self) -> None:
-        """It has them no more."""
-        self._point()
+        """Mark the log that has the keys, if one has them still."""
+        self._mark_active()
 
-    def _point(self) -> None:
-        """Where there are several, the title of the one that has the keys says so."""
+    def _mark_active(self) -> None:
+        """Mark the title of the log that has the keys, where there are several."""
         for pane in self.query(LogPane):
-            for title in pane.query(LogTitle):
-                title.pointed = bool(self._beside) and pane.has_focus_within
+            pane.title.active = bool(self._tiles) and pane.has_focus_within

@@ -3,7 +3,7 @@
 import pytest
 
 from backend_client.logs import Line
-from tui.log.bookmarks import Bookmarks, apart
+from tui.log.bookmarks import Bookmarks, format_interval
 from tui.log.ranks import neighbour, next_step, silence
 
 MINUTE = 60_000
@@ -23,7 +23,7 @@ NOW = 1_800_000_000_000
     ],
 )
 def test_a_time_between_two_lines(ms, words):
-    assert apart(ms) == words
+    assert format_interval(ms) == words
 
 
 def test_the_last_two_marks_count():

@@ -14,6 +14,7 @@ from backend_client.protocol import Closed, Feature, Lines, LogSource, Opened
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import Deck, deck
 from tui.log.empty_reason import empty_reason
+from tui.log.feed import LogFeed
 from tui.log.pane import LogPane
 from tui.log.view import LogView
 from tui.settings.model import LogSettings, Settings
@@ -249,10 +250,10 @@ async def test_errors_are_said_and_the_lines_stay(tmp_path, error, words):
     async with deck(backend, tmp_path=tmp_path) as running:
         await running.until("before")
         pane = running.app.screen.query_one(LogPane)
-        pane.post_message(pane.Failed(pane._serial, error))
+        pane.post_message(LogFeed.Failed(pane.feed.serial, error))
         await running.until(words)
         assert "before" in running.shown
-        pane.post_message(pane.Failed(pane._serial - 1, Forbidden("an old one")))
+        pane.post_message(LogFeed.Failed(pane.feed.serial - 1, Forbidden("an old one")))
         await running.quiet()
         assert "an old one" not in running.shown
 
@@ -264,10 +265,10 @@ async def test_a_broken_link_is_said_until_it_is_back(tmp_path, monkeypatch):
         backend.fail["logs"] = Unreachable("The server does not answer.")
         pane = running.app.screen.query_one(LogPane)
         items = [Closed("reset by peer", lost=True)]
-        pane.post_message(pane.Arrived(pane._serial, items))
+        pane.post_message(LogFeed.Arrived(pane.feed.serial, items))
         await running.until("reset by peer; trying again")
         assert "before" in running.shown
-        pane.post_message(pane.Arrived(pane._serial, []))
+        pane.post_message(LogFeed.Arrived(pane.feed.serial, []))
         await running.until("following")
 
 
@@ -289,7 +290,7 @@ async def test_a_job_that_goes_on_is_read_on(tmp_path):
 def arrive(running: Deck, *lines: bytes, **more) -> None:
     pane = running.app.screen.query_one(LogPane)
     items = [Lines(source=SOURCE, lines=list(lines), times=[1_800_000_000 * 10**9] * len(lines), **more)]
-    pane.post_message(pane.Arrived(pane._serial, items))
+    pane.post_message(LogFeed.Arrived(pane.feed.serial, items))
 
 
 async def test_bytes(tmp_path):

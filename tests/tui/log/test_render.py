@@ -10,7 +10,7 @@ from rich.style import Style
 from backend_client.logs import Line
 from backend_client.logs.text import sanitize_line
 from backend_client.protocol import LogSource
-from tui.log.render import LONGEST, LineLayout, Styles, cuts, draw, height
+from tui.log.render import LONGEST, LineLayout, Styles, draw_row, row_count, wrap_offsets
 
 RANKS = (Style(color="red"), Style(color="blue"))
 STYLES = Styles(Style(), Style(dim=True), Style(reverse=True), Style(bold=True), Style(underline=True), RANKS)
@@ -22,7 +22,9 @@ def line(raw: str, **more) -> Line:
 
 
 def rows(made: Line, shape: LineLayout, spans=None, *, current=False):
-    return [draw(made, row, shape, STYLES, spans, current=current) for row in range(height(made, shape))]
+    return [
+        draw_row(made, row, shape, STYLES, spans, current=current) for row in range(row_count(made, shape))
+    ]
 
 
 def texts(made: Line, shape: LineLayout) -> list[str]:
@@ -64,7 +66,7 @@ def test_a_mark_is_set_apart():
 def test_a_long_line_is_cut():
     made = line("x" * (LONGEST + 1234))
     assert "".join(texts(made, LineLayout(80))).rstrip().endswith("x … +1,234")
-    assert height(made, LineLayout(80)) == LONGEST // 80 + 1
+    assert row_count(made, LineLayout(80)) == LONGEST // 80 + 1
     coloured = line("\x1b[31m" + "x" * (LONGEST + 1234))
     assert texts(coloured, LineLayout(80)) == texts(made, LineLayout(80))
 
@@ -113,4 +115,4 @@ def test_every_row_is_as_wide_as_the_view(text, width, wrap, times):
 def test_wrapping_loses_nothing(text, width):
     drawn = texts(line(text), LineLayout(width))
     assert "".join(drawn).replace(" ", "") == text.replace(" ", "")
-    assert len(cuts(text, width)) == len(drawn)
+    assert len(wrap_offsets(text, width)) == len(drawn)

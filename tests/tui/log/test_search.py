@@ -47,11 +47,11 @@ async def started(running: Deck, backend: Ranked, until: str) -> None:
 
 def log_of(running: Deck) -> str:
     """The text of the pane's rows."""
-    return "\n".join(line.text for line in running.app.screen.query_one(LogPane).view.seen())
+    return "\n".join(line.text for line in running.app.screen.query_one(LogPane).view.viewport.lines())
 
 
 def state(running: Deck) -> str:
-    return running.app.screen.query_one("LogTitle").state
+    return running.app.screen.query_one("LogTitle").status
 
 
 async def test_one_rank_at_a_time(tmp_path):
@@ -91,7 +91,7 @@ async def test_a_search_finds_in_the_chosen_rank_only(tmp_path):
 
 
 async def test_a_silent_rank_is_told_and_costs_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("tui.log.pane.time.time", lambda: NOON / 10**9 + 700)
+    monkeypatch.setattr("tui.log.status.time.time", lambda: NOON / 10**9 + 700)
     backend = Ranked()
     backend.say(0, b"zero")
     backend.written = 650
