@@ -7,7 +7,7 @@ import msgspec
 
 from backend_client import errors
 from backend_client.kubernetes.resources import resource_types
-from backend_client.kubernetes.resources.surroundings import Status
+from backend_client.kubernetes.resources.status import Status
 
 
 class Expired(errors.Refused):

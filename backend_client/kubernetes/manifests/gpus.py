@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from backend_client.kubernetes.resources.core import Container, Pod, PodSpec
+from backend_client.kubernetes.resources.nodes import Node
 from backend_client.kubernetes.resources.quantities import whole
-from backend_client.kubernetes.resources.surroundings import Node
 from backend_client.protocol import GpuPool
 
 SOURCES = (

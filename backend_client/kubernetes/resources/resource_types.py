@@ -7,16 +7,12 @@ import msgspec
 from msgspec import Struct
 
 from backend_client.kubernetes.resources import core as o
-from backend_client.kubernetes.resources.surroundings import (
-    Ingress,
-    KubeEvent,
-    Node,
-    ResourceQuota,
-    RuntimeClass,
-    Service,
-    Status,
-    Workload,
-)
+from backend_client.kubernetes.resources.events import KubeEvent
+from backend_client.kubernetes.resources.kueue import Workload
+from backend_client.kubernetes.resources.networking import Ingress, Service
+from backend_client.kubernetes.resources.nodes import Node, RuntimeClass
+from backend_client.kubernetes.resources.quota import ResourceQuota
+from backend_client.kubernetes.resources.status import Status
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob, ReplicaSet
 
 T = TypeVar("T", bound=o.Object)

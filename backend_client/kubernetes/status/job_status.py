@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.surroundings import Ingress
+from backend_client.kubernetes.resources.networking import Ingress
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers

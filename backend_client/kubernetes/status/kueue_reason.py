@@ -2,7 +2,7 @@
 
 import re
 
-from backend_client.kubernetes.resources.surroundings import Workload
+from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.status.exit_reason import condition
 from backend_client.kubernetes.status.message_parsers import resource
 

@@ -13,6 +13,8 @@ from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.errors import Expired
 from backend_client.kubernetes.api.transport import JSON, Transport
 from backend_client.kubernetes.resources.core import KubeStruct, Pod
+from backend_client.kubernetes.resources.events import KubeEvent
+from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.resources.resource_types import (
     DEPLOYMENTS,
     EVENTS,
@@ -24,7 +26,6 @@ from backend_client.kubernetes.resources.resource_types import (
     decode,
     workloads,
 )
-from backend_client.kubernetes.resources.surroundings import KubeEvent, Workload
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status.attempts import EPOCH
 from backend_client.kubernetes.status.spec_from_objects import RootObject, kind_of

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from backend_client.kubernetes.manifests.pod_template import limits
 from backend_client.kubernetes.resources.quantities import number
-from backend_client.kubernetes.resources.surroundings import ResourceQuota
+from backend_client.kubernetes.resources.quota import ResourceQuota
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.models import JobSpec

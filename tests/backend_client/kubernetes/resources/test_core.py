@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.surroundings import KubeEvent
+from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.workloads import Deployment
 
 KINDS = [kind for kind in vars(resource_types).values() if isinstance(kind, resource_types.ResourceType)] + [

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_client.kubernetes.resources.core import Object, Pod
+from backend_client.kubernetes.resources.events import KubeEvent
+from backend_client.kubernetes.resources.kueue import Workload
+from backend_client.kubernetes.resources.networking import Ingress
 from backend_client.kubernetes.resources.resource_types import EVENTS, workloads
-from backend_client.kubernetes.resources.surroundings import Ingress, KubeEvent, Workload
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.watch.delta import Delta

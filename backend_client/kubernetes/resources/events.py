@@ -1,0 +1,56 @@
+"""v1 Events: what the cluster reports about an object."""
+
+from datetime import datetime
+
+from backend_client.kubernetes.resources.core import KubeStruct, Object
+
+
+class ObjectReference(KubeStruct, frozen=True):
+    """What an event is about."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+    field_path: str = ""
+
+
+class EventSource(KubeStruct, frozen=True):
+    """Who told it."""
+
+    component: str = ""
+    host: str = ""
+
+
+class EventSeries(KubeStruct, frozen=True):
+    """An event that goes on happening."""
+
+    count: int = 0
+    last_observed_time: datetime | None = None
+
+
+class KubeEvent(Object, frozen=True):
+    """v1 Event; `Event` is the word for what a person sees (`models.Event`)."""
+
+    involved_object: ObjectReference = ObjectReference()
+    reason: str = ""
+    message: str = ""
+    type: str = "Normal"
+    count: int = 0
+    first_timestamp: datetime | None = None
+    last_timestamp: datetime | None = None
+    event_time: datetime | None = None
+    series: EventSeries | None = None
+    source: EventSource = EventSource()
+    reporting_component: str = ""
+
+    @property
+    def time(self) -> datetime | None:
+        """When it last happened: new and old writers fill different fields."""
+        again = self.series.last_observed_time if self.series else None
+        return again or self.last_timestamp or self.event_time or self.metadata.creation_timestamp
+
+    @property
+    def times(self) -> int:
+        """How often it happened."""
+        return max(1, self.count, self.series.count if self.series else 0)
