@@ -137,7 +137,6 @@ class Terminated(KubeStruct, frozen=True):
     """A container that has ended."""
 
     exit_code: int = 0
-    signal: int = 0
     reason: str = ""
     message: str = ""
     started_at: datetime | None = None
@@ -157,8 +156,6 @@ class ContainerStatus(KubeStruct, frozen=True):
     """How one container stands."""
 
     name: str = ""
-    ready: bool = False
-    started: bool = False
     restart_count: int = 0
     image: str = ""
     container_id: str = field(default="", name="containerID")

@@ -9,17 +9,8 @@ class ObjectReference(KubeStruct, frozen=True):
     """What an event is about."""
 
     kind: str = ""
-    namespace: str = ""
     name: str = ""
     uid: str = ""
-    field_path: str = ""
-
-
-class EventSource(KubeStruct, frozen=True):
-    """Who told it."""
-
-    component: str = ""
-    host: str = ""
 
 
 class EventSeries(KubeStruct, frozen=True):
@@ -37,12 +28,9 @@ class KubeEvent(Object, frozen=True):
     message: str = ""
     type: str = "Normal"
     count: int = 0
-    first_timestamp: datetime | None = None
     last_timestamp: datetime | None = None
     event_time: datetime | None = None
     series: EventSeries | None = None
-    source: EventSource = EventSource()
-    reporting_component: str = ""
 
     @property
     def time(self) -> datetime | None:

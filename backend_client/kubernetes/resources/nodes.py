@@ -24,7 +24,6 @@ class NodeStatus(KubeStruct, frozen=True):
     """What a node offers. With DRA its allocatable may not tell the truth about GPUs."""
 
     allocatable: dict[str, str] = field(default_factory=dict)
-    capacity: dict[str, str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
 
 
@@ -33,9 +32,3 @@ class Node(Object, frozen=True):
 
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
-
-
-class RuntimeClass(Object, frozen=True):
-    """node.k8s.io/v1 RuntimeClass."""
-
-    handler: str = ""

@@ -1,22 +1,16 @@
 """v1 ResourceQuotas and their scopes."""
 
+from typing import Any
+
 from msgspec import field
 
 from backend_client.kubernetes.resources.core import KubeStruct, Object
 
 
-class ScopeExpression(KubeStruct, frozen=True):
-    """One term of a quota's scopeSelector."""
-
-    scope_name: str = ""
-    operator: str = ""
-    values: tuple[str, ...] = ()
-
-
 class ScopeSelector(KubeStruct, frozen=True):
     """Which pods a quota counts."""
 
-    match_expressions: tuple[ScopeExpression, ...] = ()
+    match_expressions: tuple[dict[str, Any], ...] = ()
 
 
 class QuotaSpec(KubeStruct, frozen=True):

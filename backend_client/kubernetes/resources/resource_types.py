@@ -9,11 +9,11 @@ from msgspec import Struct
 from backend_client.kubernetes.resources import core as o
 from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.kueue import Workload
-from backend_client.kubernetes.resources.networking import Ingress, Service
-from backend_client.kubernetes.resources.nodes import Node, RuntimeClass
+from backend_client.kubernetes.resources.networking import Ingress
+from backend_client.kubernetes.resources.nodes import Node
 from backend_client.kubernetes.resources.quota import ResourceQuota
 from backend_client.kubernetes.resources.status import Status
-from backend_client.kubernetes.resources.workloads import Deployment, KubeJob, ReplicaSet
+from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 
 T = TypeVar("T", bound=o.Object)
 D = TypeVar("D")
@@ -107,15 +107,14 @@ PODS = ResourceType("/api/v1", "pods", o.Pod)
 EVENTS = ResourceType("/api/v1", "events", KubeEvent)
 NODES = ResourceType("/api/v1", "nodes", Node, namespaced=False)
 NAMESPACES = ResourceType("/api/v1", "namespaces", o.Object, namespaced=False)
-SERVICES = ResourceType("/api/v1", "services", Service)
+SERVICES = ResourceType("/api/v1", "services", o.Object)
 SECRETS = ResourceType("/api/v1", "secrets", o.Object)
 QUOTAS = ResourceType("/api/v1", "resourcequotas", ResourceQuota)
 CLAIMS = ResourceType("/api/v1", "persistentvolumeclaims", o.Object)
 JOBS = ResourceType("/apis/batch/v1", "jobs", KubeJob)
 DEPLOYMENTS = ResourceType("/apis/apps/v1", "deployments", Deployment)
-REPLICA_SETS = ResourceType("/apis/apps/v1", "replicasets", ReplicaSet)
 INGRESSES = ResourceType("/apis/networking.k8s.io/v1", "ingresses", Ingress)
-RUNTIME_CLASSES = ResourceType("/apis/node.k8s.io/v1", "runtimeclasses", RuntimeClass, namespaced=False)
+RUNTIME_CLASSES = ResourceType("/apis/node.k8s.io/v1", "runtimeclasses", o.Object, namespaced=False)
 PRIORITY_CLASSES = ResourceType("/apis/scheduling.k8s.io/v1", "priorityclasses", o.Object, namespaced=False)
 
 

@@ -8,7 +8,6 @@ from backend_client.kubernetes.resources.core import KubeStruct
 class Cause(Struct, frozen=True, gc=False):
     """One reason in a Status: for a 422 the field and what is wrong with it."""
 
-    reason: str = ""
     message: str = ""
     field: str = ""
 
@@ -16,10 +15,7 @@ class Cause(Struct, frozen=True, gc=False):
 class StatusDetails(KubeStruct, frozen=True):
     """What a Status is about."""
 
-    name: str = ""
-    group: str = ""
     kind: str = ""
-    uid: str = ""
     causes: tuple[Cause, ...] = ()
     retry_after_seconds: int = 0
 
@@ -27,7 +23,6 @@ class StatusDetails(KubeStruct, frozen=True):
 class Status(KubeStruct, frozen=True):
     """metav1.Status: how the API server says no."""
 
-    status: str = ""
     message: str = ""
     reason: str = ""
     code: int = 0

@@ -1,4 +1,4 @@
-"""Kubernetes objects that make pods: pod templates, Job, Deployment, ReplicaSet."""
+"""Kubernetes objects that make pods: pod templates, Job, Deployment."""
 
 from datetime import datetime
 from typing import Any
@@ -54,7 +54,6 @@ class ClaimSource(KubeStruct, frozen=True):
     """A volume that is a PersistentVolumeClaim."""
 
     claim_name: str = ""
-    read_only: bool = False
 
 
 class HostPathSource(KubeStruct, frozen=True):
@@ -66,7 +65,6 @@ class HostPathSource(KubeStruct, frozen=True):
 class EmptyDirSource(KubeStruct, frozen=True):
     """A volume that lives and dies with the pod."""
 
-    medium: str = ""
     size_limit: str = ""
 
 
@@ -116,7 +114,6 @@ class JobControllerStatus(KubeStruct, frozen=True):
     """How a batch/v1 Job stands."""
 
     active: int = 0
-    ready: int = 0
     succeeded: int = 0
     failed: int = 0
     terminating: int = 0
@@ -142,13 +139,7 @@ class DeploymentSpec(KubeStruct, frozen=True):
 class DeploymentStatus(KubeStruct, frozen=True):
     """How a Deployment stands."""
 
-    observed_generation: int = 0
     replicas: int = 0
-    updated_replicas: int = 0
-    ready_replicas: int = 0
-    available_replicas: int = 0
-    unavailable_replicas: int = 0
-    terminating_replicas: int = 0
     conditions: tuple[Condition, ...] = ()
 
 
@@ -157,24 +148,3 @@ class Deployment(Object, frozen=True):
 
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
-
-
-class ReplicaSetSpec(KubeStruct, frozen=True):
-    """What a ReplicaSet asks for."""
-
-    replicas: int = 1
-
-
-class ReplicaSetStatus(KubeStruct, frozen=True):
-    """How a ReplicaSet stands: its ReplicaFailure says what quota and admission refused."""
-
-    replicas: int = 0
-    ready_replicas: int = 0
-    conditions: tuple[Condition, ...] = ()
-
-
-class ReplicaSet(Object, frozen=True):
-    """apps/v1 ReplicaSet: joins a pod to its Deployment."""
-
-    spec: ReplicaSetSpec = ReplicaSetSpec()
-    status: ReplicaSetStatus = ReplicaSetStatus()
