@@ -10,12 +10,17 @@ from msgspec import Struct, field
 from backend_client.errors import BackendError, Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.core import KubeStruct
-from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, PODS, ResourceType, decode
+from backend_client.kubernetes.resources.resource_types import (
+    CREATED_KINDS,
+    PODS,
+    ROOT_TYPES,
+    ResourceType,
+    decode,
+)
 from backend_client.protocol import AccessDecision, AccessReview, Verb
 
 _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-_KINDS: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
 _VERBS = {Verb.STOP: "patch", Verb.RESUME: "patch", Verb.DELETE: "delete"}
 
 
@@ -95,8 +100,8 @@ def _needed(ask: AccessReview, home: str) -> list[ResourceRule]:
     if ask.verb is Verb.LOGS:
         return [ResourceRule("get", "", PODS.plural, namespace, "log")]
     if ask.verb is Verb.CREATE or ask.ref is None:
-        return [resource_rule("create", _KINDS[kind], namespace) for kind in ("job", "deployment")]
-    return [resource_rule(_VERBS[ask.verb], _KINDS[ask.ref.kind], namespace)]
+        return [resource_rule("create", ROOT_TYPES[kind], namespace) for kind in CREATED_KINDS]
+    return [resource_rule(_VERBS[ask.verb], ROOT_TYPES[ask.ref.kind], namespace)]
 
 
 async def _verdict(transport: Transport, asked: ResourceRule) -> AccessDecision:

@@ -13,6 +13,7 @@ from backend_client.kubernetes import access, capabilities
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.capacity import CapacityCache
+from backend_client.kubernetes.resources.resource_types import ROOT_TYPES
 from backend_client.kubernetes.session import ClusterSession
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.watch import listing
@@ -180,7 +181,7 @@ class KubernetesBackend:
 
     async def _at(self, ref: JobRef) -> Transport:
         """Where a job is. Raises NotFound for what cannot be one here: a cluster would say something else."""
-        if ref.kind not in listing.ROOT_TYPES or not ref.namespace:
+        if ref.kind not in ROOT_TYPES or not ref.namespace:
             raise NotFound(f"there is no job {ref} ({ref.uid})")
         return await self._opening.transport()
 

@@ -19,7 +19,8 @@ async def choices(transport: Transport, field: str, namespace: str) -> Sequence[
     match field:
         case "queue":
             kinds = [
-                ResourceType(kind.api, "localqueues", o.Object) for kind in await workload_type(transport)
+                ResourceType(kind.api, "LocalQueue", "localqueues", o.Object)
+                for kind in await workload_type(transport)
             ]
             return [Choice(name) for kind in kinds for name in await _names(transport, kind, namespace)]
         case "priority":

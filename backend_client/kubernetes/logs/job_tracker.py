@@ -9,7 +9,7 @@ from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.logs.container_runs import ContainerRun, runs
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, PODS, ResourceType
+from backend_client.kubernetes.resources.resource_types import PODS, ROOT_TYPES
 from backend_client.kubernetes.resources.workloads import Deployment, LabelSelector
 from backend_client.kubernetes.status.job_status import job_of, root_key
 from backend_client.kubernetes.status.spec_from_objects import RootObject
@@ -17,9 +17,6 @@ from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Freshness, FreshnessState
-
-_KINDS: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
-_OWNERS = {"job": "Job", "deployment": "Deployment", "pod": "Pod"}
 
 
 class JobTracker:
@@ -29,7 +26,7 @@ class JobTracker:
         self.ref = ref
         self.final = False
         self._transport = transport
-        self._kind = _KINDS[ref.kind]
+        self._kind = ROOT_TYPES[ref.kind]
         self._anchor: RootObject | None = None
         self._pods: dict[str, Pod] = {}
         self._labels = f"batch.kubernetes.io/controller-uid={ref.uid}"
@@ -133,7 +130,7 @@ class JobTracker:
                 self._labels = selector_text(anchor.spec.selector)
 
     def _is_mine(self, pod: Pod) -> bool:
-        return root_key(pod) == (_OWNERS[self.ref.kind], self.ref.namespace, self.ref.name)
+        return root_key(pod) == (self._kind.kind, self.ref.namespace, self.ref.name)
 
 
 def _raise_forbidden(link: Freshness) -> None:

@@ -44,9 +44,11 @@ class RawWatchEvent(Struct, frozen=True, gc=False):
 class ResourceType(Generic[T]):
     """One kind of object: its place in the API and its decoders."""
 
-    def __init__(self, api: str, plural: str, type_: type[T], *, namespaced: bool = True) -> None:
+    def __init__(self, api: str, kind: str, plural: str, type_: type[T], *, namespaced: bool = True) -> None:
         self.api = api
         """"/api/v1", or "/apis/GROUP/VERSION"."""
+        self.kind = kind
+        """As manifests and owner references write it: Pod, Job."""
         self.plural = plural
         self.type = type_
         self.namespaced = namespaced
@@ -54,7 +56,7 @@ class ResourceType(Generic[T]):
         self._page: msgspec.json.Decoder[ObjectList[T]] = msgspec.json.Decoder(ObjectList[type_])  # type: ignore[valid-type]
 
     def __repr__(self) -> str:
-        return f"Kind({self.resource})"
+        return f"ResourceType({self.resource})"
 
     @property
     def group(self) -> str:
@@ -103,21 +105,30 @@ decode_watch_event = msgspec.json.Decoder(RawWatchEvent)
 decode_bookmark = msgspec.json.Decoder(o.Object)
 decode_status = msgspec.json.Decoder(Status)
 
-PODS = ResourceType("/api/v1", "pods", o.Pod)
-EVENTS = ResourceType("/api/v1", "events", KubeEvent)
-NODES = ResourceType("/api/v1", "nodes", Node, namespaced=False)
-NAMESPACES = ResourceType("/api/v1", "namespaces", o.Object, namespaced=False)
-SERVICES = ResourceType("/api/v1", "services", o.Object)
-SECRETS = ResourceType("/api/v1", "secrets", o.Object)
-QUOTAS = ResourceType("/api/v1", "resourcequotas", ResourceQuota)
-CLAIMS = ResourceType("/api/v1", "persistentvolumeclaims", o.Object)
-JOBS = ResourceType("/apis/batch/v1", "jobs", KubeJob)
-DEPLOYMENTS = ResourceType("/apis/apps/v1", "deployments", Deployment)
-INGRESSES = ResourceType("/apis/networking.k8s.io/v1", "ingresses", Ingress)
-RUNTIME_CLASSES = ResourceType("/apis/node.k8s.io/v1", "runtimeclasses", o.Object, namespaced=False)
-PRIORITY_CLASSES = ResourceType("/apis/scheduling.k8s.io/v1", "priorityclasses", o.Object, namespaced=False)
+PODS = ResourceType("/api/v1", "Pod", "pods", o.Pod)
+EVENTS = ResourceType("/api/v1", "Event", "events", KubeEvent)
+NODES = ResourceType("/api/v1", "Node", "nodes", Node, namespaced=False)
+NAMESPACES = ResourceType("/api/v1", "Namespace", "namespaces", o.Object, namespaced=False)
+SERVICES = ResourceType("/api/v1", "Service", "services", o.Object)
+SECRETS = ResourceType("/api/v1", "Secret", "secrets", o.Object)
+QUOTAS = ResourceType("/api/v1", "ResourceQuota", "resourcequotas", ResourceQuota)
+CLAIMS = ResourceType("/api/v1", "PersistentVolumeClaim", "persistentvolumeclaims", o.Object)
+JOBS = ResourceType("/apis/batch/v1", "Job", "jobs", KubeJob)
+DEPLOYMENTS = ResourceType("/apis/apps/v1", "Deployment", "deployments", Deployment)
+INGRESSES = ResourceType("/apis/networking.k8s.io/v1", "Ingress", "ingresses", Ingress)
+RUNTIME_CLASSES = ResourceType(
+    "/apis/node.k8s.io/v1", "RuntimeClass", "runtimeclasses", o.Object, namespaced=False
+)
+PRIORITY_CLASSES = ResourceType(
+    "/apis/scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", o.Object, namespaced=False
+)
+
+ROOT_TYPES: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
+"""`JobRef.kind` -> the type of the root object that such a job is."""
+CREATED_KINDS = ("job", "deployment")
+"""The kinds of job that traindeck creates; a bare pod is always somebody else's."""
 
 
 def workloads(version: str) -> ResourceType[Workload]:
     """Kueue's Workloads, in the version that the cluster serves: v1beta1 or v1beta2."""
-    return ResourceType(f"/apis/kueue.x-k8s.io/{version}", "workloads", Workload)
+    return ResourceType(f"/apis/kueue.x-k8s.io/{version}", "Workload", "workloads", Workload)

@@ -16,11 +16,13 @@ from backend_client.kubernetes.resources.core import KubeStruct, Pod
 from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.resources.resource_types import (
+    CREATED_KINDS,
     DEPLOYMENTS,
     EVENTS,
     INGRESSES,
     JOBS,
     PODS,
+    ROOT_TYPES,
     ResourceType,
     T,
     decode,
@@ -34,10 +36,6 @@ from backend_client.kubernetes.watch.job_cache import REASONS, WORKLOAD_OF, JobC
 from backend_client.kubernetes.watch.reflector import LIST_SECONDS, PAGE
 from backend_client.models import Event, Job, JobRef
 from backend_client.multi_user import CreatedJob
-
-ROOT_TYPES: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
-"""`JobRef.kind` -> the kind of the object that a job is."""
-
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 """What a cluster's objects may be called; nothing else may stand in a selector."""
@@ -199,7 +197,9 @@ async def list_created(
     """The anchors that bear a server's id, by the key of their create. Raises a BackendError."""
     label = f"{labels.SERVER}={server}"
     asked = [
-        list_all(transport, kind, place, labels=label) for place in namespaces for kind in (JOBS, DEPLOYMENTS)
+        list_all(transport, ROOT_TYPES[kind], place, labels=label)
+        for place in namespaces
+        for kind in CREATED_KINDS
     ]
     anchors: list[KubeJob | Deployment] = [anchor for page in await asyncio.gather(*asked) for anchor in page]
     return {anchor.metadata.annotations.get(labels.KEY, ""): _made(anchor, context) for anchor in anchors}
