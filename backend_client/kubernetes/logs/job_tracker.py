@@ -10,7 +10,8 @@ from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.logs.container_runs import ContainerRun, runs
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.resource_types import PODS, ROOT_TYPES
-from backend_client.kubernetes.resources.workloads import Deployment, LabelSelector
+from backend_client.kubernetes.resources.selectors import label_selector
+from backend_client.kubernetes.resources.workloads import Deployment
 from backend_client.kubernetes.status.job_status import job_of, root_key
 from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.kubernetes.watch.delta import Delta
@@ -127,7 +128,7 @@ class JobTracker:
         if anchor.uid == self.ref.uid:
             self._anchor = anchor
             if isinstance(anchor, Deployment):
-                self._labels = selector_text(anchor.spec.selector)
+                self._labels = label_selector(anchor.spec.selector)
 
     def _is_mine(self, pod: Pod) -> bool:
         return root_key(pod) == (self._kind.kind, self.ref.namespace, self.ref.name)
@@ -136,20 +137,3 @@ class JobTracker:
 def _raise_forbidden(link: Freshness) -> None:
     if link.state is FreshnessState.FORBIDDEN:
         raise Forbidden(link.why)
-
-
-def selector_text(selector: LabelSelector) -> str:
-    """A label selector as a query has it."""
-    terms = [f"{key}={value}" for key, value in selector.match_labels.items()]
-    for expression in selector.match_expressions:
-        key, values = expression["key"], ",".join(expression.get("values", ()))
-        match expression["operator"]:
-            case "In":
-                terms.append(f"{key} in ({values})")
-            case "NotIn":
-                terms.append(f"{key} notin ({values})")
-            case "Exists":
-                terms.append(key)
-            case _:
-                terms.append(f"!{key}")
-    return ",".join(terms)

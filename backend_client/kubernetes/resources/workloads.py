@@ -15,6 +15,7 @@ from backend_client.kubernetes.resources.core import (
     Reference,
     empty_mapping,
 )
+from backend_client.kubernetes.resources.selectors import LabelSelector
 
 
 class EnvVar(KubeStruct, frozen=True):
@@ -90,13 +91,6 @@ class Template(KubeStruct, frozen=True):
 
     metadata: ObjectMeta = ObjectMeta()
     spec: TemplateSpec = TemplateSpec()
-
-
-class LabelSelector(KubeStruct, frozen=True):
-    """A selector by labels. Expressions are kept as they came."""
-
-    match_labels: dict[str, str] = field(default_factory=empty_mapping)
-    match_expressions: tuple[dict[str, Any], ...] = ()
 
 
 class JobControllerSpec(KubeStruct, frozen=True):

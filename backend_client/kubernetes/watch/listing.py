@@ -28,6 +28,7 @@ from backend_client.kubernetes.resources.resource_types import (
     decode,
     workloads,
 )
+from backend_client.kubernetes.resources.selectors import label_selector
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status.attempts import EPOCH
 from backend_client.kubernetes.status.spec_from_objects import RootObject, kind_of
@@ -215,7 +216,7 @@ async def pods_of(transport: Transport, anchor: RootObject) -> tuple[Pod, ...]:
     if isinstance(anchor, KubeJob):
         chosen = f"batch.kubernetes.io/controller-uid={anchor.uid}"
     elif isinstance(anchor, Deployment):
-        chosen = ",".join(f"{key}={value}" for key, value in anchor.spec.selector.match_labels.items())
+        chosen = label_selector(anchor.spec.selector)
     else:
         return (anchor,)
     return await list_all(transport, PODS, anchor.namespace, labels=chosen)
