@@ -26,3 +26,6 @@ QUEUE = "kueue.x-k8s.io/queue-name"
 INDEX = "batch.kubernetes.io/job-completion-index"
 """Label and annotation of an Indexed Job's pods: the rank."""
 TEMPLATE_HASH = "pod-template-hash"
+
+MAIN_CONTAINER = "main"
+"""Name of the container that runs the command."""

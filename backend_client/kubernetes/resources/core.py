@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from backend_client.kubernetes.labels import MAIN_CONTAINER
+
 
 class KubeStruct(Struct, frozen=True, gc=False, rename="camel"):
     """The base of all: read-only, unknown fields ignored, no work for the garbage collector."""
@@ -46,6 +48,21 @@ class ObjectMeta(KubeStruct, frozen=True):
     finalizers: tuple[str, ...] = ()
 
 
+class Condition(KubeStruct, frozen=True):
+    """A condition of a pod, Job, Deployment, ReplicaSet, node or Workload."""
+
+    type: str = ""
+    status: str = "Unknown"
+    """"True", "False" or "Unknown"."""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+    @property
+    def true(self) -> bool:
+        return self.status == "True"
+
+
 class Object(KubeStruct, frozen=True):
     """Any object, by its metadata alone: Namespace, RuntimeClass, PriorityClass, LocalQueue and the like."""
 
@@ -68,20 +85,19 @@ class Object(KubeStruct, frozen=True):
         """The controller among the owners."""
         return next((owner for owner in self.metadata.owner_references if owner.controller), None)
 
-
-class Condition(KubeStruct, frozen=True):
-    """A condition of a pod, Job, Deployment, ReplicaSet, node or Workload."""
-
-    type: str = ""
-    status: str = "Unknown"
-    """"True", "False" or "Unknown"."""
-    reason: str = ""
-    message: str = ""
-    last_transition_time: datetime | None = None
-
     @property
-    def true(self) -> bool:
-        return self.status == "True"
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions of its status; none for a type that is read by its metadata alone."""
+        return ()
+
+    def condition(self, type_: str) -> Condition | None:
+        """Return the condition of this type, whatever its status."""
+        return next((found for found in self.conditions if found.type == type_), None)
+
+    def has_condition(self, type_: str) -> bool:
+        """Return whether the condition of this type holds: its status is "True"."""
+        found = self.condition(type_)
+        return found is not None and found.true
 
 
 class Reference(KubeStruct, frozen=True):
@@ -179,3 +195,17 @@ class Pod(Object, frozen=True):
 
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return self.status.conditions
+
+    @property
+    def main_container_status(self) -> ContainerStatus | None:
+        """The status of the container that does the work: ours by its name, else the first of the spec."""
+        statuses = self.status.container_statuses
+        if len(statuses) < 2:
+            return statuses[0] if statuses else None
+        by_name = {status.name: status for status in statuses}
+        first = self.spec.containers[0].name if self.spec.containers else ""
+        return by_name.get(MAIN_CONTAINER) or by_name.get(first) or statuses[0]

@@ -121,6 +121,10 @@ class KubeJob(Object, frozen=True):
     spec: JobControllerSpec = JobControllerSpec()
     status: JobControllerStatus = JobControllerStatus()
 
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return self.status.conditions
+
 
 class DeploymentSpec(KubeStruct, frozen=True):
     """What a Deployment asks for."""
@@ -142,3 +146,7 @@ class Deployment(Object, frozen=True):
 
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return self.status.conditions

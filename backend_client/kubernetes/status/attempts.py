@@ -7,7 +7,6 @@ from backend_client.kubernetes.labels import INDEX
 from backend_client.kubernetes.resources.core import ContainerStatus, Pod, Terminated
 from backend_client.kubernetes.status.exit_reason import (
     container_exit_reason,
-    main_container_status,
     memory_limit,
     pod_exit_reason,
     signal_number,
@@ -58,7 +57,7 @@ def attempts(pods: Iterable[Pod]) -> tuple[Attempt, ...]:
 
 def _starts(pod: Pod, rank: int, before: int) -> Iterator[Attempt]:
     """While a container waits to be started again, the last start that counts is the one that has ended."""
-    status = main_container_status(pod) or ContainerStatus()
+    status = pod.main_container_status or ContainerStatus()
     number = before + 1 + max(0, status.restart_count)
     now, last = status.state, status.last_state.terminated
     if last and (now.running or now.terminated) and number > before + 1:
@@ -85,7 +84,7 @@ def _attempt(pod: Pod, rank: int, number: int, *, started: datetime | None) -> A
 
 def _ended(pod: Pod, rank: int, number: int, ended: Terminated) -> Attempt:
     """A container that could not be started says it was started in 1970."""
-    status = main_container_status(pod)
+    status = pod.main_container_status
     words = (
         container_exit_reason(ended, memory_limit(pod, status.name if status else ""))
         if ended.exit_code

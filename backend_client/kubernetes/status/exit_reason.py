@@ -3,8 +3,7 @@
 import signal
 from contextlib import suppress
 
-from backend_client.kubernetes.manifests.pod_template import CONTAINER
-from backend_client.kubernetes.resources.core import Condition, ContainerStatus, Pod, Terminated
+from backend_client.kubernetes.resources.core import ContainerStatus, Pod, Terminated
 from backend_client.kubernetes.status import message_parsers
 
 _CANNOT_START = ("StartError", "ContainerCannotRun")
@@ -15,21 +14,6 @@ _DISRUPTIONS = {
     "DeletionByPodGC": "was cleared away, as its node is gone",
     "TerminationByKubelet": "was ended by its node",
 }
-
-
-def main_container_status(pod: Pod) -> ContainerStatus | None:
-    """The container that does the work: ours by its name, else the first of the pod's spec."""
-    statuses = pod.status.container_statuses
-    if len(statuses) < 2:
-        return statuses[0] if statuses else None
-    known = {status.name: status for status in statuses}
-    first = pod.spec.containers[0].name if pod.spec.containers else ""
-    return known.get(CONTAINER) or known.get(first) or statuses[0]
-
-
-def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
-    """The condition of this type, whatever its status."""
-    return next((found for found in conditions if found.type == kind), None)
 
 
 def signal_number(exit_code: int) -> int | None:
@@ -54,7 +38,7 @@ def container_exit_reason(ended: Terminated, memory: str = "") -> str:
 
 def pod_eviction_reason(pod: Pod) -> str:
     """Why a pod as a whole was ended from outside; "" where it was not."""
-    status, target = pod.status, condition(pod.status.conditions, "DisruptionTarget")
+    status, target = pod.status, pod.condition("DisruptionTarget")
     if status.reason == "Evicted":
         return f"was evicted by its node: {status.message}"
     if target and target.true:
@@ -77,7 +61,7 @@ def pod_exit_reason(pod: Pod) -> str:
     for status in pod.status.init_container_statuses:
         if words := _failed(status, pod):
             return f"init container {status.name}: {words}"
-    containers = [found for found in (main_container_status(pod), *pod.status.container_statuses) if found]
+    containers = [found for found in (pod.main_container_status, *pod.status.container_statuses) if found]
     failed = (_failed(status, pod) for status in containers)
     return next(filter(None, failed), pod.status.message if pod.status.phase == "Failed" else "")
 

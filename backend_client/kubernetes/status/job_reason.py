@@ -8,9 +8,7 @@ from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.attempts import by_age, has_ended, ranks
 from backend_client.kubernetes.status.exit_reason import (
-    condition,
     container_exit_reason,
-    main_container_status,
     memory_limit,
     pod_eviction_reason,
     pod_exit_reason,
@@ -70,7 +68,7 @@ def _deleting(anchor: RootObject, pods: Sequence[Pod]) -> str:
 
 
 def _failed(job: KubeJob, pods: Sequence[Pod], spec: JobSpec) -> str:
-    failed = condition(job.status.conditions, "Failed") or condition(job.status.conditions, "FailureTarget")
+    failed = job.condition("Failed") or job.condition("FailureTarget")
     if not failed or not failed.true:
         return ""
     if failed.reason == "DeadlineExceeded" and spec.max_runtime:
@@ -89,7 +87,7 @@ def first_failure(pods: Sequence[Pod], spec: JobSpec) -> str:
 
 
 def _ended_at(pod: Pod) -> str:
-    status = main_container_status(pod)
+    status = pod.main_container_status
     ended = status.state.terminated if status else None
     return str(ended.finished_at if ended else pod.metadata.creation_timestamp)
 
@@ -129,14 +127,14 @@ def creation_refused(anchor: KubeJob | Deployment, around: RelatedObjects) -> st
     """The raw message of whoever refused its pods; "" where nobody did."""
     if isinstance(anchor, KubeJob):
         return last_message(around.events, anchor.uid, ("FailedCreate",))
-    failure = condition(anchor.status.conditions, "ReplicaFailure")
+    failure = anchor.condition("ReplicaFailure")
     return failure.message if failure and failure.true else ""
 
 
 def _before(alive: Sequence[tuple[int, Pod]], pods: Sequence[Pod], spec: JobSpec) -> str:
     """How the starts before the present one ended: worth a word for as long as it goes on."""
     for rank, pod in alive:
-        status = main_container_status(pod)
+        status = pod.main_container_status
         ended = status.last_state.terminated if status else None
         if status and ended and not ended.exit_code:
             return _labelled(rank, f"has finished before (exit 0), and {RESTARTS_FROM_START}", spec)

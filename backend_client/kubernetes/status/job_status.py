@@ -11,7 +11,6 @@ from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.attempts import EPOCH, attempts, count_restarts, has_ended
-from backend_client.kubernetes.status.exit_reason import condition
 from backend_client.kubernetes.status.job_reason import creation_refused, job_reason, unreadable_events_reason
 from backend_client.kubernetes.status.pod_reason import RelatedObjects
 from backend_client.kubernetes.status.pod_state import next_start, pod_state
@@ -165,7 +164,7 @@ def next_try(
     """When what crashed is started again; None where it is not, or runs."""
     if state in (JobState.FAILED, JobState.STARTING) and (starts := [t for t in map(next_start, pods) if t]):
         return min(starts)
-    if state is not JobState.FAILED or not isinstance(anchor, KubeJob) or condition_true(anchor, "Failed"):
+    if state is not JobState.FAILED or not isinstance(anchor, KubeJob) or anchor.has_condition("Failed"):
         return None
     failures = sum(pod_state(pod) == JobState.FAILED for pod in pods)
     burnt = sum(pod_state(pod) == JobState.FAILED and not _disrupted(pod) for pod in pods)
@@ -178,20 +177,13 @@ def next_try(
 
 def _disrupted(pod: Pod) -> bool:
     """Preempted, drained, evicted: the Job's policy counts no failure."""
-    found = condition(pod.status.conditions, "DisruptionTarget")
-    return found is not None and found.true
-
-
-def condition_true(job: KubeJob, kind: str) -> bool:
-    """Whether a condition of this type holds."""
-    found = condition(job.status.conditions, kind)
-    return found is not None and found.true
+    return pod.has_condition("DisruptionTarget")
 
 
 def _finished(anchor: RootObject, found: Sequence[Attempt]) -> datetime | None:
     """When it ended: as the Job says, else when its last process did."""
     if isinstance(anchor, KubeJob):
-        failed = condition(anchor.status.conditions, "Failed")
+        failed = anchor.condition("Failed")
         told = anchor.status.completion_time or (failed.last_transition_time if failed else None)
         if told:
             return told

@@ -3,7 +3,6 @@
 import re
 
 from backend_client.kubernetes.resources.kueue import Workload
-from backend_client.kubernetes.status.exit_reason import condition
 from backend_client.kubernetes.status.message_parsers import resource
 
 _LACKS = re.compile(r"insufficient unused quota for (\S+) in flavor ([^\s,]+), (\S+) more needed")
@@ -18,8 +17,7 @@ def queue_reason(queue: str, workload: Workload | None, hidden: str = "") -> str
     waits = f"waits in the queue {queue}"
     if workload is None:
         return f"{waits}; why is hidden: {hidden}" if hidden else waits
-    conditions = workload.status.conditions
-    evicted, reserved = condition(conditions, "Evicted"), condition(conditions, "QuotaReserved")
+    evicted, reserved = workload.condition("Evicted"), workload.condition("QuotaReserved")
     if not workload.spec.active:
         return f"taken out of the queue {queue}" + (f": {evicted.message}" if evicted else "")
     if reserved and reserved.true:

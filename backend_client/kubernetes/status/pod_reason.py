@@ -18,7 +18,6 @@ from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.attempts import has_ended
 from backend_client.kubernetes.status.exit_reason import (
-    condition,
     container_exit_reason,
     memory_limit,
     pod_exit_reason,
@@ -60,7 +59,7 @@ def pod_reason(pod: Pod, gpu_type: str, around: RelatedObjects) -> str:
 
 
 def _unplaced(pod: Pod, gpu_type: str, around: RelatedObjects) -> str:
-    scheduled = condition(pod.status.conditions, "PodScheduled")
+    scheduled = pod.condition("PodScheduled")
     if pod.spec.node_name or not scheduled or scheduled.true:
         return ""
     if scheduled.reason == "SchedulingGated":

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from backend_client.kubernetes.resources.core import ContainerStatus, Pod, Terminated
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.attempts import has_ended
-from backend_client.kubernetes.status.exit_reason import condition, main_container_status
 from backend_client.models import JobState
 
 KUEUE_GATES = "kueue.x-k8s.io/"
@@ -14,7 +13,7 @@ _PHASES = {"Succeeded": JobState.SUCCEEDED, "Failed": JobState.FAILED, "Unknown"
 
 def last_crash(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
     """The main container and its end, where it has ended and its pod is about to start it again."""
-    status = main_container_status(pod)
+    status = pod.main_container_status
     if has_ended(pod) or not status or pod.spec.restart_policy == "Never" or status.state.running:
         return None
     ended = status.state.terminated or status.last_state.terminated
@@ -33,7 +32,7 @@ def pod_state(pod: Pod) -> JobState:
 
 
 def _alive(pod: Pod) -> JobState:
-    status = main_container_status(pod)
+    status = pod.main_container_status
     if pod.status.phase == "Running" and not (status and status.state.waiting):
         return JobState.RUNNING
     if pod.spec.node_name:
@@ -42,7 +41,7 @@ def _alive(pod: Pod) -> JobState:
 
 
 def _gated_by_kueue(pod: Pod) -> bool:
-    scheduled = condition(pod.status.conditions, "PodScheduled")
+    scheduled = pod.condition("PodScheduled")
     gates = pod.spec.scheduling_gates
     gated = scheduled is not None and scheduled.reason == "SchedulingGated"
     return gated and bool(gates) and all(gate.name.startswith(KUEUE_GATES) for gate in gates)
