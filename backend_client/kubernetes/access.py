@@ -31,12 +31,12 @@ class ResourceRule(Struct, frozen=True):
     group: str
     plural: str
     namespace: str = ""
-    sub: str = ""
+    subresource: str = ""
 
     def __str__(self) -> str:
         name = f"{self.plural}.{self.group}" if self.group else self.plural
-        place = f" in {self.namespace}" if self.namespace else " in all namespaces"
-        return f"{self.verb} {name}{f'/{self.sub}' if self.sub else ''}{place}"
+        scope = f" in {self.namespace}" if self.namespace else " in all namespaces"
+        return f"{self.verb} {name}{f'/{self.subresource}' if self.subresource else ''}{scope}"
 
 
 class _Answer(KubeStruct, frozen=True):
@@ -44,7 +44,7 @@ class _Answer(KubeStruct, frozen=True):
     reason: str = ""
 
 
-class _Review(KubeStruct, frozen=True):
+class _AccessReviewAnswer(KubeStruct, frozen=True):
     status: _Answer = _Answer()
 
 
@@ -56,65 +56,65 @@ class _SelfStatus(KubeStruct, frozen=True):
     user_info: _User = field(default_factory=_User)
 
 
-class _SelfReview(KubeStruct, frozen=True):
+class _SelfSubjectReview(KubeStruct, frozen=True):
     status: _SelfStatus = _SelfStatus()
 
 
-_REVIEW = msgspec.json.Decoder(_Review)
-_SELF_REVIEW = msgspec.json.Decoder(_SelfReview)
+_REVIEW = msgspec.json.Decoder(_AccessReviewAnswer)
+_SELF_REVIEW = msgspec.json.Decoder(_SelfSubjectReview)
 
 
-def resource_rule(verb: str, kind: ResourceType[Any], namespace: str = "", sub: str = "") -> ResourceRule:
+def resource_rule(
+    verb: str, resource_type: ResourceType[Any], namespace: str = "", subresource: str = ""
+) -> ResourceRule:
     """The right to do this to objects of that kind."""
-    return ResourceRule(verb, kind.group, kind.plural, namespace, sub)
+    return ResourceRule(verb, resource_type.group, resource_type.plural, namespace, subresource)
 
 
-async def is_allowed(transport: Transport, asked: ResourceRule) -> bool:
+async def is_allowed(transport: Transport, rule: ResourceRule) -> bool:
     """What the cluster says. Raises a BackendError where it does not say."""
-    attributes = {"verb": asked.verb, "group": asked.group, "resource": asked.plural}
-    place = {"namespace": asked.namespace, "subresource": asked.sub}
+    attributes = {"verb": rule.verb, "group": rule.group, "resource": rule.plural}
+    optional = {"namespace": rule.namespace, "subresource": rule.subresource}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes | {key: value for key, value in place.items() if value}},
+        "spec": {"resourceAttributes": attributes | {key: value for key, value in optional.items() if value}},
     }
     answer = await transport.request("POST", _ACCESS, body=msgspec.json.encode(review))
     return decode(_REVIEW, answer.body).status.allowed
 
 
 async def check_access(
-    transport: Transport, asks: Sequence[AccessReview], home: str
+    transport: Transport, reviews: Sequence[AccessReview], default_namespace: str
 ) -> Sequence[AccessDecision]:
     """A verdict for each; every right is asked for once. `home`: the namespace of asks that name none."""
-    needed = [_needed(ask, home) for ask in asks]
-    distinct = list(dict.fromkeys(one for rights in needed for one in rights))
-    known = dict(
-        zip(distinct, await asyncio.gather(*(_verdict(transport, r) for r in distinct)), strict=True)
-    )
-    return [_any(known[one] for one in rights) for rights in needed]
+    needed = [_rules_of(ask, default_namespace) for ask in reviews]
+    rules = list(dict.fromkeys(one for rights in needed for one in rights))
+    decisions = dict(zip(rules, await asyncio.gather(*(_decide(transport, r) for r in rules)), strict=True))
+    return [_best(decisions[one] for one in rights) for rights in needed]
 
 
-def _needed(ask: AccessReview, home: str) -> list[ResourceRule]:
+def _rules_of(review: AccessReview, default_namespace: str) -> list[ResourceRule]:
     """Any of these is enough: what is created may be of either kind."""
-    namespace = (ask.ref.namespace if ask.ref else ask.namespace) or home
-    if ask.verb is Verb.LOGS:
+    namespace = (review.ref.namespace if review.ref else review.namespace) or default_namespace
+    if review.verb is Verb.LOGS:
         return [ResourceRule("get", "", PODS.plural, namespace, "log")]
-    if ask.verb is Verb.CREATE or ask.ref is None:
+    if review.verb is Verb.CREATE or review.ref is None:
         return [resource_rule("create", ROOT_TYPES[kind], namespace) for kind in CREATED_KINDS]
-    return [resource_rule(_VERBS[ask.verb], ROOT_TYPES[ask.ref.kind], namespace)]
+    return [resource_rule(_VERBS[review.verb], ROOT_TYPES[review.ref.kind], namespace)]
 
 
-async def _verdict(transport: Transport, asked: ResourceRule) -> AccessDecision:
+async def _decide(transport: Transport, rule: ResourceRule) -> AccessDecision:
     try:
-        allowed = await is_allowed(transport, asked)
+        allowed = await is_allowed(transport, rule)
     except BackendError as error:
         return AccessDecision(None, error.title)
-    return AccessDecision(True) if allowed else AccessDecision(False, f"you may not {asked}")
+    return AccessDecision(True) if allowed else AccessDecision(False, f"you may not {rule}")
 
 
-def _any(verdicts: Iterable[AccessDecision]) -> AccessDecision:
+def _best(decisions: Iterable[AccessDecision]) -> AccessDecision:
     """The best of them: yes, then unknown, then no."""
-    return min(verdicts, key=lambda verdict: (True, None, False).index(verdict.allowed))
+    return min(decisions, key=lambda verdict: (True, None, False).index(verdict.allowed))
 
 
 async def current_user(transport: Transport) -> str:

@@ -218,7 +218,7 @@ class KubernetesBackend:
         return await self._session.transport()
 
     def _new_cache(self) -> JobCache:
-        return JobCache(self.context, self._site, self._shared.capacity.blocks, self._sampler.known.get)
+        return JobCache(self.context, self._site, self._shared.capacity.node_gpus, self._sampler.known.get)
 
     async def _writer(self) -> "JobWriter":
         from backend_client.kubernetes.write.writer import JobWriter  # noqa: PLC0415  who only looks needs none
@@ -238,7 +238,9 @@ class KubernetesBackend:
     async def _new_watch(self, scopes: Sequence[str]) -> JobWatch:
         namespaces = await self._session.namespaces(scopes)
         transport = await self._session.transport()
-        return JobWatch(transport, self._new_cache(), namespaces, await listing.workload_type(transport))
+        return JobWatch(
+            transport, self._new_cache(), namespaces, await listing.served_workload_types(transport)
+        )
 
     async def _list_jobs(self, query: JobQuery) -> Sequence[Job]:
         cache = self._new_cache()

@@ -10,19 +10,19 @@ from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused
 from backend_client.kubernetes.api import kubeconfig
-from backend_client.kubernetes.api.kubeconfig import Entry, material
+from backend_client.kubernetes.api.kubeconfig import Entry, read_pem
 from backend_client.models.secret import Secret
 
 _REMEDY = (
     "Give the server an account of its own: "
     "kubectl create token ACCOUNT --duration 8760h | traindeck clusters add NAME --token-stdin"
 )
-_ELSEWHERE = {
+_USER_LOGINS = {
     "exec": ("its user logs in by a program, which the server cannot run", _REMEDY),
     "auth-provider": ("its user logs in by a plugin, which the server does not have", _REMEDY),
     "username": ("its user has a password, which clusters do not take any more", _REMEDY),
 }
-_ALWAYS = {"as": ("it acts as somebody else (impersonation)", _REMEDY)}
+_USER = {"as": ("it acts as somebody else (impersonation)", _REMEDY)}
 _CLUSTER = {
     "proxy-url": ("it is behind a proxy", "The server must reach it directly."),
     "insecure-skip-tls-verify": ("it is not verified", "Give its CA: certificate-authority-data."),
@@ -55,35 +55,35 @@ def extract(path: Path, name: str = "", token: Secret | None = None) -> ClusterC
         if token:
             user = Entry({"token": token.reveal()}, user.folder)
         _check(cluster, _CLUSTER)
-        _check(user, _ALWAYS)
-        login = _token(user)
-        certificate = material(user, "client-certificate")
-        if not login:
-            _check(user, _ELSEWHERE)
-        if not login and not certificate:
+        _check(user, _USER)
+        bearer_token = _token(user)
+        certificate = read_pem(user, "client-certificate")
+        if not bearer_token:
+            _check(user, _USER_LOGINS)
+        if not bearer_token and not certificate:
             raise Refused(
                 "A server cannot use this context: it has neither a token nor a certificate.", _REMEDY
             )
         return ClusterCredentials(
-            server=_https(cluster),
-            ca=material(cluster, "certificate-authority"),
-            token=Secret(login) if login else None,
-            certificate="" if login else certificate,
-            key=None if login else Secret(material(user, "client-key")),
+            server=_server_url(cluster),
+            ca=read_pem(cluster, "certificate-authority"),
+            token=Secret(bearer_token) if bearer_token else None,
+            certificate="" if bearer_token else certificate,
+            key=None if bearer_token else Secret(read_pem(user, "client-key")),
             namespace=context.namespace,
         )
     except (OSError, ValueError) as error:
-        why = (error.strerror or "").lower() if isinstance(error, OSError) else "it holds no base64"
-        raise Refused(f"The kubeconfig {path} cannot be used: {why}.") from None
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it holds no base64"
+        raise Refused(f"The kubeconfig {path} cannot be used: {reason}.") from None
 
 
 def _check(entry: Entry, faults: dict[str, tuple[str, str]]) -> None:
-    for name, (why, hint) in faults.items():
+    for name, (reason, hint) in faults.items():
         if entry.value.get(name):
-            raise Refused(f"A server cannot use this context: {why} ({name}).", hint)
+            raise Refused(f"A server cannot use this context: {reason} ({name}).", hint)
 
 
-def _https(cluster: Entry) -> str:
+def _server_url(cluster: Entry) -> str:
     server = str(cluster.value.get("server") or "")
     if not server.startswith("https://"):
         raise Refused(f"A server reaches clusters by https only; this one is at {server or 'no address'}.")

@@ -13,7 +13,7 @@ from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.protocol import JobBackend
 
 
-class _Known(Struct, frozen=True):
+class _Kubeconfig(Struct, frozen=True):
     """What the kubeconfig names."""
 
     contexts: tuple[ContextInfo, ...] = ()
@@ -30,41 +30,41 @@ class KubeconfigContexts:
         self._site = site
 
     def contexts(self) -> Sequence[ContextInfo]:
-        return self._known.contexts
+        return self._kubeconfig.contexts
 
     def current(self) -> str:
         """kubeconfig's current-context, where it is one."""
-        return self._known.current
+        return self._kubeconfig.current
 
     def open(self, name: str) -> JobBackend:
         """Contacts nobody yet."""
         from backend_client.kubernetes.backend import KubernetesBackend  # noqa: PLC0415  other ways need no TLS
 
-        return KubernetesBackend(name, self._site, namespace=self._known.namespaces.get(name, ""))
+        return KubernetesBackend(name, self._site, namespace=self._kubeconfig.namespaces.get(name, ""))
 
     @cached_property
-    def _known(self) -> _Known:
+    def _kubeconfig(self) -> _Kubeconfig:
         if not _exists():
-            return _Known()
+            return _Kubeconfig()
         from backend_client.kubernetes.api import kubeconfig  # noqa: PLC0415  YAML and TLS
 
         try:
-            found = kubeconfig.list_contexts()
+            listed = kubeconfig.list_contexts()
         except BackendError as error:
-            return _Known((ContextInfo("kubeconfig", self.kind, "clusters", error.title),))
-        return _Known(
-            tuple(ContextInfo(context.name, self.kind, _about(context.cluster)) for context in found),
-            {context.name: context.namespace for context in found},
-            next((context.name for context in found if context.current), ""),
+            return _Kubeconfig((ContextInfo("kubeconfig", self.kind, "clusters", error.title),))
+        return _Kubeconfig(
+            tuple(ContextInfo(context.name, self.kind, _description(context.cluster)) for context in listed),
+            {context.name: context.namespace for context in listed},
+            next((context.name for context in listed if context.current), ""),
         )
 
 
 def _exists() -> bool:
     """Whether there may be a context: a kubeconfig, or a pod around us."""
-    named = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    paths = (Path(path).expanduser() for path in named or ["~/.kube/config"])
+    paths_named = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
+    paths = (Path(path).expanduser() for path in paths_named or ["~/.kube/config"])
     return "KUBERNETES_SERVICE_HOST" in os.environ or any(path.exists() for path in paths)
 
 
-def _about(cluster: str) -> str:
+def _description(cluster: str) -> str:
     return f"cluster {cluster}" if cluster else "the cluster that this machine is a pod of"

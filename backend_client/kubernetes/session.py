@@ -24,32 +24,32 @@ class ClusterSession:
         """The same one each time. Raises NotFound or Refused where the kubeconfig does not hold it."""
         async with self._lock:
             if self._transport is None:
-                self._transport = Transport(self._target or await self._loaded())
+                self._transport = Transport(self._target or await self._load_target())
             return self._transport
 
-    async def _loaded(self) -> Target:
+    async def _load_target(self) -> Target:
         """In a thread: a home folder may be on a network."""
         return await asyncio.to_thread(kubeconfig.load, self.name)
 
-    async def namespaces(self, wanted: Sequence[str]) -> list[str]:
+    async def namespaces(self, requested: Sequence[str]) -> list[str]:
         """Where to look; [""] is the whole cluster. "" among the wanted is all that the caller may read:
         everything where that is allowed, else the namespaces that contexts of this cluster name.
 
         Raises a BackendError.
         """
-        if wanted and "" not in wanted:
-            return list(dict.fromkeys(wanted))
+        if requested and "" not in requested:
+            return list(dict.fromkeys(requested))
         transport = await self.transport()
         if await is_allowed(transport, resource_rule("list", PODS)):
             return [""]
-        named = await asyncio.to_thread(self._named)
-        candidates = list(dict.fromkeys([transport.target.namespace, *named]))
-        asked = (is_allowed(transport, resource_rule("list", PODS, namespace)) for namespace in candidates)
-        readable = await asyncio.gather(*asked)
+        siblings = await asyncio.to_thread(self._sibling_namespaces)
+        candidates = list(dict.fromkeys([transport.target.namespace, *siblings]))
+        reviews = (is_allowed(transport, resource_rule("list", PODS, namespace)) for namespace in candidates)
+        readable = await asyncio.gather(*reviews)
         allowed = [place for place, yes in zip(candidates, readable, strict=True) if yes]
         return allowed or [transport.target.namespace]
 
-    def _named(self) -> list[str]:
+    def _sibling_namespaces(self) -> list[str]:
         if self._target:
             return []
         contexts = kubeconfig.list_contexts()

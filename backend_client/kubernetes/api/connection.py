@@ -37,7 +37,7 @@ class Address(Struct, frozen=True):
         return f"{self.host}:{self.port}"
 
     @property
-    def proxy_shown(self) -> str:
+    def proxy_without_login(self) -> str:
         """The proxy without its login."""
         return self.proxy.rsplit("@", 1)[-1].split("://", 1)[-1]
 
@@ -87,12 +87,12 @@ class Connection:
         return event
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         return not self._writer.is_closing() and not self._reader.at_eof()
 
     def reuse(self) -> bool:
         """Make ready for the next exchange; False where this one did not end as it should."""
-        if self._http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE} or not self.open:
+        if self._http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE} or not self.is_open:
             return False
         self._http.start_next_cycle()
         self._ended = None
@@ -111,30 +111,34 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Connection:
     except TimeoutError:
         raise Unreachable(f"{address} does not answer", _hint(address)) from None
     except ssl.SSLCertVerificationError as error:
-        words = f"the certificate of {address} is not trusted: {error.verify_message.rstrip('.')}"
+        title = f"the certificate of {address} is not trusted: {error.verify_message.rstrip('.')}"
         raise Unreachable(
-            words, "check certificate-authority and tls-server-name in the kubeconfig"
+            title, "check certificate-authority and tls-server-name in the kubeconfig"
         ) from None
     except Broken as error:
-        raise Unreachable(f"{address} cannot be reached: {in_words(error)}", _hint(address)) from None
-    _tune(writer.get_extra_info("socket"))
+        raise Unreachable(f"{address} cannot be reached: {describe_error(error)}", _hint(address)) from None
+    _set_socket_options(writer.get_extra_info("socket"))
     return Connection(reader, writer)
 
 
-def in_words(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """What broke a connection, without Python's own words around it."""
     if isinstance(error, ssl.SSLError):
         return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
     if isinstance(error, h11.LocalProtocolError):  # its own words would quote a header
         return "the request cannot be written as HTTP"
     if isinstance(error, OSError) and error.errno:
-        words = os.strerror(error.errno) if error.errno > 0 else error.strerror
-        return (words or str(error)).lower()
+        text = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        return (text or str(error)).lower()
     return str(error) or type(error).__name__
 
 
 def _hint(address: Address) -> str:
-    return f"check the proxy {address.proxy_shown}" if address.proxy else "check the network, VPN or tunnel"
+    return (
+        f"check the proxy {address.proxy_without_login}"
+        if address.proxy
+        else "check the network, VPN or tunnel"
+    )
 
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -153,12 +157,14 @@ async def _tunnel(address: Address, tls: ssl.SSLContext | None) -> _Streams:
     outer = ssl.create_default_context() if proxy.scheme == "https" else None
     port = proxy.port or (443 if outer else 80)
     reader, writer = await asyncio.open_connection(proxy.hostname, port, ssl=outer)
-    place = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
-    writer.write(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{_proxy_login(proxy)}\r\n".encode())
-    answer = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0].decode("latin-1")
-    if answer.split()[1:2] != ["200"]:
+    authority = (
+        f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+    )
+    writer.write(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{_proxy_login(proxy)}\r\n".encode())
+    status_line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0].decode("latin-1")
+    if status_line.split()[1:2] != ["200"]:
         writer.transport.abort()
-        raise ConnectionError(f"the proxy says {answer!r}")
+        raise ConnectionError(f"the proxy says {status_line!r}")
     if tls:
         await writer.start_tls(tls, server_hostname=address.server_name)
     return reader, writer
@@ -171,7 +177,7 @@ def _proxy_login(proxy: SplitResult) -> str:
     return f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}\r\n"
 
 
-def _tune(sock: socket.socket) -> None:
+def _set_socket_options(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _SOCKET_OPTIONS.items():
         if option := getattr(socket, name, None):

@@ -20,7 +20,7 @@ from backend_client.models.secret import Secret
 TOKEN_FILE_SECONDS = 60.0
 """How long a token read from a file is used before the file is read again (client-go's number)."""
 PLUGIN_SECONDS = 60.0
-_EARLY = timedelta(seconds=60)
+_RENEW_BEFORE_EXPIRY = timedelta(seconds=60)
 _FAILURE_SECONDS = 5.0
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 
@@ -101,7 +101,7 @@ class Plugin(Struct, frozen=True):
     context: str
 
 
-class _Granted(Struct, rename="camel"):
+class _ExecCredentialStatus(Struct, rename="camel"):
     token: str = ""
     client_certificate_data: str = ""
     client_key_data: str = ""
@@ -110,7 +110,7 @@ class _Granted(Struct, rename="camel"):
 
 class _ExecCredential(Struct, rename="camel"):
     api_version: str
-    status: _Granted | None = None
+    status: _ExecCredentialStatus | None = None
 
 
 class ExecPlugin:
@@ -126,12 +126,12 @@ class ExecPlugin:
 
     async def login(self, rejected: Login | None = None) -> Login:
         async with self._lock:
-            if self._current is None or self._current is rejected or self._old():
+            if self._current is None or self._current is rejected or self._expired():
                 self._current = await self._renew()
             return self._current
 
-    def _old(self) -> bool:
-        return self._expires is not None and datetime.now(UTC) >= self._expires - _EARLY
+    def _expired(self) -> bool:
+        return self._expires is not None and datetime.now(UTC) >= self._expires - _RENEW_BEFORE_EXPIRY
 
     async def _renew(self) -> Login:
         """Those who waited while a run failed get its failure, not a run each."""
@@ -139,7 +139,7 @@ class ExecPlugin:
         if self._failure and now - self._failure[0] < _FAILURE_SECONDS:
             raise self._failure[1]
         try:
-            granted = _granted(self._plugin, await _run(self._plugin))
+            granted = _parse_credential(self._plugin, await _run_plugin(self._plugin))
         except BackendError as error:
             self._failure = (asyncio.get_running_loop().time(), error)
             raise
@@ -152,48 +152,50 @@ class ExecPlugin:
         )
 
 
-async def _run(plugin: Plugin) -> bytes:
+async def _run_plugin(plugin: Plugin) -> bytes:
     """What the program prints. It has no terminal: none of our keys, no escape on our screen."""
     if plugin.api_version not in _VERSIONS:
-        raise _failed(
+        raise _plugin_error(
             plugin, f"speaks {plugin.api_version or 'no version'}; known are {' and '.join(_VERSIONS)}"
         )
     if plugin.interactive == "Always":
-        raise _failed(plugin, "asks questions (interactiveMode: Always); log in outside, or let it not ask")
+        raise _plugin_error(
+            plugin, "asks questions (interactiveMode: Always); log in outside, or let it not ask"
+        )
     try:
         process = await asyncio.create_subprocess_exec(
             plugin.command,
             *plugin.arguments,
-            env=os.environ | dict(plugin.environment) | {"KUBERNETES_EXEC_INFO": _info(plugin)},
+            env=os.environ | dict(plugin.environment) | {"KUBERNETES_EXEC_INFO": _exec_info(plugin)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
     except OSError as error:
-        raise _failed(plugin, f"cannot be started: {(error.strerror or 'failed').lower()}") from None
+        raise _plugin_error(plugin, f"cannot be started: {(error.strerror or 'failed').lower()}") from None
     try:
         async with asyncio.timeout(PLUGIN_SECONDS):
             out, err = await process.communicate()
     except TimeoutError:
-        raise _failed(plugin, f"gave no answer in {PLUGIN_SECONDS:.0f} s") from None
+        raise _plugin_error(plugin, f"gave no answer in {PLUGIN_SECONDS:.0f} s") from None
     finally:
         if process.returncode is None:
-            _kill(process.pid)
+            _kill_group(process.pid)
             await process.wait()
     if process.returncode:
-        raise _failed(plugin, f"failed with exit code {process.returncode}: {_sentence(err)}")
+        raise _plugin_error(plugin, f"failed with exit code {process.returncode}: {_last_line(err)}")
     return out
 
 
-def _kill(group: int) -> None:
+def _kill_group(group: int) -> None:
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         return
 
 
-def _info(plugin: Plugin) -> str:
+def _exec_info(plugin: Plugin) -> str:
     spec: dict[str, Any] = {"interactive": False}
     if plugin.cluster is not None:
         spec["cluster"] = plugin.cluster
@@ -201,32 +203,32 @@ def _info(plugin: Plugin) -> str:
     return msgspec.json.encode(info).decode()
 
 
-def _granted(plugin: Plugin, out: bytes) -> _Granted:
+def _parse_credential(plugin: Plugin, out: bytes) -> _ExecCredentialStatus:
     """What the program granted. The error never quotes its output: that holds a token."""
     try:
         answer = msgspec.json.decode(out, type=_ExecCredential)
     except msgspec.DecodeError:
-        raise _failed(plugin, "did not print an ExecCredential") from None
+        raise _plugin_error(plugin, "did not print an ExecCredential") from None
     if answer.api_version != plugin.api_version:
-        raise _failed(plugin, f"was to speak {plugin.api_version} and spoke another version")
+        raise _plugin_error(plugin, f"was to speak {plugin.api_version} and spoke another version")
     granted = answer.status
     if granted is None or not (
         granted.token or (granted.client_certificate_data and granted.client_key_data)
     ):
-        raise _failed(plugin, "granted neither a token nor a certificate with its key")
+        raise _plugin_error(plugin, "granted neither a token nor a certificate with its key")
     return granted
 
 
-def _sentence(err: bytes) -> str:
+def _last_line(stderr: bytes) -> str:
     """The last line of what a program complained, without controls: that is where the cause stands."""
     lines = [
         "".join(c if c.isprintable() else " " for c in line)
-        for line in err.decode(errors="replace").split("\n")
+        for line in stderr.decode(errors="replace").split("\n")
     ]
     words = [" ".join(line.split()) for line in lines]
     return next((line[:300] for line in reversed(words) if line), "it said nothing")
 
 
-def _failed(plugin: Plugin, why: str) -> LoginNeeded:
-    title = f"the login program {Path(plugin.command).name} of context {plugin.context} {why}"
+def _plugin_error(plugin: Plugin, reason: str) -> LoginNeeded:
+    title = f"the login program {Path(plugin.command).name} of context {plugin.context} {reason}"
     return LoginNeeded(title, plugin.hint or "run it in a shell, then try again")

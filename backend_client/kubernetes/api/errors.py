@@ -20,20 +20,20 @@ class ServerFailed(errors.Unreachable):
 
 _VERBS = {"GET": "read", "POST": "create", "PUT": "update", "PATCH": "change", "DELETE": "delete"}
 _DENIED = re.compile(r'cannot (?P<verb>[\w-]+) resource "(?P<resource>[^"]+)"')
-_PLACE = re.compile(
+_PATH = re.compile(
     r"^/api(?:s/[^/]+)?/[^/]+(?:/namespaces/(?P<namespace>[^/]+)(?=/.))?/(?P<what>[^/]+(?:/[^/]+)?)"
 )
 _RETRY_LATER = 300.0
 
 
-def status_of(code: int, body: bytes) -> Status:
+def parse_status(code: int, body: bytes) -> Status:
     """The Status in a body; one made of the body's text where it holds none (a proxy's page)."""
     try:
-        found = resource_types.decode(resource_types.decode_status, body)
+        status = resource_types.decode(resource_types.decode_status, body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        found = Status()
-    if found.code or found.message:
-        return found if found.code else msgspec.structs.replace(found, code=code)
+        status = Status()
+    if status.code or status.message:
+        return status if status.code else msgspec.structs.replace(status, code=code)
     text = " ".join(body[:400].decode(errors="replace").split())
     return Status(code=code, message=text)
 
@@ -42,42 +42,44 @@ def error_from_status(
     status: Status, method: str, path: str, headers: Mapping[str, str]
 ) -> errors.BackendError:
     """The error that a refused request is. `headers`: lower-case names."""
-    asked = request_words(method, path)
-    said = status.message or status.reason or f"status {status.code}"
+    request = describe_request(method, path)
+    message = status.message or status.reason or f"status {status.code}"
     match status.code:
         case 401:
-            return errors.LoginNeeded(f"the cluster does not accept the login ({asked})", "log in again")
+            return errors.LoginNeeded(f"the cluster does not accept the login ({request})", "log in again")
         case 403:
             return _forbidden(status, method, path)
         case 404:
-            strange = f"the server does not know how to {asked} ({said}); is it one of Kubernetes?"
-            return errors.NotFound(said if status.reason else strange)
+            unknown_path = f"the server does not know how to {request} ({message}); is it one of Kubernetes?"
+            return errors.NotFound(message if status.reason else unknown_path)
         case 409:
-            return errors.Conflict(said)
+            return errors.Conflict(message)
         case 410:
-            return Expired(said)
+            return Expired(message)
         case 422:
-            return errors.Invalid(_fields(status), title=said)
+            return errors.Invalid(_field_errors(status), title=message)
         case 429 | 503:
             wait = retry_after(status, headers)
-            return errors.Unreachable(f"the cluster is busy ({asked}): {said}", "try again", retry_after=wait)
+            return errors.Unreachable(
+                f"the cluster is busy ({request}): {message}", "try again", retry_after=wait
+            )
         case code if 400 <= code < 500:
-            return errors.Refused(f"the cluster refused to {asked}: {said}")
+            return errors.Refused(f"the cluster refused to {request}: {message}")
         case _:
             wait = retry_after(status, headers)
-            return ServerFailed(f"the cluster failed to {asked}: {said}", retry_after=wait)
+            return ServerFailed(f"the cluster failed to {request}: {message}", retry_after=wait)
 
 
-def request_words(method: str, path: str) -> str:
+def describe_request(method: str, path: str) -> str:
     """What a request does: "create pods in team-a", "read nodes/gpu-1"."""
-    return f"{_VERBS.get(method, method)} {_words(path)}"
+    return f"{_VERBS.get(method, method)} {_describe_path(path)}"
 
 
-def _words(path: str) -> str:
-    found = _PLACE.match(path)
-    if not found:
+def _describe_path(path: str) -> str:
+    match = _PATH.match(path)
+    if not match:
         return path
-    return f"{found['what']} in {found['namespace']}" if found["namespace"] else found["what"]
+    return f"{match['what']} in {match['namespace']}" if match["namespace"] else match["what"]
 
 
 def _forbidden(status: Status, method: str, path: str) -> errors.BackendError:
@@ -85,12 +87,12 @@ def _forbidden(status: Status, method: str, path: str) -> errors.BackendError:
     denied = _DENIED.search(status.message)
     if denied or method == "GET":
         verb = denied["verb"] if denied else "read"
-        return errors.Forbidden(f"you may not {verb} {_words(path)}", status.message)
-    why = status.message.partition(" is forbidden: ")[2] or status.message
-    return errors.Refused(why or f"the cluster refused to {request_words(method, path)}")
+        return errors.Forbidden(f"you may not {verb} {_describe_path(path)}", status.message)
+    reason = status.message.partition(" is forbidden: ")[2] or status.message
+    return errors.Refused(reason or f"the cluster refused to {describe_request(method, path)}")
 
 
-def _fields(status: Status) -> dict[str, str]:
+def _field_errors(status: Status) -> dict[str, str]:
     causes = {cause.field: cause.message for cause in status.details.causes if cause.field}
     return causes or {status.details.kind or "object": status.message}
 

@@ -82,10 +82,10 @@ class _Merged(Struct, frozen=True):
 def list_contexts() -> list[Context]:
     """Every context, in the order of the files; reads nothing else. Raises Refused on a broken file."""
     merged = _merge(_paths())
-    found = [_context(name, entry, merged.current) for name, entry in merged.contexts.items()]
-    if not found and runs_in_cluster():
+    contexts = [_context(name, entry, merged.current) for name, entry in merged.contexts.items()]
+    if not contexts and runs_in_cluster():
         return [Context(IN_CLUSTER, namespace=in_cluster().namespace, current=True)]
-    return found
+    return contexts
 
 
 def load(name: str) -> Target:
@@ -106,8 +106,8 @@ def entries(name: str, path: Path | None = None) -> tuple[Context, Entry, Entry]
     merged = _merge([path] if path else _paths())
     name = name or merged.current
     if name not in merged.contexts:
-        known = ", ".join(merged.contexts) or "none"
-        raise NotFound(f"no context {name or 'is current'} in the kubeconfig", f"there are: {known}")
+        names = ", ".join(merged.contexts) or "none"
+        raise NotFound(f"no context {name or 'is current'} in the kubeconfig", f"there are: {names}")
     context = _context(name, merged.contexts[name], merged.current)
     cluster = merged.clusters.get(context.cluster)
     if cluster is None:
@@ -127,10 +127,10 @@ def _merge(paths: Iterable[Path]) -> _Merged:
     for path in paths:
         content = _read(path)
         current = current or str(content.get("current-context") or "")
-        for section, one in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
+        for section, singular in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
             entries: dict[str, Entry] = getattr(merged, section)
             for item in _mappings(content.get(section)):
-                value = item.get(one)
+                value = item.get(singular)
                 entry = Entry(value if isinstance(value, dict) else {}, path.absolute().parent)
                 entries.setdefault(str(item.get("name")), entry)
     return msgspec.structs.replace(merged, current=current)
@@ -138,20 +138,20 @@ def _merge(paths: Iterable[Path]) -> _Merged:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = _parsed(path.read_bytes())
+        content = _parse_yaml(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise Refused(f"the kubeconfig {path} cannot be read: {(error.strerror or '').lower()}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f" in line {mark.line + 1}" if mark else ""
-        raise Refused(f"the kubeconfig {path} is no YAML{place}") from None
+        position = f" in line {mark.line + 1}" if mark else ""
+        raise Refused(f"the kubeconfig {path} is no YAML{position}") from None
     return content if isinstance(content, dict) else {}
 
 
 @lru_cache(8)
-def _parsed(content: bytes) -> Any:
+def _parse_yaml(content: bytes) -> Any:
     """The list of contexts and the opening of one read the same file. Nobody changes what is given."""
     return yaml.load(content, _LOADER)  # noqa: S506 - a safe loader, in C where there is one
 
@@ -166,7 +166,7 @@ def _context(name: str, entry: Entry, current: str) -> Context:
 
 
 def _target(context: Context, cluster: Entry, user: Entry) -> Target:
-    url = _server(str(cluster.value.get("server") or ""))
+    url = _server_url(str(cluster.value.get("server") or ""))
     port = url.port or (443 if url.scheme == "https" else 80)
     host = url.hostname or ""
     name = str(cluster.value.get("tls-server-name") or host)
@@ -178,20 +178,20 @@ def _target(context: Context, cluster: Entry, user: Entry) -> Target:
         namespace=context.namespace or "default",
         base_path=url.path.rstrip("/"),
         encrypted=url.scheme == "https",
-        ca=material(cluster, "certificate-authority"),
+        ca=read_pem(cluster, "certificate-authority"),
         insecure=bool(cluster.value.get("insecure-skip-tls-verify")),
         headers=_impersonation(user.value),
     )
 
 
-def _server(server: str) -> SplitResult:
+def _server_url(server: str) -> SplitResult:
     url = urlsplit(server)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError(f"its server {server!r} is no https URL")
     return url
 
 
-def material(entry: Entry, name: str) -> str:
+def read_pem(entry: Entry, name: str) -> str:
     """PEM that stands in the kubeconfig (NAME-data, which wins) or in a file that it names; "" for none."""
     if data := entry.value.get(f"{name}-data"):
         return base64.b64decode("".join(str(data).split()), validate=True).decode()
@@ -202,7 +202,7 @@ def material(entry: Entry, name: str) -> str:
 def _credentials(context: Context, cluster: Entry, user: Entry) -> Credentials:
     """kubectl's order: a token (its file first), then a login program, then a password."""
     value = user.value
-    certificate = _pair(user)
+    certificate = _client_certificate(user)
     base = Login(certificate=certificate)
     if path := value.get("tokenFile"):
         return TokenFile(user.folder / str(path), base)
@@ -213,14 +213,14 @@ def _credentials(context: Context, cluster: Entry, user: Entry) -> Credentials:
     if isinstance(provider := value.get("auth-provider"), dict):
         raise ValueError(f"auth-provider {provider.get('name')} is not supported; use its exec plugin")
     if value.get("username"):
-        both = f"{value['username']}:{value.get('password') or ''}".encode()
-        return Fixed(Login(Secret(f"Basic {base64.b64encode(both).decode()}"), certificate))
+        user_and_password = f"{value['username']}:{value.get('password') or ''}".encode()
+        return Fixed(Login(Secret(f"Basic {base64.b64encode(user_and_password).decode()}"), certificate))
     return Fixed(base)
 
 
-def _pair(user: Entry) -> Secret | None:
-    certificate = material(user, "client-certificate")
-    return Secret(f"{certificate}\n{material(user, 'client-key')}") if certificate else None
+def _client_certificate(user: Entry) -> Secret | None:
+    certificate = read_pem(user, "client-certificate")
+    return Secret(f"{certificate}\n{read_pem(user, 'client-key')}") if certificate else None
 
 
 def _plugin(program: Mapping[str, Any], context: Context, cluster: Entry, user: Entry) -> Plugin:
@@ -239,9 +239,9 @@ def _plugin(program: Mapping[str, Any], context: Context, cluster: Entry, user: 
 
 def _cluster_info(cluster: Entry) -> dict[str, Any]:
     """What an exec plugin is told of its cluster, in the words of client.authentication.k8s.io."""
-    same = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
-    info = {key: cluster.value[key] for key in same if cluster.value.get(key)}
-    if ca := material(cluster, "certificate-authority"):
+    copied = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
+    info = {key: cluster.value[key] for key in copied if cluster.value.get(key)}
+    if ca := read_pem(cluster, "certificate-authority"):
         info["certificate-authority-data"] = base64.b64encode(ca.encode()).decode()
     for item in _mappings(cluster.value.get("extensions")):
         if item.get("name") == "client.authentication.k8s.io/exec":

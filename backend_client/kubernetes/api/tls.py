@@ -21,15 +21,15 @@ def client_context(target: Target, certificate: Secret | None) -> ssl.SSLContext
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif target.ca:
-        _trust(context, target)
+        _load_authority(context, target)
     else:
         context.load_default_certs()
     if certificate:
-        _show(context, target, certificate)
+        _load_client_certificate(context, target, certificate)
     return context
 
 
-def _trust(context: ssl.SSLContext, target: Target) -> None:
+def _load_authority(context: ssl.SSLContext, target: Target) -> None:
     try:
         context.load_verify_locations(cadata=target.ca)
     except (ssl.SSLError, ValueError):
@@ -38,7 +38,7 @@ def _trust(context: ssl.SSLContext, target: Target) -> None:
         ) from None
 
 
-def _show(context: ssl.SSLContext, target: Target, certificate: Secret) -> None:
+def _load_client_certificate(context: ssl.SSLContext, target: Target, certificate: Secret) -> None:
     """Through memory that looks like a file: `load_cert_chain` takes nothing else. Asks for no password."""
     memory = os.memfd_create("certificate", os.MFD_CLOEXEC)
     try:
@@ -46,7 +46,7 @@ def _show(context: ssl.SSLContext, target: Target, certificate: Secret) -> None:
             file.write(certificate.reveal().encode())
         context.load_cert_chain(f"/proc/self/fd/{memory}", password="")
     except (ssl.SSLError, ValueError):
-        words = f"the client certificate and key of context {target.context} do not fit or cannot be read"
-        raise LoginNeeded(words, "log in again; an encrypted key is not supported") from None
+        title = f"the client certificate and key of context {target.context} do not fit or cannot be read"
+        raise LoginNeeded(title, "log in again; an encrypted key is not supported") from None
     finally:
         os.close(memory)

@@ -17,9 +17,9 @@ import h11
 from msgspec import Struct
 
 from backend_client.errors import Unreachable
-from backend_client.kubernetes.api.connection import Broken, Connection, dial, in_words
+from backend_client.kubernetes.api.connection import Broken, Connection, describe_error, dial
 from backend_client.kubernetes.api.credentials import Login
-from backend_client.kubernetes.api.errors import error_from_status, request_words, status_of
+from backend_client.kubernetes.api.errors import describe_request, error_from_status, parse_status
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.tls import client_context
 
@@ -27,8 +27,8 @@ D = TypeVar("D")
 
 JSON = "application/json"
 REQUEST_SECONDS = 15.0
-_IDLE_SECONDS = 30.0
-_MOST_IDLE = 8
+_MAX_IDLE_SECONDS = 30.0
+_MAX_IDLE_CONNECTIONS = 8
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
@@ -55,7 +55,7 @@ class Stream:
         try:
             return await self._connection.read()
         except Broken as error:
-            raise Unreachable(f"the connection broke: {in_words(error)}") from None
+            raise Unreachable(f"the connection broke: {describe_error(error)}") from None
 
 
 class _Request(Struct, frozen=True):
@@ -78,7 +78,7 @@ class Transport:
         self.target = target
         self._idle: list[Connection] = []
         self._tls: ssl.SSLContext | None = None
-        self._shown: Login | None = None
+        self._login: Login | None = None
         """The login whose certificate `_tls` and all idle connections show."""
 
     async def request(
@@ -102,7 +102,7 @@ class Transport:
             headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
         request = _Request(method, path, query or {}, tuple(headers), body, accept)
         async with self._exchange(request, timeout, allow) as (connection, head):
-            return await self._whole(request, connection, head, timeout)
+            return await self._read_response(request, connection, head, timeout)
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -125,74 +125,76 @@ class Transport:
 
     @contextlib.asynccontextmanager
     async def _exchange(
-        self, request: _Request, limit: float, allow: Container[int]
+        self, request: _Request, seconds: float, allow: Container[int]
     ) -> AsyncIterator[tuple[Connection, h11.Response]]:
-        connection, head = await self._answered(request, limit)
+        connection, head = await self._send_with_login(request, seconds)
         try:
             if head.status_code >= 300 and head.status_code not in allow:
-                response = await self._whole(request, connection, head, limit)
-                status = status_of(response.status, response.body)
+                response = await self._read_response(request, connection, head, seconds)
+                status = parse_status(response.status, response.body)
                 raise error_from_status(status, request.method, request.path, response.headers)
             yield connection, head
         finally:
-            self._keep(connection)
+            self._keep_or_close(connection)
 
-    async def _answered(self, request: _Request, limit: float) -> tuple[Connection, h11.Response]:
+    async def _send_with_login(self, request: _Request, seconds: float) -> tuple[Connection, h11.Response]:
         """Send, and after a 401 once more if there is another login: the server has done nothing yet."""
         credentials = self.target.credentials
         login = await credentials.login()
-        connection, head = await self._limited(self._sent(request, login), request, limit)
+        connection, head = await self._within(self._send(request, login), request, seconds)
         if head.status_code == 401:
             try:
-                other = await credentials.login(rejected=login)
+                renewed = await credentials.login(rejected=login)
             except BaseException:
                 connection.close()
                 raise
-            if other is not login:
+            if renewed is not login:
                 connection.close()
-                return await self._limited(self._sent(request, other), request, limit)
+                return await self._within(self._send(request, renewed), request, seconds)
         return connection, head
 
-    async def _sent(self, request: _Request, login: Login) -> tuple[Connection, h11.Response]:
+    async def _send(self, request: _Request, login: Login) -> tuple[Connection, h11.Response]:
         headers = self._headers(request, login)
         path = self.target.base_path + request.target
-        tls = self._context(login)
+        tls = self._tls_context(login)
         while True:
-            connection = self._take() or await dial(self.target.address, tls)
+            connection = self._take_idle() or await dial(self.target.address, tls)
             try:
                 return connection, await connection.send(request.method, path, headers, request.body)
             except Broken as error:
                 connection.close()
                 self._drop_idle()
                 if connection.idle_since is None or request.method != "GET":
-                    raise self._broken(error) from None
+                    raise self._connection_error(error) from None
             except BaseException:
                 connection.close()
                 raise
 
-    async def _whole(
-        self, request: _Request, connection: Connection, head: h11.Response, limit: float
+    async def _read_response(
+        self, request: _Request, connection: Connection, head: h11.Response, seconds: float
     ) -> Response:
         headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
         try:
-            body = await self._limited(_body(connection), request, limit)
+            body = await self._within(_read_body(connection), request, seconds)
             if headers.get("content-encoding") == "gzip":
                 body = zlib.decompress(body, 31)
         except (*Broken, zlib.error) as error:
-            raise self._broken(error) from None
+            raise self._connection_error(error) from None
         return Response(head.status_code, headers, body, _warnings(head))
 
-    async def _limited(self, doing: Awaitable[D], request: _Request, limit: float) -> D:
+    async def _within(self, operation: Awaitable[D], request: _Request, seconds: float) -> D:
         try:
-            async with asyncio.timeout(limit):
-                return await doing
+            async with asyncio.timeout(seconds):
+                return await operation
         except TimeoutError:
             self._drop_idle()
-            asked = request_words(request.method, request.path)
-            raise Unreachable(f"{self.target.address} gave no answer in {limit:g} s ({asked})") from None
+            described = describe_request(request.method, request.path)
+            raise Unreachable(
+                f"{self.target.address} gave no answer in {seconds:g} s ({described})"
+            ) from None
 
-    def _broken(self, error: Exception) -> Unreachable:
-        return Unreachable(f"the connection to {self.target.address} broke: {in_words(error)}")
+    def _connection_error(self, error: Exception) -> Unreachable:
+        return Unreachable(f"the connection to {self.target.address} broke: {describe_error(error)}")
 
     def _headers(self, request: _Request, login: Login) -> list[tuple[str, str]]:
         address = self.target.address
@@ -206,25 +208,25 @@ class Transport:
             own.append(("Authorization", login.authorization.reveal()))
         return [*own, *self.target.headers, *request.headers]
 
-    def _context(self, login: Login) -> ssl.SSLContext | None:
+    def _tls_context(self, login: Login) -> ssl.SSLContext | None:
         """Made again, and all idle connections closed, when the certificate has changed."""
-        if self._shown is None or self._shown.certificate != login.certificate:
+        if self._login is None or self._login.certificate != login.certificate:
             self._tls = client_context(self.target, login.certificate)
             self._drop_idle()
-        self._shown = login
+        self._login = login
         return self._tls
 
-    def _take(self) -> Connection | None:
-        oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS
+    def _take_idle(self) -> Connection | None:
+        oldest = asyncio.get_running_loop().time() - _MAX_IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
-            if connection.open and (connection.idle_since or 0.0) > oldest:
+            if connection.is_open and (connection.idle_since or 0.0) > oldest:
                 return connection
             connection.close()
         return None
 
-    def _keep(self, connection: Connection) -> None:
-        if len(self._idle) < _MOST_IDLE and connection.reuse():
+    def _keep_or_close(self, connection: Connection) -> None:
+        if len(self._idle) < _MAX_IDLE_CONNECTIONS and connection.reuse():
             self._idle.append(connection)
         else:
             connection.close()
@@ -234,7 +236,7 @@ class Transport:
             self._idle.pop().close()
 
 
-async def _body(connection: Connection) -> bytes:
+async def _read_body(connection: Connection) -> bytes:
     parts = []
     while part := await connection.read():
         parts.append(part)

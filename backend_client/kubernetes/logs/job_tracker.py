@@ -60,13 +60,13 @@ class JobTracker:
         self._anchor = None
         with contextlib.suppress(NotFound):
             body = (await self._transport.request("GET", self._kind.path(ref.namespace, ref.name))).body
-            self._take(self._kind.one(body))
+            self._take(self._kind.decode_object(body))
         if self._kind is PODS or (not self._anchor and not self._pods):
             self._pods = {self._anchor.uid: self._anchor} if isinstance(self._anchor, Pod) else {}
             return
         path, query = PODS.path(ref.namespace), {"labelSelector": self._labels}
         answer = await self._transport.request("GET", path, query=query)
-        self._pods = {pod.uid: pod for pod in PODS.page(answer.body).items if self._is_mine(pod)}
+        self._pods = {pod.uid: pod for pod in PODS.decode_page(answer.body).items if self._is_mine(pod)}
 
     async def follow(self) -> None:
         """Follow every change, for ever. Raises Forbidden where this may not be watched."""

@@ -16,12 +16,12 @@ class KubeStruct(Struct, frozen=True, gc=False, rename="camel"):
     """The base of all: read-only, unknown fields ignored, no work for the garbage collector."""
 
 
-_NOTHING: dict[str, Any] = {}
+_NO_ENTRIES: dict[str, Any] = {}
 
 
-def empty_mapping() -> dict[str, Any]:
+def no_entries() -> dict[str, Any]:
     """One empty mapping for all: nobody changes what an object has."""
-    return _NOTHING
+    return _NO_ENTRIES
 
 
 class OwnerReference(KubeStruct, frozen=True):
@@ -42,8 +42,8 @@ class ObjectMeta(KubeStruct, frozen=True):
     resource_version: str = ""
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
-    labels: dict[str, str] = field(default_factory=empty_mapping)
-    annotations: dict[str, str] = field(default_factory=empty_mapping)
+    labels: dict[str, str] = field(default_factory=no_entries)
+    annotations: dict[str, str] = field(default_factory=no_entries)
     owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
 
@@ -109,8 +109,8 @@ class Reference(KubeStruct, frozen=True):
 class ResourceRequirements(KubeStruct, frozen=True):
     """Quantities by resource name."""
 
-    limits: dict[str, str] = field(default_factory=empty_mapping)
-    requests: dict[str, str] = field(default_factory=empty_mapping)
+    limits: dict[str, str] = field(default_factory=no_entries)
+    requests: dict[str, str] = field(default_factory=no_entries)
 
 
 class Container(KubeStruct, frozen=True):

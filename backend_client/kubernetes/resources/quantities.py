@@ -14,7 +14,7 @@ _QUANTITY = re.compile(
 _LARGEST = Decimal(2**63 - 1)
 
 
-def number(quantity: str) -> Decimal:
+def parse_quantity(quantity: str) -> Decimal:
     """Its value in the base unit, at most 2**63 - 1 as in Kubernetes; 0 for what is no quantity."""
     match = _QUANTITY.fullmatch(quantity.strip())
     if not match:
@@ -23,12 +23,12 @@ def number(quantity: str) -> Decimal:
     return min(Decimal(digits + (exponent or "")) * _SUFFIXES[suffix or ""], _LARGEST)
 
 
-def whole(quantity: str) -> int:
+def parse_whole(quantity: str) -> int:
     """Its value rounded up to a whole number: bytes, GPUs."""
-    return int(number(quantity).to_integral_value(ROUND_CEILING))
+    return int(parse_quantity(quantity).to_integral_value(ROUND_CEILING))
 
 
-def memory(size: int) -> str:
+def format_memory(size: int) -> str:
     """Bytes as the shortest exact quantity: 77309411328 -> "72Gi"."""
     for power in range(6, 0, -1):
         if size and size % 1024**power == 0:
@@ -38,4 +38,4 @@ def memory(size: int) -> str:
 
 def add_memory(*quantities: str) -> str:
     """The sum: "64Gi" and "8Gi" -> "72Gi"."""
-    return memory(sum(whole(quantity) for quantity in quantities))
+    return format_memory(sum(parse_whole(quantity) for quantity in quantities))

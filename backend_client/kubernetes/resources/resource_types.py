@@ -52,8 +52,8 @@ class ResourceType(Generic[T]):
         self.plural = plural
         self.type = type_
         self.namespaced = namespaced
-        self._one = msgspec.json.Decoder(type_)
-        self._page: msgspec.json.Decoder[ObjectList[T]] = msgspec.json.Decoder(ObjectList[type_])  # type: ignore[valid-type]
+        self._object_decoder = msgspec.json.Decoder(type_)
+        self._page_decoder: msgspec.json.Decoder[ObjectList[T]] = msgspec.json.Decoder(ObjectList[type_])  # type: ignore[valid-type]
 
     def __repr__(self) -> str:
         return f"ResourceType({self.resource})"
@@ -68,18 +68,20 @@ class ResourceType(Generic[T]):
         """As people and RBAC write it: pods, jobs.batch."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
-    def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The path of one object, of a namespace's collection, or (namespace "") of all namespaces."""
-        place = f"/namespaces/{quote(namespace, '')}" if namespace and self.namespaced else ""
-        return "/".join(part for part in (f"{self.api}{place}/{self.plural}", quote(name, ""), sub) if part)
+        scope = f"/namespaces/{quote(namespace, '')}" if namespace and self.namespaced else ""
+        return "/".join(
+            part for part in (f"{self.api}{scope}/{self.plural}", quote(name, ""), subresource) if part
+        )
 
-    def one(self, body: bytes | msgspec.Raw) -> T:
+    def decode_object(self, body: bytes | msgspec.Raw) -> T:
         """One object. Raises msgspec.DecodeError, which says what was wrong with it."""
-        return decode(self._one, body)
+        return decode(self._object_decoder, body)
 
-    def page(self, body: bytes) -> ObjectList[T]:
+    def decode_page(self, body: bytes) -> ObjectList[T]:
         """One page of a list. Raises msgspec.DecodeError."""
-        return decode(self._page, body)
+        return decode(self._page_decoder, body)
 
 
 def decode(decoder: "msgspec.json.Decoder[D]", body: bytes | msgspec.Raw) -> D:
@@ -129,6 +131,6 @@ CREATED_KINDS = ("job", "deployment")
 """The kinds of job that traindeck creates; a bare pod is always somebody else's."""
 
 
-def workloads(version: str) -> ResourceType[Workload]:
+def kueue_workloads(version: str) -> ResourceType[Workload]:
     """Kueue's Workloads, in the version that the cluster serves: v1beta1 or v1beta2."""
     return ResourceType(f"/apis/kueue.x-k8s.io/{version}", "Workload", "workloads", Workload)

@@ -2,7 +2,7 @@
 
 from msgspec import field
 
-from backend_client.kubernetes.resources.core import KubeStruct, empty_mapping
+from backend_client.kubernetes.resources.core import KubeStruct, no_entries
 
 _MATCHES_NOTHING = "none,!none"
 """A label that must be there and must not: the query syntax has no shorter way, as "" selects everything."""
@@ -20,7 +20,7 @@ class LabelSelectorRequirement(KubeStruct, frozen=True):
 class LabelSelector(KubeStruct, frozen=True):
     """A selector by labels: all of its labels and expressions must hold."""
 
-    match_labels: dict[str, str] = field(default_factory=empty_mapping)
+    match_labels: dict[str, str] = field(default_factory=no_entries)
     match_expressions: tuple[LabelSelectorRequirement, ...] = ()
 
 

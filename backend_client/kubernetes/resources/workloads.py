@@ -13,7 +13,7 @@ from backend_client.kubernetes.resources.core import (
     ObjectMeta,
     PodSpec,
     Reference,
-    empty_mapping,
+    no_entries,
 )
 from backend_client.kubernetes.resources.selectors import LabelSelector
 
@@ -23,7 +23,7 @@ class EnvVar(KubeStruct, frozen=True):
 
     name: str = ""
     value: str = ""
-    value_from: dict[str, Any] = field(default_factory=empty_mapping)
+    value_from: dict[str, Any] = field(default_factory=no_entries)
 
 
 class ContainerPort(KubeStruct, frozen=True):

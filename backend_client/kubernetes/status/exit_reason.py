@@ -24,16 +24,16 @@ def signal_number(exit_code: int) -> int | None:
     return None
 
 
-def container_exit_reason(ended: Terminated, memory: str = "") -> str:
+def container_exit_reason(ended: Terminated, memory_limit: str = "") -> str:
     """How a container ended; `memory` is its limit."""
     if ended.reason == "OOMKilled":
-        return f"ran out of memory ({f'limit {memory}, ' if memory else ''}OOMKilled)"
+        return f"ran out of memory ({f'limit {memory_limit}, ' if memory_limit else ''}OOMKilled)"
     if ended.reason in _CANNOT_START:
         return message_parsers.container(ended.message) or f"could not be started: {ended.message}"
     number = signal_number(ended.exit_code)
     name = f" ({signal.Signals(number).name})" if number else ""
-    said = ended.message.strip().splitlines()[-1:]
-    return f"exit {ended.exit_code}{name}" + (f": {said[0]}" if said else "")
+    last_line = ended.message.strip().splitlines()[-1:]
+    return f"exit {ended.exit_code}{name}" + (f": {last_line[0]}" if last_line else "")
 
 
 def pod_eviction_reason(pod: Pod) -> str:
@@ -48,25 +48,25 @@ def pod_eviction_reason(pod: Pod) -> str:
     return ""
 
 
-def memory_limit(pod: Pod, name: str) -> str:
+def memory_limit(pod: Pod, container: str) -> str:
     """What a container may use, as its spec says; "" where there is no limit."""
     limits = {found.name: found.resources.limits for found in pod.spec.containers}
-    return limits.get(name, {}).get("memory", "")
+    return limits.get(container, {}).get("memory", "")
 
 
 def pod_exit_reason(pod: Pod) -> str:
     """How a pod that has ended did; "" for one that succeeded or has not ended."""
-    if words := pod_eviction_reason(pod):
-        return words
+    if reason := pod_eviction_reason(pod):
+        return reason
     for status in pod.status.init_container_statuses:
-        if words := _failed(status, pod):
-            return f"init container {status.name}: {words}"
+        if reason := _failure(status, pod):
+            return f"init container {status.name}: {reason}"
     containers = [found for found in (pod.main_container_status, *pod.status.container_statuses) if found]
-    failed = (_failed(status, pod) for status in containers)
-    return next(filter(None, failed), pod.status.message if pod.status.phase == "Failed" else "")
+    failures = (_failure(status, pod) for status in containers)
+    return next(filter(None, failures), pod.status.message if pod.status.phase == "Failed" else "")
 
 
-def _failed(status: ContainerStatus, pod: Pod) -> str:
+def _failure(status: ContainerStatus, pod: Pod) -> str:
     ended = status.state.terminated
     if not ended or not (ended.exit_code or ended.reason == "OOMKilled"):
         return ""

@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 
 
-def resource(name: str) -> str:
+def resource_label(name: str) -> str:
     """A resource in words: nvidia.com/gpu -> GPUs, requests.cpu -> CPU."""
-    plain = re.sub(r"^(requests|limits)\.", "", name)
-    if plain.endswith(("/gpu", "/gpu.shared")):
+    resource = re.sub(r"^(requests|limits)\.", "", name)
+    if resource.endswith(("/gpu", "/gpu.shared")):
         return "GPUs"
-    return {"cpu": "CPU", "ephemeral-storage": "disk"}.get(plain, plain)
+    return {"cpu": "CPU", "ephemeral-storage": "disk"}.get(resource, resource)
 
 
 # The scheduler
@@ -39,22 +39,22 @@ def unschedulable(message: str) -> str:
         return "its volume claim has no volume yet"
     if "no nodes available to schedule pods" in message:
         return "the cluster has no nodes"
-    found = _NODES.search(message)
-    if not found:
+    match = _NODES.search(message)
+    if not match:
         return ""
-    total, rest = found.groups()
+    total, rest = match.groups()
     clauses = sorted(_CLAUSE.findall(rest.split(" preemption: ")[0]), key=lambda clause: -int(clause[0]))
     return (
         f"no node fits: of {total}, " + ", ".join(_clause(*clause) for clause in clauses) if clauses else ""
     )
 
 
-def _clause(count: str, why: str) -> str:
-    if why.startswith("Insufficient "):
-        return f"{count} without free {resource(why.removeprefix('Insufficient '))}"
-    if taint := _TAINT.fullmatch(why):
+def _clause(count: str, reason: str) -> str:
+    if reason.startswith("Insufficient "):
+        return f"{count} without free {resource_label(reason.removeprefix('Insufficient '))}"
+    if taint := _TAINT.fullmatch(reason):
         return f"{count} with the taint {taint[1].replace(': ', '=').removesuffix('=')}"
-    return f"{count} {_FIXED.get(why, why)}"
+    return f"{count} {_FIXED.get(reason, reason)}"
 
 
 # What admission refuses
@@ -73,7 +73,7 @@ def refused(message: str) -> str:
     """Why a pod was not even created."""
     if quota := _QUOTA.search(message):
         name, *figures = quota.groups()
-        return f"the quota {name} is full: " + _over(*map(_amounts, figures))
+        return f"the quota {name} is full: " + _quota_usage(*map(_amounts, figures))
     if unstated := _UNSTATED.search(message):
         return f"the quota {unstated[1]} wants this to be stated: {unstated[2]}"
     if security := _SECURITY.search(message):
@@ -85,10 +85,10 @@ def _amounts(text: str) -> dict[str, str]:
     return dict(item.partition("=")[::2] for item in text.split(","))
 
 
-def _over(asked: Mapping[str, str], used: Mapping[str, str], limited: Mapping[str, str]) -> str:
+def _quota_usage(requested: Mapping[str, str], used: Mapping[str, str], limited: Mapping[str, str]) -> str:
     return ", ".join(
-        f"{used.get(name, '?')} of {limited.get(name, '?')} {resource(name)} used, {amount} asked"
-        for name, amount in asked.items()
+        f"{used.get(name, '?')} of {limited.get(name, '?')} {resource_label(name)} used, {amount} asked"
+        for name, amount in requested.items()
     )
 
 
@@ -109,16 +109,16 @@ _PULL = (
 
 def image(reason: str, message: str, name: str) -> str:
     """Why there is no image; `reason` is the container's."""
-    shown = f"the image {name}"
+    image_label = f"the image {name}"
     if reason == "InvalidImageName":
         return f"{name} is not a name that an image can have"
     if reason == "ErrImageNeverPull":
-        return f"{shown} is not on the node, and may not be pulled"
-    found = (words for pattern, words in _PULL if re.search(pattern, message))
-    return next(found, f"{{}} cannot be pulled: {_braces(message)}").format(shown)
+        return f"{image_label} is not on the node, and may not be pulled"
+    sentences = (words for pattern, words in _PULL if re.search(pattern, message))
+    return next(sentences, f"{{}} cannot be pulled: {_escape_braces(message)}").format(image_label)
 
 
-def _braces(text: str) -> str:
+def _escape_braces(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
@@ -140,9 +140,9 @@ def container(message: str) -> str:
     if "runAsNonRoot and image will run as root" in message:
         return "the image runs as root, and the pod forbids root"
     if program := _EXEC.search(message):
-        name, why = program.groups()
-        absent = any(words in why for words in _ABSENT)
-        return f"the image has no program {name}" if absent else f"{name} cannot be run: {why}"
+        name, reason = program.groups()
+        absent = any(words in reason for words in _ABSENT)
+        return f"the image has no program {name}" if absent else f"{name} cannot be run: {reason}"
     return ""
 
 
@@ -157,6 +157,6 @@ def mount(message: str) -> str:
 
 def back_off_seconds(message: str) -> int:
     """Seconds from the end of a container to its next start; 0 where the message does not say."""
-    found = _BACK_OFF.search(message)
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    match = _BACK_OFF.search(message)
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
     return (hours * 60 + minutes) * 60 + seconds

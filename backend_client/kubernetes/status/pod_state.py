@@ -22,16 +22,16 @@ def last_crash(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
 
 def pod_state(pod: Pod) -> JobState:
     """Its state, alone. A crash loop is FAILED; what finished and is started again is STARTING."""
-    if told := _PHASES.get(pod.status.phase):
-        return told
+    if final := _PHASES.get(pod.status.phase):
+        return final
     if pod.metadata.deletion_timestamp:
         return JobState.STOPPING
     if crash := last_crash(pod):
         return JobState.FAILED if crash[1].exit_code else JobState.STARTING
-    return _alive(pod)
+    return _alive_state(pod)
 
 
-def _alive(pod: Pod) -> JobState:
+def _alive_state(pod: Pod) -> JobState:
     status = pod.main_container_status
     if pod.status.phase == "Running" and not (status and status.state.waiting):
         return JobState.RUNNING

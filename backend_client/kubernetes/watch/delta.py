@@ -20,8 +20,8 @@ class Delta(Struct, Generic[T], frozen=True):
 class DeltaBuilder(Generic[T]):
     """What one batch changes, the latest of each object; keeps `known` true meanwhile."""
 
-    def __init__(self, known: dict[Key, tuple[str, str]]) -> None:
-        self._known = known
+    def __init__(self, versions: dict[Key, tuple[str, str]]) -> None:
+        self._versions = versions
         self._changed: dict[str, T] = {}
         self._gone: dict[str, None] = {}
         self._new: set[str] = set()
@@ -29,14 +29,14 @@ class DeltaBuilder(Generic[T]):
     def put(self, item: T) -> None:
         """An object as it is now. A namesake with another uid is gone."""
         key = item.namespace, item.name
-        now = item.uid, item.metadata.resource_version
-        before = self._known.get(key)
-        if before == now:
+        version = item.uid, item.metadata.resource_version
+        before = self._versions.get(key)
+        if before == version:
             return
         if before and before[0] != item.uid:
             self.remove(key)
             before = None
-        self._known[key] = now
+        self._versions[key] = version
         if item.uid in self._gone:
             del self._gone[item.uid]
         elif not before:
@@ -45,7 +45,7 @@ class DeltaBuilder(Generic[T]):
 
     def remove(self, key: Key) -> None:
         """An object that is no more, if it was known. What came and went in one batch is not told at all."""
-        if before := self._known.pop(key, None):
+        if before := self._versions.pop(key, None):
             uid = before[0]
             self._changed.pop(uid, None)
             if uid in self._new:

@@ -26,14 +26,14 @@ from backend_client.kubernetes.resources.resource_types import (
     ResourceType,
     T,
     decode,
-    workloads,
+    kueue_workloads,
 )
 from backend_client.kubernetes.resources.selectors import label_selector
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status.attempts import EPOCH
 from backend_client.kubernetes.status.spec_from_objects import RootObject, kind_of
 from backend_client.kubernetes.watch.delta import Delta
-from backend_client.kubernetes.watch.job_cache import REASONS, WORKLOAD_OF, JobCache
+from backend_client.kubernetes.watch.job_cache import EVENT_REASONS, WORKLOAD_JOB_UID, JobCache
 from backend_client.kubernetes.watch.reflector import LIST_SECONDS, PAGE
 from backend_client.models import Event, Job, JobRef
 from backend_client.multi_user import CreatedJob
@@ -55,7 +55,7 @@ _GROUP = msgspec.json.Decoder(_Group)
 
 async def list_all(
     transport: Transport,
-    kind: ResourceType[T],
+    resource_type: ResourceType[T],
     namespace: str = "",
     *,
     labels: str = "",
@@ -64,65 +64,72 @@ async def list_all(
 ) -> tuple[T, ...]:
     """All objects of a kind, in pages; in one piece where the rest of them expired. Raises a BackendError."""
     items: tuple[T, ...] = ()
-    asked = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE), "continue": ""}
-    path = kind.path(namespace)
+    parameters = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE), "continue": ""}
+    path = resource_type.path(namespace)
     while True:
-        query = {key: value for key, value in asked.items() if value}
+        query = {key: value for key, value in parameters.items() if value}
         try:
             answer = await transport.request("GET", path, query=query, timeout=LIST_SECONDS, accept=accept)
         except Expired:
-            if not asked["continue"]:
+            if not parameters["continue"]:
                 raise
             items = ()
-            asked |= {"limit": "", "continue": ""}
+            parameters |= {"limit": "", "continue": ""}
             continue
-        page = kind.page(answer.body)
+        page = resource_type.decode_page(answer.body)
         items += page.items
         if not page.metadata.continue_token:
             return items
-        asked["continue"] = page.metadata.continue_token
+        parameters["continue"] = page.metadata.continue_token
 
 
 async def list_if_allowed(
-    transport: Transport, kind: ResourceType[T], namespace: str = "", *, labels: str = "", fields: str = ""
+    transport: Transport,
+    resource_type: ResourceType[T],
+    namespace: str = "",
+    *,
+    labels: str = "",
+    fields: str = "",
 ) -> tuple[T, ...]:
     """As `every`; nothing where the caller may not, or the cluster has no such kind."""
     with contextlib.suppress(Forbidden, NotFound):
-        return await list_all(transport, kind, namespace, labels=labels, fields=fields)
+        return await list_all(transport, resource_type, namespace, labels=labels, fields=fields)
     return ()
 
 
-async def workload_type(transport: Transport) -> list[ResourceType[Workload]]:
+async def served_workload_types(transport: Transport) -> list[ResourceType[Workload]]:
     """Kueue's Workloads in the version that this cluster serves; nothing where it has no Kueue."""
     answer = await transport.request("GET", "/apis/kueue.x-k8s.io", allow=range(400, 500))
     served = {found.version for found in decode(_GROUP, answer.body).versions} if answer.status < 400 else ()
-    return [workloads(version) for version in ("v1beta2", "v1beta1") if version in served][:1]
+    return [kueue_workloads(version) for version in ("v1beta2", "v1beta1") if version in served][:1]
 
 
-async def load_all(transport: Transport, board: JobCache, namespaces: Iterable[str]) -> None:
+async def load_all(transport: Transport, cache: JobCache, namespaces: Iterable[str]) -> None:
     """All that is in these namespaces ("" alone: in the cluster). Raises a BackendError."""
-    asked: list[Awaitable[tuple[Any, ...]]] = []
-    for place in namespaces:
-        asked += [list_all(transport, kind, place) for kind in (PODS, JOBS, DEPLOYMENTS)]
-        asked += [_adding(transport, board, EVENTS, place, fields="type=Warning")]
-        asked += [_adding(transport, board, INGRESSES, place, labels=labels.JOB)]
-        asked += [_queued(transport, board, place)]
-    for items in await asyncio.gather(*asked):
-        board.apply(Delta(items))
+    requests: list[Awaitable[tuple[Any, ...]]] = []
+    for namespace in namespaces:
+        requests += [list_all(transport, kind, namespace) for kind in (PODS, JOBS, DEPLOYMENTS)]
+        requests += [_list_or_mark_unreadable(transport, cache, EVENTS, namespace, fields="type=Warning")]
+        requests += [_list_or_mark_unreadable(transport, cache, INGRESSES, namespace, labels=labels.JOB)]
+        requests += [_list_workloads(transport, cache, namespace)]
+    for items in await asyncio.gather(*requests):
+        cache.apply(Delta(items))
 
 
-async def _queued(
-    transport: Transport, board: JobCache, namespace: str, *, labels: str = ""
+async def _list_workloads(
+    transport: Transport, cache: JobCache, namespace: str, *, labels: str = ""
 ) -> tuple[Workload, ...]:
-    kinds = await workload_type(transport)
-    found = [await _adding(transport, board, kind, namespace, labels=labels) for kind in kinds]
-    return found[0] if found else ()
+    types = await served_workload_types(transport)
+    listed = [
+        await _list_or_mark_unreadable(transport, cache, kind, namespace, labels=labels) for kind in types
+    ]
+    return listed[0] if listed else ()
 
 
-async def _adding(
+async def _list_or_mark_unreadable(
     transport: Transport,
-    board: JobCache,
-    kind: ResourceType[T],
+    cache: JobCache,
+    resource_type: ResourceType[T],
     namespace: str,
     *,
     labels: str = "",
@@ -130,66 +137,68 @@ async def _adding(
 ) -> tuple[T, ...]:
     """Of a kind that only adds words; the board is told where the caller may not see them."""
     try:
-        return await list_all(transport, kind, namespace, labels=labels, fields=fields)
+        return await list_all(transport, resource_type, namespace, labels=labels, fields=fields)
     except Forbidden as error:
-        board.mark_unreadable(kind, namespace, error.title)
+        cache.mark_unreadable(resource_type, namespace, error.title)
     except NotFound:
         pass
     return ()
 
 
-async def load_by_name(transport: Transport, board: JobCache, namespaces: Iterable[str], name: str) -> None:
+async def load_by_name(transport: Transport, cache: JobCache, namespaces: Iterable[str], name: str) -> None:
     """As `fill`, of the jobs of one name alone: of each kind, in each namespace. Raises a BackendError."""
     if not _NAME.fullmatch(name):
         return
-    asked: list[Awaitable[tuple[RootObject, ...]]] = [
+    requests: list[Awaitable[tuple[RootObject, ...]]] = [
         list_all(transport, kind, place, fields=f"metadata.name={name}")
         for place in namespaces
         for kind in ROOT_TYPES.values()
     ]
-    anchors = [anchor for found in await asyncio.gather(*asked) for anchor in found]
-    await asyncio.gather(*(_surround(transport, board, anchor) for anchor in anchors))
+    roots = [root for found in await asyncio.gather(*requests) for root in found]
+    await asyncio.gather(*(_load_related(transport, cache, root) for root in roots))
 
 
-async def load_one(transport: Transport, board: JobCache, ref: JobRef) -> Job:
+async def load_one(transport: Transport, cache: JobCache, ref: JobRef) -> Job:
     """One job by its uid. Raises NotFound where no job, or only a namesake, is there."""
-    await _surround(transport, board, await find_root(transport, ref))
-    changed, _ = board.drain(complete=True)
-    found = next((job for job in changed if job.ref.uid == ref.uid), None)
-    if found is None:
+    await _load_related(transport, cache, await find_root(transport, ref))
+    changed, _ = cache.drain(complete=True)
+    job = next((job for job in changed if job.ref.uid == ref.uid), None)
+    if job is None:
         raise NotFound(f"there is no job {ref} ({ref.uid})")
-    return found
+    return job
 
 
-async def _surround(transport: Transport, board: JobCache, anchor: RootObject) -> None:
-    """One anchor, and all that belongs to it or says something about it."""
-    namespace = anchor.namespace
-    asked: list[Awaitable[tuple[Any, ...]]] = [
-        pods_of(transport, anchor),
+async def _load_related(transport: Transport, cache: JobCache, root: RootObject) -> None:
+    """One root, and all that belongs to it or says something about it."""
+    namespace = root.namespace
+    requests: list[Awaitable[tuple[Any, ...]]] = [
+        pods_of(transport, root),
         *(
-            _adding(transport, board, EVENTS, namespace, fields=f"type=Warning,reason={word}")
-            for word in REASONS
+            _list_or_mark_unreadable(
+                transport, cache, EVENTS, namespace, fields=f"type=Warning,reason={word}"
+            )
+            for word in EVENT_REASONS
         ),
-        _adding(transport, board, INGRESSES, namespace, labels=f"{labels.JOB}={anchor.name}"),
-        _queued(transport, board, namespace, labels=_its_own(anchor)),
+        _list_or_mark_unreadable(transport, cache, INGRESSES, namespace, labels=f"{labels.JOB}={root.name}"),
+        _list_workloads(transport, cache, namespace, labels=_workload_selector(root)),
     ]
-    for items in ((anchor,), *await asyncio.gather(*asked)):
-        board.apply(Delta(items))
+    for items in ((root,), *await asyncio.gather(*requests)):
+        cache.apply(Delta(items))
 
 
-def _its_own(anchor: RootObject) -> str:
+def _workload_selector(root: RootObject) -> str:
     """What its Workload bears. A Deployment has one for each pod."""
-    return "" if isinstance(anchor, Deployment) else f"{WORKLOAD_OF}={anchor.uid}"
+    return "" if isinstance(root, Deployment) else f"{WORKLOAD_JOB_UID}={root.uid}"
 
 
 async def find_root(transport: Transport, ref: JobRef) -> RootObject:
     """The object that a job is. Raises NotFound."""
-    kind = ROOT_TYPES[ref.kind]
-    answer = await transport.request("GET", kind.path(ref.namespace, ref.name), allow=(404,))
-    anchor: RootObject | None = kind.one(answer.body) if answer.status == 200 else None
-    if anchor is None or anchor.uid != ref.uid:
+    resource_type = ROOT_TYPES[ref.kind]
+    answer = await transport.request("GET", resource_type.path(ref.namespace, ref.name), allow=(404,))
+    root: RootObject | None = resource_type.decode_object(answer.body) if answer.status == 200 else None
+    if root is None or root.uid != ref.uid:
         raise NotFound(f"there is no job {ref} ({ref.uid})")
-    return anchor
+    return root
 
 
 async def list_created(
@@ -197,44 +206,44 @@ async def list_created(
 ) -> dict[str, CreatedJob]:
     """The anchors that bear a server's id, by the key of their create. Raises a BackendError."""
     label = f"{labels.SERVER}={server}"
-    asked = [
+    requests = [
         list_all(transport, ROOT_TYPES[kind], place, labels=label)
         for place in namespaces
         for kind in CREATED_KINDS
     ]
-    anchors: list[KubeJob | Deployment] = [anchor for page in await asyncio.gather(*asked) for anchor in page]
-    return {anchor.metadata.annotations.get(labels.KEY, ""): _made(anchor, context) for anchor in anchors}
+    roots: list[KubeJob | Deployment] = [root for page in await asyncio.gather(*requests) for root in page]
+    return {root.metadata.annotations.get(labels.KEY, ""): _created_job(root, context) for root in roots}
 
 
-def _made(anchor: KubeJob | Deployment, context: str) -> CreatedJob:
-    ref = JobRef(context, anchor.namespace, kind_of(anchor), anchor.name, anchor.uid)
-    return CreatedJob(ref, labels.HELD in anchor.metadata.annotations)
+def _created_job(root: KubeJob | Deployment, context: str) -> CreatedJob:
+    ref = JobRef(context, root.namespace, kind_of(root), root.name, root.uid)
+    return CreatedJob(ref, labels.HELD in root.metadata.annotations)
 
 
-async def pods_of(transport: Transport, anchor: RootObject) -> tuple[Pod, ...]:
+async def pods_of(transport: Transport, root: RootObject) -> tuple[Pod, ...]:
     """The pods that its labels select; the board joins them by their owners."""
-    if isinstance(anchor, KubeJob):
-        chosen = f"batch.kubernetes.io/controller-uid={anchor.uid}"
-    elif isinstance(anchor, Deployment):
-        chosen = label_selector(anchor.spec.selector)
+    if isinstance(root, KubeJob):
+        selector = f"batch.kubernetes.io/controller-uid={root.uid}"
+    elif isinstance(root, Deployment):
+        selector = label_selector(root.spec.selector)
     else:
-        return (anchor,)
-    return await list_all(transport, PODS, anchor.namespace, labels=chosen)
+        return (root,)
+    return await list_all(transport, PODS, root.namespace, labels=selector)
 
 
 async def events(transport: Transport, ref: JobRef) -> Sequence[Event]:
     """What the cluster says happened to a job, its pods and its ReplicaSets, oldest first."""
-    anchor = await find_root(transport, ref)
-    pods, told = await asyncio.gather(pods_of(transport, anchor), list_all(transport, EVENTS, ref.namespace))
-    uids = {anchor.uid, *(pod.uid for pod in pods)}
-    mine = (event for event in told if _is_about(event, uids, anchor))
-    return [_event(event) for event in sorted(mine, key=lambda event: event.time or EPOCH)]
+    root = await find_root(transport, ref)
+    pods, listed = await asyncio.gather(pods_of(transport, root), list_all(transport, EVENTS, ref.namespace))
+    uids = {root.uid, *(pod.uid for pod in pods)}
+    about_job = (event for event in listed if _is_about(event, uids, root))
+    return [_event(event) for event in sorted(about_job, key=lambda event: event.time or EPOCH)]
 
 
-def _is_about(event: KubeEvent, uids: set[str], anchor: RootObject) -> bool:
-    about = event.involved_object
-    made = isinstance(anchor, Deployment) and about.kind == "ReplicaSet"
-    return about.uid in uids or (made and about.name.rpartition("-")[0] == anchor.name)
+def _is_about(event: KubeEvent, uids: set[str], root: RootObject) -> bool:
+    involved = event.involved_object
+    of_replica_set = isinstance(root, Deployment) and involved.kind == "ReplicaSet"
+    return involved.uid in uids or (of_replica_set and involved.name.rpartition("-")[0] == root.name)
 
 
 def _event(event: KubeEvent) -> Event:

@@ -44,4 +44,4 @@ async def _pod_security(transport: Transport, namespace: str) -> str:
         answer = await transport.request("GET", resource_types.NAMESPACES.path(name=namespace))
     except (Forbidden, NotFound):
         return ""
-    return resource_types.NAMESPACES.one(answer.body).metadata.labels.get(_ENFORCED, "")
+    return resource_types.NAMESPACES.decode_object(answer.body).metadata.labels.get(_ENFORCED, "")

@@ -31,7 +31,7 @@ async def find_own_root(hands: ObjectClient, ref: JobRef) -> Manifest:
 def to_root_object(anchor: Manifest) -> RootObject:
     """As status and readback want it."""
     kind, _, _ = key_of(anchor)
-    found: RootObject = kind.one(msgspec.json.encode(anchor))
+    found: RootObject = kind.decode_object(msgspec.json.encode(anchor))
     return found
 
 

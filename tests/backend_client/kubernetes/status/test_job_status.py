@@ -233,7 +233,7 @@ def test_capacity_is_the_sum_and_the_largest_block() -> None:
     found = pools([NodeGpus("a", "A100", 8, 3), NodeGpus("b", "A100", 8, 5), NodeGpus("c", "", 4, 0)])
     assert [(p.product, p.total, p.free, p.largest) for p in found] == [("", 4, 0, 0), ("A100", 16, 8, 5)]
     recorded = load("job-too-big").around()
-    assert sum(block.total for block in recorded.blocks or ()) > 30
+    assert sum(block.total for block in recorded.node_gpus or ()) > 30
 
 
 # Anything else
@@ -248,7 +248,7 @@ def test_never_raises_and_never_ends_what_goes_on(
     around = RelatedObjects(
         events=msgspec.convert(events, tuple[KubeEvent, ...]),
         workload=msgspec.convert(workload, Workload),
-        blocks=(NodeGpus("gpu-1", "A100", 8, 3),),
+        node_gpus=(NodeGpus("gpu-1", "A100", 8, 3),),
     )
     job = job_of(typed, msgspec.convert(pods, list[Pod]), "kind", around)
     assert isinstance(job.state, JobState)

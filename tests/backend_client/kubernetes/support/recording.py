@@ -44,7 +44,7 @@ class Recorded(msgspec.Struct, omit_defaults=True):
         pods = msgspec.convert([*self.pods, *self.others], list[Pod])
         return RelatedObjects(
             events=msgspec.convert(self.events, tuple[KubeEvent, ...]),
-            blocks=gpus_by_node(nodes, pods, RelatedObjects().site.gpu_resource) if nodes else None,
+            node_gpus=gpus_by_node(nodes, pods, RelatedObjects().site.gpu_resource) if nodes else None,
         )
 
     def job(self) -> Job:

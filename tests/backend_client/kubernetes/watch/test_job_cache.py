@@ -11,11 +11,11 @@ from backend_client.kubernetes.resources.core import Object, Pod
 from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.resources.networking import Ingress
-from backend_client.kubernetes.resources.resource_types import EVENTS, workloads
+from backend_client.kubernetes.resources.resource_types import EVENTS, kueue_workloads
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.watch.delta import Delta
-from backend_client.kubernetes.watch.job_cache import WORKLOAD_OF, JobCache
+from backend_client.kubernetes.watch.job_cache import WORKLOAD_JOB_UID, JobCache
 from backend_client.models import Job, JobState
 
 OURS = {"traindeck.dev/spec": '{"image": "a"}'}
@@ -128,7 +128,7 @@ def test_a_workload_and_an_ingress_tell_of_their_job():
     )
     seen = board(queued)
     assert jobs(seen)["train"].reason == "waits in the queue q"
-    workload = made(Workload, "w", metadata={"labels": {WORKLOAD_OF: "j1"}})
+    workload = made(Workload, "w", metadata={"labels": {WORKLOAD_JOB_UID: "j1"}})
     seen.apply(Delta((workload,)))
     assert jobs(seen)["train"].reason == "waits in the queue q, behind others"
     seen.apply(Delta((made(Ingress, "train", status={"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}),)))
@@ -184,7 +184,7 @@ def test_what_may_not_be_read_is_said_of_jobs_that_wait():
     assert jobs(seen)["train"].reason == ""
     queue = {"metadata": {"annotations": OURS, "labels": {"kueue.x-k8s.io/queue-name": "q"}}}
     seen.apply(Delta((made(KubeJob, "train", "j1", spec={"suspend": True}, **queue),)))
-    seen.mark_unreadable(workloads("v1beta2"), "", "you may not list workloads")
+    seen.mark_unreadable(kueue_workloads("v1beta2"), "", "you may not list workloads")
     assert jobs(seen)["train"].reason == "waits in the queue q; why is hidden: you may not list workloads"
-    seen.mark_unreadable(workloads("v1beta2"), "", "")
+    seen.mark_unreadable(kueue_workloads("v1beta2"), "", "")
     assert jobs(seen)["train"].reason == "waits in the queue q"
