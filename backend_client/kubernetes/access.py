@@ -1,4 +1,7 @@
-"""Who the caller is, and what the cluster lets them do: asked of the cluster, never guessed."""
+"""Access reviews: who the caller is, and what RBAC lets them do. The cluster is asked; nothing is guessed.
+
+API: authorization.k8s.io SelfSubjectAccessReview, authentication.k8s.io SelfSubjectReview (KEP-3325).
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -25,7 +28,7 @@ _VERBS = {Verb.STOP: "patch", Verb.RESUME: "patch", Verb.DELETE: "delete"}
 
 
 class ResourceRule(Struct, frozen=True):
-    """One thing that RBAC allows or not; namespace "" is all of them, or a cluster-scoped kind."""
+    """One verb on one resource, as RBAC names them; namespace "": all of them, or a cluster-scoped type."""
 
     verb: str
     group: str
@@ -67,12 +70,12 @@ _SELF_REVIEW = msgspec.json.Decoder(_SelfSubjectReview)
 def resource_rule(
     verb: str, resource_type: ResourceType[Any], namespace: str = "", subresource: str = ""
 ) -> ResourceRule:
-    """The right to do this to objects of that kind."""
+    """Return the rule for a verb on a resource type."""
     return ResourceRule(verb, resource_type.group, resource_type.plural, namespace, subresource)
 
 
 async def is_allowed(transport: Transport, rule: ResourceRule) -> bool:
-    """What the cluster says. Raises a BackendError where it does not say."""
+    """Return whether the cluster allows what a rule names. Raises a BackendError where it does not answer."""
     attributes = {"verb": rule.verb, "group": rule.group, "resource": rule.plural}
     optional = {"namespace": rule.namespace, "subresource": rule.subresource}
     review = {
@@ -80,22 +83,25 @@ async def is_allowed(transport: Transport, rule: ResourceRule) -> bool:
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": attributes | {key: value for key, value in optional.items() if value}},
     }
-    answer = await transport.request("POST", _ACCESS, body=msgspec.json.encode(review))
-    return decode(_REVIEW, answer.body).status.allowed
+    response = await transport.request("POST", _ACCESS, body=msgspec.json.encode(review))
+    return decode(_REVIEW, response.body).status.allowed
 
 
 async def check_access(
     transport: Transport, reviews: Sequence[AccessReview], default_namespace: str
 ) -> Sequence[AccessDecision]:
-    """A verdict for each; every right is asked for once. `home`: the namespace of asks that name none."""
+    """Decide access reviews, in their order; each rule is asked for once.
+
+    `default_namespace` stands for the namespace of reviews that name none.
+    """
     needed = [_rules_of(ask, default_namespace) for ask in reviews]
-    rules = list(dict.fromkeys(one for rights in needed for one in rights))
+    rules = list(dict.fromkeys(rule for rights in needed for rule in rights))
     decisions = dict(zip(rules, await asyncio.gather(*(_decide(transport, r) for r in rules)), strict=True))
     return [_best(decisions[one] for one in rights) for rights in needed]
 
 
 def _rules_of(review: AccessReview, default_namespace: str) -> list[ResourceRule]:
-    """Any of these is enough: what is created may be of either kind."""
+    """Return the rules of a review, of which any is enough: a create may be of either kind."""
     namespace = (review.ref.namespace if review.ref else review.namespace) or default_namespace
     if review.verb is Verb.LOGS:
         return [ResourceRule("get", "", PODS.plural, namespace, "log")]
@@ -105,6 +111,7 @@ def _rules_of(review: AccessReview, default_namespace: str) -> list[ResourceRule
 
 
 async def _decide(transport: Transport, rule: ResourceRule) -> AccessDecision:
+    """Return the decision about one rule; unknown, with the error, where the cluster does not answer."""
     try:
         allowed = await is_allowed(transport, rule)
     except BackendError as error:
@@ -113,15 +120,15 @@ async def _decide(transport: Transport, rule: ResourceRule) -> AccessDecision:
 
 
 def _best(decisions: Iterable[AccessDecision]) -> AccessDecision:
-    """The best of them: yes, then unknown, then no."""
+    """Return the best of several decisions: yes, then unknown, then no."""
     return min(decisions, key=lambda verdict: (True, None, False).index(verdict.allowed))
 
 
 async def current_user(transport: Transport) -> str:
-    """The caller's name as the cluster knows it; "" where it does not tell (before 1.28, or forbidden)."""
+    """Return the caller's name as the cluster knows it; "" before Kubernetes 1.28, or if forbidden."""
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:
-        answer = await transport.request("POST", _SELF, body=msgspec.json.encode(review))
+        response = await transport.request("POST", _SELF, body=msgspec.json.encode(review))
     except (Forbidden, NotFound):
         return ""
-    return decode(_SELF_REVIEW, answer.body).status.user_info.username
+    return decode(_SELF_REVIEW, response.body).status.user_info.username

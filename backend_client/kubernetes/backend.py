@@ -99,7 +99,7 @@ class KubernetesBackend:
         self._sampler = self._shared.sampler
         self._cached_writer: JobWriter | None = None
         self._listed: tuple[JobQuery, Sequence[Job]] | None = None
-        """What the last first page was cut from."""
+        """The query and the jobs that the last first page was cut from."""
 
     def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:
         """Return a backend of the same context that creates jobs for one person (`MultiUserBackend`)."""
@@ -267,5 +267,5 @@ def _matches(job: Job, query: JobQuery) -> bool:
 
 
 def _age(job: Job) -> str:
-    """Sorts the newest first, and names a place in the list that stays when jobs come and go."""
+    """Return the key that sorts newest first; it also marks a position that stays when jobs come and go."""
     return f"{2**63 - round(job.created.timestamp() * 1e6):020d}-{job.ref.uid}"

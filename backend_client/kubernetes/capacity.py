@@ -1,4 +1,4 @@
-"""The GPUs of a cluster, counted at most every 10 s: it takes a list of all nodes and of all pods."""
+"""The GPU capacity of a cluster, counted at most every 10 s: a count lists all nodes and all pods."""
 
 import time
 
@@ -11,11 +11,11 @@ from backend_client.protocol import Capacity
 
 REFRESH_SECONDS = 10.0
 FRESH_SECONDS = 30.0
-"""How long a count may be told as the reason why a job waits."""
+"""How long a count may explain why a job waits."""
 
 
 class CapacityCache:
-    """The last count of one cluster."""
+    """The last GPU count of one cluster."""
 
     def __init__(self) -> None:
         self._counted_at = float("-inf")
@@ -23,11 +23,11 @@ class CapacityCache:
         self._capacity = Capacity()
 
     def node_gpus(self) -> tuple[NodeGpus, ...] | None:
-        """The GPUs of every node; None where nobody has counted lately, or may."""
+        """Return the GPUs of every node; None where no recent count is there, or nodes may not be listed."""
         return self._node_gpus if time.monotonic() - self._counted_at < FRESH_SECONDS else None
 
     async def capacity(self, transport: Transport, resource: str) -> Capacity:
-        """GPUs free and in all; hidden where nodes or pods of the cluster may not be listed."""
+        """Return GPUs free and in all; unknown where the cluster's nodes or pods may not be listed."""
         if time.monotonic() - self._counted_at > REFRESH_SECONDS:
             self._capacity = await self._count(transport, resource)
             self._counted_at = time.monotonic()

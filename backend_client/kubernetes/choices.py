@@ -1,4 +1,4 @@
-"""What can stand in a field: names of what the cluster has. Metadata alone is asked for, never a value."""
+"""Choices for a form field: names of objects in the cluster, out of their metadata, never their values."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from backend_client.protocol import Choice
 
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _SYSTEM = "system-"
-"""Priority classes of the cluster's own pods."""
+"""Prefix of the priority classes of the cluster's own pods."""
 
 
 async def choices(transport: Transport, field: str, namespace: str) -> Sequence[Choice]:
-    """By name; nothing for a field that no object stands behind. Raises Forbidden and other BackendErrors."""
+    """Return the choices for a field, by name; none for other fields. Raises a BackendError."""
     match field:
         case "queue":
             queue_types = [
@@ -44,4 +44,4 @@ async def _names(
         objects = await list_all(transport, resource_type, namespace, fields=fields, accept=NAMES_ONLY)
     except NotFound:  # the cluster has no such kind
         return ()
-    return sorted(one.name for one in objects)
+    return sorted(item.name for item in objects)

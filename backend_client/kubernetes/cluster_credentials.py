@@ -1,7 +1,7 @@
-"""One cluster out of a kubeconfig, for a server: its address, its CA, and a token or a certificate.
+"""The credentials of one cluster, taken out of a kubeconfig for a server: address, CA, token or certificate.
 
-Read where the kubeconfig is, so that nothing reaches the server that only means something here: no login
-program, no path of a file, no proxy.
+They are resolved where the kubeconfig is, so that nothing reaches the server that means something only here:
+no login program, no path of a file, no proxy.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ _CLUSTER = {
 
 
 class ClusterCredentials(Struct, frozen=True, kw_only=True):
-    """What a server needs to reach a cluster."""
+    """What a server needs to reach a cluster: address, CA, and a token or a certificate with its key."""
 
     server: str
     ca: str = ""
@@ -44,9 +44,9 @@ class ClusterCredentials(Struct, frozen=True, kw_only=True):
 
 
 def extract(path: Path, name: str = "", token: Secret | None = None) -> ClusterCredentials:
-    """A context of a kubeconfig (the current one, where no name is given); with `token`, without its user.
+    """Return the credentials of a context (current-context for ""); with `token`, that instead of its user's.
 
-    Raises NotFound; Refused where a server could not use it, with what to do.
+    Raises NotFound, and Refused, with what to do, where a server could not use them.
     """
     if not path.exists():
         raise NotFound(f"There is no file {path}.")

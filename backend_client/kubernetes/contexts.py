@@ -1,4 +1,7 @@
-"""The contexts of the kubeconfig, as one way to reach jobs. Loads next to nothing where there is none."""
+"""The context source of the kubeconfig: each of its contexts is a context here.
+
+Imports next to nothing where there is no kubeconfig.
+"""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +17,7 @@ from backend_client.protocol import JobBackend
 
 
 class _Kubeconfig(Struct, frozen=True):
-    """What the kubeconfig names."""
+    """The contexts of a kubeconfig, their namespaces by name, and the name of the current one."""
 
     contexts: tuple[ContextInfo, ...] = ()
     namespaces: dict[str, str] = {}
@@ -22,7 +25,7 @@ class _Kubeconfig(Struct, frozen=True):
 
 
 class KubeconfigContexts:
-    """Every context of the kubeconfig, read once. One that cannot be read is a context that says why."""
+    """Every context of the kubeconfig, read once. An unreadable kubeconfig is one context that says why."""
 
     kind = "k8s"
 
@@ -30,14 +33,15 @@ class KubeconfigContexts:
         self._site = site
 
     def contexts(self) -> Sequence[ContextInfo]:
+        """Return the contexts in the order of the kubeconfig's files."""
         return self._kubeconfig.contexts
 
     def current(self) -> str:
-        """kubeconfig's current-context, where it is one."""
+        """Return the kubeconfig's current-context; "" where it names no context."""
         return self._kubeconfig.current
 
     def open(self, name: str) -> JobBackend:
-        """Contacts nobody yet."""
+        """Return the backend of a context; it contacts no cluster yet."""
         from backend_client.kubernetes.backend import KubernetesBackend  # noqa: PLC0415  other ways need no TLS
 
         return KubernetesBackend(name, self._site, namespace=self._kubeconfig.namespaces.get(name, ""))
@@ -60,7 +64,7 @@ class KubeconfigContexts:
 
 
 def _exists() -> bool:
-    """Whether there may be a context: a kubeconfig, or a pod around us."""
+    """Return whether there may be a context: a kubeconfig, or a pod that this process runs in."""
     paths_named = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
     paths = (Path(path).expanduser() for path in paths_named or ["~/.kube/config"])
     return "KUBERNETES_SERVICE_HOST" in os.environ or any(path.exists() for path in paths)

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to an API server: asyncio streams, TLS, a proxy if need be, h11 for the grammar."""
+"""One HTTP/1.1 connection to an API server: asyncio streams, TLS, an HTTP proxy, h11 for the grammar."""
 
 import asyncio
 import base64
@@ -16,15 +16,15 @@ from backend_client.errors import Unreachable
 CONNECT_SECONDS = 3.0
 _READ = 256 * 1024
 _LONGEST_HEAD = 256 * 1024
-# A cut cable is noticed in 30 s (facts: reliability 1.3). The names that a platform lacks are skipped.
+# A cut cable is noticed in 30 s (tcp(7): TCP_USER_TIMEOUT). Options that a platform lacks are skipped.
 _SOCKET_OPTIONS = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
 Broken = (OSError, EOFError, h11.ProtocolError)
-"""What a connection raises when it is no more: refused, reset, ended early, not HTTP."""
+"""The errors of a broken connection: refused, reset, ended early, not HTTP."""
 
 
 class Address(Struct, frozen=True):
-    """Where an API server answers, and by which way."""
+    """The address of an API server, and the proxy that leads to it."""
 
     host: str
     port: int
@@ -38,12 +38,12 @@ class Address(Struct, frozen=True):
 
     @property
     def proxy_without_login(self) -> str:
-        """The proxy without its login."""
+        """The proxy's host and port, fit to be shown."""
         return self.proxy.rsplit("@", 1)[-1].split("://", 1)[-1]
 
 
 class Connection:
-    """One exchange after another. What breaks it raises one of `Broken`."""
+    """An open connection: one exchange after another. Whatever breaks it raises one of `Broken`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -51,12 +51,12 @@ class Connection:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
         self._ended: h11.EndOfMessage | None = None
         self.idle_since: float | None = None
-        """Loop time since when it waits for its next exchange; None for a new one."""
+        """Loop time since which it waits for its next exchange; None for a new one."""
 
     async def send(
         self, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes
     ) -> h11.Response:
-        """One request; answers with the head of the response."""
+        """Send a request and return the head of its response."""
         parts = [self._http.send(h11.Request(method=method, target=path, headers=list(headers)))]
         if body:
             parts.append(self._http.send(h11.Data(data=body)))
@@ -69,7 +69,7 @@ class Connection:
         return event
 
     async def read(self) -> bytes:
-        """The next bytes of the body, all that are there; b"" at its end. Safe to cancel."""
+        """Return all bytes of the body that are there, b"" at its end. Safe to cancel."""
         parts: list[bytes] = []
         event: object = self._ended or await self._event()
         while isinstance(event, h11.Data):
@@ -88,10 +88,11 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
+        """Whether neither side has closed it."""
         return not self._writer.is_closing() and not self._reader.at_eof()
 
     def reuse(self) -> bool:
-        """Make ready for the next exchange; False where this one did not end as it should."""
+        """Prepare the connection for its next exchange; return False where the last did not end cleanly."""
         if self._http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE} or not self.is_open:
             return False
         self._http.start_next_cycle()
@@ -100,11 +101,12 @@ class Connection:
         return True
 
     def close(self) -> None:
+        """Close the connection at once, without TLS's farewell."""
         self._writer.transport.abort()
 
 
 async def dial(address: Address, tls: ssl.SSLContext | None) -> Connection:
-    """Connect within `CONNECT_SECONDS`, the handshake included. Raises Unreachable, with words."""
+    """Connect to an API server within `CONNECT_SECONDS`, TLS included. Raises Unreachable with a reason."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             reader, writer = await (_tunnel if address.proxy else _direct)(address, tls)
@@ -122,7 +124,7 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Connection:
 
 
 def describe_error(error: Exception) -> str:
-    """What broke a connection, without Python's own words around it."""
+    """Describe the error that broke a connection, without Python's wrapping of it."""
     if isinstance(error, ssl.SSLError):
         return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
     if isinstance(error, h11.LocalProtocolError):  # its own words would quote a header
@@ -152,7 +154,7 @@ async def _direct(address: Address, tls: ssl.SSLContext | None) -> _Streams:
 
 
 async def _tunnel(address: Address, tls: ssl.SSLContext | None) -> _Streams:
-    """Through an HTTP proxy by CONNECT; the name that TLS checks is ours, not the proxy's."""
+    """Connect through an HTTP proxy by CONNECT; TLS checks the API server's name, not the proxy's."""
     proxy = urlsplit(address.proxy)
     outer = ssl.create_default_context() if proxy.scheme == "https" else None
     port = proxy.port or (443 if outer else 80)

@@ -1,4 +1,4 @@
-"""What an API server's refusal means, in words: metav1.Status -> BackendError."""
+"""Errors of an API server in words: metav1.Status -> BackendError."""
 
 import re
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from backend_client.kubernetes.resources.status import Status
 
 
 class Expired(errors.Refused):
-    """410: the version or page asked for is forgotten; list again."""
+    """410: the resourceVersion or the page is too old; list again."""
 
 
 class ServerFailed(errors.Unreachable):
-    """The server answered, and what it said is that it failed (500 and the like)."""
+    """The server answered that it failed itself: 500 and the like."""
 
 
 _VERBS = {"GET": "read", "POST": "create", "PUT": "update", "PATCH": "change", "DELETE": "delete"}
@@ -27,7 +27,7 @@ _RETRY_LATER = 300.0
 
 
 def parse_status(code: int, body: bytes) -> Status:
-    """The Status in a body; one made of the body's text where it holds none (a proxy's page)."""
+    """Return the Status in a body; where it holds none (a proxy's page), one made of the body's text."""
     try:
         status = resource_types.decode(resource_types.decode_status, body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -41,7 +41,7 @@ def parse_status(code: int, body: bytes) -> Status:
 def error_from_status(
     status: Status, method: str, path: str, headers: Mapping[str, str]
 ) -> errors.BackendError:
-    """The error that a refused request is. `headers`: lower-case names."""
+    """Return the error that a refused request raises. `headers`: names in lower case."""
     request = describe_request(method, path)
     message = status.message or status.reason or f"status {status.code}"
     match status.code:
@@ -71,7 +71,7 @@ def error_from_status(
 
 
 def describe_request(method: str, path: str) -> str:
-    """What a request does: "create pods in team-a", "read nodes/gpu-1"."""
+    """Describe a request in words: "create pods in team-a", "read nodes/gpu-1"."""
     return f"{_VERBS.get(method, method)} {_describe_path(path)}"
 
 
@@ -83,7 +83,9 @@ def _describe_path(path: str) -> str:
 
 
 def _forbidden(status: Status, method: str, path: str) -> errors.BackendError:
-    """RBAC's no names a verb; quota and admission say 403 too, and theirs is no matter of permission."""
+    """Return the error for a 403. RBAC's message names a verb; quota and admission answer 403 as well, and
+    those are no matter of permission.
+    """
     denied = _DENIED.search(status.message)
     if denied or method == "GET":
         verb = denied["verb"] if denied else "read"
@@ -98,7 +100,7 @@ def _field_errors(status: Status) -> dict[str, str]:
 
 
 def retry_after(status: Status, headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait, at most 5 minutes; None where it does not say."""
+    """Return the seconds that the server asks to wait, at most 5 minutes; None where it asks for none."""
     header = headers.get("retry-after", "")
     seconds = float(header) if header.isdecimal() else float(status.details.retry_after_seconds)
     return min(seconds, _RETRY_LATER) or None

@@ -1,7 +1,7 @@
-"""Contexts of the kubeconfig, as kubectl reads it, and of the cluster that we run in.
+"""The kubeconfig: its contexts as kubectl reads them, and the cluster that this process runs in.
 
-Merged here, not by the `kubernetes` package: its import costs 0.2 s, more than a whole `kubectl get`, and it
-lets the last file name the current context, where kubectl takes the first. Tests hold this against both.
+Why not the `kubernetes` package: its import costs 0.2 s, more than a whole `kubectl get`, and it lets the
+last file name the current context, where kubectl takes the first. Tests hold this module against both.
 """
 
 import base64
@@ -36,7 +36,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Context(Struct, frozen=True):
-    """One context, as a list of them shows it."""
+    """One context, as a list of contexts shows it."""
 
     name: str
     cluster: str = ""
@@ -54,24 +54,24 @@ class Target(Struct, frozen=True):
     credentials: Credentials
     namespace: str = "default"
     base_path: str = ""
-    """What stands before every path: "" or "/k8s/clusters/c-1"."""
+    """Prefix of every path: "" or "/k8s/clusters/c-1"."""
     encrypted: bool = True
     ca: str = ""
-    """Certificates to trust (PEM); empty: those of the system."""
+    """Certificates to trust (PEM); "": those of the system."""
     insecure: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     """Sent with every request: impersonation."""
 
 
 class Entry(Struct, frozen=True):
-    """One named entry, and the folder that its relative paths start from."""
+    """One named entry of a kubeconfig, and the folder that its relative paths start from."""
 
     value: Mapping[str, Any]
     folder: Path
 
 
 class _Merged(Struct, frozen=True):
-    """All files as one: the first to name a thing wins."""
+    """All kubeconfig files as one: the first file to name an entry wins."""
 
     clusters: dict[str, Entry]
     contexts: dict[str, Entry]
@@ -80,7 +80,7 @@ class _Merged(Struct, frozen=True):
 
 
 def list_contexts() -> list[Context]:
-    """Every context, in the order of the files; reads nothing else. Raises Refused on a broken file."""
+    """List every context in the order of the files, reading nothing else. Raises Refused on a broken file."""
     merged = _merge(_paths())
     contexts = [_context(name, entry, merged.current) for name, entry in merged.contexts.items()]
     if not contexts and runs_in_cluster():
@@ -89,7 +89,7 @@ def list_contexts() -> list[Context]:
 
 
 def load(name: str) -> Target:
-    """The cluster and user of a context. Raises NotFound, or Refused with what is wrong in the kubeconfig."""
+    """Load a context's cluster and user. Raises NotFound, or Refused with what is wrong in the kubeconfig."""
     if name == IN_CLUSTER and runs_in_cluster() and name not in _merge(_paths()).contexts:
         return in_cluster()
     context, cluster, user = entries(name)
@@ -100,8 +100,8 @@ def load(name: str) -> Target:
 
 
 def entries(name: str, path: Path | None = None) -> tuple[Context, Entry, Entry]:
-    """A context (or, for "", the current one) with its cluster and its user as they are written; of one file,
-    or of kubectl's own. Raises NotFound, or Refused with what is wrong in the kubeconfig.
+    """Return a context (current-context for "") with its cluster and its user, as one file or kubectl's files
+    have them. Raises NotFound, or Refused with what is wrong in the kubeconfig.
     """
     merged = _merge([path] if path else _paths())
     name = name or merged.current
@@ -152,7 +152,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 @lru_cache(8)
 def _parse_yaml(content: bytes) -> Any:
-    """The list of contexts and the opening of one read the same file. Nobody changes what is given."""
+    """Parse a file once for the list of contexts and the opening of one. Callers do not change the result."""
     return yaml.load(content, _LOADER)  # noqa: S506 - a safe loader, in C where there is one
 
 
@@ -192,7 +192,7 @@ def _server_url(server: str) -> SplitResult:
 
 
 def read_pem(entry: Entry, name: str) -> str:
-    """PEM that stands in the kubeconfig (NAME-data, which wins) or in a file that it names; "" for none."""
+    """Return an entry's PEM text: NAME-data, which wins, or the file that NAME names; "" for neither."""
     if data := entry.value.get(f"{name}-data"):
         return base64.b64decode("".join(str(data).split()), validate=True).decode()
     path = entry.value.get(name)
@@ -200,7 +200,7 @@ def read_pem(entry: Entry, name: str) -> str:
 
 
 def _credentials(context: Context, cluster: Entry, user: Entry) -> Credentials:
-    """kubectl's order: a token (its file first), then a login program, then a password."""
+    """Return a user's credentials in kubectl's order: token (its file first), exec plugin, then password."""
     value = user.value
     certificate = _client_certificate(user)
     base = Login(certificate=certificate)
@@ -238,7 +238,7 @@ def _plugin(program: Mapping[str, Any], context: Context, cluster: Entry, user: 
 
 
 def _cluster_info(cluster: Entry) -> dict[str, Any]:
-    """What an exec plugin is told of its cluster, in the words of client.authentication.k8s.io."""
+    """Return the cluster for an exec plugin, in the fields of client.authentication.k8s.io."""
     copied = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
     info = {key: cluster.value[key] for key in copied if cluster.value.get(key)}
     if ca := read_pem(cluster, "certificate-authority"):
@@ -259,12 +259,12 @@ def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def runs_in_cluster() -> bool:
-    """Whether there is a pod around us, with an account."""
+    """Return whether this process runs in a pod that has a service account."""
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").exists()
 
 
 def in_cluster() -> Target:
-    """The cluster that we are a pod of. Raises OSError, KeyError where we are none."""
+    """Return the cluster that this process is a pod of. Raises OSError or KeyError outside of one."""
     host = os.environ["KUBERNETES_SERVICE_HOST"]
     port = int(os.environ.get("KUBERNETES_SERVICE_PORT") or 443)
     return Target(

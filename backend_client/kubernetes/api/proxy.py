@@ -1,4 +1,7 @@
-"""Which proxy leads to an API server: the kubeconfig's, else that of the environment, as kubectl has it."""
+"""The proxy to an API server: the kubeconfig's, else the environment's, by the rules that kubectl has.
+
+NO_PROXY follows golang.org/x/net/http/httpproxy.
+"""
 
 import ipaddress
 import os
@@ -6,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 def proxy_of(configured: str, scheme: str, host: str, port: int) -> str:
-    """URL of the HTTP proxy, or "" for none. Raises ValueError for one that we cannot use."""
+    """Return the URL of the HTTP proxy, "" for none. Raises ValueError for a kind that is not supported."""
     proxy = configured or _from_environment(scheme, host, port)
     if proxy and "://" not in proxy:
         proxy = f"http://{proxy}"
@@ -40,7 +43,9 @@ def _in_no_proxy(host: str, port: int) -> bool:
 
 
 def _matches(pattern: str, host: str, port: int) -> bool:
-    """One entry of NO_PROXY: *, an address, a network, or a domain with all below it; maybe with a port."""
+    """Return whether an entry of NO_PROXY fits: *, an address, a network, or a domain and all below it; maybe
+    with a port.
+    """
     if pattern == "*":
         return True
     address = _address(host)

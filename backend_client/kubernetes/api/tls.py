@@ -1,4 +1,4 @@
-"""TLS as a kubeconfig asks for it, and keys that never lie on a disk."""
+"""TLS contexts as a kubeconfig asks for them; private keys never touch a disk."""
 
 import os
 import ssl
@@ -9,7 +9,7 @@ from backend_client.models.secret import Secret
 
 
 def client_context(target: Target, certificate: Secret | None) -> ssl.SSLContext | None:
-    """How to talk to a cluster; None for one that is not encrypted. `certificate`: PEM, with its key.
+    """Return the TLS context for a cluster; None for one without TLS. `certificate`: PEM, with its key.
 
     Not `create_default_context`: from Python 3.13 on that refuses authorities that many clusters have.
     """
@@ -39,7 +39,10 @@ def _load_authority(context: ssl.SSLContext, target: Target) -> None:
 
 
 def _load_client_certificate(context: ssl.SSLContext, target: Target, certificate: Secret) -> None:
-    """Through memory that looks like a file: `load_cert_chain` takes nothing else. Asks for no password."""
+    """Load a certificate and its key from memory that looks like a file: `load_cert_chain` takes only paths.
+
+    An empty password keeps OpenSSL from asking for one on the terminal.
+    """
     memory = os.memfd_create("certificate", os.MFD_CLOEXEC)
     try:
         with open(memory, "wb", closefd=False) as file:

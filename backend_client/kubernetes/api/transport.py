@@ -1,7 +1,11 @@
-"""Requests to one API server: login, connections kept for reuse, errors in words.
+"""HTTP requests to one API server: login, idle connections kept for reuse, errors in words.
 
-Reads are sent once more where a kept connection turned out to be dead; writes never are. No credential is
-ever part of an error.
+Why h11 and not httpx: the import of httpx costs about 0.2 s, which the verb `jobs` cannot afford
+(tests/test_imports.py counts it among the dear imports). Client keys are loaded from memory and never touch a
+disk (tls.py). And a watch or a log is read as "all bytes that are there", so that a burst becomes one batch.
+
+A GET is sent once more where an idle connection turns out to be dead; writes never are. No credential is ever
+part of an error.
 """
 
 import asyncio
@@ -33,25 +37,25 @@ _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
 class Response(Struct, frozen=True):
-    """A whole answer."""
+    """A whole response."""
 
     status: int
     headers: dict[str, str]
     """Lower-case names; the last of several wins."""
     body: bytes
     warnings: tuple[str, ...] = ()
-    """What the server's `Warning` headers say."""
+    """The texts of the server's `Warning` headers."""
 
 
 class Stream:
-    """An answer that goes on."""
+    """A response whose body goes on: a watch, a log."""
 
     def __init__(self, connection: Connection, head: h11.Response) -> None:
         self.status = head.status_code
         self._connection = connection
 
     async def read(self) -> bytes:
-        """All bytes that are there, at least one; b"" at the end. Safe to cancel. Raises Unreachable."""
+        """Return all bytes that are there, b"" at the end. Safe to cancel. Raises Unreachable."""
         try:
             return await self._connection.read()
         except Broken as error:
@@ -79,7 +83,7 @@ class Transport:
         self._idle: list[Connection] = []
         self._tls: ssl.SSLContext | None = None
         self._login: Login | None = None
-        """The login whose certificate `_tls` and all idle connections show."""
+        """The login whose certificate `_tls` and all idle connections use."""
 
     async def request(
         self,
@@ -93,9 +97,10 @@ class Transport:
         timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - part of what failing means
         allow: Container[int] = (),
     ) -> Response:
-        """One request and its whole answer. `timeout` seconds for its head, and as many again for the rest.
+        """Send a request and return its whole response.
 
-        A status of 300 or more raises what `answers.refusal` makes of it, unless it is in `allow`.
+        `timeout` seconds for its head, and as many again for the rest. A status of 300 or more raises its
+        `error_from_status`, unless it is in `allow`.
         """
         headers = [("Accept-Encoding", "gzip")]
         if body:
@@ -113,13 +118,13 @@ class Transport:
         timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - as above
         allow: Container[int] = (),
     ) -> AsyncIterator[Stream]:
-        """A GET whose answer goes on: a watch, a log. `timeout` is for its head. Raises as `request`."""
+        """Open a GET whose response goes on: a watch, a log. `timeout` is for its head alone."""
         request = _Request("GET", path, query or {})
         async with self._exchange(request, timeout, allow) as (connection, head):
             yield Stream(connection, head)
 
     async def aclose(self) -> None:
-        """Close the connections that wait; those in use close with their requests."""
+        """Close the idle connections; those in use close with their requests."""
         self._drop_idle()
         await asyncio.sleep(0)  # asyncio closes sockets in its next round
 
@@ -138,7 +143,7 @@ class Transport:
             self._keep_or_close(connection)
 
     async def _send_with_login(self, request: _Request, seconds: float) -> tuple[Connection, h11.Response]:
-        """Send, and after a 401 once more if there is another login: the server has done nothing yet."""
+        """Send a request, and once more after a 401 if there is a newer login: a 401 has changed nothing."""
         credentials = self.target.credentials
         login = await credentials.login()
         connection, head = await self._within(self._send(request, login), request, seconds)
@@ -209,7 +214,7 @@ class Transport:
         return [*own, *self.target.headers, *request.headers]
 
     def _tls_context(self, login: Login) -> ssl.SSLContext | None:
-        """Made again, and all idle connections closed, when the certificate has changed."""
+        """Return the TLS context; a new certificate makes a new one and closes all idle connections."""
         if self._login is None or self._login.certificate != login.certificate:
             self._tls = client_context(self.target, login.certificate)
             self._drop_idle()

@@ -1,7 +1,7 @@
-"""Kubernetes objects as typed structs: only the fields that status, reasons and capacity read. Here: pods.
+"""Kubernetes objects as typed structs with only the fields that are read; in this file metadata and pods.
 
-Names are Kubernetes' own in snake_case, units and spelling too (quantities stay text: `500m`, `64Gi`).
-What is absent has a plain default: None stands only for times, and where absence means something.
+Names are the API's own in snake_case, units and spelling too (quantities stay text: `500m`, `64Gi`). An
+absent field has a plain default: None stands only for times, and where absence means something.
 """
 
 from datetime import datetime
@@ -13,14 +13,14 @@ from backend_client.kubernetes.labels import MAIN_CONTAINER
 
 
 class KubeStruct(Struct, frozen=True, gc=False, rename="camel"):
-    """The base of all: read-only, unknown fields ignored, no work for the garbage collector."""
+    """The base of all objects: read-only, unknown fields ignored, not tracked by the garbage collector."""
 
 
 _NO_ENTRIES: dict[str, Any] = {}
 
 
 def no_entries() -> dict[str, Any]:
-    """One empty mapping for all: nobody changes what an object has."""
+    """Return the one empty mapping that all objects share; nobody changes an object's mappings."""
     return _NO_ENTRIES
 
 
@@ -34,7 +34,7 @@ class OwnerReference(KubeStruct, frozen=True):
 
 
 class ObjectMeta(KubeStruct, frozen=True):
-    """What every object has. managedFields are left behind."""
+    """metav1.ObjectMeta; managedFields are left out."""
 
     name: str = ""
     namespace: str = ""
@@ -49,7 +49,7 @@ class ObjectMeta(KubeStruct, frozen=True):
 
 
 class Condition(KubeStruct, frozen=True):
-    """A condition of a pod, Job, Deployment, ReplicaSet, node or Workload."""
+    """metav1.Condition, in the forms of pods, Jobs, Deployments, nodes and Workloads."""
 
     type: str = ""
     status: str = "Unknown"
@@ -82,7 +82,7 @@ class Object(KubeStruct, frozen=True):
 
     @property
     def owner(self) -> OwnerReference | None:
-        """The controller among the owners."""
+        """The owner reference whose owner is the controller."""
         return next((owner for owner in self.metadata.owner_references if owner.controller), None)
 
     @property
@@ -91,17 +91,17 @@ class Object(KubeStruct, frozen=True):
         return ()
 
     def condition(self, type_: str) -> Condition | None:
-        """Return the condition of this type, whatever its status."""
-        return next((found for found in self.conditions if found.type == type_), None)
+        """Return the condition of a type, whatever its status; None where the object does not report it."""
+        return next((condition for condition in self.conditions if condition.type == type_), None)
 
     def has_condition(self, type_: str) -> bool:
-        """Return whether the condition of this type holds: its status is "True"."""
-        found = self.condition(type_)
-        return found is not None and found.true
+        """Return whether the condition of a type holds: its status is "True"."""
+        condition = self.condition(type_)
+        return condition is not None and condition.true
 
 
 class Reference(KubeStruct, frozen=True):
-    """A thing by its name."""
+    """A reference to an object by its name."""
 
     name: str = ""
 
@@ -114,7 +114,7 @@ class ResourceRequirements(KubeStruct, frozen=True):
 
 
 class Container(KubeStruct, frozen=True):
-    """A container as a pod names it: enough to count what it asks for and to show what it runs."""
+    """A container of a pod: enough to count its requests and to show what it runs."""
 
     name: str = ""
     image: str = ""
@@ -126,7 +126,7 @@ class Container(KubeStruct, frozen=True):
 
 
 class PodSpec(KubeStruct, frozen=True):
-    """What a pod asks for."""
+    """The spec of a pod."""
 
     node_name: str = ""
     containers: tuple[Container, ...] = ()
@@ -137,20 +137,20 @@ class PodSpec(KubeStruct, frozen=True):
 
 
 class Waiting(KubeStruct, frozen=True):
-    """A container that does not run yet."""
+    """The state of a container that does not run yet."""
 
     reason: str = ""
     message: str = ""
 
 
 class Running(KubeStruct, frozen=True):
-    """A container that runs."""
+    """The state of a container that runs."""
 
     started_at: datetime | None = None
 
 
 class Terminated(KubeStruct, frozen=True):
-    """A container that has ended."""
+    """The state of a container that has ended."""
 
     exit_code: int = 0
     reason: str = ""
@@ -161,7 +161,7 @@ class Terminated(KubeStruct, frozen=True):
 
 
 class ContainerState(KubeStruct, frozen=True):
-    """At most one of the three."""
+    """The state of a container: at most one of the three."""
 
     waiting: Waiting | None = None
     running: Running | None = None
@@ -169,7 +169,7 @@ class ContainerState(KubeStruct, frozen=True):
 
 
 class ContainerStatus(KubeStruct, frozen=True):
-    """How one container stands."""
+    """The status of one container."""
 
     name: str = ""
     restart_count: int = 0
@@ -180,7 +180,7 @@ class ContainerStatus(KubeStruct, frozen=True):
 
 
 class PodStatus(KubeStruct, frozen=True):
-    """How a pod stands."""
+    """The status of a pod."""
 
     phase: str = "Pending"
     reason: str = ""

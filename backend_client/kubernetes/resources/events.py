@@ -6,7 +6,7 @@ from backend_client.kubernetes.resources.core import KubeStruct, Object
 
 
 class ObjectReference(KubeStruct, frozen=True):
-    """What an event is about."""
+    """The object that an event is about."""
 
     kind: str = ""
     name: str = ""
@@ -14,14 +14,14 @@ class ObjectReference(KubeStruct, frozen=True):
 
 
 class EventSeries(KubeStruct, frozen=True):
-    """An event that goes on happening."""
+    """An event that is still repeated."""
 
     count: int = 0
     last_observed_time: datetime | None = None
 
 
 class KubeEvent(Object, frozen=True):
-    """v1 Event; `Event` is the word for what a person sees (`models.Event`)."""
+    """v1 Event; `models.Event` is what a person sees of it."""
 
     involved_object: ObjectReference = ObjectReference()
     reason: str = ""
@@ -34,11 +34,11 @@ class KubeEvent(Object, frozen=True):
 
     @property
     def time(self) -> datetime | None:
-        """When it last happened: new and old writers fill different fields."""
-        again = self.series.last_observed_time if self.series else None
-        return again or self.last_timestamp or self.event_time or self.metadata.creation_timestamp
+        """The time it last happened: events.k8s.io writers and older ones fill different fields (KEP-383)."""
+        last_repeat = self.series.last_observed_time if self.series else None
+        return last_repeat or self.last_timestamp or self.event_time or self.metadata.creation_timestamp
 
     @property
     def times(self) -> int:
-        """How often it happened."""
+        """How often it has happened."""
         return max(1, self.count, self.series.count if self.series else 0)

@@ -4,13 +4,13 @@ from backend_client.kubernetes.resources.core import Condition, KubeStruct, Obje
 
 
 class WorkloadSpec(KubeStruct, frozen=True):
-    """What Kueue was asked for."""
+    """The spec of a Workload."""
 
     active: bool = True
 
 
 class WorkloadStatus(KubeStruct, frozen=True):
-    """How a Workload stands. With StrictFIFO one not looked at yet may have no condition at all."""
+    """The status of a Workload: under StrictFIFO one that was not tried yet may have no condition at all."""
 
     conditions: tuple[Condition, ...] = ()
 

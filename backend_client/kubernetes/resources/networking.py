@@ -1,10 +1,10 @@
-"""Services, and networking.k8s.io/v1 Ingresses."""
+"""networking.k8s.io/v1 Ingresses: only the addresses that they answer at."""
 
 from backend_client.kubernetes.resources.core import KubeStruct, Object
 
 
 class IngressAddress(KubeStruct, frozen=True):
-    """Where an Ingress answers."""
+    """An address that an Ingress answers at."""
 
     ip: str = ""
     hostname: str = ""
@@ -17,7 +17,7 @@ class LoadBalancer(KubeStruct, frozen=True):
 
 
 class IngressStatus(KubeStruct, frozen=True):
-    """How an Ingress stands."""
+    """The status of an Ingress."""
 
     load_balancer: LoadBalancer = LoadBalancer()
 

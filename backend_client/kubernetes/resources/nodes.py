@@ -1,4 +1,4 @@
-"""v1 Nodes with their taints, and RuntimeClasses."""
+"""v1 Nodes: taints, allocatable resources and conditions."""
 
 from msgspec import field
 
@@ -6,7 +6,7 @@ from backend_client.kubernetes.resources.core import Condition, KubeStruct, Obje
 
 
 class Taint(KubeStruct, frozen=True):
-    """What a pod must tolerate to run on a node."""
+    """A taint, which a pod must tolerate to run on the node."""
 
     key: str = ""
     value: str = ""
@@ -14,14 +14,14 @@ class Taint(KubeStruct, frozen=True):
 
 
 class NodeSpec(KubeStruct, frozen=True):
-    """What an administrator said about a node."""
+    """The spec of a node, which administrators write."""
 
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
 
 
 class NodeStatus(KubeStruct, frozen=True):
-    """What a node offers. With DRA its allocatable may not tell the truth about GPUs."""
+    """The status of a node. With DRA (KEP-4381) `allocatable` may not count GPUs rightly."""
 
     allocatable: dict[str, str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()

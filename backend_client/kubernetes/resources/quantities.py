@@ -1,4 +1,4 @@
-"""Kubernetes quantities (`500m`, `64Gi`, `1e3`) as numbers, and back."""
+"""Kubernetes quantities (`500m`, `64Gi`, `1e3`) as numbers, and back (apimachinery, pkg/api/resource)."""
 
 import re
 from decimal import ROUND_CEILING, Decimal
@@ -15,7 +15,7 @@ _LARGEST = Decimal(2**63 - 1)
 
 
 def parse_quantity(quantity: str) -> Decimal:
-    """Its value in the base unit, at most 2**63 - 1 as in Kubernetes; 0 for what is no quantity."""
+    """Return a quantity in its base unit, at most 2**63 - 1 as in Kubernetes; 0 for text that is none."""
     match = _QUANTITY.fullmatch(quantity.strip())
     if not match:
         return Decimal(0)
@@ -24,12 +24,12 @@ def parse_quantity(quantity: str) -> Decimal:
 
 
 def parse_whole(quantity: str) -> int:
-    """Its value rounded up to a whole number: bytes, GPUs."""
+    """Return a quantity rounded up to a whole number: bytes, GPUs."""
     return int(parse_quantity(quantity).to_integral_value(ROUND_CEILING))
 
 
 def format_memory(size: int) -> str:
-    """Bytes as the shortest exact quantity: 77309411328 -> "72Gi"."""
+    """Return bytes as the shortest exact quantity: 77309411328 -> "72Gi"."""
     for power in range(6, 0, -1):
         if size and size % 1024**power == 0:
             return f"{size // 1024**power}{' KMGTPE'[power]}i"
@@ -37,5 +37,5 @@ def format_memory(size: int) -> str:
 
 
 def add_memory(*quantities: str) -> str:
-    """The sum: "64Gi" and "8Gi" -> "72Gi"."""
+    """Return the sum of quantities: "64Gi" and "8Gi" -> "72Gi"."""
     return format_memory(sum(parse_whole(quantity) for quantity in quantities))

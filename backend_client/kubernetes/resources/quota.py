@@ -8,13 +8,13 @@ from backend_client.kubernetes.resources.core import KubeStruct, Object
 
 
 class ScopeSelector(KubeStruct, frozen=True):
-    """Which pods a quota counts."""
+    """The scope selector of a quota, by which it counts only some pods."""
 
     match_expressions: tuple[dict[str, Any], ...] = ()
 
 
 class QuotaSpec(KubeStruct, frozen=True):
-    """What a quota allows, and for which pods; with no scope, for all."""
+    """The spec of a quota: its limits, and for which pods; without a scope, for all."""
 
     hard: dict[str, str] = field(default_factory=dict)
     scopes: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class QuotaSpec(KubeStruct, frozen=True):
 
 
 class QuotaStatus(KubeStruct, frozen=True):
-    """What a quota allows and what is used of it."""
+    """The status of a quota: its limits and what is used of them."""
 
     hard: dict[str, str] = field(default_factory=dict)
     used: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Which kinds are read, where the API server keeps them, and how their JSON becomes typed objects."""
+"""The resource types that are read: their paths in the API and the decoders of their JSON."""
 
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -20,7 +20,7 @@ D = TypeVar("D")
 
 
 class ListMeta(o.KubeStruct, frozen=True):
-    """Where a list stands. `more` is the token of the next page."""
+    """metav1.ListMeta; `continue_token` asks for the next page."""
 
     resource_version: str = ""
     continue_token: str = msgspec.field(default="", name="continue")
@@ -34,7 +34,7 @@ class ObjectList(o.KubeStruct, Generic[T], frozen=True):
 
 
 class RawWatchEvent(Struct, frozen=True, gc=False):
-    """One line of a watch, its object not looked at yet."""
+    """One event of a watch, its object not decoded yet."""
 
     type: str
     """ADDED, MODIFIED, DELETED, BOOKMARK or ERROR."""
@@ -42,7 +42,7 @@ class RawWatchEvent(Struct, frozen=True, gc=False):
 
 
 class ResourceType(Generic[T]):
-    """One kind of object: its place in the API and its decoders."""
+    """A type of object: its kind and resource in the API, and its decoders."""
 
     def __init__(self, api: str, kind: str, plural: str, type_: type[T], *, namespaced: bool = True) -> None:
         self.api = api
@@ -65,27 +65,27 @@ class ResourceType(Generic[T]):
 
     @property
     def resource(self) -> str:
-        """As people and RBAC write it: pods, jobs.batch."""
+        """The resource as people and RBAC write it: pods, jobs.batch."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The path of one object, of a namespace's collection, or (namespace "") of all namespaces."""
+        """Return the path of an object, of a namespace's collection, or (namespace "") of all namespaces."""
         scope = f"/namespaces/{quote(namespace, '')}" if namespace and self.namespaced else ""
         return "/".join(
             part for part in (f"{self.api}{scope}/{self.plural}", quote(name, ""), subresource) if part
         )
 
     def decode_object(self, body: bytes | msgspec.Raw) -> T:
-        """One object. Raises msgspec.DecodeError, which says what was wrong with it."""
+        """Decode one object. Raises msgspec.DecodeError, which says what was wrong with it."""
         return decode(self._object_decoder, body)
 
     def decode_page(self, body: bytes) -> ObjectList[T]:
-        """One page of a list. Raises msgspec.DecodeError."""
+        """Decode one page of a list. Raises msgspec.DecodeError."""
         return decode(self._page_decoder, body)
 
 
 def decode(decoder: "msgspec.json.Decoder[D]", body: bytes | msgspec.Raw) -> D:
-    """Typed JSON; a null is as if the field were absent, as Go's decoder has it.
+    """Decode typed JSON; a null counts as an absent field, as in Go's decoder.
 
     Raises msgspec.DecodeError (malformed), or its child ValidationError (a field of another type).
     """
@@ -132,5 +132,5 @@ CREATED_KINDS = ("job", "deployment")
 
 
 def kueue_workloads(version: str) -> ResourceType[Workload]:
-    """Kueue's Workloads, in the version that the cluster serves: v1beta1 or v1beta2."""
+    """Return the type of Kueue's Workloads in a version: v1beta1 or v1beta2."""
     return ResourceType(f"/apis/kueue.x-k8s.io/{version}", "Workload", "workloads", Workload)

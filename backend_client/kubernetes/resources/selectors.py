@@ -1,4 +1,4 @@
-"""metav1.LabelSelector, and how a query of the API spells one."""
+"""Label selectors (metav1.LabelSelector), and how a query of the API spells them."""
 
 from msgspec import field
 
@@ -25,9 +25,10 @@ class LabelSelector(KubeStruct, frozen=True):
 
 
 def label_selector(selector: LabelSelector) -> str:
-    """Spell a selector as the parameter `labelSelector` of a list or watch; an empty one matches nothing.
+    """Return a selector as the query parameter `labelSelector` of a list or watch.
 
-    Syntax: kubernetes.io/docs/concepts/overview/working-with-objects/labels, "Set-based requirement".
+    An empty one matches nothing. Syntax: "Set-based requirement" in
+    kubernetes.io/docs/concepts/overview/working-with-objects/labels.
     """
     terms = [f"{key}={value}" for key, value in selector.match_labels.items()]
     terms += map(_term, selector.match_expressions)

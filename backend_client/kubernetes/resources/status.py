@@ -1,4 +1,4 @@
-"""metav1.Status: the body of a request that the API server refused."""
+"""metav1.Status: the body of the response to a refused request."""
 
 from msgspec import Struct
 
@@ -6,14 +6,14 @@ from backend_client.kubernetes.resources.core import KubeStruct
 
 
 class Cause(Struct, frozen=True, gc=False):
-    """One reason in a Status: for a 422 the field and what is wrong with it."""
+    """One cause of a refusal: for a 422 the field and what is wrong with it."""
 
     message: str = ""
     field: str = ""
 
 
 class StatusDetails(KubeStruct, frozen=True):
-    """What a Status is about."""
+    """The details of a refusal."""
 
     kind: str = ""
     causes: tuple[Cause, ...] = ()
@@ -21,7 +21,7 @@ class StatusDetails(KubeStruct, frozen=True):
 
 
 class Status(KubeStruct, frozen=True):
-    """metav1.Status: how the API server says no."""
+    """metav1.Status: an API server's refusal."""
 
     message: str = ""
     reason: str = ""

@@ -1,4 +1,4 @@
-"""Kubernetes objects that make pods: pod templates, Job, Deployment."""
+"""Objects that make pods: pod templates, batch/v1 Jobs, apps/v1 Deployments."""
 
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from backend_client.kubernetes.resources.selectors import LabelSelector
 
 
 class EnvVar(KubeStruct, frozen=True):
-    """An environment variable; `value_from` is kept as it came."""
+    """An environment variable; `value_from` is kept undecoded."""
 
     name: str = ""
     value: str = ""
@@ -35,7 +35,7 @@ class ContainerPort(KubeStruct, frozen=True):
 
 
 class VolumeMount(KubeStruct, frozen=True):
-    """Where a volume stands in a container."""
+    """The path of a volume in a container."""
 
     name: str = ""
     mount_path: str = ""
@@ -43,7 +43,7 @@ class VolumeMount(KubeStruct, frozen=True):
 
 
 class TemplateContainer(Container, frozen=True):
-    """A container of a pod template: also what a JobSpec is read back from."""
+    """A container of a pod template, with the fields that a JobSpec is read back from."""
 
     working_dir: str = ""
     env: tuple[EnvVar, ...] = ()
@@ -52,19 +52,19 @@ class TemplateContainer(Container, frozen=True):
 
 
 class ClaimSource(KubeStruct, frozen=True):
-    """A volume that is a PersistentVolumeClaim."""
+    """The source of a volume that is a PersistentVolumeClaim."""
 
     claim_name: str = ""
 
 
 class HostPathSource(KubeStruct, frozen=True):
-    """A volume that is a folder of the node."""
+    """The source of a volume that is a folder of the node."""
 
     path: str = ""
 
 
 class EmptyDirSource(KubeStruct, frozen=True):
-    """A volume that lives and dies with the pod."""
+    """The source of a volume that lives and dies with the pod."""
 
     size_limit: str = ""
 
@@ -79,7 +79,7 @@ class TemplateVolume(KubeStruct, frozen=True):
 
 
 class TemplateSpec(PodSpec, frozen=True):
-    """What the pods of a template ask for."""
+    """The pod spec of a template."""
 
     containers: tuple[TemplateContainer, ...] = ()
     volumes: tuple[TemplateVolume, ...] = ()
@@ -94,7 +94,7 @@ class Template(KubeStruct, frozen=True):
 
 
 class JobControllerSpec(KubeStruct, frozen=True):
-    """What a batch/v1 Job asks for."""
+    """The spec of a batch/v1 Job."""
 
     suspend: bool = False
     parallelism: int = 1
@@ -105,7 +105,7 @@ class JobControllerSpec(KubeStruct, frozen=True):
 
 
 class JobControllerStatus(KubeStruct, frozen=True):
-    """How a batch/v1 Job stands."""
+    """The status of a batch/v1 Job."""
 
     active: int = 0
     succeeded: int = 0
@@ -116,7 +116,7 @@ class JobControllerStatus(KubeStruct, frozen=True):
 
 
 class KubeJob(Object, frozen=True):
-    """batch/v1 Job; `Job` is the word for what a person sees (`models.Job`)."""
+    """batch/v1 Job; `models.Job` is what a person sees of it."""
 
     spec: JobControllerSpec = JobControllerSpec()
     status: JobControllerStatus = JobControllerStatus()
@@ -127,7 +127,7 @@ class KubeJob(Object, frozen=True):
 
 
 class DeploymentSpec(KubeStruct, frozen=True):
-    """What a Deployment asks for."""
+    """The spec of a Deployment."""
 
     replicas: int = 1
     selector: LabelSelector = LabelSelector()
@@ -135,7 +135,7 @@ class DeploymentSpec(KubeStruct, frozen=True):
 
 
 class DeploymentStatus(KubeStruct, frozen=True):
-    """How a Deployment stands."""
+    """The status of a Deployment."""
 
     replicas: int = 0
     conditions: tuple[Condition, ...] = ()

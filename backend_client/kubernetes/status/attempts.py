@@ -1,4 +1,4 @@
-"""Pods -> attempts: which start of which rank each is (pure)."""
+"""Attempts of a job, out of its pods: which start of which rank each container run is (pure)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,17 +17,17 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def by_age(pods: Iterable[Pod]) -> list[Pod]:
-    """Oldest first, and always in the same order."""
+    """Sort pods oldest first, in the same order every time."""
     return sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp or EPOCH, pod.name))
 
 
 def has_ended(pod: Pod) -> bool:
-    """True where it will not run again."""
+    """Return whether a pod has ended for good."""
     return pod.status.phase in ("Succeeded", "Failed")
 
 
 def ranks(pods: Sequence[Pod]) -> Iterator[tuple[int, Pod]]:
-    """Each pod with its rank: its index, or the place that the pod before it has left (replicas)."""
+    """Yield each pod with its rank: its completion index, or (replicas) the rank that an older pod left."""
     latest_pods: list[Pod] = []
     for pod in pods:
         index = pod.metadata.labels.get(INDEX) or pod.metadata.annotations.get(INDEX, "")
@@ -45,7 +45,7 @@ def _is_vacated(pod: Pod) -> bool:
 
 
 def attempts_of(pods: Iterable[Pod]) -> tuple[Attempt, ...]:
-    """All starts that the pods still tell of: of a container that was restarted the last one or two."""
+    """Return all attempts that pods still report: of a restarted container the last two at most."""
     attempts: list[Attempt] = []
     latest: dict[int, int] = {}
     for rank, pod in ranks(by_age(pods)):
@@ -56,7 +56,7 @@ def attempts_of(pods: Iterable[Pod]) -> tuple[Attempt, ...]:
 
 
 def _attempts_of_pod(pod: Pod, rank: int, previous: int) -> Iterator[Attempt]:
-    """While a container waits to be started again, the last start that counts is the one that has ended."""
+    """Yield a pod's attempts. While its container waits to be restarted, the newest is the one that ended."""
     status = pod.main_container_status or ContainerStatus()
     number = previous + 1 + max(0, status.restart_count)
     now, last = status.state, status.last_state.terminated
@@ -69,7 +69,7 @@ def _attempts_of_pod(pod: Pod, rank: int, previous: int) -> Iterator[Attempt]:
 
 
 def _attempt_without_end(pod: Pod, rank: int, number: int, *, started: datetime | None) -> Attempt:
-    """Of a pod that has no more to tell than that it runs, waits, or was ended from outside."""
+    """Return the attempt of a pod that reports no exit: it runs, waits, or was ended from outside."""
     times = [c.last_transition_time for c in pod.status.conditions if c.last_transition_time]
     return Attempt(
         number=number,
@@ -83,7 +83,7 @@ def _attempt_without_end(pod: Pod, rank: int, number: int, *, started: datetime 
 
 
 def _ended_attempt(pod: Pod, rank: int, number: int, ended: Terminated) -> Attempt:
-    """A container that could not be started says it was started in 1970."""
+    """Return the attempt of a container that has ended."""
     status = pod.main_container_status
     reason = (
         container_exit_reason(ended, memory_limit(pod, status.name if status else ""))
@@ -104,9 +104,10 @@ def _ended_attempt(pod: Pod, rank: int, number: int, ended: Terminated) -> Attem
 
 
 def _known_time(time: datetime | None) -> datetime | None:
+    """Return a time; None for 1970, which is what a container that could not be started reports."""
     return time if time and time > EPOCH else None
 
 
 def count_restarts(attempts: Sequence[Attempt]) -> int:
-    """Starts beyond the first of each rank."""
+    """Count the starts beyond the first of each rank."""
     return sum({attempt.rank: attempt.number - 1 for attempt in attempts}.values())

@@ -1,4 +1,8 @@
-"""How a container or pod ended, in words (pure)."""
+"""Exit reasons: how a container or a pod ended, in words (pure).
+
+Conditions and reasons: kubernetes.io/docs/concepts/workloads/pods/disruptions, "Pod disruption conditions"
+(KEP-3329). docs/FACTS.md, Pods and their reasons.
+"""
 
 import signal
 from contextlib import suppress
@@ -17,7 +21,7 @@ _DISRUPTIONS = {
 
 
 def signal_number(exit_code: int) -> int | None:
-    """The signal that an exit code of 128 + n stands for."""
+    """Return the signal that an exit code of 128 + n stands for; None for other codes."""
     if exit_code > 128:
         with suppress(ValueError):
             return int(signal.Signals(exit_code - 128))
@@ -25,7 +29,7 @@ def signal_number(exit_code: int) -> int | None:
 
 
 def container_exit_reason(ended: Terminated, memory_limit: str = "") -> str:
-    """How a container ended; `memory` is its limit."""
+    """Describe how a container ended; `memory_limit` is shown where that was reached."""
     if ended.reason == "OOMKilled":
         return f"ran out of memory ({f'limit {memory_limit}, ' if memory_limit else ''}OOMKilled)"
     if ended.reason in _CANNOT_START:
@@ -37,7 +41,7 @@ def container_exit_reason(ended: Terminated, memory_limit: str = "") -> str:
 
 
 def pod_eviction_reason(pod: Pod) -> str:
-    """Why a pod as a whole was ended from outside; "" where it was not."""
+    """Describe why a pod as a whole was ended from outside; "" where it was not."""
     status, target = pod.status, pod.condition("DisruptionTarget")
     if status.reason == "Evicted":
         return f"was evicted by its node: {status.message}"
@@ -49,19 +53,19 @@ def pod_eviction_reason(pod: Pod) -> str:
 
 
 def memory_limit(pod: Pod, container: str) -> str:
-    """What a container may use, as its spec says; "" where there is no limit."""
-    limits = {found.name: found.resources.limits for found in pod.spec.containers}
+    """Return the memory limit of a container of a pod; "" where it has none."""
+    limits = {spec.name: spec.resources.limits for spec in pod.spec.containers}
     return limits.get(container, {}).get("memory", "")
 
 
 def pod_exit_reason(pod: Pod) -> str:
-    """How a pod that has ended did; "" for one that succeeded or has not ended."""
+    """Describe how a pod ended; "" for one that succeeded or has not ended."""
     if reason := pod_eviction_reason(pod):
         return reason
     for status in pod.status.init_container_statuses:
         if reason := _failure(status, pod):
             return f"init container {status.name}: {reason}"
-    containers = [found for found in (pod.main_container_status, *pod.status.container_statuses) if found]
+    containers = [status for status in (pod.main_container_status, *pod.status.container_statuses) if status]
     failures = (_failure(status, pod) for status in containers)
     return next(filter(None, failures), pod.status.message if pod.status.phase == "Failed" else "")
 

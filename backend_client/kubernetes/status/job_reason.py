@@ -1,4 +1,4 @@
-"""Why a whole job is not where it should be, in one sentence (pure)."""
+"""The reason of a job's state: why it is not where it should be, in one sentence (pure)."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ def job_reason(
     *,
     will_retry: bool = False,
 ) -> str:
-    """The sentence that stands beside the state; "" where it says it all. `again`: there is a try left."""
+    """Return the sentence beside a job's state; "" where that says it all. `will_retry`: a try is left."""
     if root.metadata.deletion_timestamp:
         return _deletion_reason(root, pods)
     if isinstance(root, Pod):
@@ -54,7 +54,7 @@ def job_reason(
 
 
 def unreadable_events_reason(state: JobState, related: RelatedObjects) -> str:
-    """Why nothing is said: mounts, sandboxes and what admission makes of a Job's pods tell events only."""
+    """Return why no reason is known: only events report mounts, sandboxes and refused pods of a Job."""
     is_waiting = state in (JobState.PENDING, JobState.STARTING)
     return (
         f"why is hidden: {related.events_unknown_because}"
@@ -64,7 +64,7 @@ def unreadable_events_reason(state: JobState, related: RelatedObjects) -> str:
 
 
 def _deletion_reason(root: RootObject, pods: Sequence[Pod]) -> str:
-    """What still holds an object that somebody has deleted."""
+    """Describe what still holds a deleted object: its pods and finalizers."""
     holders = [name for name in root.metadata.finalizers if name not in _DELETERS]
     alive = sum(not has_ended(pod) for pod in pods)
     waits = [f"{alive} pod{'s' * (alive > 1)}"] * bool(alive) + [f"the finalizer {name}" for name in holders]
@@ -81,7 +81,7 @@ def _failure_reason(job: KubeJob, pods: Sequence[Pod], spec: JobSpec) -> str:
 
 
 def first_failure(pods: Sequence[Pod], spec: JobSpec) -> str:
-    """How the newest attempt failed; of several ranks the one that failed first, as the others follow it."""
+    """Describe how the newest attempt failed; of several ranks the one that failed first."""
     failed = [(rank, pod) for rank, pod in ranks(by_age(pods)) if pod.status.phase == "Failed"]
     if not failed:
         return ""
@@ -105,7 +105,7 @@ def _with_rank(rank: int, reason: str, spec: JobSpec) -> str:
 def _pods_reason(
     root: KubeJob | Deployment, pods: Sequence[Pod], spec: JobSpec, related: RelatedObjects
 ) -> str:
-    """The first pod that is stuck; else the pods that could not even be made; else what came before."""
+    """Return why the first stuck pod is stuck; else why pods are missing; else how earlier ones ended."""
     alive = [(rank, pod) for rank, pod in ranks(by_age(pods)) if not _is_over(pod)]
     stuck = [(rank, pod) for rank, pod in alive if pod_state(pod) != JobState.RUNNING]
     reasons = (_with_rank(rank, pod_reason(pod, spec.gpu_type, related), spec) for rank, pod in stuck)
@@ -117,7 +117,9 @@ def _pods_reason(
 
 
 def _terminating_pod_reason(pods: Sequence[Pod]) -> str:
-    """A pod whose node is lost stays for good, and a Job makes no other one before it is gone."""
+    """Describe the pod that a Job waits for: on a lost node it stays, and no other is made before it is gone
+    (podReplacementPolicy Failed, KEP-3939).
+    """
     terminating = next((pod for pod in pods if pod.metadata.deletion_timestamp and not has_ended(pod)), None)
     if terminating is None:
         return ""
@@ -132,7 +134,7 @@ def _is_over(pod: Pod) -> bool:
 
 
 def creation_refused(root: KubeJob | Deployment, related: RelatedObjects) -> str:
-    """The raw message of whoever refused its pods; "" where nobody did."""
+    """Return the raw message of what refused a job's pods; "" where nothing did."""
     if isinstance(root, KubeJob):
         return last_message(related.events, root.uid, ("FailedCreate",))
     failure = root.condition("ReplicaFailure")
@@ -140,7 +142,7 @@ def creation_refused(root: KubeJob | Deployment, related: RelatedObjects) -> str
 
 
 def _previous_start_reason(alive: Sequence[tuple[int, Pod]], pods: Sequence[Pod], spec: JobSpec) -> str:
-    """How the starts before the present one ended: worth a word for as long as it goes on."""
+    """Describe how the starts before the present one ended."""
     for rank, pod in alive:
         status = pod.main_container_status
         ended = status.last_state.terminated if status else None

@@ -1,4 +1,4 @@
-"""A Deployment, Job or bare Pod and its pods -> the Job that a person sees (pure)."""
+"""The Job that a person sees, out of a root object (Deployment, Job or bare Pod) and its pods (pure)."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,13 +31,14 @@ _ORDER = (
     JobState.PENDING,
     JobState.QUEUED,
 )
-"""Of several pods, the state that stands for all: the first of these that any is in."""
+"""The state of several pods is the first of these that any of them is in."""
 _FIRST_RETRY, _LAST_RETRY = 10, 360
-"""Seconds that the Job controller waits after a failure: doubled each time, up to six minutes (facts 3.3)."""
+"""Seconds that the Job controller waits after a failure: doubled each time, up to six minutes
+(kubernetes.io/docs/concepts/workloads/controllers/job; pkg/controller/job/job_controller.go)."""
 
 
 def is_shown(root: RootObject, site: KubernetesSettings) -> bool:
-    """Ours, and of others what asks for GPUs and no other shown object controls."""
+    """Return whether a root object is a job here: ours, or one that asks for GPUs and has no shown owner."""
     if own_spec(root):
         return True
     owner = root.owner
@@ -46,9 +47,9 @@ def is_shown(root: RootObject, site: KubernetesSettings) -> bool:
 
 
 def root_key(pod: Pod) -> tuple[str, str, str]:
-    """(kind, namespace, name) of the object that a pod belongs to; a bare pod belongs to itself.
+    """Return the key (kind, namespace, name) of a pod's root object; a bare pod is its own.
 
-    A ReplicaSet is called after its Deployment and the hash that its pods bear as a label.
+    A ReplicaSet is named after its Deployment and the pod-template-hash that its pods have as a label.
     """
     owner = pod.owner
     if owner and owner.kind == "Job":
@@ -65,7 +66,7 @@ _NONE_RELATED = RelatedObjects()
 def job_of(
     root: RootObject, pods: Sequence[Pod], context: str, related: RelatedObjects = _NONE_RELATED
 ) -> Job:
-    """The job as it stands. `pods` are all of the anchor's; of a bare pod none, it is its own."""
+    """Return the job that a root object and all its pods are; a bare pod needs no `pods`."""
     own_pods = [root] if isinstance(root, Pod) else list(pods)
     spec, state, attempts = (
         spec_of(root, related.site),
@@ -97,7 +98,7 @@ def _ref_kind(root: RootObject) -> str:
 
 
 def state_of(root: RootObject, pods: Sequence[Pod], related: RelatedObjects) -> JobState:
-    """Where it stands as a whole."""
+    """Return the state of a job as a whole."""
     if root.metadata.deletion_timestamp:
         return JobState.STOPPING
     if isinstance(root, Pod):
@@ -109,11 +110,11 @@ def state_of(root: RootObject, pods: Sequence[Pod], related: RelatedObjects) -> 
 
 
 _EARLY_CONDITIONS = {"FailureTarget": JobState.FAILED, "SuccessCriteriaMet": JobState.SUCCEEDED}
-"""What a Job says of its end before its last pods are gone."""
+"""Conditions by which a Job announces its end before its last pods are gone (KEP-3998, KEP-3329)."""
 
 
 def _job_state(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
-    true = {found.type for found in job.status.conditions if found.true}
+    true = {condition.type for condition in job.status.conditions if condition.true}
     if "Complete" in true:
         return JobState.SUCCEEDED
     # Before its failures: pods that end because a person stopped the Job may count as such.
@@ -150,7 +151,7 @@ def _pods_state(root: KubeJob | Deployment, pods: Sequence[Pod], related: Relate
 
 
 def _state_between_tries(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
-    """All pods have ended and the Job has not said so yet, or waits before it tries again.
+    """Return the state of a Job whose pods have all ended: it has not reported it yet, or waits for a retry.
 
     A pod that was deleted (by a stop before this resume) failed nothing: another takes its place.
     """
@@ -165,7 +166,7 @@ def _state_between_tries(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
 def next_try(
     root: RootObject, pods: Sequence[Pod], state: JobState, attempts: Sequence[Attempt]
 ) -> datetime | None:
-    """When what crashed is started again; None where it is not, or runs."""
+    """Return when a crashed job is started again; None where it runs, or no try is left."""
     if state in (JobState.FAILED, JobState.STARTING) and (starts := [t for t in map(next_start, pods) if t]):
         return min(starts)
     if state is not JobState.FAILED or not isinstance(root, KubeJob) or root.has_condition("Failed"):
@@ -180,12 +181,12 @@ def next_try(
 
 
 def _disrupted(pod: Pod) -> bool:
-    """Preempted, drained, evicted: the Job's policy counts no failure."""
+    """Return whether a pod was preempted, drained or evicted: our podFailurePolicy ignores that."""
     return pod.has_condition("DisruptionTarget")
 
 
 def _finished_at(root: RootObject, attempts: Sequence[Attempt]) -> datetime | None:
-    """When it ended: as the Job says, else when its last process did."""
+    """Return when a job ended: as the Job reports, else the end of its last container."""
     if isinstance(root, KubeJob):
         failed = root.condition("Failed")
         reported = root.status.completion_time or (failed.last_transition_time if failed else None)
@@ -195,7 +196,7 @@ def _finished_at(root: RootObject, attempts: Sequence[Attempt]) -> datetime | No
 
 
 def _stopped_at(root: RootObject) -> datetime | None:
-    """When a person stopped it: the pods, which would know more, are gone."""
+    """Return when a person stopped a job, as its annotation says: its pods are gone."""
     with suppress(ValueError):
         stopped = datetime.fromisoformat(root.metadata.annotations.get(labels.STOPPED, ""))
         return stopped if stopped.tzinfo else None
@@ -203,7 +204,7 @@ def _stopped_at(root: RootObject) -> datetime | None:
 
 
 def urls(root: RootObject, ingress: Ingress | None) -> tuple[str, ...]:
-    """Where it answers. A path alone becomes a URL once the Ingress has an address."""
+    """Return the URLs that a job answers at. A path alone becomes a URL once the Ingress has an address."""
     url = root.metadata.annotations.get(labels.URL, "")
     if not url.startswith("/"):
         return (url,) if url else ()
@@ -212,7 +213,7 @@ def urls(root: RootObject, ingress: Ingress | None) -> tuple[str, ...]:
 
 
 def read_only(root: RootObject) -> str:
-    """Why nobody acts on it from here; "" for ours."""
+    """Return why a job cannot be changed from here; "" for ours."""
     if own_spec(root):
         return ""
     owner = root.owner

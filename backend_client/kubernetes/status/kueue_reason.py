@@ -1,4 +1,8 @@
-"""Why a job waits in a Kueue queue, out of its Workload (pure; facts 3.4)."""
+"""Why a job waits in a Kueue queue, out of its Workload's conditions (pure).
+
+Conditions: kueue.sigs.k8s.io/docs/concepts/workload and pkg/controller/core/workload_controller.go; the quota
+messages: pkg/scheduler/flavorassigner/flavorassigner.go. docs/FACTS.md, Kueue.
+"""
 
 import re
 
@@ -14,9 +18,9 @@ _INSUFFICIENT = re.compile(
 
 
 def queue_reason(queue: str, workload: Workload | None, unknown_because: str = "") -> str:
-    """One sentence. A Workload that was not looked at yet may have no condition at all.
+    """Describe in one sentence why a job waits in a queue.
 
-    `hidden`: why Workloads are not known.
+    `unknown_because`: why Workloads cannot be read. A Workload that was not tried yet may have no condition.
     """
     waiting = f"waits in the queue {queue}"
     if workload is None:
@@ -32,7 +36,7 @@ def queue_reason(queue: str, workload: Workload | None, unknown_because: str = "
 
 
 def quota_reason(message: str) -> str:
-    """What is missing in each flavor, the ones that may come free first; else the message itself."""
+    """Describe the quota that is missing in each flavor, first what others may free; else the message."""
     lacking = [
         f"{count} {resource_label(name)} more in {flavor}"
         for name, flavor, count in _INSUFFICIENT_UNUSED.findall(message)

@@ -1,7 +1,8 @@
-"""What Kubernetes says in prose, in one plain sentence: parsers of single messages (pure).
+"""Parsers of Kubernetes' prose messages: each gives one plain sentence (pure).
 
-Each answers "" where it does not know the message; then the raw one is shown. The wordings are those of
-Kubernetes 1.37, most of them recorded (tests/backend_client/kubernetes/support/recorded).
+A parser returns "" for a message that it does not know; then the raw one is shown. The wordings are those of
+Kubernetes 1.37, most of them recorded (tests/backend_client/kubernetes/support/recorded): of the scheduler's
+FitError, of quota and PodSecurity admission, of the kubelet, containerd and registries.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 
 
 def resource_label(name: str) -> str:
-    """A resource in words: nvidia.com/gpu -> GPUs, requests.cpu -> CPU."""
+    """Return a resource in words: nvidia.com/gpu -> GPUs, requests.cpu -> CPU."""
     resource = re.sub(r"^(requests|limits)\.", "", name)
     if resource.endswith(("/gpu", "/gpu.shared")):
         return "GPUs"
@@ -32,7 +33,7 @@ _FIXED = {
 
 
 def unschedulable(message: str) -> str:
-    """Why no node takes it: "no node fits: of 36, 33 without free GPUs, 3 cordoned"."""
+    """Parse the scheduler's message: "no node fits: of 36, 33 without free GPUs, 3 cordoned"."""
     if claim := _CLAIM.search(message):
         return f'the volume claim "{claim[1]}" does not exist'
     if "unbound immediate PersistentVolumeClaims" in message:
@@ -65,12 +66,12 @@ _SECURITY = re.compile(r'violates? PodSecurity "(\w+)[^"]*": (.*)', re.DOTALL)
 
 
 def is_quota(message: str) -> bool:
-    """True where a quota is full: the pod comes when there is room again."""
+    """Return whether a message says that a quota is full: the pod comes when there is room again."""
     return "exceeded quota:" in message
 
 
 def refused(message: str) -> str:
-    """Why a pod was not even created."""
+    """Parse why admission refused a pod."""
     if quota := _QUOTA.search(message):
         name, *figures = quota.groups()
         return f"the quota {name} is full: " + _quota_usage(*map(_amounts, figures))
@@ -108,7 +109,7 @@ _PULL = (
 
 
 def image(reason: str, message: str, name: str) -> str:
-    """Why there is no image; `reason` is the container's."""
+    """Parse why an image cannot be pulled; `reason` is the container's."""
     image_label = f"the image {name}"
     if reason == "InvalidImageName":
         return f"{name} is not a name that an image can have"
@@ -132,7 +133,7 @@ _BACK_OFF = re.compile(r"back-off (?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)? 
 
 
 def container(message: str) -> str:
-    """Why a container cannot be made or started."""
+    """Parse why a container cannot be created or started."""
     if missing := _MISSING.search(message):
         return f'the {missing[1]} "{missing[2]}" does not exist'
     if key := _KEY.search(message):
@@ -141,13 +142,13 @@ def container(message: str) -> str:
         return "the image runs as root, and the pod forbids root"
     if program := _EXEC.search(message):
         name, reason = program.groups()
-        absent = any(words in reason for words in _ABSENT)
+        absent = any(phrase in reason for phrase in _ABSENT)
         return f"the image has no program {name}" if absent else f"{name} cannot be run: {reason}"
     return ""
 
 
 def mount(message: str) -> str:
-    """Why a volume is not there."""
+    """Parse why a volume cannot be mounted."""
     if claim := _CLAIM.search(message):
         return f'the volume claim "{claim[1]}" does not exist'
     if missing := _MISSING.search(message):
@@ -156,7 +157,10 @@ def mount(message: str) -> str:
 
 
 def back_off_seconds(message: str) -> int:
-    """Seconds from the end of a container to its next start; 0 where the message does not say."""
+    """Parse the seconds from a container's end to its next start; 0 where the message does not say.
+
+    Written by the kubelet: pkg/kubelet/kuberuntime/kuberuntime_manager.go, doBackOff.
+    """
     match = _BACK_OFF.search(message)
     hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
     return (hours * 60 + minutes) * 60 + seconds

@@ -1,7 +1,9 @@
-"""Why a pod is not where it should be: the first cause, in one sentence (pure; the order of facts 3.5).
+"""The reason of a pod's state: the first cause that keeps it from running, in one sentence (pure).
 
-Nothing is guessed: every sentence comes out of a structured field or a tested parser, and where neither knows
-the message the raw one stands.
+The order is that of a pod's life: scheduling gates, the scheduler, crashes, images and containers, mounts
+(kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle; docs/FACTS.md, Pods and their reasons). Nothing is
+guessed: every sentence comes from a structured field or a tested parser; the raw message stands where neither
+knows it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,27 +34,27 @@ _MOUNT_EVENTS = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
 
 
 class RelatedObjects(Struct, frozen=True, kw_only=True):
-    """What else is known than a job's anchor and pods. All of it may be missing."""
+    """What is known beside a job's root object and pods. All of it may be missing."""
 
     site: KubernetesSettings = KubernetesSettings()
     events: tuple[KubeEvent, ...] = ()
     workload: Workload | None = None
     ingress: Ingress | None = None
     node_gpus: tuple[NodeGpus, ...] | None = None
-    """The GPUs of all nodes; None where the user may not list nodes."""
+    """The GPUs of all nodes; None where nodes may not be listed."""
     events_unknown_because: str = ""
-    """Why events are not known; "" where they are."""
+    """Why events cannot be read; "" where they can."""
     workloads_unknown_because: str = ""
 
 
 def last_message(events: Iterable[KubeEvent], uid: str, reasons: tuple[str, ...]) -> str:
-    """What the newest event about an object says that has one of these reasons."""
+    """Return the message of the newest event about an object that has one of these reasons; "" for none."""
     matching = (e for e in events if uid and e.involved_object.uid == uid and e.reason in reasons)
     return max(matching, key=lambda event: str(event.time or ""), default=KubeEvent()).message
 
 
 def pod_reason(pod: Pod, gpu_type: str, related: RelatedObjects) -> str:
-    """Why one pod does not run, or how it ended; "" where all is well. `gpu_type` as in JobSpec."""
+    """Return why one pod does not run, or how it ended; "" where all is well. `gpu_type` as in JobSpec."""
     if has_ended(pod):
         return pod_exit_reason(pod)
     return _scheduling_reason(pod, gpu_type, related) or crash_reason(pod) or _waiting_reason(pod, related)
@@ -69,7 +71,7 @@ def _scheduling_reason(pod: Pod, gpu_type: str, related: RelatedObjects) -> str:
 
 
 def _gate_reason(pod: Pod, related: RelatedObjects) -> str:
-    """A foreign gate can remain after Kueue has let a pod through (kueue#9482)."""
+    """Describe the scheduling gates. A foreign one can remain after Kueue admitted the pod (kueue#9482)."""
     gates = [gate.name for gate in pod.spec.scheduling_gates]
     foreign = [gate for gate in gates if not gate.startswith(KUEUE_GATES)]
     if foreign or not gates:
@@ -80,18 +82,18 @@ def _gate_reason(pod: Pod, related: RelatedObjects) -> str:
 
 
 def _closest_miss(pod: Pod, gpu_type: str, related: RelatedObjects) -> str:
-    """The scheduler counts nodes; a person wants to know how much smaller the job has to be."""
+    """Describe how much smaller a job has to be, where the scheduler only counts nodes."""
     requested = gpus_of(pod.spec, related.site.gpu_resource)
     candidates = [b for b in related.node_gpus or () if not gpu_type or is_type(b.product, gpu_type)]
     largest = max(candidates, key=lambda block: block.free, default=None)
     if largest is None or largest.free >= requested:
         return ""
-    where = f" on {largest.node} ({largest.product})" if largest.free else ""
-    return f"{requested} GPUs asked, the largest free block is {largest.free}{where}"
+    location = f" on {largest.node} ({largest.product})" if largest.free else ""
+    return f"{requested} GPUs asked, the largest free block is {largest.free}{location}"
 
 
 def crash_reason(pod: Pod) -> str:
-    """How the container ended that its pod is about to start again; "" where there is none."""
+    """Describe the exit of a container that its pod is about to start again; "" where there is none."""
     crash = last_crash(pod)
     if not crash:
         return ""
@@ -131,7 +133,7 @@ def _image_of(pod: Pod, name: str) -> str:
 
 
 def _event_reason(pod: Pod, related: RelatedObjects) -> str:
-    """Mounts and sandboxes that fail leave no trace in the status, only events (facts 3.5)."""
+    """Describe a failed mount or sandbox: the kubelet reports those by events alone (KEP-3085)."""
     if not pod.spec.node_name or any(status.state.running for status in _container_statuses(pod)):
         return ""
     message = last_message(related.events, pod.uid, _MOUNT_EVENTS)

@@ -1,4 +1,4 @@
-"""Where one pod stands, and when it is tried again (pure)."""
+"""The state of one pod, and when its crashed container starts again (pure)."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ _PHASES = {"Succeeded": JobState.SUCCEEDED, "Failed": JobState.FAILED, "Unknown"
 
 
 def last_crash(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
-    """The main container and its end, where it has ended and its pod is about to start it again."""
+    """Return the main container and its exit, where its pod is about to start it again."""
     status = pod.main_container_status
     if has_ended(pod) or not status or pod.spec.restart_policy == "Never" or status.state.running:
         return None
@@ -21,7 +21,7 @@ def last_crash(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
 
 
 def pod_state(pod: Pod) -> JobState:
-    """Its state, alone. A crash loop is FAILED; what finished and is started again is STARTING."""
+    """Return the state of one pod. A crash loop is FAILED; a finished container that restarts is STARTING."""
     if final := _PHASES.get(pod.status.phase):
         return final
     if pod.metadata.deletion_timestamp:
@@ -48,7 +48,7 @@ def _gated_by_kueue(pod: Pod) -> bool:
 
 
 def next_start(pod: Pod) -> datetime | None:
-    """When the kubelet starts a crashed container again, as far as it has said."""
+    """Return when the kubelet starts a crashed container again, as far as it has reported that."""
     crash = last_crash(pod)
     if not crash or not crash[1].finished_at:
         return None

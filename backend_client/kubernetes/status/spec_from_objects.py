@@ -1,4 +1,4 @@
-"""Kubernetes objects -> the JobSpec they came from, or that they amount to (pure)."""
+"""The JobSpec that Kubernetes objects came from, or that foreign ones amount to (pure)."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -30,19 +30,19 @@ _DECODER = msgspec.json.Decoder(JobSpec)
 
 
 def kind_of(root: RootObject) -> Kind:
-    """A bare pod counts as a job: it runs once."""
+    """Return the JobSpec's kind; a bare pod counts as a job, as it runs once."""
     return "deployment" if isinstance(root, Deployment) else "job"
 
 
 def own_spec(root: Object) -> JobSpec | None:
-    """The spec out of our annotation; None for what others made, or where it cannot be read."""
+    """Return the spec in our annotation; None for foreign objects, and where it cannot be read."""
     text = root.metadata.annotations.get(labels.SPEC, "")
     return _decode_spec(text) if text and not isinstance(root, Pod) else None
 
 
 @lru_cache(1024)
 def _decode_spec(text: str) -> JobSpec | None:
-    """Asked for several times in a row: a page of jobs, each change of a pod."""
+    """Decode a spec once: a page of jobs and each change of a pod read the same text."""
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
         return _DECODER.decode(text)
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
@@ -51,26 +51,26 @@ def _decode_spec(text: str) -> JobSpec | None:
 
 
 def _convert_newer_spec(raw: dict[str, Any]) -> JobSpec:
-    """What a newer traindeck wrote: fields not known here are left out."""
+    """Convert what a newer traindeck wrote, without the fields that this one lacks."""
     return msgspec.convert({name: raw[name] for name in JobSpec.__struct_fields__ if name in raw}, JobSpec)
 
 
 def without_pod_template(item: Object) -> Object:
-    """What is kept of an object: ours without its pod template, as its spec says the same in less room."""
+    """Return an object of ours without its pod template, to save memory: its annotated spec says the same."""
     if not isinstance(item, KubeJob | Deployment) or not own_spec(item):
         return item
     return replace(item, spec=replace(item.spec, template=_NO_TEMPLATE))
 
 
 def spec_of(root: RootObject, site: KubernetesSettings) -> JobSpec:
-    """What was asked: as it was written down, else derived. Name, kind and place are the object's own."""
+    """Return the JobSpec: ours as annotated, else derived. Name, kind and namespace are the object's own."""
     spec = own_spec(root) or _derive_spec(root, site)
     identity = {"name": root.name, "kind": kind_of(root), "namespace": root.namespace}
     return replace(spec, **identity)
 
 
 def gpus_per_pod(root: RootObject, site: KubernetesSettings) -> int:
-    """GPUs that each pod of it asks for."""
+    """Return the number of GPUs that each pod requests."""
     pods = root.spec if isinstance(root, Pod) else root.spec.template.spec
     return gpus_of(pods, site.gpu_resource)
 
@@ -93,7 +93,7 @@ def _derive_spec(root: RootObject, site: KubernetesSettings) -> JobSpec:
 
 
 def _main_container(containers: Iterable[Container], site: KubernetesSettings) -> Container:
-    """The container that does the work: the first that asks for GPUs, else the first."""
+    """Return the container that does the work: the first that requests GPUs, else the first."""
     listed = list(containers)
     with_gpus = (c for c in listed if site.gpu_resource in {**c.resources.limits, **c.resources.requests})
     return next(with_gpus, listed[0] if listed else Container())

@@ -1,4 +1,4 @@
-"""Objects as they come -> the jobs that change by them (pure): joins pods and the rest to their jobs."""
+"""The job cache: joins pods, events and the rest to their root objects; yields the changed jobs (pure)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -22,16 +22,16 @@ from backend_client.models import Job, JobRef, Progress
 
 NodeGpuTable = tuple[NodeGpus, ...] | None
 OwnerKey = tuple[str, str, str]
-"""Kind ("Job", "Deployment", "Pod"), namespace and name of what a job is made of."""
+"""Kind ("Job", "Deployment", "Pod"), namespace and name of a job's root object."""
 
 EVENT_REASONS = ("FailedCreate", "FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
-"""The events that reasons are read from; no other is kept."""
+"""Reasons of the events that a job's reason is read from; no other event is cached."""
 WORKLOAD_JOB_UID = "kueue.x-k8s.io/job-uid"
-"""Label of a Workload: the uid of the Job or pod that it stands for (facts 3.4)."""
+"""Label of a Workload: the uid of its Job or pod (Kueue, pkg/controller/constants: JobUIDLabel)."""
 
 
 class JobCache:
-    """All that is known of one cluster. `apply` what changed, then `take` the jobs it changes."""
+    """The objects of one cluster and the jobs they are: `apply` deltas, then `drain` the changed jobs."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class JobCache:
         node_gpus: Callable[[], NodeGpuTable] = lambda: None,
         progress: Callable[[str], Progress | None] = lambda _: None,
     ) -> None:
-        """`blocks`: the GPUs of the nodes, `progress`: that of a job by its uid; where that is known now."""
+        """Start empty. `node_gpus` and `progress` (by a root object's uid) return what is known right now."""
         self._node_gpus = node_gpus
         self._progress = progress
         self._context = context
@@ -53,12 +53,12 @@ class JobCache:
         self._ingresses: dict[tuple[str, str], Ingress] = {}
         self._unreadable: dict[tuple[type[Object], str], str] = {}
         self._keys: dict[str, OwnerKey] = {}
-        """uid of a pod or anchor -> the place of its job."""
+        """uid of a root object or pod -> the key of its job."""
         self._dirty: dict[OwnerKey, None] = {}
         self._published: dict[OwnerKey, Job] = {}
 
     def apply(self, delta: Delta[Any]) -> None:
-        """Take in what one list or watch told."""
+        """Apply the delta of a list or watch."""
         for uid in delta.gone:
             if (known := self._objects.pop(uid, None)) is not None:
                 self._remove(known)
@@ -66,19 +66,19 @@ class JobCache:
             self._put(item)
 
     def mark_unreadable(self, resource_type: ResourceType[Any], namespace: str, reason: str) -> None:
-        """Objects of this kind are not known there ("": anywhere), and why; "" where they are known again."""
+        """Set why objects of a type cannot be read in a namespace ("": in all); "" once they can be."""
         scope = resource_type.type, namespace
         if self._unreadable.get(scope, "") != reason:
             self._unreadable[scope] = reason
             self._dirty.update(dict.fromkeys(self._roots))
 
     def mark_dirty(self, uid: str) -> None:
-        """Something else than its objects has changed about the job of this anchor or pod."""
+        """Mark the job of a root object or pod as changed by something beside its objects."""
         if key := self._keys.get(uid):
             self._dirty[key] = None
 
     def drain(self, *, complete: bool) -> tuple[tuple[Job, ...], tuple[JobRef, ...]]:
-        """(as they are now, gone) since the last time. Unless `complete`, a job waits for its pods."""
+        """Return jobs (changed, gone) since the last call. Unless `complete`, a job waits for its pods."""
         changed: list[Job] = []
         gone: list[JobRef] = []
         waiting: dict[OwnerKey, None] = {}
@@ -98,7 +98,7 @@ class JobCache:
         return tuple(changed), tuple(gone)
 
     def pods_of(self, key: OwnerKey) -> tuple[Pod, ...]:
-        """A job's pods, of those known."""
+        """Return the cached pods of a job."""
         root = self._roots.get(key)
         uid = root.uid if isinstance(root, KubeJob) else ""
         pods = self._pods.get(key, {}).values()
@@ -160,7 +160,7 @@ class JobCache:
                 self._remove_root_or_pod(item)
 
     def _remove_root_or_pod(self, item: Object) -> None:
-        """An anchor or a pod that is gone. A namesake may have its place already."""
+        """Remove a root object or a pod. A namesake may have taken its key already."""
         key = self._keys.pop(item.uid, None)
         if key is None:
             return
@@ -171,7 +171,7 @@ class JobCache:
         self._dirty[key] = None
 
     def _mark_namesakes_dirty(self, item: Object) -> None:
-        """An Ingress is called after its job."""
+        """Mark the jobs of an Ingress as changed: it has the name of its job."""
         for kind in ("Job", "Deployment"):
             key = kind, item.namespace, item.name
             if key in self._roots:

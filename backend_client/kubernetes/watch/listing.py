@@ -1,4 +1,4 @@
-"""One look at a cluster: lists of all that jobs are made of, one job, its events."""
+"""Lists of a cluster: everything that jobs are made of, one job by its uid, its pods, its events."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ from backend_client.models import Event, Job, JobRef
 from backend_client.multi_user import CreatedJob
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-"""What a cluster's objects may be called; nothing else may stand in a selector."""
+"""Names that objects may have (RFC 1123); nothing else may stand in a field selector."""
 
 
 class _Version(KubeStruct, frozen=True):
@@ -62,21 +62,24 @@ async def list_all(
     fields: str = "",
     accept: str = JSON,
 ) -> tuple[T, ...]:
-    """All objects of a kind, in pages; in one piece where the rest of them expired. Raises a BackendError."""
+    """List all objects of a type, in pages; from the start in one piece where a page expired.
+
+    Raises a BackendError.
+    """
     items: tuple[T, ...] = ()
     parameters = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE), "continue": ""}
     path = resource_type.path(namespace)
     while True:
         query = {key: value for key, value in parameters.items() if value}
         try:
-            answer = await transport.request("GET", path, query=query, timeout=LIST_SECONDS, accept=accept)
+            response = await transport.request("GET", path, query=query, timeout=LIST_SECONDS, accept=accept)
         except Expired:
             if not parameters["continue"]:
                 raise
             items = ()
             parameters |= {"limit": "", "continue": ""}
             continue
-        page = resource_type.decode_page(answer.body)
+        page = resource_type.decode_page(response.body)
         items += page.items
         if not page.metadata.continue_token:
             return items
@@ -91,21 +94,25 @@ async def list_if_allowed(
     labels: str = "",
     fields: str = "",
 ) -> tuple[T, ...]:
-    """As `every`; nothing where the caller may not, or the cluster has no such kind."""
+    """List as `list_all`; nothing where the caller may not, or the cluster has no such type."""
     with contextlib.suppress(Forbidden, NotFound):
         return await list_all(transport, resource_type, namespace, labels=labels, fields=fields)
     return ()
 
 
 async def served_workload_types(transport: Transport) -> list[ResourceType[Workload]]:
-    """Kueue's Workloads in the version that this cluster serves; nothing where it has no Kueue."""
-    answer = await transport.request("GET", "/apis/kueue.x-k8s.io", allow=range(400, 500))
-    served = {found.version for found in decode(_GROUP, answer.body).versions} if answer.status < 400 else ()
+    """Return the type of Kueue's Workloads in the version that the cluster serves; [] without Kueue."""
+    response = await transport.request("GET", "/apis/kueue.x-k8s.io", allow=range(400, 500))
+    served = (
+        {group_version.version for group_version in decode(_GROUP, response.body).versions}
+        if response.status < 400
+        else ()
+    )
     return [kueue_workloads(version) for version in ("v1beta2", "v1beta1") if version in served][:1]
 
 
 async def load_all(transport: Transport, cache: JobCache, namespaces: Iterable[str]) -> None:
-    """All that is in these namespaces ("" alone: in the cluster). Raises a BackendError."""
+    """Load all jobs of these namespaces ("" alone: of the cluster) into a cache. Raises a BackendError."""
     requests: list[Awaitable[tuple[Any, ...]]] = []
     for namespace in namespaces:
         requests += [list_all(transport, kind, namespace) for kind in (PODS, JOBS, DEPLOYMENTS)]
@@ -135,7 +142,7 @@ async def _list_or_mark_unreadable(
     labels: str = "",
     fields: str = "",
 ) -> tuple[T, ...]:
-    """Of a kind that only adds words; the board is told where the caller may not see them."""
+    """List objects that only add to a reason; mark them as unreadable where the caller may not."""
     try:
         return await list_all(transport, resource_type, namespace, labels=labels, fields=fields)
     except Forbidden as error:
@@ -146,20 +153,20 @@ async def _list_or_mark_unreadable(
 
 
 async def load_by_name(transport: Transport, cache: JobCache, namespaces: Iterable[str], name: str) -> None:
-    """As `fill`, of the jobs of one name alone: of each kind, in each namespace. Raises a BackendError."""
+    """Load the jobs of one name, of each kind in each namespace, into a cache. Raises a BackendError."""
     if not _NAME.fullmatch(name):
         return
     requests: list[Awaitable[tuple[RootObject, ...]]] = [
-        list_all(transport, kind, place, fields=f"metadata.name={name}")
-        for place in namespaces
+        list_all(transport, kind, namespace, fields=f"metadata.name={name}")
+        for namespace in namespaces
         for kind in ROOT_TYPES.values()
     ]
-    roots = [root for found in await asyncio.gather(*requests) for root in found]
+    roots = [root for listed in await asyncio.gather(*requests) for root in listed]
     await asyncio.gather(*(_load_related(transport, cache, root) for root in roots))
 
 
 async def load_one(transport: Transport, cache: JobCache, ref: JobRef) -> Job:
-    """One job by its uid. Raises NotFound where no job, or only a namesake, is there."""
+    """Load one job by its uid. Raises NotFound where no job, or only a namesake, is there."""
     await _load_related(transport, cache, await find_root(transport, ref))
     changed, _ = cache.drain(complete=True)
     job = next((job for job in changed if job.ref.uid == ref.uid), None)
@@ -169,7 +176,7 @@ async def load_one(transport: Transport, cache: JobCache, ref: JobRef) -> Job:
 
 
 async def _load_related(transport: Transport, cache: JobCache, root: RootObject) -> None:
-    """One root, and all that belongs to it or says something about it."""
+    """Load a root object with its pods, events, Ingress and Workload into a cache."""
     namespace = root.namespace
     requests: list[Awaitable[tuple[Any, ...]]] = [
         pods_of(transport, root),
@@ -187,15 +194,15 @@ async def _load_related(transport: Transport, cache: JobCache, root: RootObject)
 
 
 def _workload_selector(root: RootObject) -> str:
-    """What its Workload bears. A Deployment has one for each pod."""
+    """Return the label selector of a root object's Workload; a Deployment has one for each pod."""
     return "" if isinstance(root, Deployment) else f"{WORKLOAD_JOB_UID}={root.uid}"
 
 
 async def find_root(transport: Transport, ref: JobRef) -> RootObject:
-    """The object that a job is. Raises NotFound."""
+    """Find the root object of a job. Raises NotFound."""
     resource_type = ROOT_TYPES[ref.kind]
-    answer = await transport.request("GET", resource_type.path(ref.namespace, ref.name), allow=(404,))
-    root: RootObject | None = resource_type.decode_object(answer.body) if answer.status == 200 else None
+    response = await transport.request("GET", resource_type.path(ref.namespace, ref.name), allow=(404,))
+    root: RootObject | None = resource_type.decode_object(response.body) if response.status == 200 else None
     if root is None or root.uid != ref.uid:
         raise NotFound(f"there is no job {ref} ({ref.uid})")
     return root
@@ -204,11 +211,11 @@ async def find_root(transport: Transport, ref: JobRef) -> RootObject:
 async def list_created(
     transport: Transport, namespaces: Iterable[str], server: str, context: str
 ) -> dict[str, CreatedJob]:
-    """The anchors that bear a server's id, by the key of their create. Raises a BackendError."""
+    """List the jobs that a server created, by the key of their create. Raises a BackendError."""
     label = f"{labels.SERVER}={server}"
     requests = [
-        list_all(transport, ROOT_TYPES[kind], place, labels=label)
-        for place in namespaces
+        list_all(transport, ROOT_TYPES[kind], namespace, labels=label)
+        for namespace in namespaces
         for kind in CREATED_KINDS
     ]
     roots: list[KubeJob | Deployment] = [root for page in await asyncio.gather(*requests) for root in page]
@@ -221,7 +228,7 @@ def _created_job(root: KubeJob | Deployment, context: str) -> CreatedJob:
 
 
 async def pods_of(transport: Transport, root: RootObject) -> tuple[Pod, ...]:
-    """The pods that its labels select; the board joins them by their owners."""
+    """List the pods that a root object selects; the cache joins them by their owners."""
     if isinstance(root, KubeJob):
         selector = f"batch.kubernetes.io/controller-uid={root.uid}"
     elif isinstance(root, Deployment):
@@ -232,7 +239,7 @@ async def pods_of(transport: Transport, root: RootObject) -> tuple[Pod, ...]:
 
 
 async def events(transport: Transport, ref: JobRef) -> Sequence[Event]:
-    """What the cluster says happened to a job, its pods and its ReplicaSets, oldest first."""
+    """List the events about a job, its pods and its ReplicaSets, oldest first."""
     root = await find_root(transport, ref)
     pods, listed = await asyncio.gather(pods_of(transport, root), list_all(transport, EVENTS, ref.namespace))
     uids = {root.uid, *(pod.uid for pod in pods)}

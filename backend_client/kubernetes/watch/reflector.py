@@ -1,8 +1,17 @@
-"""One kind of object in one scope, kept as it is in the cluster: list, watch, and heal for ever.
+"""A reflector: lists and watches one resource type in one scope, and heals for ever.
 
-The rules are those of client-go's reflector, changed where HTTP/1.1 has no ping. Lists are paged and
-consistent (without resourceVersion), because at version 0 an API server ignores the page size: 10,000 pods
-come in one piece. A streaming list costs both sides twice as much.
+It follows client-go (tools/cache/reflector.go):
+- a watch resumes from the resourceVersion of its last event, bookmarks included;
+- 410, as a status or as an ERROR event within a stream of status 200, means to list again;
+- a refused connection or a 429 keeps the resourceVersion: back off, then watch again;
+- a 500 is retried before it leads to a list (MaxInternalErrorRetryDuration there, three times here);
+- a watch that ends within a second is not repeated at once (VeryShortWatchError);
+- `timeoutSeconds` is random, so that many watches do not end together.
+
+HTTP/1.1 has no ping (HTTP/2's: apimachinery, pkg/util/net/http.go), so a silent watch has the server asked by
+another request. Lists are paged and consistent (no resourceVersion), because at version 0 an API server
+ignores the page size: 10,000 pods come in one piece. A streaming list (KEP-3157) costs both sides twice as
+much. docs/FACTS.md, Watch and list.
 """
 
 import asyncio
@@ -32,29 +41,29 @@ from backend_client.kubernetes.watch.delta import Delta, DeltaBuilder, Key
 from backend_client.protocol import Freshness, FreshnessState, Synced
 
 FIRST_PAGE = 100
-"""A small page first: rows stand on the screen while the rest comes."""
+"""Objects of the first page, which is small: rows stand on the screen while the rest comes."""
 PAGE = 500
 LIST_SECONDS = 30.0
 SILENCE_SECONDS = 30.0
-"""A watch silent for so long has the server asked whether it is alive."""
+"""After so long a silence of a watch the server is asked whether it is alive."""
 PROBE_SECONDS = 15.0
 REOPEN_SECONDS = 90.0
-"""A watch silent for so long is opened again from where it was."""
+"""After so long a silence a watch is opened again from its last resourceVersion."""
 FORBIDDEN_SECONDS = 300.0
 _MIN_WATCH_SECONDS = 1.0
 _MAX_SERVER_FAILURES = 3
 
 
 class TooShort(Exception):
-    """A watch that ended as soon as it began: no failure, but not to be repeated at once."""
+    """A watch ended as soon as it began: no failure, but not to be repeated at once."""
 
 
 class Reflector(Generic[T]):
-    """Tells what is there, then every change.
+    """Reports the objects that are there, then every change.
 
-    `batches()` yields Delta; Synced when the Deltas so far make the whole list, after every list; and Link
-    when the link changes. An object comes once per version; the same name with another uid is gone and new.
-    Nothing queues here: a slow consumer slows the server, and what waited comes as one Delta.
+    `batches()` yields Delta; Synced after every list, when the deltas so far make it whole; Freshness when
+    that changes. An object comes once per version; the same name with another uid is gone and new. Nothing
+    queues here: a slow consumer slows the server, and what waited comes as one Delta.
     """
 
     def __init__(
@@ -66,25 +75,26 @@ class Reflector(Generic[T]):
         labels: str = "",
         fields: str = "",
     ) -> None:
+        """Watch nothing yet; `labels` and `fields` are selectors."""
         self.resource_type = resource_type
         self.namespace = namespace
         self.as_of: datetime | None = None
-        """When it was last known to be true; None before the first byte."""
+        """When the objects were last known to be true; None before the first byte."""
         self._transport = transport
         self._path = resource_type.path(namespace)
         selectors = {"labelSelector": labels, "fieldSelector": fields}
         self._selectors = {key: value for key, value in selectors.items() if value}
         self._versions: dict[Key, tuple[str, str]] = {}
-        """(namespace, name) -> (uid, version) of all that was told and is not gone."""
+        """(namespace, name) -> (uid, resourceVersion) of the objects that were reported and are not gone."""
         self._version = ""
-        """Where the next watch starts; empty where a list must come first."""
+        """resourceVersion that the next watch starts at; empty where a list must come first."""
         self._failures = 0
-        """How often in a row the server failed to serve a watch from `_version`."""
+        """Failures in a row of the server to serve a watch from `_version`."""
         self._freshness: Freshness | None = None
         self._backoff = Backoff()
 
     async def batches(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
-        """For ever, until closed. What is not a matter of the network or the cluster is raised: a defect."""
+        """Yield changes for ever, until closed. Raises defects alone, nothing of network or cluster."""
         while True:
             freshness: Freshness | None = None
             pause = 0.0
@@ -99,7 +109,7 @@ class Reflector(Generic[T]):
             await asyncio.sleep(pause)
 
     def _handle_error(self, error: Exception) -> tuple[Freshness | None, float]:
-        """What an end means: the link it leaves, and seconds to wait. Drops a version that is no use."""
+        """Return the freshness that an error leaves, and seconds to wait; drop a version of no more use."""
         pause = self._backoff.next()
         match error:
             case TooShort():
@@ -129,7 +139,7 @@ class Reflector(Generic[T]):
         ) + pause
 
     async def _list_and_watch(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
-        """A list where one is needed, then a watch until it ends. Raises what ended it."""
+        """List where that is needed, then watch until that ends. Raises what ended it."""
         if not self._version:
             async with contextlib.aclosing(self._list()) as listed:
                 async for part in listed:
@@ -188,7 +198,7 @@ class Reflector(Generic[T]):
             raise TooShort
 
     def _apply(self, lines: Sequence[bytes], builder: DeltaBuilder[T]) -> Exception | None:
-        """Take in what happened, in order; stop at what cannot be taken in and return it."""
+        """Apply events in order; return the error of the first that cannot be applied, and stop there."""
         for line in lines:
             try:
                 event = decode_watch_event.decode(line)
@@ -214,7 +224,7 @@ class Reflector(Generic[T]):
         self._failures = 0
 
     async def _read(self, stream: Stream) -> bytes:
-        """The next bytes; b"" at the end of the watch, and when it was silent so long that a new one is due.
+        """Return the next bytes; b"" at the end of the watch, or when its silence calls for a new one.
 
         A peer's kernel may answer for a process that does not: so a silent watch has the server asked.
         """
@@ -231,7 +241,7 @@ class Reflector(Generic[T]):
             self.as_of = datetime.now(UTC)
 
     def _set_freshness(self, state: FreshnessState, reason: str = "") -> Freshness | None:
-        """The link, where it is another than was told last. Stale data is as old as its last byte."""
+        """Set the freshness; return it, None where it is unchanged. Stale data is as old as its last byte."""
         before = self._freshness
         if before and (before.state, before.why) == (state, reason):
             return None

@@ -1,6 +1,7 @@
-"""Jobs as they change: one reflector for each kind and namespace, merged into batches.
+"""The watch of jobs: one reflector for each resource type and namespace, merged into batches.
 
-The reflectors write to one `Board` and nothing queues behind it: a slow consumer gets fewer, larger batches.
+The reflectors write to one `JobCache` and nothing queues behind it: a slow consumer gets fewer, larger
+batches.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 
 REQUIRED_TYPES: tuple[ResourceType[Any], ...] = (PODS, JOBS, DEPLOYMENTS)
-"""Without one of these the list is not whole; the others only add words."""
+"""Types without which the list of jobs is not complete; the others only add to reasons."""
 GATHER_SECONDS = 0.05
 _WORST_FIRST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
 
@@ -40,10 +41,10 @@ class JobWatch:
         namespaces: Sequence[str],
         extra: Sequence[ResourceType[Any]] = (),
     ) -> None:
-        """`extra`: kinds that only this cluster has (Kueue's Workloads)."""
+        """Watch nothing yet; `extra`: types that only this cluster has (Kueue's Workloads)."""
         self._cache = cache
         self._required = [
-            Reflector(transport, kind, place) for place in namespaces for kind in REQUIRED_TYPES
+            Reflector(transport, kind, namespace) for namespace in namespaces for kind in REQUIRED_TYPES
         ]
         self._optional: list[Reflector[Any]] = []
         for namespace in namespaces:
@@ -54,14 +55,16 @@ class JobWatch:
             ]
         self._freshness_of: dict[Reflector[Any], Freshness] = {}
         self._settled: set[Reflector[Any]] = set()
-        """Those whose list is whole, or is not ours to see."""
+        """Reflectors whose list is complete, or may not be read."""
         self._published_freshness: Freshness | None = None
         self._synced = False
         self._changed = asyncio.Event()
 
     async def batches(self) -> AsyncGenerator[Sequence[WatchEvent], None]:
-        """For ever, until closed."""
-        tasks = [asyncio.create_task(self._follow(one)) for one in (*self._required, *self._optional)]
+        """Yield batches of events for ever, until closed."""
+        tasks = [
+            asyncio.create_task(self._follow(reflector)) for reflector in (*self._required, *self._optional)
+        ]
         for task in tasks:
             task.add_done_callback(lambda _: self._changed.set())
         try:
@@ -80,7 +83,7 @@ class JobWatch:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def mark_dirty(self, uid: str) -> None:
-        """The progress of a job is another."""
+        """Mark a job as changed: its progress is a new one."""
         self._cache.mark_dirty(uid)
         self._changed.set()
 
@@ -117,16 +120,18 @@ class JobWatch:
         return batch
 
     def _worst_freshness(self) -> Freshness | None:
-        """The worst of all; live once every one is."""
-        known = [self._freshness_of[one] for one in self._required if one in self._freshness_of]
-        worst = min(known, key=lambda link: (_WORST_FIRST.index(link.state), link.since), default=None)
-        if worst and worst.state is FreshnessState.LIVE and len(known) < len(self._required):
+        """Return the worst freshness of the required reflectors; live once every one is."""
+        reported = [
+            self._freshness_of[reflector] for reflector in self._required if reflector in self._freshness_of
+        ]
+        worst = min(reported, key=lambda link: (_WORST_FIRST.index(link.state), link.since), default=None)
+        if worst and worst.state is FreshnessState.LIVE and len(reported) < len(self._required):
             return None
         if worst and worst.state is FreshnessState.LIVE:
-            return Freshness(FreshnessState.LIVE, max(link.since for link in known))
+            return Freshness(FreshnessState.LIVE, max(link.since for link in reported))
         return worst
 
 
 def stale(reason: str) -> Freshness:
-    """A link that could not even be begun."""
+    """Return the freshness of a watch that could not even be begun."""
     return Freshness(FreshnessState.STALE, datetime.now(UTC), reason)
