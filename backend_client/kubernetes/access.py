@@ -94,10 +94,11 @@ async def check_access(
 
     `default_namespace` stands for the namespace of reviews that name none.
     """
-    needed = [_rules_of(ask, default_namespace) for ask in reviews]
-    rules = list(dict.fromkeys(rule for rights in needed for rule in rights))
-    decisions = dict(zip(rules, await asyncio.gather(*(_decide(transport, r) for r in rules)), strict=True))
-    return [_best(decisions[one] for one in rights) for rights in needed]
+    rules_of_each = [_rules_of(review, default_namespace) for review in reviews]
+    distinct = list(dict.fromkeys(rule for rules in rules_of_each for rule in rules))
+    decided = await asyncio.gather(*(_decide(transport, rule) for rule in distinct))
+    decisions = dict(zip(distinct, decided, strict=True))
+    return [_best(decisions[rule] for rule in rules) for rules in rules_of_each]
 
 
 def _rules_of(review: AccessReview, default_namespace: str) -> list[ResourceRule]:
@@ -121,7 +122,7 @@ async def _decide(transport: Transport, rule: ResourceRule) -> AccessDecision:
 
 def _best(decisions: Iterable[AccessDecision]) -> AccessDecision:
     """Return the best of several decisions: yes, then unknown, then no."""
-    return min(decisions, key=lambda verdict: (True, None, False).index(verdict.allowed))
+    return min(decisions, key=lambda decision: (True, None, False).index(decision.allowed))
 
 
 async def current_user(transport: Transport) -> str:

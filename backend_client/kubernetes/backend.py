@@ -194,7 +194,13 @@ class KubernetesBackend:
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the cluster's
         return await self._shared.capacity.capacity(await self._session.transport(), self._site.gpu_resource)
 
-    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
+    async def choices(
+        self,
+        field: str,
+        *,
+        namespace: str = "",
+        cluster: str = "",  # noqa: ARG002  this backend is one cluster
+    ) -> Sequence[Choice]:
         from backend_client.kubernetes import choices  # noqa: PLC0415  only a form asks
 
         if field == "gpu_type":
@@ -221,7 +227,7 @@ class KubernetesBackend:
         return JobCache(self.context, self._site, self._shared.capacity.node_gpus, self._sampler.known.get)
 
     async def _writer(self) -> "JobWriter":
-        from backend_client.kubernetes.write.writer import JobWriter  # noqa: PLC0415  who only looks needs none
+        from backend_client.kubernetes.write.writer import JobWriter  # noqa: PLC0415  who only lists needs none
 
         if self._cached_writer is None:
             transport = await self._session.transport()

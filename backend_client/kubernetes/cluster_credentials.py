@@ -17,13 +17,13 @@ _REMEDY = (
     "Give the server an account of its own: "
     "kubectl create token ACCOUNT --duration 8760h | traindeck clusters add NAME --token-stdin"
 )
-_USER_LOGINS = {
+_LOGIN_FAULTS = {
     "exec": ("its user logs in by a program, which the server cannot run", _REMEDY),
     "auth-provider": ("its user logs in by a plugin, which the server does not have", _REMEDY),
     "username": ("its user has a password, which clusters do not take any more", _REMEDY),
 }
-_USER = {"as": ("it acts as somebody else (impersonation)", _REMEDY)}
-_CLUSTER = {
+_USER_FAULTS = {"as": ("it acts as somebody else (impersonation)", _REMEDY)}
+_CLUSTER_FAULTS = {
     "proxy-url": ("it is behind a proxy", "The server must reach it directly."),
     "insecure-skip-tls-verify": ("it is not verified", "Give its CA: certificate-authority-data."),
     "tls-server-name": ("its certificate has another name", "Use the name that the certificate has."),
@@ -54,12 +54,12 @@ def extract(path: Path, name: str = "", token: Secret | None = None) -> ClusterC
         context, cluster, user = kubeconfig.entries(name, path)
         if token:
             user = Entry({"token": token.reveal()}, user.folder)
-        _check(cluster, _CLUSTER)
-        _check(user, _USER)
+        _check(cluster, _CLUSTER_FAULTS)
+        _check(user, _USER_FAULTS)
         bearer_token = _token(user)
         certificate = read_pem(user, "client-certificate")
         if not bearer_token:
-            _check(user, _USER_LOGINS)
+            _check(user, _LOGIN_FAULTS)
         if not bearer_token and not certificate:
             raise Refused(
                 "A server cannot use this context: it has neither a token nor a certificate.", _REMEDY

@@ -42,7 +42,7 @@ class KubeconfigContexts:
 
     def open(self, name: str) -> JobBackend:
         """Return the backend of a context; it contacts no cluster yet."""
-        from backend_client.kubernetes.backend import KubernetesBackend  # noqa: PLC0415  other ways need no TLS
+        from backend_client.kubernetes.backend import KubernetesBackend  # noqa: PLC0415  other sources need no TLS
 
         return KubernetesBackend(name, self._site, namespace=self._kubeconfig.namespaces.get(name, ""))
 
@@ -65,8 +65,8 @@ class KubeconfigContexts:
 
 def _exists() -> bool:
     """Return whether there may be a context: a kubeconfig, or a pod that this process runs in."""
-    paths_named = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    paths = (Path(path).expanduser() for path in paths_named or ["~/.kube/config"])
+    configured = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
+    paths = (Path(path).expanduser() for path in configured or ["~/.kube/config"])
     return "KUBERNETES_SERVICE_HOST" in os.environ or any(path.exists() for path in paths)
 
 

@@ -45,8 +45,8 @@ class ClusterSession:
         siblings = await asyncio.to_thread(self._sibling_namespaces)
         candidates = list(dict.fromkeys([transport.target.namespace, *siblings]))
         reviews = (is_allowed(transport, resource_rule("list", PODS, namespace)) for namespace in candidates)
-        readable = await asyncio.gather(*reviews)
-        allowed = [namespace for namespace, yes in zip(candidates, readable, strict=True) if yes]
+        answers = await asyncio.gather(*reviews)
+        allowed = [namespace for namespace, readable in zip(candidates, answers, strict=True) if readable]
         return allowed or [transport.target.namespace]
 
     def _sibling_namespaces(self) -> list[str]:
@@ -54,7 +54,7 @@ class ClusterSession:
         if self._target:
             return []
         contexts = kubeconfig.list_contexts()
-        cluster = next((found.cluster for found in contexts if found.name == self.name), "")
+        cluster = next((context.cluster for context in contexts if context.name == self.name), "")
         return [context.namespace or "default" for context in contexts if context.cluster == cluster]
 
     async def aclose(self) -> None:

@@ -136,11 +136,9 @@ def describe_error(error: Exception) -> str:
 
 
 def _hint(address: Address) -> str:
-    return (
-        f"check the proxy {address.proxy_without_login}"
-        if address.proxy
-        else "check the network, VPN or tunnel"
-    )
+    if address.proxy:
+        return f"check the proxy {address.proxy_without_login}"
+    return "check the network, VPN or tunnel"
 
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -159,9 +157,8 @@ async def _tunnel(address: Address, tls: ssl.SSLContext | None) -> _Streams:
     outer = ssl.create_default_context() if proxy.scheme == "https" else None
     port = proxy.port or (443 if outer else 80)
     reader, writer = await asyncio.open_connection(proxy.hostname, port, ssl=outer)
-    authority = (
-        f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
-    )
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    authority = f"{host}:{address.port}"
     writer.write(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{_proxy_login(proxy)}\r\n".encode())
     status_line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0].decode("latin-1")
     if status_line.split()[1:2] != ["200"]:

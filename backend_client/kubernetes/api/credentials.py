@@ -58,7 +58,7 @@ class Fixed:
     def __init__(self, login: Login) -> None:
         self._login = login
 
-    async def login(self, rejected: Login | None = None) -> Login:  # noqa: ARG002 - the Protocol's
+    async def login(self, rejected: Login | None = None) -> Login:  # noqa: ARG002  the Protocol's
         return self._login
 
 

@@ -153,7 +153,7 @@ def _read(path: Path) -> dict[str, Any]:
 @lru_cache(8)
 def _parse_yaml(content: bytes) -> Any:
     """Parse a file once for the list of contexts and the opening of one. Callers do not change the result."""
-    return yaml.load(content, _LOADER)  # noqa: S506 - a safe loader, in C where there is one
+    return yaml.load(content, _LOADER)  # noqa: S506  a safe loader, in C where there is one
 
 
 def _mappings(value: object) -> list[dict[str, Any]]:

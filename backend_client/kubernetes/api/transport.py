@@ -94,7 +94,7 @@ class Transport:
         body: bytes = b"",
         content_type: str = JSON,
         accept: str = JSON,
-        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - part of what failing means
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109  part of what failing means
         allow: Container[int] = (),
     ) -> Response:
         """Send a request and return its whole response.
@@ -115,7 +115,7 @@ class Transport:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - as above
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109  as above
         allow: Container[int] = (),
     ) -> AsyncIterator[Stream]:
         """Open a GET whose response goes on: a watch, a log. `timeout` is for its head alone."""

@@ -26,6 +26,11 @@ def has_ended(pod: Pod) -> bool:
     return pod.status.phase in ("Succeeded", "Failed")
 
 
+def is_over(pod: Pod) -> bool:
+    """Return whether a pod has ended or is being deleted: its rank is free for another."""
+    return has_ended(pod) or pod.metadata.deletion_timestamp is not None
+
+
 def ranks(pods: Sequence[Pod]) -> Iterator[tuple[int, Pod]]:
     """Yield each pod with its rank: its completion index, or (replicas) the rank that an older pod left."""
     latest_pods: list[Pod] = []
@@ -34,14 +39,10 @@ def ranks(pods: Sequence[Pod]) -> Iterator[tuple[int, Pod]]:
         if index.isdecimal() and len(index) < 9:
             yield int(index), pod
             continue
-        free = [rank for rank, pod_before in enumerate(latest_pods) if _is_vacated(pod_before)]
+        free = [rank for rank, pod_before in enumerate(latest_pods) if is_over(pod_before)]
         rank = free[0] if free else len(latest_pods)
         latest_pods[rank : rank + 1] = [pod]
         yield rank, pod
-
-
-def _is_vacated(pod: Pod) -> bool:
-    return has_ended(pod) or pod.metadata.deletion_timestamp is not None
 
 
 def attempts_of(pods: Iterable[Pod]) -> tuple[Attempt, ...]:
@@ -85,11 +86,7 @@ def _attempt_without_end(pod: Pod, rank: int, number: int, *, started: datetime 
 def _ended_attempt(pod: Pod, rank: int, number: int, ended: Terminated) -> Attempt:
     """Return the attempt of a container that has ended."""
     status = pod.main_container_status
-    reason = (
-        container_exit_reason(ended, memory_limit(pod, status.name if status else ""))
-        if ended.exit_code
-        else ""
-    )
+    limit = memory_limit(pod, status.name if status else "")
     return Attempt(
         number=number,
         rank=rank,
@@ -99,7 +96,7 @@ def _ended_attempt(pod: Pod, rank: int, number: int, ended: Terminated) -> Attem
         signal=signal_number(ended.exit_code),
         started=_known_time(ended.started_at),
         finished=_known_time(ended.finished_at),
-        reason=reason,
+        reason=container_exit_reason(ended, limit) if ended.exit_code else "",
     )
 
 

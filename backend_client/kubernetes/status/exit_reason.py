@@ -28,10 +28,10 @@ def signal_number(exit_code: int) -> int | None:
     return None
 
 
-def container_exit_reason(ended: Terminated, memory_limit: str = "") -> str:
-    """Describe how a container ended; `memory_limit` is shown where that was reached."""
+def container_exit_reason(ended: Terminated, limit: str = "") -> str:
+    """Describe how a container ended; `limit`, of its memory, is shown where that was reached."""
     if ended.reason == "OOMKilled":
-        return f"ran out of memory ({f'limit {memory_limit}, ' if memory_limit else ''}OOMKilled)"
+        return f"ran out of memory ({f'limit {limit}, ' if limit else ''}OOMKilled)"
     if ended.reason in _CANNOT_START:
         return message_parsers.container(ended.message) or f"could not be started: {ended.message}"
     number = signal_number(ended.exit_code)

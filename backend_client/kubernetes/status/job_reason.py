@@ -6,7 +6,7 @@ from backend_client.kubernetes import labels
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status import message_parsers
-from backend_client.kubernetes.status.attempts import by_age, has_ended, ranks
+from backend_client.kubernetes.status.attempts import by_age, has_ended, is_over, ranks
 from backend_client.kubernetes.status.exit_reason import (
     container_exit_reason,
     memory_limit,
@@ -55,12 +55,9 @@ def job_reason(
 
 def unreadable_events_reason(state: JobState, related: RelatedObjects) -> str:
     """Return why no reason is known: only events report mounts, sandboxes and refused pods of a Job."""
+    unknown_because = related.events_unknown_because
     is_waiting = state in (JobState.PENDING, JobState.STARTING)
-    return (
-        f"why is hidden: {related.events_unknown_because}"
-        if is_waiting and related.events_unknown_because
-        else ""
-    )
+    return f"why is hidden: {unknown_because}" if is_waiting and unknown_because else ""
 
 
 def _deletion_reason(root: RootObject, pods: Sequence[Pod]) -> str:
@@ -106,7 +103,7 @@ def _pods_reason(
     root: KubeJob | Deployment, pods: Sequence[Pod], spec: JobSpec, related: RelatedObjects
 ) -> str:
     """Return why the first stuck pod is stuck; else why pods are missing; else how earlier ones ended."""
-    alive = [(rank, pod) for rank, pod in ranks(by_age(pods)) if not _is_over(pod)]
+    alive = [(rank, pod) for rank, pod in ranks(by_age(pods)) if not is_over(pod)]
     stuck = [(rank, pod) for rank, pod in alive if pod_state(pod) != JobState.RUNNING]
     reasons = (_with_rank(rank, pod_reason(pod, spec.gpu_type, related), spec) for rank, pod in stuck)
     if reason := next(filter(None, reasons), ""):
@@ -127,10 +124,6 @@ def _terminating_pod_reason(pods: Sequence[Pod]) -> str:
     return f"waits for its pod on {terminating.spec.node_name} to be gone" + (
         f": it {reason}" if reason else ""
     )
-
-
-def _is_over(pod: Pod) -> bool:
-    return has_ended(pod) or pod.metadata.deletion_timestamp is not None
 
 
 def creation_refused(root: KubeJob | Deployment, related: RelatedObjects) -> str:

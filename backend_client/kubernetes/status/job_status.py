@@ -68,11 +68,9 @@ def job_of(
 ) -> Job:
     """Return the job that a root object and all its pods are; a bare pod needs no `pods`."""
     own_pods = [root] if isinstance(root, Pod) else list(pods)
-    spec, state, attempts = (
-        spec_of(root, related.site),
-        state_of(root, own_pods, related),
-        attempts_of(own_pods),
-    )
+    spec = spec_of(root, related.site)
+    state = state_of(root, own_pods, related)
+    attempts = attempts_of(own_pods)
     retry_at = next_try(root, own_pods, state, attempts)
     metadata = root.metadata
     return Job(
@@ -114,7 +112,7 @@ _EARLY_CONDITIONS = {"FailureTarget": JobState.FAILED, "SuccessCriteriaMet": Job
 
 
 def _job_state(job: KubeJob, pods: Sequence[Pod]) -> JobState | None:
-    true = {condition.type for condition in job.status.conditions if condition.true}
+    true = {condition.type for condition in job.conditions if condition.true}
     if "Complete" in true:
         return JobState.SUCCEEDED
     # Before its failures: pods that end because a person stopped the Job may count as such.

@@ -45,9 +45,8 @@ def unschedulable(message: str) -> str:
         return ""
     total, rest = match.groups()
     clauses = sorted(_CLAUSE.findall(rest.split(" preemption: ")[0]), key=lambda clause: -int(clause[0]))
-    return (
-        f"no node fits: of {total}, " + ", ".join(_clause(*clause) for clause in clauses) if clauses else ""
-    )
+    counted = ", ".join(_clause(*clause) for clause in clauses)
+    return f"no node fits: of {total}, {counted}" if clauses else ""
 
 
 def _clause(count: str, reason: str) -> str:
@@ -115,7 +114,7 @@ def image(reason: str, message: str, name: str) -> str:
         return f"{name} is not a name that an image can have"
     if reason == "ErrImageNeverPull":
         return f"{image_label} is not on the node, and may not be pulled"
-    sentences = (words for pattern, words in _PULL if re.search(pattern, message))
+    sentences = (sentence for pattern, sentence in _PULL if re.search(pattern, message))
     return next(sentences, f"{{}} cannot be pulled: {_escape_braces(message)}").format(image_label)
 
 

@@ -84,8 +84,8 @@ def _gate_reason(pod: Pod, related: RelatedObjects) -> str:
 def _closest_miss(pod: Pod, gpu_type: str, related: RelatedObjects) -> str:
     """Describe how much smaller a job has to be, where the scheduler only counts nodes."""
     requested = gpus_of(pod.spec, related.site.gpu_resource)
-    candidates = [b for b in related.node_gpus or () if not gpu_type or is_type(b.product, gpu_type)]
-    largest = max(candidates, key=lambda block: block.free, default=None)
+    candidates = [node for node in related.node_gpus or () if not gpu_type or is_type(node.product, gpu_type)]
+    largest = max(candidates, key=lambda node: node.free, default=None)
     if largest is None or largest.free >= requested:
         return ""
     location = f" on {largest.node} ({largest.product})" if largest.free else ""

@@ -60,8 +60,8 @@ class JobCache:
     def apply(self, delta: Delta[Any]) -> None:
         """Apply the delta of a list or watch."""
         for uid in delta.gone:
-            if (known := self._objects.pop(uid, None)) is not None:
-                self._remove(known)
+            if (old := self._objects.pop(uid, None)) is not None:
+                self._remove(old)
         for item in delta.changed:
             self._put(item)
 
@@ -198,8 +198,8 @@ class JobCache:
         job, progress = job_of(root, pods, self._context, related), self._progress(root.uid)
         return replace(job, progress=progress) if progress else job
 
-    def _unknown_because(self, kind: type[Object], namespace: str) -> str:
-        return self._unreadable.get((kind, "")) or self._unreadable.get((kind, namespace), "")
+    def _unknown_because(self, type_: type[Object], namespace: str) -> str:
+        return self._unreadable.get((type_, "")) or self._unreadable.get((type_, namespace), "")
 
     def _workload(self, uids: Iterable[str]) -> Workload | None:
         return next((self._workloads[uid] for uid in uids if uid in self._workloads), None)

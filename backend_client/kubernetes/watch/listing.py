@@ -17,10 +17,8 @@ from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.resources.resource_types import (
     CREATED_KINDS,
-    DEPLOYMENTS,
     EVENTS,
     INGRESSES,
-    JOBS,
     PODS,
     ROOT_TYPES,
     ResourceType,
@@ -103,11 +101,8 @@ async def list_if_allowed(
 async def served_workload_types(transport: Transport) -> list[ResourceType[Workload]]:
     """Return the type of Kueue's Workloads in the version that the cluster serves; [] without Kueue."""
     response = await transport.request("GET", "/apis/kueue.x-k8s.io", allow=range(400, 500))
-    served = (
-        {group_version.version for group_version in decode(_GROUP, response.body).versions}
-        if response.status < 400
-        else ()
-    )
+    versions = decode(_GROUP, response.body).versions if response.status < 400 else ()
+    served = {group_version.version for group_version in versions}
     return [kueue_workloads(version) for version in ("v1beta2", "v1beta1") if version in served][:1]
 
 
@@ -115,7 +110,7 @@ async def load_all(transport: Transport, cache: JobCache, namespaces: Iterable[s
     """Load all jobs of these namespaces ("" alone: of the cluster) into a cache. Raises a BackendError."""
     requests: list[Awaitable[tuple[Any, ...]]] = []
     for namespace in namespaces:
-        requests += [list_all(transport, kind, namespace) for kind in (PODS, JOBS, DEPLOYMENTS)]
+        requests += [list_all(transport, kind, namespace) for kind in ROOT_TYPES.values()]
         requests += [_list_or_mark_unreadable(transport, cache, EVENTS, namespace, fields="type=Warning")]
         requests += [_list_or_mark_unreadable(transport, cache, INGRESSES, namespace, labels=labels.JOB)]
         requests += [_list_workloads(transport, cache, namespace)]
@@ -182,9 +177,9 @@ async def _load_related(transport: Transport, cache: JobCache, root: RootObject)
         pods_of(transport, root),
         *(
             _list_or_mark_unreadable(
-                transport, cache, EVENTS, namespace, fields=f"type=Warning,reason={word}"
+                transport, cache, EVENTS, namespace, fields=f"type=Warning,reason={reason}"
             )
-            for word in EVENT_REASONS
+            for reason in EVENT_REASONS
         ),
         _list_or_mark_unreadable(transport, cache, INGRESSES, namespace, labels=f"{labels.JOB}={root.name}"),
         _list_workloads(transport, cache, namespace, labels=_workload_selector(root)),

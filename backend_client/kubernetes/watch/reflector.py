@@ -55,7 +55,7 @@ _MAX_SERVER_FAILURES = 3
 
 
 class TooShort(Exception):
-    """A watch ended as soon as it began: no failure, but not to be repeated at once."""
+    """A watch ended as soon as it started: no failure, but not to be repeated at once."""
 
 
 class Reflector(Generic[T]):
@@ -124,9 +124,8 @@ class Reflector(Generic[T]):
                 return self._set_freshness(FreshnessState.FORBIDDEN, error.title), FORBIDDEN_SECONDS
             case msgspec.DecodeError() | TooLarge():
                 self._version = ""
-                return self._set_freshness(
-                    FreshnessState.STALE, f"{self.resource_type.plural} cannot be read: {error}"
-                ), pause
+                reason = f"{self.resource_type.plural} cannot be read: {error}"
+                return self._set_freshness(FreshnessState.STALE, reason), pause
             case ServerFailed():
                 self._failures += 1
                 if self._failures >= _MAX_SERVER_FAILURES:
@@ -134,9 +133,8 @@ class Reflector(Generic[T]):
             case _:
                 pass
         retry_after = error.retry_after if isinstance(error, Unreachable) else None
-        return self._set_freshness(FreshnessState.STALE, str(getattr(error, "title", error))), (
-            retry_after or 0.0
-        ) + pause
+        reason = str(getattr(error, "title", error))
+        return self._set_freshness(FreshnessState.STALE, reason), (retry_after or 0.0) + pause
 
     async def _list_and_watch(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
         """List where that is needed, then watch until that ends. Raises what ended it."""
@@ -173,7 +171,7 @@ class Reflector(Generic[T]):
         yield Synced()
 
     async def _watch(self) -> AsyncGenerator[Delta[T] | Freshness, None]:
-        seconds = random.randint(120, 240)  # noqa: S311 - spreads load, hides nothing
+        seconds = random.randint(120, 240)  # noqa: S311  spreads load, hides nothing
         query = self._selectors | {
             "watch": "1",
             "allowWatchBookmarks": "true",
@@ -181,20 +179,20 @@ class Reflector(Generic[T]):
             "timeoutSeconds": str(seconds),
         }
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        started = loop.time()
         async with self._transport.stream(self._path, query=query) as stream:
             if freshness := self._set_freshness(FreshnessState.LIVE):
                 yield freshness
-            frames = JsonLines()
+            splitter = JsonLines()
             while data := await self._read(stream):
                 self.as_of = datetime.now(UTC)
                 builder = DeltaBuilder[T](self._versions)
-                error = self._apply(frames.feed(data), builder)
+                error = self._apply(splitter.feed(data), builder)
                 if delta := builder.delta():
                     yield delta
                 if error:
                     raise error
-        if loop.time() - began < _MIN_WATCH_SECONDS:
+        if loop.time() - started < _MIN_WATCH_SECONDS:
             raise TooShort
 
     def _apply(self, lines: Sequence[bytes], builder: DeltaBuilder[T]) -> Exception | None:

@@ -13,11 +13,9 @@ from typing import Any
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import (
-    DEPLOYMENTS,
     EVENTS,
     INGRESSES,
-    JOBS,
-    PODS,
+    ROOT_TYPES,
     ResourceType,
 )
 from backend_client.kubernetes.watch.delta import Delta
@@ -25,7 +23,7 @@ from backend_client.kubernetes.watch.job_cache import JobCache
 from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 
-REQUIRED_TYPES: tuple[ResourceType[Any], ...] = (PODS, JOBS, DEPLOYMENTS)
+REQUIRED_TYPES: tuple[ResourceType[Any], ...] = tuple(ROOT_TYPES.values())
 """Types without which the list of jobs is not complete; the others only add to reasons."""
 GATHER_SECONDS = 0.05
 _WORST_FIRST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
@@ -124,12 +122,17 @@ class JobWatch:
         reported = [
             self._freshness_of[reflector] for reflector in self._required if reflector in self._freshness_of
         ]
-        worst = min(reported, key=lambda link: (_WORST_FIRST.index(link.state), link.since), default=None)
+        worst = min(reported, key=_badness, default=None)
         if worst and worst.state is FreshnessState.LIVE and len(reported) < len(self._required):
             return None
         if worst and worst.state is FreshnessState.LIVE:
-            return Freshness(FreshnessState.LIVE, max(link.since for link in reported))
+            return Freshness(FreshnessState.LIVE, max(freshness.since for freshness in reported))
         return worst
+
+
+def _badness(freshness: Freshness) -> tuple[int, datetime]:
+    """Return the key that sorts the worst first, of several the one that has lasted longest."""
+    return _WORST_FIRST.index(freshness.state), freshness.since
 
 
 def stale(reason: str) -> Freshness:
