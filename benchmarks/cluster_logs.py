@@ -58,7 +58,7 @@ async def _write(peers: Peers, namespace: str) -> None:
         phase = ""
         while phase != "Succeeded":
             answer = await transport.request("GET", PODS.path(namespace, POD))
-            phase = PODS.one(answer.body).status.phase
+            phase = PODS.decode_object(answer.body).status.phase
 
 
 async def _remove(peers: Peers, namespace: str) -> None:

@@ -1,1 +1,1 @@
-"""Straight to a Kubernetes cluster, with only a kubeconfig."""
+"""The backend that reaches a Kubernetes cluster directly, with only a kubeconfig."""

@@ -1,4 +1,7 @@
-"""Who the caller is, and what the cluster lets them do: asked of the cluster, never guessed."""
+"""Access reviews: who the caller is, and what RBAC lets them do. The cluster is asked; nothing is guessed.
+
+API: authorization.k8s.io SelfSubjectAccessReview, authentication.k8s.io SelfSubjectReview (KEP-3325).
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -10,28 +13,33 @@ from msgspec import Struct, field
 from backend_client.errors import BackendError, Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.core import KubeStruct
-from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, PODS, ResourceType, decode
+from backend_client.kubernetes.resources.resource_types import (
+    CREATED_KINDS,
+    PODS,
+    ROOT_TYPES,
+    ResourceType,
+    decode,
+)
 from backend_client.protocol import AccessDecision, AccessReview, Verb
 
 _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-_KINDS: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
 _VERBS = {Verb.STOP: "patch", Verb.RESUME: "patch", Verb.DELETE: "delete"}
 
 
 class ResourceRule(Struct, frozen=True):
-    """One thing that RBAC allows or not; namespace "" is all of them, or a cluster-scoped kind."""
+    """One verb on one resource, as RBAC names them; namespace "": all of them, or a cluster-scoped type."""
 
     verb: str
     group: str
     plural: str
     namespace: str = ""
-    sub: str = ""
+    subresource: str = ""
 
     def __str__(self) -> str:
         name = f"{self.plural}.{self.group}" if self.group else self.plural
-        place = f" in {self.namespace}" if self.namespace else " in all namespaces"
-        return f"{self.verb} {name}{f'/{self.sub}' if self.sub else ''}{place}"
+        scope = f" in {self.namespace}" if self.namespace else " in all namespaces"
+        return f"{self.verb} {name}{f'/{self.subresource}' if self.subresource else ''}{scope}"
 
 
 class _Answer(KubeStruct, frozen=True):
@@ -39,7 +47,7 @@ class _Answer(KubeStruct, frozen=True):
     reason: str = ""
 
 
-class _Review(KubeStruct, frozen=True):
+class _AccessReviewAnswer(KubeStruct, frozen=True):
     status: _Answer = _Answer()
 
 
@@ -51,72 +59,77 @@ class _SelfStatus(KubeStruct, frozen=True):
     user_info: _User = field(default_factory=_User)
 
 
-class _SelfReview(KubeStruct, frozen=True):
+class _SelfSubjectReview(KubeStruct, frozen=True):
     status: _SelfStatus = _SelfStatus()
 
 
-_REVIEW = msgspec.json.Decoder(_Review)
-_SELF_REVIEW = msgspec.json.Decoder(_SelfReview)
+_REVIEW = msgspec.json.Decoder(_AccessReviewAnswer)
+_SELF_REVIEW = msgspec.json.Decoder(_SelfSubjectReview)
 
 
-def resource_rule(verb: str, kind: ResourceType[Any], namespace: str = "", sub: str = "") -> ResourceRule:
-    """The right to do this to objects of that kind."""
-    return ResourceRule(verb, kind.group, kind.plural, namespace, sub)
+def resource_rule(
+    verb: str, resource_type: ResourceType[Any], namespace: str = "", subresource: str = ""
+) -> ResourceRule:
+    """Return the rule for a verb on a resource type."""
+    return ResourceRule(verb, resource_type.group, resource_type.plural, namespace, subresource)
 
 
-async def is_allowed(transport: Transport, asked: ResourceRule) -> bool:
-    """What the cluster says. Raises a BackendError where it does not say."""
-    attributes = {"verb": asked.verb, "group": asked.group, "resource": asked.plural}
-    place = {"namespace": asked.namespace, "subresource": asked.sub}
+async def is_allowed(transport: Transport, rule: ResourceRule) -> bool:
+    """Return whether the cluster allows what a rule names. Raises a BackendError where it does not answer."""
+    attributes = {"verb": rule.verb, "group": rule.group, "resource": rule.plural}
+    optional = {"namespace": rule.namespace, "subresource": rule.subresource}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes | {key: value for key, value in place.items() if value}},
+        "spec": {"resourceAttributes": attributes | {key: value for key, value in optional.items() if value}},
     }
-    answer = await transport.request("POST", _ACCESS, body=msgspec.json.encode(review))
-    return decode(_REVIEW, answer.body).status.allowed
+    response = await transport.request("POST", _ACCESS, body=msgspec.json.encode(review))
+    return decode(_REVIEW, response.body).status.allowed
 
 
 async def check_access(
-    transport: Transport, asks: Sequence[AccessReview], home: str
+    transport: Transport, reviews: Sequence[AccessReview], default_namespace: str
 ) -> Sequence[AccessDecision]:
-    """A verdict for each; every right is asked for once. `home`: the namespace of asks that name none."""
-    needed = [_needed(ask, home) for ask in asks]
-    distinct = list(dict.fromkeys(one for rights in needed for one in rights))
-    known = dict(
-        zip(distinct, await asyncio.gather(*(_verdict(transport, r) for r in distinct)), strict=True)
-    )
-    return [_any(known[one] for one in rights) for rights in needed]
+    """Decide access reviews, in their order; each rule is asked for once.
+
+    `default_namespace` stands for the namespace of reviews that name none.
+    """
+    rules_of_each = [_rules_of(review, default_namespace) for review in reviews]
+    distinct = list(dict.fromkeys(rule for rules in rules_of_each for rule in rules))
+    decided = await asyncio.gather(*(_decide(transport, rule) for rule in distinct))
+    decisions = dict(zip(distinct, decided, strict=True))
+    return [_best(decisions[rule] for rule in rules) for rules in rules_of_each]
 
 
-def _needed(ask: AccessReview, home: str) -> list[ResourceRule]:
-    """Any of these is enough: what is created may be of either kind."""
-    namespace = (ask.ref.namespace if ask.ref else ask.namespace) or home
-    if ask.verb is Verb.LOGS:
+def _rules_of(review: AccessReview, default_namespace: str) -> list[ResourceRule]:
+    """Return the rules of a review, of which any is enough: a create may be of either kind."""
+    namespace = (review.ref.namespace if review.ref else review.namespace) or default_namespace
+    if review.verb is Verb.LOGS:
         return [ResourceRule("get", "", PODS.plural, namespace, "log")]
-    if ask.verb is Verb.CREATE or ask.ref is None:
-        return [resource_rule("create", _KINDS[kind], namespace) for kind in ("job", "deployment")]
-    return [resource_rule(_VERBS[ask.verb], _KINDS[ask.ref.kind], namespace)]
+    if review.verb is Verb.CREATE or review.ref is None:
+        return [resource_rule("create", ROOT_TYPES[kind], namespace) for kind in CREATED_KINDS]
+    return [resource_rule(_VERBS[review.verb], ROOT_TYPES[review.ref.kind], namespace)]
 
 
-async def _verdict(transport: Transport, asked: ResourceRule) -> AccessDecision:
+async def _decide(transport: Transport, rule: ResourceRule) -> AccessDecision:
+    """Return the decision about one rule; unknown, with the error, where the cluster does not answer."""
     try:
-        allowed = await is_allowed(transport, asked)
+        allowed = await is_allowed(transport, rule)
     except BackendError as error:
         return AccessDecision(None, error.title)
-    return AccessDecision(True) if allowed else AccessDecision(False, f"you may not {asked}")
+    return AccessDecision(True) if allowed else AccessDecision(False, f"you may not {rule}")
 
 
-def _any(verdicts: Iterable[AccessDecision]) -> AccessDecision:
-    """The best of them: yes, then unknown, then no."""
-    return min(verdicts, key=lambda verdict: (True, None, False).index(verdict.allowed))
+def _best(decisions: Iterable[AccessDecision]) -> AccessDecision:
+    """Return the best of several decisions: yes, then unknown, then no."""
+    return min(decisions, key=lambda decision: (True, None, False).index(decision.allowed))
 
 
 async def current_user(transport: Transport) -> str:
-    """The caller's name as the cluster knows it; "" where it does not tell (before 1.28, or forbidden)."""
+    """Return the caller's name as the cluster knows it; "" before Kubernetes 1.28, or if forbidden."""
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:
-        answer = await transport.request("POST", _SELF, body=msgspec.json.encode(review))
+        response = await transport.request("POST", _SELF, body=msgspec.json.encode(review))
     except (Forbidden, NotFound):
         return ""
-    return decode(_SELF_REVIEW, answer.body).status.user_info.username
+    return decode(_SELF_REVIEW, response.body).status.user_info.username

@@ -1,4 +1,4 @@
-"""What this context makes of each field of a JobSpec, and what it lacks, in words."""
+"""Capabilities of a cluster as a backend: the rule of each JobSpec field, and the features it lacks."""
 
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use
@@ -7,7 +7,7 @@ FIELDS: dict[str, FieldRule] = {
     **{name: FieldRule(Use.REQUIRED if name == "image" else Use.OPTIONAL) for name in FIELD_NAMES},
     "cluster": FieldRule(Use.REFUSED, "this context is one cluster; choose another context instead"),
 }
-"""A cluster honours all others; what one cluster cannot (a GPU type it lacks) `plan` says."""
+"""A cluster honours all other fields; what one cluster cannot (a GPU type that it lacks) `plan` reports."""
 
 LACKS: dict[Feature, str] = {
     Feature.STOPPED_LOGS: "its pods go, and their logs with them",

@@ -1,4 +1,4 @@
-"""The GPUs of a cluster, counted at most every 10 s: it takes a list of all nodes and of all pods."""
+"""The GPU capacity of a cluster, counted at most every 10 s: a count lists all nodes and all pods."""
 
 import time
 
@@ -9,28 +9,28 @@ from backend_client.kubernetes.resources.resource_types import NODES, PODS
 from backend_client.kubernetes.watch.listing import list_all
 from backend_client.protocol import Capacity
 
-AGAIN_SECONDS = 10.0
-TRUE_SECONDS = 30.0
-"""How long a count may be told as the reason why a job waits."""
+REFRESH_SECONDS = 10.0
+FRESH_SECONDS = 30.0
+"""How long a count may explain why a job waits."""
 
 
 class CapacityCache:
-    """The last count of one cluster."""
+    """The last GPU count of one cluster."""
 
     def __init__(self) -> None:
-        self._at = float("-inf")
-        self._blocks: tuple[NodeGpus, ...] | None = None
+        self._counted_at = float("-inf")
+        self._node_gpus: tuple[NodeGpus, ...] | None = None
         self._capacity = Capacity()
 
-    def blocks(self) -> tuple[NodeGpus, ...] | None:
-        """The GPUs of every node; None where nobody has counted lately, or may."""
-        return self._blocks if time.monotonic() - self._at < TRUE_SECONDS else None
+    def node_gpus(self) -> tuple[NodeGpus, ...] | None:
+        """Return the GPUs of every node; None where no recent count is there, or nodes may not be listed."""
+        return self._node_gpus if time.monotonic() - self._counted_at < FRESH_SECONDS else None
 
     async def capacity(self, transport: Transport, resource: str) -> Capacity:
-        """GPUs free and in all; hidden where nodes or pods of the cluster may not be listed."""
-        if time.monotonic() - self._at > AGAIN_SECONDS:
+        """Return GPUs free and in all; unknown where the cluster's nodes or pods may not be listed."""
+        if time.monotonic() - self._counted_at > REFRESH_SECONDS:
             self._capacity = await self._count(transport, resource)
-            self._at = time.monotonic()
+            self._counted_at = time.monotonic()
         return self._capacity
 
     async def _count(self, transport: Transport, resource: str) -> Capacity:
@@ -38,7 +38,7 @@ class CapacityCache:
             nodes = await list_all(transport, NODES)
             pods = await list_all(transport, PODS)
         except Forbidden as error:
-            self._blocks = None
+            self._node_gpus = None
             return Capacity(unknown_because=error.title)
-        self._blocks = gpus_by_node(nodes, pods, resource)
-        return Capacity(pools(self._blocks))
+        self._node_gpus = gpus_by_node(nodes, pods, resource)
+        return Capacity(pools(self._node_gpus))

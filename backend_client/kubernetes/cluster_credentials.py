@@ -1,7 +1,7 @@
-"""One cluster out of a kubeconfig, for a server: its address, its CA, and a token or a certificate.
+"""The credentials of one cluster, taken out of a kubeconfig for a server: address, CA, token or certificate.
 
-Read where the kubeconfig is, so that nothing reaches the server that only means something here: no login
-program, no path of a file, no proxy.
+They are resolved where the kubeconfig is, so that nothing reaches the server that means something only here:
+no login program, no path of a file, no proxy.
 """
 
 from pathlib import Path
@@ -10,20 +10,20 @@ from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused
 from backend_client.kubernetes.api import kubeconfig
-from backend_client.kubernetes.api.kubeconfig import Entry, material
+from backend_client.kubernetes.api.kubeconfig import Entry, read_pem
 from backend_client.models.secret import Secret
 
 _REMEDY = (
     "Give the server an account of its own: "
     "kubectl create token ACCOUNT --duration 8760h | traindeck clusters add NAME --token-stdin"
 )
-_ELSEWHERE = {
+_LOGIN_FAULTS = {
     "exec": ("its user logs in by a program, which the server cannot run", _REMEDY),
     "auth-provider": ("its user logs in by a plugin, which the server does not have", _REMEDY),
     "username": ("its user has a password, which clusters do not take any more", _REMEDY),
 }
-_ALWAYS = {"as": ("it acts as somebody else (impersonation)", _REMEDY)}
-_CLUSTER = {
+_USER_FAULTS = {"as": ("it acts as somebody else (impersonation)", _REMEDY)}
+_CLUSTER_FAULTS = {
     "proxy-url": ("it is behind a proxy", "The server must reach it directly."),
     "insecure-skip-tls-verify": ("it is not verified", "Give its CA: certificate-authority-data."),
     "tls-server-name": ("its certificate has another name", "Use the name that the certificate has."),
@@ -31,7 +31,7 @@ _CLUSTER = {
 
 
 class ClusterCredentials(Struct, frozen=True, kw_only=True):
-    """What a server needs to reach a cluster."""
+    """What a server needs to reach a cluster: address, CA, and a token or a certificate with its key."""
 
     server: str
     ca: str = ""
@@ -44,9 +44,9 @@ class ClusterCredentials(Struct, frozen=True, kw_only=True):
 
 
 def extract(path: Path, name: str = "", token: Secret | None = None) -> ClusterCredentials:
-    """A context of a kubeconfig (the current one, where no name is given); with `token`, without its user.
+    """Return the credentials of a context (current-context for ""); with `token`, that instead of its user's.
 
-    Raises NotFound; Refused where a server could not use it, with what to do.
+    Raises NotFound, and Refused, with what to do, where a server could not use them.
     """
     if not path.exists():
         raise NotFound(f"There is no file {path}.")
@@ -54,36 +54,36 @@ def extract(path: Path, name: str = "", token: Secret | None = None) -> ClusterC
         context, cluster, user = kubeconfig.entries(name, path)
         if token:
             user = Entry({"token": token.reveal()}, user.folder)
-        _check(cluster, _CLUSTER)
-        _check(user, _ALWAYS)
-        login = _token(user)
-        certificate = material(user, "client-certificate")
-        if not login:
-            _check(user, _ELSEWHERE)
-        if not login and not certificate:
+        _check(cluster, _CLUSTER_FAULTS)
+        _check(user, _USER_FAULTS)
+        bearer_token = _token(user)
+        certificate = read_pem(user, "client-certificate")
+        if not bearer_token:
+            _check(user, _LOGIN_FAULTS)
+        if not bearer_token and not certificate:
             raise Refused(
                 "A server cannot use this context: it has neither a token nor a certificate.", _REMEDY
             )
         return ClusterCredentials(
-            server=_https(cluster),
-            ca=material(cluster, "certificate-authority"),
-            token=Secret(login) if login else None,
-            certificate="" if login else certificate,
-            key=None if login else Secret(material(user, "client-key")),
+            server=_server_url(cluster),
+            ca=read_pem(cluster, "certificate-authority"),
+            token=Secret(bearer_token) if bearer_token else None,
+            certificate="" if bearer_token else certificate,
+            key=None if bearer_token else Secret(read_pem(user, "client-key")),
             namespace=context.namespace,
         )
     except (OSError, ValueError) as error:
-        why = (error.strerror or "").lower() if isinstance(error, OSError) else "it holds no base64"
-        raise Refused(f"The kubeconfig {path} cannot be used: {why}.") from None
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it holds no base64"
+        raise Refused(f"The kubeconfig {path} cannot be used: {reason}.") from None
 
 
 def _check(entry: Entry, faults: dict[str, tuple[str, str]]) -> None:
-    for name, (why, hint) in faults.items():
+    for name, (reason, hint) in faults.items():
         if entry.value.get(name):
-            raise Refused(f"A server cannot use this context: {why} ({name}).", hint)
+            raise Refused(f"A server cannot use this context: {reason} ({name}).", hint)
 
 
-def _https(cluster: Entry) -> str:
+def _server_url(cluster: Entry) -> str:
     server = str(cluster.value.get("server") or "")
     if not server.startswith("https://"):
         raise Refused(f"A server reaches clusters by https only; this one is at {server or 'no address'}.")

@@ -1,4 +1,7 @@
-"""The contexts of the kubeconfig, as one way to reach jobs. Loads next to nothing where there is none."""
+"""The context source of the kubeconfig: each of its contexts is a context here.
+
+Imports next to nothing where there is no kubeconfig.
+"""
 
 import os
 from collections.abc import Sequence
@@ -13,8 +16,8 @@ from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.protocol import JobBackend
 
 
-class _Known(Struct, frozen=True):
-    """What the kubeconfig names."""
+class _Kubeconfig(Struct, frozen=True):
+    """The contexts of a kubeconfig, their namespaces by name, and the name of the current one."""
 
     contexts: tuple[ContextInfo, ...] = ()
     namespaces: dict[str, str] = {}
@@ -22,7 +25,7 @@ class _Known(Struct, frozen=True):
 
 
 class KubeconfigContexts:
-    """Every context of the kubeconfig, read once. One that cannot be read is a context that says why."""
+    """Every context of the kubeconfig, read once. An unreadable kubeconfig is one context that says why."""
 
     kind = "k8s"
 
@@ -30,41 +33,42 @@ class KubeconfigContexts:
         self._site = site
 
     def contexts(self) -> Sequence[ContextInfo]:
-        return self._known.contexts
+        """Return the contexts in the order of the kubeconfig's files."""
+        return self._kubeconfig.contexts
 
     def current(self) -> str:
-        """kubeconfig's current-context, where it is one."""
-        return self._known.current
+        """Return the kubeconfig's current-context; "" where it names no context."""
+        return self._kubeconfig.current
 
     def open(self, name: str) -> JobBackend:
-        """Contacts nobody yet."""
-        from backend_client.kubernetes.backend import KubernetesBackend  # noqa: PLC0415  other ways need no TLS
+        """Return the backend of a context; it contacts no cluster yet."""
+        from backend_client.kubernetes.backend import KubernetesBackend  # noqa: PLC0415  other sources need no TLS
 
-        return KubernetesBackend(name, self._site, namespace=self._known.namespaces.get(name, ""))
+        return KubernetesBackend(name, self._site, namespace=self._kubeconfig.namespaces.get(name, ""))
 
     @cached_property
-    def _known(self) -> _Known:
+    def _kubeconfig(self) -> _Kubeconfig:
         if not _exists():
-            return _Known()
+            return _Kubeconfig()
         from backend_client.kubernetes.api import kubeconfig  # noqa: PLC0415  YAML and TLS
 
         try:
-            found = kubeconfig.list_contexts()
+            listed = kubeconfig.list_contexts()
         except BackendError as error:
-            return _Known((ContextInfo("kubeconfig", self.kind, "clusters", error.title),))
-        return _Known(
-            tuple(ContextInfo(context.name, self.kind, _about(context.cluster)) for context in found),
-            {context.name: context.namespace for context in found},
-            next((context.name for context in found if context.current), ""),
+            return _Kubeconfig((ContextInfo("kubeconfig", self.kind, "clusters", error.title),))
+        return _Kubeconfig(
+            tuple(ContextInfo(context.name, self.kind, _description(context.cluster)) for context in listed),
+            {context.name: context.namespace for context in listed},
+            next((context.name for context in listed if context.current), ""),
         )
 
 
 def _exists() -> bool:
-    """Whether there may be a context: a kubeconfig, or a pod around us."""
-    named = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    paths = (Path(path).expanduser() for path in named or ["~/.kube/config"])
+    """Return whether there may be a context: a kubeconfig, or a pod that this process runs in."""
+    configured = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
+    paths = (Path(path).expanduser() for path in configured or ["~/.kube/config"])
     return "KUBERNETES_SERVICE_HOST" in os.environ or any(path.exists() for path in paths)
 
 
-def _about(cluster: str) -> str:
+def _description(cluster: str) -> str:
     return f"cluster {cluster}" if cluster else "the cluster that this machine is a pod of"

@@ -1,4 +1,4 @@
-"""A context that is opened when it is first used: kubeconfig, transport, and which namespaces are meant."""
+"""A session with one cluster, opened at first use: kubeconfig entry, transport, readable namespaces."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,52 +11,53 @@ from backend_client.kubernetes.resources.resource_types import PODS
 
 
 class ClusterSession:
-    """One context, of the kubeconfig or given. Reads nothing and contacts nobody before it is asked."""
+    """One context, of the kubeconfig or of a `Target`; reads no file and contacts nothing before its use."""
 
     def __init__(self, name: str, target: Target | None = None) -> None:
-        """`target`: where it leads, if no kubeconfig knows it."""
+        """Keep a context's name, and its `target` where no kubeconfig names it."""
         self.name = name
         self._target = target
         self._transport: Transport | None = None
         self._lock = asyncio.Lock()
 
     async def transport(self) -> Transport:
-        """The same one each time. Raises NotFound or Refused where the kubeconfig does not hold it."""
+        """Return the transport, the same each time. Raises NotFound or Refused for a bad kubeconfig."""
         async with self._lock:
             if self._transport is None:
-                self._transport = Transport(self._target or await self._loaded())
+                self._transport = Transport(self._target or await self._load_target())
             return self._transport
 
-    async def _loaded(self) -> Target:
-        """In a thread: a home folder may be on a network."""
+    async def _load_target(self) -> Target:
+        """Load the context from the kubeconfig, in a thread: a home folder may be on a network."""
         return await asyncio.to_thread(kubeconfig.load, self.name)
 
-    async def namespaces(self, wanted: Sequence[str]) -> list[str]:
-        """Where to look; [""] is the whole cluster. "" among the wanted is all that the caller may read:
-        everything where that is allowed, else the namespaces that contexts of this cluster name.
+    async def namespaces(self, requested: Sequence[str]) -> list[str]:
+        """Return the namespaces to list; [""] is the whole cluster. Raises a BackendError.
 
-        Raises a BackendError.
+        "" among `requested` stands for all that the caller may read: the whole cluster where that is
+        allowed, else the namespaces that the kubeconfig's contexts of this cluster name.
         """
-        if wanted and "" not in wanted:
-            return list(dict.fromkeys(wanted))
+        if requested and "" not in requested:
+            return list(dict.fromkeys(requested))
         transport = await self.transport()
         if await is_allowed(transport, resource_rule("list", PODS)):
             return [""]
-        named = await asyncio.to_thread(self._named)
-        candidates = list(dict.fromkeys([transport.target.namespace, *named]))
-        asked = (is_allowed(transport, resource_rule("list", PODS, namespace)) for namespace in candidates)
-        readable = await asyncio.gather(*asked)
-        allowed = [place for place, yes in zip(candidates, readable, strict=True) if yes]
+        siblings = await asyncio.to_thread(self._sibling_namespaces)
+        candidates = list(dict.fromkeys([transport.target.namespace, *siblings]))
+        reviews = (is_allowed(transport, resource_rule("list", PODS, namespace)) for namespace in candidates)
+        answers = await asyncio.gather(*reviews)
+        allowed = [namespace for namespace, readable in zip(candidates, answers, strict=True) if readable]
         return allowed or [transport.target.namespace]
 
-    def _named(self) -> list[str]:
+    def _sibling_namespaces(self) -> list[str]:
+        """Return the namespaces of all contexts of the same cluster."""
         if self._target:
             return []
         contexts = kubeconfig.list_contexts()
-        cluster = next((found.cluster for found in contexts if found.name == self.name), "")
-        return [found.namespace or "default" for found in contexts if found.cluster == cluster]
+        cluster = next((context.cluster for context in contexts if context.name == self.name), "")
+        return [context.namespace or "default" for context in contexts if context.cluster == cluster]
 
     async def aclose(self) -> None:
-        """Close the connections that wait."""
+        """Close the idle connections."""
         if self._transport:
             await self._transport.aclose()

@@ -1,4 +1,4 @@
-"""What a site says about its clusters: the table `kubernetes` of the settings."""
+"""Settings of Kubernetes clusters: the table `kubernetes`."""
 
 from collections.abc import Mapping
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to an API server: asyncio streams, TLS, a proxy if need be, h11 for the grammar."""
+"""One HTTP/1.1 connection to an API server: asyncio streams, TLS, an HTTP proxy, h11 for the grammar."""
 
 import asyncio
 import base64
@@ -16,15 +16,15 @@ from backend_client.errors import Unreachable
 CONNECT_SECONDS = 3.0
 _READ = 256 * 1024
 _LONGEST_HEAD = 256 * 1024
-# A cut cable is noticed in 30 s (facts: reliability 1.3). The names that a platform lacks are skipped.
+# A cut cable is noticed in 30 s (tcp(7): TCP_USER_TIMEOUT). Options that a platform lacks are skipped.
 _SOCKET_OPTIONS = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
 Broken = (OSError, EOFError, h11.ProtocolError)
-"""What a connection raises when it is no more: refused, reset, ended early, not HTTP."""
+"""The errors of a broken connection: refused, reset, ended early, not HTTP."""
 
 
 class Address(Struct, frozen=True):
-    """Where an API server answers, and by which way."""
+    """The address of an API server, and the proxy that leads to it."""
 
     host: str
     port: int
@@ -37,13 +37,13 @@ class Address(Struct, frozen=True):
         return f"{self.host}:{self.port}"
 
     @property
-    def proxy_shown(self) -> str:
-        """The proxy without its login."""
+    def proxy_without_login(self) -> str:
+        """The proxy's host and port, fit to be shown."""
         return self.proxy.rsplit("@", 1)[-1].split("://", 1)[-1]
 
 
 class Connection:
-    """One exchange after another. What breaks it raises one of `Broken`."""
+    """An open connection: one exchange after another. Whatever breaks it raises one of `Broken`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -51,12 +51,12 @@ class Connection:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
         self._ended: h11.EndOfMessage | None = None
         self.idle_since: float | None = None
-        """Loop time since when it waits for its next exchange; None for a new one."""
+        """Loop time since which it waits for its next exchange; None for a new one."""
 
     async def send(
         self, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes
     ) -> h11.Response:
-        """One request; answers with the head of the response."""
+        """Send a request and return the head of its response."""
         parts = [self._http.send(h11.Request(method=method, target=path, headers=list(headers)))]
         if body:
             parts.append(self._http.send(h11.Data(data=body)))
@@ -69,7 +69,7 @@ class Connection:
         return event
 
     async def read(self) -> bytes:
-        """The next bytes of the body, all that are there; b"" at its end. Safe to cancel."""
+        """Return all bytes of the body that are there, b"" at its end. Safe to cancel."""
         parts: list[bytes] = []
         event: object = self._ended or await self._event()
         while isinstance(event, h11.Data):
@@ -87,12 +87,13 @@ class Connection:
         return event
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
+        """Whether neither side has closed it."""
         return not self._writer.is_closing() and not self._reader.at_eof()
 
     def reuse(self) -> bool:
-        """Make ready for the next exchange; False where this one did not end as it should."""
-        if self._http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE} or not self.open:
+        """Prepare the connection for its next exchange; return False where the last did not end cleanly."""
+        if self._http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE} or not self.is_open:
             return False
         self._http.start_next_cycle()
         self._ended = None
@@ -100,41 +101,44 @@ class Connection:
         return True
 
     def close(self) -> None:
+        """Close the connection at once, without TLS's farewell."""
         self._writer.transport.abort()
 
 
 async def dial(address: Address, tls: ssl.SSLContext | None) -> Connection:
-    """Connect within `CONNECT_SECONDS`, the handshake included. Raises Unreachable, with words."""
+    """Connect to an API server within `CONNECT_SECONDS`, TLS included. Raises Unreachable with a reason."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             reader, writer = await (_tunnel if address.proxy else _direct)(address, tls)
     except TimeoutError:
         raise Unreachable(f"{address} does not answer", _hint(address)) from None
     except ssl.SSLCertVerificationError as error:
-        words = f"the certificate of {address} is not trusted: {error.verify_message.rstrip('.')}"
+        title = f"the certificate of {address} is not trusted: {error.verify_message.rstrip('.')}"
         raise Unreachable(
-            words, "check certificate-authority and tls-server-name in the kubeconfig"
+            title, "check certificate-authority and tls-server-name in the kubeconfig"
         ) from None
     except Broken as error:
-        raise Unreachable(f"{address} cannot be reached: {in_words(error)}", _hint(address)) from None
-    _tune(writer.get_extra_info("socket"))
+        raise Unreachable(f"{address} cannot be reached: {describe_error(error)}", _hint(address)) from None
+    _set_socket_options(writer.get_extra_info("socket"))
     return Connection(reader, writer)
 
 
-def in_words(error: Exception) -> str:
-    """What broke a connection, without Python's own words around it."""
+def describe_error(error: Exception) -> str:
+    """Describe the error that broke a connection, without Python's wrapping of it."""
     if isinstance(error, ssl.SSLError):
         return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
     if isinstance(error, h11.LocalProtocolError):  # its own words would quote a header
         return "the request cannot be written as HTTP"
     if isinstance(error, OSError) and error.errno:
-        words = os.strerror(error.errno) if error.errno > 0 else error.strerror
-        return (words or str(error)).lower()
+        text = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        return (text or str(error)).lower()
     return str(error) or type(error).__name__
 
 
 def _hint(address: Address) -> str:
-    return f"check the proxy {address.proxy_shown}" if address.proxy else "check the network, VPN or tunnel"
+    if address.proxy:
+        return f"check the proxy {address.proxy_without_login}"
+    return "check the network, VPN or tunnel"
 
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -148,17 +152,18 @@ async def _direct(address: Address, tls: ssl.SSLContext | None) -> _Streams:
 
 
 async def _tunnel(address: Address, tls: ssl.SSLContext | None) -> _Streams:
-    """Through an HTTP proxy by CONNECT; the name that TLS checks is ours, not the proxy's."""
+    """Connect through an HTTP proxy by CONNECT; TLS checks the API server's name, not the proxy's."""
     proxy = urlsplit(address.proxy)
     outer = ssl.create_default_context() if proxy.scheme == "https" else None
     port = proxy.port or (443 if outer else 80)
     reader, writer = await asyncio.open_connection(proxy.hostname, port, ssl=outer)
-    place = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
-    writer.write(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{_proxy_login(proxy)}\r\n".encode())
-    answer = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0].decode("latin-1")
-    if answer.split()[1:2] != ["200"]:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    authority = f"{host}:{address.port}"
+    writer.write(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{_proxy_login(proxy)}\r\n".encode())
+    status_line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0].decode("latin-1")
+    if status_line.split()[1:2] != ["200"]:
         writer.transport.abort()
-        raise ConnectionError(f"the proxy says {answer!r}")
+        raise ConnectionError(f"the proxy says {status_line!r}")
     if tls:
         await writer.start_tls(tls, server_hostname=address.server_name)
     return reader, writer
@@ -171,7 +176,7 @@ def _proxy_login(proxy: SplitResult) -> str:
     return f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}\r\n"
 
 
-def _tune(sock: socket.socket) -> None:
+def _set_socket_options(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _SOCKET_OPTIONS.items():
         if option := getattr(socket, name, None):

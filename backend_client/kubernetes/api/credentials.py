@@ -1,6 +1,6 @@
-"""Who the caller is: a fixed login, a token in a file that changes, or a program that hands out tokens.
+"""Credentials for an API server: a fixed login, a token file that is renewed, or an exec plugin.
 
-Without a login there is no request: what fails here raises LoginNeeded, with a sentence.
+Without a login no request is sent: every failure here raises LoginNeeded with a sentence.
 """
 
 import asyncio
@@ -18,31 +18,34 @@ from backend_client.errors import BackendError, LoginNeeded
 from backend_client.models.secret import Secret
 
 TOKEN_FILE_SECONDS = 60.0
-"""How long a token read from a file is used before the file is read again (client-go's number)."""
+"""Seconds that a token of a file is used before it is read again (client-go: transport/token_source.go)."""
 PLUGIN_SECONDS = 60.0
-_EARLY = timedelta(seconds=60)
+_RENEW_BEFORE_EXPIRY = timedelta(seconds=60)
 _FAILURE_SECONDS = 5.0
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 
 
 class Login(Struct, frozen=True):
-    """What a request shows: the Authorization header, a client certificate with its key (PEM), or nothing."""
+    """What a request authenticates with: an Authorization header, a client certificate with its key (PEM)."""
 
     authorization: Secret | None = None
     certificate: Secret | None = None
 
 
 class Credentials(Protocol):
-    """Where logins come from."""
+    """A source of logins."""
 
     async def login(self, rejected: Login | None = None) -> Login:
-        """The login of now. `rejected`: the one the server said 401 to, which is not to come again if that
-        can be helped. Raises LoginNeeded."""
+        """Return the current login. Raises LoginNeeded.
+
+        `rejected`: the login that the server answered with 401; it is not returned again if that can be
+        helped.
+        """
         ...
 
 
 def bearer(token: str) -> Secret:
-    """The header of a token. Raises LoginNeeded for one that no header can hold."""
+    """Return the Authorization header of a token. Raises LoginNeeded for a token that no header can hold."""
     token = token.strip()
     if not token.isascii() or not token.isprintable():
         raise LoginNeeded("the token of this context holds characters that no token has", "log in again")
@@ -55,12 +58,12 @@ class Fixed:
     def __init__(self, login: Login) -> None:
         self._login = login
 
-    async def login(self, rejected: Login | None = None) -> Login:  # noqa: ARG002 - the Protocol's
+    async def login(self, rejected: Login | None = None) -> Login:  # noqa: ARG002  the Protocol's
         return self._login
 
 
 class TokenFile:
-    """A token in a file that somebody else renews (in a cluster: the kubelet)."""
+    """A token file that another program renews (in a cluster: the kubelet)."""
 
     def __init__(self, path: Path, base: Login) -> None:
         self._path = path
@@ -95,13 +98,13 @@ class Plugin(Struct, frozen=True):
     interactive: str
     """Never, IfAvailable or Always."""
     hint: str
-    """The kubeconfig's own words on how to install it."""
+    """The kubeconfig's `installHint`."""
     cluster: Mapping[str, Any] | None
-    """What the program is told of the cluster (provideClusterInfo)."""
+    """The cluster as the program gets it (provideClusterInfo)."""
     context: str
 
 
-class _Granted(Struct, rename="camel"):
+class _ExecCredentialStatus(Struct, rename="camel"):
     token: str = ""
     client_certificate_data: str = ""
     client_key_data: str = ""
@@ -110,11 +113,14 @@ class _Granted(Struct, rename="camel"):
 
 class _ExecCredential(Struct, rename="camel"):
     api_version: str
-    status: _Granted | None = None
+    status: _ExecCredentialStatus | None = None
 
 
 class ExecPlugin:
-    """A program that hands out tokens, one run at a time; a token is kept until 60 s before its expiry."""
+    """Logins from an exec plugin, one run at a time; a token is used until 60 s before its expiry.
+
+    Rules of client-go: plugin/pkg/client/auth/exec/exec.go.
+    """
 
     def __init__(self, plugin: Plugin, base: Login) -> None:
         self._plugin = plugin
@@ -126,20 +132,20 @@ class ExecPlugin:
 
     async def login(self, rejected: Login | None = None) -> Login:
         async with self._lock:
-            if self._current is None or self._current is rejected or self._old():
+            if self._current is None or self._current is rejected or self._expired():
                 self._current = await self._renew()
             return self._current
 
-    def _old(self) -> bool:
-        return self._expires is not None and datetime.now(UTC) >= self._expires - _EARLY
+    def _expired(self) -> bool:
+        return self._expires is not None and datetime.now(UTC) >= self._expires - _RENEW_BEFORE_EXPIRY
 
     async def _renew(self) -> Login:
-        """Those who waited while a run failed get its failure, not a run each."""
+        """Run the plugin. Those who waited for a run that failed get its error, not a run each."""
         now = asyncio.get_running_loop().time()
         if self._failure and now - self._failure[0] < _FAILURE_SECONDS:
             raise self._failure[1]
         try:
-            granted = _granted(self._plugin, await _run(self._plugin))
+            granted = _parse_credential(self._plugin, await _run_plugin(self._plugin))
         except BackendError as error:
             self._failure = (asyncio.get_running_loop().time(), error)
             raise
@@ -152,48 +158,50 @@ class ExecPlugin:
         )
 
 
-async def _run(plugin: Plugin) -> bytes:
-    """What the program prints. It has no terminal: none of our keys, no escape on our screen."""
+async def _run_plugin(plugin: Plugin) -> bytes:
+    """Run an exec plugin and return its output. It gets no terminal: none of our keys, no escape codes."""
     if plugin.api_version not in _VERSIONS:
-        raise _failed(
+        raise _plugin_error(
             plugin, f"speaks {plugin.api_version or 'no version'}; known are {' and '.join(_VERSIONS)}"
         )
     if plugin.interactive == "Always":
-        raise _failed(plugin, "asks questions (interactiveMode: Always); log in outside, or let it not ask")
+        raise _plugin_error(
+            plugin, "asks questions (interactiveMode: Always); log in outside, or let it not ask"
+        )
     try:
         process = await asyncio.create_subprocess_exec(
             plugin.command,
             *plugin.arguments,
-            env=os.environ | dict(plugin.environment) | {"KUBERNETES_EXEC_INFO": _info(plugin)},
+            env=os.environ | dict(plugin.environment) | {"KUBERNETES_EXEC_INFO": _exec_info(plugin)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
     except OSError as error:
-        raise _failed(plugin, f"cannot be started: {(error.strerror or 'failed').lower()}") from None
+        raise _plugin_error(plugin, f"cannot be started: {(error.strerror or 'failed').lower()}") from None
     try:
         async with asyncio.timeout(PLUGIN_SECONDS):
             out, err = await process.communicate()
     except TimeoutError:
-        raise _failed(plugin, f"gave no answer in {PLUGIN_SECONDS:.0f} s") from None
+        raise _plugin_error(plugin, f"gave no answer in {PLUGIN_SECONDS:.0f} s") from None
     finally:
         if process.returncode is None:
-            _kill(process.pid)
+            _kill_group(process.pid)
             await process.wait()
     if process.returncode:
-        raise _failed(plugin, f"failed with exit code {process.returncode}: {_sentence(err)}")
+        raise _plugin_error(plugin, f"failed with exit code {process.returncode}: {_last_line(err)}")
     return out
 
 
-def _kill(group: int) -> None:
+def _kill_group(group: int) -> None:
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         return
 
 
-def _info(plugin: Plugin) -> str:
+def _exec_info(plugin: Plugin) -> str:
     spec: dict[str, Any] = {"interactive": False}
     if plugin.cluster is not None:
         spec["cluster"] = plugin.cluster
@@ -201,32 +209,32 @@ def _info(plugin: Plugin) -> str:
     return msgspec.json.encode(info).decode()
 
 
-def _granted(plugin: Plugin, out: bytes) -> _Granted:
-    """What the program granted. The error never quotes its output: that holds a token."""
+def _parse_credential(plugin: Plugin, out: bytes) -> _ExecCredentialStatus:
+    """Return the credential that a plugin printed. No error quotes its output, which holds a token."""
     try:
-        answer = msgspec.json.decode(out, type=_ExecCredential)
+        credential = msgspec.json.decode(out, type=_ExecCredential)
     except msgspec.DecodeError:
-        raise _failed(plugin, "did not print an ExecCredential") from None
-    if answer.api_version != plugin.api_version:
-        raise _failed(plugin, f"was to speak {plugin.api_version} and spoke another version")
-    granted = answer.status
+        raise _plugin_error(plugin, "did not print an ExecCredential") from None
+    if credential.api_version != plugin.api_version:
+        raise _plugin_error(plugin, f"was to speak {plugin.api_version} and spoke another version")
+    granted = credential.status
     if granted is None or not (
         granted.token or (granted.client_certificate_data and granted.client_key_data)
     ):
-        raise _failed(plugin, "granted neither a token nor a certificate with its key")
+        raise _plugin_error(plugin, "granted neither a token nor a certificate with its key")
     return granted
 
 
-def _sentence(err: bytes) -> str:
-    """The last line of what a program complained, without controls: that is where the cause stands."""
+def _last_line(stderr: bytes) -> str:
+    """Return the last line that a program wrote to stderr, without controls: the cause stands there."""
     lines = [
         "".join(c if c.isprintable() else " " for c in line)
-        for line in err.decode(errors="replace").split("\n")
+        for line in stderr.decode(errors="replace").split("\n")
     ]
-    words = [" ".join(line.split()) for line in lines]
-    return next((line[:300] for line in reversed(words) if line), "it said nothing")
+    printable = [" ".join(line.split()) for line in lines]
+    return next((line[:300] for line in reversed(printable) if line), "it said nothing")
 
 
-def _failed(plugin: Plugin, why: str) -> LoginNeeded:
-    title = f"the login program {Path(plugin.command).name} of context {plugin.context} {why}"
+def _plugin_error(plugin: Plugin, reason: str) -> LoginNeeded:
+    title = f"the login program {Path(plugin.command).name} of context {plugin.context} {reason}"
     return LoginNeeded(title, plugin.hint or "run it in a shell, then try again")

@@ -1,4 +1,4 @@
-"""What an API server's refusal means, in words: metav1.Status -> BackendError."""
+"""Errors of an API server in words: metav1.Status -> BackendError."""
 
 import re
 from collections.abc import Mapping
@@ -7,33 +7,33 @@ import msgspec
 
 from backend_client import errors
 from backend_client.kubernetes.resources import resource_types
-from backend_client.kubernetes.resources.surroundings import Status
+from backend_client.kubernetes.resources.status import Status
 
 
 class Expired(errors.Refused):
-    """410: the version or page asked for is forgotten; list again."""
+    """410: the resourceVersion or the page is too old; list again."""
 
 
 class ServerFailed(errors.Unreachable):
-    """The server answered, and what it said is that it failed (500 and the like)."""
+    """The server answered that it failed itself: 500 and the like."""
 
 
 _VERBS = {"GET": "read", "POST": "create", "PUT": "update", "PATCH": "change", "DELETE": "delete"}
 _DENIED = re.compile(r'cannot (?P<verb>[\w-]+) resource "(?P<resource>[^"]+)"')
-_PLACE = re.compile(
+_PATH = re.compile(
     r"^/api(?:s/[^/]+)?/[^/]+(?:/namespaces/(?P<namespace>[^/]+)(?=/.))?/(?P<what>[^/]+(?:/[^/]+)?)"
 )
 _RETRY_LATER = 300.0
 
 
-def status_of(code: int, body: bytes) -> Status:
-    """The Status in a body; one made of the body's text where it holds none (a proxy's page)."""
+def parse_status(code: int, body: bytes) -> Status:
+    """Return the Status in a body; where it holds none (a proxy's page), one made of the body's text."""
     try:
-        found = resource_types.decode(resource_types.decode_status, body)
+        status = resource_types.decode(resource_types.decode_status, body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        found = Status()
-    if found.code or found.message:
-        return found if found.code else msgspec.structs.replace(found, code=code)
+        status = Status()
+    if status.code or status.message:
+        return status if status.code else msgspec.structs.replace(status, code=code)
     text = " ".join(body[:400].decode(errors="replace").split())
     return Status(code=code, message=text)
 
@@ -41,62 +41,66 @@ def status_of(code: int, body: bytes) -> Status:
 def error_from_status(
     status: Status, method: str, path: str, headers: Mapping[str, str]
 ) -> errors.BackendError:
-    """The error that a refused request is. `headers`: lower-case names."""
-    asked = request_words(method, path)
-    said = status.message or status.reason or f"status {status.code}"
+    """Return the error that a refused request raises. `headers`: names in lower case."""
+    request = describe_request(method, path)
+    message = status.message or status.reason or f"status {status.code}"
     match status.code:
         case 401:
-            return errors.LoginNeeded(f"the cluster does not accept the login ({asked})", "log in again")
+            return errors.LoginNeeded(f"the cluster does not accept the login ({request})", "log in again")
         case 403:
             return _forbidden(status, method, path)
         case 404:
-            strange = f"the server does not know how to {asked} ({said}); is it one of Kubernetes?"
-            return errors.NotFound(said if status.reason else strange)
+            unknown_path = f"the server does not know how to {request} ({message}); is it one of Kubernetes?"
+            return errors.NotFound(message if status.reason else unknown_path)
         case 409:
-            return errors.Conflict(said)
+            return errors.Conflict(message)
         case 410:
-            return Expired(said)
+            return Expired(message)
         case 422:
-            return errors.Invalid(_fields(status), title=said)
+            return errors.Invalid(_field_errors(status), title=message)
         case 429 | 503:
             wait = retry_after(status, headers)
-            return errors.Unreachable(f"the cluster is busy ({asked}): {said}", "try again", retry_after=wait)
+            return errors.Unreachable(
+                f"the cluster is busy ({request}): {message}", "try again", retry_after=wait
+            )
         case code if 400 <= code < 500:
-            return errors.Refused(f"the cluster refused to {asked}: {said}")
+            return errors.Refused(f"the cluster refused to {request}: {message}")
         case _:
             wait = retry_after(status, headers)
-            return ServerFailed(f"the cluster failed to {asked}: {said}", retry_after=wait)
+            return ServerFailed(f"the cluster failed to {request}: {message}", retry_after=wait)
 
 
-def request_words(method: str, path: str) -> str:
-    """What a request does: "create pods in team-a", "read nodes/gpu-1"."""
-    return f"{_VERBS.get(method, method)} {_words(path)}"
+def describe_request(method: str, path: str) -> str:
+    """Describe a request in words: "create pods in team-a", "read nodes/gpu-1"."""
+    return f"{_VERBS.get(method, method)} {_describe_path(path)}"
 
 
-def _words(path: str) -> str:
-    found = _PLACE.match(path)
-    if not found:
+def _describe_path(path: str) -> str:
+    match = _PATH.match(path)
+    if not match:
         return path
-    return f"{found['what']} in {found['namespace']}" if found["namespace"] else found["what"]
+    return f"{match['what']} in {match['namespace']}" if match["namespace"] else match["what"]
 
 
 def _forbidden(status: Status, method: str, path: str) -> errors.BackendError:
-    """RBAC's no names a verb; quota and admission say 403 too, and theirs is no matter of permission."""
+    """Return the error for a 403. RBAC's message names a verb; quota and admission answer 403 as well, and
+    those are no matter of permission.
+    """
     denied = _DENIED.search(status.message)
     if denied or method == "GET":
         verb = denied["verb"] if denied else "read"
-        return errors.Forbidden(f"you may not {verb} {_words(path)}", status.message)
-    why = status.message.partition(" is forbidden: ")[2] or status.message
-    return errors.Refused(why or f"the cluster refused to {request_words(method, path)}")
+        return errors.Forbidden(f"you may not {verb} {_describe_path(path)}", status.message)
+    reason = status.message.partition(" is forbidden: ")[2] or status.message
+    return errors.Refused(reason or f"the cluster refused to {describe_request(method, path)}")
 
 
-def _fields(status: Status) -> dict[str, str]:
+def _field_errors(status: Status) -> dict[str, str]:
     causes = {cause.field: cause.message for cause in status.details.causes if cause.field}
     return causes or {status.details.kind or "object": status.message}
 
 
 def retry_after(status: Status, headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait, at most 5 minutes; None where it does not say."""
+    """Return the seconds that the server asks to wait, at most 5 minutes; None where it asks for none."""
     header = headers.get("retry-after", "")
     seconds = float(header) if header.isdecimal() else float(status.details.retry_after_seconds)
     return min(seconds, _RETRY_LATER) or None

@@ -1,22 +1,22 @@
-"""Bytes of a watch -> its lines, split at newlines only: JSON may hold every other end of a line."""
+"""The lines of a watch: bytes split at newlines only, as JSON may hold every other line separator."""
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of one line; no object in a cluster is as large (etcd: 1.5 MiB)."""
 
 
 class TooLarge(Exception):
-    """A line longer than `LARGEST`."""
+    """A line is longer than `LARGEST`."""
 
 
 class JsonLines:
-    """Collects what has no end yet. An HTTP chunk is not an event: it holds many, or a part of one."""
+    """A splitter that keeps an unfinished line. An HTTP chunk holds several events, or a part of one."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that these bytes complete. Raises TooLarge."""
+        """Add bytes and return the lines that they complete. Raises TooLarge."""
         whole, newline, rest = data.rpartition(b"\n")
         if not newline:
             self._hold(data)

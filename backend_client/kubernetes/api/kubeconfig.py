@@ -1,7 +1,7 @@
-"""Contexts of the kubeconfig, as kubectl reads it, and of the cluster that we run in.
+"""The kubeconfig: its contexts as kubectl reads them, and the cluster that this process runs in.
 
-Merged here, not by the `kubernetes` package: its import costs 0.2 s, more than a whole `kubectl get`, and it
-lets the last file name the current context, where kubectl takes the first. Tests hold this against both.
+Why not the `kubernetes` package: its import costs 0.2 s, more than a whole `kubectl get`, and it lets the
+last file name the current context, where kubectl takes the first. Tests hold this module against both.
 """
 
 import base64
@@ -36,7 +36,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Context(Struct, frozen=True):
-    """One context, as a list of them shows it."""
+    """One context, as a list of contexts shows it."""
 
     name: str
     cluster: str = ""
@@ -54,24 +54,24 @@ class Target(Struct, frozen=True):
     credentials: Credentials
     namespace: str = "default"
     base_path: str = ""
-    """What stands before every path: "" or "/k8s/clusters/c-1"."""
+    """Prefix of every path: "" or "/k8s/clusters/c-1"."""
     encrypted: bool = True
     ca: str = ""
-    """Certificates to trust (PEM); empty: those of the system."""
+    """Certificates to trust (PEM); "": those of the system."""
     insecure: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     """Sent with every request: impersonation."""
 
 
 class Entry(Struct, frozen=True):
-    """One named entry, and the folder that its relative paths start from."""
+    """One named entry of a kubeconfig, and the folder that its relative paths start from."""
 
     value: Mapping[str, Any]
     folder: Path
 
 
 class _Merged(Struct, frozen=True):
-    """All files as one: the first to name a thing wins."""
+    """All kubeconfig files as one: the first file to name an entry wins."""
 
     clusters: dict[str, Entry]
     contexts: dict[str, Entry]
@@ -80,16 +80,16 @@ class _Merged(Struct, frozen=True):
 
 
 def list_contexts() -> list[Context]:
-    """Every context, in the order of the files; reads nothing else. Raises Refused on a broken file."""
+    """List every context in the order of the files, reading nothing else. Raises Refused on a broken file."""
     merged = _merge(_paths())
-    found = [_context(name, entry, merged.current) for name, entry in merged.contexts.items()]
-    if not found and runs_in_cluster():
+    contexts = [_context(name, entry, merged.current) for name, entry in merged.contexts.items()]
+    if not contexts and runs_in_cluster():
         return [Context(IN_CLUSTER, namespace=in_cluster().namespace, current=True)]
-    return found
+    return contexts
 
 
 def load(name: str) -> Target:
-    """The cluster and user of a context. Raises NotFound, or Refused with what is wrong in the kubeconfig."""
+    """Load a context's cluster and user. Raises NotFound, or Refused with what is wrong in the kubeconfig."""
     if name == IN_CLUSTER and runs_in_cluster() and name not in _merge(_paths()).contexts:
         return in_cluster()
     context, cluster, user = entries(name)
@@ -100,14 +100,14 @@ def load(name: str) -> Target:
 
 
 def entries(name: str, path: Path | None = None) -> tuple[Context, Entry, Entry]:
-    """A context (or, for "", the current one) with its cluster and its user as they are written; of one file,
-    or of kubectl's own. Raises NotFound, or Refused with what is wrong in the kubeconfig.
+    """Return a context (current-context for "") with its cluster and its user, as one file or kubectl's files
+    have them. Raises NotFound, or Refused with what is wrong in the kubeconfig.
     """
     merged = _merge([path] if path else _paths())
     name = name or merged.current
     if name not in merged.contexts:
-        known = ", ".join(merged.contexts) or "none"
-        raise NotFound(f"no context {name or 'is current'} in the kubeconfig", f"there are: {known}")
+        names = ", ".join(merged.contexts) or "none"
+        raise NotFound(f"no context {name or 'is current'} in the kubeconfig", f"there are: {names}")
     context = _context(name, merged.contexts[name], merged.current)
     cluster = merged.clusters.get(context.cluster)
     if cluster is None:
@@ -127,10 +127,10 @@ def _merge(paths: Iterable[Path]) -> _Merged:
     for path in paths:
         content = _read(path)
         current = current or str(content.get("current-context") or "")
-        for section, one in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
+        for section, singular in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
             entries: dict[str, Entry] = getattr(merged, section)
             for item in _mappings(content.get(section)):
-                value = item.get(one)
+                value = item.get(singular)
                 entry = Entry(value if isinstance(value, dict) else {}, path.absolute().parent)
                 entries.setdefault(str(item.get("name")), entry)
     return msgspec.structs.replace(merged, current=current)
@@ -138,22 +138,22 @@ def _merge(paths: Iterable[Path]) -> _Merged:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = _parsed(path.read_bytes())
+        content = _parse_yaml(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise Refused(f"the kubeconfig {path} cannot be read: {(error.strerror or '').lower()}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f" in line {mark.line + 1}" if mark else ""
-        raise Refused(f"the kubeconfig {path} is no YAML{place}") from None
+        position = f" in line {mark.line + 1}" if mark else ""
+        raise Refused(f"the kubeconfig {path} is no YAML{position}") from None
     return content if isinstance(content, dict) else {}
 
 
 @lru_cache(8)
-def _parsed(content: bytes) -> Any:
-    """The list of contexts and the opening of one read the same file. Nobody changes what is given."""
-    return yaml.load(content, _LOADER)  # noqa: S506 - a safe loader, in C where there is one
+def _parse_yaml(content: bytes) -> Any:
+    """Parse a file once for the list of contexts and the opening of one. Callers do not change the result."""
+    return yaml.load(content, _LOADER)  # noqa: S506  a safe loader, in C where there is one
 
 
 def _mappings(value: object) -> list[dict[str, Any]]:
@@ -166,7 +166,7 @@ def _context(name: str, entry: Entry, current: str) -> Context:
 
 
 def _target(context: Context, cluster: Entry, user: Entry) -> Target:
-    url = _server(str(cluster.value.get("server") or ""))
+    url = _server_url(str(cluster.value.get("server") or ""))
     port = url.port or (443 if url.scheme == "https" else 80)
     host = url.hostname or ""
     name = str(cluster.value.get("tls-server-name") or host)
@@ -178,21 +178,21 @@ def _target(context: Context, cluster: Entry, user: Entry) -> Target:
         namespace=context.namespace or "default",
         base_path=url.path.rstrip("/"),
         encrypted=url.scheme == "https",
-        ca=material(cluster, "certificate-authority"),
+        ca=read_pem(cluster, "certificate-authority"),
         insecure=bool(cluster.value.get("insecure-skip-tls-verify")),
         headers=_impersonation(user.value),
     )
 
 
-def _server(server: str) -> SplitResult:
+def _server_url(server: str) -> SplitResult:
     url = urlsplit(server)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError(f"its server {server!r} is no https URL")
     return url
 
 
-def material(entry: Entry, name: str) -> str:
-    """PEM that stands in the kubeconfig (NAME-data, which wins) or in a file that it names; "" for none."""
+def read_pem(entry: Entry, name: str) -> str:
+    """Return an entry's PEM text: NAME-data, which wins, or the file that NAME names; "" for neither."""
     if data := entry.value.get(f"{name}-data"):
         return base64.b64decode("".join(str(data).split()), validate=True).decode()
     path = entry.value.get(name)
@@ -200,9 +200,9 @@ def material(entry: Entry, name: str) -> str:
 
 
 def _credentials(context: Context, cluster: Entry, user: Entry) -> Credentials:
-    """kubectl's order: a token (its file first), then a login program, then a password."""
+    """Return a user's credentials in kubectl's order: token (its file first), exec plugin, then password."""
     value = user.value
-    certificate = _pair(user)
+    certificate = _client_certificate(user)
     base = Login(certificate=certificate)
     if path := value.get("tokenFile"):
         return TokenFile(user.folder / str(path), base)
@@ -213,14 +213,14 @@ def _credentials(context: Context, cluster: Entry, user: Entry) -> Credentials:
     if isinstance(provider := value.get("auth-provider"), dict):
         raise ValueError(f"auth-provider {provider.get('name')} is not supported; use its exec plugin")
     if value.get("username"):
-        both = f"{value['username']}:{value.get('password') or ''}".encode()
-        return Fixed(Login(Secret(f"Basic {base64.b64encode(both).decode()}"), certificate))
+        user_and_password = f"{value['username']}:{value.get('password') or ''}".encode()
+        return Fixed(Login(Secret(f"Basic {base64.b64encode(user_and_password).decode()}"), certificate))
     return Fixed(base)
 
 
-def _pair(user: Entry) -> Secret | None:
-    certificate = material(user, "client-certificate")
-    return Secret(f"{certificate}\n{material(user, 'client-key')}") if certificate else None
+def _client_certificate(user: Entry) -> Secret | None:
+    certificate = read_pem(user, "client-certificate")
+    return Secret(f"{certificate}\n{read_pem(user, 'client-key')}") if certificate else None
 
 
 def _plugin(program: Mapping[str, Any], context: Context, cluster: Entry, user: Entry) -> Plugin:
@@ -238,10 +238,10 @@ def _plugin(program: Mapping[str, Any], context: Context, cluster: Entry, user: 
 
 
 def _cluster_info(cluster: Entry) -> dict[str, Any]:
-    """What an exec plugin is told of its cluster, in the words of client.authentication.k8s.io."""
-    same = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
-    info = {key: cluster.value[key] for key in same if cluster.value.get(key)}
-    if ca := material(cluster, "certificate-authority"):
+    """Return the cluster for an exec plugin, in the fields of client.authentication.k8s.io."""
+    copied = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression")
+    info = {key: cluster.value[key] for key in copied if cluster.value.get(key)}
+    if ca := read_pem(cluster, "certificate-authority"):
         info["certificate-authority-data"] = base64.b64encode(ca.encode()).decode()
     for item in _mappings(cluster.value.get("extensions")):
         if item.get("name") == "client.authentication.k8s.io/exec":
@@ -259,12 +259,12 @@ def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def runs_in_cluster() -> bool:
-    """Whether there is a pod around us, with an account."""
+    """Return whether this process runs in a pod that has a service account."""
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").exists()
 
 
 def in_cluster() -> Target:
-    """The cluster that we are a pod of. Raises OSError, KeyError where we are none."""
+    """Return the cluster that this process is a pod of. Raises OSError or KeyError outside of one."""
     host = os.environ["KUBERNETES_SERVICE_HOST"]
     port = int(os.environ.get("KUBERNETES_SERVICE_PORT") or 443)
     return Target(

@@ -1,4 +1,7 @@
-"""Which proxy leads to an API server: the kubeconfig's, else that of the environment, as kubectl has it."""
+"""The proxy to an API server: the kubeconfig's, else the environment's, by the rules that kubectl has.
+
+NO_PROXY follows golang.org/x/net/http/httpproxy.
+"""
 
 import ipaddress
 import os
@@ -6,8 +9,8 @@ from urllib.parse import urlsplit
 
 
 def proxy_of(configured: str, scheme: str, host: str, port: int) -> str:
-    """URL of the HTTP proxy, or "" for none. Raises ValueError for one that we cannot use."""
-    proxy = configured or _of_environment(scheme, host, port)
+    """Return the URL of the HTTP proxy, "" for none. Raises ValueError for a kind that is not supported."""
+    proxy = configured or _from_environment(scheme, host, port)
     if proxy and "://" not in proxy:
         proxy = f"http://{proxy}"
     if proxy and urlsplit(proxy).scheme not in ("http", "https"):
@@ -15,8 +18,8 @@ def proxy_of(configured: str, scheme: str, host: str, port: int) -> str:
     return proxy
 
 
-def _of_environment(scheme: str, host: str, port: int) -> str:
-    if _is_local(host) or _is_excepted(host, port):
+def _from_environment(scheme: str, host: str, port: int) -> str:
+    if _is_local(host) or _in_no_proxy(host, port):
         return ""
     name = f"{scheme}_proxy"
     return os.environ.get(name.upper()) or os.environ.get(name, "")
@@ -34,26 +37,28 @@ def _is_local(host: str) -> bool:
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
-def _is_excepted(host: str, port: int) -> bool:
-    listed = os.environ.get("NO_PROXY") or os.environ.get("no_proxy", "")
-    return any(_matches(item.strip().lower(), host, port) for item in listed.split(",") if item.strip())
+def _in_no_proxy(host: str, port: int) -> bool:
+    patterns = os.environ.get("NO_PROXY") or os.environ.get("no_proxy", "")
+    return any(_matches(item.strip().lower(), host, port) for item in patterns.split(",") if item.strip())
 
 
-def _matches(item: str, host: str, port: int) -> bool:
-    """One entry of NO_PROXY: *, an address, a network, or a domain with all below it; maybe with a port."""
-    if item == "*":
+def _matches(pattern: str, host: str, port: int) -> bool:
+    """Return whether an entry of NO_PROXY fits: *, an address, a network, or a domain and all below it; maybe
+    with a port.
+    """
+    if pattern == "*":
         return True
     address = _address(host)
-    if address and "/" in item:
+    if address and "/" in pattern:
         try:
-            return address in ipaddress.ip_network(item, strict=False)
+            return address in ipaddress.ip_network(pattern, strict=False)
         except ValueError:
             return False
-    name, colon, number = item.rpartition(":")
-    if colon and number.isdigit() and not _address(item):
+    name, colon, number = pattern.rpartition(":")
+    if colon and number.isdigit() and not _address(pattern):
         if int(number) != port:
             return False
-        item = name.strip("[]")
-    if item.startswith("."):
-        return host.endswith(item)
-    return host == item.removeprefix("*.") or host.endswith(f".{item.removeprefix('*.')}")
+        pattern = name.strip("[]")
+    if pattern.startswith("."):
+        return host.endswith(pattern)
+    return host == pattern.removeprefix("*.") or host.endswith(f".{pattern.removeprefix('*.')}")

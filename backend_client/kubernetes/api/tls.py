@@ -1,4 +1,4 @@
-"""TLS as a kubeconfig asks for it, and keys that never lie on a disk."""
+"""TLS contexts as a kubeconfig asks for them; private keys never touch a disk."""
 
 import os
 import ssl
@@ -9,7 +9,7 @@ from backend_client.models.secret import Secret
 
 
 def client_context(target: Target, certificate: Secret | None) -> ssl.SSLContext | None:
-    """How to talk to a cluster; None for one that is not encrypted. `certificate`: PEM, with its key.
+    """Return the TLS context for a cluster; None for one without TLS. `certificate`: PEM, with its key.
 
     Not `create_default_context`: from Python 3.13 on that refuses authorities that many clusters have.
     """
@@ -21,15 +21,15 @@ def client_context(target: Target, certificate: Secret | None) -> ssl.SSLContext
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif target.ca:
-        _trust(context, target)
+        _load_authority(context, target)
     else:
         context.load_default_certs()
     if certificate:
-        _show(context, target, certificate)
+        _load_client_certificate(context, target, certificate)
     return context
 
 
-def _trust(context: ssl.SSLContext, target: Target) -> None:
+def _load_authority(context: ssl.SSLContext, target: Target) -> None:
     try:
         context.load_verify_locations(cadata=target.ca)
     except (ssl.SSLError, ValueError):
@@ -38,15 +38,18 @@ def _trust(context: ssl.SSLContext, target: Target) -> None:
         ) from None
 
 
-def _show(context: ssl.SSLContext, target: Target, certificate: Secret) -> None:
-    """Through memory that looks like a file: `load_cert_chain` takes nothing else. Asks for no password."""
+def _load_client_certificate(context: ssl.SSLContext, target: Target, certificate: Secret) -> None:
+    """Load a certificate and its key from memory that looks like a file: `load_cert_chain` takes only paths.
+
+    An empty password keeps OpenSSL from asking for one on the terminal.
+    """
     memory = os.memfd_create("certificate", os.MFD_CLOEXEC)
     try:
         with open(memory, "wb", closefd=False) as file:
             file.write(certificate.reveal().encode())
         context.load_cert_chain(f"/proc/self/fd/{memory}", password="")
     except (ssl.SSLError, ValueError):
-        words = f"the client certificate and key of context {target.context} do not fit or cannot be read"
-        raise LoginNeeded(words, "log in again; an encrypted key is not supported") from None
+        title = f"the client certificate and key of context {target.context} do not fit or cannot be read"
+        raise LoginNeeded(title, "log in again; an encrypted key is not supported") from None
     finally:
         os.close(memory)

@@ -1,7 +1,11 @@
-"""Requests to one API server: login, connections kept for reuse, errors in words.
+"""HTTP requests to one API server: login, idle connections kept for reuse, errors in words.
 
-Reads are sent once more where a kept connection turned out to be dead; writes never are. No credential is
-ever part of an error.
+Why h11 and not httpx: the import of httpx costs about 0.2 s, which the verb `jobs` cannot afford
+(tests/test_imports.py counts it among the dear imports). Client keys are loaded from memory and never touch a
+disk (tls.py). And a watch or a log is read as "all bytes that are there", so that a burst becomes one batch.
+
+A GET is sent once more where an idle connection turns out to be dead; writes never are. No credential is ever
+part of an error.
 """
 
 import asyncio
@@ -17,9 +21,9 @@ import h11
 from msgspec import Struct
 
 from backend_client.errors import Unreachable
-from backend_client.kubernetes.api.connection import Broken, Connection, dial, in_words
+from backend_client.kubernetes.api.connection import Broken, Connection, describe_error, dial
 from backend_client.kubernetes.api.credentials import Login
-from backend_client.kubernetes.api.errors import error_from_status, request_words, status_of
+from backend_client.kubernetes.api.errors import describe_request, error_from_status, parse_status
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.tls import client_context
 
@@ -27,35 +31,35 @@ D = TypeVar("D")
 
 JSON = "application/json"
 REQUEST_SECONDS = 15.0
-_IDLE_SECONDS = 30.0
-_MOST_IDLE = 8
+_MAX_IDLE_SECONDS = 30.0
+_MAX_IDLE_CONNECTIONS = 8
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
 class Response(Struct, frozen=True):
-    """A whole answer."""
+    """A whole response."""
 
     status: int
     headers: dict[str, str]
     """Lower-case names; the last of several wins."""
     body: bytes
     warnings: tuple[str, ...] = ()
-    """What the server's `Warning` headers say."""
+    """The texts of the server's `Warning` headers."""
 
 
 class Stream:
-    """An answer that goes on."""
+    """A response whose body goes on: a watch, a log."""
 
     def __init__(self, connection: Connection, head: h11.Response) -> None:
         self.status = head.status_code
         self._connection = connection
 
     async def read(self) -> bytes:
-        """All bytes that are there, at least one; b"" at the end. Safe to cancel. Raises Unreachable."""
+        """Return all bytes that are there, b"" at the end. Safe to cancel. Raises Unreachable."""
         try:
             return await self._connection.read()
         except Broken as error:
-            raise Unreachable(f"the connection broke: {in_words(error)}") from None
+            raise Unreachable(f"the connection broke: {describe_error(error)}") from None
 
 
 class _Request(Struct, frozen=True):
@@ -78,8 +82,8 @@ class Transport:
         self.target = target
         self._idle: list[Connection] = []
         self._tls: ssl.SSLContext | None = None
-        self._shown: Login | None = None
-        """The login whose certificate `_tls` and all idle connections show."""
+        self._login: Login | None = None
+        """The login whose certificate `_tls` and all idle connections use."""
 
     async def request(
         self,
@@ -90,19 +94,20 @@ class Transport:
         body: bytes = b"",
         content_type: str = JSON,
         accept: str = JSON,
-        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - part of what failing means
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109  part of what failing means
         allow: Container[int] = (),
     ) -> Response:
-        """One request and its whole answer. `timeout` seconds for its head, and as many again for the rest.
+        """Send a request and return its whole response.
 
-        A status of 300 or more raises what `answers.refusal` makes of it, unless it is in `allow`.
+        `timeout` seconds for its head, and as many again for the rest. A status of 300 or more raises its
+        `error_from_status`, unless it is in `allow`.
         """
         headers = [("Accept-Encoding", "gzip")]
         if body:
             headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
         request = _Request(method, path, query or {}, tuple(headers), body, accept)
         async with self._exchange(request, timeout, allow) as (connection, head):
-            return await self._whole(request, connection, head, timeout)
+            return await self._read_response(request, connection, head, timeout)
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -110,89 +115,91 @@ class Transport:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109 - as above
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109  as above
         allow: Container[int] = (),
     ) -> AsyncIterator[Stream]:
-        """A GET whose answer goes on: a watch, a log. `timeout` is for its head. Raises as `request`."""
+        """Open a GET whose response goes on: a watch, a log. `timeout` is for its head alone."""
         request = _Request("GET", path, query or {})
         async with self._exchange(request, timeout, allow) as (connection, head):
             yield Stream(connection, head)
 
     async def aclose(self) -> None:
-        """Close the connections that wait; those in use close with their requests."""
+        """Close the idle connections; those in use close with their requests."""
         self._drop_idle()
         await asyncio.sleep(0)  # asyncio closes sockets in its next round
 
     @contextlib.asynccontextmanager
     async def _exchange(
-        self, request: _Request, limit: float, allow: Container[int]
+        self, request: _Request, seconds: float, allow: Container[int]
     ) -> AsyncIterator[tuple[Connection, h11.Response]]:
-        connection, head = await self._answered(request, limit)
+        connection, head = await self._send_with_login(request, seconds)
         try:
             if head.status_code >= 300 and head.status_code not in allow:
-                response = await self._whole(request, connection, head, limit)
-                status = status_of(response.status, response.body)
+                response = await self._read_response(request, connection, head, seconds)
+                status = parse_status(response.status, response.body)
                 raise error_from_status(status, request.method, request.path, response.headers)
             yield connection, head
         finally:
-            self._keep(connection)
+            self._keep_or_close(connection)
 
-    async def _answered(self, request: _Request, limit: float) -> tuple[Connection, h11.Response]:
-        """Send, and after a 401 once more if there is another login: the server has done nothing yet."""
+    async def _send_with_login(self, request: _Request, seconds: float) -> tuple[Connection, h11.Response]:
+        """Send a request, and once more after a 401 if there is a newer login: a 401 has changed nothing."""
         credentials = self.target.credentials
         login = await credentials.login()
-        connection, head = await self._limited(self._sent(request, login), request, limit)
+        connection, head = await self._within(self._send(request, login), request, seconds)
         if head.status_code == 401:
             try:
-                other = await credentials.login(rejected=login)
+                renewed = await credentials.login(rejected=login)
             except BaseException:
                 connection.close()
                 raise
-            if other is not login:
+            if renewed is not login:
                 connection.close()
-                return await self._limited(self._sent(request, other), request, limit)
+                return await self._within(self._send(request, renewed), request, seconds)
         return connection, head
 
-    async def _sent(self, request: _Request, login: Login) -> tuple[Connection, h11.Response]:
+    async def _send(self, request: _Request, login: Login) -> tuple[Connection, h11.Response]:
         headers = self._headers(request, login)
         path = self.target.base_path + request.target
-        tls = self._context(login)
+        tls = self._tls_context(login)
         while True:
-            connection = self._take() or await dial(self.target.address, tls)
+            connection = self._take_idle() or await dial(self.target.address, tls)
             try:
                 return connection, await connection.send(request.method, path, headers, request.body)
             except Broken as error:
                 connection.close()
                 self._drop_idle()
                 if connection.idle_since is None or request.method != "GET":
-                    raise self._broken(error) from None
+                    raise self._connection_error(error) from None
             except BaseException:
                 connection.close()
                 raise
 
-    async def _whole(
-        self, request: _Request, connection: Connection, head: h11.Response, limit: float
+    async def _read_response(
+        self, request: _Request, connection: Connection, head: h11.Response, seconds: float
     ) -> Response:
         headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
         try:
-            body = await self._limited(_body(connection), request, limit)
+            body = await self._within(_read_body(connection), request, seconds)
             if headers.get("content-encoding") == "gzip":
                 body = zlib.decompress(body, 31)
         except (*Broken, zlib.error) as error:
-            raise self._broken(error) from None
+            raise self._connection_error(error) from None
         return Response(head.status_code, headers, body, _warnings(head))
 
-    async def _limited(self, doing: Awaitable[D], request: _Request, limit: float) -> D:
+    async def _within(self, operation: Awaitable[D], request: _Request, seconds: float) -> D:
         try:
-            async with asyncio.timeout(limit):
-                return await doing
+            async with asyncio.timeout(seconds):
+                return await operation
         except TimeoutError:
             self._drop_idle()
-            asked = request_words(request.method, request.path)
-            raise Unreachable(f"{self.target.address} gave no answer in {limit:g} s ({asked})") from None
+            described = describe_request(request.method, request.path)
+            raise Unreachable(
+                f"{self.target.address} gave no answer in {seconds:g} s ({described})"
+            ) from None
 
-    def _broken(self, error: Exception) -> Unreachable:
-        return Unreachable(f"the connection to {self.target.address} broke: {in_words(error)}")
+    def _connection_error(self, error: Exception) -> Unreachable:
+        return Unreachable(f"the connection to {self.target.address} broke: {describe_error(error)}")
 
     def _headers(self, request: _Request, login: Login) -> list[tuple[str, str]]:
         address = self.target.address
@@ -206,25 +213,25 @@ class Transport:
             own.append(("Authorization", login.authorization.reveal()))
         return [*own, *self.target.headers, *request.headers]
 
-    def _context(self, login: Login) -> ssl.SSLContext | None:
-        """Made again, and all idle connections closed, when the certificate has changed."""
-        if self._shown is None or self._shown.certificate != login.certificate:
+    def _tls_context(self, login: Login) -> ssl.SSLContext | None:
+        """Return the TLS context; a new certificate makes a new one and closes all idle connections."""
+        if self._login is None or self._login.certificate != login.certificate:
             self._tls = client_context(self.target, login.certificate)
             self._drop_idle()
-        self._shown = login
+        self._login = login
         return self._tls
 
-    def _take(self) -> Connection | None:
-        oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS
+    def _take_idle(self) -> Connection | None:
+        oldest = asyncio.get_running_loop().time() - _MAX_IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
-            if connection.open and (connection.idle_since or 0.0) > oldest:
+            if connection.is_open and (connection.idle_since or 0.0) > oldest:
                 return connection
             connection.close()
         return None
 
-    def _keep(self, connection: Connection) -> None:
-        if len(self._idle) < _MOST_IDLE and connection.reuse():
+    def _keep_or_close(self, connection: Connection) -> None:
+        if len(self._idle) < _MAX_IDLE_CONNECTIONS and connection.reuse():
             self._idle.append(connection)
         else:
             connection.close()
@@ -234,7 +241,7 @@ class Transport:
             self._idle.pop().close()
 
 
-async def _body(connection: Connection) -> bytes:
+async def _read_body(connection: Connection) -> bytes:
     parts = []
     while part := await connection.read():
         parts.append(part)

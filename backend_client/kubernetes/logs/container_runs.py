@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.status.attempts import by_age, has_ended, ranks
-from backend_client.kubernetes.status.exit_reason import main_container_status
 
 
 class ContainerRun(Struct, frozen=True):
@@ -31,7 +30,7 @@ def runs(pods: Iterable[Pod]) -> dict[int, list[ContainerRun]]:
     found: dict[int, list[ContainerRun]] = {}
     latest: dict[int, int] = {}
     for rank, pod in ranks(by_age(pods)):
-        status = main_container_status(pod)
+        status = pod.main_container_status
         number = latest.get(rank, 0) + 1 + max(0, status.restart_count if status else 0)
         found.setdefault(rank, []).extend(_of_pod(pod, rank, number, latest.get(rank, 0)))
         latest[rank] = number
@@ -40,7 +39,7 @@ def runs(pods: Iterable[Pod]) -> dict[int, list[ContainerRun]]:
 
 def _of_pod(pod: Pod, rank: int, number: int, before: int) -> Iterator[ContainerRun]:
     """Of a container that waits to be started again the last run is the newest."""
-    status = main_container_status(pod)
+    status = pod.main_container_status
     if not status:
         return
     now, last = status.state, status.last_state.terminated
@@ -56,7 +55,7 @@ def _of_pod(pod: Pod, rank: int, number: int, before: int) -> Iterator[Container
 def _run(
     pod: Pod, rank: int, number: int, container_id: str, *, ended: bool, previous: bool = False
 ) -> ContainerRun:
-    status = main_container_status(pod)
+    status = pod.main_container_status
     known = container_id or f"{pod.uid}/{number}"
     key = blake2b(known.encode(), digest_size=6).hexdigest()
     name = status.name if status else ""

@@ -9,17 +9,15 @@ from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.logs.container_runs import ContainerRun, runs
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, PODS, ResourceType
-from backend_client.kubernetes.resources.workloads import Deployment, LabelSelector
+from backend_client.kubernetes.resources.resource_types import PODS, ROOT_TYPES
+from backend_client.kubernetes.resources.selectors import label_selector
+from backend_client.kubernetes.resources.workloads import Deployment
 from backend_client.kubernetes.status.job_status import job_of, root_key
 from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Freshness, FreshnessState
-
-_KINDS: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
-_OWNERS = {"job": "Job", "deployment": "Deployment", "pod": "Pod"}
 
 
 class JobTracker:
@@ -29,7 +27,7 @@ class JobTracker:
         self.ref = ref
         self.final = False
         self._transport = transport
-        self._kind = _KINDS[ref.kind]
+        self._kind = ROOT_TYPES[ref.kind]
         self._anchor: RootObject | None = None
         self._pods: dict[str, Pod] = {}
         self._labels = f"batch.kubernetes.io/controller-uid={ref.uid}"
@@ -62,13 +60,13 @@ class JobTracker:
         self._anchor = None
         with contextlib.suppress(NotFound):
             body = (await self._transport.request("GET", self._kind.path(ref.namespace, ref.name))).body
-            self._take(self._kind.one(body))
+            self._take(self._kind.decode_object(body))
         if self._kind is PODS or (not self._anchor and not self._pods):
             self._pods = {self._anchor.uid: self._anchor} if isinstance(self._anchor, Pod) else {}
             return
         path, query = PODS.path(ref.namespace), {"labelSelector": self._labels}
         answer = await self._transport.request("GET", path, query=query)
-        self._pods = {pod.uid: pod for pod in PODS.page(answer.body).items if self._is_mine(pod)}
+        self._pods = {pod.uid: pod for pod in PODS.decode_page(answer.body).items if self._is_mine(pod)}
 
     async def follow(self) -> None:
         """Follow every change, for ever. Raises Forbidden where this may not be watched."""
@@ -130,29 +128,12 @@ class JobTracker:
         if anchor.uid == self.ref.uid:
             self._anchor = anchor
             if isinstance(anchor, Deployment):
-                self._labels = selector_text(anchor.spec.selector)
+                self._labels = label_selector(anchor.spec.selector)
 
     def _is_mine(self, pod: Pod) -> bool:
-        return root_key(pod) == (_OWNERS[self.ref.kind], self.ref.namespace, self.ref.name)
+        return root_key(pod) == (self._kind.kind, self.ref.namespace, self.ref.name)
 
 
 def _raise_forbidden(link: Freshness) -> None:
     if link.state is FreshnessState.FORBIDDEN:
         raise Forbidden(link.why)
-
-
-def selector_text(selector: LabelSelector) -> str:
-    """A label selector as a query has it."""
-    terms = [f"{key}={value}" for key, value in selector.match_labels.items()]
-    for expression in selector.match_expressions:
-        key, values = expression["key"], ",".join(expression.get("values", ()))
-        match expression["operator"]:
-            case "In":
-                terms.append(f"{key} in ({values})")
-            case "NotIn":
-                terms.append(f"{key} notin ({values})")
-            case "Exists":
-                terms.append(key)
-            case _:
-                terms.append(f"!{key}")
-    return ",".join(terms)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from backend_client.kubernetes.resources.core import Container, Pod, PodSpec
-from backend_client.kubernetes.resources.quantities import whole
-from backend_client.kubernetes.resources.surroundings import Node
+from backend_client.kubernetes.resources.nodes import Node
+from backend_client.kubernetes.resources.quantities import parse_whole
 from backend_client.protocol import GpuPool
 
 SOURCES = (
@@ -48,7 +48,7 @@ def gpus_of(spec: PodSpec, resource: str) -> int:
 
 def _asked(container: Container, resource: str) -> int:
     asked = container.resources
-    return whole(asked.limits.get(resource) or asked.requests.get(resource) or "0")
+    return parse_whole(asked.limits.get(resource) or asked.requests.get(resource) or "0")
 
 
 class NodeGpus(Struct, frozen=True):
@@ -71,7 +71,7 @@ def gpus_by_node(nodes: Iterable[Node], pods: Iterable[Pod], resource: str) -> t
 
 
 def _block(node: Node, used: Mapping[str, int], resource: str) -> NodeGpus:
-    total = whole(node.status.allocatable.get(resource, "0"))
+    total = parse_whole(node.status.allocatable.get(resource, "0"))
     free = max(0, total - used.get(node.name, 0)) if takes_pods(node) else 0
     return NodeGpus(node.name, product_label(node)[1], total, free)
 

@@ -9,7 +9,6 @@ from backend_client.kubernetes.resources.quantities import add_memory
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Port
 
-CONTAINER = "main"
 MASTER_PORT = 29500
 SHM = "/dev/shm"  # noqa: S108
 
@@ -67,7 +66,7 @@ def _user(site: KubernetesSettings, seen: ClusterFacts) -> dict[str, Any]:
 def _container(spec: JobSpec, site: KubernetesSettings, mounts: list[dict[str, Any]]) -> dict[str, Any]:
     return drop_empty(
         {
-            "name": CONTAINER,
+            "name": labels.MAIN_CONTAINER,
             "image": spec.image,
             "command": [escape_expansion(word) for word in spec.command],
             "workingDir": spec.workdir,

@@ -7,8 +7,8 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from backend_client.kubernetes.manifests.gpus import is_type, product_label
-from backend_client.kubernetes.resources.quantities import whole
-from backend_client.kubernetes.resources.surroundings import Node, Taint
+from backend_client.kubernetes.resources.nodes import Node, Taint
+from backend_client.kubernetes.resources.quantities import parse_whole
 from backend_client.kubernetes.settings import GpuType, KubernetesSettings, Toleration
 from backend_client.models import JobSpec
 
@@ -95,7 +95,7 @@ def matching(spec: JobSpec, site: KubernetesSettings, nodes: tuple[Node, ...]) -
     return tuple(
         node
         for node in nodes
-        if whole(node.status.allocatable.get(site.gpu_resource, "0"))
+        if parse_whole(node.status.allocatable.get(site.gpu_resource, "0"))
         and (not spec.gpu_type or is_type(product_label(node)[1], spec.gpu_type))
     )
 

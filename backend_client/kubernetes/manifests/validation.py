@@ -8,7 +8,7 @@ from backend_client.kubernetes.capabilities import FIELDS
 from backend_client.kubernetes.manifests.networking import has_ingress, host, port_name, url, web_port
 from backend_client.kubernetes.manifests.pod_template import SHM, limits, ranks_name
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts, matching, placement_of
-from backend_client.kubernetes.resources.quantities import whole
+from backend_client.kubernetes.resources.quantities import parse_whole
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
 from backend_client.models.fields import cross_field_errors, explicit_fields
@@ -93,7 +93,9 @@ def _notable(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Ite
         yield "shm_size", f"{SHM} counts as memory, so the limit is {total}"
     if spec.gpus and seen.nodes:
         nodes = matching(spec, site, seen.nodes)
-        largest = max((whole(n.status.allocatable.get(site.gpu_resource, "0")) for n in nodes), default=0)
+        largest = max(
+            (parse_whole(n.status.allocatable.get(site.gpu_resource, "0")) for n in nodes), default=0
+        )
         if largest < spec.gpus:
             yield "gpus", f"no node has {spec.gpus}; the largest has {largest}"
     if where := url(spec, seen.namespace, site):

@@ -1,7 +1,7 @@
-"""Kubernetes objects as typed structs: only the fields that status, reasons and capacity read. Here: pods.
+"""Kubernetes objects as typed structs with only the fields that are read; in this file metadata and pods.
 
-Names are Kubernetes' own in snake_case, units and spelling too (quantities stay text: `500m`, `64Gi`).
-What is absent has a plain default: None stands only for times, and where absence means something.
+Names are the API's own in snake_case, units and spelling too (quantities stay text: `500m`, `64Gi`). An
+absent field has a plain default: None stands only for times, and where absence means something.
 """
 
 from datetime import datetime
@@ -9,17 +9,19 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from backend_client.kubernetes.labels import MAIN_CONTAINER
+
 
 class KubeStruct(Struct, frozen=True, gc=False, rename="camel"):
-    """The base of all: read-only, unknown fields ignored, no work for the garbage collector."""
+    """The base of all objects: read-only, unknown fields ignored, not tracked by the garbage collector."""
 
 
-_NOTHING: dict[str, Any] = {}
+_NO_ENTRIES: dict[str, Any] = {}
 
 
-def empty_mapping() -> dict[str, Any]:
-    """One empty mapping for all: nobody changes what an object has."""
-    return _NOTHING
+def no_entries() -> dict[str, Any]:
+    """Return the one empty mapping that all objects share; nobody changes an object's mappings."""
+    return _NO_ENTRIES
 
 
 class OwnerReference(KubeStruct, frozen=True):
@@ -32,7 +34,7 @@ class OwnerReference(KubeStruct, frozen=True):
 
 
 class ObjectMeta(KubeStruct, frozen=True):
-    """What every object has. managedFields are left behind."""
+    """metav1.ObjectMeta; managedFields are left out."""
 
     name: str = ""
     namespace: str = ""
@@ -40,10 +42,25 @@ class ObjectMeta(KubeStruct, frozen=True):
     resource_version: str = ""
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
-    labels: dict[str, str] = field(default_factory=empty_mapping)
-    annotations: dict[str, str] = field(default_factory=empty_mapping)
+    labels: dict[str, str] = field(default_factory=no_entries)
+    annotations: dict[str, str] = field(default_factory=no_entries)
     owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
+
+
+class Condition(KubeStruct, frozen=True):
+    """metav1.Condition, in the forms of pods, Jobs, Deployments, nodes and Workloads."""
+
+    type: str = ""
+    status: str = "Unknown"
+    """"True", "False" or "Unknown"."""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+    @property
+    def true(self) -> bool:
+        return self.status == "True"
 
 
 class Object(KubeStruct, frozen=True):
@@ -65,27 +82,26 @@ class Object(KubeStruct, frozen=True):
 
     @property
     def owner(self) -> OwnerReference | None:
-        """The controller among the owners."""
+        """The owner reference whose owner is the controller."""
         return next((owner for owner in self.metadata.owner_references if owner.controller), None)
 
-
-class Condition(KubeStruct, frozen=True):
-    """A condition of a pod, Job, Deployment, ReplicaSet, node or Workload."""
-
-    type: str = ""
-    status: str = "Unknown"
-    """"True", "False" or "Unknown"."""
-    reason: str = ""
-    message: str = ""
-    last_transition_time: datetime | None = None
-
     @property
-    def true(self) -> bool:
-        return self.status == "True"
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions of its status; none for a type that is read by its metadata alone."""
+        return ()
+
+    def condition(self, type_: str) -> Condition | None:
+        """Return the condition of a type, whatever its status; None where the object does not report it."""
+        return next((condition for condition in self.conditions if condition.type == type_), None)
+
+    def has_condition(self, type_: str) -> bool:
+        """Return whether the condition of a type holds: its status is "True"."""
+        condition = self.condition(type_)
+        return condition is not None and condition.true
 
 
 class Reference(KubeStruct, frozen=True):
-    """A thing by its name."""
+    """A reference to an object by its name."""
 
     name: str = ""
 
@@ -93,12 +109,12 @@ class Reference(KubeStruct, frozen=True):
 class ResourceRequirements(KubeStruct, frozen=True):
     """Quantities by resource name."""
 
-    limits: dict[str, str] = field(default_factory=empty_mapping)
-    requests: dict[str, str] = field(default_factory=empty_mapping)
+    limits: dict[str, str] = field(default_factory=no_entries)
+    requests: dict[str, str] = field(default_factory=no_entries)
 
 
 class Container(KubeStruct, frozen=True):
-    """A container as a pod names it: enough to count what it asks for and to show what it runs."""
+    """A container of a pod: enough to count its requests and to show what it runs."""
 
     name: str = ""
     image: str = ""
@@ -110,7 +126,7 @@ class Container(KubeStruct, frozen=True):
 
 
 class PodSpec(KubeStruct, frozen=True):
-    """What a pod asks for."""
+    """The spec of a pod."""
 
     node_name: str = ""
     containers: tuple[Container, ...] = ()
@@ -121,23 +137,22 @@ class PodSpec(KubeStruct, frozen=True):
 
 
 class Waiting(KubeStruct, frozen=True):
-    """A container that does not run yet."""
+    """The state of a container that does not run yet."""
 
     reason: str = ""
     message: str = ""
 
 
 class Running(KubeStruct, frozen=True):
-    """A container that runs."""
+    """The state of a container that runs."""
 
     started_at: datetime | None = None
 
 
 class Terminated(KubeStruct, frozen=True):
-    """A container that has ended."""
+    """The state of a container that has ended."""
 
     exit_code: int = 0
-    signal: int = 0
     reason: str = ""
     message: str = ""
     started_at: datetime | None = None
@@ -146,7 +161,7 @@ class Terminated(KubeStruct, frozen=True):
 
 
 class ContainerState(KubeStruct, frozen=True):
-    """At most one of the three."""
+    """The state of a container: at most one of the three."""
 
     waiting: Waiting | None = None
     running: Running | None = None
@@ -154,11 +169,9 @@ class ContainerState(KubeStruct, frozen=True):
 
 
 class ContainerStatus(KubeStruct, frozen=True):
-    """How one container stands."""
+    """The status of one container."""
 
     name: str = ""
-    ready: bool = False
-    started: bool = False
     restart_count: int = 0
     image: str = ""
     container_id: str = field(default="", name="containerID")
@@ -167,7 +180,7 @@ class ContainerStatus(KubeStruct, frozen=True):
 
 
 class PodStatus(KubeStruct, frozen=True):
-    """How a pod stands."""
+    """The status of a pod."""
 
     phase: str = "Pending"
     reason: str = ""
@@ -182,3 +195,17 @@ class Pod(Object, frozen=True):
 
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return self.status.conditions
+
+    @property
+    def main_container_status(self) -> ContainerStatus | None:
+        """The status of the container that does the work: ours by its name, else the first of the spec."""
+        statuses = self.status.container_statuses
+        if len(statuses) < 2:
+            return statuses[0] if statuses else None
+        by_name = {status.name: status for status in statuses}
+        first = self.spec.containers[0].name if self.spec.containers else ""
+        return by_name.get(MAIN_CONTAINER) or by_name.get(first) or statuses[0]

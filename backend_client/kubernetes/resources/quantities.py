@@ -1,4 +1,4 @@
-"""Kubernetes quantities (`500m`, `64Gi`, `1e3`) as numbers, and back."""
+"""Kubernetes quantities (`500m`, `64Gi`, `1e3`) as numbers, and back (apimachinery, pkg/api/resource)."""
 
 import re
 from decimal import ROUND_CEILING, Decimal
@@ -14,8 +14,8 @@ _QUANTITY = re.compile(
 _LARGEST = Decimal(2**63 - 1)
 
 
-def number(quantity: str) -> Decimal:
-    """Its value in the base unit, at most 2**63 - 1 as in Kubernetes; 0 for what is no quantity."""
+def parse_quantity(quantity: str) -> Decimal:
+    """Return a quantity in its base unit, at most 2**63 - 1 as in Kubernetes; 0 for text that is none."""
     match = _QUANTITY.fullmatch(quantity.strip())
     if not match:
         return Decimal(0)
@@ -23,13 +23,13 @@ def number(quantity: str) -> Decimal:
     return min(Decimal(digits + (exponent or "")) * _SUFFIXES[suffix or ""], _LARGEST)
 
 
-def whole(quantity: str) -> int:
-    """Its value rounded up to a whole number: bytes, GPUs."""
-    return int(number(quantity).to_integral_value(ROUND_CEILING))
+def parse_whole(quantity: str) -> int:
+    """Return a quantity rounded up to a whole number: bytes, GPUs."""
+    return int(parse_quantity(quantity).to_integral_value(ROUND_CEILING))
 
 
-def memory(size: int) -> str:
-    """Bytes as the shortest exact quantity: 77309411328 -> "72Gi"."""
+def format_memory(size: int) -> str:
+    """Return bytes as the shortest exact quantity: 77309411328 -> "72Gi"."""
     for power in range(6, 0, -1):
         if size and size % 1024**power == 0:
             return f"{size // 1024**power}{' KMGTPE'[power]}i"
@@ -37,5 +37,5 @@ def memory(size: int) -> str:
 
 
 def add_memory(*quantities: str) -> str:
-    """The sum: "64Gi" and "8Gi" -> "72Gi"."""
-    return memory(sum(whole(quantity) for quantity in quantities))
+    """Return the sum of quantities: "64Gi" and "8Gi" -> "72Gi"."""
+    return format_memory(sum(parse_whole(quantity) for quantity in quantities))

@@ -1,4 +1,4 @@
-"""Which kinds are read, where the API server keeps them, and how their JSON becomes typed objects."""
+"""The resource types that are read: their paths in the API and the decoders of their JSON."""
 
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -7,24 +7,20 @@ import msgspec
 from msgspec import Struct
 
 from backend_client.kubernetes.resources import core as o
-from backend_client.kubernetes.resources.surroundings import (
-    Ingress,
-    KubeEvent,
-    Node,
-    ResourceQuota,
-    RuntimeClass,
-    Service,
-    Status,
-    Workload,
-)
-from backend_client.kubernetes.resources.workloads import Deployment, KubeJob, ReplicaSet
+from backend_client.kubernetes.resources.events import KubeEvent
+from backend_client.kubernetes.resources.kueue import Workload
+from backend_client.kubernetes.resources.networking import Ingress
+from backend_client.kubernetes.resources.nodes import Node
+from backend_client.kubernetes.resources.quota import ResourceQuota
+from backend_client.kubernetes.resources.status import Status
+from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 
 T = TypeVar("T", bound=o.Object)
 D = TypeVar("D")
 
 
 class ListMeta(o.KubeStruct, frozen=True):
-    """Where a list stands. `more` is the token of the next page."""
+    """metav1.ListMeta; `continue_token` asks for the next page."""
 
     resource_version: str = ""
     continue_token: str = msgspec.field(default="", name="continue")
@@ -38,7 +34,7 @@ class ObjectList(o.KubeStruct, Generic[T], frozen=True):
 
 
 class RawWatchEvent(Struct, frozen=True, gc=False):
-    """One line of a watch, its object not looked at yet."""
+    """One event of a watch, its object not decoded yet."""
 
     type: str
     """ADDED, MODIFIED, DELETED, BOOKMARK or ERROR."""
@@ -46,19 +42,21 @@ class RawWatchEvent(Struct, frozen=True, gc=False):
 
 
 class ResourceType(Generic[T]):
-    """One kind of object: its place in the API and its decoders."""
+    """A type of object: its kind and resource in the API, and its decoders."""
 
-    def __init__(self, api: str, plural: str, type_: type[T], *, namespaced: bool = True) -> None:
+    def __init__(self, api: str, kind: str, plural: str, type_: type[T], *, namespaced: bool = True) -> None:
         self.api = api
         """"/api/v1", or "/apis/GROUP/VERSION"."""
+        self.kind = kind
+        """As manifests and owner references write it: Pod, Job."""
         self.plural = plural
         self.type = type_
         self.namespaced = namespaced
-        self._one = msgspec.json.Decoder(type_)
-        self._page: msgspec.json.Decoder[ObjectList[T]] = msgspec.json.Decoder(ObjectList[type_])  # type: ignore[valid-type]
+        self._object_decoder = msgspec.json.Decoder(type_)
+        self._page_decoder: msgspec.json.Decoder[ObjectList[T]] = msgspec.json.Decoder(ObjectList[type_])  # type: ignore[valid-type]
 
     def __repr__(self) -> str:
-        return f"Kind({self.resource})"
+        return f"ResourceType({self.resource})"
 
     @property
     def group(self) -> str:
@@ -67,25 +65,27 @@ class ResourceType(Generic[T]):
 
     @property
     def resource(self) -> str:
-        """As people and RBAC write it: pods, jobs.batch."""
+        """The resource as people and RBAC write it: pods, jobs.batch."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
-    def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
-        """The path of one object, of a namespace's collection, or (namespace "") of all namespaces."""
-        place = f"/namespaces/{quote(namespace, '')}" if namespace and self.namespaced else ""
-        return "/".join(part for part in (f"{self.api}{place}/{self.plural}", quote(name, ""), sub) if part)
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Return the path of an object, of a namespace's collection, or (namespace "") of all namespaces."""
+        scope = f"/namespaces/{quote(namespace, '')}" if namespace and self.namespaced else ""
+        return "/".join(
+            part for part in (f"{self.api}{scope}/{self.plural}", quote(name, ""), subresource) if part
+        )
 
-    def one(self, body: bytes | msgspec.Raw) -> T:
-        """One object. Raises msgspec.DecodeError, which says what was wrong with it."""
-        return decode(self._one, body)
+    def decode_object(self, body: bytes | msgspec.Raw) -> T:
+        """Decode one object. Raises msgspec.DecodeError, which says what was wrong with it."""
+        return decode(self._object_decoder, body)
 
-    def page(self, body: bytes) -> ObjectList[T]:
-        """One page of a list. Raises msgspec.DecodeError."""
-        return decode(self._page, body)
+    def decode_page(self, body: bytes) -> ObjectList[T]:
+        """Decode one page of a list. Raises msgspec.DecodeError."""
+        return decode(self._page_decoder, body)
 
 
 def decode(decoder: "msgspec.json.Decoder[D]", body: bytes | msgspec.Raw) -> D:
-    """Typed JSON; a null is as if the field were absent, as Go's decoder has it.
+    """Decode typed JSON; a null counts as an absent field, as in Go's decoder.
 
     Raises msgspec.DecodeError (malformed), or its child ValidationError (a field of another type).
     """
@@ -107,22 +107,30 @@ decode_watch_event = msgspec.json.Decoder(RawWatchEvent)
 decode_bookmark = msgspec.json.Decoder(o.Object)
 decode_status = msgspec.json.Decoder(Status)
 
-PODS = ResourceType("/api/v1", "pods", o.Pod)
-EVENTS = ResourceType("/api/v1", "events", KubeEvent)
-NODES = ResourceType("/api/v1", "nodes", Node, namespaced=False)
-NAMESPACES = ResourceType("/api/v1", "namespaces", o.Object, namespaced=False)
-SERVICES = ResourceType("/api/v1", "services", Service)
-SECRETS = ResourceType("/api/v1", "secrets", o.Object)
-QUOTAS = ResourceType("/api/v1", "resourcequotas", ResourceQuota)
-CLAIMS = ResourceType("/api/v1", "persistentvolumeclaims", o.Object)
-JOBS = ResourceType("/apis/batch/v1", "jobs", KubeJob)
-DEPLOYMENTS = ResourceType("/apis/apps/v1", "deployments", Deployment)
-REPLICA_SETS = ResourceType("/apis/apps/v1", "replicasets", ReplicaSet)
-INGRESSES = ResourceType("/apis/networking.k8s.io/v1", "ingresses", Ingress)
-RUNTIME_CLASSES = ResourceType("/apis/node.k8s.io/v1", "runtimeclasses", RuntimeClass, namespaced=False)
-PRIORITY_CLASSES = ResourceType("/apis/scheduling.k8s.io/v1", "priorityclasses", o.Object, namespaced=False)
+PODS = ResourceType("/api/v1", "Pod", "pods", o.Pod)
+EVENTS = ResourceType("/api/v1", "Event", "events", KubeEvent)
+NODES = ResourceType("/api/v1", "Node", "nodes", Node, namespaced=False)
+NAMESPACES = ResourceType("/api/v1", "Namespace", "namespaces", o.Object, namespaced=False)
+SERVICES = ResourceType("/api/v1", "Service", "services", o.Object)
+SECRETS = ResourceType("/api/v1", "Secret", "secrets", o.Object)
+QUOTAS = ResourceType("/api/v1", "ResourceQuota", "resourcequotas", ResourceQuota)
+CLAIMS = ResourceType("/api/v1", "PersistentVolumeClaim", "persistentvolumeclaims", o.Object)
+JOBS = ResourceType("/apis/batch/v1", "Job", "jobs", KubeJob)
+DEPLOYMENTS = ResourceType("/apis/apps/v1", "Deployment", "deployments", Deployment)
+INGRESSES = ResourceType("/apis/networking.k8s.io/v1", "Ingress", "ingresses", Ingress)
+RUNTIME_CLASSES = ResourceType(
+    "/apis/node.k8s.io/v1", "RuntimeClass", "runtimeclasses", o.Object, namespaced=False
+)
+PRIORITY_CLASSES = ResourceType(
+    "/apis/scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", o.Object, namespaced=False
+)
+
+ROOT_TYPES: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS, "pod": PODS}
+"""`JobRef.kind` -> the type of the root object that such a job is."""
+CREATED_KINDS = ("job", "deployment")
+"""The kinds of job that traindeck creates; a bare pod is always somebody else's."""
 
 
-def workloads(version: str) -> ResourceType[Workload]:
-    """Kueue's Workloads, in the version that the cluster serves: v1beta1 or v1beta2."""
-    return ResourceType(f"/apis/kueue.x-k8s.io/{version}", "workloads", Workload)
+def kueue_workloads(version: str) -> ResourceType[Workload]:
+    """Return the type of Kueue's Workloads in a version: v1beta1 or v1beta2."""
+    return ResourceType(f"/apis/kueue.x-k8s.io/{version}", "Workload", "workloads", Workload)

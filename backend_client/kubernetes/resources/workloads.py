@@ -1,4 +1,4 @@
-"""Kubernetes objects that make pods: pod templates, Job, Deployment, ReplicaSet."""
+"""Objects that make pods: pod templates, batch/v1 Jobs, apps/v1 Deployments."""
 
 from datetime import datetime
 from typing import Any
@@ -13,16 +13,17 @@ from backend_client.kubernetes.resources.core import (
     ObjectMeta,
     PodSpec,
     Reference,
-    empty_mapping,
+    no_entries,
 )
+from backend_client.kubernetes.resources.selectors import LabelSelector
 
 
 class EnvVar(KubeStruct, frozen=True):
-    """An environment variable; `value_from` is kept as it came."""
+    """An environment variable; `value_from` is kept undecoded."""
 
     name: str = ""
     value: str = ""
-    value_from: dict[str, Any] = field(default_factory=empty_mapping)
+    value_from: dict[str, Any] = field(default_factory=no_entries)
 
 
 class ContainerPort(KubeStruct, frozen=True):
@@ -34,7 +35,7 @@ class ContainerPort(KubeStruct, frozen=True):
 
 
 class VolumeMount(KubeStruct, frozen=True):
-    """Where a volume stands in a container."""
+    """The path of a volume in a container."""
 
     name: str = ""
     mount_path: str = ""
@@ -42,7 +43,7 @@ class VolumeMount(KubeStruct, frozen=True):
 
 
 class TemplateContainer(Container, frozen=True):
-    """A container of a pod template: also what a JobSpec is read back from."""
+    """A container of a pod template, with the fields that a JobSpec is read back from."""
 
     working_dir: str = ""
     env: tuple[EnvVar, ...] = ()
@@ -51,22 +52,20 @@ class TemplateContainer(Container, frozen=True):
 
 
 class ClaimSource(KubeStruct, frozen=True):
-    """A volume that is a PersistentVolumeClaim."""
+    """The source of a volume that is a PersistentVolumeClaim."""
 
     claim_name: str = ""
-    read_only: bool = False
 
 
 class HostPathSource(KubeStruct, frozen=True):
-    """A volume that is a folder of the node."""
+    """The source of a volume that is a folder of the node."""
 
     path: str = ""
 
 
 class EmptyDirSource(KubeStruct, frozen=True):
-    """A volume that lives and dies with the pod."""
+    """The source of a volume that lives and dies with the pod."""
 
-    medium: str = ""
     size_limit: str = ""
 
 
@@ -80,7 +79,7 @@ class TemplateVolume(KubeStruct, frozen=True):
 
 
 class TemplateSpec(PodSpec, frozen=True):
-    """What the pods of a template ask for."""
+    """The pod spec of a template."""
 
     containers: tuple[TemplateContainer, ...] = ()
     volumes: tuple[TemplateVolume, ...] = ()
@@ -94,15 +93,8 @@ class Template(KubeStruct, frozen=True):
     spec: TemplateSpec = TemplateSpec()
 
 
-class LabelSelector(KubeStruct, frozen=True):
-    """A selector by labels. Expressions are kept as they came."""
-
-    match_labels: dict[str, str] = field(default_factory=empty_mapping)
-    match_expressions: tuple[dict[str, Any], ...] = ()
-
-
 class JobControllerSpec(KubeStruct, frozen=True):
-    """What a batch/v1 Job asks for."""
+    """The spec of a batch/v1 Job."""
 
     suspend: bool = False
     parallelism: int = 1
@@ -113,10 +105,9 @@ class JobControllerSpec(KubeStruct, frozen=True):
 
 
 class JobControllerStatus(KubeStruct, frozen=True):
-    """How a batch/v1 Job stands."""
+    """The status of a batch/v1 Job."""
 
     active: int = 0
-    ready: int = 0
     succeeded: int = 0
     failed: int = 0
     terminating: int = 0
@@ -125,14 +116,18 @@ class JobControllerStatus(KubeStruct, frozen=True):
 
 
 class KubeJob(Object, frozen=True):
-    """batch/v1 Job; `Job` is the word for what a person sees (`models.Job`)."""
+    """batch/v1 Job; `models.Job` is what a person sees of it."""
 
     spec: JobControllerSpec = JobControllerSpec()
     status: JobControllerStatus = JobControllerStatus()
 
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return self.status.conditions
+
 
 class DeploymentSpec(KubeStruct, frozen=True):
-    """What a Deployment asks for."""
+    """The spec of a Deployment."""
 
     replicas: int = 1
     selector: LabelSelector = LabelSelector()
@@ -140,15 +135,9 @@ class DeploymentSpec(KubeStruct, frozen=True):
 
 
 class DeploymentStatus(KubeStruct, frozen=True):
-    """How a Deployment stands."""
+    """The status of a Deployment."""
 
-    observed_generation: int = 0
     replicas: int = 0
-    updated_replicas: int = 0
-    ready_replicas: int = 0
-    available_replicas: int = 0
-    unavailable_replicas: int = 0
-    terminating_replicas: int = 0
     conditions: tuple[Condition, ...] = ()
 
 
@@ -158,23 +147,6 @@ class Deployment(Object, frozen=True):
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
 
-
-class ReplicaSetSpec(KubeStruct, frozen=True):
-    """What a ReplicaSet asks for."""
-
-    replicas: int = 1
-
-
-class ReplicaSetStatus(KubeStruct, frozen=True):
-    """How a ReplicaSet stands: its ReplicaFailure says what quota and admission refused."""
-
-    replicas: int = 0
-    ready_replicas: int = 0
-    conditions: tuple[Condition, ...] = ()
-
-
-class ReplicaSet(Object, frozen=True):
-    """apps/v1 ReplicaSet: joins a pod to its Deployment."""
-
-    spec: ReplicaSetSpec = ReplicaSetSpec()
-    status: ReplicaSetStatus = ReplicaSetStatus()
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return self.status.conditions

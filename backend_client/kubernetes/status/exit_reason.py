@@ -1,10 +1,13 @@
-"""How a container or pod ended, in words (pure)."""
+"""Exit reasons: how a container or a pod ended, in words (pure).
+
+Conditions and reasons: kubernetes.io/docs/concepts/workloads/pods/disruptions, "Pod disruption conditions"
+(KEP-3329). docs/FACTS.md, Pods and their reasons.
+"""
 
 import signal
 from contextlib import suppress
 
-from backend_client.kubernetes.manifests.pod_template import CONTAINER
-from backend_client.kubernetes.resources.core import Condition, ContainerStatus, Pod, Terminated
+from backend_client.kubernetes.resources.core import ContainerStatus, Pod, Terminated
 from backend_client.kubernetes.status import message_parsers
 
 _CANNOT_START = ("StartError", "ContainerCannotRun")
@@ -17,44 +20,29 @@ _DISRUPTIONS = {
 }
 
 
-def main_container_status(pod: Pod) -> ContainerStatus | None:
-    """The container that does the work: ours by its name, else the first of the pod's spec."""
-    statuses = pod.status.container_statuses
-    if len(statuses) < 2:
-        return statuses[0] if statuses else None
-    known = {status.name: status for status in statuses}
-    first = pod.spec.containers[0].name if pod.spec.containers else ""
-    return known.get(CONTAINER) or known.get(first) or statuses[0]
-
-
-def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
-    """The condition of this type, whatever its status."""
-    return next((found for found in conditions if found.type == kind), None)
-
-
 def signal_number(exit_code: int) -> int | None:
-    """The signal that an exit code of 128 + n stands for."""
+    """Return the signal that an exit code of 128 + n stands for; None for other codes."""
     if exit_code > 128:
         with suppress(ValueError):
             return int(signal.Signals(exit_code - 128))
     return None
 
 
-def container_exit_reason(ended: Terminated, memory: str = "") -> str:
-    """How a container ended; `memory` is its limit."""
+def container_exit_reason(ended: Terminated, limit: str = "") -> str:
+    """Describe how a container ended; `limit`, of its memory, is shown where that was reached."""
     if ended.reason == "OOMKilled":
-        return f"ran out of memory ({f'limit {memory}, ' if memory else ''}OOMKilled)"
+        return f"ran out of memory ({f'limit {limit}, ' if limit else ''}OOMKilled)"
     if ended.reason in _CANNOT_START:
         return message_parsers.container(ended.message) or f"could not be started: {ended.message}"
     number = signal_number(ended.exit_code)
     name = f" ({signal.Signals(number).name})" if number else ""
-    said = ended.message.strip().splitlines()[-1:]
-    return f"exit {ended.exit_code}{name}" + (f": {said[0]}" if said else "")
+    last_line = ended.message.strip().splitlines()[-1:]
+    return f"exit {ended.exit_code}{name}" + (f": {last_line[0]}" if last_line else "")
 
 
 def pod_eviction_reason(pod: Pod) -> str:
-    """Why a pod as a whole was ended from outside; "" where it was not."""
-    status, target = pod.status, condition(pod.status.conditions, "DisruptionTarget")
+    """Describe why a pod as a whole was ended from outside; "" where it was not."""
+    status, target = pod.status, pod.condition("DisruptionTarget")
     if status.reason == "Evicted":
         return f"was evicted by its node: {status.message}"
     if target and target.true:
@@ -64,25 +52,25 @@ def pod_eviction_reason(pod: Pod) -> str:
     return ""
 
 
-def memory_limit(pod: Pod, name: str) -> str:
-    """What a container may use, as its spec says; "" where there is no limit."""
-    limits = {found.name: found.resources.limits for found in pod.spec.containers}
-    return limits.get(name, {}).get("memory", "")
+def memory_limit(pod: Pod, container: str) -> str:
+    """Return the memory limit of a container of a pod; "" where it has none."""
+    limits = {spec.name: spec.resources.limits for spec in pod.spec.containers}
+    return limits.get(container, {}).get("memory", "")
 
 
 def pod_exit_reason(pod: Pod) -> str:
-    """How a pod that has ended did; "" for one that succeeded or has not ended."""
-    if words := pod_eviction_reason(pod):
-        return words
+    """Describe how a pod ended; "" for one that succeeded or has not ended."""
+    if reason := pod_eviction_reason(pod):
+        return reason
     for status in pod.status.init_container_statuses:
-        if words := _failed(status, pod):
-            return f"init container {status.name}: {words}"
-    containers = [found for found in (main_container_status(pod), *pod.status.container_statuses) if found]
-    failed = (_failed(status, pod) for status in containers)
-    return next(filter(None, failed), pod.status.message if pod.status.phase == "Failed" else "")
+        if reason := _failure(status, pod):
+            return f"init container {status.name}: {reason}"
+    containers = [status for status in (pod.main_container_status, *pod.status.container_statuses) if status]
+    failures = (_failure(status, pod) for status in containers)
+    return next(filter(None, failures), pod.status.message if pod.status.phase == "Failed" else "")
 
 
-def _failed(status: ContainerStatus, pod: Pod) -> str:
+def _failure(status: ContainerStatus, pod: Pod) -> str:
     ended = status.state.terminated
     if not ended or not (ended.exit_code or ended.reason == "OOMKilled"):
         return ""

@@ -1,19 +1,20 @@
-"""What Kubernetes says in prose, in one plain sentence: parsers of single messages (pure).
+"""Parsers of Kubernetes' prose messages: each gives one plain sentence (pure).
 
-Each answers "" where it does not know the message; then the raw one is shown. The wordings are those of
-Kubernetes 1.37, most of them recorded (tests/backend_client/kubernetes/support/recorded).
+A parser returns "" for a message that it does not know; then the raw one is shown. The wordings are those of
+Kubernetes 1.37, most of them recorded (tests/backend_client/kubernetes/support/recorded): of the scheduler's
+FitError, of quota and PodSecurity admission, of the kubelet, containerd and registries.
 """
 
 import re
 from collections.abc import Mapping
 
 
-def resource(name: str) -> str:
-    """A resource in words: nvidia.com/gpu -> GPUs, requests.cpu -> CPU."""
-    plain = re.sub(r"^(requests|limits)\.", "", name)
-    if plain.endswith(("/gpu", "/gpu.shared")):
+def resource_label(name: str) -> str:
+    """Return a resource in words: nvidia.com/gpu -> GPUs, requests.cpu -> CPU."""
+    resource = re.sub(r"^(requests|limits)\.", "", name)
+    if resource.endswith(("/gpu", "/gpu.shared")):
         return "GPUs"
-    return {"cpu": "CPU", "ephemeral-storage": "disk"}.get(plain, plain)
+    return {"cpu": "CPU", "ephemeral-storage": "disk"}.get(resource, resource)
 
 
 # The scheduler
@@ -32,29 +33,28 @@ _FIXED = {
 
 
 def unschedulable(message: str) -> str:
-    """Why no node takes it: "no node fits: of 36, 33 without free GPUs, 3 cordoned"."""
+    """Parse the scheduler's message: "no node fits: of 36, 33 without free GPUs, 3 cordoned"."""
     if claim := _CLAIM.search(message):
         return f'the volume claim "{claim[1]}" does not exist'
     if "unbound immediate PersistentVolumeClaims" in message:
         return "its volume claim has no volume yet"
     if "no nodes available to schedule pods" in message:
         return "the cluster has no nodes"
-    found = _NODES.search(message)
-    if not found:
+    match = _NODES.search(message)
+    if not match:
         return ""
-    total, rest = found.groups()
+    total, rest = match.groups()
     clauses = sorted(_CLAUSE.findall(rest.split(" preemption: ")[0]), key=lambda clause: -int(clause[0]))
-    return (
-        f"no node fits: of {total}, " + ", ".join(_clause(*clause) for clause in clauses) if clauses else ""
-    )
+    counted = ", ".join(_clause(*clause) for clause in clauses)
+    return f"no node fits: of {total}, {counted}" if clauses else ""
 
 
-def _clause(count: str, why: str) -> str:
-    if why.startswith("Insufficient "):
-        return f"{count} without free {resource(why.removeprefix('Insufficient '))}"
-    if taint := _TAINT.fullmatch(why):
+def _clause(count: str, reason: str) -> str:
+    if reason.startswith("Insufficient "):
+        return f"{count} without free {resource_label(reason.removeprefix('Insufficient '))}"
+    if taint := _TAINT.fullmatch(reason):
         return f"{count} with the taint {taint[1].replace(': ', '=').removesuffix('=')}"
-    return f"{count} {_FIXED.get(why, why)}"
+    return f"{count} {_FIXED.get(reason, reason)}"
 
 
 # What admission refuses
@@ -65,15 +65,15 @@ _SECURITY = re.compile(r'violates? PodSecurity "(\w+)[^"]*": (.*)', re.DOTALL)
 
 
 def is_quota(message: str) -> bool:
-    """True where a quota is full: the pod comes when there is room again."""
+    """Return whether a message says that a quota is full: the pod comes when there is room again."""
     return "exceeded quota:" in message
 
 
 def refused(message: str) -> str:
-    """Why a pod was not even created."""
+    """Parse why admission refused a pod."""
     if quota := _QUOTA.search(message):
         name, *figures = quota.groups()
-        return f"the quota {name} is full: " + _over(*map(_amounts, figures))
+        return f"the quota {name} is full: " + _quota_usage(*map(_amounts, figures))
     if unstated := _UNSTATED.search(message):
         return f"the quota {unstated[1]} wants this to be stated: {unstated[2]}"
     if security := _SECURITY.search(message):
@@ -85,10 +85,10 @@ def _amounts(text: str) -> dict[str, str]:
     return dict(item.partition("=")[::2] for item in text.split(","))
 
 
-def _over(asked: Mapping[str, str], used: Mapping[str, str], limited: Mapping[str, str]) -> str:
+def _quota_usage(requested: Mapping[str, str], used: Mapping[str, str], limited: Mapping[str, str]) -> str:
     return ", ".join(
-        f"{used.get(name, '?')} of {limited.get(name, '?')} {resource(name)} used, {amount} asked"
-        for name, amount in asked.items()
+        f"{used.get(name, '?')} of {limited.get(name, '?')} {resource_label(name)} used, {amount} asked"
+        for name, amount in requested.items()
     )
 
 
@@ -108,17 +108,17 @@ _PULL = (
 
 
 def image(reason: str, message: str, name: str) -> str:
-    """Why there is no image; `reason` is the container's."""
-    shown = f"the image {name}"
+    """Parse why an image cannot be pulled; `reason` is the container's."""
+    image_label = f"the image {name}"
     if reason == "InvalidImageName":
         return f"{name} is not a name that an image can have"
     if reason == "ErrImageNeverPull":
-        return f"{shown} is not on the node, and may not be pulled"
-    found = (words for pattern, words in _PULL if re.search(pattern, message))
-    return next(found, f"{{}} cannot be pulled: {_braces(message)}").format(shown)
+        return f"{image_label} is not on the node, and may not be pulled"
+    sentences = (sentence for pattern, sentence in _PULL if re.search(pattern, message))
+    return next(sentences, f"{{}} cannot be pulled: {_escape_braces(message)}").format(image_label)
 
 
-def _braces(text: str) -> str:
+def _escape_braces(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
@@ -132,7 +132,7 @@ _BACK_OFF = re.compile(r"back-off (?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)? 
 
 
 def container(message: str) -> str:
-    """Why a container cannot be made or started."""
+    """Parse why a container cannot be created or started."""
     if missing := _MISSING.search(message):
         return f'the {missing[1]} "{missing[2]}" does not exist'
     if key := _KEY.search(message):
@@ -140,14 +140,14 @@ def container(message: str) -> str:
     if "runAsNonRoot and image will run as root" in message:
         return "the image runs as root, and the pod forbids root"
     if program := _EXEC.search(message):
-        name, why = program.groups()
-        absent = any(words in why for words in _ABSENT)
-        return f"the image has no program {name}" if absent else f"{name} cannot be run: {why}"
+        name, reason = program.groups()
+        absent = any(phrase in reason for phrase in _ABSENT)
+        return f"the image has no program {name}" if absent else f"{name} cannot be run: {reason}"
     return ""
 
 
 def mount(message: str) -> str:
-    """Why a volume is not there."""
+    """Parse why a volume cannot be mounted."""
     if claim := _CLAIM.search(message):
         return f'the volume claim "{claim[1]}" does not exist'
     if missing := _MISSING.search(message):
@@ -156,7 +156,10 @@ def mount(message: str) -> str:
 
 
 def back_off_seconds(message: str) -> int:
-    """Seconds from the end of a container to its next start; 0 where the message does not say."""
-    found = _BACK_OFF.search(message)
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    """Parse the seconds from a container's end to its next start; 0 where the message does not say.
+
+    Written by the kubelet: pkg/kubelet/kuberuntime/kuberuntime_manager.go, doBackOff.
+    """
+    match = _BACK_OFF.search(message)
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
     return (hours * 60 + minutes) * 60 + seconds

@@ -1,11 +1,10 @@
-"""Where one pod stands, and when it is tried again (pure)."""
+"""The state of one pod, and when its crashed container starts again (pure)."""
 
 from datetime import datetime, timedelta
 
 from backend_client.kubernetes.resources.core import ContainerStatus, Pod, Terminated
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.attempts import has_ended
-from backend_client.kubernetes.status.exit_reason import condition, main_container_status
 from backend_client.models import JobState
 
 KUEUE_GATES = "kueue.x-k8s.io/"
@@ -13,8 +12,8 @@ _PHASES = {"Succeeded": JobState.SUCCEEDED, "Failed": JobState.FAILED, "Unknown"
 
 
 def last_crash(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
-    """The main container and its end, where it has ended and its pod is about to start it again."""
-    status = main_container_status(pod)
+    """Return the main container and its exit, where its pod is about to start it again."""
+    status = pod.main_container_status
     if has_ended(pod) or not status or pod.spec.restart_policy == "Never" or status.state.running:
         return None
     ended = status.state.terminated or status.last_state.terminated
@@ -22,18 +21,18 @@ def last_crash(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
 
 
 def pod_state(pod: Pod) -> JobState:
-    """Its state, alone. A crash loop is FAILED; what finished and is started again is STARTING."""
-    if told := _PHASES.get(pod.status.phase):
-        return told
+    """Return the state of one pod. A crash loop is FAILED; a finished container that restarts is STARTING."""
+    if final := _PHASES.get(pod.status.phase):
+        return final
     if pod.metadata.deletion_timestamp:
         return JobState.STOPPING
     if crash := last_crash(pod):
         return JobState.FAILED if crash[1].exit_code else JobState.STARTING
-    return _alive(pod)
+    return _alive_state(pod)
 
 
-def _alive(pod: Pod) -> JobState:
-    status = main_container_status(pod)
+def _alive_state(pod: Pod) -> JobState:
+    status = pod.main_container_status
     if pod.status.phase == "Running" and not (status and status.state.waiting):
         return JobState.RUNNING
     if pod.spec.node_name:
@@ -42,14 +41,14 @@ def _alive(pod: Pod) -> JobState:
 
 
 def _gated_by_kueue(pod: Pod) -> bool:
-    scheduled = condition(pod.status.conditions, "PodScheduled")
+    scheduled = pod.condition("PodScheduled")
     gates = pod.spec.scheduling_gates
     gated = scheduled is not None and scheduled.reason == "SchedulingGated"
     return gated and bool(gates) and all(gate.name.startswith(KUEUE_GATES) for gate in gates)
 
 
 def next_start(pod: Pod) -> datetime | None:
-    """When the kubelet starts a crashed container again, as far as it has said."""
+    """Return when the kubelet starts a crashed container again, as far as it has reported that."""
     crash = last_crash(pod)
     if not crash or not crash[1].finished_at:
         return None

@@ -1,4 +1,4 @@
-"""Kubernetes objects -> the JobSpec they came from, or that they amount to (pure)."""
+"""The JobSpec that Kubernetes objects came from, or that foreign ones amount to (pure)."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -29,92 +29,92 @@ _NO_TEMPLATE = Template()
 _DECODER = msgspec.json.Decoder(JobSpec)
 
 
-def kind_of(anchor: RootObject) -> Kind:
-    """A bare pod counts as a job: it runs once."""
-    return "deployment" if isinstance(anchor, Deployment) else "job"
+def kind_of(root: RootObject) -> Kind:
+    """Return the JobSpec's kind; a bare pod counts as a job, as it runs once."""
+    return "deployment" if isinstance(root, Deployment) else "job"
 
 
-def own_spec(anchor: Object) -> JobSpec | None:
-    """The spec out of our annotation; None for what others made, or where it cannot be read."""
-    text = anchor.metadata.annotations.get(labels.SPEC, "")
-    return _written(text) if text and not isinstance(anchor, Pod) else None
+def own_spec(root: Object) -> JobSpec | None:
+    """Return the spec in our annotation; None for foreign objects, and where it cannot be read."""
+    text = root.metadata.annotations.get(labels.SPEC, "")
+    return _decode_spec(text) if text and not isinstance(root, Pod) else None
 
 
 @lru_cache(1024)
-def _written(text: str) -> JobSpec | None:
-    """Asked for several times in a row: a page of jobs, each change of a pod."""
+def _decode_spec(text: str) -> JobSpec | None:
+    """Decode a spec once: a page of jobs and each change of a pod read the same text."""
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
         return _DECODER.decode(text)
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
-        return _tolerant(msgspec.json.decode(text, type=dict[str, Any]))
+        return _convert_newer_spec(msgspec.json.decode(text, type=dict[str, Any]))
     return None
 
 
-def _tolerant(raw: dict[str, Any]) -> JobSpec:
-    """What a newer traindeck wrote: fields not known here are left out."""
+def _convert_newer_spec(raw: dict[str, Any]) -> JobSpec:
+    """Convert what a newer traindeck wrote, without the fields that this one lacks."""
     return msgspec.convert({name: raw[name] for name in JobSpec.__struct_fields__ if name in raw}, JobSpec)
 
 
 def without_pod_template(item: Object) -> Object:
-    """What is kept of an object: ours without its pod template, as its spec says the same in less room."""
+    """Return an object of ours without its pod template, to save memory: its annotated spec says the same."""
     if not isinstance(item, KubeJob | Deployment) or not own_spec(item):
         return item
     return replace(item, spec=replace(item.spec, template=_NO_TEMPLATE))
 
 
-def spec_of(anchor: RootObject, site: KubernetesSettings) -> JobSpec:
-    """What was asked: as it was written down, else derived. Name, kind and place are the object's own."""
-    spec = own_spec(anchor) or _derived(anchor, site)
-    home = {"name": anchor.name, "kind": kind_of(anchor), "namespace": anchor.namespace}
-    return replace(spec, **home)
+def spec_of(root: RootObject, site: KubernetesSettings) -> JobSpec:
+    """Return the JobSpec: ours as annotated, else derived. Name, kind and namespace are the object's own."""
+    spec = own_spec(root) or _derive_spec(root, site)
+    identity = {"name": root.name, "kind": kind_of(root), "namespace": root.namespace}
+    return replace(spec, **identity)
 
 
-def gpus_asked(anchor: RootObject, site: KubernetesSettings) -> int:
-    """GPUs that each pod of it asks for."""
-    pods = anchor.spec if isinstance(anchor, Pod) else anchor.spec.template.spec
+def gpus_per_pod(root: RootObject, site: KubernetesSettings) -> int:
+    """Return the number of GPUs that each pod requests."""
+    pods = root.spec if isinstance(root, Pod) else root.spec.template.spec
     return gpus_of(pods, site.gpu_resource)
 
 
-def _derived(anchor: RootObject, site: KubernetesSettings) -> JobSpec:
-    pods = anchor.spec if isinstance(anchor, Pod) else anchor.spec.template.spec
-    container = _worker(pods.containers, site)
+def _derive_spec(root: RootObject, site: KubernetesSettings) -> JobSpec:
+    pods = root.spec if isinstance(root, Pod) else root.spec.template.spec
+    container = _main_container(pods.containers, site)
     limits = {**container.resources.requests, **container.resources.limits}
     fields: dict[str, Any] = {
         "image": container.image,
         "command": (*container.command, *container.args),
-        "gpus": gpus_asked(anchor, site),
+        "gpus": gpus_per_pod(root, site),
         "cpu": limits.get("cpu", ""),
         "memory": limits.get("memory", ""),
         "priority": pods.priority_class_name,
-        "queue": anchor.metadata.labels.get(labels.QUEUE, ""),
-        "labels": anchor.metadata.labels,
+        "queue": root.metadata.labels.get(labels.QUEUE, ""),
+        "labels": root.metadata.labels,
     }
-    return JobSpec(**fields, **_controlled(anchor, site))
+    return JobSpec(**fields, **_controller_fields(root, site))
 
 
-def _worker(containers: Iterable[Container], site: KubernetesSettings) -> Container:
-    """The container that does the work: the first that asks for GPUs, else the first."""
+def _main_container(containers: Iterable[Container], site: KubernetesSettings) -> Container:
+    """Return the container that does the work: the first that requests GPUs, else the first."""
     listed = list(containers)
-    asking = (c for c in listed if site.gpu_resource in {**c.resources.limits, **c.resources.requests})
-    return next(asking, listed[0] if listed else Container())
+    with_gpus = (c for c in listed if site.gpu_resource in {**c.resources.limits, **c.resources.requests})
+    return next(with_gpus, listed[0] if listed else Container())
 
 
-def _controlled(anchor: RootObject, site: KubernetesSettings) -> dict[str, Any]:
-    if isinstance(anchor, Deployment):
-        return _templated(anchor.spec.template, site) | {"replicas": max(1, anchor.spec.replicas)}
-    if isinstance(anchor, KubeJob):
-        spec = anchor.spec
+def _controller_fields(root: RootObject, site: KubernetesSettings) -> dict[str, Any]:
+    if isinstance(root, Deployment):
+        return _template_fields(root.spec.template, site) | {"replicas": max(1, root.spec.replicas)}
+    if isinstance(root, KubeJob):
+        spec = root.spec
         job = {
             "nodes": max(1, spec.parallelism),
             "retries": max(0, spec.backoff_limit),
             "max_runtime": max(0, spec.active_deadline_seconds),
         }
-        return _templated(spec.template, site) | job
+        return _template_fields(spec.template, site) | job
     return {}
 
 
-def _templated(template: Template, site: KubernetesSettings) -> dict[str, Any]:
-    container = _worker(template.spec.containers, site)
+def _template_fields(template: Template, site: KubernetesSettings) -> dict[str, Any]:
+    container = _main_container(template.spec.containers, site)
     if not isinstance(container, TemplateContainer):
         return {}
     return {
@@ -123,7 +123,7 @@ def _templated(template: Template, site: KubernetesSettings) -> dict[str, Any]:
         "secrets": tuple(v.name for v in container.env if "secretKeyRef" in v.value_from),
         "ports": tuple(_port(p.container_port, p.name, p.protocol) for p in container.ports),
         "image_pull_secrets": tuple(reference.name for reference in template.spec.image_pull_secrets),
-        **_storage(container, {volume.name: volume for volume in template.spec.volumes}),
+        **_storage_fields(container, {volume.name: volume for volume in template.spec.volumes}),
     }
 
 
@@ -131,16 +131,18 @@ def _port(number: int, name: str, protocol: str) -> Port:
     return Port(number=number, name=name, protocol="UDP" if protocol == "UDP" else "TCP")
 
 
-def _storage(container: TemplateContainer, known: dict[str, TemplateVolume]) -> dict[str, Any]:
+def _storage_fields(
+    container: TemplateContainer, volumes_by_name: dict[str, TemplateVolume]
+) -> dict[str, Any]:
     volumes, shm_size = [], ""
     for mount in container.volume_mounts:
-        volume = known.get(mount.name, TemplateVolume())
+        volume = volumes_by_name.get(mount.name, TemplateVolume())
         claim, folder, scratch = volume.persistent_volume_claim, volume.host_path, volume.empty_dir
-        where = Volume(path=mount.mount_path, read_only=mount.read_only)
+        mounted = Volume(path=mount.mount_path, read_only=mount.read_only)
         if claim:
-            volumes.append(replace(where, claim=claim.claim_name))
+            volumes.append(replace(mounted, claim=claim.claim_name))
         elif folder:
-            volumes.append(replace(where, host_path=folder.path))
+            volumes.append(replace(mounted, host_path=folder.path))
         elif scratch and mount.mount_path == SHM:
             shm_size = scratch.size_limit
     return {"volumes": tuple(volumes), "shm_size": shm_size}

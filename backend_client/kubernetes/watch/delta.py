@@ -1,4 +1,4 @@
-"""What a list or a watch changes of what is known: a diff by uid (pure)."""
+"""Deltas: what a list or a watch changes, compared by uid and resourceVersion (pure)."""
 
 from typing import Generic
 
@@ -11,32 +11,32 @@ Key = tuple[str, str]
 
 
 class Delta(Struct, Generic[T], frozen=True):
-    """What has changed: first `gone` (uids), then `changed` (objects as they are now)."""
+    """A change of objects: first `gone` (uids), then `changed` (objects as they are now)."""
 
     changed: tuple[T, ...] = ()
     gone: tuple[str, ...] = ()
 
 
 class DeltaBuilder(Generic[T]):
-    """What one batch changes, the latest of each object; keeps `known` true meanwhile."""
+    """The delta of one batch, with the latest of each object; it keeps `versions` up to date."""
 
-    def __init__(self, known: dict[Key, tuple[str, str]]) -> None:
-        self._known = known
+    def __init__(self, versions: dict[Key, tuple[str, str]]) -> None:
+        self._versions = versions
         self._changed: dict[str, T] = {}
         self._gone: dict[str, None] = {}
         self._new: set[str] = set()
 
     def put(self, item: T) -> None:
-        """An object as it is now. A namesake with another uid is gone."""
+        """Add an object as it is now. A namesake with another uid is gone."""
         key = item.namespace, item.name
-        now = item.uid, item.metadata.resource_version
-        before = self._known.get(key)
-        if before == now:
+        version = item.uid, item.metadata.resource_version
+        before = self._versions.get(key)
+        if before == version:
             return
         if before and before[0] != item.uid:
             self.remove(key)
             before = None
-        self._known[key] = now
+        self._versions[key] = version
         if item.uid in self._gone:
             del self._gone[item.uid]
         elif not before:
@@ -44,8 +44,8 @@ class DeltaBuilder(Generic[T]):
         self._changed[item.uid] = item
 
     def remove(self, key: Key) -> None:
-        """An object that is no more, if it was known. What came and went in one batch is not told at all."""
-        if before := self._known.pop(key, None):
+        """Remove an object, if it was known. What came and went within one batch is in no delta."""
+        if before := self._versions.pop(key, None):
             uid = before[0]
             self._changed.pop(uid, None)
             if uid in self._new:
@@ -54,7 +54,7 @@ class DeltaBuilder(Generic[T]):
                 self._gone[uid] = None
 
     def delta(self) -> Delta[T] | None:
-        """All of it; None where nothing changed."""
+        """Return the delta; None where nothing changed."""
         if not self._changed and not self._gone:
             return None
         return Delta(tuple(self._changed.values()), tuple(self._gone))

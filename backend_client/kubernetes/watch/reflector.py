@@ -1,8 +1,17 @@
-"""One kind of object in one scope, kept as it is in the cluster: list, watch, and heal for ever.
+"""A reflector: lists and watches one resource type in one scope, and heals for ever.
 
-The rules are those of client-go's reflector, changed where HTTP/1.1 has no ping. Lists are paged and
-consistent (without resourceVersion), because at version 0 an API server ignores the page size: 10,000 pods
-come in one piece. A streaming list costs both sides twice as much.
+It follows client-go (tools/cache/reflector.go):
+- a watch resumes from the resourceVersion of its last event, bookmarks included;
+- 410, as a status or as an ERROR event within a stream of status 200, means to list again;
+- a refused connection or a 429 keeps the resourceVersion: back off, then watch again;
+- a 500 is retried before it leads to a list (MaxInternalErrorRetryDuration there, three times here);
+- a watch that ends within a second is not repeated at once (VeryShortWatchError);
+- `timeoutSeconds` is random, so that many watches do not end together.
+
+HTTP/1.1 has no ping (HTTP/2's: apimachinery, pkg/util/net/http.go), so a silent watch has the server asked by
+another request. Lists are paged and consistent (no resourceVersion), because at version 0 an API server
+ignores the page size: 10,000 pods come in one piece. A streaming list (KEP-3157) costs both sides twice as
+much. docs/FACTS.md, Watch and list.
 """
 
 import asyncio
@@ -32,78 +41,79 @@ from backend_client.kubernetes.watch.delta import Delta, DeltaBuilder, Key
 from backend_client.protocol import Freshness, FreshnessState, Synced
 
 FIRST_PAGE = 100
-"""A small page first: rows stand on the screen while the rest comes."""
+"""Objects of the first page, which is small: rows stand on the screen while the rest comes."""
 PAGE = 500
 LIST_SECONDS = 30.0
 SILENCE_SECONDS = 30.0
-"""A watch silent for so long has the server asked whether it is alive."""
+"""After so long a silence of a watch the server is asked whether it is alive."""
 PROBE_SECONDS = 15.0
 REOPEN_SECONDS = 90.0
-"""A watch silent for so long is opened again from where it was."""
+"""After so long a silence a watch is opened again from its last resourceVersion."""
 FORBIDDEN_SECONDS = 300.0
-_SHORTEST = 1.0
-_PATIENCE = 3
+_MIN_WATCH_SECONDS = 1.0
+_MAX_SERVER_FAILURES = 3
 
 
 class TooShort(Exception):
-    """A watch that ended as soon as it began: no failure, but not to be repeated at once."""
+    """A watch ended as soon as it started: no failure, but not to be repeated at once."""
 
 
 class Reflector(Generic[T]):
-    """Tells what is there, then every change.
+    """Reports the objects that are there, then every change.
 
-    `batches()` yields Delta; Synced when the Deltas so far make the whole list, after every list; and Link
-    when the link changes. An object comes once per version; the same name with another uid is gone and new.
-    Nothing queues here: a slow consumer slows the server, and what waited comes as one Delta.
+    `batches()` yields Delta; Synced after every list, when the deltas so far make it whole; Freshness when
+    that changes. An object comes once per version; the same name with another uid is gone and new. Nothing
+    queues here: a slow consumer slows the server, and what waited comes as one Delta.
     """
 
     def __init__(
         self,
         transport: Transport,
-        kind: ResourceType[T],
+        resource_type: ResourceType[T],
         namespace: str = "",
         *,
         labels: str = "",
         fields: str = "",
     ) -> None:
-        self.kind = kind
+        """Watch nothing yet; `labels` and `fields` are selectors."""
+        self.resource_type = resource_type
         self.namespace = namespace
         self.as_of: datetime | None = None
-        """When it was last known to be true; None before the first byte."""
+        """When the objects were last known to be true; None before the first byte."""
         self._transport = transport
-        self._path = kind.path(namespace)
+        self._path = resource_type.path(namespace)
         selectors = {"labelSelector": labels, "fieldSelector": fields}
         self._selectors = {key: value for key, value in selectors.items() if value}
-        self._known: dict[Key, tuple[str, str]] = {}
-        """(namespace, name) -> (uid, version) of all that was told and is not gone."""
+        self._versions: dict[Key, tuple[str, str]] = {}
+        """(namespace, name) -> (uid, resourceVersion) of the objects that were reported and are not gone."""
         self._version = ""
-        """Where the next watch starts; empty where a list must come first."""
+        """resourceVersion that the next watch starts at; empty where a list must come first."""
         self._failures = 0
-        """How often in a row the server failed to serve a watch from `_version`."""
-        self._link: Freshness | None = None
+        """Failures in a row of the server to serve a watch from `_version`."""
+        self._freshness: Freshness | None = None
         self._backoff = Backoff()
 
     async def batches(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
-        """For ever, until closed. What is not a matter of the network or the cluster is raised: a defect."""
+        """Yield changes for ever, until closed. Raises defects alone, nothing of network or cluster."""
         while True:
-            link: Freshness | None = None
+            freshness: Freshness | None = None
             pause = 0.0
             try:
-                async with contextlib.aclosing(self._round()) as parts:
+                async with contextlib.aclosing(self._list_and_watch()) as parts:
                     async for part in parts:
                         yield part
             except (BackendError, msgspec.DecodeError, TooLarge, TooShort) as error:
-                link, pause = self._judge(error)
-            if link:
-                yield link
+                freshness, pause = self._handle_error(error)
+            if freshness:
+                yield freshness
             await asyncio.sleep(pause)
 
-    def _judge(self, error: Exception) -> tuple[Freshness | None, float]:
-        """What an end means: the link it leaves, and seconds to wait. Drops a version that is no use."""
+    def _handle_error(self, error: Exception) -> tuple[Freshness | None, float]:
+        """Return the freshness that an error leaves, and seconds to wait; drop a version of no more use."""
         pause = self._backoff.next()
         match error:
             case TooShort():
-                return None, max(_SHORTEST, pause)
+                return None, max(_MIN_WATCH_SECONDS, pause)
             case Expired():
                 self._version = ""
                 return None, pause
@@ -111,21 +121,23 @@ class Reflector(Generic[T]):
                 self._version = ""
             case Forbidden():
                 self._version = ""
-                return self._turn(FreshnessState.FORBIDDEN, error.title), FORBIDDEN_SECONDS
+                return self._set_freshness(FreshnessState.FORBIDDEN, error.title), FORBIDDEN_SECONDS
             case msgspec.DecodeError() | TooLarge():
                 self._version = ""
-                return self._turn(FreshnessState.STALE, f"{self.kind.plural} cannot be read: {error}"), pause
+                reason = f"{self.resource_type.plural} cannot be read: {error}"
+                return self._set_freshness(FreshnessState.STALE, reason), pause
             case ServerFailed():
                 self._failures += 1
-                if self._failures >= _PATIENCE:
+                if self._failures >= _MAX_SERVER_FAILURES:
                     self._version = ""
             case _:
                 pass
-        asked = error.retry_after if isinstance(error, Unreachable) else None
-        return self._turn(FreshnessState.STALE, str(getattr(error, "title", error))), (asked or 0.0) + pause
+        retry_after = error.retry_after if isinstance(error, Unreachable) else None
+        reason = str(getattr(error, "title", error))
+        return self._set_freshness(FreshnessState.STALE, reason), (retry_after or 0.0) + pause
 
-    async def _round(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
-        """A list where one is needed, then a watch until it ends. Raises what ended it."""
+    async def _list_and_watch(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
+        """List where that is needed, then watch until that ends. Raises what ended it."""
         if not self._version:
             async with contextlib.aclosing(self._list()) as listed:
                 async for part in listed:
@@ -139,27 +151,27 @@ class Reflector(Generic[T]):
         query = self._selectors | {"limit": str(FIRST_PAGE)}
         while True:
             response = await self._transport.request("GET", self._path, query=query, timeout=LIST_SECONDS)
-            page = self.kind.page(response.body)
+            page = self.resource_type.decode_page(response.body)
             self.as_of = datetime.now(UTC)
-            changes = DeltaBuilder[T](self._known)
+            builder = DeltaBuilder[T](self._versions)
             for item in page.items:
                 seen.add((item.namespace, item.name))
-                changes.put(item)
+                builder.put(item)
             if not page.metadata.continue_token:
                 break
-            if delta := changes.delta():
+            if delta := builder.delta():
                 yield delta
             query = self._selectors | {"limit": str(PAGE), "continue": page.metadata.continue_token}
-        for key in self._known.keys() - seen:
-            changes.remove(key)
-        if delta := changes.delta():
+        for key in self._versions.keys() - seen:
+            builder.remove(key)
+        if delta := builder.delta():
             yield delta
         self._version = page.metadata.resource_version
         self._failures = 0
         yield Synced()
 
     async def _watch(self) -> AsyncGenerator[Delta[T] | Freshness, None]:
-        seconds = random.randint(120, 240)  # noqa: S311 - spreads load, hides nothing
+        seconds = random.randint(120, 240)  # noqa: S311  spreads load, hides nothing
         query = self._selectors | {
             "watch": "1",
             "allowWatchBookmarks": "true",
@@ -167,50 +179,50 @@ class Reflector(Generic[T]):
             "timeoutSeconds": str(seconds),
         }
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        started = loop.time()
         async with self._transport.stream(self._path, query=query) as stream:
-            if link := self._turn(FreshnessState.LIVE):
-                yield link
-            frames = JsonLines()
-            while data := await self._next(stream):
+            if freshness := self._set_freshness(FreshnessState.LIVE):
+                yield freshness
+            splitter = JsonLines()
+            while data := await self._read(stream):
                 self.as_of = datetime.now(UTC)
-                changes = DeltaBuilder[T](self._known)
-                trouble = self._apply(frames.feed(data), changes)
-                if delta := changes.delta():
+                builder = DeltaBuilder[T](self._versions)
+                error = self._apply(splitter.feed(data), builder)
+                if delta := builder.delta():
                     yield delta
-                if trouble:
-                    raise trouble
-        if loop.time() - began < _SHORTEST:
+                if error:
+                    raise error
+        if loop.time() - started < _MIN_WATCH_SECONDS:
             raise TooShort
 
-    def _apply(self, lines: Sequence[bytes], changes: DeltaBuilder[T]) -> Exception | None:
-        """Take in what happened, in order; stop at what cannot be taken in and return it."""
+    def _apply(self, lines: Sequence[bytes], builder: DeltaBuilder[T]) -> Exception | None:
+        """Apply events in order; return the error of the first that cannot be applied, and stop there."""
         for line in lines:
             try:
                 event = decode_watch_event.decode(line)
-                self._take(event, changes)
+                self._apply_event(event, builder)
             except (msgspec.DecodeError, BackendError) as error:
                 return error
         return None
 
-    def _take(self, event: RawWatchEvent, changes: DeltaBuilder[T]) -> None:
+    def _apply_event(self, event: RawWatchEvent, builder: DeltaBuilder[T]) -> None:
         if event.type == "ERROR":
             raise error_from_status(decode(decode_status, event.object), "GET", self._path, {})
         if event.type == "BOOKMARK":
             self._version = decode(decode_bookmark, event.object).metadata.resource_version or self._version
             return
-        item = self.kind.one(event.object)
+        item = self.resource_type.decode_object(event.object)
         if event.type == "DELETED":
-            changes.remove((item.namespace, item.name))
+            builder.remove((item.namespace, item.name))
         elif event.type in ("ADDED", "MODIFIED"):
-            changes.put(item)
+            builder.put(item)
         else:
             raise msgspec.ValidationError(f"no event is called {event.type!r}")
         self._version = item.metadata.resource_version or self._version
         self._failures = 0
 
-    async def _next(self, stream: Stream) -> bytes:
-        """The next bytes; b"" at the end of the watch, and when it was silent so long that a new one is due.
+    async def _read(self, stream: Stream) -> bytes:
+        """Return the next bytes; b"" at the end of the watch, or when its silence calls for a new one.
 
         A peer's kernel may answer for a process that does not: so a silent watch has the server asked.
         """
@@ -226,14 +238,14 @@ class Reflector(Generic[T]):
             await self._transport.request("GET", "/version", timeout=PROBE_SECONDS, allow=range(300, 600))
             self.as_of = datetime.now(UTC)
 
-    def _turn(self, state: FreshnessState, why: str = "") -> Freshness | None:
-        """The link, where it is another than was told last. Stale data is as old as its last byte."""
-        before = self._link
-        if before and (before.state, before.why) == (state, why):
+    def _set_freshness(self, state: FreshnessState, reason: str = "") -> Freshness | None:
+        """Set the freshness; return it, None where it is unchanged. Stale data is as old as its last byte."""
+        before = self._freshness
+        if before and (before.state, before.why) == (state, reason):
             return None
         now = datetime.now(UTC)
         since = (self.as_of or now) if state is FreshnessState.STALE else now
         if before and before.state is state:
             since = before.since
-        self._link = Freshness(state, since, why)
-        return self._link
+        self._freshness = Freshness(state, since, reason)
+        return self._freshness

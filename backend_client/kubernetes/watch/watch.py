@@ -1,6 +1,7 @@
-"""Jobs as they change: one reflector for each kind and namespace, merged into batches.
+"""The watch of jobs: one reflector for each resource type and namespace, merged into batches.
 
-The reflectors write to one `Board` and nothing queues behind it: a slow consumer gets fewer, larger batches.
+The reflectors write to one `JobCache` and nothing queues behind it: a slow consumer gets fewer, larger
+batches.
 """
 
 import asyncio
@@ -12,11 +13,9 @@ from typing import Any
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import (
-    DEPLOYMENTS,
     EVENTS,
     INGRESSES,
-    JOBS,
-    PODS,
+    ROOT_TYPES,
     ResourceType,
 )
 from backend_client.kubernetes.watch.delta import Delta
@@ -24,10 +23,10 @@ from backend_client.kubernetes.watch.job_cache import JobCache
 from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 
-KINDS: tuple[ResourceType[Any], ...] = (PODS, JOBS, DEPLOYMENTS)
-"""Without one of these the list is not whole; the others only add words."""
+REQUIRED_TYPES: tuple[ResourceType[Any], ...] = tuple(ROOT_TYPES.values())
+"""Types without which the list of jobs is not complete; the others only add to reasons."""
 GATHER_SECONDS = 0.05
-_WORST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
+_WORST_FIRST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
 
 
 class JobWatch:
@@ -36,37 +35,41 @@ class JobWatch:
     def __init__(
         self,
         transport: Transport,
-        board: JobCache,
+        cache: JobCache,
         namespaces: Sequence[str],
         extra: Sequence[ResourceType[Any]] = (),
     ) -> None:
-        """`extra`: kinds that only this cluster has (Kueue's Workloads)."""
-        self._board = board
-        self._needed = [Reflector(transport, kind, place) for place in namespaces for kind in KINDS]
-        self._adding: list[Reflector[Any]] = []
-        for place in namespaces:
-            self._adding += [
-                Reflector(transport, EVENTS, place, fields="type=Warning"),
-                Reflector(transport, INGRESSES, place, labels=labels.JOB),
-                *(Reflector(transport, kind, place) for kind in extra),
+        """Watch nothing yet; `extra`: types that only this cluster has (Kueue's Workloads)."""
+        self._cache = cache
+        self._required = [
+            Reflector(transport, kind, namespace) for namespace in namespaces for kind in REQUIRED_TYPES
+        ]
+        self._optional: list[Reflector[Any]] = []
+        for namespace in namespaces:
+            self._optional += [
+                Reflector(transport, EVENTS, namespace, fields="type=Warning"),
+                Reflector(transport, INGRESSES, namespace, labels=labels.JOB),
+                *(Reflector(transport, kind, namespace) for kind in extra),
             ]
-        self._links: dict[Reflector[Any], Freshness] = {}
+        self._freshness_of: dict[Reflector[Any], Freshness] = {}
         self._settled: set[Reflector[Any]] = set()
-        """Those whose list is whole, or is not ours to see."""
-        self._told_link: Freshness | None = None
+        """Reflectors whose list is complete, or may not be read."""
+        self._published_freshness: Freshness | None = None
         self._synced = False
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def batches(self) -> AsyncGenerator[Sequence[WatchEvent], None]:
-        """For ever, until closed."""
-        tasks = [asyncio.create_task(self._follow(one)) for one in (*self._needed, *self._adding)]
+        """Yield batches of events for ever, until closed."""
+        tasks = [
+            asyncio.create_task(self._follow(reflector)) for reflector in (*self._required, *self._optional)
+        ]
         for task in tasks:
-            task.add_done_callback(lambda _: self._news.set())
+            task.add_done_callback(lambda _: self._changed.set())
         try:
             while True:
-                await self._news.wait()
+                await self._changed.wait()
                 await asyncio.sleep(GATHER_SECONDS)
-                self._news.clear()
+                self._changed.clear()
                 for task in tasks:
                     if task.done():
                         task.result()
@@ -78,53 +81,60 @@ class JobWatch:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def mark_dirty(self, uid: str) -> None:
-        """The progress of a job is another."""
-        self._board.mark_dirty(uid)
-        self._news.set()
+        """Mark a job as changed: its progress is a new one."""
+        self._cache.mark_dirty(uid)
+        self._changed.set()
 
     async def _follow(self, reflector: Reflector[Any]) -> None:
         async with contextlib.aclosing(reflector.batches()) as parts:
             async for part in parts:
                 match part:
                     case Delta():
-                        self._board.apply(part)
+                        self._cache.apply(part)
                     case Synced():
                         self._settled.add(reflector)
                     case Freshness():
-                        self._links[reflector] = part
-                        hidden = part.why if part.state is FreshnessState.FORBIDDEN else ""
-                        self._board.mark_unreadable(reflector.kind, reflector.namespace, hidden)
-                        if hidden:
+                        self._freshness_of[reflector] = part
+                        reason = part.why if part.state is FreshnessState.FORBIDDEN else ""
+                        self._cache.mark_unreadable(reflector.resource_type, reflector.namespace, reason)
+                        if reason:
                             self._settled.add(reflector)
-                self._news.set()
+                self._changed.set()
 
     def _batch(self) -> list[WatchEvent]:
-        whole = self._settled.issuperset(self._needed)
+        complete = self._settled.issuperset(self._required)
         batch: list[WatchEvent] = []
-        if (link := self._link()) and link != self._told_link:
-            self._told_link = link
-            batch.append(link)
-        changed, gone = self._board.drain(complete=whole)
+        if (freshness := self._worst_freshness()) and freshness != self._published_freshness:
+            self._published_freshness = freshness
+            batch.append(freshness)
+        changed, gone = self._cache.drain(complete=complete)
         if gone:
             batch.append(Gone(gone))
         if changed:
             batch.append(Changed(changed) if self._synced else Snapshot(changed))
-        if whole and not self._synced:
+        if complete and not self._synced:
             self._synced = True
             batch.append(Synced())
         return batch
 
-    def _link(self) -> Freshness | None:
-        """The worst of all; live once every one is."""
-        links = [self._links[one] for one in self._needed if one in self._links]
-        worst = min(links, key=lambda link: (_WORST.index(link.state), link.since), default=None)
-        if worst and worst.state is FreshnessState.LIVE and len(links) < len(self._needed):
+    def _worst_freshness(self) -> Freshness | None:
+        """Return the worst freshness of the required reflectors; live once every one is."""
+        reported = [
+            self._freshness_of[reflector] for reflector in self._required if reflector in self._freshness_of
+        ]
+        worst = min(reported, key=_badness, default=None)
+        if worst and worst.state is FreshnessState.LIVE and len(reported) < len(self._required):
             return None
         if worst and worst.state is FreshnessState.LIVE:
-            return Freshness(FreshnessState.LIVE, max(link.since for link in links))
+            return Freshness(FreshnessState.LIVE, max(freshness.since for freshness in reported))
         return worst
 
 
-def stale(why: str) -> Freshness:
-    """A link that could not even be begun."""
-    return Freshness(FreshnessState.STALE, datetime.now(UTC), why)
+def _badness(freshness: Freshness) -> tuple[int, datetime]:
+    """Return the key that sorts the worst first, of several the one that has lasted longest."""
+    return _WORST_FIRST.index(freshness.state), freshness.since
+
+
+def stale(reason: str) -> Freshness:
+    """Return the freshness of a watch that could not even be begun."""
+    return Freshness(FreshnessState.STALE, datetime.now(UTC), reason)

@@ -6,7 +6,8 @@ from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.resources import resource_types
-from backend_client.kubernetes.resources.surroundings import Node, ResourceQuota
+from backend_client.kubernetes.resources.nodes import Node
+from backend_client.kubernetes.resources.quota import ResourceQuota
 from backend_client.kubernetes.watch.listing import list_all, list_if_allowed
 from backend_client.models import JobSpec
 
@@ -43,4 +44,4 @@ async def _pod_security(transport: Transport, namespace: str) -> str:
         answer = await transport.request("GET", resource_types.NAMESPACES.path(name=namespace))
     except (Forbidden, NotFound):
         return ""
-    return resource_types.NAMESPACES.one(answer.body).metadata.labels.get(_ENFORCED, "")
+    return resource_types.NAMESPACES.decode_object(answer.body).metadata.labels.get(_ENFORCED, "")

@@ -22,7 +22,7 @@ from backend_client.kubernetes.manifests.render import Manifest, objects
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
-from backend_client.kubernetes.watch.listing import workload_type
+from backend_client.kubernetes.watch.listing import served_workload_types
 from backend_client.kubernetes.write.cluster_facts import read_cluster_facts, read_quotas
 from backend_client.kubernetes.write.create import name_conflict
 from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_diagnostics
@@ -120,7 +120,7 @@ async def _names(transport: Transport, spec: JobSpec, namespace: str) -> Said:
 
 async def _queue(transport: Transport, spec: JobSpec) -> Said:
     """A Job in a queue is held until Kueue starts it."""
-    if spec.kind != "job" or not spec.queue or await workload_type(transport):
+    if spec.kind != "job" or not spec.queue or await served_workload_types(transport):
         return [], []
     return [], [
         Diagnostic("queue", "this cluster has no Kueue, and nothing else starts a job that is in a queue")

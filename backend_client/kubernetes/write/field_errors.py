@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from backend_client.kubernetes.manifests.pod_template import limits
-from backend_client.kubernetes.resources.quantities import number
-from backend_client.kubernetes.resources.surroundings import ResourceQuota
+from backend_client.kubernetes.resources.quantities import parse_quantity
+from backend_client.kubernetes.resources.quota import ResourceQuota
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.models import JobSpec
@@ -82,10 +82,11 @@ def quota_diagnostics(
         for field, resource, asked in _asked(spec, site):
             hard = quota.status.hard.get(resource) or quota.spec.hard.get(resource, "")
             used = quota.status.used.get(resource, "0")
-            asks = f"asks for {_amount(asked)} {message_parsers.resource(resource)}; the quota {quota.name}"
-            if hard and asked > number(hard):
+            label = message_parsers.resource_label(resource)
+            asks = f"asks for {_amount(asked)} {label}; the quota {quota.name}"
+            if hard and asked > parse_quantity(hard):
                 errors.append(Diagnostic(field, f"{asks} allows {hard} in all"))
-            elif hard and asked + number(used) > number(hard):
+            elif hard and asked + parse_quantity(used) > parse_quantity(hard):
                 warnings.append(
                     Diagnostic(field, f"{asks} has {used} of {hard} used: it waits until others end")
                 )
@@ -105,7 +106,7 @@ def _asked(spec: JobSpec, site: KubernetesSettings) -> Iterator[tuple[str, str, 
     for field in ("cpu", "memory"):
         for resource in (field, f"requests.{field}", f"limits.{field}"):
             if field in each:
-                yield field, resource, number(each[field]) * count
+                yield field, resource, parse_quantity(each[field]) * count
 
 
 def _counts(quota: ResourceQuota, spec: JobSpec) -> bool:

@@ -7,9 +7,9 @@ from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources.core import Object
+from backend_client.kubernetes.resources.resource_types import CREATED_KINDS, ROOT_TYPES
 from backend_client.kubernetes.watch.listing import list_if_allowed
 from backend_client.kubernetes.write.object_client import ObjectClient, annotation
-from backend_client.kubernetes.write.root_objects import KIND_OF
 from backend_client.models import JobSpec
 from backend_client.models.names import suggest_name
 
@@ -29,7 +29,7 @@ async def free_name(
     used = {*taken, *(o.name for o in ours)}
     while True:
         name = suggest_name(spec.command, used)
-        bearers = await find_by_name(ObjectClient(transport), namespace, name, KIND_OF)
+        bearers = await find_by_name(ObjectClient(transport), namespace, name, CREATED_KINDS)
         if all(key and annotation(bearer, labels.KEY) == key for bearer in bearers):
             return name
         used.add(name)
@@ -41,7 +41,7 @@ def _is_earlier(found: Object, key: str) -> bool:
 
 async def find_by_name(hands: ObjectClient, namespace: str, name: str, of: Iterable[str]) -> list[Manifest]:
     """The anchors of these kinds that have the name."""
-    found = await asyncio.gather(*(hands.find_if_readable(KIND_OF[kind], namespace, name) for kind in of))
+    found = await asyncio.gather(*(hands.find_if_readable(ROOT_TYPES[kind], namespace, name) for kind in of))
     return [anchor for anchor in found if anchor]
 
 
@@ -51,6 +51,6 @@ async def _ours(transport: Transport, spec: JobSpec, namespace: str) -> list[Obj
     candidates = ",".join([base, *(f"{base}-{number}" for number in _NUMBERS)])
     selector = f"{labels.JOB} in ({candidates})"
     pages = await asyncio.gather(
-        *(list_if_allowed(transport, kind, namespace, labels=selector) for kind in KIND_OF.values())
+        *(list_if_allowed(transport, ROOT_TYPES[kind], namespace, labels=selector) for kind in CREATED_KINDS)
     )
     return [found for page in pages for found in page]

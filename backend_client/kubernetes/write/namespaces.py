@@ -39,4 +39,8 @@ async def ensure_namespace(transport: Transport, namespace: str, stamp: Ownershi
 async def _owner(transport: Transport, namespace: str) -> str:
     """The id of the server whose namespace it is; "" where it is none's, or is not there."""
     answer = await transport.request("GET", NAMESPACES.path(name=namespace), allow=(403, 404))
-    return NAMESPACES.one(answer.body).metadata.labels.get(labels.SERVER, "") if answer.status == 200 else ""
+    return (
+        NAMESPACES.decode_object(answer.body).metadata.labels.get(labels.SERVER, "")
+        if answer.status == 200
+        else ""
+    )

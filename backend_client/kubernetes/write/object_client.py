@@ -18,12 +18,13 @@ from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.resource_types import ResourceType
 
 KINDS: dict[str, ResourceType[Any]] = {
-    "Deployment": resource_types.DEPLOYMENTS,
-    "Ingress": resource_types.INGRESSES,
-    "Job": resource_types.JOBS,
-    "Pod": resource_types.PODS,
-    "Secret": resource_types.SECRETS,
-    "Service": resource_types.SERVICES,
+    item.kind: item
+    for item in (
+        *resource_types.ROOT_TYPES.values(),
+        resource_types.INGRESSES,
+        resource_types.SECRETS,
+        resource_types.SERVICES,
+    )
 }
 _TRIES = 4
 _LONGEST_PAUSE = 5.0

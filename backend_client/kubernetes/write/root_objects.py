@@ -1,14 +1,12 @@
 """The anchor that a JobRef means, its pods, and the Job that they are."""
 
-from typing import Any
-
 import msgspec
 
 from backend_client.errors import Forbidden, NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.resource_types import DEPLOYMENTS, JOBS, ResourceType
+from backend_client.kubernetes.resources.resource_types import CREATED_KINDS, ROOT_TYPES
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status.job_status import job_of, read_only, root_key
 from backend_client.kubernetes.status.pod_reason import RelatedObjects
@@ -17,15 +15,12 @@ from backend_client.kubernetes.watch import listing
 from backend_client.kubernetes.write.object_client import ObjectClient, key_of, name_of, uid_of
 from backend_client.models import Job, JobRef
 
-KIND_OF: dict[str, ResourceType[Any]] = {"job": JOBS, "deployment": DEPLOYMENTS}
-"""JobSpec's and JobRef's kind -> the anchor's."""
-
 
 async def find_own_root(hands: ObjectClient, ref: JobRef) -> Manifest:
     """The anchor, by uid. Raises NotFound, and Forbidden for what others made."""
-    if ref.kind not in KIND_OF:
+    if ref.kind not in CREATED_KINDS:
         raise Forbidden(f"{ref.name} was not made by traindeck")
-    found = await hands.find(KIND_OF[ref.kind], ref.namespace, ref.name)
+    found = await hands.find(ROOT_TYPES[ref.kind], ref.namespace, ref.name)
     if found is None or uid_of(found) != ref.uid:
         raise NotFound(f"there is no job {ref} ({ref.uid})")
     if why := read_only(to_root_object(found)):
@@ -36,7 +31,7 @@ async def find_own_root(hands: ObjectClient, ref: JobRef) -> Manifest:
 def to_root_object(anchor: Manifest) -> RootObject:
     """As status and readback want it."""
     kind, _, _ = key_of(anchor)
-    found: RootObject = kind.one(msgspec.json.encode(anchor))
+    found: RootObject = kind.decode_object(msgspec.json.encode(anchor))
     return found
 
 

@@ -210,7 +210,7 @@ async def test_gpus_are_counted_where_nodes_may_be_listed(stage, opened):
     }
     await stage.admin.request(
         "PATCH",
-        NODES.path(name=name, sub="status"),
+        NODES.path(name=name, subresource="status"),
         body=msgspec.json.encode({"status": status}),
         content_type="application/merge-patch+json",
     )

@@ -189,7 +189,7 @@ def test_all_that_a_cluster_can_say(use: Any) -> None:
         },
     )
     assert (target.address.port, target.base_path, target.insecure) == (443, "/k8s/clusters/c-1", True)
-    assert (target.address.server_name, target.address.proxy_shown) == ("inner", "proxy:3128")
+    assert (target.address.server_name, target.address.proxy_without_login) == ("inner", "proxy:3128")
     groups = (("Impersonate-Group", "x"), ("Impersonate-Group", "y"))
     assert target.headers == (("Impersonate-User", "eve"), *groups, ("Impersonate-Extra-why", "z"))
 

@@ -19,9 +19,9 @@ from backend_client.kubernetes.api.credentials import Fixed, Login, bearer
 from backend_client.kubernetes.api.errors import (
     Expired,
     ServerFailed,
+    describe_request,
     error_from_status,
-    request_words,
-    status_of,
+    parse_status,
 )
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
@@ -111,7 +111,7 @@ async def test_errors_in_words(plain: Transport, api: FaultyApi, fault: str, kin
 async def test_what_is_allowed_is_answered(plain: Transport, api: FaultyApi) -> None:
     api.faults.append("404")
     answer = await plain.request("GET", PATH, allow={404})
-    assert (answer.status, status_of(answer.status, answer.body).message) == (404, "scripted 404")
+    assert (answer.status, parse_status(answer.status, answer.body).message) == (404, "scripted 404")
 
 
 async def test_retry_after(plain: Transport, api: FaultyApi) -> None:
@@ -221,20 +221,20 @@ async def test_no_secret_in_an_error(api: FaultyApi) -> None:
     ],
 )
 def test_requests_in_words(method: str, path: str, words: str) -> None:
-    assert request_words(method, path) == words
+    assert describe_request(method, path) == words
 
 
 def test_a_quota_is_no_matter_of_permission() -> None:
     said = 'pods "x" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=8'
     body = msgspec.json.encode({"code": 403, "reason": "Forbidden", "message": said})
-    error = error_from_status(status_of(403, body), "POST", PATH, {})
+    error = error_from_status(parse_status(403, body), "POST", PATH, {})
     assert type(error) is errors.Refused
     assert error.title == "exceeded quota: gpus, requested: requests.nvidia.com/gpu=8"
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"\xff", b'{"code":"x"}', b"<html>"])
 def test_any_body_is_a_status(body: bytes) -> None:
-    assert status_of(418, body).code == 418
+    assert parse_status(418, body).code == 418
 
 
 # A real API server
@@ -244,7 +244,9 @@ def test_any_body_is_a_status(body: bytes) -> None:
 async def test_writes_and_their_errors(transport: Transport, namespace: str) -> None:
     quota = json.dumps({"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}}}).encode()
     path = QUOTAS.path(namespace)
-    assert QUOTAS.one((await transport.request("POST", path, body=quota)).body).spec.hard == {"pods": "1"}
+    assert QUOTAS.decode_object((await transport.request("POST", path, body=quota)).body).spec.hard == {
+        "pods": "1"
+    }
     with pytest.raises(errors.Conflict, match="already exists"):
         await transport.request("POST", path, body=quota)
     with pytest.raises(errors.Invalid) as caught:
@@ -255,7 +257,9 @@ async def test_writes_and_their_errors(transport: Transport, namespace: str) -> 
     patch = b'{"spec":{"hard":{"pods":"2"}}}'
     media = "application/merge-patch+json"
     one = QUOTAS.path(namespace, "q")
-    changed = QUOTAS.one((await transport.request("PATCH", one, body=patch, content_type=media)).body)
+    changed = QUOTAS.decode_object(
+        (await transport.request("PATCH", one, body=patch, content_type=media)).body
+    )
     assert changed.spec.hard == {"pods": "2"}
     strict = {"dryRun": "All", "fieldValidation": "Strict"}
     with pytest.raises(errors.Refused, match=r'unknown field "spec\.hardd"'):

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.surroundings import KubeEvent
+from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.workloads import Deployment
 
 KINDS = [kind for kind in vars(resource_types).values() if isinstance(kind, resource_types.ResourceType)] + [
-    resource_types.workloads("v1beta2")
+    resource_types.kueue_workloads("v1beta2")
 ]
 
 POD: dict[str, Any] = {
@@ -49,7 +49,7 @@ def encoded(value: object) -> bytes:
 
 
 def test_a_pod() -> None:
-    pod = resource_types.PODS.one(encoded(POD))
+    pod = resource_types.PODS.decode_object(encoded(POD))
     assert isinstance(pod, Pod)
     assert (pod.uid, pod.name, pod.namespace) == ("u", "train-0", "team-a")
     assert pod.metadata.creation_timestamp == datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -63,10 +63,10 @@ def test_a_pod() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=repr)
 def test_what_is_absent_or_null_has_a_default(kind: resource_types.ResourceType[Any]) -> None:
-    bare = kind.one(b"{}")
-    assert kind.one(b'{"metadata":null,"spec":null,"status":null}') == bare
-    assert kind.one(b'{"metadata":{"labels":null,"creationTimestamp":null}}') == bare
-    assert kind.page(b'{"metadata":{"resourceVersion":"3"},"items":null}').items == ()
+    bare = kind.decode_object(b"{}")
+    assert kind.decode_object(b'{"metadata":null,"spec":null,"status":null}') == bare
+    assert kind.decode_object(b'{"metadata":{"labels":null,"creationTimestamp":null}}') == bare
+    assert kind.decode_page(b'{"metadata":{"resourceVersion":"3"},"items":null}').items == ()
     assert bare.name == ""
     assert bare.owner is None
 
@@ -82,7 +82,7 @@ def nulled(value: Any) -> st.SearchStrategy[Any]:
 
 @given(nulled(POD))
 def test_nulls_anywhere(pod: dict[str, Any]) -> None:
-    assert isinstance(resource_types.PODS.one(encoded(pod)), Pod)
+    assert isinstance(resource_types.PODS.decode_object(encoded(pod)), Pod)
 
 
 @given(
@@ -92,26 +92,26 @@ def test_nulls_anywhere(pod: dict[str, Any]) -> None:
 )
 def test_anything_else_is_an_error_of_the_decoder(value: Any) -> None:
     with contextlib.suppress(msgspec.DecodeError):
-        resource_types.PODS.one(encoded({"metadata": value, "spec": value, "status": value}))
+        resource_types.PODS.decode_object(encoded({"metadata": value, "spec": value, "status": value}))
 
 
 def test_an_error_says_where() -> None:
     with pytest.raises(msgspec.ValidationError, match=r"Expected `str`, got `int` - at `\$.metadata.name`"):
-        resource_types.PODS.one(b'{"metadata":{"name":7}}')
+        resource_types.PODS.decode_object(b'{"metadata":{"name":7}}')
 
 
 def test_a_template_keeps_what_a_pod_does_not() -> None:
     container = {"name": "main", "env": [{"name": "A", "value": "b"}], "workingDir": "/w"}
     template = {"spec": {"containers": [container]}}
-    made = resource_types.DEPLOYMENTS.one(encoded({"spec": {"template": template}}))
+    made = resource_types.DEPLOYMENTS.decode_object(encoded({"spec": {"template": template}}))
     assert isinstance(made, Deployment)
     assert made.spec.template.spec.containers[0].env[0].value == "b"
-    assert not hasattr(resource_types.PODS.one(encoded(template)).spec.containers[0], "env")
+    assert not hasattr(resource_types.PODS.decode_object(encoded(template)).spec.containers[0], "env")
 
 
 def test_events_of_old_and_new_writers() -> None:
-    old = resource_types.EVENTS.one(b'{"lastTimestamp":"2026-01-01T00:00:00Z","count":3}')
-    new = resource_types.EVENTS.one(
+    old = resource_types.EVENTS.decode_object(b'{"lastTimestamp":"2026-01-01T00:00:00Z","count":3}')
+    new = resource_types.EVENTS.decode_object(
         b'{"lastTimestamp":null,"eventTime":"2026-01-02T00:00:00.5Z","series":{"count":9,"lastObservedTime":null}}'
     )
     assert isinstance(old, KubeEvent)
@@ -134,5 +134,5 @@ def test_places() -> None:
 @pytest.mark.api
 @pytest.mark.parametrize("kind", KINDS[:-1], ids=repr)
 async def test_every_kind_is_served(transport: Transport, kind: resource_types.ResourceType[Any]) -> None:
-    page = kind.page((await transport.request("GET", kind.path())).body)
+    page = kind.decode_page((await transport.request("GET", kind.path())).body)
     assert page.metadata.resource_version

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.manifests.gpus import NodeGpus, pools
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.surroundings import Ingress, KubeEvent, Workload
+from backend_client.kubernetes.resources.events import KubeEvent
+from backend_client.kubernetes.resources.kueue import Workload
+from backend_client.kubernetes.resources.networking import Ingress
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status.job_status import is_shown, job_of, root_key
 from backend_client.kubernetes.status.pod_reason import RelatedObjects
@@ -20,14 +22,14 @@ from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.models import Job, JobSpec, JobState
 from tests.backend_client.kubernetes.support.recording import TYPES, load
 from tests.backend_client.kubernetes.support.scenarios import BUSYBOX, SCENARIOS
-from tests.backend_client.kubernetes.support.shapes import ANCHORS, EVENTS, PODS, WORKLOADS
+from tests.backend_client.kubernetes.support.shapes import EVENTS, PODS, ROOTS, WORKLOADS
 
 
-def changed(name: str, change: dict[str, Any], *, pods: bool = True, **around: Any) -> Job:
-    """A recorded job whose anchor is a little different; a change is a merge patch."""
+def changed(name: str, change: dict[str, Any], *, pods: bool = True, **related: Any) -> Job:
+    """A recorded job whose root is a little different; a change is a merge patch."""
     recorded = load(name)
-    anchor = msgspec.convert(merged(recorded.anchor, change), TYPES[recorded.anchor["kind"]])
-    return job_of(anchor, recorded.typed_pods() if pods else [], "kind", RelatedObjects(**around))
+    root = msgspec.convert(merged(recorded.root, change), TYPES[recorded.root["kind"]])
+    return job_of(root, recorded.typed_pods() if pods else [], "kind", RelatedObjects(**related))
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -76,8 +78,8 @@ def test_a_job_between_tries_says_when_the_next_is() -> None:
 
 def test_no_try_is_promised_that_the_job_has_not_left() -> None:
     seen = load("job-between-tries")
-    seen.anchor["spec"]["backoffLimit"] = 0
-    seen.anchor["status"].pop("failed")  # the Job counts later than its pod ends
+    seen.root["spec"]["backoffLimit"] = 0
+    seen.root["status"].pop("failed")  # the Job counts later than its pod ends
     assert (seen.job().ended, seen.job().reason) == (True, "exit 1")
     seen.pods[0]["status"]["conditions"].append({"type": "DisruptionTarget", "status": "True"})
     assert not seen.job().ended  # preempted: burns none
@@ -138,7 +140,7 @@ def test_a_pod_that_does_not_go_is_named() -> None:
     target = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
     lost = {"metadata": {"deletionTimestamp": "2026-11-24T12:00:00Z"}, "status": {"conditions": [target]}}
     pods = msgspec.convert([merged(pod, lost) for pod in recorded.pods], list[Pod])
-    job = job_of(recorded.typed_anchor(), pods, "kind")
+    job = job_of(recorded.typed_root(), pods, "kind")
     words = "waits for its pod on fake-0 to be gone: it was taken off its node, which had got a taint"
     assert (job.state, job.reason) == (JobState.PENDING, words)
 
@@ -151,8 +153,8 @@ def test_a_queue_says_why() -> None:
     queued = {"metadata": {"labels": {labels.QUEUE: "research"}}, "spec": {"suspend": True}}
 
     def reason(**workload: Any) -> str:
-        around = msgspec.convert(workload, Workload)
-        return changed("job-running", queued, pods=False, workload=around).reason
+        related = msgspec.convert(workload, Workload)
+        return changed("job-running", queued, pods=False, workload=related).reason
 
     waiting = {"type": "QuotaReserved", "status": "False", "message": "insufficient quota for nvidia.com/gpu"}
     admitted = {"type": "QuotaReserved", "status": "True"}
@@ -169,7 +171,7 @@ def test_urls_are_those_of_the_annotation_or_of_the_ingress() -> None:
     named = {"metadata": {"annotations": {labels.URL: "https://a.example.org/"}}}
     assert changed("job-running", named).urls == ("https://a.example.org/",)
     assert load("deployment-running").job().urls == ()
-    name = load("deployment-running").anchor["metadata"]["namespace"]
+    name = load("deployment-running").root["metadata"]["namespace"]
     found = changed("deployment-running", {}, ingress=answering).urls
     assert found == (f"http://192.0.2.1/{name}/deployment-running",)
 
@@ -180,7 +182,7 @@ def test_a_replica_takes_the_place_of_the_one_that_ended() -> None:
     ended = merged(first, {"metadata": {"name": "a", "creationTimestamp": "2020-01-01T00:00:00Z"}})
     ended = merged(ended, {"status": {"phase": "Failed", "reason": "Evicted", "message": "no disk"}})
     pods = msgspec.convert([*recorded.pods, ended], list[Pod])
-    job = job_of(recorded.typed_anchor(), pods, "kind")
+    job = job_of(recorded.typed_root(), pods, "kind")
     assert sorted((a.rank, a.number) for a in job.attempts) == [(0, 1), (0, 2), (1, 1)]
     assert (job.state, job.restarts) == (JobState.RUNNING, 1)
 
@@ -188,7 +190,7 @@ def test_a_replica_takes_the_place_of_the_one_that_ended() -> None:
 def test_one_stuck_replica_is_named() -> None:
     running, stuck = load("deployment-running"), load("deployment-no-image")
     pods = [*running.typed_pods()[:1], *stuck.typed_pods()]
-    job = job_of(running.typed_anchor(), pods, "kind")
+    job = job_of(running.typed_root(), pods, "kind")
     assert job.state is JobState.RUNNING
     assert fnmatchcase(job.reason, f"replica ?: the image {BUSYBOX} does not exist in its registry")
 
@@ -200,19 +202,19 @@ def test_one_stuck_replica_is_named() -> None:
     ("name", "shown"), [("job-running", True), ("foreign-deployment", True), ("foreign-pod", True)]
 )
 def test_ours_and_what_asks_for_gpus_are_shown(name: str, shown: bool) -> None:
-    assert is_shown(load(name).typed_anchor(), KubernetesSettings()) is shown
+    assert is_shown(load(name).typed_root(), KubernetesSettings()) is shown
 
 
 def test_others_without_gpus_and_pods_of_a_controller_are_not_shown() -> None:
-    assert not is_shown(load("foreign-job").typed_anchor(), KubernetesSettings(gpu_resource="amd.com/gpu"))
+    assert not is_shown(load("foreign-job").typed_root(), KubernetesSettings(gpu_resource="amd.com/gpu"))
     assert not any(is_shown(pod, KubernetesSettings()) for pod in load("foreign-job").typed_pods())
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_pods_find_their_anchor(name: str) -> None:
     recorded = load(name)
-    anchor = recorded.anchor
-    wanted = (anchor["kind"], anchor["metadata"]["namespace"], anchor["metadata"]["name"])
+    root = recorded.root
+    wanted = (root["kind"], root["metadata"]["namespace"], root["metadata"]["name"])
     assert {root_key(pod) for pod in recorded.typed_pods()} <= {wanted}
 
 
@@ -230,25 +232,25 @@ def test_what_others_made_is_described_and_left_alone() -> None:
 def test_capacity_is_the_sum_and_the_largest_block() -> None:
     found = pools([NodeGpus("a", "A100", 8, 3), NodeGpus("b", "A100", 8, 5), NodeGpus("c", "", 4, 0)])
     assert [(p.product, p.total, p.free, p.largest) for p in found] == [("", 4, 0, 0), ("A100", 16, 8, 5)]
-    recorded = load("job-too-big").around()
-    assert sum(block.total for block in recorded.blocks or ()) > 30
+    recorded = load("job-too-big").related()
+    assert sum(block.total for block in recorded.node_gpus or ()) > 30
 
 
 # Anything else
 
 
-@given(ANCHORS, st.lists(PODS, max_size=3), EVENTS, WORKLOADS)
+@given(ROOTS, st.lists(PODS, max_size=3), EVENTS, WORKLOADS)
 @settings(deadline=None)
 def test_never_raises_and_never_ends_what_goes_on(
-    anchor: tuple[type[RootObject], Any], pods: list[Any], events: list[Any], workload: Any
+    root: tuple[type[RootObject], Any], pods: list[Any], events: list[Any], workload: Any
 ) -> None:
-    typed = msgspec.convert(anchor[1], anchor[0])
-    around = RelatedObjects(
+    typed = msgspec.convert(root[1], root[0])
+    related = RelatedObjects(
         events=msgspec.convert(events, tuple[KubeEvent, ...]),
         workload=msgspec.convert(workload, Workload),
-        blocks=(NodeGpus("gpu-1", "A100", 8, 3),),
+        node_gpus=(NodeGpus("gpu-1", "A100", 8, 3),),
     )
-    job = job_of(typed, msgspec.convert(pods, list[Pod]), "kind", around)
+    job = job_of(typed, msgspec.convert(pods, list[Pod]), "kind", related)
     assert isinstance(job.state, JobState)
     assert isinstance(job.spec, JobSpec)
     assert isinstance(job.reason, str)

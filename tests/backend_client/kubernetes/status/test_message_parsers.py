@@ -226,12 +226,12 @@ def test_what_a_queue_waits_for(message: str, words: str) -> None:
      (".5", 1), ("", 0), ("x", 0), ("1e9999", 2**63 - 1), ("9" * 40 + "Ei", 2**63 - 1)],
 )  # fmt: skip
 def test_quantities_are_read_as_kubernetes_reads_them(text: str, number: int) -> None:
-    assert quantities.whole(text) == number
+    assert quantities.parse_whole(text) == number
 
 
 @given(st.integers(0, 2**62))
 def test_memory_is_written_exactly(size: int) -> None:
-    assert quantities.whole(quantities.memory(size)) == size
+    assert quantities.parse_whole(quantities.format_memory(size)) == size
 
 
 def test_memory_adds_up() -> None:

@@ -45,7 +45,7 @@ def homes(live: Live) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def made(live: Live, homes: dict[str, str], request: pytest.FixtureRequest) -> dict[str, Manifest]:
-    """All scenarios that are to be looked at, started together: name -> anchor."""
+    """All scenarios that are to be looked at, started together: name -> root."""
     wanted = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
     kinds = {node["metadata"]["labels"].get("type") for node in live.items("v1", "nodes")}
     return {
@@ -56,10 +56,10 @@ def made(live: Live, homes: dict[str, str], request: pytest.FixtureRequest) -> d
 
 
 def _make(live: Live, name: str, scenario: Scenario, namespace: str) -> Manifest:
-    anchor, *parts = scenario.make(name, namespace, scenario.node)
+    root, *parts = scenario.make(name, namespace, scenario.node)
     for part in parts:
         live.make(part)
-    return live.make(anchor)
+    return live.make(root)
 
 
 def marked(name: str) -> object:

@@ -8,7 +8,8 @@ import msgspec
 
 from backend_client.kubernetes.manifests.gpus import gpus_by_node
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.surroundings import KubeEvent, Node
+from backend_client.kubernetes.resources.events import KubeEvent
+from backend_client.kubernetes.resources.nodes import Node
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status.job_status import job_of, root_key
 from backend_client.kubernetes.status.pod_reason import RelatedObjects
@@ -25,42 +26,42 @@ Manifest = dict[str, Any]
 class Recorded(msgspec.Struct, omit_defaults=True):
     """One job's objects as a server gave them."""
 
-    anchor: Manifest
+    root: Manifest = msgspec.field(name="anchor")
     pods: list[Manifest] = []
     events: list[Manifest] = []
     nodes: list[Manifest] = []
     others: list[Manifest] = []
     """All other pods of the cluster; with `nodes` only."""
 
-    def typed_anchor(self) -> RootObject:
-        return msgspec.convert(self.anchor, TYPES[self.anchor["kind"]])
+    def typed_root(self) -> RootObject:
+        return msgspec.convert(self.root, TYPES[self.root["kind"]])
 
     def typed_pods(self) -> list[Pod]:
         return msgspec.convert(self.pods, list[Pod])
 
-    def around(self) -> RelatedObjects:
+    def related(self) -> RelatedObjects:
         nodes = msgspec.convert(self.nodes, list[Node])
         pods = msgspec.convert([*self.pods, *self.others], list[Pod])
         return RelatedObjects(
             events=msgspec.convert(self.events, tuple[KubeEvent, ...]),
-            blocks=gpus_by_node(nodes, pods, RelatedObjects().site.gpu_resource) if nodes else None,
+            node_gpus=gpus_by_node(nodes, pods, RelatedObjects().site.gpu_resource) if nodes else None,
         )
 
     def job(self) -> Job:
         """What is said of it."""
-        return job_of(self.typed_anchor(), self.typed_pods(), "kind", self.around())
+        return job_of(self.typed_root(), self.typed_pods(), "kind", self.related())
 
 
 def look(live: Live, made: Manifest, *, nodes: bool = False) -> Recorded:
     """The objects of one job as they stand now."""
     kind, home = made["kind"], made["metadata"]
     namespace, name = home["namespace"], home["name"]
-    status, anchor = live.call("GET", path_of(made["apiVersion"], PLURALS[kind], namespace, name))
-    assert status == 200, anchor
+    status, root = live.call("GET", path_of(made["apiVersion"], PLURALS[kind], namespace, name))
+    assert status == 200, root
     pods = live.items("v1", "pods", namespace)
     own = [pod for pod in pods if root_key(msgspec.convert(pod, Pod)) == (kind, namespace, name)]
-    found = Recorded(anchor=bare(anchor), pods=[bare(pod) for pod in own if kind != "Pod"])
-    uids = {item["metadata"]["uid"] for item in (anchor, *own)}
+    found = Recorded(root=bare(root), pods=[bare(pod) for pod in own if kind != "Pod"])
+    uids = {item["metadata"]["uid"] for item in (root, *own)}
     events = live.items("v1", "events", namespace)
     found.events = [bare(event) for event in events if event["involvedObject"].get("uid") in uids]
     if nodes:

@@ -100,7 +100,7 @@ deployment_spec = maybe(replicas=numbers, template=template)
 PODS = maybe(metadata=metadata, spec=pod_spec, status=pod_status)
 JOBS = maybe(metadata=metadata, spec=job_spec, status=job_status)
 DEPLOYMENTS = maybe(metadata=metadata, spec=deployment_spec, status=maybe(conditions=conditions))
-ANCHORS = st.one_of(
+ROOTS = st.one_of(
     st.tuples(st.just(KubeJob), JOBS),
     st.tuples(st.just(Deployment), DEPLOYMENTS),
     st.tuples(st.just(Pod), PODS),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from backend_client.errors import Invalid
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
-from backend_client.kubernetes.resources.surroundings import Node
+from backend_client.kubernetes.resources.nodes import Node
 from backend_client.kubernetes.settings import GpuType, IngressSettings, KubernetesSettings, Toleration
 from backend_client.models import JobSpec
 from backend_client.models.fields import parse_spec

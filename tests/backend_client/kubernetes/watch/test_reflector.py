@@ -333,7 +333,7 @@ def test_what_is_odd_in_a_text_does_not_split_it() -> None:
 
 
 def test_a_defect_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PODS, "page", lambda _: 1 / 0)
+    monkeypatch.setattr(PODS, "decode_page", lambda _: 1 / 0)
 
     async def main() -> None:
         async with mirrored() as (_, __, mirror):

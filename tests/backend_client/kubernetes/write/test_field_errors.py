@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from backend_client.kubernetes.manifests.render import Manifest, objects
-from backend_client.kubernetes.resources.surroundings import ResourceQuota
+from backend_client.kubernetes.resources.quota import ResourceQuota
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_diagnostics
 from tests.backend_client.kubernetes.conftest import Cluster
