@@ -68,12 +68,12 @@ async def _waited(
 
 async def _patiently(transport: Transport, anchor: Manifest, parts: Sequence[OwnedObject]) -> str:
     """`_holding`, tried again while the cluster is away for a moment."""
-    for pause in Retries():
+    retries = Retries()
+    while True:
         try:
             return await _holding(transport, anchor, parts)
         except Unreachable as error:
-            await pause(error)
-    raise AssertionError  # the last pause raises
+            await retries.pause(error)
 
 
 async def _holding(transport: Transport, anchor: Manifest, parts: Sequence[OwnedObject]) -> str:

@@ -58,7 +58,8 @@ class ObjectClient:
         Any refusal may hide that it is there already: a 403 for a quota that it fills itself, too. Where that
         cannot be asked either, the line is down, and the caller comes again later.
         """
-        for pause in Retries():
+        retries = Retries()
+        while True:
             try:
                 return await self._post(manifest)
             except BackendError as error:
@@ -67,28 +68,26 @@ class ObjectClient:
                     return there
                 if there or not isinstance(error, Unreachable):
                     raise _taken(there, error) from None
-                await pause(error)
-        raise AssertionError  # the last pause raises
+                await retries.pause(error)
 
     async def patch_until(self, made: Manifest, wanted: Callable[[Manifest], Manifest | None]) -> Manifest:
         """Patch it, each time as it is now, until `wanted` has no merge patch for it any more.
 
         Raises NotFound where it is gone. The version in each patch lets nothing slip in between.
         """
-        uid = uid_of(made)
-        for pause in Retries():
+        uid, retries = uid_of(made), Retries()
+        while True:
             patch = wanted(made)
             if patch is None:
                 return made
             try:
                 return await self._patch(made, patch)
             except (Conflict, Invalid, Unreachable) as error:
-                await pause(error)
+                await retries.pause(error)
             now = await self.refetch(made)
             if now is None:
                 raise NotFound(f"{name_of(made)} ({uid}) is gone")
             made = now
-        raise AssertionError
 
     async def remove(self, made: Manifest, policy: str, *, unchanged: bool = False) -> bool:
         """Delete this very object; gone already is fine. False where it was not `unchanged`.
@@ -99,15 +98,14 @@ class ObjectClient:
         if unchanged:
             conditions["resourceVersion"] = made["metadata"]["resourceVersion"]
         body = msgspec.json.encode({"propagationPolicy": policy, "preconditions": conditions})
-        path = path_of(made)
-        for pause in Retries():
+        path, retries = path_of(made), Retries()
+        while True:
             try:
                 answer = await self._transport.request("DELETE", path, body=body, allow=(404, 409))
             except Unreachable as error:
-                await pause(error)
-                continue
-            return answer.status != 409
-        raise AssertionError
+                await retries.pause(error)
+            else:
+                return answer.status != 409
 
     async def _post(self, manifest: Manifest) -> Manifest:
         kind, namespace, _ = key_of(manifest)
@@ -122,20 +120,15 @@ class ObjectClient:
 
 
 class Retries:
-    """Gives one pause for each try: a cluster that is away is given time. The last raises instead."""
+    """The tries of one request: a cluster that is away for a moment is given time."""
 
     def __init__(self) -> None:
         self._left = _TRIES
         self._backoff = Backoff()
 
-    def __iter__(self) -> "Retries":
-        return self
-
-    def __next__(self) -> "Retries":
+    async def pause(self, error: BackendError) -> None:
+        """Wait before another try. Raises the error that ended the last one."""
         self._left -= 1
-        return self
-
-    async def __call__(self, error: BackendError) -> None:
         if not self._left:
             raise error
         if isinstance(error, Unreachable):
