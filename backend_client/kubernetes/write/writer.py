@@ -55,7 +55,7 @@ class JobWriter:
     async def plan(self, spec: JobSpec) -> Plan:
         """What `create` would do."""
         home = self._home(spec)
-        return await dry_run.plan(
+        return await dry_run.plan_job(
             self._transport, spec, self._site, self._context, home, inspect=self._inspect
         )
 

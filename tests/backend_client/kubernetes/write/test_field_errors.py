@@ -10,7 +10,7 @@ import pytest
 from backend_client.kubernetes.manifests.render import Manifest, objects
 from backend_client.kubernetes.resources.surroundings import ResourceQuota
 from backend_client.kubernetes.settings import KubernetesSettings
-from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_diagnostics
+from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_findings
 from tests.backend_client.kubernetes.conftest import Cluster
 from tests.backend_client.kubernetes.support.live import Live, path_of
 from tests.backend_client.kubernetes.support.specs import VALUES, seen, spec
@@ -52,8 +52,9 @@ def test_quotas(
     errors: list[tuple[str, str]],
     warnings: list[tuple[str, str]],
 ) -> None:
-    found = quota_diagnostics(spec(**fields), KubernetesSettings(), [limit])
-    assert [[(notice.field, notice.message) for notice in notices] for notices in found] == [errors, warnings]
+    found = quota_findings(spec(**fields), KubernetesSettings(), [limit])
+    both = (found.errors, found.warnings)
+    assert [[(notice.field, notice.message) for notice in notices] for notices in both] == [errors, warnings]
 
 
 @pytest.mark.parametrize(
