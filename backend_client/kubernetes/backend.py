@@ -197,7 +197,7 @@ class KubernetesBackend:
                 self._site,
                 self.context,
                 self.namespace,
-                stamp=self._stamp,
+                ownership=self._stamp,
                 inspect=self._inspect,
             )
         return self._writes

@@ -21,7 +21,7 @@ from backend_client.errors import (
 )
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests import networking, validation
-from backend_client.kubernetes.manifests.render import Manifest, objects
+from backend_client.kubernetes.manifests.render import Manifest, render_manifests
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.watch.listing import workload_type
@@ -60,7 +60,7 @@ async def plan_job(
     invalid = [Diagnostic(*item) for item in validation.errors(spec, site, facts).items()]
     if invalid:
         return Plan(name=spec.name, yaml="", place=place, errors=tuple(invalid))
-    manifests = objects(spec, site, facts)
+    manifests = render_manifests(spec, site, facts)
     try:
         inspect(manifests)
     except Refused as error:
@@ -68,7 +68,7 @@ async def plan_job(
         return Plan(name=spec.name, yaml=as_yaml(manifests), place=place, errors=tuple(refused))
     findings = await _check(transport, manifests, spec, site, namespace)
     unreported = _not_yet_reported(findings.warnings, findings.errors)
-    url = networking.url(spec, namespace, site)
+    url = networking.job_url(spec, namespace, site)
     return Plan(
         name=spec.name,
         yaml=as_yaml(manifests),

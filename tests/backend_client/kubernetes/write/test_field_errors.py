@@ -7,7 +7,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from backend_client.kubernetes.manifests.render import Manifest, objects
+from backend_client.kubernetes.manifests.render import Manifest, render_manifests
 from backend_client.kubernetes.resources.surroundings import ResourceQuota
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_findings
@@ -128,7 +128,7 @@ def test_a_refused_dry_run_is_said_at_the_field(
     live: Live, home: str, index: int, path: str, value: Any, field: str
 ) -> None:
     asked = spec(secrets=["ODD"], ports=[80], shm_size="1Gi", gpus=1, memory="1Gi", max_runtime=9)
-    made = objects(asked, KubernetesSettings(), seen(home), secrets=VALUES)
+    made = render_manifests(asked, KubernetesSettings(), seen(home), secrets=VALUES)
     status, answer = live.post(set_in(made[index], path, value), dryRun="All")
     assert status == 422, answer
     causes = answer["details"]["causes"]
