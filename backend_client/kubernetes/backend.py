@@ -144,11 +144,11 @@ class KubernetesBackend:
             yield step
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncGenerator[Sequence[LogItem], None]:
-        from backend_client.kubernetes.logs import stream  # noqa: PLC0415  a list needs none
+        from backend_client.kubernetes.logs.stream import stream_job_log  # noqa: PLC0415  a list needs none
 
         newest = query.follow and query.attempt is None
         listening = self._glances.tap(query.ref) if newest else contextlib.nullcontext(_ignore)
-        found = stream.stream(await self._at(query.ref), query, after=after)
+        found = stream_job_log(await self._at(query.ref), query, after=after)
         with listening as hear:
             async with contextlib.aclosing(found) as batches:
                 async for items in batches:
