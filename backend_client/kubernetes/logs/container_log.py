@@ -12,7 +12,7 @@ Put = Callable[[Sequence[LogItem]], Awaitable[None]]
 
 
 class ContainerLog(Protocol):
-    """Reads the runs of one rank, one after the other, into the `Put` that it was made with.
+    """Reads the runs of one rank, one after the other, into the `Put` that it was created with.
 
     The resumer turns bytes into items and knows the position behind the last one. Bytes come as the kubelet
     sends them with `timestamps=true` (`kubelet_lines`): a source with other bytes puts that stamp before each

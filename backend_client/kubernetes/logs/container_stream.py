@@ -68,7 +68,7 @@ class ContainerLogReader:
         `count`: read only so many of the last lines.
         """
         backoff, failures, confirmed = Backoff(), 0, not self._follow
-        while current := self._tracker.find(run):
+        while current := self._tracker.find_run(run):
             position = resumer.position
             try:
                 await self._read_answer(current, resumer, count, confirmed=confirmed)
@@ -94,7 +94,7 @@ class ContainerLogReader:
         """Wait until the pod's status shows that another run has begun, if one has."""
         clock = asyncio.get_running_loop().time
         until = clock() + SETTLE_SECONDS
-        while self._tracker.find(run) == run and (left := until - clock()) > 0:
+        while self._tracker.find_run(run) == run and (left := until - clock()) > 0:
             await self._tracker.wait_for_change(left)
 
     async def _put_missing(self, resumer: LineResumer, why: str) -> None:

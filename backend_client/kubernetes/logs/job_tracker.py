@@ -44,7 +44,7 @@ class JobTracker:
         return job_of(self._root, list(self._pods.values()), self.ref.context)
 
     @property
-    def settled(self) -> bool:
+    def ended(self) -> bool:
         """Whether the job has ended or is gone."""
         job = self.job
         return job is None or job.ended
@@ -53,7 +53,7 @@ class JobTracker:
         """List the runs that have a log by rank, oldest first."""
         return runs_by_rank(self._pods.values())
 
-    def find(self, run: ContainerRun) -> ContainerRun | None:
+    def find_run(self, run: ContainerRun) -> ContainerRun | None:
         """Find a run as it is now; None where its log is gone."""
         runs = self.runs().get(run.rank, ())
         return next((current for current in runs if current.key == run.key), None)

@@ -96,7 +96,7 @@ class _JobLog:
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
         follower = group.create_task(self._tracker.follow())
-        while not self._tracker.settled and not self._has_attempt():
+        while not self._tracker.ended and not self._has_attempt():
             self._start(group)
             await self._tracker.wait_for_change()
         await self._tracker.load()  # what ended a moment ago may have started a moment before

@@ -29,6 +29,7 @@ KINDS: dict[str, ResourceType[Any]] = {
 }
 _TRIES = 4
 _LONGEST_PAUSE = 5.0
+"""Seconds before another try: somebody waits for the answer."""
 
 
 class ObjectClient:
@@ -49,10 +50,10 @@ class ObjectClient:
         except Forbidden:
             return None
 
-    async def refetch(self, known: Manifest) -> Manifest | None:
+    async def refetch(self, manifest: Manifest) -> Manifest | None:
         """Read the same object (by uid) again; None where it is gone, even if another has its name now."""
-        current = await self.find(*key_of(known))
-        return current if current and uid_of(current) == uid_of(known) else None
+        current = await self.find(*key_of(manifest))
+        return current if current and uid_of(current) == uid_of(manifest) else None
 
     async def create_or_adopt(self, manifest: Manifest, is_ours: Callable[[Manifest], bool]) -> Manifest:
         """Create an object, or adopt the one of its name where `is_ours` recognises an earlier try's.
@@ -93,17 +94,17 @@ class ObjectClient:
                 raise NotFound(f"{name_of(current)} ({uid}) is gone")
             current = refetched
 
-    async def remove(self, known: Manifest, policy: str, *, unchanged: bool = False) -> bool:
+    async def remove(self, manifest: Manifest, policy: str, *, unchanged: bool = False) -> bool:
         """Delete this very object; it may be gone already. With `unchanged`, False where it has changed.
 
         `policy`: the propagationPolicy, "Foreground" or "Background". Another object of the same name answers
         409 to the uid, and stays.
         """
-        preconditions = {"uid": uid_of(known)}
+        preconditions = {"uid": uid_of(manifest)}
         if unchanged:
-            preconditions["resourceVersion"] = known["metadata"]["resourceVersion"]
+            preconditions["resourceVersion"] = manifest["metadata"]["resourceVersion"]
         body = msgspec.json.encode({"propagationPolicy": policy, "preconditions": preconditions})
-        path, retries = path_of(known), Retries()
+        path, retries = path_of(manifest), Retries()
         while True:
             try:
                 answer = await self._transport.request("DELETE", path, body=body, allow=(404, 409))
