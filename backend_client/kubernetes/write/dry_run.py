@@ -105,7 +105,7 @@ async def _check(
     site: KubernetesSettings,
     namespace: str,
 ) -> Findings:
-    """Ask the cluster everything at once. The dry-run pod repeats what others report: only its news count."""
+    """Run all checks at once; of the dry-run pod keep only findings about fields that no other reports."""
     quotas, pod, name, queue, dry_runs = await asyncio.gather(
         _check_quotas(transport, spec, site, namespace),
         _dry_run_pod(transport, manifests[0]),
