@@ -15,7 +15,7 @@ import pytest
 
 from backend_client.kubernetes.api import kubeconfig
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.manifests.render import objects
+from backend_client.kubernetes.manifests.render import render_manifests
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.resources.resource_types import JOBS, NAMESPACES, PODS
 from backend_client.kubernetes.settings import KubernetesSettings
@@ -69,7 +69,7 @@ async def pooled(work: Iterable[Coroutine[Any, Any, object]]) -> None:
 async def make(transport: Transport, namespace: str, number: int) -> None:
     """One job and its pod, each with its status."""
     spec = msgspec.structs.replace(SPEC, name=job_name(number))
-    (manifest,) = objects(
+    (manifest,) = render_manifests(
         spec, KubernetesSettings(), ClusterFacts(namespace=namespace), key=f"bench-{number}", owner="admin"
     )
     job = await send(transport, "POST", JOBS.path(namespace), manifest)

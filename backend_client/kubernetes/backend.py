@@ -177,11 +177,11 @@ class KubernetesBackend:
             yield step
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncGenerator[Sequence[LogItem], None]:
-        from backend_client.kubernetes.logs import stream  # noqa: PLC0415  a list needs none
+        from backend_client.kubernetes.logs.stream import stream_job_log  # noqa: PLC0415  a list needs none
 
         newest = query.follow and query.attempt is None
         tap = self._sampler.tap(query.ref) if newest else contextlib.nullcontext(_ignore)
-        log = stream.stream(await self._transport_of(query.ref), query, after=after)
+        log = stream_job_log(await self._transport_of(query.ref), query, after=after)
         with tap as sample:
             async with contextlib.aclosing(log) as batches:
                 async for items in batches:
@@ -236,7 +236,7 @@ class KubernetesBackend:
                 self._site,
                 self.context,
                 self.namespace,
-                stamp=self._author.ownership,
+                ownership=self._author.ownership,
                 inspect=self._author.check,
             )
         return self._cached_writer

@@ -1,4 +1,4 @@
-"""Pods -> the containers whose logs can still be read (pure)."""
+"""Pods -> the runs of their containers whose logs can still be read, by rank (pure)."""
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -10,10 +10,10 @@ from backend_client.kubernetes.status.attempts import by_age, has_ended, ranks
 
 
 class ContainerRun(Struct, frozen=True):
-    """One run of a pod's container that works: what one log is of."""
+    """One run of a pod's main container: it has a log of its own."""
 
     key: str
-    """Short, and another for every run."""
+    """Short, and different for every run."""
     rank: int
     attempt: int
     """Its number as `attempts` counts."""
@@ -22,33 +22,36 @@ class ContainerRun(Struct, frozen=True):
     container: str
     ended: bool
     previous: bool = False
-    """The pod has started it again since: an API server calls this log `previous`."""
+    """The container has been started again since: its log needs `previous=true` (core/v1 PodLogOptions)."""
 
 
-def runs(pods: Iterable[Pod]) -> dict[int, list[ContainerRun]]:
-    """By rank, oldest first. What has not started yet has no log."""
-    found: dict[int, list[ContainerRun]] = {}
+def runs_by_rank(pods: Iterable[Pod]) -> dict[int, list[ContainerRun]]:
+    """List the runs that have a log by rank, oldest first; a container that never started has none."""
+    runs: dict[int, list[ContainerRun]] = {}
     latest: dict[int, int] = {}
     for rank, pod in ranks(by_age(pods)):
         status = pod.main_container_status
         number = latest.get(rank, 0) + 1 + max(0, status.restart_count if status else 0)
-        found.setdefault(rank, []).extend(_of_pod(pod, rank, number, latest.get(rank, 0)))
+        runs.setdefault(rank, []).extend(_runs_of_pod(pod, rank, number, latest.get(rank, 0)))
         latest[rank] = number
-    return found
+    return runs
 
 
-def _of_pod(pod: Pod, rank: int, number: int, before: int) -> Iterator[ContainerRun]:
-    """Of a container that waits to be started again the last run is the newest."""
+def _runs_of_pod(pod: Pod, rank: int, number: int, before: int) -> Iterator[ContainerRun]:
+    """Yield the last run and the current one; a container that waits for its restart has only the last.
+
+    `number`: the attempt of the current run; `before`: the last attempt of an older pod.
+    """
     status = pod.main_container_status
     if not status:
         return
-    now, last = status.state, status.last_state.terminated
-    started = now.running or now.terminated
+    state, last = status.state, status.last_state.terminated
+    started = state.running or state.terminated
     if last and (not started or number > before + 1):
-        number_then = number - 1 if started else number
-        yield _run(pod, rank, number_then, last.container_id, ended=True, previous=bool(started))
+        last_number = number - 1 if started else number
+        yield _run(pod, rank, last_number, last.container_id, ended=True, previous=bool(started))
     if started:
-        ended = bool(now.terminated) or has_ended(pod)
+        ended = bool(state.terminated) or has_ended(pod)
         yield _run(pod, rank, number, status.container_id, ended=ended)
 
 
@@ -56,7 +59,7 @@ def _run(
     pod: Pod, rank: int, number: int, container_id: str, *, ended: bool, previous: bool = False
 ) -> ContainerRun:
     status = pod.main_container_status
-    known = container_id or f"{pod.uid}/{number}"
-    key = blake2b(known.encode(), digest_size=6).hexdigest()
+    identity = container_id or f"{pod.uid}/{number}"
+    key = blake2b(identity.encode(), digest_size=6).hexdigest()
     name = status.name if status else ""
     return ContainerRun(key, rank, number, pod.namespace, pod.name, name, ended, previous)

@@ -1,7 +1,9 @@
-"""What the kubelet sends of a log -> lines with their times (pure).
+"""The kubelet's log format: bytes of a log request with `timestamps=true` -> lines with their times (pure).
 
-Every line starts with its time; the parts of a very long one come one by one and only the first has it
-(facts/reliability.md 2.1). Lines end at newlines only.
+Every line starts with its time. The runtime writes a very long line in parts, of which only the first comes
+with its time: so a log that is read from some time on may begin with a part that has none (`ReadLogs` in
+kubernetes/kubernetes staging/src/k8s.io/cri-client/pkg/logs/logs.go). Lines end at newlines only: any other
+separator is text.
 """
 
 import re
@@ -14,63 +16,69 @@ _SECOND = 1_000_000_000
 
 
 class KubeletLineSplitter:
-    """Collects what has no newline yet. `inside`: a part of the unfinished line was taken already."""
+    """Splits bytes into lines, and keeps those that have no newline yet.
+
+    `mid_line`: a part of the unfinished line was taken already, so what comes next goes on with it.
+    """
 
     def __init__(self) -> None:
-        self.inside = False
+        self.mid_line = False
         self._time = 0
         self._parts: list[bytes] = []
         self._clock = _Clock()
 
     def feed(self, data: bytes) -> tuple[list[bytes], list[int]]:
-        """The lines that these bytes complete. If `inside`, the first is the rest of the line begun."""
-        whole, newline, rest = data.rpartition(b"\n")
+        """Return the lines that these bytes complete: (lines, times in nanoseconds since the epoch).
+
+        With `mid_line`, the first is the rest of the line begun.
+        """
+        complete, newline, rest = data.rpartition(b"\n")
         if not newline:
             self._parts.append(data)
             return [], []
-        text = b"".join((*self._parts, whole))
+        text = b"".join((*self._parts, complete))
         self._parts = [rest] if rest else []
         return self._usual(text) or self._one_by_one(text)
 
     def _usual(self, text: bytes) -> tuple[list[bytes], list[int]] | None:
-        """Whole lines that all have the usual stamp; None for others."""
-        found = _USUAL.findall(text)
-        if self.inside or len(found) != text.count(b"\n") + 1:
+        """Split complete lines that all have the usual stamp; None for others."""
+        matches = _USUAL.findall(text)
+        if self.mid_line or len(matches) != text.count(b"\n") + 1:
             return None
         clock = self._clock
-        times = [clock[second + b"Z"] + int(fraction) for second, fraction, _ in found]
+        times = [clock[second + b"Z"] + int(fraction) for second, fraction, _ in matches]
         self._time = times[-1]
-        return [line for _, _, line in found], times
+        return [line for _, _, line in matches], times
 
     def _one_by_one(self, text: bytes) -> tuple[list[bytes], list[int]]:
         lines: list[bytes] = []
         times: list[int] = []
         for raw in text.split(b"\n"):
-            lines.append(self._text(raw))
+            lines.append(self._without_stamp(raw))
             times.append(self._time)
-            self.inside = False
+            self.mid_line = False
         return lines, times
 
     @property
-    def size(self) -> int:
+    def unfinished_size(self) -> int:
         """Bytes that wait for a newline."""
         return sum(map(len, self._parts))
 
-    def rest(self) -> tuple[bytes, int] | None:
-        """The unfinished line so far and its time; None where there is none, or not even its whole stamp."""
+    def unfinished(self) -> tuple[bytes, int] | None:
+        """Return the unfinished line so far and its time; None where not even its stamp is complete."""
         raw = b"".join(self._parts)
         self._parts = [raw] if raw else []
-        if not raw or (not self.inside and not _STAMP.match(raw)):
+        if not raw or (not self.mid_line and not _STAMP.match(raw)):
             return None
-        return self._text(raw), self._time
+        return self._without_stamp(raw), self._time
 
-    def take(self) -> None:
-        """The rest was taken: what follows goes on behind it."""
-        self._parts, self.inside = [], True
+    def take_unfinished(self) -> None:
+        """Drop the unfinished line, which was handed on: what follows goes on behind it."""
+        self._parts, self.mid_line = [], True
 
-    def _text(self, raw: bytes) -> bytes:
-        """The line without its stamp. One without a stamp is as old as the line before it."""
-        if self.inside or not (stamp := _STAMP.match(raw)):
+    def _without_stamp(self, raw: bytes) -> bytes:
+        """Cut the stamp off a line. One without a stamp is as old as the line before it."""
+        if self.mid_line or not (stamp := _STAMP.match(raw)):
             return raw
         second, fraction, zone = stamp.groups()
         self._time = self._clock[second + zone] + (int(fraction.ljust(9, b"0")) if fraction else 0)

@@ -1,94 +1,114 @@
-"""One container's log, read as often as it takes: every line once (pure)."""
+"""Log resuming: bytes of one answer after another -> every line once, a Gap where some may be missing (pure).
+
+`begin` starts an answer, `feed` takes its bytes, `end` its regular end. An answer repeats the last seconds of
+the one before: what was handed on already is dropped by a search for the last position.
+
+    begin, no position -----------------------------------.
+                                                          v
+    begin, a position ---> SEARCHING ---- found ------> IN STEP
+                           `_finder`      (feed)        `_finder` is None: feed and end hand on
+                           holds what                     ^               what comes, and the
+                           may be new                     |               position moves behind
+                                '--- gone: a Gap ---------'
+                           (feed: a newer line; end: no more lines)
+
+The search looks into the line that has no newline yet as well: a progress bar may never write one.
+"""
 
 from datetime import UTC, datetime
 
 from backend_client.kubernetes.logs.kubelet_lines import KubeletLineSplitter
-from backend_client.kubernetes.logs.positions import Found, LogPosition, PositionFinder
+from backend_client.kubernetes.logs.positions import LogPosition, NewLines, PositionFinder
 from backend_client.protocol import Gap, Lines, LogSource
 
 _LONG = 8 * 1024
-"""A line that is this long before it ends is shown as far as it is: a bar may never write a newline."""
+"""Bytes of an unfinished line from which on it is handed on: a bar may never write a newline."""
 
 
 class LineResumer:
-    """Bytes of one answer after another -> Lines and Gap. `begin` before each answer, `end` at its end."""
+    """Turns the bytes of one answer after another into Lines and Gap, from a position on."""
 
-    def __init__(self, source: LogSource, mark: LogPosition | None = None, since: int = 0) -> None:
-        """`mark`: where to go on; `since`: nanoseconds since the epoch, what is older is left out."""
+    def __init__(self, source: LogSource, position: LogPosition | None = None, since: int = 0) -> None:
+        """Set up a log; it has begun no answer yet.
+
+        `position`: where to go on; `since`: nanoseconds since the epoch, what is older is left out.
+        """
         self.source = source
-        self.mark = mark
+        self.position = position
         self.since = since
         self.begin()
 
     def begin(self) -> None:
-        """Another answer starts."""
-        self._stamped = KubeletLineSplitter()
-        self._search = PositionFinder(self.mark) if self.mark else None
+        """Begin an answer: search the position, if there is one, else be in step."""
+        self._splitter = KubeletLineSplitter()
+        self._finder = PositionFinder(self.position) if self.position else None
+        """The search; None: in step."""
 
     def feed(self, data: bytes) -> list[Lines | Gap]:
-        """What these bytes tell that is new."""
-        inside = self._stamped.inside
-        lines, times = self._stamped.feed(data)
-        if self._search is None:
-            return self._told(lines, times, inside, least=_LONG)
-        return self._searched(self._search.feed(lines, times), least=_LONG)
+        """Take bytes of the answer; return what is new."""
+        mid_line = self._splitter.mid_line
+        lines, times = self._splitter.feed(data)
+        if self._finder is None:
+            return self._hand_on(lines, times, mid_line, least=_LONG)
+        if new := self._finder.feed(lines, times):
+            return self._end_search(new, least=_LONG)
+        return self._search_unfinished(self._finder)
 
     def end(self) -> list[Lines | Gap]:
-        """The answer ended as it should; what has no newline yet is shown."""
-        if self._search is None:
-            return self._told([], [], False, least=1)
-        told = self._searched(None, least=1)
-        if self._search and self.mark:
-            told += self._searched(self._search.end(), least=1)
-        return told
+        """Take the regular end of the answer; what has no newline yet is handed on too."""
+        if self._finder:
+            return self._end_search(self._finder.end(), least=1)
+        return self._hand_on([], [], False, least=1)
 
-    def _searched(self, found: Found | None, least: int) -> list[Lines | Gap]:
-        """Go on behind the mark, once it is found or known to be gone."""
-        if found is None:
-            rest = self._stamped.rest()
-            if not (rest and self._search and self.mark and self._search.is_in(*rest)):
-                return self._gone_by(rest)
-            text, time = rest
-            self._stamped.take()
-            found = Found([text[self.mark.size :]], [time], True)
-            self._search = None
-            return self._batch(found.lines, found.times, True, unfinished=True) if found.lines[0] else []
-        self._search = None
-        gap: list[Lines | Gap] = [Gap(self.source, self._between(found))] if found.lost else []
-        return gap + self._told(found.lines, found.times, found.continues, least=least)
+    def _end_search(self, new: NewLines, least: int) -> list[Lines | Gap]:
+        """Be in step from here on, behind a gap where the position is gone."""
+        self._finder = None
+        gap: list[Lines | Gap] = [Gap(self.source, self._between(new))] if new.lost else []
+        return gap + self._hand_on(new.lines, new.times, new.continues, least=least)
 
-    def _gone_by(self, rest: tuple[bytes, int] | None) -> list[Lines | Gap]:
-        """An unfinished line that is newer than all that was told: the mark will not come."""
-        if rest and self._search and self.mark and rest[1] > self.mark.high:
-            return self._searched(self._search.end(), least=_LONG)
+    def _search_unfinished(self, finder: PositionFinder) -> list[Lines | Gap]:
+        """Search the line that has no newline yet: the position is in it, or can no longer come."""
+        unfinished = self._splitter.unfinished()
+        if unfinished and self.position and finder.is_in(*unfinished):
+            self._finder = None
+            self._splitter.take_unfinished()
+            line, time = unfinished
+            rest = line[self.position.size :]
+            return self._batch([rest], [time], True, unfinished=True) if rest else []
+        if unfinished and finder.is_passed(unfinished[1]):
+            return self._end_search(finder.end(), least=_LONG)
         return []
 
-    def _told(self, lines: list[bytes], times: list[int], continues: bool, least: int) -> list[Lines | Gap]:
+    def _hand_on(
+        self, lines: list[bytes], times: list[int], continues: bool, least: int
+    ) -> list[Lines | Gap]:
+        """Hand on new lines, and the unfinished one if it has at least so many bytes; none before `since`."""
         unfinished = None
-        if self._stamped.size >= least and (unfinished := self._stamped.rest()):
-            continues = continues or (self._stamped.inside and not lines)
+        if self._splitter.unfinished_size >= least and (unfinished := self._splitter.unfinished()):
+            continues = continues or (self._splitter.mid_line and not lines)
             lines, times = [*lines, unfinished[0]], [*times, unfinished[1]]
-            self._stamped.take()
-        if self.since and not self.mark:
-            kept = [index for index, time in enumerate(times) if time >= self.since]
-            continues = continues and kept[:1] == [0]
-            lines, times = [lines[index] for index in kept], [times[index] for index in kept]
+            self._splitter.take_unfinished()
+        if self.since and not self.position:
+            recent = [index for index, time in enumerate(times) if time >= self.since]
+            continues = continues and recent[:1] == [0]
+            lines, times = [lines[index] for index in recent], [times[index] for index in recent]
             unfinished = unfinished if lines else None
         return self._batch(lines, times, continues, unfinished=bool(unfinished)) if lines else []
 
     def _batch(
         self, lines: list[bytes], times: list[int], continues: bool, *, unfinished: bool
     ) -> list[Lines | Gap]:
+        """Make a batch, and move the position behind it."""
         batch = Lines(source=self.source, lines=lines, times=times, continues=continues, open=unfinished)
-        self.mark = (self.mark or LogPosition()).behind(batch)
+        self.position = (self.position or LogPosition()).behind(batch)
         return [batch]
 
-    def _between(self, found: Found) -> str:
-        """The words of a gap; times are UTC."""
-        last = self.mark.time if self.mark else 0
-        until = f"-{_clock(found.times[0])}" if found.times else ""
-        return f"possible gap {_clock(last)}{until} (log rotated or file lost)"
+    def _between(self, new: NewLines) -> str:
+        """Say between which times lines may be missing (UTC)."""
+        last = self.position.time if self.position else 0
+        until = f"-{_clock_time(new.times[0])}" if new.times else ""
+        return f"possible gap {_clock_time(last)}{until} (log rotated or file lost)"
 
 
-def _clock(time: int) -> str:
+def _clock_time(time: int) -> str:
     return f"{datetime.fromtimestamp(time / 1e9, UTC):%H:%M:%S}"

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from functools import partial
 
 from backend_client.errors import BackendError, NotFound, Unreachable
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.logs.container_stream import MOST_STREAMS
+from backend_client.kubernetes.logs.container_log import ContainerLog, Put
+from backend_client.kubernetes.logs.container_stream import MOST_STREAMS, ContainerLogReader
 from backend_client.kubernetes.logs.cursor import Cursor
 from backend_client.kubernetes.logs.job_tracker import JobTracker
 from backend_client.kubernetes.logs.rank_stream import RankStream
@@ -17,43 +19,44 @@ _PATIENT_SECONDS = 5.0
 """How long, in a log that is not followed, a line waits for those of other ranks."""
 
 
-async def stream(
+async def stream_job_log(
     transport: Transport, query: LogQuery, *, after: str = ""
 ) -> AsyncGenerator[Sequence[LogItem], None]:
-    """What `JobBackend.logs` promises. `tail` counts the lines of each rank.
+    """Stream the log of a job as `JobBackend.logs` promises. `tail` counts the lines of each rank.
 
     Every pod's log is a request of its own; at most 50 are read at a time. Raises NotFound, Invalid,
-    Forbidden; a link that breaks once lines were told is a Closed(lost=True).
+    Forbidden; a connection that breaks after the beginning is a Closed(lost=True).
     """
-    logs = _Logs(transport, query, Cursor.parse(after) if after else Cursor.of(query))
-    await logs.load(resumed=bool(after))
-    work = asyncio.create_task(logs.work())
+    log = _JobLog(transport, query, Cursor.parse(after) if after else Cursor.of(query))
+    await log.load(resumed=bool(after))
+    reading = asyncio.create_task(log.read())
     try:
-        async for items in logs.told():
+        async for items in log.batches():
             yield items
-        await work
-        yield [logs.end()]
+        await reading
+        yield [log.closed()]
     finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
-class _Logs:
-    """One stream: a lane for every rank."""
+class _JobLog:
+    """One stream: a RankStream for every rank, in a task of its own, merged."""
 
     def __init__(self, transport: Transport, query: LogQuery, cursor: Cursor) -> None:
         self._transport = transport
         self._query = query
         self._cursor = cursor
-        self._subject = JobTracker(transport, query.ref)
-        self._funnel = MergedStream(WINDOW_SECONDS if query.follow else _PATIENT_SECONDS)
-        self._lanes: dict[int, asyncio.Task[None]] = {}
+        self._tracker = JobTracker(transport, query.ref)
+        self._merged = MergedStream(WINDOW_SECONDS if query.follow else _PATIENT_SECONDS)
+        self._readers: dict[int, asyncio.Task[None]] = {}
+        """By rank."""
         self._error: BackendError | None = None
 
     async def load(self, *, resumed: bool) -> None:
-        """Look at the job first. Raises NotFound where it, or the attempt or rank, is not there."""
-        await self._subject.load()
-        job, query = self._subject.job, self._query
+        """Load the job first. Raises NotFound where it, or the attempt or rank of the query, is not there."""
+        await self._tracker.load()
+        job, query = self._tracker.job, self._query
         if job is None:
             if resumed:
                 return
@@ -63,83 +66,92 @@ class _Logs:
         if not query.follow and query.rank not in (None, *(attempt.rank for attempt in job.attempts)):
             raise NotFound(f"{query.ref} has no rank {query.rank}")
 
-    async def told(self) -> AsyncIterator[list[LogItem]]:
-        """All items in order, with their cursors."""
-        async for batch in self._funnel.batches():
-            yield [self._cursor.tell(item) for _, item in batch]
+    async def batches(self) -> AsyncIterator[list[LogItem]]:
+        """Yield all items in order, with their cursors."""
+        async for batch in self._merged.batches():
+            yield [self._cursor.advance(item) for _, item in batch]
 
-    async def work(self) -> None:
-        """Read to the end. What breaks is kept for `end`."""
+    async def read(self) -> None:
+        """Read all ranks to the end. What breaks is kept for `closed`."""
         try:
             async with asyncio.TaskGroup() as group:
-                await (self._follow(group) if self._query.follow else self._once(group))
-        except* BackendError as errors:
-            found = list(_all(errors))
-            self._error = next((error for error in found if not isinstance(error, Unreachable)), found[0])
+                await (self._follow(group) if self._query.follow else self._read_once(group))
+        except* BackendError as group_of_errors:
+            errors = list(_all(group_of_errors))
+            self._error = next((error for error in errors if not isinstance(error, Unreachable)), errors[0])
         finally:
-            self._funnel.finish()
+            self._merged.finish()
 
-    def end(self) -> Closed:
-        """How it ended. Raises what is no matter of the link."""
+    def closed(self) -> Closed:
+        """Return how the stream ended. Raises an error that is not about the connection."""
         if isinstance(self._error, Unreachable):
             return Closed(self._error.title, lost=True)
         if self._error:
             raise self._error
-        return Closed(_why(self._subject.job, self._query))
+        return Closed(_why(self._tracker.job, self._query))
 
-    async def _once(self, group: asyncio.TaskGroup) -> None:
+    async def _read_once(self, group: asyncio.TaskGroup) -> None:
         self._start(group)
-        await self._lost_ranks()
+        await self._put_unread_ranks()
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
-        keeper = group.create_task(self._subject.follow())
-        while not self._subject.settled and not self._has_attempt():
+        follower = group.create_task(self._tracker.follow())
+        while not self._tracker.ended and not self._has_attempt():
             self._start(group)
-            await self._subject.wait_for_change()
-        await self._subject.load()  # what ended a moment ago may have started a moment before
-        self._subject.final = True
-        self._subject.wake_waiters()
+            await self._tracker.wait_for_change()
+        await self._tracker.load()  # what ended a moment ago may have started a moment before
+        self._tracker.final = True
+        self._tracker.wake_waiters()
         self._start(group)
-        await self._lost_ranks()
-        await asyncio.gather(*self._lanes.values())
-        keeper.cancel()
+        await self._put_unread_ranks()
+        await asyncio.gather(*self._readers.values())
+        follower.cancel()
 
     def _has_attempt(self) -> bool:
-        """Whether what is wanted is one attempt, and it has been read."""
-        return bool(self._query.attempt and self._lanes) and all(lane.done() for lane in self._lanes.values())
+        """Check whether the query is for one attempt, and it has been read."""
+        done = all(reader.done() for reader in self._readers.values())
+        return bool(self._query.attempt and self._readers) and done
 
     def _start(self, group: asyncio.TaskGroup) -> None:
-        """A lane for each rank that has none yet."""
-        for rank in sorted(self._subject.runs()):
+        """Start a reader for each rank that has none yet."""
+        for rank in sorted(self._tracker.runs()):
             if (
-                rank in self._lanes
+                rank in self._readers
                 or self._query.rank not in (None, rank)
-                or len(self._lanes) == MOST_STREAMS
+                or len(self._readers) == MOST_STREAMS
             ):
                 continue
-            self._funnel.open(rank)
-            lane = RankStream(
-                self._transport,
-                self._subject,
-                self._query,
-                cursor=self._cursor,
-                funnel=self._funnel,
-                rank=rank,
-            )
-            self._lanes[rank] = group.create_task(lane.run())
-            self._lanes[rank].add_done_callback(lambda _: self._subject.wake_waiters())
+            self._merged.open(rank)
+            self._readers[rank] = group.create_task(self._read_rank(rank, self._rank_stream(rank)))
+            self._readers[rank].add_done_callback(lambda _: self._tracker.wake_waiters())
 
-    async def _lost_ranks(self) -> None:
-        """Mark those of which lines were told before, or which are too many, and that nobody reads."""
-        left = dict.fromkeys(self._cursor.places, "the log went with its pod")
-        left |= {
+    def _rank_stream(self, rank: int) -> RankStream:
+        put = partial(self._merged.put, rank)
+        log = self._open_log(put)
+        return RankStream(log, put, self._tracker, self._query, cursor=self._cursor, rank=rank)
+
+    async def _read_rank(self, rank: int, rank_stream: RankStream) -> None:
+        try:
+            await rank_stream.run()
+        finally:
+            self._merged.close(rank)
+
+    def _open_log(self, put: Put) -> ContainerLog:
+        """Open the source of one rank's log; another source would be chosen here."""
+        return ContainerLogReader(self._transport, self._tracker, put, follow=self._query.follow)
+
+    async def _put_unread_ranks(self) -> None:
+        """Put a gap for each rank that nobody reads: its pod is gone, or there are too many."""
+        unread = dict.fromkeys(self._cursor.ranks, "the log went with its pod")
+        unread |= {
             rank: f"only {MOST_STREAMS} logs are read at a time: choose one rank"
-            for rank in self._subject.runs()
+            for rank in self._tracker.runs()
             if self._query.rank in (None, rank)
         }
-        for rank in left.keys() - self._lanes.keys():
-            place = self._cursor.places.get(rank)
-            await self._funnel.put(rank, [Gap(LogSource(place.attempt if place else 1, rank), left[rank])])
+        for rank in unread.keys() - self._readers.keys():
+            reached = self._cursor.ranks.get(rank)
+            source = LogSource(reached.attempt if reached else 1, rank)
+            await self._merged.put(rank, [Gap(source, unread[rank])])
 
 
 def _all(group: BaseExceptionGroup[BackendError]) -> Iterator[BackendError]:
@@ -151,7 +163,7 @@ def _all(group: BaseExceptionGroup[BackendError]) -> Iterator[BackendError]:
 
 
 def _why(job: Job | None, query: LogQuery) -> str:
-    """Why nothing more comes."""
+    """Say why nothing more comes."""
     if job is None:
         return "the job was deleted"
     if job.ended:

@@ -1,4 +1,4 @@
-"""Which GPUs a cluster has: products out of node labels, and what is free (pure)."""
+"""GPUs of a cluster: the product that a node's labels name, and how many GPUs are free (pure)."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,36 +19,41 @@ SOURCES = (
     "beta.amd.com/gpu.product-name",
     "node.kubernetes.io/instance-type",
 )
-"""Node labels that name the GPU, the surest first: NVIDIA and AMD node labellers, GKE, CoreWeave, Nebius."""
+"""Node labels that name the GPU, the surest first.
+
+They are written by NVIDIA's GPU feature discovery (NVIDIA/k8s-device-plugin), GKE, CoreWeave (two), AMD's
+node labeller (two, ROCm/k8s-device-plugin) and every cloud: Nebius names the GPU in the instance type only.
+"""
 
 
 def product_label(node: Node) -> tuple[str, str]:
-    """The label (key, value) that names the node's GPU; ("", "") where none does."""
+    """Return the label (key, value) that names the GPU of a node; ("", "") where none does."""
     labels = node.metadata.labels
     return next(((key, labels[key]) for key in SOURCES if labels.get(key)), ("", ""))
 
 
-def is_type(product: str, wanted: str) -> bool:
-    """True where a product is of the wanted type, in any case: a100 is NVIDIA-A100-SXM4-80GB.
+def is_type(product: str, gpu_type: str) -> bool:
+    """Check whether a product is of a GPU type, in upper or lower case: a100 is NVIDIA-A100-SXM4-80GB.
 
-    Slices (MIG) and shared GPUs are meant only where they are named.
+    Slices (MIG) and shared GPUs match only a type that names them: k8s-device-plugin appends `-MIG-1g.5gb` or
+    `-SHARED` to the product.
     """
-    have, want = (text.lower().replace("_", "-").replace(" ", "-") for text in (product, wanted))
-    if any(part in have and part not in want for part in ("-mig-", "-shared")):
+    have, want = (text.lower().replace("_", "-").replace(" ", "-") for text in (product, gpu_type))
+    if any(suffix in have and suffix not in want for suffix in ("-mig-", "-shared")):
         return False
     return f"-{want}-" in f"-{have}-"
 
 
 def gpus_of(spec: PodSpec, resource: str) -> int:
-    """GPUs that a pod takes: its containers and sidecars together, or its largest init container."""
+    """Count the GPUs of a pod: of its containers and sidecars together, or of its largest init container."""
     sidecars = [c for c in spec.init_containers if c.restart_policy == "Always"]
-    running = sum(_asked(container, resource) for container in (*spec.containers, *sidecars))
-    return max([running, *(_asked(container, resource) for container in spec.init_containers)])
+    running = sum(_requested(container, resource) for container in (*spec.containers, *sidecars))
+    return max([running, *(_requested(container, resource) for container in spec.init_containers)])
 
 
-def _asked(container: Container, resource: str) -> int:
-    asked = container.resources
-    return parse_whole(asked.limits.get(resource) or asked.requests.get(resource) or "0")
+def _requested(container: Container, resource: str) -> int:
+    requirements = container.resources
+    return parse_whole(requirements.limits.get(resource) or requirements.requests.get(resource) or "0")
 
 
 class NodeGpus(Struct, frozen=True):
@@ -62,37 +67,37 @@ class NodeGpus(Struct, frozen=True):
 
 
 def gpus_by_node(nodes: Iterable[Node], pods: Iterable[Pod], resource: str) -> tuple[NodeGpus, ...]:
-    """The GPUs of every node that has some, given all pods of the cluster."""
+    """Count the GPUs of every node that has some, given all pods of the cluster."""
     used: Counter[str] = Counter()
     for pod in pods:
         if pod.spec.node_name and pod.status.phase not in ("Succeeded", "Failed"):
             used[pod.spec.node_name] += gpus_of(pod.spec, resource)
-    return tuple(block for node in nodes if (block := _block(node, used, resource)).total)
+    return tuple(gpus for node in nodes if (gpus := _node_gpus(node, used, resource)).total)
 
 
-def _block(node: Node, used: Mapping[str, int], resource: str) -> NodeGpus:
+def _node_gpus(node: Node, used: Mapping[str, int], resource: str) -> NodeGpus:
     total = parse_whole(node.status.allocatable.get(resource, "0"))
     free = max(0, total - used.get(node.name, 0)) if takes_pods(node) else 0
     return NodeGpus(node.name, product_label(node)[1], total, free)
 
 
 def takes_pods(node: Node) -> bool:
-    """False where it is cordoned or not ready."""
+    """Check whether a node takes new pods: it is ready and not cordoned."""
     ready = any(condition.type == "Ready" and condition.true for condition in node.status.conditions)
     return ready and not node.spec.unschedulable
 
 
-def pools(found: Sequence[NodeGpus]) -> tuple[GpuPool, ...]:
-    """Per product: total, free and the largest free block, in the order of their names."""
+def pools(nodes: Sequence[NodeGpus]) -> tuple[GpuPool, ...]:
+    """Sum the GPUs of nodes by product: total, free and the largest free block, ordered by product."""
     products: dict[str, list[NodeGpus]] = defaultdict(list)
-    for block in found:
-        products[block.product].append(block)
+    for node in nodes:
+        products[node.product].append(node)
     return tuple(
         GpuPool(
             product=product,
-            total=sum(block.total for block in group),
-            free=sum(block.free for block in group),
-            largest=max(block.free for block in group),
+            total=sum(node.total for node in group),
+            free=sum(node.free for node in group),
+            largest=max(node.free for node in group),
         )
         for product, group in sorted(products.items())
     )

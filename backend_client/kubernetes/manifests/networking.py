@@ -1,4 +1,4 @@
-"""JobSpec -> Service and Ingress, and the URL they answer at (pure)."""
+"""JobSpec -> Services and Ingress, and the URL at which a job answers (pure)."""
 
 from typing import Any
 
@@ -9,19 +9,23 @@ from backend_client.models import JobSpec, Port
 
 
 def port_name(port: Port) -> str:
-    """Its own, else one of its number: a Service with several ports must name them."""
+    """Return the name of a port, else one made of its number: a Service with several ports must name them."""
     return port.name or f"{port.protocol.lower()}-{port.number}"
 
 
 def service(spec: JobSpec) -> dict[str, Any]:
-    """The Service of the ports: in front of all replicas, or of rank 0."""
+    """Render the Service of a job's ports: in front of all replicas, or of rank 0."""
     rank = {INDEX: "0"} if spec.nodes > 1 else {}
     ports = [_port(port_name(port), port.number, port.target, port.protocol) for port in spec.ports]
     return _service(spec.name, {"selector": job_labels(spec) | rank, "ports": ports})
 
 
-def ranks(spec: JobSpec) -> dict[str, Any]:
-    """The headless Service of the ranks. Rank 0 must be found before it is ready (facts 3.3)."""
+def ranks_service(spec: JobSpec) -> dict[str, Any]:
+    """Render the headless Service by which the ranks find each other: DNS gives JOB-RANK.SERVICE its pod.
+
+    The others must find rank 0 before it is ready, and DNS leaves out such pods unless the Service says
+    `publishNotReadyAddresses` (core/v1 ServiceSpec); JobSet says so too.
+    """
     headless = {"clusterIP": "None", "publishNotReadyAddresses": True}
     ports = [_port("master", MASTER_PORT)]
     return _service(ranks_name(spec), {**headless, "selector": job_labels(spec), "ports": ports})
@@ -36,25 +40,25 @@ def _port(name: str, number: int, target: int = 0, protocol: str = "TCP") -> dic
 
 
 def web_port(spec: JobSpec) -> Port | None:
-    """The port that the Ingress leads to: the first that speaks TCP."""
+    """Return the port that the Ingress leads to: the first TCP port; None where there is none."""
     return next((port for port in spec.ports if port.protocol == "TCP"), None)
 
 
 def has_ingress(spec: JobSpec, site: KubernetesSettings) -> bool:
-    """Whether a job gets a URL."""
-    wanted = site.ingress.default if spec.ingress == "auto" else spec.ingress != "off"
-    return wanted and web_port(spec) is not None
+    """Check whether a job gets an Ingress, and so a URL."""
+    enabled = site.ingress.default if spec.ingress == "auto" else spec.ingress != "off"
+    return enabled and web_port(spec) is not None
 
 
 def host(spec: JobSpec, namespace: str, site: KubernetesSettings) -> str:
-    """The host name of its URL; empty where path and ingress controller alone lead to it."""
+    """Return the host name of a job's URL; "" where the path alone tells jobs apart."""
     if spec.ingress not in ("auto", "off"):
         return spec.ingress
     return site.ingress.host.replace("{name}", spec.name).replace("{namespace}", namespace)
 
 
-def url(spec: JobSpec, namespace: str, site: KubernetesSettings) -> str:
-    """Where it will answer: a URL, a mere path where there is no host, "" without an Ingress."""
+def job_url(spec: JobSpec, namespace: str, site: KubernetesSettings) -> str:
+    """Return the URL of a job; only its path where it has no host name, "" without an Ingress."""
     if not has_ingress(spec, site):
         return ""
     name = host(spec, namespace, site)
@@ -67,7 +71,7 @@ def _path(spec: JobSpec, namespace: str) -> str:
 
 
 def ingress(spec: JobSpec, namespace: str, site: KubernetesSettings) -> dict[str, Any]:
-    """The Ingress of a job that has one."""
+    """Render the Ingress of a job that has one."""
     name, port, settings = host(spec, namespace, site), web_port(spec), site.ingress
     backend = {"service": {"name": spec.name, "port": {"number": port.number if port else 0}}}
     path = {"path": "/" if name else _path(spec, namespace), "pathType": "Prefix", "backend": backend}

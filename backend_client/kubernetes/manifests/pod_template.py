@@ -1,4 +1,4 @@
-"""JobSpec -> the template of its pods (pure)."""
+"""JobSpec -> pod template: container, environment, resources, volumes (pure)."""
 
 import re
 from typing import Any
@@ -10,40 +10,43 @@ from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Port
 
 MASTER_PORT = 29500
-SHM = "/dev/shm"  # noqa: S108
+"""torchrun's default `--master-port` (torch/distributed/run.py)."""
+SHM = "/dev/shm"  # noqa: S108  a mount path in a container
 
 
 def job_labels(spec: JobSpec) -> dict[str, str]:
-    """What every part and pod of a job bears, and what selects its pods."""
+    """Return the labels on every pod and object of a job; they also select its pods."""
     return {labels.JOB: spec.name, labels.KIND: spec.kind}
 
 
 def secret_name(spec: JobSpec) -> str:
-    """The Secret with the values of `spec.secrets`."""
+    """Name the Secret with the values of `spec.secrets`."""
     return f"{spec.name}-secrets"
 
 
 def ranks_name(spec: JobSpec) -> str:
-    """The headless Service by which the ranks find each other."""
+    """Name the headless Service by which the ranks find each other."""
     return f"{spec.name}-ranks"
 
 
-def template(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> dict[str, Any]:
-    """The pod template. Raises ValueError where the GPU type cannot be found."""
+def render_pod_template(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> dict[str, Any]:
+    """Render the pod template of a job. Raises ValueError where its GPU type cannot be resolved."""
     metadata: dict[str, Any] = {"labels": {**spec.labels, **job_labels(spec)}}
     if spec.annotations:
         metadata["annotations"] = dict(spec.annotations)
-    return {"metadata": metadata, "spec": _pod(spec, site, seen, placement_of(spec, site, seen))}
+    return {"metadata": metadata, "spec": _pod(spec, site, facts, placement_of(spec, site, facts))}
 
 
-def _pod(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts, placement: Placement) -> dict[str, Any]:
+def _pod(
+    spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts, placement: Placement
+) -> dict[str, Any]:
     volumes, mounts = _volumes(spec)
     pod = {
         "restartPolicy": "Always" if spec.kind == "deployment" else "Never",
         "subdomain": ranks_name(spec) if spec.nodes > 1 else "",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": _user(site, seen) | {"seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": _user(site, facts) | {"seccompProfile": {"type": "RuntimeDefault"}},
         "priorityClassName": spec.priority,
         "imagePullSecrets": [{"name": name} for name in spec.image_pull_secrets],
         **placement.manifest(),
@@ -54,13 +57,13 @@ def _pod(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts, placement:
 
 
 def drop_empty(fields: dict[str, Any]) -> dict[str, Any]:
-    """Without what is empty text or an empty list or mapping."""
+    """Leave out the fields of a manifest that are empty: "", [] or {}."""
     return {name: value for name, value in fields.items() if value not in ("", [], {})}
 
 
-def _user(site: KubernetesSettings, seen: ClusterFacts) -> dict[str, Any]:
-    """Most GPU images run as root; another user only where the namespace forbids root."""
-    return {"runAsNonRoot": True, "runAsUser": site.run_as_user} if seen.pod_security == "restricted" else {}
+def _user(site: KubernetesSettings, facts: ClusterFacts) -> dict[str, Any]:
+    """Set another user only where the namespace forbids root: most GPU images expect root."""
+    return {"runAsNonRoot": True, "runAsUser": site.run_as_user} if facts.pod_security == "restricted" else {}
 
 
 def _container(spec: JobSpec, site: KubernetesSettings, mounts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -81,14 +84,18 @@ def _container(spec: JobSpec, site: KubernetesSettings, mounts: list[dict[str, A
 
 
 def escape_expansion(text: str) -> str:
-    """Text that Kubernetes, which expands $(NAME) and $$, hands on as it was."""
+    """Escape what Kubernetes would expand, $(NAME) and $$, so that the container gets the text itself.
+
+    The rules: kubernetes/kubernetes third_party/forked/golang/expansion/expand.go.
+    """
     return re.sub(r"\$(?=[$(])", "$$", text)
 
 
 def limits(spec: JobSpec, site: KubernetesSettings) -> dict[str, str]:
-    """What one pod gets; Kubernetes takes limits for requests too.
+    """Return the resource limits of one pod; Kubernetes takes them as requests too, where there are none.
 
-    What lies in /dev/shm counts as the container's memory, so its size comes on top (facts 3.2).
+    What is written to /dev/shm, an emptyDir of medium Memory, counts against the memory limit of the
+    container that wrote it (kubernetes.io, "Volumes", emptyDir), so its size is added.
     """
     memory = spec.memory and (add_memory(spec.memory, spec.shm_size) if spec.shm_size else spec.memory)
     gpus = str(spec.gpus) if spec.gpus else ""
@@ -96,23 +103,27 @@ def limits(spec: JobSpec, site: KubernetesSettings) -> dict[str, str]:
 
 
 def _env(spec: JobSpec) -> list[dict[str, Any]]:
-    """Ours first, so that what the user set replaces it."""
-    plain = {"PYTHONUNBUFFERED": "1", **(_torchrun(spec) if spec.nodes > 1 else {}), **spec.env}
-    hidden = {name: _from("secretKeyRef", name=secret_name(spec), key=name) for name in spec.secrets}
-    shown = {
+    """List the environment variables: ours first, so that the user's replace them; the secrets' last."""
+    variables = {"PYTHONUNBUFFERED": "1", **(_torchrun(spec) if spec.nodes > 1 else {}), **spec.env}
+    secret = {name: _value_from("secretKeyRef", name=secret_name(spec), key=name) for name in spec.secrets}
+    plain = {
         name: {"value": escape_expansion(value)} if isinstance(value, str) else value
-        for name, value in plain.items()
+        for name, value in variables.items()
     }
-    return [{"name": name, **value} for name, value in {**shown, **hidden}.items()]
+    return [{"name": name, **value} for name, value in {**plain, **secret}.items()]
 
 
-def _from(source: str, **where: str) -> dict[str, Any]:
-    return {"valueFrom": {source: where}}
+def _value_from(source: str, **selector: str) -> dict[str, Any]:
+    return {"valueFrom": {source: selector}}
 
 
 def _torchrun(spec: JobSpec) -> dict[str, Any]:
-    """What torchrun (PET_*) and plain torch.distributed read; Kubeflow sets the same (facts 3.3)."""
-    rank = _from("fieldRef", fieldPath=f"metadata.annotations['{labels.INDEX}']")
+    """Set what torchrun and plain torch.distributed (`env://`) read to find rank 0.
+
+    torchrun takes PET_<OPTION> for each of its options (pytorch/pytorch torch/distributed/argparse_util.py);
+    Kubeflow sets the same (kubeflow/trainer pkg/constants/constants.go).
+    """
+    rank = _value_from("fieldRef", fieldPath=f"metadata.annotations['{labels.INDEX}']")
     master, port, nodes = f"{spec.name}-0.{ranks_name(spec)}", str(MASTER_PORT), str(spec.nodes)
     return {
         "MASTER_ADDR": master,
@@ -127,21 +138,21 @@ def _torchrun(spec: JobSpec) -> dict[str, Any]:
 
 
 def _ports(ports: tuple[Port, ...]) -> list[dict[str, Any]]:
-    """Two ports of the Service may lead to one of the container."""
-    found = dict.fromkeys((port.target or port.number, port.protocol) for port in ports)
-    return [{"containerPort": number, "protocol": protocol} for number, protocol in found]
+    """List each container port once: two ports of the Service may lead to the same one."""
+    targets = dict.fromkeys((port.target or port.number, port.protocol) for port in ports)
+    return [{"containerPort": number, "protocol": protocol} for number, protocol in targets]
 
 
 def _volumes(spec: JobSpec) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The volumes of the pod and their mounts: one a source, however often it is mounted."""
+    """Return (volumes, mounts): one volume for each source, however often it is mounted."""
     sources: dict[str, dict[str, Any]] = {}
     mounts: list[dict[str, Any]] = []
     if spec.shm_size:
         sources["shm"] = {"emptyDir": {"medium": "Memory", "sizeLimit": spec.shm_size}}
         mounts.append({"name": "shm", "mountPath": SHM})
-    known: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, str], str] = {}
     for volume in spec.volumes:
-        name = known.setdefault((volume.claim, volume.host_path), f"volume-{len(known)}")
+        name = names.setdefault((volume.claim, volume.host_path), f"volume-{len(names)}")
         claim = {"persistentVolumeClaim": {"claimName": volume.claim}}
         sources[name] = claim if volume.claim else {"hostPath": {"path": volume.host_path}}
         mount = {"name": name, "mountPath": volume.path}

@@ -1,6 +1,6 @@
-"""JobSpec -> Kubernetes objects, and the patches that hold, release, stop and resume them (pure).
+"""JobSpec -> manifests, and the merge patches that release, stop and resume a job (pure).
 
-A job is one anchor, a Deployment or a Job, and parts that the anchor owns: Secret, Services, Ingress.
+A job is one root object, a Deployment or a Job, and the objects that it owns: Secret, Services, Ingress.
 """
 
 import base64
@@ -12,79 +12,86 @@ import msgspec
 
 from backend_client.errors import Invalid, Refused
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests import networking
-from backend_client.kubernetes.manifests.pod_template import drop_empty, job_labels, secret_name, template
+from backend_client.kubernetes.manifests import networking, validation
+from backend_client.kubernetes.manifests.pod_template import (
+    drop_empty,
+    job_labels,
+    render_pod_template,
+    secret_name,
+)
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
-from backend_client.kubernetes.manifests.validation import errors
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
 from backend_client.models.fields import explicit_fields
 from backend_client.models.secret import Secret
 
 Manifest = dict[str, Any]
+"""A Kubernetes object, as JSON has it."""
 
 
-def objects(
+def render_manifests(
     spec: JobSpec,
     site: KubernetesSettings,
-    seen: ClusterFacts,
+    facts: ClusterFacts,
     *,
     key: str = "",
     owner: str = "",
     server: str = "",
     secrets: Mapping[str, Secret] | None = None,
 ) -> list[Manifest]:
-    """All objects of a job as they run, the anchor first. Raises Refused, which names every wrong field.
+    """Render all objects of a running job, the root object first.
 
-    Without `secrets`, for a plan, their values are dots; with it, Invalid names those that lack one.
+    Without `secrets`, for a plan, their values are dots. Raises Refused, which names every wrong field, and
+    Invalid, which names the secrets without a value.
     """
-    wrong = errors(spec, site, seen)
-    if wrong:
-        sentences = "; ".join(f"{field}: {sentence}" for field, sentence in wrong.items())
-        raise Refused(sentences, fields=wrong)
-    marks = drop_empty(
-        {labels.KEY: key, labels.OWNER: owner, labels.URL: networking.url(spec, seen.namespace, site)}
+    invalid = validation.errors(spec, site, facts)
+    if invalid:
+        sentences = "; ".join(f"{field}: {sentence}" for field, sentence in invalid.items())
+        raise Refused(sentences, fields=invalid)
+    annotations = drop_empty(
+        {labels.KEY: key, labels.OWNER: owner, labels.URL: networking.job_url(spec, facts.namespace, site)}
     )
-    anchor = _anchor(spec, template(spec, site, seen), marks, server)
-    return [_at_home(manifest, spec, seen) for manifest in (anchor, *_parts(spec, site, seen, secrets))]
+    root = _root(spec, render_pod_template(spec, site, facts), annotations, server)
+    owned = _owned_objects(spec, site, facts, secrets)
+    return [_in_namespace(manifest, spec, facts.namespace) for manifest in (root, *owned)]
 
 
-def _parts(
-    spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts, secrets: Mapping[str, Secret] | None
+def _owned_objects(
+    spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts, secrets: Mapping[str, Secret] | None
 ) -> Iterator[Manifest]:
     if spec.secrets:
         yield _secret(spec, secrets)
     if spec.ports:
         yield networking.service(spec)
     if spec.nodes > 1:
-        yield networking.ranks(spec)
+        yield networking.ranks_service(spec)
     if networking.has_ingress(spec, site):
-        yield networking.ingress(spec, seen.namespace, site)
+        yield networking.ingress(spec, facts.namespace, site)
 
 
-def _at_home(manifest: Manifest, spec: JobSpec, seen: ClusterFacts) -> Manifest:
+def _in_namespace(manifest: Manifest, spec: JobSpec, namespace: str) -> Manifest:
     metadata = manifest["metadata"]
-    home = {"namespace": seen.namespace, "labels": metadata.get("labels", {}) | job_labels(spec)}
-    return {**manifest, "metadata": metadata | home}
+    common = {"namespace": namespace, "labels": metadata.get("labels", {}) | job_labels(spec)}
+    return {**manifest, "metadata": metadata | common}
 
 
-def _anchor(spec: JobSpec, pods: Manifest, marks: Mapping[str, str], server: str) -> Manifest:
+def _root(spec: JobSpec, pods: Manifest, annotations: Mapping[str, str], server: str) -> Manifest:
     metadata = {
         "name": spec.name,
         "labels": spec.labels | drop_empty({labels.QUEUE: spec.queue, labels.SERVER: server}),
-        "annotations": spec.annotations | {labels.SPEC: spec_text(spec), **marks},
+        "annotations": spec.annotations | {labels.SPEC: spec_text(spec), **annotations},
     }
-    make = _deployment if spec.kind == "deployment" else _job
-    return {**make(spec, pods), "metadata": metadata}
+    workload = _deployment(spec, pods) if spec.kind == "deployment" else _job(spec, pods)
+    return {**workload, "metadata": metadata}
 
 
 def spec_text(spec: JobSpec) -> str:
-    """The spec as the annotation keeps it: what was given, as JSON. It names secrets, not their values."""
+    """Write a spec as the JSON of its annotation: the fields that were set, of secrets only the names."""
     return msgspec.json.encode({field: getattr(spec, field) for field in explicit_fields(spec)}).decode()
 
 
 def _deployment(spec: JobSpec, pods: Manifest) -> Manifest:
-    """Recreate: a second pod beside the first would wait for the GPUs that the first one holds."""
+    """Render the Deployment. Its strategy is Recreate: a second pod would wait for the GPUs of the first."""
     body = {
         "replicas": spec.replicas,
         "strategy": {"type": "Recreate"},
@@ -95,7 +102,7 @@ def _deployment(spec: JobSpec, pods: Manifest) -> Manifest:
 
 
 def _job(spec: JobSpec, pods: Manifest) -> Manifest:
-    """Preemption and drain burn no retry (podFailurePolicy)."""
+    """Render the Job. Preemption and drain cost no retry: condition DisruptionTarget (KEP-3329)."""
     policy = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
     together = {"completionMode": "Indexed", "completions": spec.nodes, "parallelism": spec.nodes}
     body = {
@@ -120,76 +127,78 @@ def _secret(spec: JobSpec, secrets: Mapping[str, Secret] | None) -> Manifest:
 
 
 def _base64(value: Secret) -> str:
-    """Any bytes that an environment can hold (Python keeps odd ones as surrogates)."""
+    """Encode any bytes that an environment can hold; Python keeps those that are no UTF-8 as surrogates."""
     return base64.b64encode(value.reveal().encode(errors="surrogateescape")).decode()
 
 
-def with_owner(part: Manifest, anchor: Manifest) -> Manifest:
-    """A part that goes when the anchor (as the server answered it) goes."""
-    owner = {field: anchor[field] for field in ("apiVersion", "kind")}
-    owner |= {field: anchor["metadata"][field] for field in ("name", "uid")}
-    return {**part, "metadata": part["metadata"] | {"ownerReferences": [owner]}}
+def with_owner(manifest: Manifest, root: Manifest) -> Manifest:
+    """Add the owner reference to a root object, as the server returned it: both are deleted together."""
+    owner = {field: root[field] for field in ("apiVersion", "kind")}
+    owner |= {field: root["metadata"][field] for field in ("name", "uid")}
+    return {**manifest, "metadata": manifest["metadata"] | {"ownerReferences": [owner]}}
 
 
-def held_back(anchor: Manifest) -> Manifest:
-    """The anchor as it is created: no pod starts before all parts stand."""
-    metadata = anchor["metadata"]
-    marked = metadata | {"annotations": metadata["annotations"] | {labels.HELD: "true"}}
-    stopped = {"replicas": 0} if anchor["kind"] == "Deployment" else {"suspend": True}
-    return {**anchor, "metadata": marked, "spec": anchor["spec"] | stopped}
+def held_back(root: Manifest) -> Manifest:
+    """Hold a root object for its creation: it starts no pod before all that it owns is there."""
+    metadata = root["metadata"]
+    held = metadata | {"annotations": metadata["annotations"] | {labels.HELD: "true"}}
+    paused = {"replicas": 0} if root["kind"] == "Deployment" else {"suspend": True}
+    return {**root, "metadata": held, "spec": root["spec"] | paused}
 
 
-def release(anchor: Manifest, spec: JobSpec) -> Manifest:
-    """The merge patch that starts a held anchor (as the server answered it)."""
-    return _patch(anchor, {labels.HELD: None}, _go(anchor, spec.replicas))
+def release_patch(root: Manifest, spec: JobSpec) -> Manifest:
+    """Return the merge patch that starts a held root object, as the server returned it."""
+    return _merge_patch(root, {labels.HELD: None}, _running_spec(root, spec.replicas))
 
 
-def stop(anchor: Manifest, now: datetime) -> Manifest:
-    """The merge patch that stops it: suspended, or 0 pods and the number before kept."""
-    marks = {labels.STOPPED: now.isoformat(timespec="seconds")}
-    count = _count(anchor)
+def stop_patch(root: Manifest, now: datetime) -> Manifest:
+    """Return the merge patch that stops a job: suspended, or 0 pods, their number before in an annotation."""
+    annotations = {labels.STOPPED: now.isoformat(timespec="seconds")}
+    count = _count_field(root)
     if not count:
-        return _patch(anchor, marks, {"suspend": True})
-    before = anchor["spec"].get(count, 1)
-    rest = {"activeDeadlineSeconds": None} if anchor["spec"].get("activeDeadlineSeconds") else {}
-    return _patch(anchor, marks | ({labels.REPLICAS: str(before)} if before else {}), {count: 0, **rest})
+        return _merge_patch(root, annotations, {"suspend": True})
+    before = root["spec"].get(count, 1)
+    no_limit = {"activeDeadlineSeconds": None} if root["spec"].get("activeDeadlineSeconds") else {}
+    replicas = {labels.REPLICAS: str(before)} if before else {}
+    return _merge_patch(root, annotations | replicas, {count: 0, **no_limit})
 
 
-def resume(anchor: Manifest, spec: JobSpec) -> Manifest:
-    """The merge patch that undoes `stop`."""
-    before = (anchor["metadata"].get("annotations") or {}).get(labels.REPLICAS, "")
+def resume_patch(root: Manifest, spec: JobSpec) -> Manifest:
+    """Return the merge patch that undoes `stop_patch`."""
+    before = (root["metadata"].get("annotations") or {}).get(labels.REPLICAS, "")
     number = int(before) if before.isdecimal() and len(before) < 6 else 1
-    count = _count(anchor)
-    go: Manifest = {count: number} if count else {"suspend": False}
+    count = _count_field(root)
+    running: Manifest = {count: number} if count else {"suspend": False}
     limited = count == "parallelism" and spec.max_runtime
     limit = {"activeDeadlineSeconds": spec.max_runtime} if limited else {}
-    return _patch(anchor, {labels.STOPPED: None, labels.REPLICAS: None}, go | limit)
+    return _merge_patch(root, {labels.STOPPED: None, labels.REPLICAS: None}, running | limit)
 
 
-def _count(anchor: Manifest) -> str:
-    """What says how many pods it has, where that stops it; "" for a Job that can be suspended.
+def _count_field(root: Manifest) -> str:
+    """Return the field with the number of pods, where 0 stops them; "" for a Job that is to be suspended.
 
-    A Job with a queue label, be it put there by Kueue itself, is suspended and started by Kueue alone: it
-    undoes anybody else's suspend at once, but gives the quota of a Job without pods back. Such a Job is not
-    suspended, so its time limit goes on: it is lifted too, and begins anew with the resume. To take its
-    Workload out of the queue would do the same, but users may seldom change Workloads (all tried with 0.17).
+    A Job with a queue label, even one that Kueue itself has put there, is suspended and started by Kueue
+    alone: it undoes anybody else's suspend at once, but gives back the quota of a Job without pods. Such a
+    Job is not suspended, so its time limit goes on: it is lifted too, and begins anew with the resume. To
+    take its Workload out of the queue would do the same, but users may seldom change Workloads (all tried
+    with Kueue 0.17).
     """
-    if anchor["kind"] == "Deployment":
+    if root["kind"] == "Deployment":
         return "replicas"
-    return "parallelism" if _queued(anchor) else ""
+    return "parallelism" if _is_queued(root) else ""
 
 
-def _queued(anchor: Manifest) -> bool:
-    return labels.QUEUE in (anchor["metadata"].get("labels") or {})
+def _is_queued(root: Manifest) -> bool:
+    return labels.QUEUE in (root["metadata"].get("labels") or {})
 
 
-def _go(anchor: Manifest, replicas: int) -> Manifest:
-    if anchor["kind"] == "Deployment":
+def _running_spec(root: Manifest, replicas: int) -> Manifest:
+    if root["kind"] == "Deployment":
         return {"replicas": replicas}
-    return {} if _queued(anchor) else {"suspend": False}
+    return {} if _is_queued(root) else {"suspend": False}
 
 
-def _patch(anchor: Manifest, marks: Mapping[str, str | None], spec: Manifest) -> Manifest:
-    """The uid makes it fail (409 or 422, at metadata.uid) on another object of the same name."""
-    metadata = {"uid": anchor["metadata"]["uid"], "annotations": dict(marks)}
+def _merge_patch(root: Manifest, annotations: Mapping[str, str | None], spec: Manifest) -> Manifest:
+    """Return a patch with the uid: it fails (409 or 422, at metadata.uid) on another object of this name."""
+    metadata = {"uid": root["metadata"]["uid"], "annotations": dict(annotations)}
     return {"metadata": metadata, **drop_empty({"spec": spec})}

@@ -1,4 +1,4 @@
-"""Where a pod may go: node labels, tolerations and runtime class for what it asks (pure)."""
+"""Pod scheduling: node affinity, tolerations and runtime class for the GPUs that a job requests (pure)."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from backend_client.models import JobSpec
 
 
 class ClusterFacts(Struct, frozen=True, kw_only=True):
-    """What could be read of a cluster and of the namespace that a job goes to."""
+    """What could be read of a cluster and of the namespace of a job."""
 
     namespace: str
-    """Where the job goes: the spec's, else the context's own."""
+    """The job's: the one in its spec, else the context's own."""
     pod_security: str = ""
-    """What the namespace enforces: privileged, baseline, restricted; empty where that is unknown."""
+    """The PodSecurity level that the namespace enforces: privileged, baseline, restricted; "": unknown."""
     runtime_classes: frozenset[str] = frozenset()
     nodes: tuple[Node, ...] | None = None
-    """None where the user may not list nodes."""
+    """None where the caller may not list nodes."""
 
 
 class Placement(Struct, frozen=True):
-    """What the scheduler is told."""
+    """What a pod's spec says to the scheduler."""
 
     terms: tuple[Mapping[str, tuple[str, ...]], ...] = ()
     """Label -> allowed values; a node must meet one of the terms. Empty: any node."""
@@ -34,64 +34,71 @@ class Placement(Struct, frozen=True):
     runtime_class: str = ""
 
     def manifest(self) -> dict[str, Any]:
-        """The part of a pod's spec that says so."""
-        part: dict[str, Any] = {}
+        """Render the fields of a pod's spec."""
+        fields: dict[str, Any] = {}
         if self.terms:
-            terms = [{"matchExpressions": [_among(*item) for item in term.items()]} for term in self.terms]
+            terms = [
+                {"matchExpressions": [_expression(*item) for item in term.items()]} for term in self.terms
+            ]
             required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
-            part["affinity"] = {"nodeAffinity": required}
+            fields["affinity"] = {"nodeAffinity": required}
         if self.tolerations:
-            part["tolerations"] = [_toleration(toleration) for toleration in self.tolerations]
+            fields["tolerations"] = [_toleration(toleration) for toleration in self.tolerations]
         if self.runtime_class:
-            part["runtimeClassName"] = self.runtime_class
-        return part
+            fields["runtimeClassName"] = self.runtime_class
+        return fields
 
 
-def _among(label: str, values: tuple[str, ...]) -> dict[str, Any]:
+def _expression(label: str, values: tuple[str, ...]) -> dict[str, Any]:
     return {"key": label, "operator": "In", "values": list(values)}
 
 
 def _toleration(toleration: Toleration) -> dict[str, str]:
-    stated = {name: value for name, value in to_builtins(toleration).items() if value}
-    return {**stated, "operator": "Equal" if toleration.value else "Exists"}
+    fields = {name: value for name, value in to_builtins(toleration).items() if value}
+    return {**fields, "operator": "Equal" if toleration.value else "Exists"}
 
 
-def placement_of(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Placement:
-    """Where the pods of a job may go. Raises ValueError, in words, where its GPU type cannot be found."""
+def placement_of(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Placement:
+    """Choose where a job's pods may run. Raises ValueError, a sentence, where its GPU type is not known."""
     if not spec.gpus:
         return Placement()
-    named = _configured(spec.gpu_type, site)
-    runtime = (named.runtime_class if named else "") or ("nvidia" if "nvidia" in seen.runtime_classes else "")
-    if named:
-        terms = {label: (value,) for label, value in named.labels.items()}
-        return Placement((terms,), named.tolerations, runtime)
-    if seen.nodes is None:
-        return Placement((), _unseen(spec, site), runtime)
-    nodes = matching(spec, site, seen.nodes)
-    terms_found = _terms(nodes) if spec.gpu_type else ()
+    configured = _configured(spec.gpu_type, site)
+    # Where a RuntimeClass nvidia exists it may not be the nodes' default (k3s, RKE2): a pod must name it.
+    fallback = "nvidia" if "nvidia" in facts.runtime_classes else ""
+    runtime = (configured.runtime_class if configured else "") or fallback
+    if configured:
+        term = {label: (value,) for label, value in configured.labels.items()}
+        return Placement((term,), configured.tolerations, runtime)
+    if facts.nodes is None:
+        return Placement((), _tolerations_of_unseen(spec, site), runtime)
+    nodes = matching_nodes(spec, site, facts.nodes)
+    terms = _terms(nodes) if spec.gpu_type else ()
     if spec.gpu_type and not nodes:
-        raise ValueError(_no_such_type(spec.gpu_type, site, seen.nodes))
-    return Placement(terms_found, tolerations(nodes), runtime)
+        raise ValueError(_no_such_type(spec.gpu_type, site, facts.nodes))
+    return Placement(terms, tolerations_of(nodes), runtime)
 
 
 def _configured(gpu_type: str, site: KubernetesSettings) -> GpuType | None:
-    return next((found for name, found in site.gpu_types.items() if name.lower() == gpu_type.lower()), None)
+    return next((value for name, value in site.gpu_types.items() if name.lower() == gpu_type.lower()), None)
 
 
-def _unseen(spec: JobSpec, site: KubernetesSettings) -> tuple[Toleration, ...]:
-    """Of unseen nodes only the taint that bears the resource's own name is tolerated: that is what the
-    admission plugin ExtendedResourceToleration does."""
+def _tolerations_of_unseen(spec: JobSpec, site: KubernetesSettings) -> tuple[Toleration, ...]:
+    """Tolerate, of nodes that may not be listed, the taint that has the name of the GPU resource.
+
+    The admission plugin ExtendedResourceToleration does the same. Raises ValueError for a GPU type: its label
+    is not known.
+    """
     if not spec.gpu_type:
         return (Toleration(site.gpu_resource, effect="NoSchedule"),)
-    known = ", ".join(sorted(site.gpu_types))
+    names = ", ".join(sorted(site.gpu_types))
     raise ValueError(
         "you may not list nodes here, so the GPU types are not known; "
-        + (f"the settings know {known}" if known else "leave it empty, or have kubernetes.gpu_types set")
+        + (f"the settings know {names}" if names else "leave it empty, or have kubernetes.gpu_types set")
     )
 
 
-def matching(spec: JobSpec, site: KubernetesSettings, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """The nodes that have GPUs of the type that a job asks for, whether they are free or not."""
+def matching_nodes(spec: JobSpec, site: KubernetesSettings, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Select the nodes with GPUs of the type that a job requests, free or not."""
     return tuple(
         node
         for node in nodes
@@ -104,25 +111,27 @@ def _terms(nodes: tuple[Node, ...]) -> tuple[dict[str, tuple[str, ...]], ...]:
     values: dict[str, set[str]] = defaultdict(set)
     for label, value in map(product_label, nodes):
         values[label].add(value)
-    return tuple({label: tuple(sorted(found))} for label, found in sorted(values.items()))
+    return tuple({label: tuple(sorted(products))} for label, products in sorted(values.items()))
 
 
-def _no_such_type(wanted: str, site: KubernetesSettings, nodes: tuple[Node, ...]) -> str:
-    seen = {product_label(node)[1] for node in matching(JobSpec(), site, nodes)} - {""}
-    known = ", ".join(sorted(seen | set(site.gpu_types)))
-    return f"no node has a {wanted}; there is: {known}" if known else "no node says which GPU it has"
+def _no_such_type(gpu_type: str, site: KubernetesSettings, nodes: tuple[Node, ...]) -> str:
+    products = {product_label(node)[1] for node in matching_nodes(JobSpec(), site, nodes)} - {""}
+    known = ", ".join(sorted(products | set(site.gpu_types)))
+    return f"no node has a {gpu_type}; there is: {known}" if known else "no node says which GPU it has"
 
 
-_PASSING = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "node-role.kubernetes.io/")
+_SYSTEM_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "node-role.kubernetes.io/")
+"""Prefixes of the taints that Kubernetes itself sets, for a node's condition or role (kubernetes.io,
+"Well-Known Labels, Annotations and Taints")."""
 _AUTOSCALER = ("ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler")
 
 
-def tolerations(nodes: tuple[Node, ...]) -> tuple[Toleration, ...]:
-    """For the lasting taints of these nodes; a node that is sick, cordoned or about to go is left alone."""
-    taints = {(t.key, t.value, t.effect) for node in nodes for t in node.spec.taints if _lasting(t)}
+def tolerations_of(nodes: tuple[Node, ...]) -> tuple[Toleration, ...]:
+    """Tolerate the lasting taints of nodes; not those of a node that is sick, cordoned or about to go."""
+    taints = {(t.key, t.value, t.effect) for node in nodes for t in node.spec.taints if _is_lasting(t)}
     return tuple(Toleration(*taint) for taint in sorted(taints))
 
 
-def _lasting(taint: Taint) -> bool:
-    passing = taint.key.startswith(_PASSING) or taint.key in _AUTOSCALER
+def _is_lasting(taint: Taint) -> bool:
+    passing = taint.key.startswith(_SYSTEM_TAINTS) or taint.key in _AUTOSCALER
     return not passing and taint.effect in ("NoSchedule", "NoExecute")

@@ -1,13 +1,13 @@
-"""What a cluster makes of a JobSpec before anything is sent: errors and warnings by field (pure)."""
+"""Validation of a JobSpec for one cluster, before anything is sent: errors and warnings by field (pure)."""
 
 from collections.abc import Iterator
 
 import msgspec
 
 from backend_client.kubernetes.capabilities import FIELDS
-from backend_client.kubernetes.manifests.networking import has_ingress, host, port_name, url, web_port
+from backend_client.kubernetes.manifests.networking import has_ingress, host, job_url, port_name, web_port
 from backend_client.kubernetes.manifests.pod_template import SHM, limits, ranks_name
-from backend_client.kubernetes.manifests.scheduling import ClusterFacts, matching, placement_of
+from backend_client.kubernetes.manifests.scheduling import ClusterFacts, matching_nodes, placement_of
 from backend_client.kubernetes.resources.quantities import parse_whole
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
@@ -15,15 +15,15 @@ from backend_client.models.fields import cross_field_errors, explicit_fields
 from backend_client.protocol import Diagnostic
 
 
-def errors(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> dict[str, str]:
-    """Why this cluster would not take it: field -> sentence; the first of each field."""
-    wrong = cross_field_errors(spec)
-    for field, sentence in _wrong(spec, site, seen):
-        wrong.setdefault(field, sentence)
-    return wrong
+def errors(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> dict[str, str]:
+    """Find why a cluster would refuse a spec: field -> sentence, the first of each field."""
+    sentences = cross_field_errors(spec)
+    for field, sentence in _errors(spec, site, facts):
+        sentences.setdefault(field, sentence)
+    return sentences
 
 
-def _wrong(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Iterator[tuple[str, str]]:
+def _errors(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
     if spec.cluster:
         yield "cluster", FIELDS["cluster"].why
     yield from _texts(spec)
@@ -31,11 +31,11 @@ def _wrong(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Itera
     if not spec.image:
         yield "image", "a cluster runs images; name one: pytorch/pytorch:2.9.0"
     try:
-        placement_of(spec, site, seen)
+        placement_of(spec, site, facts)
     except ValueError as error:
         yield "gpu_type", str(error)
-    yield from _volumes(spec, seen)
-    yield from _network(spec, site, seen)
+    yield from _volumes(spec, facts)
+    yield from _network(spec, site, facts)
 
 
 def _texts(spec: JobSpec) -> Iterator[tuple[str, str]]:
@@ -47,7 +47,7 @@ def _texts(spec: JobSpec) -> Iterator[tuple[str, str]]:
 
 
 def _name(spec: JobSpec) -> Iterator[tuple[str, str]]:
-    """A pod's host name is NAME-RANK and has 63 characters; a Service begins with a letter."""
+    """Check a name: a pod's host name is NAME-RANK, at most 63 characters; a Service begins with a letter."""
     longest = 63
     if spec.nodes > 1:
         longest -= max(len(f"-{spec.nodes - 1}"), len(ranks_name(spec)) - len(spec.name))
@@ -59,51 +59,51 @@ def _name(spec: JobSpec) -> Iterator[tuple[str, str]]:
         yield "name", "begin with a letter: its Service gets the same name, and must"
 
 
-def _volumes(spec: JobSpec, seen: ClusterFacts) -> Iterator[tuple[str, str]]:
+def _volumes(spec: JobSpec, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
     folders = [volume.host_path for volume in spec.volumes if volume.host_path]
-    if folders and seen.pod_security in ("baseline", "restricted"):
-        level = seen.pod_security
+    if folders and facts.pod_security in ("baseline", "restricted"):
+        level = facts.pod_security
         yield "volumes", f"{folders[0]}: the namespace's PodSecurity ({level}) forbids folders of the node"
     if spec.shm_size and any(volume.path.rstrip("/") == SHM for volume in spec.volumes):
         yield "volumes", f"{SHM} is what shm_size makes; leave one of them out"
 
 
-def _network(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Iterator[tuple[str, str]]:
-    known = [port_name(port) for port in spec.ports]
-    twice = next((name for name in known if known.count(name) > 1), "")
+def _network(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
+    names = [port_name(port) for port in spec.ports]
+    twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
         yield "ports", f"two ports would be called {twice}; name them"
     if spec.ingress not in ("auto", "off") and spec.ports and web_port(spec) is None:
         yield "ingress", "an ingress leads to a TCP port; there is none"
-    if has_ingress(spec, site) and len(host(spec, seen.namespace, site)) > 253:
+    if has_ingress(spec, site) and len(host(spec, facts.namespace, site)) > 253:
         yield "ingress", "the host name is longer than 253 characters"
 
 
-def warnings(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> tuple[Diagnostic, ...]:
-    """What a person should know before saying yes."""
-    return tuple(Diagnostic(field, sentence) for field, sentence in _notable(spec, site, seen))
+def warnings(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> tuple[Diagnostic, ...]:
+    """Find what a person should know before they confirm a create."""
+    return tuple(Diagnostic(field, sentence) for field, sentence in _warnings(spec, site, facts))
 
 
-def _notable(spec: JobSpec, site: KubernetesSettings, seen: ClusterFacts) -> Iterator[tuple[str, str]]:
-    if seen.pod_security == "restricted":
+def _warnings(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
+    if facts.pod_security == "restricted":
         user = site.run_as_user
         yield "image", f"the namespace forbids root: it runs as user {user}; most GPU images expect root"
     if spec.memory and spec.shm_size:
         total = limits(spec, site)["memory"]
         yield "shm_size", f"{SHM} counts as memory, so the limit is {total}"
-    if spec.gpus and seen.nodes:
-        nodes = matching(spec, site, seen.nodes)
+    if spec.gpus and facts.nodes:
+        nodes = matching_nodes(spec, site, facts.nodes)
         largest = max(
             (parse_whole(n.status.allocatable.get(site.gpu_resource, "0")) for n in nodes), default=0
         )
         if largest < spec.gpus:
             yield "gpus", f"no node has {spec.gpus}; the largest has {largest}"
-    if where := url(spec, seen.namespace, site):
+    if url := job_url(spec, facts.namespace, site):
         yield (
             "ingress",
-            f"{_place(where)} answers everyone who can reach it; nothing there asks for a password",
+            f"{_address(url)} answers everyone who can reach it; nothing there asks for a password",
         )
 
 
-def _place(where: str) -> str:
-    return f"{where} on the address of the cluster's ingress" if where.startswith("/") else where
+def _address(url: str) -> str:
+    return f"{url} on the address of the cluster's ingress" if url.startswith("/") else url

@@ -1,4 +1,4 @@
-"""What must be read of a cluster before manifests can be written; what is forbidden stays unknown."""
+"""Cluster facts: what manifests depend on, read from the cluster; what is forbidden stays unknown."""
 
 import asyncio
 
@@ -15,7 +15,10 @@ _ENFORCED = "pod-security.kubernetes.io/enforce"
 
 
 async def read_cluster_facts(transport: Transport, namespace: str, spec: JobSpec) -> ClusterFacts:
-    """Nodes and runtime classes are asked for only where a job wants GPUs. Raises as `Transport.request`."""
+    """Read what the manifests of a job depend on: PodSecurity level; for GPUs also nodes and runtime classes.
+
+    Raises as `Transport.request` does.
+    """
     if not spec.gpus:
         return ClusterFacts(namespace=namespace, pod_security=await _pod_security(transport, namespace))
     level, nodes, classes = await asyncio.gather(
@@ -23,12 +26,12 @@ async def read_cluster_facts(transport: Transport, namespace: str, spec: JobSpec
         _nodes(transport),
         list_if_allowed(transport, resource_types.RUNTIME_CLASSES),
     )
-    runtimes = frozenset(found.name for found in classes)
-    return ClusterFacts(namespace=namespace, pod_security=level, nodes=nodes, runtime_classes=runtimes)
+    names = frozenset(runtime_class.name for runtime_class in classes)
+    return ClusterFacts(namespace=namespace, pod_security=level, nodes=nodes, runtime_classes=names)
 
 
 async def read_quotas(transport: Transport, namespace: str) -> tuple[ResourceQuota, ...]:
-    """The namespace's quotas; none where they may not be read."""
+    """Read the ResourceQuotas of a namespace; none where the caller may not."""
     return await list_if_allowed(transport, resource_types.QUOTAS, namespace)
 
 

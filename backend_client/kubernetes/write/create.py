@@ -1,11 +1,16 @@
-"""Create, all or nothing: a held anchor, its parts, the release; and back again where one of them fails."""
+"""Create a job, all or nothing: its root object, held; the objects that it owns; the release.
+
+Where one of them fails, all is deleted again. The root comes first, because the owned objects need its uid in
+their `ownerReferences`: by these the garbage collector deletes them with it (kubernetes.io, "Garbage
+Collection"). Held, it starts no pod before all that the pods need is there.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from backend_client.errors import BackendError, Conflict
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.render import Manifest, held_back, release, with_owner
+from backend_client.kubernetes.manifests.render import Manifest, held_back, release_patch, with_owner
 from backend_client.kubernetes.resources.resource_types import ResourceType
 from backend_client.kubernetes.write.object_client import (
     KINDS,
@@ -13,117 +18,132 @@ from backend_client.kubernetes.write.object_client import (
     annotation,
     key_of,
     name_of,
-    owners,
+    owner_references,
     uid_of,
 )
 from backend_client.models import JobSpec
-
-HALF_CREATED = "it stands half made; resume finishes it, delete removes it"
+from backend_client.multi_user import HALF_CREATED_HINT
 
 OwnedObject = tuple[ResourceType[Any], str]
-"""(kind, name) of an object that an anchor may own."""
+"""(resource type, name) of an object that a root object may own; it is in the root's namespace."""
 
 
-async def create_all(hands: ObjectClient, manifests: Sequence[Manifest], spec: JobSpec, key: str) -> Manifest:
-    """The anchor, released, with all its parts. The same key continues what an earlier try began."""
-    planned, *parts = manifests
-    anchor = await _anchored(hands, planned, key)
+async def create_job(
+    client: ObjectClient, manifests: Sequence[Manifest], spec: JobSpec, key: str
+) -> Manifest:
+    """Create a root object and all that it owns; return it, released.
+
+    The same key continues what an earlier try began. Raises Conflict where the name is taken.
+    """
+    planned, *owned = manifests
+    root = await _create_root(client, planned, key)
     try:
-        return await finish_create(hands, anchor, parts, spec)
+        return await finish_create(client, root, owned, spec)
     except BackendError as error:
-        finished = await _undone(hands, anchor, parts, error)
-        if finished is None:
+        released = await _roll_back(client, root, owned, error)
+        if released is None:
             raise
-        return finished
+        return released
 
 
 async def finish_create(
-    hands: ObjectClient, anchor: Manifest, parts: Iterable[Manifest], spec: JobSpec
+    client: ObjectClient, root: Manifest, owned: Iterable[Manifest], spec: JobSpec
 ) -> Manifest:
-    """Give a held anchor its parts, and release it; one that is released has them."""
-    if not is_held(anchor):
-        return anchor
-    for part in parts:
-        await _part(hands, with_owner(part, anchor), anchor)
-    return await hands.patch_until(anchor, lambda now: release(now, spec) if is_held(now) else None)
-
-
-def is_held(anchor: Manifest) -> bool:
-    """Whether parts of it may be missing yet."""
-    return bool(annotation(anchor, labels.HELD))
-
-
-async def _anchored(hands: ObjectClient, planned: Manifest, key: str) -> Manifest:
-    def mine(there: Manifest) -> bool:
-        return annotation(there, labels.KEY) == key and "deletionTimestamp" not in there["metadata"]
-
-    try:
-        return await hands.create_or_adopt(held_back(planned), mine)
-    except Conflict:
-        there = await hands.find(*key_of(planned))
-        going = there is not None and "deletionTimestamp" in there["metadata"]
-        raise name_conflict(name_of(planned), going=going) from None
-
-
-def name_conflict(name: str, *, going: bool = False) -> Conflict:
-    """The name is another job's."""
-    words = f"{name} is being deleted, and still there" if going else f"there is a job {name} already"
-    conflict = Conflict(words, "choose another name")
-    conflict.fields["name"] = words
-    return conflict
-
-
-async def _part(hands: ObjectClient, part: Manifest, anchor: Manifest) -> None:
-    """Make it; one that a deleted namesake of the anchor has left behind gives way."""
-
-    def mine(there: Manifest) -> bool:
-        return is_owned_by(there, uid_of(anchor))
-
-    try:
-        await hands.create_or_adopt(part, mine)
-    except Conflict:
-        there = await hands.find(*key_of(part))
-        if there and not _left_behind(there, anchor):
-            words = f"there is a {part['kind']} {name_of(part)} already, and it is not this job's"
-            raise Conflict(words, "choose another name") from None
-        if there:
-            await hands.remove(there, "Background")
-        await hands.create_or_adopt(part, mine)
-
-
-def is_owned_by(there: Manifest, anchor_uid: str) -> bool:
-    """Whether it goes when this anchor goes."""
-    return any(owner["uid"] == anchor_uid for owner in owners(there))
-
-
-def _left_behind(there: Manifest, anchor: Manifest) -> bool:
-    """All its owners had the anchor's kind and name, which are the anchor's now: so they are no more."""
-    now = anchor["apiVersion"], anchor["kind"], name_of(anchor)
-    return bool(owners(there)) and all(
-        (owner["apiVersion"], owner["kind"], owner["name"]) == now and owner["uid"] != uid_of(anchor)
-        for owner in owners(there)
+    """Create what a held root object is to own, and release it; one that is released has it already."""
+    if not is_held(root):
+        return root
+    for manifest in owned:
+        await _create_owned(client, with_owner(manifest, root), root)
+    return await client.patch_until(
+        root, lambda current: release_patch(current, spec) if is_held(current) else None
     )
 
 
-async def _undone(
-    hands: ObjectClient, anchor: Manifest, parts: Iterable[Manifest], error: BackendError
-) -> Manifest | None:
-    """Take back what was made. The anchor, where a try beside this one has released it meanwhile."""
+def is_held(root: Manifest) -> bool:
+    """Check whether a root object is still held: some of what it owns may be missing."""
+    return bool(annotation(root, labels.HELD))
+
+
+async def _create_root(client: ObjectClient, planned: Manifest, key: str) -> Manifest:
+    def is_ours(existing: Manifest) -> bool:
+        return annotation(existing, labels.KEY) == key and not _is_terminating(existing)
+
     try:
-        while (now := await hands.refetch(anchor)) is not None:
-            if not is_held(now):
-                return now
-            if await hands.remove(now, "Background", unchanged=True):
+        return await client.create_or_adopt(held_back(planned), is_ours)
+    except Conflict:
+        existing = await client.find(*key_of(planned))
+        terminating = existing is not None and _is_terminating(existing)
+        raise name_conflict(name_of(planned), terminating=terminating) from None
+
+
+def _is_terminating(manifest: Manifest) -> bool:
+    return "deletionTimestamp" in manifest["metadata"]
+
+
+def name_conflict(name: str, *, terminating: bool = False) -> Conflict:
+    """Return the error of a create whose name another job has, or one that is being deleted."""
+    sentence = (
+        f"{name} is being deleted, and still there" if terminating else f"there is a job {name} already"
+    )
+    conflict = Conflict(sentence, "choose another name")
+    conflict.fields["name"] = sentence
+    return conflict
+
+
+async def _create_owned(client: ObjectClient, manifest: Manifest, root: Manifest) -> None:
+    """Create an owned object; what a deleted root object of the same name has left behind gives way."""
+
+    def is_ours(existing: Manifest) -> bool:
+        return is_owned_by(existing, uid_of(root))
+
+    try:
+        await client.create_or_adopt(manifest, is_ours)
+    except Conflict:
+        existing = await client.find(*key_of(manifest))
+        if existing and not _is_orphan(existing, root):
+            sentence = f"there is a {manifest['kind']} {name_of(manifest)} already, and it is not this job's"
+            raise Conflict(sentence, "choose another name") from None
+        if existing:
+            await client.remove(existing, "Background")
+        await client.create_or_adopt(manifest, is_ours)
+
+
+def is_owned_by(manifest: Manifest, root_uid: str) -> bool:
+    """Check whether an object is deleted with the root object of this uid."""
+    return any(owner["uid"] == root_uid for owner in owner_references(manifest))
+
+
+def _is_orphan(existing: Manifest, root: Manifest) -> bool:
+    """Check whether no owner of an object is left: all had the kind and name that are the new root's now."""
+    owners, identity = owner_references(existing), (root["apiVersion"], root["kind"], name_of(root))
+    return bool(owners) and all(
+        (owner["apiVersion"], owner["kind"], owner["name"]) == identity and owner["uid"] != uid_of(root)
+        for owner in owners
+    )
+
+
+async def _roll_back(
+    client: ObjectClient, root: Manifest, owned: Iterable[Manifest], error: BackendError
+) -> Manifest | None:
+    """Delete what was created. Returns the root object where a parallel try has released it meanwhile."""
+    try:
+        while (current := await client.refetch(root)) is not None:
+            if not is_held(current):
+                return current
+            if await client.remove(current, "Background", unchanged=True):
                 break
-        await remove_owned(hands, anchor, [(KINDS[part["kind"]], name_of(part)) for part in parts])
+        await remove_owned(client, root, [(KINDS[item["kind"]], name_of(item)) for item in owned])
     except BackendError:
-        error.hint = HALF_CREATED
+        error.hint = HALF_CREATED_HINT
     return None
 
 
-async def remove_owned(hands: ObjectClient, anchor: Manifest, parts: Iterable[OwnedObject]) -> None:
-    """Those of these that the anchor owns. The garbage collector does the same, where there is one."""
-    for kind, name in parts:
-        there = await hands.find_if_readable(kind, anchor["metadata"]["namespace"], name)
-        if there and is_owned_by(there, uid_of(anchor)):
-            await hands.remove(there, "Background")
+async def remove_owned(client: ObjectClient, root: Manifest, owned: Iterable[OwnedObject]) -> None:
+    """Delete those of these objects that a root object owns.
+
+    The garbage collector does the same, where there is one: a bare API server has none.
+    """
+    for kind, name in owned:
+        existing = await client.find_if_readable(kind, root["metadata"]["namespace"], name)
+        if existing and is_owned_by(existing, uid_of(root)):
+            await client.remove(existing, "Background")

@@ -1,4 +1,8 @@
-"""Delete: the anchor and, through it, pods and parts; then wait, and say what still holds them."""
+"""Delete a job: its root object and, with it, pods and owned objects; then wait and report what holds them.
+
+The root is deleted with `propagationPolicy: Foreground`: it stays, under the finalizer `foregroundDeletion`,
+until its pods are gone (kubernetes.io, "Garbage Collection" and "Finalizers").
+"""
 
 import asyncio
 import time
@@ -17,82 +21,88 @@ from backend_client.models import JobSpec
 from backend_client.protocol import DeleteStep
 
 LONG_SECONDS = 60.0
-"""From then on a person is offered to wait no longer (facts: reliability 1.4)."""
-_FIRST_LOOK, _LONGEST = 0.2, 2.0
-_OURS = "foregroundDeletion"
+"""From then on a person is offered to wait no longer: a pod whose node is away may stay for ever."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
+"""Seconds between two looks at what is left."""
+_FOREGROUND_FINALIZER = "foregroundDeletion"
+_JOB_FINALIZERS = "batch.kubernetes.io/"
+"""The Job controller tracks its pods by `batch.kubernetes.io/job-tracking`, and takes that away itself."""
 _SHOWN = 3
 
 
 def owned_objects(spec: JobSpec) -> list[OwnedObject]:
-    """The objects that a job of this spec may own, beside its pods."""
-    parts: list[OwnedObject] = []
+    """List the objects that the root object of such a job may own, beside its pods."""
+    owned: list[OwnedObject] = []
     if spec.secrets:
-        parts.append((resource_types.SECRETS, secret_name(spec)))
+        owned.append((resource_types.SECRETS, secret_name(spec)))
     if spec.ports:
-        parts += [(resource_types.SERVICES, spec.name), (resource_types.INGRESSES, spec.name)]
+        owned += [(resource_types.SERVICES, spec.name), (resource_types.INGRESSES, spec.name)]
     if spec.nodes > 1:
-        parts.append((resource_types.SERVICES, ranks_name(spec)))
-    return parts
+        owned.append((resource_types.SERVICES, ranks_name(spec)))
+    return owned
 
 
 async def delete_job(
-    transport: Transport, anchor: Manifest, spec: JobSpec, *, wait: bool
+    transport: Transport, root: Manifest, spec: JobSpec, *, wait: bool
 ) -> AsyncIterator[DeleteStep]:
-    """Ends when anchor, pods and parts are gone; without `wait` when the cluster sees to it alone.
+    """Delete a job, and with `wait` go on until root object, pods and owned objects are gone.
 
     Raises Unreachable; it may be called again at any time.
     """
-    hands, parts = ObjectClient(transport), owned_objects(spec)
-    yield DeleteStep(f"stopping and deleting {name_of(anchor)}")
-    await hands.remove(anchor, "Foreground" if wait else "Background")
-    await remove_owned(hands, anchor, parts)
+    client, owned = ObjectClient(transport), owned_objects(spec)
+    yield DeleteStep(f"stopping and deleting {name_of(root)}")
+    await client.remove(root, "Foreground" if wait else "Background")
+    await remove_owned(client, root, owned)
     if wait:
-        async for step in _waited(transport, anchor, parts):
+        async for step in _wait_until_gone(transport, root, owned):
             yield step
-    elif words := await _patiently(transport, anchor, parts):
-        yield DeleteStep(f"the cluster goes on with it: {words}")
+    elif reason := await _holding_reason(transport, root, owned):
+        yield DeleteStep(f"the cluster goes on with it: {reason}")
 
 
-async def _waited(
-    transport: Transport, anchor: Manifest, parts: Sequence[OwnedObject]
+async def _wait_until_gone(
+    transport: Transport, root: Manifest, owned: Sequence[OwnedObject]
 ) -> AsyncIterator[DeleteStep]:
-    start, told, pause = time.monotonic(), None, _FIRST_LOOK
-    while words := await _patiently(transport, anchor, parts):
-        step = DeleteStep(words, slow=time.monotonic() - start >= LONG_SECONDS)
-        if step != told:
+    """Poll until nothing is left; yield a step whenever what holds it changes."""
+    start, last, pause = time.monotonic(), None, _FIRST_PAUSE
+    while reason := await _holding_reason(transport, root, owned):
+        step = DeleteStep(reason, slow=time.monotonic() - start >= LONG_SECONDS)
+        if step != last:
             yield step
-        told = step
+        last = step
         await asyncio.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
-async def _patiently(transport: Transport, anchor: Manifest, parts: Sequence[OwnedObject]) -> str:
-    """`_holding`, tried again while the cluster is away for a moment."""
-    for pause in Retries():
+async def _holding_reason(transport: Transport, root: Manifest, owned: Sequence[OwnedObject]) -> str:
+    """Say what is left and why; "" where nothing is. Tried again while the cluster is away for a moment."""
+    retries = Retries()
+    while True:
         try:
-            return await _holding(transport, anchor, parts)
+            return await _read_holding_reason(transport, root, owned)
         except Unreachable as error:
-            await pause(error)
-    raise AssertionError  # the last pause raises
+            await retries.pause(error)
 
 
-async def _holding(transport: Transport, anchor: Manifest, parts: Sequence[OwnedObject]) -> str:
-    """What is still there and why, in words; "" where nothing is. The pods go before the anchor."""
-    hands = ObjectClient(transport)
-    if (now := await hands.refetch(anchor)) is not None:
-        pods = await pods_of(transport, anchor)
-        return _pods_words(pods) if pods else _finalizer_words(now, "waiting until the cluster lets it go")
-    namespace = anchor["metadata"]["namespace"]
-    for kind, name in parts:
-        part = await hands.find_if_readable(kind, namespace, name)
-        if part and is_owned_by(part, uid_of(anchor)):
-            return _finalizer_words(part, f"waiting for its {part['kind']} {name}")
+async def _read_holding_reason(transport: Transport, root: Manifest, owned: Sequence[OwnedObject]) -> str:
+    """Read what is left, in the order in which it goes: pods, root object, owned objects."""
+    client = ObjectClient(transport)
+    if (current := await client.refetch(root)) is not None:
+        pods = await pods_of(transport, root)
+        return (
+            _pods_reason(pods) if pods else _finalizer_reason(current, "waiting until the cluster lets it go")
+        )
+    namespace = root["metadata"]["namespace"]
+    for kind, name in owned:
+        existing = await client.find_if_readable(kind, namespace, name)
+        if existing and is_owned_by(existing, uid_of(root)):
+            return _finalizer_reason(existing, f"waiting for its {existing['kind']} {name}")
     return ""
 
 
-def _pods_words(pods: Sequence[Pod]) -> str:
+def _pods_reason(pods: Sequence[Pod]) -> str:
     for pod in pods:
-        foreign = [f for f in pod.metadata.finalizers if not f.startswith("batch.kubernetes.io/")]
+        foreign = [f for f in pod.metadata.finalizers if not f.startswith(_JOB_FINALIZERS)]
         if foreign:
             return f"pod {pod.name} is held by the finalizer {foreign[0]}"
     names = ", ".join(sorted(pod.name for pod in pods)[:_SHOWN])
@@ -100,8 +110,8 @@ def _pods_words(pods: Sequence[Pod]) -> str:
     return f"waiting for {len(pods)} pod{'s' * (len(pods) > 1)} to end: {names}{more}"
 
 
-def _finalizer_words(there: Manifest, otherwise: str) -> str:
-    foreign = [f for f in there["metadata"].get("finalizers") or [] if f != _OURS]
+def _finalizer_reason(manifest: Manifest, otherwise: str) -> str:
+    foreign = [f for f in manifest["metadata"].get("finalizers") or [] if f != _FOREGROUND_FINALIZER]
     if not foreign:
         return otherwise
-    return f"{there['kind']} {name_of(there)} is held by the finalizer {', '.join(foreign)}"
+    return f"{manifest['kind']} {name_of(manifest)} is held by the finalizer {', '.join(foreign)}"

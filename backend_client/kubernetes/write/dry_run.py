@@ -1,4 +1,7 @@
-"""What a create would do: the exact objects, and what the cluster says against them beforehand."""
+"""Plan a job: its exact objects, and the cluster's errors and warnings from a server-side dry run.
+
+A dry run passes admission and validation and stores nothing (kubernetes.io, "Dry-run" of the API concepts).
+"""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,27 +21,29 @@ from backend_client.errors import (
 )
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests import networking, validation
-from backend_client.kubernetes.manifests.render import Manifest, objects
-from backend_client.kubernetes.manifests.scheduling import ClusterFacts
+from backend_client.kubernetes.manifests.render import Manifest, render_manifests
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.watch.listing import served_workload_types
 from backend_client.kubernetes.write.cluster_facts import read_cluster_facts, read_quotas
 from backend_client.kubernetes.write.create import name_conflict
-from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_diagnostics
+from backend_client.kubernetes.write.field_errors import (
+    Findings,
+    from_message,
+    from_path,
+    quota_findings,
+)
 from backend_client.kubernetes.write.job_names import find_by_name, free_name
 from backend_client.kubernetes.write.object_client import KINDS, ObjectClient, name_of
 from backend_client.models import JobSpec
 from backend_client.multi_user import ManifestCheck
 from backend_client.protocol import Diagnostic, Plan
 
-_DRY = {"dryRun": "All", "fieldValidation": "Strict"}
-
-Said = tuple[list[Diagnostic], list[Diagnostic]]
-"""(errors, warnings)."""
+_DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}
+"""Store nothing; refuse, all in one answer, the fields that the server does not know (KEP-2885)."""
 
 
-async def plan(
+async def plan_job(
     transport: Transport,
     spec: JobSpec,
     site: KubernetesSettings,
@@ -47,149 +52,168 @@ async def plan(
     *,
     inspect: ManifestCheck = lambda _: None,
 ) -> Plan:
-    """Nothing is made. Raises where the cluster does not answer or wants a login."""
-    seen = await read_cluster_facts(transport, namespace, spec)
+    """Plan a create, and create nothing. Raises where the cluster does not answer or wants a login."""
+    facts = await read_cluster_facts(transport, namespace, spec)
     if not spec.name:
         spec = msgspec.structs.replace(spec, name=await free_name(transport, spec, namespace))
     place = f"{context}, namespace {namespace}"
-    wrong = [Diagnostic(field, words) for field, words in validation.errors(spec, site, seen).items()]
-    if wrong:
-        return Plan(name=spec.name, yaml="", place=place, errors=tuple(wrong))
-    manifests = objects(spec, site, seen)
+    invalid = [Diagnostic(*item) for item in validation.errors(spec, site, facts).items()]
+    if invalid:
+        return Plan(name=spec.name, yaml="", place=place, errors=tuple(invalid))
+    manifests = render_manifests(spec, site, facts)
     try:
         inspect(manifests)
     except Refused as error:
-        found = [Diagnostic(*item) for item in error.fields.items()] or [Diagnostic("", error.title)]
-        return Plan(name=spec.name, yaml=as_yaml(manifests), place=place, errors=tuple(found))
-    errors, warnings = await _asked(transport, manifests, spec, site, seen)
-    where = networking.url(spec, namespace, site)
+        refused = [Diagnostic(*item) for item in error.fields.items()] or [Diagnostic("", error.title)]
+        return Plan(name=spec.name, yaml=as_yaml(manifests), place=place, errors=tuple(refused))
+    findings = await _check(transport, manifests, spec, site, namespace)
+    unreported = _not_yet_reported(findings.warnings, findings.errors)
+    url = networking.job_url(spec, namespace, site)
     return Plan(
         name=spec.name,
         yaml=as_yaml(manifests),
         place=place,
-        errors=tuple(dict.fromkeys(_without_parts(errors, spec.name))),
-        warnings=tuple(dict.fromkeys((*validation.warnings(spec, site, seen), *_unsaid(warnings, errors)))),
-        urls=(where,) if where else (),
+        errors=tuple(dict.fromkeys(_without_owned(findings.errors, spec.name))),
+        warnings=tuple(dict.fromkeys((*validation.warnings(spec, site, facts), *unreported))),
+        urls=(url,) if url else (),
     )
 
 
 def as_yaml(manifests: Iterable[Manifest]) -> str:
-    """Several objects, as a file that kubectl takes."""
-    import yaml  # noqa: PLC0415  # dear, and not needed to list jobs
+    """Write several objects as one YAML file that kubectl reads."""
+    import yaml  # noqa: PLC0415  dear, and not needed to list jobs
 
     return str(yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True))
 
 
 def with_fields(error: BackendError) -> BackendError:
-    """What a create was refused for, at the fields of the JobSpec and in our words."""
+    """Map the error of a create to the fields of the JobSpec, in our words where we know the message."""
     if isinstance(error, Invalid):
-        found = {path: from_path(path, message) for path, message in error.fields.items()}
-        return Invalid({notice.field or path: notice.message for path, notice in found.items()})
+        by_path = {path: from_path(path, message) for path, message in error.fields.items()}
+        return Invalid({diagnostic.field or path: diagnostic.message for path, diagnostic in by_path.items()})
     if isinstance(error, Conflict):
         return error
-    notice = from_message(error.title)
-    return Refused(notice.message, error.hint, fields={notice.field: notice.message} if notice.field else {})
+    diagnostic = from_message(error.title)
+    fields = {diagnostic.field: diagnostic.message} if diagnostic.field else {}
+    return Refused(diagnostic.message, error.hint, fields=fields)
 
 
-async def _asked(
+async def _check(
     transport: Transport,
     manifests: Sequence[Manifest],
     spec: JobSpec,
     site: KubernetesSettings,
-    seen: ClusterFacts,
-) -> Said:
-    full, pod, *said = await asyncio.gather(
-        _quotas(transport, spec, site, seen.namespace),
-        _dry_pod(transport, manifests[0]),
-        _names(transport, spec, seen.namespace),
-        _queue(transport, spec),
-        *(_dry_run(transport, manifest) for manifest in manifests),
+    namespace: str,
+) -> Findings:
+    """Run all checks at once; of the dry-run pod keep only findings about fields that no other reports."""
+    quotas, pod, name, queue, dry_runs = await asyncio.gather(
+        _check_quotas(transport, spec, site, namespace),
+        _dry_run_pod(transport, manifests[0]),
+        _check_name(transport, spec, namespace),
+        _check_queue(transport, spec),
+        asyncio.gather(*(_dry_run(transport, manifest) for manifest in manifests)),
     )
-    errors = [notice for wrong, _ in (full, *said) for notice in wrong]
-    warnings = [notice for _, notable in (full, *said) for notice in notable]
-    return errors + _unsaid(pod[0], errors), warnings + _unsaid(pod[1], full[1])
+    findings = quotas.merge(name, queue, *dry_runs)
+    return findings.merge(
+        Findings(
+            _not_yet_reported(pod.errors, findings.errors),
+            _not_yet_reported(pod.warnings, quotas.warnings),
+        )
+    )
 
 
-async def _names(transport: Transport, spec: JobSpec, namespace: str) -> Said:
-    """A Job and a Deployment of one name would share the names of their parts."""
+async def _check_name(transport: Transport, spec: JobSpec, namespace: str) -> Findings:
+    """Check the name among the other kind: a Job and a Deployment of one name would share owned objects."""
     other = "deployment" if spec.kind == "job" else "job"
     if await find_by_name(ObjectClient(transport), namespace, spec.name, [other]):
-        return [_name_taken(spec.name)], []
-    return [], []
+        return Findings((_name_taken(spec.name),))
+    return Findings()
 
 
-async def _queue(transport: Transport, spec: JobSpec) -> Said:
-    """A Job in a queue is held until Kueue starts it."""
+async def _check_queue(transport: Transport, spec: JobSpec) -> Findings:
+    """Check that a Job in a queue will be started: until Kueue does, it stays suspended."""
     if spec.kind != "job" or not spec.queue or await served_workload_types(transport):
-        return [], []
-    return [], [
-        Diagnostic("queue", "this cluster has no Kueue, and nothing else starts a job that is in a queue")
-    ]
+        return Findings()
+    sentence = "this cluster has no Kueue, and nothing else starts a job that is in a queue"
+    return Findings(warnings=(Diagnostic("queue", sentence),))
 
 
-def _without_parts(errors: Sequence[Diagnostic], name: str) -> Iterator[Diagnostic]:
-    """Where the name is taken, so are those of the job's parts: that goes without saying."""
-    whole = _name_taken(name)
-    return (error for error in errors if error == whole or error.field != "name" or whole not in errors)
+async def _check_quotas(
+    transport: Transport, spec: JobSpec, site: KubernetesSettings, namespace: str
+) -> Findings:
+    return quota_findings(spec, site, await read_quotas(transport, namespace))
+
+
+def _without_owned(errors: Sequence[Diagnostic], name: str) -> Iterator[Diagnostic]:
+    """Leave out that names of owned objects are taken where the job's own is: one implies the other."""
+    taken = _name_taken(name)
+    return (error for error in errors if error == taken or error.field != "name" or taken not in errors)
 
 
 def _name_taken(name: str) -> Diagnostic:
     return Diagnostic("name", name_conflict(name).title)
 
 
-async def _quotas(transport: Transport, spec: JobSpec, site: KubernetesSettings, namespace: str) -> Said:
-    return quota_diagnostics(spec, site, await read_quotas(transport, namespace))
-
-
-async def _dry_run(transport: Transport, manifest: Manifest) -> Said:
-    kind, metadata = manifest["kind"], manifest["metadata"]
-    path = KINDS[kind].path(metadata["namespace"])
+async def _dry_run(transport: Transport, manifest: Manifest) -> Findings:
+    """Send one create as a server-side dry run, and collect its refusal or its warnings."""
     try:
-        answer = await transport.request("POST", path, query=_DRY, body=msgspec.json.encode(manifest))
+        return Findings(warnings=await _post_dry(transport, manifest))
     except BackendError as error:
-        return _refused(error, manifest), []
-    return [], [from_message(warning) for warning in answer.warnings]
+        return Findings(errors=_refusal(error, manifest))
 
 
-def _refused(error: BackendError, manifest: Manifest) -> list[Diagnostic]:
-    if isinstance(error, Invalid):
-        return [from_path(path, message) for path, message in error.fields.items()]
+async def _dry_run_pod(transport: Transport, root: Manifest) -> Findings:
+    """Send the pod of a job as a dry run: quotas and PodSecurity refuse pods, not the Job or Deployment.
+
+    A caller who may not create pods learns nothing here: that is no error.
+    """
+    template: dict[str, Any] = root["spec"]["template"]
+    metadata = {"namespace": root["metadata"]["namespace"], "generateName": "traindeck-plan-"}
+    pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": template["metadata"] | metadata}
+    try:
+        return Findings(warnings=await _post_dry(transport, pod))
+    except (Forbidden, NotFound):
+        return Findings()
+    except BackendError as error:
+        refusal = _refusal(error, pod)
+        if message_parsers.is_quota(error.title):
+            return Findings(warnings=tuple(_waits(diagnostic) for diagnostic in refusal))
+        return Findings(errors=refusal)
+
+
+async def _post_dry(transport: Transport, manifest: Manifest) -> tuple[Diagnostic, ...]:
+    """Create an object as a dry run; its `Warning:` headers. Raises what refuses it."""
+    path = KINDS[manifest["kind"]].path(manifest["metadata"]["namespace"])
+    answer = await transport.request("POST", path, query=_DRY_RUN, body=msgspec.json.encode(manifest))
+    return tuple(from_message(warning) for warning in answer.warnings)
+
+
+def _refusal(error: BackendError, manifest: Manifest) -> tuple[Diagnostic, ...]:
+    """Map what refused a dry run to diagnostics. Raises the error where the cluster has not judged."""
     if isinstance(error, Unreachable | LoginNeeded):
         raise error
+    if isinstance(error, Invalid):
+        return tuple(from_path(path, message) for path, message in error.fields.items())
     if isinstance(error, Conflict):
-        return [_collision(manifest)]
+        return (_collision(manifest),)
     if isinstance(error, NotFound):
-        return [Diagnostic("namespace", f"there is no namespace {manifest['metadata']['namespace']}")]
-    return [Diagnostic("", error.title) if isinstance(error, Forbidden) else from_message(error.title)]
+        return (Diagnostic("namespace", f"there is no namespace {manifest['metadata']['namespace']}"),)
+    return (Diagnostic("", error.title) if isinstance(error, Forbidden) else from_message(error.title),)
 
 
 def _collision(manifest: Manifest) -> Diagnostic:
     kind, name = manifest["kind"], name_of(manifest)
-    anchor = kind in ("Job", "Deployment")
-    return _name_taken(name) if anchor else Diagnostic("name", f"there is a {kind} {name} already")
+    is_root = kind in ("Job", "Deployment")
+    return _name_taken(name) if is_root else Diagnostic("name", f"there is a {kind} {name} already")
 
 
-async def _dry_pod(transport: Transport, anchor: Manifest) -> Said:
-    """Quotas and PodSecurity refuse pods, not what makes them. Not to be allowed to ask is no error."""
-    template: dict[str, Any] = anchor["spec"]["template"]
-    home = {"namespace": anchor["metadata"]["namespace"], "generateName": "traindeck-plan-"}
-    pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": template["metadata"] | home}
-    path = KINDS["Pod"].path(home["namespace"])
-    try:
-        answer = await transport.request("POST", path, query=_DRY, body=msgspec.json.encode(pod))
-    except (Forbidden, NotFound):
-        return [], []
-    except BackendError as error:
-        found = _refused(error, pod)
-        return ([], list(map(_waits, found))) if message_parsers.is_quota(error.title) else (found, [])
-    return [], [from_message(warning) for warning in answer.warnings]
+def _waits(diagnostic: Diagnostic) -> Diagnostic:
+    return Diagnostic(diagnostic.field, f"{diagnostic.message}: it waits until there is room")
 
 
-def _waits(notice: Diagnostic) -> Diagnostic:
-    return Diagnostic(notice.field, f"{notice.message}: it waits until there is room")
-
-
-def _unsaid(notices: Iterable[Diagnostic], said: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Those about fields that nothing was said about yet."""
-    known = {notice.field for notice in said} - {""}
-    return [notice for notice in notices if notice.field not in known]
+def _not_yet_reported(
+    diagnostics: Iterable[Diagnostic], reported: Iterable[Diagnostic]
+) -> tuple[Diagnostic, ...]:
+    """Keep the diagnostics about fields that none of the reported ones is about."""
+    fields = {diagnostic.field for diagnostic in reported} - {""}
+    return tuple(diagnostic for diagnostic in diagnostics if diagnostic.field not in fields)

@@ -1,4 +1,4 @@
-"""What a cluster says against a plan, at the JobSpec field that it is about (pure).
+"""Kubernetes' errors and warnings about a job, mapped to the field of its JobSpec (pure).
 
 Three sources: the ResourceQuotas that could be read, the causes of a refused dry run, and `Warning:` headers.
 """
@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
+from msgspec import Struct
+
 from backend_client.kubernetes.manifests.pod_template import limits
 from backend_client.kubernetes.resources.quantities import parse_quantity
 from backend_client.kubernetes.resources.quota import ResourceQuota
@@ -14,6 +16,22 @@ from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.models import JobSpec
 from backend_client.protocol import Diagnostic
+
+
+class Findings(Struct, frozen=True):
+    """Diagnostics about a plan: errors forbid the create, warnings do not."""
+
+    errors: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def merge(self, *others: "Findings") -> "Findings":
+        """Return these findings with those of others behind them, in order."""
+        every = (self, *others)
+        return Findings(
+            tuple(error for findings in every for error in findings.errors),
+            tuple(warning for findings in every for warning in findings.warnings),
+        )
+
 
 _PATHS = (
     (r"metadata\.name$", "name"),
@@ -40,9 +58,9 @@ _PATHS = (
     (r"spec\.replicas", "replicas"),
     (r"completions|parallelism", "nodes"),
 )
-"""Paths in an object -> field; the first that is found counts."""
+"""Pattern of a path in an object -> field of the JobSpec; the first that matches counts."""
 
-_PROSE = (
+_MESSAGES = (
     (r"hostPath|persistentvolumeclaim|volume", "volumes"),
     (r"(requests|limits)\.\S*gpu|nvidia\.com/", "gpus"),
     (r"(requests|limits)\.cpu|\bcpu\b", "cpu"),
@@ -51,17 +69,17 @@ _PROSE = (
     (r"RuntimeClass", "gpu_type"),
     (r"runAsNonRoot|runAsUser", "image"),
 )
-"""Words of a message -> field."""
+"""Pattern in a message -> field of the JobSpec; the first that matches counts."""
 
 
 def from_path(path: str, message: str) -> Diagnostic:
-    """One cause of a 422, at the field of the JobSpec where its path leads to one, else at ""."""
+    """Map one cause of a 422 to the field of the JobSpec that its path leads to, else to ""."""
     return Diagnostic(_first(_PATHS, path), message)
 
 
 def from_message(message: str) -> Diagnostic:
-    """A refusal (403) or a `Warning:` header, in our words where they are known."""
-    return Diagnostic(_first(_PROSE, message), message_parsers.refused(message) or message)
+    """Map a refusal (403) or a `Warning:` header to its field; in our words where we know the message."""
+    return Diagnostic(_first(_MESSAGES, message), message_parsers.refused(message) or message)
 
 
 def _first(table: tuple[tuple[str, str], ...], text: str) -> str:
@@ -69,36 +87,34 @@ def _first(table: tuple[tuple[str, str], ...], text: str) -> str:
 
 
 def pod_count(spec: JobSpec) -> int:
-    """How many pods run at once."""
+    """Count the pods of a job that run at once."""
     return spec.nodes if spec.kind == "job" else spec.replicas
 
 
-def quota_diagnostics(
-    spec: JobSpec, site: KubernetesSettings, quotas: Iterable[ResourceQuota]
-) -> tuple[list[Diagnostic], list[Diagnostic]]:
-    """(errors, warnings): what quotas never allow, and what they do not allow now, over all pods."""
+def quota_findings(spec: JobSpec, site: KubernetesSettings, quotas: Iterable[ResourceQuota]) -> Findings:
+    """Check a job's pods against quotas: above the limit is an error, above what is left a warning."""
     errors, warnings = [], []
-    for quota in (quota for quota in quotas if _counts(quota, spec)):
-        for field, resource, asked in _asked(spec, site):
+    for quota in (quota for quota in quotas if _applies_to(quota, spec)):
+        for field, resource, requested in _requests(spec, site):
             hard = quota.status.hard.get(resource) or quota.spec.hard.get(resource, "")
             used = quota.status.used.get(resource, "0")
             label = message_parsers.resource_label(resource)
-            asks = f"asks for {_amount(asked)} {label}; the quota {quota.name}"
-            if hard and asked > parse_quantity(hard):
+            asks = f"asks for {_amount(requested)} {label}; the quota {quota.name}"
+            if hard and requested > parse_quantity(hard):
                 errors.append(Diagnostic(field, f"{asks} allows {hard} in all"))
-            elif hard and asked + parse_quantity(used) > parse_quantity(hard):
+            elif hard and requested + parse_quantity(used) > parse_quantity(hard):
                 warnings.append(
                     Diagnostic(field, f"{asks} has {used} of {hard} used: it waits until others end")
                 )
-    return errors, warnings
+    return Findings(tuple(errors), tuple(warnings))
 
 
-def _amount(asked: Decimal) -> str:
-    return f"{float(asked) / 2**30:.4g}Gi" if asked >= 2**30 else f"{float(asked):.4g}"
+def _amount(requested: Decimal) -> str:
+    return f"{float(requested) / 2**30:.4g}Gi" if requested >= 2**30 else f"{float(requested):.4g}"
 
 
-def _asked(spec: JobSpec, site: KubernetesSettings) -> Iterator[tuple[str, str, Decimal]]:
-    """(field, quota's name of the resource, amount of all pods together)."""
+def _requests(spec: JobSpec, site: KubernetesSettings) -> Iterator[tuple[str, str, Decimal]]:
+    """Yield what all pods request together: (field, the quota's name of the resource, amount)."""
     count, each = pod_count(spec), limits(spec, site)
     yield ("nodes" if spec.kind == "job" else "replicas"), "pods", Decimal(count)
     if spec.gpus:
@@ -109,9 +125,9 @@ def _asked(spec: JobSpec, site: KubernetesSettings) -> Iterator[tuple[str, str, 
                 yield field, resource, parse_quantity(each[field]) * count
 
 
-def _counts(quota: ResourceQuota, spec: JobSpec) -> bool:
-    """Whether a quota is for pods like these; one that picks pods by priority is left to the dry run."""
+def _applies_to(quota: ResourceQuota, spec: JobSpec) -> bool:
+    """Check whether a quota counts such pods; one that selects pods by priority is left to the dry run."""
     sized = bool(spec.cpu or spec.memory)
-    meant = {"NotTerminating": True, "NotBestEffort": sized, "BestEffort": not sized}
-    selected = quota.spec.scope_selector and quota.spec.scope_selector.match_expressions
-    return not selected and all(meant.get(scope, False) for scope in quota.spec.scopes)
+    scopes = {"NotTerminating": True, "NotBestEffort": sized, "BestEffort": not sized}
+    selects = quota.spec.scope_selector and quota.spec.scope_selector.match_expressions
+    return not selects and all(scopes.get(scope, False) for scope in quota.spec.scopes)

@@ -1,4 +1,4 @@
-"""A free name for a job that was given none, or the name that an earlier try with the same key got."""
+"""Job names: a free one for a job without a name, or the one that an earlier try with the same key got."""
 
 import asyncio
 from collections.abc import Iterable
@@ -19,38 +19,42 @@ _NUMBERS = range(2, 100)
 async def free_name(
     transport: Transport, spec: JobSpec, namespace: str, key: str = "", taken: Iterable[str] = ()
 ) -> str:
-    """Suggested from the command, and numbered until no Job and no Deployment has it.
+    """Suggest a name from the command, numbered until no Job and no Deployment of the namespace has it.
 
-    Of several tries with one key, be they at once, each gets the name that the first one got.
+    Several tries with one key get the same name, even at the same time. `taken`: names not to suggest.
     """
-    ours = await _ours(transport, spec, namespace)
-    if earlier := next((o.name for o in ours if key and _is_earlier(o, key)), ""):
+    similar = await _roots_with_such_names(transport, spec, namespace)
+    if earlier := next((root.name for root in similar if key and _is_earlier_try(root, key)), ""):
         return earlier
-    used = {*taken, *(o.name for o in ours)}
+    used = {*taken, *(root.name for root in similar)}
     while True:
         name = suggest_name(spec.command, used)
-        bearers = await find_by_name(ObjectClient(transport), namespace, name, CREATED_KINDS)
-        if all(key and annotation(bearer, labels.KEY) == key for bearer in bearers):
+        roots = await find_by_name(ObjectClient(transport), namespace, name, CREATED_KINDS)
+        if all(key and annotation(root, labels.KEY) == key for root in roots):
             return name
         used.add(name)
 
 
-def _is_earlier(found: Object, key: str) -> bool:
-    return found.metadata.annotations.get(labels.KEY) == key and not found.metadata.deletion_timestamp
+def _is_earlier_try(root: Object, key: str) -> bool:
+    return root.metadata.annotations.get(labels.KEY) == key and not root.metadata.deletion_timestamp
 
 
-async def find_by_name(hands: ObjectClient, namespace: str, name: str, of: Iterable[str]) -> list[Manifest]:
-    """The anchors of these kinds that have the name."""
-    found = await asyncio.gather(*(hands.find_if_readable(ROOT_TYPES[kind], namespace, name) for kind in of))
-    return [anchor for anchor in found if anchor]
+async def find_by_name(
+    client: ObjectClient, namespace: str, name: str, kinds: Iterable[str]
+) -> list[Manifest]:
+    """Find the root objects of this name among some kinds of job."""
+    roots = await asyncio.gather(
+        *(client.find_if_readable(ROOT_TYPES[kind], namespace, name) for kind in kinds)
+    )
+    return [root for root in roots if root]
 
 
-async def _ours(transport: Transport, spec: JobSpec, namespace: str) -> list[Object]:
-    """Jobs and Deployments whose names could have been suggested for it."""
+async def _roots_with_such_names(transport: Transport, spec: JobSpec, namespace: str) -> list[Object]:
+    """List the Jobs and Deployments whose names could have been suggested for this spec."""
     base = suggest_name(spec.command)
     candidates = ",".join([base, *(f"{base}-{number}" for number in _NUMBERS)])
     selector = f"{labels.JOB} in ({candidates})"
     pages = await asyncio.gather(
         *(list_if_allowed(transport, ROOT_TYPES[kind], namespace, labels=selector) for kind in CREATED_KINDS)
     )
-    return [found for page in pages for found in page]
+    return [root for page in pages for root in page]

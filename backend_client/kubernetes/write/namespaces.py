@@ -1,4 +1,4 @@
-"""The namespace of one person's jobs, as a server makes it in a cluster."""
+"""The namespace of one person's jobs, which a traindeck server creates in a cluster."""
 
 import msgspec
 
@@ -16,20 +16,23 @@ SECURITY = {
 """GPU images often need root, so not `restricted`; pinned, so that the cluster's upgrade changes nothing."""
 
 
-async def ensure_namespace(transport: Transport, namespace: str, stamp: Ownership) -> None:
-    """Make it where it is missing. Raises Refused where it is somebody else's, or may not be made."""
+async def ensure_namespace(transport: Transport, namespace: str, ownership: Ownership) -> None:
+    """Create a namespace where it is missing, labelled as this server's.
+
+    Raises Refused where it is somebody else's, or the server may not create it.
+    """
     metadata = {
         "name": namespace,
-        "labels": SECURITY | {labels.SERVER: stamp.server},
-        "annotations": {labels.OWNER: stamp.owner},
+        "labels": SECURITY | {labels.SERVER: ownership.server},
+        "annotations": {labels.OWNER: ownership.owner},
     }
-    if await _owner(transport, namespace) == stamp.server:
+    if await _owner(transport, namespace) == ownership.server:
         return
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     try:
         await transport.request("POST", NAMESPACES.path(), body=msgspec.json.encode(body))
     except Conflict:
-        if await _owner(transport, namespace) != stamp.server:
+        if await _owner(transport, namespace) != ownership.server:
             raise Refused(f"the namespace {namespace} is there, and not this server's") from None
     except Forbidden as error:
         hint = "An admin of the server can give it one namespace for all: TRAINDECK_SERVER_NAMESPACE"
@@ -37,7 +40,7 @@ async def ensure_namespace(transport: Transport, namespace: str, stamp: Ownershi
 
 
 async def _owner(transport: Transport, namespace: str) -> str:
-    """The id of the server whose namespace it is; "" where it is none's, or is not there."""
+    """Read which server created a namespace: its id; "" where none did, or there is no such namespace."""
     answer = await transport.request("GET", NAMESPACES.path(name=namespace), allow=(403, 404))
     return (
         NAMESPACES.decode_object(answer.body).metadata.labels.get(labels.SERVER, "")

@@ -1,7 +1,9 @@
-"""Objects as the server has them, in plain mappings: found, made, changed and removed for certain.
+"""A client for single objects, as plain mappings: find, create, patch and delete them, with retries.
 
-A lost answer is the normal case (facts: reliability 1.4): every write here may be sent again, and what an
-earlier try has done is seen and taken for done. Preconditions keep it off objects that are not meant.
+A request whose answer is lost may have been carried out, so every write here may be sent again, and what an
+earlier try has done counts as done. Not even a 403 says that nothing was created: a quota that the first POST
+filled refuses the second (kubernetes/kubernetes#106842). Preconditions (uid, resourceVersion) protect another
+object of the same name.
 """
 
 import asyncio
@@ -28,160 +30,158 @@ KINDS: dict[str, ResourceType[Any]] = {
 }
 _TRIES = 4
 _LONGEST_PAUSE = 5.0
+"""Seconds before another try: somebody waits for the answer."""
 
 
 class ObjectClient:
-    """One caller's hands. What is refused raises as `Transport.request` does."""
+    """Reads and writes with the rights of one caller. Every method raises as `Transport.request` does."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def find(self, kind: ResourceType[Any], namespace: str, name: str) -> Manifest | None:
-        """The object of this name; None where there is none."""
+        """Find an object by name; None where there is none."""
         answer = await self._transport.request("GET", kind.path(namespace, name), allow=(404,))
-        return _object(answer) if answer.status == 200 else None
+        return _decoded(answer) if answer.status == 200 else None
 
     async def find_if_readable(self, kind: ResourceType[Any], namespace: str, name: str) -> Manifest | None:
-        """As `find`, and None where it may not be read."""
+        """Find an object by name; None where there is none, or the caller may not read it."""
         try:
             return await self.find(kind, namespace, name)
         except Forbidden:
             return None
 
-    async def refetch(self, made: Manifest) -> Manifest | None:
-        """The same object as it is now; None where it is gone, a namesake or not."""
-        now = await self.find(*key_of(made))
-        return now if now and uid_of(now) == uid_of(made) else None
+    async def refetch(self, manifest: Manifest) -> Manifest | None:
+        """Read the same object (by uid) again; None where it is gone, even if another has its name now."""
+        current = await self.find(*key_of(manifest))
+        return current if current and uid_of(current) == uid_of(manifest) else None
 
-    async def create_or_adopt(self, manifest: Manifest, mine: Callable[[Manifest], bool]) -> Manifest:
-        """Create it, or find that an earlier try did: `mine` says so of what bears the name.
+    async def create_or_adopt(self, manifest: Manifest, is_ours: Callable[[Manifest], bool]) -> Manifest:
+        """Create an object, or adopt the one of its name where `is_ours` recognises an earlier try's.
 
-        Any refusal may hide that it is there already: a 403 for a quota that it fills itself, too. Where that
-        cannot be asked either, the line is down, and the caller comes again later.
+        Any refusal may hide that it exists already, so every one is followed by a look. Where that fails too,
+        the connection is down, and the caller comes again later.
         """
-        for pause in Retries():
+        retries = Retries()
+        while True:
             try:
                 return await self._post(manifest)
             except BackendError as error:
-                there = await self.find_if_readable(*key_of(manifest))
-                if there and mine(there):
-                    return there
-                if there or not isinstance(error, Unreachable):
-                    raise _taken(there, error) from None
-                await pause(error)
-        raise AssertionError  # the last pause raises
+                existing = await self.find_if_readable(*key_of(manifest))
+                if existing and is_ours(existing):
+                    return existing
+                if existing or not isinstance(error, Unreachable):
+                    raise _name_taken(existing, error) from None
+                await retries.pause(error)
 
-    async def patch_until(self, made: Manifest, wanted: Callable[[Manifest], Manifest | None]) -> Manifest:
-        """Patch it, each time as it is now, until `wanted` has no merge patch for it any more.
+    async def patch_until(
+        self, current: Manifest, next_patch: Callable[[Manifest], Manifest | None]
+    ) -> Manifest:
+        """Patch an object until `next_patch` returns no merge patch for its current state; return that state.
 
-        Raises NotFound where it is gone. The version in each patch lets nothing slip in between.
+        Raises NotFound where it is gone. The resourceVersion in each patch lets nothing slip in between.
         """
-        uid = uid_of(made)
-        for pause in Retries():
-            patch = wanted(made)
+        uid, retries = uid_of(current), Retries()
+        while True:
+            patch = next_patch(current)
             if patch is None:
-                return made
+                return current
             try:
-                return await self._patch(made, patch)
+                return await self._patch(current, patch)
             except (Conflict, Invalid, Unreachable) as error:
-                await pause(error)
-            now = await self.refetch(made)
-            if now is None:
-                raise NotFound(f"{name_of(made)} ({uid}) is gone")
-            made = now
-        raise AssertionError
+                await retries.pause(error)
+            refetched = await self.refetch(current)
+            if refetched is None:
+                raise NotFound(f"{name_of(current)} ({uid}) is gone")
+            current = refetched
 
-    async def remove(self, made: Manifest, policy: str, *, unchanged: bool = False) -> bool:
-        """Delete this very object; gone already is fine. False where it was not `unchanged`.
+    async def remove(self, manifest: Manifest, policy: str, *, unchanged: bool = False) -> bool:
+        """Delete this very object; it may be gone already. With `unchanged`, False where it has changed.
 
-        A namesake answers 409 to the uid, and is let alone.
+        `policy`: the propagationPolicy, "Foreground" or "Background". Another object of the same name answers
+        409 to the uid, and stays.
         """
-        conditions = {"uid": uid_of(made)}
+        preconditions = {"uid": uid_of(manifest)}
         if unchanged:
-            conditions["resourceVersion"] = made["metadata"]["resourceVersion"]
-        body = msgspec.json.encode({"propagationPolicy": policy, "preconditions": conditions})
-        path = path_of(made)
-        for pause in Retries():
+            preconditions["resourceVersion"] = manifest["metadata"]["resourceVersion"]
+        body = msgspec.json.encode({"propagationPolicy": policy, "preconditions": preconditions})
+        path, retries = path_of(manifest), Retries()
+        while True:
             try:
                 answer = await self._transport.request("DELETE", path, body=body, allow=(404, 409))
             except Unreachable as error:
-                await pause(error)
-                continue
-            return answer.status != 409
-        raise AssertionError
+                await retries.pause(error)
+            else:
+                return answer.status != 409
 
     async def _post(self, manifest: Manifest) -> Manifest:
         kind, namespace, _ = key_of(manifest)
         body, query = msgspec.json.encode(manifest), {"fieldValidation": "Strict"}
-        return _object(await self._transport.request("POST", kind.path(namespace), query=query, body=body))
+        return _decoded(await self._transport.request("POST", kind.path(namespace), query=query, body=body))
 
-    async def _patch(self, made: Manifest, patch: Manifest) -> Manifest:
-        version = {"resourceVersion": made["metadata"]["resourceVersion"]}
+    async def _patch(self, current: Manifest, patch: Manifest) -> Manifest:
+        version = {"resourceVersion": current["metadata"]["resourceVersion"]}
         body = msgspec.json.encode(patch | {"metadata": patch["metadata"] | version})
         media = "application/merge-patch+json"
-        return _object(await self._transport.request("PATCH", path_of(made), body=body, content_type=media))
+        answer = await self._transport.request("PATCH", path_of(current), body=body, content_type=media)
+        return _decoded(answer)
 
 
 class Retries:
-    """Gives one pause for each try: a cluster that is away is given time. The last raises instead."""
+    """The tries of one request: a cluster that is away for a moment is given time."""
 
     def __init__(self) -> None:
         self._left = _TRIES
         self._backoff = Backoff()
 
-    def __iter__(self) -> "Retries":
-        return self
-
-    def __next__(self) -> "Retries":
+    async def pause(self, error: BackendError) -> None:
+        """Wait before another try. Raises the error that ended the last one."""
         self._left -= 1
-        return self
-
-    async def __call__(self, error: BackendError) -> None:
         if not self._left:
             raise error
         if isinstance(error, Unreachable):
             await asyncio.sleep(min(error.retry_after or self._backoff.next(), _LONGEST_PAUSE))
 
 
-def _taken(there: Manifest | None, error: BackendError) -> BackendError:
-    """An answer was lost, and another's object bears the name: that is a Conflict, whoever came first."""
-    if there and isinstance(error, Unreachable):
-        return Conflict(f"there is a {there['kind']} {name_of(there)} already")
+def _name_taken(existing: Manifest | None, error: BackendError) -> BackendError:
+    """Turn a lost answer into a Conflict where another's object has the name, whoever came first."""
+    if existing and isinstance(error, Unreachable):
+        return Conflict(f"there is a {existing['kind']} {name_of(existing)} already")
     return error
 
 
-def _object(answer: Response) -> Manifest:
-    found: Manifest = msgspec.json.decode(answer.body)
-    return found
+def _decoded(answer: Response) -> Manifest:
+    manifest: Manifest = msgspec.json.decode(answer.body)
+    return manifest
 
 
 def key_of(manifest: Manifest) -> tuple[ResourceType[Any], str, str]:
-    """(kind, namespace, name)."""
+    """Return the key of an object: (resource type, namespace, name)."""
     metadata = manifest["metadata"]
     return KINDS[manifest["kind"]], metadata["namespace"], metadata["name"]
 
 
 def path_of(manifest: Manifest) -> str:
-    """Where the server keeps it."""
+    """Return the URL path of an object."""
     kind, namespace, name = key_of(manifest)
     return kind.path(namespace, name)
 
 
 def name_of(manifest: Manifest) -> str:
-    """Its name."""
+    """Return the name of an object."""
     return str(manifest["metadata"]["name"])
 
 
 def uid_of(manifest: Manifest) -> str:
-    """Its uid."""
+    """Return the uid of an object."""
     return str(manifest["metadata"]["uid"])
 
 
 def annotation(manifest: Manifest, key: str) -> str:
-    """An annotation; "" where it is not there."""
+    """Read an annotation of an object; "" where it has none of this key."""
     return str((manifest["metadata"].get("annotations") or {}).get(key, ""))
 
 
-def owners(manifest: Manifest) -> list[dict[str, Any]]:
-    """Its owner references."""
+def owner_references(manifest: Manifest) -> list[dict[str, Any]]:
+    """Read the owner references of an object."""
     return list(manifest["metadata"].get("ownerReferences") or [])

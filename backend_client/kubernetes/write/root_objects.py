@@ -1,4 +1,4 @@
-"""The anchor that a JobRef means, its pods, and the Job that they are."""
+"""Root objects: the Deployment or Job that a JobRef names, its pods, and the Job model made from them."""
 
 import msgspec
 
@@ -16,36 +16,36 @@ from backend_client.kubernetes.write.object_client import ObjectClient, key_of, 
 from backend_client.models import Job, JobRef
 
 
-async def find_own_root(hands: ObjectClient, ref: JobRef) -> Manifest:
-    """The anchor, by uid. Raises NotFound, and Forbidden for what others made."""
+async def find_own_root(client: ObjectClient, ref: JobRef) -> Manifest:
+    """Find the root object of a job by uid. Raises NotFound, and Forbidden for one that others created."""
     if ref.kind not in CREATED_KINDS:
         raise Forbidden(f"{ref.name} was not made by traindeck")
-    found = await hands.find(ROOT_TYPES[ref.kind], ref.namespace, ref.name)
-    if found is None or uid_of(found) != ref.uid:
+    root = await client.find(ROOT_TYPES[ref.kind], ref.namespace, ref.name)
+    if root is None or uid_of(root) != ref.uid:
         raise NotFound(f"there is no job {ref} ({ref.uid})")
-    if why := read_only(to_root_object(found)):
+    if why := read_only(to_root_object(root)):
         raise Forbidden(f"{ref.name} was {why}")
-    return found
+    return root
 
 
-def to_root_object(anchor: Manifest) -> RootObject:
-    """As status and readback want it."""
-    kind, _, _ = key_of(anchor)
-    found: RootObject = kind.decode_object(msgspec.json.encode(anchor))
-    return found
+def to_root_object(root: Manifest) -> RootObject:
+    """Convert a mapping to the typed object that `status` reads."""
+    kind, _, _ = key_of(root)
+    typed: RootObject = kind.decode_object(msgspec.json.encode(root))
+    return typed
 
 
-async def pods_of(transport: Transport, anchor: Manifest) -> list[Pod]:
-    """Its pods; none where they may not be listed."""
-    where = anchor["kind"], anchor["metadata"]["namespace"], name_of(anchor)
+async def pods_of(transport: Transport, root: Manifest) -> list[Pod]:
+    """List the pods that belong to a root object; none where the caller may not list pods."""
+    key = root["kind"], root["metadata"]["namespace"], name_of(root)
     try:
-        found = await listing.pods_of(transport, to_root_object(anchor))
+        pods = await listing.pods_of(transport, to_root_object(root))
     except Forbidden:
         return []
-    return [pod for pod in found if root_key(pod) == where]
+    return [pod for pod in pods if root_key(pod) == key]
 
 
-async def load_job(transport: Transport, anchor: Manifest, context: str, site: KubernetesSettings) -> Job:
-    """As it stands."""
-    pods = await pods_of(transport, anchor)
-    return job_of(to_root_object(anchor), pods, context, RelatedObjects(site=site))
+async def load_job(transport: Transport, root: Manifest, context: str, site: KubernetesSettings) -> Job:
+    """Load the pods of a root object, and return the job that they are."""
+    pods = await pods_of(transport, root)
+    return job_of(to_root_object(root), pods, context, RelatedObjects(site=site))

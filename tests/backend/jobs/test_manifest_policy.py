@@ -12,7 +12,7 @@ from backend.jobs.namespaces import namespace_of
 from backend.jobs.request_body import read
 from backend.settings import ServerSettings
 from backend_client.errors import Invalid, Refused
-from backend_client.kubernetes.manifests.render import objects
+from backend_client.kubernetes.manifests.render import render_manifests
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.settings import IngressSettings, KubernetesSettings
 from backend_client.models.parsers import _label
@@ -39,7 +39,7 @@ def made(site=PLAIN, **fields):
     wanted = spec(**fields)
     secrets = {name: Secret("x") for name in wanted.secrets}
     seen = ClusterFacts(namespace=HOME)
-    return wanted, objects(wanted, site, seen, key="k", owner="ann", server="s", secrets=secrets)
+    return wanted, render_manifests(wanted, site, seen, key="k", owner="ann", server="s", secrets=secrets)
 
 
 def refusal(wanted, manifests, site=PLAIN, **rules):

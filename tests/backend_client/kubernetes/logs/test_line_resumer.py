@@ -115,7 +115,7 @@ def follow(rounds: list[tuple]) -> None:
             items += tail.feed(piece)
         if cut is None:
             items += tail.end()
-        mark = str(tail.mark) if tail.mark else ""
+        mark = str(tail.position) if tail.position else ""
     found = LogPosition.parse(mark) if mark else None
     tail = LineResumer(SOURCE, found)
     items += tail.feed(writer.file.given(found.since if found else 0)) + tail.end()
@@ -172,14 +172,14 @@ def test_a_bar_that_never_ends_its_line_is_shown_as_it_grows() -> None:
     assert isinstance(first, Lines)
     assert isinstance(more, Lines)
     assert (first.open, first.continues, more.open, more.continues) == (True, False, True, True)
-    again = LineResumer(SOURCE, tail.mark)
+    again = LineResumer(SOURCE, tail.position)
     (rest,) = again.feed(render([Chunk(START, bar + bar + b"done")]))
     assert rest == Lines(source=SOURCE, lines=[b"done"], times=[START], continues=True)
 
 
 def test_a_gap_says_when() -> None:
     mark = LogPosition().behind(Lines(source=SOURCE, lines=[b"a"], times=[START]))
-    gap, batch = told(render([Chunk(START + 24 * SECOND, b"b")]), mark=mark)
+    gap, batch = told(render([Chunk(START + 24 * SECOND, b"b")]), position=mark)
     assert gap == Gap(SOURCE, "possible gap 14:13:20-14:13:44 (log rotated or file lost)")
     assert isinstance(batch, Lines)
     assert batch.lines == [b"b"]
@@ -192,6 +192,6 @@ STAMPS = [b"2026-11-24T22:53:48.123456789Z ", b"2026-11-24T22:53:48Z ", b"2026-1
 def test_usual_lines_are_read_as_all_others(said: list[tuple[bytes, bytes]], inside: bool) -> None:
     text = b"\n".join(stamp + line for stamp, line in said)
     quick, slow = KubeletLineSplitter(), KubeletLineSplitter()
-    quick.inside = slow.inside = inside
+    quick.mid_line = slow.mid_line = inside
     assert quick.feed(text + b"\n") == slow._one_by_one(text)
-    assert (quick.inside, quick._time) == (slow.inside, slow._time)
+    assert (quick.mid_line, quick._time) == (slow.mid_line, slow._time)

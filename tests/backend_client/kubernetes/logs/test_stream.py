@@ -11,7 +11,7 @@ import pytest
 
 from backend_client.errors import Forbidden, Invalid
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.logs.stream import stream
+from backend_client.kubernetes.logs.stream import stream_job_log
 from backend_client.models import JobRef
 from backend_client.protocol import Closed, Gap, Lines, LogItem, LogQuery, Opened
 from tests.backend_client.kubernetes.support.clock import run
@@ -113,7 +113,7 @@ async def node() -> AsyncIterator[tuple[Node, Transport]]:
 
 
 async def all_of(transport: Transport, after: str = "", **query: Any) -> list[LogItem]:
-    found = stream(transport, LogQuery(ref=REF, **query), after=after)
+    found = stream_job_log(transport, LogQuery(ref=REF, **query), after=after)
     return [item async for batch in found for item in batch]
 
 

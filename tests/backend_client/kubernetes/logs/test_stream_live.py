@@ -12,7 +12,7 @@ import pytest
 
 from backend_client.errors import NotFound
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.logs.stream import stream
+from backend_client.kubernetes.logs.stream import stream_job_log
 from backend_client.kubernetes.resources.resource_types import JOBS, PODS
 from backend_client.logs import follow
 from backend_client.models import JobRef
@@ -29,7 +29,7 @@ class Backend:
         self._transport = transport
 
     def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
-        return stream(self._transport, query, after=after)
+        return stream_job_log(self._transport, query, after=after)
 
 
 def pod_spec(script: str, restart: str) -> dict[str, Any]:
@@ -106,7 +106,7 @@ async def test_restarts_are_followed_on(transport: Transport, make: Callable[...
     ref = await make(script, restart="OnFailure")
     seen: list[LogItem] = []
     async with asyncio.timeout(60):
-        async for batch in stream(transport, LogQuery(ref=ref, follow=True)):
+        async for batch in stream_job_log(transport, LogQuery(ref=ref, follow=True)):
             seen += batch
             if text(seen).count(b"end") == 2:
                 break
@@ -152,7 +152,7 @@ async def test_going_on_behind_any_cursor(transport: Transport, make: Callable[.
         if isinstance(item, Lines):
             rest = [
                 new
-                async for batch in stream(transport, LogQuery(ref=ref), after=item.cursor)
+                async for batch in stream_job_log(transport, LogQuery(ref=ref), after=item.cursor)
                 for new in batch
             ]
             assert text(items[: place + 1]) + text(rest) == text(items)
@@ -163,7 +163,7 @@ async def test_a_deleted_pod_ends_its_log(transport: Transport, make: Callable[.
     ref = await make("echo started; sleep 1000")
     items: list[LogItem] = []
     async with asyncio.timeout(60):
-        async for batch in stream(transport, LogQuery(ref=ref, follow=True)):
+        async for batch in stream_job_log(transport, LogQuery(ref=ref, follow=True)):
             items += batch
             if batch == [item for item in batch if isinstance(item, Lines)]:
                 await transport.request("DELETE", PODS.path(ref.namespace, ref.name))

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from backend_client.errors import Invalid, Refused
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.networking import url
+from backend_client.kubernetes.manifests.networking import job_url
 from backend_client.kubernetes.manifests.pod_template import escape_expansion
 from backend_client.kubernetes.manifests.render import (
     Manifest,
     held_back,
-    objects,
-    release,
-    resume,
-    stop,
+    release_patch,
+    render_manifests,
+    resume_patch,
+    stop_patch,
     with_owner,
 )
 from backend_client.kubernetes.manifests.validation import errors, warnings
@@ -54,12 +54,12 @@ TYPES = {"Deployment": Deployment, "Job": KubeJob}
 
 def made(asked: JobSpec, site: KubernetesSettings = PLAIN_SITE, **around: Any) -> dict[str, Manifest]:
     """kind/name -> object."""
-    found = objects(asked, site, seen("team-a", **around))
+    found = render_manifests(asked, site, seen("team-a", **around))
     return {f"{item['kind']}/{item['metadata']['name']}": item for item in found}
 
 
 def pod_of(asked: JobSpec, site: KubernetesSettings = PLAIN_SITE, **around: Any) -> Manifest:
-    return objects(asked, site, seen("team-a", **around))[0]["spec"]["template"]["spec"]
+    return render_manifests(asked, site, seen("team-a", **around))[0]["spec"]["template"]["spec"]
 
 
 def env_of(asked: JobSpec) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_a_site_can_leave_urls_out() -> None:
 )
 def test_the_url_is_said_before_and_written_down(site: KubernetesSettings, ingress: str, where: str) -> None:
     asked = spec(ports=[80], ingress=ingress)
-    assert url(asked, "team-a", site) == where
+    assert job_url(asked, "team-a", site) == where
     annotations = made(asked, site)["Job/bert"]["metadata"]["annotations"]
     assert annotations.get(labels.URL, "") == where
 
@@ -159,7 +159,7 @@ def test_output_is_unbuffered_unless_told_otherwise() -> None:
 
 
 def test_a_job_spends_no_retry_on_preemption() -> None:
-    body = objects(spec(retries=3, max_runtime="1h"), KubernetesSettings(), HERE)[0]["spec"]
+    body = render_manifests(spec(retries=3, max_runtime="1h"), KubernetesSettings(), HERE)[0]["spec"]
     assert (body["backoffLimit"], body["activeDeadlineSeconds"]) == (3, 3600)
     assert body["podFailurePolicy"]["rules"][0]["onPodConditions"] == [{"type": "DisruptionTarget"}]
     assert body["template"]["spec"]["restartPolicy"] == "Never"
@@ -169,7 +169,7 @@ def test_a_job_spends_no_retry_on_preemption() -> None:
 
 
 def test_secret_values_stand_in_the_secret_only() -> None:
-    found = objects(spec(secrets=["HF_TOKEN", "ODD"]), KubernetesSettings(), HERE, secrets=VALUES)
+    found = render_manifests(spec(secrets=["HF_TOKEN", "ODD"]), KubernetesSettings(), HERE, secrets=VALUES)
     data = {name: base64.b64decode(value) for name, value in found[1]["data"].items()}
     assert data == {"HF_TOKEN": b"hf_x", "ODD": b"\xff\n"}
     assert "hf_x" not in json.dumps(found[0]) + repr(VALUES)
@@ -179,7 +179,7 @@ def test_a_plan_shows_no_value_and_a_create_wants_them_all() -> None:
     asked = spec(secrets=["HF_TOKEN"])
     assert made(asked)["Secret/bert-secrets"]["stringData"] == {"HF_TOKEN": "•••"}
     with pytest.raises(Invalid) as caught:
-        objects(asked, KubernetesSettings(), HERE, secrets={"OTHER": Secret("x")})
+        render_manifests(asked, KubernetesSettings(), HERE, secrets={"OTHER": Secret("x")})
     assert "HF_TOKEN" in caught.value.fields["secrets"]
 
 
@@ -258,7 +258,7 @@ def test_what_a_cluster_refuses_is_said_at_the_field(
     fields: dict[str, Any], around: dict[str, Any], field: str, words: str
 ) -> None:
     with pytest.raises(Refused) as caught:
-        objects(spec(**fields), KubernetesSettings(), seen("team-a", **around))
+        render_manifests(spec(**fields), KubernetesSettings(), seen("team-a", **around))
     assert list(caught.value.fields) == [field]
     assert words in caught.value.fields[field]
 
@@ -284,44 +284,47 @@ def test_hold_release_stop_resume(
     fields: dict[str, Any], stopped: dict[str, Any], going: dict[str, Any]
 ) -> None:
     asked = spec(**fields)
-    anchor = as_answered(objects(asked, KubernetesSettings(), HERE)[0])
+    anchor = as_answered(render_manifests(asked, KubernetesSettings(), HERE)[0])
     waiting = held_back(anchor)
     assert waiting["spec"] == anchor["spec"] | stopped
     assert waiting["metadata"]["annotations"][labels.HELD] == "true"
-    released = release(waiting, asked)
+    released = release_patch(waiting, asked)
     assert released == {"metadata": {"uid": "u-1", "annotations": {labels.HELD: None}}, "spec": going}
-    halted = stop(anchor, NOW)
+    halted = stop_patch(anchor, NOW)
     assert halted["spec"] == stopped
     after = {**anchor, "spec": anchor["spec"] | stopped}
     after["metadata"] = anchor["metadata"] | {"annotations": halted["metadata"]["annotations"]}
-    assert resume(after, asked)["spec"] == going
-    assert resume(after, asked)["metadata"]["annotations"] == {labels.STOPPED: None, labels.REPLICAS: None}
+    assert resume_patch(after, asked)["spec"] == going
+    assert resume_patch(after, asked)["metadata"]["annotations"] == {
+        labels.STOPPED: None,
+        labels.REPLICAS: None,
+    }
 
 
 def test_stopping_twice_keeps_the_number_of_replicas() -> None:
-    anchor = as_answered(objects(spec(kind="deployment", replicas=3), KubernetesSettings(), HERE)[0])
+    anchor = as_answered(render_manifests(spec(kind="deployment", replicas=3), KubernetesSettings(), HERE)[0])
     anchor["spec"]["replicas"] = 0
-    assert labels.REPLICAS not in stop(anchor, NOW)["metadata"]["annotations"]
+    assert labels.REPLICAS not in stop_patch(anchor, NOW)["metadata"]["annotations"]
 
 
 def test_kueue_starts_what_it_queues() -> None:
-    anchor = as_answered(objects(spec(queue="research"), KubernetesSettings(), HERE)[0])
+    anchor = as_answered(render_manifests(spec(queue="research"), KubernetesSettings(), HERE)[0])
     assert anchor["metadata"]["labels"][labels.QUEUE] == "research"
-    assert "spec" not in release(anchor, spec(queue="research"))
+    assert "spec" not in release_patch(anchor, spec(queue="research"))
 
 
 def test_the_time_limit_of_a_job_that_kueue_runs_is_lifted_while_it_is_stopped() -> None:
     """Kueue would undo a suspend, which alone stops the clock of a time limit."""
     asked = spec(queue="research", nodes=2, max_runtime=60)
-    anchor = as_answered(objects(asked, KubernetesSettings(), HERE)[0])
-    assert stop(anchor, NOW)["spec"] == {"parallelism": 0, "activeDeadlineSeconds": None}
+    anchor = as_answered(render_manifests(asked, KubernetesSettings(), HERE)[0])
+    assert stop_patch(anchor, NOW)["spec"] == {"parallelism": 0, "activeDeadlineSeconds": None}
     anchor["metadata"]["annotations"][labels.REPLICAS] = "2"
-    assert resume(anchor, asked)["spec"] == {"parallelism": 2, "activeDeadlineSeconds": 60}
-    assert resume(anchor, spec(queue="research", nodes=2))["spec"] == {"parallelism": 2}
+    assert resume_patch(anchor, asked)["spec"] == {"parallelism": 2, "activeDeadlineSeconds": 60}
+    assert resume_patch(anchor, spec(queue="research", nodes=2))["spec"] == {"parallelism": 2}
 
 
 def test_parts_go_with_the_anchor() -> None:
-    anchor, service = objects(spec(ports=[80], ingress="off"), KubernetesSettings(), HERE)
+    anchor, service = render_manifests(spec(ports=[80], ingress="off"), KubernetesSettings(), HERE)
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "bert", "uid": "u-1"}
     assert with_owner(service, as_answered(anchor))["metadata"]["ownerReferences"] == [owner]
     assert "ownerReferences" not in service["metadata"]
@@ -339,7 +342,7 @@ def test_any_spec_is_refused_in_words_or_made_of_valid_names_and_read_back(asked
     if wrong := errors(asked, SITE, around):
         assert all(wrong.values())
         return
-    found = objects(asked, SITE, around)
+    found = render_manifests(asked, SITE, around)
     for item in found:
         assert NAME.fullmatch(item["metadata"]["name"])
         for key, value in item["metadata"]["labels"].items():
@@ -354,7 +357,7 @@ def test_any_spec_is_refused_in_words_or_made_of_valid_names_and_read_back(asked
 def test_a_spec_is_derived_from_objects_that_lost_their_annotation(asked: JobSpec) -> None:
     if errors(asked, SITE, HERE):
         return
-    anchor = objects(asked, SITE, HERE)[0]
+    anchor = render_manifests(asked, SITE, HERE)[0]
     anchor["metadata"]["annotations"] = {}
     derived = spec_of(msgspec.convert(anchor, TYPES[anchor["kind"]]), SITE)
     same = ("name", "kind", "image", "gpus", "cpu", "nodes", "replicas", "retries", "max_runtime", "secrets")
@@ -422,7 +425,7 @@ def homes(live: Live) -> Iterator[dict[str, str]]:
 def test_a_real_server_takes_every_row(live: Live, homes: dict[str, str], row: str) -> None:
     asked, site, around = TABLE[row]
     namespace = homes["restricted" if around.get("pod_security") else "privileged"]
-    found = objects(asked, site, seen(namespace, **around), key="k", owner="alice", secrets=VALUES)
+    found = render_manifests(asked, site, seen(namespace, **around), key="k", owner="alice", secrets=VALUES)
     template = found[0]["spec"]["template"]
     metadata = template["metadata"] | {"name": "dry", "namespace": namespace}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
@@ -436,14 +439,16 @@ def test_a_real_server_takes_every_row(live: Live, homes: dict[str, str], row: s
 def test_a_real_server_applies_every_patch(live: Live, homes: dict[str, str]) -> None:
     for kind in ("deployment", "job"):
         asked = spec(name=f"patched-{kind}", kind=kind)
-        anchor = live.make(held_back(objects(asked, KubernetesSettings(), seen(homes["privileged"]))[0]))
-        running = live.patch(anchor, release(anchor, asked))
+        anchor = live.make(
+            held_back(render_manifests(asked, KubernetesSettings(), seen(homes["privileged"]))[0])
+        )
+        running = live.patch(anchor, release_patch(anchor, asked))
         assert labels.HELD not in running["metadata"]["annotations"]
-        halted = live.patch(running, stop(running, NOW))
-        again = live.patch(halted, resume(halted, asked))
+        halted = live.patch(running, stop_patch(running, NOW))
+        again = live.patch(halted, resume_patch(halted, asked))
         assert again["spec"] == running["spec"]
         path = path_of(anchor["apiVersion"], f"{kind}s", homes["privileged"], anchor["metadata"]["name"])
-        other = release({**anchor, "metadata": {"uid": "another"}}, asked)
+        other = release_patch({**anchor, "metadata": {"uid": "another"}}, asked)
         status, answer = live.call("PATCH", path, other, media="merge-patch+json")
         assert (status, answer["details"]["causes"][0]["field"]) == (422, "metadata.uid"), answer
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from backend_client.kubernetes.manifests.render import held_back, objects, stop
+from backend_client.kubernetes.manifests.render import held_back, render_manifests, stop_patch
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobState
@@ -48,7 +48,7 @@ def ours(outcome: str = "", edit: Callable[[list[Manifest]], Any] = lambda made:
     def make(name: str, namespace: str, node: str) -> list[Manifest]:
         marks = {"test.traindeck.dev/outcome": outcome, "test.traindeck.dev/after": "0s"} if outcome else {}
         spec = parse_spec({"name": name, "image": BUSYBOX, "annotations": marks, **fields})
-        made = objects(spec, SITE, ClusterFacts(namespace=namespace))
+        made = render_manifests(spec, SITE, ClusterFacts(namespace=namespace))
         made[0]["spec"]["template"]["spec"]["nodeSelector"] = {"type": node}
         return edit(made) or made
 
@@ -88,7 +88,7 @@ def _stopped(made: list[Manifest]) -> list[Manifest]:
     """As it stands after a stop before its first pod came."""
     anchor = made[0]
     metadata = anchor["metadata"]
-    patch = stop({**anchor, "metadata": metadata | {"uid": ""}}, STOPPED_AT)
+    patch = stop_patch({**anchor, "metadata": metadata | {"uid": ""}}, STOPPED_AT)
     annotations = metadata["annotations"] | patch["metadata"]["annotations"]
     return [
         {

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from backend_client.kubernetes.resources.surroundings import ResourceQuota
 
-from backend_client.kubernetes.manifests.render import Manifest, objects
-from backend_client.kubernetes.resources.quota import ResourceQuota
+from backend_client.kubernetes.manifests.render import Manifest, render_manifests
 from backend_client.kubernetes.settings import KubernetesSettings
-from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_diagnostics
+from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_findings
 from tests.backend_client.kubernetes.conftest import Cluster
 from tests.backend_client.kubernetes.support.live import Live, path_of
 from tests.backend_client.kubernetes.support.specs import VALUES, seen, spec
@@ -52,8 +52,9 @@ def test_quotas(
     errors: list[tuple[str, str]],
     warnings: list[tuple[str, str]],
 ) -> None:
-    found = quota_diagnostics(spec(**fields), KubernetesSettings(), [limit])
-    assert [[(notice.field, notice.message) for notice in notices] for notices in found] == [errors, warnings]
+    found = quota_findings(spec(**fields), KubernetesSettings(), [limit])
+    both = (found.errors, found.warnings)
+    assert [[(notice.field, notice.message) for notice in notices] for notices in both] == [errors, warnings]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_a_refused_dry_run_is_said_at_the_field(
     live: Live, home: str, index: int, path: str, value: Any, field: str
 ) -> None:
     asked = spec(secrets=["ODD"], ports=[80], shm_size="1Gi", gpus=1, memory="1Gi", max_runtime=9)
-    made = objects(asked, KubernetesSettings(), seen(home), secrets=VALUES)
+    made = render_manifests(asked, KubernetesSettings(), seen(home), secrets=VALUES)
     status, answer = live.post(set_in(made[index], path, value), dryRun="All")
     assert status == 422, answer
     causes = answer["details"]["causes"]
