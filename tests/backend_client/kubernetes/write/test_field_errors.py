@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from backend_client.kubernetes.resources.surroundings import ResourceQuota
+from backend_client.kubernetes.resources.quota import ResourceQuota
 
 from backend_client.kubernetes.manifests.render import Manifest, render_manifests
 from backend_client.kubernetes.settings import KubernetesSettings
