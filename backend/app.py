@@ -45,12 +45,14 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         async with AsyncExitStack() as stack:
             try:
                 app.state.runtime = await open_runtime(settings, stack)
-                await first_admin.begin(app.state.runtime)
+                await first_admin.create_from_settings(app.state.runtime)
             except BackendError as error:
                 app.state.failure = error
                 raise
-            await _kept(stack, first_admin.offer(app.state.runtime, announce))
-            await _kept(stack, app.state.runtime.revocations.recheck(app.state.runtime.database))
+            await _run_in_background(stack, first_admin.offer_setup_code(app.state.runtime, announce))
+            await _run_in_background(
+                stack, app.state.runtime.revocations.recheck_forever(app.state.runtime.database)
+            )
             yield
 
     app = FastAPI(
@@ -62,7 +64,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        dependencies=[Depends(first_admin.set_up)],
+        dependencies=[Depends(first_admin.require_first_admin)],
         responses=error_responses.PROBLEMS,
     )
     app.state.settings, app.state.failure = settings, None
@@ -74,7 +76,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         burst=settings.burst,
         max_body=settings.max_body,
     )
-    error_responses.install(app)
+    error_responses.install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
     describe(app)
@@ -89,14 +91,14 @@ async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runti
     async with database.read() as session:
         server_id = (await session.get_one(Meta, "server_id")).value
     passwords = Passwords(settings.argon2_memory, settings.argon2_time)
-    desk = await start_job_service(settings, database, server_id, stack)
-    return Runtime(settings, database, passwords, LoginThrottle(), StreamRevocations(), server_id, desk)
+    service = await start_job_service(settings, database, server_id, stack)
+    return Runtime(settings, database, passwords, LoginThrottle(), StreamRevocations(), server_id, service)
 
 
-async def _kept(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
+async def _run_in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
     """Run it beside the server, until that ends."""
     task = asyncio.create_task(work)
-    task.add_done_callback(_ended)
+    task.add_done_callback(_log_failure)
 
     async def end() -> None:
         task.cancel()
@@ -105,7 +107,7 @@ async def _kept(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> Non
     stack.push_async_callback(end)
 
 
-def _ended(task: asyncio.Task[None]) -> None:
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
         log.error("work beside the requests failed", exc_info=error)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends
 from sqlalchemy import ColumnElement, true
 
-from backend.auth.caller import Caller, Role, caller
+from backend.auth.caller import Caller, Role, current_caller
 from backend.db.models import JobRow
 from backend_client.errors import Forbidden, NotFound
 from backend_client.protocol import AccessDecision
@@ -29,45 +29,45 @@ class Action(StrEnum):
     AUDIT = "audit"
 
 
-CHANGES = frozenset({Action.CREATE, Action.STOP, Action.RESUME, Action.DELETE})
-RULES = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT})
-YES = AccessDecision(allowed=True)
-VIEWER = "Viewers change nothing; an admin of this server can make you a researcher."
+_WRITE_ACTIONS = frozenset({Action.CREATE, Action.STOP, Action.RESUME, Action.DELETE})
+_ADMIN_ACTIONS = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT})
+_ALLOWED = AccessDecision(allowed=True)
+_VIEWER_HINT = "Viewers change nothing; an admin of this server can make you a researcher."
 
 
-def may(who: Caller, action: Action, job_owner_id: int | None = None) -> AccessDecision:
+def may(caller: Caller, action: Action, job_owner_id: int | None = None) -> AccessDecision:
     """Whether this caller may do it, to the job of this person (None: to no job in particular)."""
-    if who.role is Role.ADMIN:
-        return YES
-    if action in RULES:
-        return AccessDecision(False, f"{who.name} is a {who.role}; this is for admins.")
-    if job_owner_id not in (None, who.user_id):
+    if caller.role is Role.ADMIN:
+        return _ALLOWED
+    if action in _ADMIN_ACTIONS:
+        return AccessDecision(False, f"{caller.name} is a {caller.role}; this is for admins.")
+    if job_owner_id not in (None, caller.user_id):
         return AccessDecision(False, "There is no such job of yours.")
-    if action in CHANGES and who.role is Role.VIEWER:
-        return AccessDecision(False, VIEWER)
-    return YES
+    if action in _WRITE_ACTIONS and caller.role is Role.VIEWER:
+        return AccessDecision(False, _VIEWER_HINT)
+    return _ALLOWED
 
 
-def require(who: Caller, action: Action, job_owner_id: int | None = None, what: str = "") -> None:
+def require(caller: Caller, action: Action, job_owner_id: int | None = None, name: str = "") -> None:
     """Raises Forbidden, or NotFound where the job is another's: nobody learns that it is there."""
-    verdict = may(who, action, job_owner_id)
+    verdict = may(caller, action, job_owner_id)
     if verdict.allowed:
         return
-    if job_owner_id not in (None, who.user_id):
-        raise NotFound(f"There is no job {what}.".replace(" .", "."))
+    if job_owner_id not in (None, caller.user_id):
+        raise NotFound(f"There is no job {name}.".replace(" .", "."))
     raise Forbidden(verdict.why)
 
 
-def visible(who: Caller) -> ColumnElement[bool]:
+def visible_rows(caller: Caller) -> ColumnElement[bool]:
     """The rows of jobs that this caller may see, for the WHERE of every list."""
-    return true() if who.role is Role.ADMIN else JobRow.user_id == who.user_id
+    return true() if caller.role is Role.ADMIN else JobRow.user_id == caller.user_id
 
 
 def allowed(action: Action) -> Callable[..., Coroutine[Any, Any, Caller]]:
     """The dependency of a route: its caller, who may do `action`. Raises LoginNeeded, Forbidden."""
 
-    async def check(who: Annotated[Caller, Depends(caller)]) -> Caller:
-        require(who, action)
-        return who
+    async def check(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
+        require(caller, action)
+        return caller
 
     return check

@@ -31,7 +31,7 @@ class TooMany(Refused):
         """Seconds."""
 
 
-def answer(error: BackendError, request: str, status: int = 0) -> Response:
+def problem_response(error: BackendError, request: str, status: int = 0) -> Response:
     """The response that tells of an error; `status` where it is not that of the error's kind."""
     status = status or (429 if isinstance(error, TooMany) else 0)
     problem = problem_of(error, request)
@@ -48,31 +48,33 @@ def _headers(error: BackendError) -> dict[str, str]:
     return headers
 
 
-def install(app: FastAPI) -> None:
+def install_error_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem."""
-    app.exception_handler(BackendError)(_ours)
-    app.exception_handler(RequestValidationError)(_invalid)
-    app.exception_handler(HTTPException)(_framework)
+    app.exception_handler(BackendError)(_handle_backend_error)
+    app.exception_handler(RequestValidationError)(_handle_validation_error)
+    app.exception_handler(HTTPException)(_handle_http_exception)
 
 
-async def _ours(request: Request, error: BackendError) -> Response:
+async def _handle_backend_error(request: Request, error: BackendError) -> Response:
     if isinstance(error, Unreachable) and error.__cause__:
         log.warning(error.title, extra={"request_id": request_id(request)}, exc_info=error.__cause__)
-    return answer(error, request_id(request))
+    return problem_response(error, request_id(request))
 
 
-async def _invalid(request: Request, error: RequestValidationError) -> Response:
+async def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
     fields = {".".join(map(str, part["loc"][1:])) or "body": part["msg"] for part in error.errors()}
-    return answer(Invalid(fields), request_id(request))
+    return problem_response(Invalid(fields), request_id(request))
 
 
-async def _framework(request: Request, error: HTTPException) -> Response:
-    response = answer(_worded(request, error.status_code), request_id(request), error.status_code)
+async def _handle_http_exception(request: Request, error: HTTPException) -> Response:
+    response = problem_response(
+        _error_of_status(request, error.status_code), request_id(request), error.status_code
+    )
     response.headers.update(error.headers or {})
     return response
 
 
-def _worded(request: Request, status: int) -> BackendError:
+def _error_of_status(request: Request, status: int) -> BackendError:
     path = request.url.path[:200]
     if status == HTTPStatus.NOT_FOUND:
         return NotFound(f"There is nothing at {path}.", "/api/openapi.json lists what there is.")

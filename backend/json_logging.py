@@ -25,7 +25,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1]:
             told["error"] = self._error(record.exc_info[1])
-        return redacted(msgspec.json.encode(told, enc_hook=str).decode())
+        return redact(msgspec.json.encode(told, enc_hook=str).decode())
 
     def _error(self, error: BaseException) -> str:
         """Words where they are for people; else the traceback, which holds no values of variables."""
@@ -34,7 +34,7 @@ class JsonLines(logging.Formatter):
         return self.formatException((type(error), error, error.__traceback__))
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Without what looks like a token or a password."""
     return _SECRETS.sub("***", text)
 

@@ -12,14 +12,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.auth.tokens import digest, well_formed
-from backend.error_responses import answer, too_large
+from backend.error_responses import problem_response, too_large
 from backend.rate_limit import RateLimiter
 from backend_client.errors import BackendError, Refused, Unreachable
 
 PROBES = ("/livez", "/readyz")
 log = logging.getLogger("traindeck.requests")
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-SAFE = {
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -46,18 +46,18 @@ class RequestGuard:
             return
         headers, began = Headers(scope=scope), time.monotonic()
         given = headers.get("x-request-id", "")
-        scope["request_id"] = given if _ID.fullmatch(given) else secrets.token_hex(8)
-        seen = _Answer(send, scope["request_id"])
+        scope["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        seen = _ResponseSender(send, scope["request_id"])
         try:
             refusal = self._refusal(scope, headers)
             await (refusal or self.app)(scope, receive, seen)
         except Exception:
             log.exception("a defect", extra={"request_id": scope["request_id"]})
             if not seen.status:
-                await _defect(scope["request_id"])(scope, receive, seen)
+                await _internal_error(scope["request_id"])(scope, receive, seen)
         if seen.status == 401:
             self.rates.take(_address(scope))
-        _logged(scope, seen.status, time.monotonic() - began)
+        _log_request(scope, seen.status, time.monotonic() - began)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         name = re.sub(r":\d*$", "", headers.get("host", "").lower())
@@ -65,24 +65,24 @@ class RequestGuard:
             error = Refused(
                 "This server is not known by that name.", "Its admin names it: TRAINDECK_SERVER_HOSTS"
             )
-            return answer(error, scope["request_id"], 421)
+            return problem_response(error, scope["request_id"], 421)
         if int(headers.get("content-length") or 0) > self.max_body:
-            return answer(too_large(self.max_body), scope["request_id"], 413)
-        wait = self._wait(_address(scope), headers.get("authorization", ""))
+            return problem_response(too_large(self.max_body), scope["request_id"], 413)
+        wait = self._wait_seconds(_address(scope), headers.get("authorization", ""))
         if wait:
             slow: BackendError = Unreachable("Too many requests.", "Wait a little.", retry_after=wait)
-            return answer(slow, scope["request_id"], 429)
+            return problem_response(slow, scope["request_id"], 429)
         return None
 
-    def _wait(self, address: str, authorization: str) -> float:
+    def _wait_seconds(self, address: str, authorization: str) -> float:
         """A login has its own bucket; who only tries tokens empties that of the address."""
         token = authorization.partition(" ")[2].strip()
         if not well_formed(token):
             return self.rates.take(address)
-        return self.rates.empty(address) or self.rates.take(digest(token))
+        return self.rates.wait_seconds(address) or self.rates.take(digest(token))
 
 
-class _Answer:
+class _ResponseSender:
     """Passes an answer on, with what every answer carries."""
 
     def __init__(self, send: Send, request: str) -> None:
@@ -93,14 +93,14 @@ class _Answer:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request
-            for name, value in SAFE.items():
+            for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
         await self.send(message)
 
 
-def _defect(request: str) -> Response:
+def _internal_error(request: str) -> Response:
     hint = f"This is a defect; the server's log has more under {request}."
-    return answer(BackendError("The server failed.", hint), request, 500)
+    return problem_response(BackendError("The server failed.", hint), request, 500)
 
 
 def _is_address(name: str) -> bool:
@@ -116,7 +116,7 @@ def _address(scope: Scope) -> str:
     return client[0] if client and client[0] else "local"
 
 
-def _logged(scope: Scope, status: int, seconds: float) -> None:
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
     """Without the query and the headers, where a secret may stand. Probes that go well say nothing."""
     if scope["path"] in PROBES and status < 400:
         return

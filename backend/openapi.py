@@ -73,12 +73,12 @@ def _with_schema_names(structs: dict[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def ref(struct: type) -> dict[str, Any]:
+def struct_response(struct: type) -> dict[str, Any]:
     """A route's `responses=` entry for one of `STRUCTS`."""
     return {"content": {"application/json": {"schema": _schema(struct)}}}
 
 
-def takes(struct: type, *, several: bool = False) -> dict[str, Any]:
+def struct_body(struct: type, *, several: bool = False) -> dict[str, Any]:
     """A route's `openapi_extra=` for a body that is one of `STRUCTS`, or a list of them."""
     schema = {"type": "array", "items": _schema(struct)} if several else _schema(struct)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-KEPT = 20_000
+MAX_BUCKETS = 20_000
 
 
 class RateLimiter:
@@ -21,11 +21,11 @@ class RateLimiter:
         left = min(self._burst, left + (now - since) * self._rate)
         granted = left >= 1
         self._buckets[key] = (left - granted, now)
-        if len(self._buckets) > KEPT:
+        if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
         return 0.0 if granted else (1 - left) / self._rate
 
-    def empty(self, key: str) -> float:
+    def wait_seconds(self, key: str) -> float:
         """Seconds until there is one; 0 where there is one now. Takes none."""
         left, since = self._buckets.get(key, (float(self._burst), 0.0))
         return max(0.0, (1 - left) / self._rate - (self._clock() - since))

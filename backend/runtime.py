@@ -24,13 +24,13 @@ class Runtime:
     revocations: StreamRevocations
     server_id: str
     """Random, made once with the database; what the server makes in a cluster carries it."""
-    desk: JobService
+    jobs: JobService
     """All that acts on jobs."""
     first_admin: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once there is an admin; never cleared."""
 
 
-def runtime(request: Request) -> Runtime:
+def get_runtime(request: Request) -> Runtime:
     """The dependency of every route that needs more than its request."""
     found: Runtime = request.app.state.runtime
     return found

@@ -13,11 +13,11 @@ from fastapi import FastAPI
 
 from backend.app import announce, create_app
 from backend.json_logging import log_to_stdout
-from backend.settings import ServerSettings, strays
+from backend.settings import ServerSettings, unknown_variables
 from backend_client.errors import Refused
 
 log = logging.getLogger("traindeck.serve")
-GRACE = 2
+GRACE_SECONDS = 2
 """Seconds that open requests have at a stop; streams end at once by themselves."""
 BACKLOG = 1024
 LOOPBACK = ("127.0.0.1", "::1")
@@ -29,16 +29,16 @@ def serve(settings: ServerSettings, say: Callable[[str], None] = announce) -> No
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold passwords
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each stream is a file
-    check(settings)
+    check_exposure(settings)
     listener = listen(settings)
     log_to_stdout()
-    for words in strays():
+    for words in unknown_variables():
         log.warning(words)
     app = create_app(settings, say)
     try:
         config = _config(app, settings)
         config.load()
-        _Server(config, app, lambda: say(f"traindeck serves at {address(settings, listener)}")).run(
+        _Server(config, app, lambda: say(f"traindeck serves at {public_address(settings, listener)}")).run(
             [listener]
         )
     except OSError as error:
@@ -68,11 +68,11 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.runtime.revocations.stop()
+        self._app.state.runtime.revocations.revoke_all()
         await super().shutdown(sockets)
 
 
-def check(settings: ServerSettings) -> None:
+def check_exposure(settings: ServerSettings) -> None:
     """Whether tokens would travel unseen. Raises Refused."""
     near = settings.socket or is_loopback(host_port(settings.listen)[0])
     if settings.local and not near:
@@ -105,7 +105,7 @@ def listen(settings: ServerSettings) -> socket.socket:
 
 def _listen_unix(path: Path) -> socket.socket:
     """For its owner alone. What a dead server left is taken away."""
-    if _answers(path):
+    if _is_listening(path):
         raise Refused(f"Another server listens at {path}.", "--socket PATH")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -123,7 +123,7 @@ def _listen_unix(path: Path) -> socket.socket:
     return listener
 
 
-def _answers(path: Path) -> bool:
+def _is_listening(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
 
@@ -144,7 +144,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def address(settings: ServerSettings, listener: socket.socket) -> str:
+def public_address(settings: ServerSettings, listener: socket.socket) -> str:
     """Where clients find it."""
     if settings.socket:
         return f"unix:{settings.socket}"
@@ -165,5 +165,5 @@ def _config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )

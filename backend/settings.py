@@ -109,23 +109,23 @@ class ServerSettings(BaseSettings):
     """What credentials of clusters are encrypted with; empty is a key file in the folder."""
 
 
-def _words(part: ErrorDetails) -> str:
+def _message(part: ErrorDetails) -> str:
     """What is wrong with one setting."""
     if part["type"] != "extra_forbidden":
         return part["msg"]
-    return _unknown(str(part["loc"][0]))
+    return _unknown_setting(str(part["loc"][0]))
 
 
-def _unknown(name: str) -> str:
+def _unknown_setting(name: str) -> str:
     likely = closest_match(name, list(ServerSettings.model_fields))
     return f"there is no such setting{f'; did you mean {likely}?' if likely else ''}"
 
 
-def strays() -> list[str]:
+def unknown_variables() -> list[str]:
     """Variables that look like settings and are none, in words. Not refused: others may have set them."""
     known = {f"{PREFIX}{name}".upper() for name in (*ServerSettings.model_fields, "config")}
     found = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known]
-    return [f"{name} is ignored: {_unknown(name[len(PREFIX) :])}" for name in found]
+    return [f"{name} is ignored: {_unknown_setting(name[len(PREFIX) :])}" for name in found]
 
 
 def server_settings(flags: Mapping[str, Any]) -> ServerSettings:
@@ -138,7 +138,9 @@ def server_settings(flags: Mapping[str, Any]) -> ServerSettings:
     try:
         return ServerSettings(**flags)
     except ValidationError as error:
-        wrong = {".".join(map(str, part["loc"])): _words(part) for part in error.errors(include_input=False)}
+        wrong = {
+            ".".join(map(str, part["loc"])): _message(part) for part in error.errors(include_input=False)
+        }
         raise Invalid(wrong, hint="Settings stand in TRAINDECK_SERVER_… and in the server's file.") from None
     except (OSError, ValueError) as error:
         raise Refused(f"The server's settings file cannot be read: {error}.", "") from None

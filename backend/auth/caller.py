@@ -42,10 +42,10 @@ class Caller(Struct, frozen=True):
     request_id: str
 
 
-async def caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
+async def current_caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
     """The dependency of every route but the public ones. Raises LoginNeeded."""
     state = request.app.state.runtime
-    token = token_of(request.headers.get("authorization", ""))
+    token = bearer_token(request.headers.get("authorization", ""))
     found = await _find(state.database, token)
     now = datetime.now(UTC)
     if found is None or found.revoked or found.expires <= now:
@@ -55,13 +55,13 @@ async def caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> 
     if found.disabled:
         raise LoginNeeded(f"The account {found.name} is disabled.", "An admin of this server can enable it.")
     if found.last_used < now - timedelta(minutes=1):
-        await _used(state.database, found.id, now)
+        await _touch(state.database, found.id, now)
     return Caller(
         found.user_id, found.name, Role(found.role), found.id, address_of(request), request_id(request)
     )
 
 
-def token_of(header: str) -> str:
+def bearer_token(header: str) -> str:
     """The token of an Authorization header. Raises LoginNeeded where there is none that can be ours."""
     scheme, _, token = header.partition(" ")
     if not header:
@@ -100,7 +100,7 @@ async def _find(database: Database, token: str) -> Any:
         return (await session.execute(query)).one_or_none()
 
 
-async def _used(database: Database, token_id: int, now: datetime) -> None:
+async def _touch(database: Database, token_id: int, now: datetime) -> None:
     async with database.write() as session:
         token = await session.get(Token, token_id)
         if token:

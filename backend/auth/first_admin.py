@@ -23,14 +23,14 @@ from backend_client.errors import Forbidden, Unreachable
 CODE = "setup_code"
 FILE = "setup-code"
 LIFE = timedelta(hours=1)
-OPEN = frozenset({"/livez", "/readyz", "/api/server", "/api/auth/register"})
+PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/api/server", "/api/auth/register"})
 """What answers on a server without an admin."""
 
 
-async def set_up(request: Request) -> None:
+async def require_first_admin(request: Request) -> None:
     """The dependency of all routes. Raises Unreachable while there is no admin."""
     runtime: Runtime = request.app.state.runtime
-    if request.url.path not in OPEN and not await is_set_up(runtime):
+    if request.url.path not in PUBLIC_PATHS and not await is_set_up(runtime):
         raise Unreachable(
             "This server has no admin yet.",
             "Log in with the set-up code that stands on its terminal: traindeck register",
@@ -47,7 +47,7 @@ async def is_set_up(runtime: Runtime) -> bool:
     return runtime.first_admin.is_set()
 
 
-async def begin(runtime: Runtime) -> None:
+async def create_from_settings(runtime: Runtime) -> None:
     """Make the admin that the environment names, where there is none."""
     settings = runtime.settings
     if await is_set_up(runtime) or not settings.admin_user:
@@ -59,7 +59,7 @@ async def begin(runtime: Runtime) -> None:
             await add_user(session, settings.admin_user, hashed, Role.ADMIN)
 
 
-async def offer(runtime: Runtime, announce: Callable[[str], None]) -> None:
+async def offer_setup_code(runtime: Runtime, announce: Callable[[str], None]) -> None:
     """Show a set-up code, and a new one each hour, until there is an admin."""
     file = runtime.settings.folder / FILE
     while not await is_set_up(runtime):
@@ -73,7 +73,7 @@ async def offer(runtime: Runtime, announce: Callable[[str], None]) -> None:
     _drop(file)
 
 
-async def redeem(session: AsyncSession, code: str) -> None:
+async def redeem_setup_code(session: AsyncSession, code: str) -> None:
     """Use up the code, in the transaction that makes the admin. Raises Forbidden."""
     row = await session.get(Meta, CODE, with_for_update=True)
     stored, _, made = row.value.partition(" ") if row else ("", "", "")

@@ -10,11 +10,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
-FREE = 5
-LONGEST = 300.0
+FREE_FAILURES = 5
+MAX_WAIT = 300.0
 HOUR = 3600.0
-CEILING = 100
-KEPT = 10_000
+MAX_FAILURES_PER_HOUR = 100
+MAX_ENTRIES = 10_000
 """Entries at most: what is oldest is forgotten first."""
 
 
@@ -24,17 +24,17 @@ class LoginThrottle:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
-        self._hour: OrderedDict[str, deque[float]] = OrderedDict()
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._failures_in_hour: OrderedDict[str, deque[float]] = OrderedDict()
+        self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def wait(self, account: str, address: str) -> float:
         """Seconds until the next try; 0 where it may be now."""
         now, place = self._clock(), (account, network(address))
         count, last = self._failures.get(place, (0, 0.0))
-        pause = min(LONGEST, 2.0 ** (count - FREE)) if count > FREE - 1 else 0.0
+        pause = min(MAX_WAIT, 2.0 ** (count - FREE_FAILURES)) if count > FREE_FAILURES - 1 else 0.0
         left = max(0.0, last + pause - now)
-        hour = self._hour.get(account)
-        if hour and len(hour) >= CEILING and place not in self._known:
+        hour = self._failures_in_hour.get(account)
+        if hour and len(hour) >= MAX_FAILURES_PER_HOUR and place not in self._trusted:
             left = max(left, hour[0] + HOUR - now)
         return max(0.0, left)
 
@@ -43,25 +43,25 @@ class LoginThrottle:
         now, place = self._clock(), (account, network(address))
         count, last = self._failures.pop(place, (0, now))
         self._failures[place] = (count + 1 if now - last < HOUR else 1, now)
-        hour = self._hour.pop(account, deque(maxlen=CEILING))
+        hour = self._failures_in_hour.pop(account, deque(maxlen=MAX_FAILURES_PER_HOUR))
         while hour and hour[0] < now - HOUR:
             hour.popleft()
         hour.append(now)
-        self._hour[account] = hour
-        _forget(self._failures, self._hour)
+        self._failures_in_hour[account] = hour
+        _evict_oldest(self._failures, self._failures_in_hour)
 
     def succeeded(self, account: str, address: str) -> None:
         """The right password: this network is known from now on."""
         place = (account, network(address))
         self._failures.pop(place, None)
-        self._known[place] = None
-        self._known.move_to_end(place)
-        _forget(self._known)
+        self._trusted[place] = None
+        self._trusted.move_to_end(place)
+        _evict_oldest(self._trusted)
 
 
-def _forget(*kept: OrderedDict[Any, Any]) -> None:
+def _evict_oldest(*kept: OrderedDict[Any, Any]) -> None:
     for entries in kept:
-        while len(entries) > KEPT:
+        while len(entries) > MAX_ENTRIES:
             entries.popitem(last=False)
 
 

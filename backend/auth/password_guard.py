@@ -11,19 +11,19 @@ from backend.runtime import Runtime
 class PasswordAttempt:
     """Whether the password was right; set it before the guard ends."""
 
-    right = False
+    succeeded = False
 
 
 @asynccontextmanager
-async def guard(here: Runtime, user: str, address: str) -> AsyncIterator[PasswordAttempt]:
+async def guard_password(runtime: Runtime, user: str, address: str) -> AsyncIterator[PasswordAttempt]:
     """Around one look at a password. Raises TooMany."""
     account = user.casefold()
-    wait = here.throttle.wait(account, address)
+    wait = runtime.throttle.wait(account, address)
     if wait:
         seconds = math.ceil(wait)
         raise TooMany("Too many wrong passwords.", f"Wait {seconds} s, then try again.", seconds)
-    here.throttle.failed(account, address)  # before the look: many tries at once count as many
+    runtime.throttle.failed(account, address)  # before the look: many tries at once count as many
     tried = PasswordAttempt()
     yield tried
-    if tried.right:
-        here.throttle.succeeded(account, address)
+    if tried.succeeded:
+        runtime.throttle.succeeded(account, address)

@@ -15,12 +15,12 @@ from backend.db.models import Token, User
 from backend_client.errors import BackendError
 from backend_client.server.wire import Bye
 
-RECHECK = 3.0
+RECHECK_SECONDS = 3.0
 """Seconds between two looks at the database: another process may have ended a login."""
 log = logging.getLogger("traindeck.logins")
-OVER = Bye("This login has ended.", login=True)
-STOPPING = Bye("The server stops; it may come back.")
-CHANGED = Bye("What this user may do has changed.")
+LOGIN_ENDED = Bye("This login has ended.", login=True)
+SERVER_STOPPING = Bye("The server stops; it may come back.")
+ROLE_CHANGED = Bye("What this user may do has changed.")
 
 Goodbye = asyncio.Future[Bye]
 
@@ -29,7 +29,7 @@ class StreamRevocations:
     """The open streams by their login."""
 
     def __init__(self) -> None:
-        self._held: dict[int, set[Goodbye]] = {}
+        self._streams: dict[int, set[Goodbye]] = {}
         self._roles: dict[int, Role] = {}
         """Of each login, when its newest stream began."""
         self._stopping = False
@@ -39,8 +39,8 @@ class StreamRevocations:
         """For the time of one stream: a future that gets the farewell to end the stream with."""
         farewell: Goodbye = asyncio.get_running_loop().create_future()
         if self._stopping:
-            farewell.set_result(STOPPING)
-        held = self._held.setdefault(caller.token_id, set())
+            farewell.set_result(SERVER_STOPPING)
+        held = self._streams.setdefault(caller.token_id, set())
         held.add(farewell)
         self._roles[caller.token_id] = caller.role
         try:
@@ -48,38 +48,38 @@ class StreamRevocations:
         finally:
             held.discard(farewell)
             if not held:
-                self._held.pop(caller.token_id, None)
+                self._streams.pop(caller.token_id, None)
                 self._roles.pop(caller.token_id, None)
 
-    def end(self, tokens: Iterable[int], farewell: Bye = OVER) -> None:
+    def revoke(self, tokens: Iterable[int], farewell: Bye = LOGIN_ENDED) -> None:
         """End the streams of these logins."""
         for token in tokens:
-            for held in self._held.get(token, ()):
+            for held in self._streams.get(token, ()):
                 if not held.done():
                     held.set_result(farewell)
 
-    def stop(self) -> None:
+    def revoke_all(self) -> None:
         """End all streams, and each new one at once: the server stops."""
         self._stopping = True
-        self.end([*self._held], STOPPING)
+        self.revoke([*self._streams], SERVER_STOPPING)
 
-    async def recheck(self, database: Database) -> None:
+    async def recheck_forever(self, database: Database) -> None:
         """Ask the database, for ever, which logins of open streams still hold, and what they may."""
         while True:
-            await asyncio.sleep(RECHECK)
+            await asyncio.sleep(RECHECK_SECONDS)
             try:
                 asked = dict(self._roles)
-                alive = await _alive(database, [*asked])
+                alive = await _live_roles(database, [*asked])
             except (BackendError, SQLAlchemyError):
                 log.warning(
                     "logins of open streams could not be looked up; the next look tells", exc_info=True
                 )
                 continue
-            self.end(set(asked) - set(alive))
-            self.end((token for token, role in alive.items() if role != asked[token]), CHANGED)
+            self.revoke(set(asked) - set(alive))
+            self.revoke((token for token, role in alive.items() if role != asked[token]), ROLE_CHANGED)
 
 
-async def _alive(database: Database, tokens: list[int]) -> dict[int, str]:
+async def _live_roles(database: Database, tokens: list[int]) -> dict[int, str]:
     """Login -> role, of those that still hold. An open stream is a use."""
     if not tokens:
         return {}

@@ -14,7 +14,7 @@ from backend.settings import ServerSettings
 from backend_client.models.secret import Secret
 
 _SHAPE = re.compile(r"td_[A-Za-z0-9_-]{49}")
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 
 
 def new_token() -> Secret:
@@ -45,7 +45,7 @@ async def issue(
     row = Token(
         user_id=user_id,
         digest=digest(token.reveal()),
-        name=name[:LONGEST_NAME],
+        name=name[:MAX_NAME_LENGTH],
         created=now,
         expires=now + timedelta(seconds=settings.token_life),
         last_used=now,
@@ -67,16 +67,16 @@ async def live_tokens(session: AsyncSession, user_id: int, settings: ServerSetti
     return [*rows]
 
 
-async def revoke(session: AsyncSession, user_id: int, *, only: int = 0, spare: int = 0) -> list[int]:
+async def revoke(session: AsyncSession, user_id: int, *, only: int = 0, keep: int = 0) -> list[int]:
     """End this person's logins (the one `only`, or all but `spare`): the ids of those that were alive."""
-    query = select(Token).where(Token.user_id == user_id, Token.revoked.is_(None), Token.id != spare)
+    query = select(Token).where(Token.user_id == user_id, Token.revoked.is_(None), Token.id != keep)
     rows = [*await session.scalars(query.where(Token.id == only) if only else query)]
     for row in rows:
         row.revoked = datetime.now(UTC)
     return [row.id for row in rows]
 
 
-async def ids(session: AsyncSession, user_id: int) -> list[int]:
+async def token_ids(session: AsyncSession, user_id: int) -> list[int]:
     """The ids of this person's logins that nobody revoked."""
     query = select(Token.id).where(Token.user_id == user_id, Token.revoked.is_(None))
     return [*await session.scalars(query)]

@@ -14,7 +14,7 @@ from backend_client.errors import Conflict, Invalid, NotFound
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
 
-def user_name(text: str) -> str:
+def check_user_name(text: str) -> str:
     """A name as it may be. Raises Invalid."""
     if not _NAME.fullmatch(text):
         raise Invalid({"user": "1 to 64 letters, digits, '.', '_', '@', '+' or '-', a letter or digit first"})
@@ -24,7 +24,7 @@ def user_name(text: str) -> str:
 async def add_user(session: AsyncSession, name: str, password_hash: str, role: Role) -> User:
     """A new person. Raises Invalid, or Conflict where the name is taken, in whatever case."""
     user = User(
-        name=user_name(name),
+        name=check_user_name(name),
         name_key=name.casefold(),
         password_hash=password_hash,
         role=role,

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from backend_client.errors import BackendError, LoginNeeded, Unreachable
 
-MOST_AT_ONCE = 32
+MAX_CONCURRENT = 32
 """Requests to one cluster at a time."""
-FAILURES = 3
+FAILURE_THRESHOLD = 3
 """So many unanswered requests in a row, and for a while none is sent."""
 PAUSE_SECONDS = 5.0
 LIMIT_SECONDS = 20.0
@@ -20,10 +20,10 @@ class CircuitBreaker:
 
     def __init__(self, cluster: str) -> None:
         self._cluster = cluster
-        self._free = MOST_AT_ONCE
+        self._free = MAX_CONCURRENT
         self._failures = 0
-        self._closed_until = 0.0
-        self._why = ""
+        self._open_until = 0.0
+        self._reason = ""
 
     @asynccontextmanager
     async def call(self, limit: float = LIMIT_SECONDS) -> AsyncIterator[None]:
@@ -34,14 +34,14 @@ class CircuitBreaker:
             async with asyncio.timeout(limit):
                 yield
         except TimeoutError:
-            raise self._failed(f"no answer in {limit:g} s") from None
+            raise self._record_failure(f"no answer in {limit:g} s") from None
         except LoginNeeded:
             raise Unreachable(
                 f"The cluster {self._cluster} does not accept this server's login.",
                 "An admin of the server can register the cluster again.",
             ) from None
         except Unreachable as error:
-            raise self._failed(error.title) from None
+            raise self._record_failure(error.title) from None
         except BackendError:
             self._failures = 0
             raise
@@ -51,22 +51,22 @@ class CircuitBreaker:
             self._free += 1
 
     def _check(self) -> None:
-        left = self._closed_until - time.monotonic()
+        left = self._open_until - time.monotonic()
         if left > 0:
             raise Unreachable(
-                f"The cluster {self._cluster} does not answer: {self._why}",
+                f"The cluster {self._cluster} does not answer: {self._reason}",
                 "Jobs there go on; try again later.",
                 retry_after=left,
             )
         if not self._free:
             raise Unreachable(f"The cluster {self._cluster} has too much to do.", "Try again.", retry_after=1)
 
-    def _failed(self, why: str) -> Unreachable:
+    def _record_failure(self, why: str) -> Unreachable:
         """After a pause one more failure is enough to close again."""
         self._failures += 1
-        self._why = why
-        if self._failures >= FAILURES:
-            self._closed_until = time.monotonic() + PAUSE_SECONDS
+        self._reason = why
+        if self._failures >= FAILURE_THRESHOLD:
+            self._open_until = time.monotonic() + PAUSE_SECONDS
         return Unreachable(
             f"The cluster {self._cluster} does not answer: {why}",
             "Jobs there go on; try again later.",

@@ -13,8 +13,8 @@ from backend_client.models import Job, JobRef
 from backend_client.protocol import DeleteStep, Gone
 from backend_client.server.wire import ClusterLink, Step, frame, jobs_data, watch_frame
 
-MOST_BATCHES = 1_000
-MOST_BYTES = 8 * 2**20
+MAX_BATCHES = 1_000
+MAX_BYTES = 8 * 2**20
 Key = tuple[str, str]
 """(cluster, uid)."""
 
@@ -58,28 +58,28 @@ class Audience(Struct, frozen=True):
 class Batch(Struct):
     """What changed at one moment, or (merged) in a while."""
 
-    known: dict[Key, CachedJob] = field(default_factory=dict)
-    left: dict[Key, RemovedJob] = field(default_factory=dict)
+    changed: dict[Key, CachedJob] = field(default_factory=dict)
+    removed: dict[Key, RemovedJob] = field(default_factory=dict)
     links: dict[str, ClusterLink] = field(default_factory=dict)
     steps: list[tuple[Key, int, DeleteStep]] = field(default_factory=list)
     """Of deletions: (key, user_id, step). They are few, and every one is told."""
 
     def __bool__(self) -> bool:
-        return bool(self.known or self.left or self.links or self.steps)
+        return bool(self.changed or self.removed or self.links or self.steps)
 
     @property
     def size(self) -> int:
         """Bytes, about."""
-        return sum(len(known.encoded) for known in self.known.values()) + 100 * len(self.left) + 100
+        return sum(len(known.encoded) for known in self.changed.values()) + 100 * len(self.removed) + 100
 
     def merge(self, later: "Batch") -> None:
         """Take in what came after: of each thing the last word counts."""
-        for key, known in later.known.items():
-            self.left.pop(key, None)
-            self.known[key] = known
-        for key, left in later.left.items():
-            self.known.pop(key, None)
-            self.left[key] = left
+        for key, known in later.changed.items():
+            self.removed.pop(key, None)
+            self.changed[key] = known
+        for key, left in later.removed.items():
+            self.changed.pop(key, None)
+            self.removed[key] = left
         self.links.update(later.links)
         self.steps += later.steps
 
@@ -87,8 +87,8 @@ class Batch(Struct):
         """As this audience is told of it; b"" where there is nothing for them. Only the last frame bears the
         id: whoever has got that far has all of it.
         """
-        refs = tuple(one.ref for one in self.left.values() if audience.sees(one.user_id, one.key))
-        jobs = [one.encoded for one in self.known.values() if audience.sees(one.user_id, one.key)]
+        refs = tuple(one.ref for one in self.removed.values() if audience.sees(one.user_id, one.key))
+        jobs = [one.encoded for one in self.changed.values() if audience.sees(one.user_id, one.key)]
         parts = [watch_frame(step) for step in self._steps(audience)]  # before the end of what they tell of
         parts += [watch_frame(Gone(refs))] if refs else []
         parts += [frame("changed", jobs_data(jobs))] if jobs else []
@@ -115,7 +115,7 @@ class EventLog:
         self.last += 1
         self._batches.append(batch)
         self._size += batch.size
-        while len(self._batches) > 1 and (self._size > MOST_BYTES or len(self._batches) > MOST_BATCHES):
+        while len(self._batches) > 1 and (self._size > MAX_BYTES or len(self._batches) > MAX_BATCHES):
             self._size -= self._batches.popleft().size
 
     def since(self, number: int) -> Batch | None:

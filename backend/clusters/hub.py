@@ -27,9 +27,9 @@ from backend_client.protocol import (
 )
 from backend_client.server.wire import ClusterLink, Lagged, encode, frame, jobs_data, watch_frame
 
-PACE = 0.2
+FRAME_SECONDS = 0.2
 """Seconds between two frames to one client, so that a storm of changes costs a few writes."""
-PAGE = 500
+SNAPSHOT_PAGE = 500
 """Jobs in one `snapshot`."""
 LAGGED = watch_frame(Lagged("more happened than was read; the list starts over"))
 
@@ -49,22 +49,22 @@ class Hub:
         self.heard: Callable[[Batch], None] = lambda _: None
         """Called with every batch: the history listens."""
         self._epoch = secrets.token_hex(4)
-        self._ring = EventLog()
+        self._log = EventLog()
         self._owners: dict[Key, Owner] = {}
-        self._keys: dict[str, Key] = {}
+        self._key_of_uid: dict[str, Key] = {}
         """uid -> key, of what somebody owns."""
-        self._known: dict[Key, CachedJob] = {}
-        self._nobodys: dict[Key, Job] = {}
+        self._cached: dict[Key, CachedJob] = {}
+        self._unclaimed: dict[Key, Job] = {}
         """Told by a cluster, claimed by no row (yet)."""
-        self._told: dict[str, set[Key]] = {}
+        self._listed: dict[str, set[Key]] = {}
         """cluster -> what the list that it gives has named so far."""
-        self._older: dict[str, set[Key]] = {}
+        self._before_resync: dict[str, set[Key]] = {}
         """cluster -> what was known before its next list: if that does not name it, it is gone."""
         self._held: set[Key] = set()
         """Being deleted: gone when their rows say so, which is after their cluster has said so."""
-        self._news = asyncio.Event()
+        self._published = asyncio.Event()
         self._frames: dict[tuple[int, Audience], bytes] = {}
-        self._pages: dict[Audience, bytes] = {}
+        self._snapshots: dict[Audience, bytes] = {}
 
     def add(self, cluster: str) -> None:
         """A cluster that nothing is known of yet."""
@@ -74,23 +74,23 @@ class Hub:
     def drop(self, cluster: str) -> None:
         """A cluster that is no longer this server's."""
         self.links.pop(cluster, None)
-        keys = [key for key in self._known if key[0] == cluster]
-        self._nobodys = {key: job for key, job in self._nobodys.items() if key[0] != cluster}
-        self._leave(keys)
+        keys = [key for key in self._cached if key[0] == cluster]
+        self._unclaimed = {key: job for key, job in self._unclaimed.items() if key[0] != cluster}
+        self._remove(keys)
 
     def remember(self, jobs: Iterable[tuple[Owner, Job]]) -> None:
         """Jobs as their rows have them, until their clusters tell."""
         for owner, job in jobs:
-            known = _known(owner, job)
-            self._own(known.key, owner)
-            self._known.setdefault(known.key, known)
-            self._older.setdefault(job.ref.context, set()).add(known.key)
+            known = _cached_job(owner, job)
+            self._set_owner(known.key, owner)
+            self._cached.setdefault(known.key, known)
+            self._before_resync.setdefault(job.ref.context, set()).add(known.key)
 
     def claim(self, owner: Owner, job: Job) -> None:
         """A job that was just made is this person's."""
-        key = _key(job)
-        self._own(key, owner)
-        self._put([self._nobodys.pop(key, job)])
+        key = _key_of(job)
+        self._set_owner(key, owner)
+        self._update([self._unclaimed.pop(key, job)])
 
     def hold(self, cluster: str, uid: str) -> None:
         """A job is being deleted: whoever hears that it is gone must not find its row any more."""
@@ -99,172 +99,174 @@ class Hub:
     def release(self, cluster: str, uid: str) -> None:
         """Nothing is left of a job."""
         self._held.discard((cluster, uid))
-        self._leave([(cluster, uid)])
+        self._remove([(cluster, uid)])
 
-    def take(self, cluster: str, events: Sequence[WatchEvent]) -> None:
+    def apply(self, cluster: str, events: Sequence[WatchEvent]) -> None:
         """What the watch of a cluster tells."""
         for event in events:
             match event:
                 case Snapshot():
-                    self._told.setdefault(cluster, set()).update(_key(job) for job in event.jobs)
-                    self._put(event.jobs)
+                    self._listed.setdefault(cluster, set()).update(_key_of(job) for job in event.jobs)
+                    self._update(event.jobs)
                 case Changed():
-                    self._put(event.jobs)
+                    self._update(event.jobs)
                 case Gone():
-                    self._leave([(cluster, ref.uid) for ref in event.refs], forget=False)
+                    self._remove([(cluster, ref.uid) for ref in event.refs], forget=False)
                 case Synced():
-                    told, older = self._told.pop(cluster, set()), self._older.pop(cluster, set())
-                    self._leave(older - told, forget=False)
+                    told, older = self._listed.pop(cluster, set()), self._before_resync.pop(cluster, set())
+                    self._remove(older - told, forget=False)
                 case Freshness():
-                    self.link(ClusterLink(cluster, event.state, event.since, event.why))
+                    self.set_link(ClusterLink(cluster, event.state, event.since, event.why))
 
-    def link(self, link: ClusterLink) -> None:
+    def set_link(self, link: ClusterLink) -> None:
         """How fresh a cluster's jobs are."""
         if link.state is FreshnessState.STALE:
-            old = {key for key in self._known if key[0] == link.cluster}
-            self._older.setdefault(link.cluster, set()).update(old)
+            old = {key for key in self._cached if key[0] == link.cluster}
+            self._before_resync.setdefault(link.cluster, set()).update(old)
         if link.cluster in self.links and self.links[link.cluster] != link:
             self.links[link.cluster] = link
             self._publish(Batch(links={link.cluster: link}))
 
-    def step(self, cluster: str, uid: str, step: DeleteStep) -> None:
+    def publish_step(self, cluster: str, uid: str, step: DeleteStep) -> None:
         """What the deletion of a job is doing."""
         if owner := self._owners.get((cluster, uid)):
             self._publish(Batch(steps=[((cluster, uid), owner.user_id, step)]))
 
     def get(self, cluster: str, uid: str) -> CachedJob | None:
         """A job as it is now."""
-        return self._known.get((cluster, uid))
+        return self._cached.get((cluster, uid))
 
-    def owns(self, cluster: str, uid: str) -> bool:
+    def is_claimed(self, cluster: str, uid: str) -> bool:
         """Whether somebody has claimed it."""
         return (cluster, uid) in self._owners
 
-    def whose(self, uid: str) -> tuple[str, Owner] | None:
+    def find_owner(self, uid: str) -> tuple[str, Owner] | None:
         """(cluster, owner) of a job; None where it is nobody's."""
-        key = self._keys.get(uid)
+        key = self._key_of_uid.get(uid)
         owner = self._owners.get(key) if key else None
         return (key[0], owner) if key and owner else None
 
     def all(self) -> Iterable[CachedJob]:
         """Every job of everybody."""
-        return [*self._known.values()]
+        return [*self._cached.values()]
 
-    def own(self, job: Job) -> Job:
+    def with_owner(self, job: Job) -> Job:
         """A job as a backend gives it, as its owner is told of it."""
-        owner = self._owners.get(_key(job))
-        return _known(owner, job).job if owner else job
+        owner = self._owners.get(_key_of(job))
+        return _cached_job(owner, job).job if owner else job
 
     async def frames(self, audience: Audience, after: str = "") -> AsyncGenerator[bytes, None]:
         """The stream of one client, from the beginning or behind the id `after`. Ends when it has lagged."""
-        at = self._place(after, audience)
+        at = self._position(after, audience)
         if self.links:
             yield b"".join(map(watch_frame, self._links_for(audience)))
         if at is None:
-            at = self._ring.last
+            at = self._log.last
             yield self._snapshot(audience)
         while True:
-            news = self._news
-            if at < self._ring.last:
-                told = self._since(at, audience)
+            news = self._published
+            if at < self._log.last:
+                told = self._frames_since(at, audience)
                 if told is None:
                     yield LAGGED
                     return
-                at = self._ring.last
+                at = self._log.last
                 if told:
                     yield told
-                    await asyncio.sleep(PACE)
+                    await asyncio.sleep(FRAME_SECONDS)
             else:
                 await news.wait()
 
-    def _own(self, key: Key, owner: Owner) -> None:
+    def _set_owner(self, key: Key, owner: Owner) -> None:
         self._owners[key] = owner
-        self._keys[key[1]] = key
+        self._key_of_uid[key[1]] = key
 
-    def _put(self, jobs: Iterable[Job]) -> None:
+    def _update(self, jobs: Iterable[Job]) -> None:
         batch = Batch()
         for job in jobs:
-            key = _key(job)
+            key = _key_of(job)
             owner = self._owners.get(key)
             if owner is None:
-                self._nobodys[key] = job
+                self._unclaimed[key] = job
                 continue
-            known, before = _known(owner, job), self._known.get(key)
+            known, before = _cached_job(owner, job), self._cached.get(key)
             if before is None or before.encoded != known.encoded:
-                self._known[key] = batch.known[key] = known
+                self._cached[key] = batch.changed[key] = known
         self._publish(batch)
 
-    def _leave(self, keys: Iterable[Key], *, forget: bool = True) -> None:
+    def _remove(self, keys: Iterable[Key], *, forget: bool = True) -> None:
         """They are gone. Unless `forget`, their owners are still known: a late word must find them."""
         batch = Batch()
         for key in [key for key in keys if key not in self._held]:
-            self._nobodys.pop(key, None)
-            if known := self._known.pop(key, None):
-                batch.left[key] = RemovedJob(known.user_id, known.job.ref)
+            self._unclaimed.pop(key, None)
+            if known := self._cached.pop(key, None):
+                batch.removed[key] = RemovedJob(known.user_id, known.job.ref)
             if forget:
                 self._owners.pop(key, None)
-                self._keys.pop(key[1], None)
+                self._key_of_uid.pop(key[1], None)
         self._publish(batch)
 
     def _publish(self, batch: Batch) -> None:
         if not batch:
             return
-        self._ring.add(batch)
+        self._log.add(batch)
         self._frames.clear()
-        self._pages.clear()
+        self._snapshots.clear()
         self.heard(batch)
-        self._news.set()
-        self._news = asyncio.Event()
+        self._published.set()
+        self._published = asyncio.Event()
 
-    def _since(self, at: int, audience: Audience) -> bytes | None:
+    def _frames_since(self, at: int, audience: Audience) -> bytes | None:
         if (at, audience) not in self._frames:
-            batch = self._ring.since(at)
+            batch = self._log.since(at)
             if batch is None:
                 return None
             self._frames[at, audience] = batch.frames(audience, self._id(audience))
         return self._frames[at, audience]
 
     def _snapshot(self, audience: Audience) -> bytes:
-        if audience not in self._pages:
-            known = self._known_for(audience)
+        if audience not in self._snapshots:
+            known = self._jobs_for(audience)
             seen = [one.encoded for one in known if audience.sees(one.user_id, one.key)]
-            pages = [seen[start : start + PAGE] for start in range(0, len(seen), PAGE)] or [[]]
+            pages = [seen[start : start + SNAPSHOT_PAGE] for start in range(0, len(seen), SNAPSHOT_PAGE)] or [
+                []
+            ]
             frames = [frame("snapshot", jobs_data(page)) for page in pages]
             frames.append(watch_frame(Synced(), self._id(audience)))
-            self._pages[audience] = b"".join(frames)
-        return self._pages[audience]
+            self._snapshots[audience] = b"".join(frames)
+        return self._snapshots[audience]
 
-    def _known_for(self, audience: Audience) -> Iterable[CachedJob]:
+    def _jobs_for(self, audience: Audience) -> Iterable[CachedJob]:
         """All among which they look for theirs."""
         if not audience.uid:
-            return self._known.values()
-        key = self._keys.get(audience.uid)
-        return [self._known[key]] if key in self._known else []
+            return self._cached.values()
+        key = self._key_of_uid.get(audience.uid)
+        return [self._cached[key]] if key in self._cached else []
 
     def _links_for(self, audience: Audience) -> list[ClusterLink]:
         return [link for name, link in self.links.items() if audience.cluster in ("", name)]
 
     def _id(self, audience: Audience) -> str:
-        return f"{self._stem(audience)}-{self._ring.last}"
+        return f"{self._id_prefix(audience)}-{self._log.last}"
 
-    def _stem(self, audience: Audience) -> str:
+    def _id_prefix(self, audience: Audience) -> str:
         """What one audience was told says nothing about what another knows."""
-        who = "all" if audience.user_id is None else audience.user_id
-        return f"{self._epoch}.{who}.{quote(audience.cluster, '')}.{quote(audience.uid, '')}"
+        user = "all" if audience.user_id is None else audience.user_id
+        return f"{self._epoch}.{user}.{quote(audience.cluster, '')}.{quote(audience.uid, '')}"
 
-    def _place(self, after: str, audience: Audience) -> int | None:
+    def _position(self, after: str, audience: Audience) -> int | None:
         """Where to go on; None where that is not known any more."""
         stem, _, number = after.rpartition("-")
-        if stem != self._stem(audience) or not number.isdecimal() or len(number) > 18:
+        if stem != self._id_prefix(audience) or not number.isdecimal() or len(number) > 18:
             return None
-        return int(number) if self._ring.since(int(number)) is not None else None
+        return int(number) if self._log.since(int(number)) is not None else None
 
 
-def _key(job: Job) -> Key:
+def _key_of(job: Job) -> Key:
     return job.ref.context, job.ref.uid
 
 
-def _known(owner: Owner, job: Job) -> CachedJob:
+def _cached_job(owner: Owner, job: Job) -> CachedJob:
     """What the object says of its owner does not count; which namespace it got is in its ref alone."""
     told = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
     return CachedJob(owner.user_id, told, encode(told))

@@ -40,7 +40,7 @@ class Credential(Struct, frozen=True):
     """PEM, the key behind it."""
 
 
-def read(body: bytes) -> ClusterRegistration:
+def decode_registration(body: bytes) -> ClusterRegistration:
     """Raises Invalid, which names the wrong fields and never quotes one."""
     try:
         wanted = msgspec.json.decode(body, type=ClusterRegistration)
@@ -48,19 +48,30 @@ def read(body: bytes) -> ClusterRegistration:
         raise Invalid(
             {"body": f"write name, server, ca, and token or certificate and key: {error}"}
         ) from None
-    wrong = dict(filter(None, (_name(wanted), _server(wanted), _ca(wanted), _login(wanted), _home(wanted))))
+    wrong = dict(
+        filter(
+            None,
+            (
+                _name_error(wanted),
+                _server_error(wanted),
+                _ca_error(wanted),
+                _login_error(wanted),
+                _namespace_error(wanted),
+            ),
+        )
+    )
     if wrong:
         raise Invalid(wrong)
     return wanted
 
 
-def credential(wanted: ClusterRegistration) -> Credential:
+def credential_of(wanted: ClusterRegistration) -> Credential:
     """The part that is secret."""
     pair = f"{wanted.certificate}\n{wanted.key}" if wanted.certificate else ""
     return Credential(wanted.token.strip(), pair)
 
 
-def target(name: str, server: str, ca: str, login: Credential, namespace: str) -> Target:
+def target_of(name: str, server: str, ca: str, login: Credential, namespace: str) -> Target:
     """How to reach it."""
     url = urlsplit(server)
     host = url.hostname or ""
@@ -76,17 +87,17 @@ def target(name: str, server: str, ca: str, login: Credential, namespace: str) -
     )
 
 
-_Wrong = tuple[str, str] | None
+_FieldError = tuple[str, str] | None
 
 
-def _name(wanted: ClusterRegistration) -> _Wrong:
+def _name_error(wanted: ClusterRegistration) -> _FieldError:
     try:
         return None if parse_field("cluster", wanted.name) else ("name", "give it a name")
     except ValueError as error:
         return "name", str(error)
 
 
-def _server(wanted: ClusterRegistration) -> _Wrong:
+def _server_error(wanted: ClusterRegistration) -> _FieldError:
     try:
         url = urlsplit(wanted.server)
         fine = url.scheme == "https" and url.hostname and url.port != 0
@@ -97,7 +108,7 @@ def _server(wanted: ClusterRegistration) -> _Wrong:
     return None
 
 
-def _ca(wanted: ClusterRegistration) -> _Wrong:
+def _ca_error(wanted: ClusterRegistration) -> _FieldError:
     try:
         if wanted.ca:
             x509.load_pem_x509_certificates(wanted.ca.encode())
@@ -106,7 +117,7 @@ def _ca(wanted: ClusterRegistration) -> _Wrong:
     return None
 
 
-def _login(wanted: ClusterRegistration) -> _Wrong:
+def _login_error(wanted: ClusterRegistration) -> _FieldError:
     if bool(wanted.token) == bool(wanted.certificate) or bool(wanted.certificate) != bool(wanted.key):
         return "token", "give a token, or a certificate and its key"
     try:
@@ -116,7 +127,7 @@ def _login(wanted: ClusterRegistration) -> _Wrong:
     return None
 
 
-def _home(wanted: ClusterRegistration) -> _Wrong:
+def _namespace_error(wanted: ClusterRegistration) -> _FieldError:
     try:
         parse_field("namespace", wanted.namespace)
     except ValueError as error:

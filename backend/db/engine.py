@@ -42,7 +42,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session that looks. Raises Unreachable where the database does not answer."""
-        async with _answering(), _session(self.reader) as session:
+        async with _translate_errors(), _session(self.reader) as session:
             yield session
 
     @asynccontextmanager
@@ -52,7 +52,7 @@ class Database:
         In SQLite it holds the only write lock from the start; in PostgreSQL lock the rows that you decide by
         (`with_for_update`).
         """
-        async with _answering(), _session(self.writer) as session:
+        async with _translate_errors(), _session(self.writer) as session:
             yield session
             await session.commit()
 
@@ -70,8 +70,8 @@ async def open_database(url: URL) -> Database:
     database = Database(url)
     try:
         if database.sqlite:
-            database.lock = _claim(Path(url.database or ""))
-        async with _answering(), database.writer.begin() as connection:
+            database.lock = _lock_file(Path(url.database or ""))
+        async with _translate_errors(), database.writer.begin() as connection:
             await connection.run_sync(upgrade)
     except BaseException:
         await database.aclose()
@@ -126,17 +126,17 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 
 
 @asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
+async def _translate_errors() -> AsyncIterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
-        told = _told(error)
+        told = _backend_error(error)
         if told is None:
             raise
         raise told from error
 
 
-def _told(error: Exception) -> BackendError | None:
+def _backend_error(error: Exception) -> BackendError | None:
     """What it is for who asked; None for what the code that wrote knows, a broken constraint."""
     state = str(getattr(getattr(error, "orig", None), "sqlstate", ""))
     if state.startswith("22") or isinstance(
@@ -149,7 +149,7 @@ def _told(error: Exception) -> BackendError | None:
     return Unreachable("The server's database does not answer.", hint, retry_after=2)
 
 
-def _claim(path: Path) -> int:
+def _lock_file(path: Path) -> int:
     """The lock of a SQLite file: one process, on a file system where locks hold."""
     kind = network_filesystem(path.parent)
     if kind:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC time, also in SQLite, which knows none."""
 
     impl = DateTime(timezone=True)
@@ -30,7 +30,7 @@ LongId = BigInteger().with_variant(Integer, "sqlite")
 class Base(DeclarativeBase):
     """The base of all tables."""
 
-    type_annotation_map: Any = {datetime: Moment, str: Text}  # noqa: RUF012  SQLAlchemy reads it so
+    type_annotation_map: Any = {datetime: UtcDateTime, str: Text}  # noqa: RUF012  SQLAlchemy reads it so
 
 
 class User(Base):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-NETWORK = frozenset(
+NETWORK_TYPES = frozenset(
     "9p afs beegfs beegfs_nodev ceph cifs coda fuse.ceph-fuse fuse.glusterfs fuse.gpfs fuse.rclone "
     "fuse.s3fs fuse.sshfs gfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs "
     "panfs pvfs2 smb3 smbfs wekafs".split()
@@ -13,16 +13,16 @@ def network_filesystem(folder: Path, mountinfo: str = "") -> str:
     """The kind of network file system that `folder` lies on (it need not exist), or ""."""
     lines = (mountinfo or Path("/proc/self/mountinfo").read_text(errors="replace")).splitlines()
     place = folder.absolute().resolve()
-    mounts = [(_unescaped(line.split()[4]), line.rpartition(" - ")[2].split()[0]) for line in lines]
+    mounts = [(_unescape(line.split()[4]), line.rpartition(" - ")[2].split()[0]) for line in lines]
     over = [(len(point), number, kind) for number, (point, kind) in enumerate(mounts) if _under(place, point)]
     kind = max(over)[2] if over else ""
-    return kind if kind in NETWORK else ""
+    return kind if kind in NETWORK_TYPES else ""
 
 
 def _under(place: Path, point: str) -> bool:
     return place.is_relative_to(point)
 
 
-def _unescaped(point: str) -> str:
+def _unescape(point: str) -> str:
     """proc(5): space, tab, newline and backslash are written in octal."""
     return point.encode("latin-1", "replace").decode("unicode_escape") if "\\" in point else point

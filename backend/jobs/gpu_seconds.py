@@ -8,7 +8,7 @@ from backend_client.models import Attempt, Job
 _Id = tuple[str, int, int]
 
 
-class Meter:
+class GpuSecondsMeter:
     """Until when each attempt was counted."""
 
     def __init__(self) -> None:

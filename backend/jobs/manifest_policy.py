@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from backend.jobs.images import allowed as image_allowed
+from backend.jobs.images import is_allowed as image_allowed
 from backend.settings import ServerSettings
 from backend_client.errors import Refused
 from backend_client.kubernetes import labels

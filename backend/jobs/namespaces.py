@@ -23,7 +23,7 @@ def namespace_of(server_id: str, name_key: str) -> str:
     return "-".join(part for part in (PREFIX, slugify(name_key)[:_SLUG].strip("-"), digest) if part)
 
 
-async def home(session: AsyncSession, server_id: str, user: User) -> str:
+async def user_namespace(session: AsyncSession, server_id: str, user: User) -> str:
     """The person's own, written down when it is first asked for."""
     if not user.namespace:
         derived = namespace_of(server_id, user.name_key)

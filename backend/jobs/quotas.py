@@ -16,7 +16,7 @@ def gpus_of(spec: JobSpec) -> int:
     return spec.gpus * (spec.replicas if spec.kind == "deployment" else spec.nodes)
 
 
-def counts() -> ColumnElement[bool]:
+def counted_rows() -> ColumnElement[bool]:
     """The rows that count: not ended, not deleted."""
     return JobRow.finished.is_(None) & JobRow.deleted.is_(None)
 
@@ -26,7 +26,7 @@ async def check(session: AsyncSession, user: User, gpus: int, settings: ServerSe
     most_jobs = settings.max_jobs if user.max_jobs is None else user.max_jobs
     most_gpus = settings.max_gpus if user.max_gpus is None else user.max_gpus
     used = select(func.count(), func.coalesce(func.sum(JobRow.gpus), 0)).where(
-        JobRow.user_id == user.id, counts()
+        JobRow.user_id == user.id, counted_rows()
     )
     jobs, busy = (await session.execute(used)).one()
     if most_jobs is not None and jobs >= most_jobs:

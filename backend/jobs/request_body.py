@@ -12,11 +12,11 @@ from backend_client.models.secret import Secret
 from backend_client.server.bodies import split_secrets
 
 ALIASES = {"deploymentName": "name", "imageName": "image"}
-_SIZES = {"cpu": "cpu", "memory": "memory"}
+_RESOURCE_FIELDS = {"cpu": "cpu", "memory": "memory"}
 _PORT = {"containerPort": "number", "port": "number", "targetPort": "target"}
 
 
-def read(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
+def parse_job_body(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
     """The spec, each field by itself, and the values of its secrets. Raises Invalid, which names the wrong.
 
     Without `kind` it is a deployment. `gpu_resource`: what a GPU is called in `resources`.
@@ -27,11 +27,11 @@ def read(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
         raise Invalid({"body": "is no JSON"}) from None
     if not isinstance(raw, dict):
         raise Invalid({"body": "write an object: name, image, command, …"})
-    plain, secrets = split_secrets(_renamed(raw, gpu_resource))
+    plain, secrets = split_secrets(_normalize(raw, gpu_resource))
     return parse_fields({"kind": "deployment"} | plain), secrets
 
 
-def _renamed(raw: Mapping[str, Any], gpu_resource: str) -> dict[str, Any]:
+def _normalize(raw: Mapping[str, Any], gpu_resource: str) -> dict[str, Any]:
     twice = {
         alias: f"says the same as {name}; write one"
         for alias, name in ALIASES.items()
@@ -57,7 +57,7 @@ def _resources(raw: object, gpu_resource: str) -> dict[str, object]:
     parts = [raw.get(part) or {} for part in ("requests", "limits")]
     if not all(isinstance(part, Mapping) for part in parts):
         raise Invalid({"resources": "write limits and requests as NAME: QUANTITY"})
-    names = _SIZES | {gpu_resource: "gpus"}
+    names = _RESOURCE_FIELDS | {gpu_resource: "gpus"}
     asked = {name: value for part in parts for name, value in part.items()}
     if unknown := next((name for name in asked if name not in names), None):
         raise Invalid({"resources": f"{unknown:.80}: there are {', '.join(names)}"})

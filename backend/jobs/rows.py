@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.auth.caller import Caller
-from backend.authorization import visible
+from backend.authorization import visible_rows
 from backend.db.models import JobRow, User
 from backend_client.errors import Conflict, NotFound
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState
 
-MAKING = "Making"
+CREATING = "Making"
 """State of a row whose job is being made: it has no uid yet."""
 _SPEC = msgspec.json.Decoder(JobSpec)
 
@@ -31,14 +31,16 @@ def live_jobs() -> ColumnElement[bool]:
     return JobRow.uid.is_not(None) & JobRow.deleted.is_(None)
 
 
-def owned(who: Caller) -> Select[JobRow, str]:
+def rows_with_owner(caller: Caller) -> Select[JobRow, str]:
     """(row, owner's name) of all that this caller may see."""
-    return select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(visible(who))
+    return select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(visible_rows(caller))
 
 
-async def find(session: AsyncSession, who: Caller, name: str, which: JobSelector) -> tuple[JobRow, str]:
+async def find_row(
+    session: AsyncSession, caller: Caller, name: str, which: JobSelector
+) -> tuple[JobRow, str]:
     """The one job of this name, and its owner's name. Raises NotFound; Conflict names the candidates."""
-    query = owned(who).where(JobRow.name == name, live_jobs())
+    query = rows_with_owner(caller).where(JobRow.name == name, live_jobs())
     if which.cluster:
         query = query.where(JobRow.cluster == which.cluster)
     if which.owner:

@@ -24,18 +24,18 @@ class JobService:
         self.server_id = server_id
         self.hub = Hub()
         self.clusters = ClusterRegistry(settings, database, self.hub)
-        self.making: dict[str, asyncio.Task[Job]] = {}
+        self.creates: dict[str, asyncio.Task[Job]] = {}
         """Key of a row -> its create, under way."""
-        self.deleting: dict[int, asyncio.Task[None]] = {}
+        self.deletions: dict[int, asyncio.Task[None]] = {}
         """Id of a row -> its deletion, under way."""
-        self.foreign: dict[str, int] = {}
+        self.orphans: dict[str, int] = {}
         """Cluster -> objects with this server's id that no row knows. They are never touched."""
-        self.looks = VisibleJobsRegistry(self.hub, self.clusters)
-        self.settled = asyncio.Event()
+        self.visible_jobs = VisibleJobsRegistry(self.hub, self.clusters)
+        self.reconciled = asyncio.Event()
         """Set once what an earlier process has left was looked through."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def keep(self, work: Coroutine[Any, Any, Any]) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run it beside the requests, until the server ends."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -43,7 +43,7 @@ class JobService:
 
     async def aclose(self) -> None:
         """Cancel what is under way: the next start finds it in the rows, and goes on."""
-        tasks = [*self._tasks, *self.making.values(), *self.deleting.values()]
+        tasks = [*self._tasks, *self.creates.values(), *self.deletions.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

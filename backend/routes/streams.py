@@ -12,7 +12,7 @@ from backend.auth.caller import Caller
 from backend.auth.stream_revocation import StreamRevocations
 from backend_client.server.wire import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, Bye, watch_frame
 
-STUCK_SECONDS = 60.0
+SEND_TIMEOUT_SECONDS = 60.0
 """A client that takes nothing for so long is cut off."""
 HEADERS = {"X-Accel-Buffering": "no"}
 """A proxy in front (nginx) must not hold events back."""
@@ -26,29 +26,29 @@ class BoundedStreamingResponse(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def within(message: Message) -> None:
-            async with asyncio.timeout(STUCK_SECONDS):
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 await send(message)
 
         with contextlib.suppress(TimeoutError):
             await super().__call__(scope, receive, within)
 
 
-def events(
-    revocations: StreamRevocations, who: Caller, frames: AsyncGenerator[bytes, None]
+def event_stream(
+    revocations: StreamRevocations, caller: Caller, frames: AsyncGenerator[bytes, None]
 ) -> BoundedStreamingResponse:
     """A stream of server-sent events, with its heartbeats and its farewell."""
-    flow = until_goodbye(revocations, who, frames, heartbeat=HEARTBEAT, farewell=watch_frame)
+    flow = until_goodbye(revocations, caller, frames, heartbeat=HEARTBEAT, farewell=watch_frame)
     return BoundedStreamingResponse(flow, media_type=EVENT_STREAM, headers=HEADERS)
 
 
-def text(
+def text_stream(
     revocations: StreamRevocations,
-    who: Caller,
+    caller: Caller,
     parts: AsyncGenerator[bytes, None],
     headers: Mapping[str, str],
 ) -> BoundedStreamingResponse:
     """Plain text that goes on."""
-    flow = until_goodbye(revocations, who, parts)
+    flow = until_goodbye(revocations, caller, parts)
     return BoundedStreamingResponse(
         flow, media_type="text/plain; charset=utf-8", headers={**HEADERS, **headers}
     )
@@ -56,7 +56,7 @@ def text(
 
 async def until_goodbye(
     revocations: StreamRevocations,
-    who: Caller,
+    caller: Caller,
     parts: AsyncGenerator[bytes, None],
     *,
     heartbeat: bytes = b"",
@@ -65,7 +65,7 @@ async def until_goodbye(
     """The parts, as they come. `heartbeat` is sent into a long silence; `farewell` makes the last part."""
     coming: asyncio.Future[bytes] | None = None
     try:
-        async with revocations.until_revoked(who) as bye:
+        async with revocations.until_revoked(caller) as bye:
             while True:
                 coming = coming or asyncio.ensure_future(anext(parts))
                 either: set[asyncio.Future[Any]] = {coming, bye}
