@@ -50,12 +50,12 @@ def may(caller: Caller, action: Action, job_owner_id: int | None = None) -> Acce
 
 def require(caller: Caller, action: Action, job_owner_id: int | None = None, name: str = "") -> None:
     """Raises Forbidden, or NotFound where the job is another's: nobody learns that it is there."""
-    verdict = may(caller, action, job_owner_id)
-    if verdict.allowed:
+    decision = may(caller, action, job_owner_id)
+    if decision.allowed:
         return
     if job_owner_id not in (None, caller.user_id):
         raise NotFound(f"There is no job {name}.".replace(" .", "."))
-    raise Forbidden(verdict.why)
+    raise Forbidden(decision.why)
 
 
 def visible_rows(caller: Caller) -> ColumnElement[bool]:

@@ -5,7 +5,6 @@ Never a kubeconfig: no program to run, no file to read, no proxy to pass.
 
 from urllib.parse import urlsplit
 
-import msgspec
 from cryptography import x509
 from msgspec import Struct
 
@@ -40,35 +39,17 @@ class Credential(Struct, frozen=True):
     """PEM, the key behind it."""
 
 
-def decode_registration(body: bytes) -> ClusterRegistration:
-    """Raises Invalid, which names the wrong fields and never quotes one."""
-    try:
-        wanted = msgspec.json.decode(body, type=ClusterRegistration)
-    except msgspec.DecodeError as error:
-        raise Invalid(
-            {"body": f"write name, server, ca, and token or certificate and key: {error}"}
-        ) from None
-    wrong = dict(
-        filter(
-            None,
-            (
-                _name_error(wanted),
-                _server_error(wanted),
-                _ca_error(wanted),
-                _login_error(wanted),
-                _namespace_error(wanted),
-            ),
-        )
-    )
-    if wrong:
-        raise Invalid(wrong)
-    return wanted
+def check_registration(registration: ClusterRegistration) -> None:
+    """Check each field of a registration. Raises Invalid, which names the wrong ones and quotes none."""
+    checks = (_name_error, _server_error, _ca_error, _login_error, _namespace_error)
+    if errors := dict(filter(None, (check(registration) for check in checks))):
+        raise Invalid(errors)
 
 
-def credential_of(wanted: ClusterRegistration) -> Credential:
+def credential_of(registration: ClusterRegistration) -> Credential:
     """The part that is secret."""
-    pair = f"{wanted.certificate}\n{wanted.key}" if wanted.certificate else ""
-    return Credential(wanted.token.strip(), pair)
+    pair = f"{registration.certificate}\n{registration.key}" if registration.certificate else ""
+    return Credential(registration.token.strip(), pair)
 
 
 def target_of(name: str, server: str, ca: str, login: Credential, namespace: str) -> Target:
@@ -90,16 +71,16 @@ def target_of(name: str, server: str, ca: str, login: Credential, namespace: str
 _FieldError = tuple[str, str] | None
 
 
-def _name_error(wanted: ClusterRegistration) -> _FieldError:
+def _name_error(registration: ClusterRegistration) -> _FieldError:
     try:
-        return None if parse_field("cluster", wanted.name) else ("name", "give it a name")
+        return None if parse_field("cluster", registration.name) else ("name", "give it a name")
     except ValueError as error:
         return "name", str(error)
 
 
-def _server_error(wanted: ClusterRegistration) -> _FieldError:
+def _server_error(registration: ClusterRegistration) -> _FieldError:
     try:
-        url = urlsplit(wanted.server)
+        url = urlsplit(registration.server)
         fine = url.scheme == "https" and url.hostname and url.port != 0
     except ValueError:
         fine = False
@@ -108,28 +89,30 @@ def _server_error(wanted: ClusterRegistration) -> _FieldError:
     return None
 
 
-def _ca_error(wanted: ClusterRegistration) -> _FieldError:
+def _ca_error(registration: ClusterRegistration) -> _FieldError:
     try:
-        if wanted.ca:
-            x509.load_pem_x509_certificates(wanted.ca.encode())
+        if registration.ca:
+            x509.load_pem_x509_certificates(registration.ca.encode())
     except ValueError:
         return "ca", "is no PEM certificate"
     return None
 
 
-def _login_error(wanted: ClusterRegistration) -> _FieldError:
-    if bool(wanted.token) == bool(wanted.certificate) or bool(wanted.certificate) != bool(wanted.key):
+def _login_error(registration: ClusterRegistration) -> _FieldError:
+    if bool(registration.token) == bool(registration.certificate) or bool(registration.certificate) != bool(
+        registration.key
+    ):
         return "token", "give a token, or a certificate and its key"
     try:
-        bearer(wanted.token)
+        bearer(registration.token)
     except BackendError as error:
         return "token", error.title
     return None
 
 
-def _namespace_error(wanted: ClusterRegistration) -> _FieldError:
+def _namespace_error(registration: ClusterRegistration) -> _FieldError:
     try:
-        parse_field("namespace", wanted.namespace)
+        parse_field("namespace", registration.namespace)
     except ValueError as error:
         return "namespace", str(error)
     return None

@@ -3,14 +3,12 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from backend import audit
-from backend.auth.caller import Caller
-from backend.authorization import Action, allowed
 from backend.db.models import AuditRow
-from backend.runtime import Runtime, get_runtime
+from backend.routes.deps import CanReadAudit, RuntimeDep
 
 router = APIRouter(prefix="/api/audit", tags=["people"])
 
@@ -39,8 +37,8 @@ class Lines(BaseModel):
 
 @router.get("")
 async def lines(
-    runtime: Annotated[Runtime, Depends(get_runtime)],
-    _admin: Annotated[Caller, Depends(allowed(Action.AUDIT))],
+    runtime: RuntimeDep,
+    _admin: CanReadAudit,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
 ) -> Lines:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import one_line, record
@@ -13,25 +13,18 @@ from backend.auth.caller import Caller, Role, address_of, request_id
 from backend.auth.password_guard import guard_password
 from backend.auth.stream_revocation import LOGIN_ENDED
 from backend.auth.users import add_user, find_user
-from backend.authorization import Action, allowed
 from backend.db.models import User
-from backend.runtime import Runtime, get_runtime
+from backend.routes.bodies import RequestModel
+from backend.routes.deps import CurrentCaller, RuntimeDep
+from backend.runtime import Runtime
 from backend_client.errors import Forbidden, LoginNeeded, NotFound
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 _WRONG_LOGIN = "The user or the password is wrong."
 HINT = "Try again; an admin can set a new password."
-Here = Annotated[Runtime, Depends(get_runtime)]
-Me = Annotated[Caller, Depends(allowed(Action.SELF))]
 
 
-class Body(BaseModel):
-    """What a request says; a field that is not known is refused, not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Login(Body):
+class Login(RequestModel):
     """Who logs in, and from where the token will be used ("name")."""
 
     user: str = Field(max_length=64)
@@ -45,7 +38,7 @@ class Register(Login):
     code: SecretStr = SecretStr("")
 
 
-class NewPassword(Body):
+class NewPassword(RequestModel):
     """A password and its successor."""
 
     old: SecretStr
@@ -88,7 +81,7 @@ class Tokens(BaseModel):
 
 
 @router.post("/register", status_code=201)
-async def register(body: Register, runtime: Here, request: Request) -> LoggedIn:
+async def register(body: Register, runtime: RuntimeDep, request: Request) -> LoggedIn:
     """A new account: the first admin's with the set-up code, else a viewer's where registration is open."""
     code = body.code.get_secret_value()
     if not code and (runtime.settings.registration == "closed" or not await first_admin.is_set_up(runtime)):
@@ -107,7 +100,7 @@ async def register(body: Register, runtime: Here, request: Request) -> LoggedIn:
 
 
 @router.post("/login")
-async def login(body: Login, runtime: Here, request: Request) -> LoggedIn:
+async def login(body: Login, runtime: RuntimeDep, request: Request) -> LoggedIn:
     """A token for a user and a password."""
     password = body.password.get_secret_value()
     async with guard_password(runtime, body.user, address_of(request)) as tried:
@@ -126,55 +119,59 @@ async def login(body: Login, runtime: Here, request: Request) -> LoggedIn:
 
 
 @router.post("/logout", status_code=204, response_class=Response)
-async def logout(me: Me, runtime: Here) -> None:
+async def logout(caller: CurrentCaller, runtime: RuntimeDep) -> None:
     """End this login."""
     async with runtime.database.write() as session:
-        ended = await tokens.revoke(session, me.user_id, only=me.token_id)
-        await record(session, me, "logout")
+        ended = await tokens.revoke(session, caller.user_id, only=caller.token_id)
+        await record(session, caller, "logout")
     runtime.revocations.revoke(ended)
 
 
 @router.get("/me")
-async def whoami(me: Me) -> Account:
+async def whoami(caller: CurrentCaller) -> Account:
     """Who calls."""
-    return Account(user=me.name, role=me.role, token_id=me.token_id)
+    return Account(user=caller.name, role=caller.role, token_id=caller.token_id)
 
 
 @router.post("/password", status_code=204, response_class=Response)
-async def password(body: NewPassword, me: Me, runtime: Here) -> None:
+async def password(body: NewPassword, caller: CurrentCaller, runtime: RuntimeDep) -> None:
     """Change it; all other logins end."""
-    async with guard_password(runtime, me.name, me.address) as tried:
+    async with guard_password(runtime, caller.name, caller.address) as tried:
         async with runtime.database.read() as session:
-            stored = (await session.get_one(User, me.user_id)).password_hash
+            stored = (await session.get_one(User, caller.user_id)).password_hash
         tried.succeeded = await runtime.passwords.verify(stored, body.old.get_secret_value())
     if not tried.succeeded:
         raise Forbidden("The old password is wrong.", HINT)
-    hashed = await runtime.passwords.hash_new(body.new.get_secret_value(), me.name)
+    hashed = await runtime.passwords.hash_new(body.new.get_secret_value(), caller.name)
     async with runtime.database.write() as session:
-        (await _lock_unchanged(session, me.user_id, stored)).password_hash = hashed
-        ended = await tokens.revoke(session, me.user_id, keep=me.token_id)
-        await record(session, me, "password")
+        (await _lock_unchanged(session, caller.user_id, stored)).password_hash = hashed
+        ended = await tokens.revoke(session, caller.user_id, keep=caller.token_id)
+        await record(session, caller, "password")
     runtime.revocations.revoke(ended)
 
 
 @router.get("/tokens")
-async def list_tokens(me: Me, runtime: Here) -> Tokens:
+async def list_tokens(caller: CurrentCaller, runtime: RuntimeDep) -> Tokens:
     """One's own logins that hold."""
     async with runtime.database.read() as session:
-        rows = await tokens.live_tokens(session, me.user_id, runtime.settings)
+        rows = await tokens.live_tokens(session, caller.user_id, runtime.settings)
     names = ("id", "name", "created", "expires", "last_used")
-    told = [{name: getattr(row, name) for name in names} | {"current": row.id == me.token_id} for row in rows]
+    told = [
+        {name: getattr(row, name) for name in names} | {"current": row.id == caller.token_id} for row in rows
+    ]
     return Tokens(items=[TokenInfo(**row) for row in told])
 
 
 @router.delete("/tokens/{token_id}", status_code=204, response_class=Response)
-async def revoke_token(token_id: Annotated[int, Path(ge=1, le=2**62)], me: Me, runtime: Here) -> None:
+async def revoke_token(
+    token_id: Annotated[int, Path(ge=1, le=2**62)], caller: CurrentCaller, runtime: RuntimeDep
+) -> None:
     """End one of one's own logins."""
     async with runtime.database.write() as session:
-        ended = await tokens.revoke(session, me.user_id, only=token_id)
+        ended = await tokens.revoke(session, caller.user_id, only=token_id)
         if not ended:
             raise NotFound(f"You have no login {token_id}.", "traindeck tokens lists them.")
-        await record(session, me, "revoke", f"token {token_id}")
+        await record(session, caller, "revoke", f"token {token_id}")
     runtime.revocations.revoke(ended, LOGIN_ENDED)
 
 

@@ -1,13 +1,14 @@
 """Whether the server lives, and whether it can serve."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from sqlalchemy import select
 
 from backend.db.models import Meta
-from backend.runtime import Runtime, get_runtime
+from backend.routes.deps import RuntimeDep
+from backend.runtime import Runtime
 from backend_client.errors import BackendError, Unreachable
 
 router = APIRouter(tags=["server"])
@@ -22,7 +23,7 @@ async def livez() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def readyz(runtime: Annotated[Runtime, Depends(get_runtime)]) -> dict[str, Any]:
+async def readyz(runtime: RuntimeDep) -> dict[str, Any]:
     """The database takes a write within a second. A cluster that is down does not make the server unready."""
     try:
         await asyncio.wait_for(_write(runtime), PROBE)

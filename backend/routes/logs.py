@@ -7,22 +7,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from backend.auth.caller import Caller
-from backend.authorization import Action, allowed
 from backend.jobs.log_text import LogText
 from backend.jobs.rows import find_row, ref_of
 from backend.jobs.service import JobService
-from backend.routes.jobs import Meant
+from backend.routes.deps import CanSee, RuntimeDep, SelectedJob
 from backend.routes.streams import EVENTS, event_stream, text_stream
-from backend.runtime import Runtime, get_runtime
 from backend_client.errors import BackendError
 from backend_client.logs.follow import follow as following
 from backend_client.protocol import Closed, LogItem, LogQuery
 from backend_client.server.wire import EVENT_STREAM, log_frame
 
 router = APIRouter(prefix="/api", tags=["jobs"])
-Here = Annotated[Runtime, Depends(get_runtime)]
-See = Annotated[Caller, Depends(allowed(Action.SEE))]
 Batches = AsyncGenerator[Sequence[LogItem], None]
 BOTH: dict[int | str, dict[str, Any]] = {
     200: {**EVENTS[200], "description": "Text, or server-sent events where they are accepted."}
@@ -51,10 +46,10 @@ class LogSelection:
 @router.get("/jobs/{name}/logs", responses=BOTH)
 async def logs(  # noqa: PLR0917  one for each part of the request
     name: str,
-    runtime: Here,
-    caller: See,
-    meant: Meant,
-    asked: Annotated[LogSelection, Depends()],
+    runtime: RuntimeDep,
+    caller: CanSee,
+    selector: SelectedJob,
+    selection: Annotated[LogSelection, Depends()],
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
@@ -63,15 +58,15 @@ async def logs(  # noqa: PLR0917  one for each part of the request
     As events: `opened`, `lines`, `gap`, `closed`; `Last-Event-ID` (or `after`) goes on behind those lines.
     """
     async with runtime.database.read() as session:
-        row, _ = await find_row(session, caller, name, meant)
-    query = LogQuery(ref=ref_of(row), **asked.lines)  # type: ignore[arg-type]  # each as FastAPI has checked it
+        row, _ = await find_row(session, caller, name, selector)
+    query = LogQuery(ref=ref_of(row), **selection.lines)  # type: ignore[arg-type]  # each as FastAPI has checked it
     if EVENT_STREAM in accept:
-        batches = await _started(_raw_log(runtime.jobs, query, asked.after or last_event_id))
+        batches = await _started(_raw_log(runtime.jobs, query, selection.after or last_event_id))
         return event_stream(runtime.revocations, caller, _frames(batches))
-    ranked = row.kind != "pod" and asked.lines["rank"] is None
+    ranked = row.kind != "pod" and selection.lines["rank"] is None
     begun = await _started(_healed_log(runtime.jobs, query))
     return text_stream(
-        runtime.revocations, caller, LogText(timestamps=asked.timestamps, ranked=ranked).parts(begun), {}
+        runtime.revocations, caller, LogText(timestamps=selection.timestamps, ranked=ranked).parts(begun), {}
     )
 
 

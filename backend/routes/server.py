@@ -1,19 +1,18 @@
 """What anybody may know of the server."""
 
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from backend.auth.first_admin import is_set_up
-from backend.runtime import Runtime, get_runtime
+from backend.routes.deps import RuntimeDep
 
 router = APIRouter(prefix="/api", tags=["server"])
-Here = Annotated[Runtime, Depends(get_runtime)]
 
 
 @router.get("/server")
-async def about(runtime: Here) -> dict[str, Any]:
+async def about(runtime: RuntimeDep) -> dict[str, Any]:
     """Its name and version, and how people come in; `setup`: it waits for its first admin."""
     return {
         "name": "traindeck",

@@ -1,30 +1,26 @@
 """Accounts, for admins."""
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import record
 from backend.auth import tokens
-from backend.auth.caller import Caller, Role
+from backend.auth.caller import Role
 from backend.auth.stream_revocation import LOGIN_ENDED, ROLE_CHANGED
 from backend.auth.users import add_user, get_user
-from backend.authorization import Action, allowed
 from backend.db.models import User
-from backend.routes.auth import Body
-from backend.runtime import Runtime, get_runtime
+from backend.routes.bodies import RequestModel
+from backend.routes.deps import CanManageUsers, RuntimeDep
 from backend_client.errors import Conflict
 
 router = APIRouter(prefix="/api/users", tags=["people"])
-Here = Annotated[Runtime, Depends(get_runtime)]
-Admin = Annotated[Caller, Depends(allowed(Action.PEOPLE))]
 
 
-class NewUser(Body):
+class NewUser(RequestModel):
     """An account; the least role unless said otherwise."""
 
     user: str = Field(max_length=64)
@@ -32,7 +28,7 @@ class NewUser(Body):
     role: Role = Role.VIEWER
 
 
-class Change(Body):
+class Change(RequestModel):
     """What to change; what is left out stays. A quota of null is the server's own."""
 
     role: Role | None = None
@@ -60,7 +56,7 @@ class People(BaseModel):
 
 
 @router.get("")
-async def people(runtime: Here, _admin: Admin) -> People:
+async def people(runtime: RuntimeDep, _admin: CanManageUsers) -> People:
     """All accounts."""
     async with runtime.database.read() as session:
         rows = await session.scalars(select(User).order_by(User.name_key))
@@ -68,7 +64,7 @@ async def people(runtime: Here, _admin: Admin) -> People:
 
 
 @router.post("", status_code=201)
-async def add(body: NewUser, runtime: Here, admin: Admin) -> Person:
+async def add(body: NewUser, runtime: RuntimeDep, admin: CanManageUsers) -> Person:
     """A new account."""
     hashed = await runtime.passwords.hash_new(body.password.get_secret_value(), body.user)
     async with runtime.database.write() as session:
@@ -78,14 +74,14 @@ async def add(body: NewUser, runtime: Here, admin: Admin) -> Person:
 
 
 @router.get("/{name}")
-async def person(name: str, runtime: Here, _admin: Admin) -> Person:
+async def person(name: str, runtime: RuntimeDep, _admin: CanManageUsers) -> Person:
     """One account."""
     async with runtime.database.read() as session:
         return _person(await get_user(session, name))
 
 
 @router.patch("/{name}")
-async def change(name: str, body: Change, runtime: Here, admin: Admin) -> Person:
+async def change(name: str, body: Change, runtime: RuntimeDep, admin: CanManageUsers) -> Person:
     """Role, disabled, quotas, a new password. Disabling and a new password end all logins of that person."""
     fresh = body.password
     hashed = await runtime.passwords.hash_new(fresh.get_secret_value(), name) if fresh else ""

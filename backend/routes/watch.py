@@ -2,26 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Header, Response
 from sqlalchemy import select
 
 from backend.auth.caller import Caller, Role
-from backend.authorization import Action, allowed
 from backend.clusters.event_log import Audience
 from backend.db.models import User
+from backend.routes.deps import CanSee, RuntimeDep
 from backend.routes.streams import EVENTS, event_stream
-from backend.runtime import Runtime, get_runtime
+from backend.runtime import Runtime
 
 router = APIRouter(prefix="/api", tags=["jobs"])
-Here = Annotated[Runtime, Depends(get_runtime)]
-See = Annotated[Caller, Depends(allowed(Action.SEE))]
 NOBODY = -1
 
 
 @router.get("/watch", responses=EVENTS)
 async def watch(
-    runtime: Here,
-    caller: See,
+    runtime: RuntimeDep,
+    caller: CanSee,
     *,
     cluster: str = "",
     owner: str = "",
