@@ -46,8 +46,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.links: dict[str, ClusterLink] = {}
-        self.heard: Callable[[Batch], None] = lambda _: None
-        """Called with every batch: the history listens."""
+        self._listeners: list[Callable[[Batch], None]] = []
         self._epoch = secrets.token_hex(4)
         self._log = EventLog()
         self._owners: dict[Key, Owner] = {}
@@ -65,6 +64,10 @@ class Hub:
         self._published = asyncio.Event()
         self._frames: dict[tuple[int, Audience], bytes] = {}
         self._snapshots: dict[Audience, bytes] = {}
+
+    def subscribe(self, listener: Callable[[Batch], None]) -> None:
+        """Call a listener with every batch that is published from now on; it must not wait."""
+        self._listeners.append(listener)
 
     def add(self, cluster: str) -> None:
         """A cluster that nothing is known of yet."""
@@ -212,7 +215,8 @@ class Hub:
         self._log.add(batch)
         self._frames.clear()
         self._snapshots.clear()
-        self.heard(batch)
+        for listener in self._listeners:
+            listener(batch)
         self._published.set()
         self._published = asyncio.Event()
 

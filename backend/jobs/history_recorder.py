@@ -23,7 +23,7 @@ COUNT_SECONDS = 60.0
 
 
 class HistoryRecorder:
-    """Listens to a hub. `keep` writes, until it is cancelled."""
+    """Writes what a hub publishes: `observe` is its listener, `run_forever` the task that writes."""
 
     def __init__(self, database: Database, hub: Hub) -> None:
         self._database = database
@@ -35,7 +35,6 @@ class HistoryRecorder:
         self._unwritten_seconds: dict[Key, float] = {}
         """GPU-seconds that are counted and not written yet."""
         self._pending = asyncio.Event()
-        hub.heard = self.observe
 
     def set_counted(self, counted: Iterable[tuple[Key, datetime | None]]) -> None:
         """Until when the rows say that was counted."""

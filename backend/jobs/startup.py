@@ -21,6 +21,7 @@ async def start_job_service(
     service = JobService(settings, database, server_id)
     stack.push_async_callback(service.aclose)
     history = HistoryRecorder(database, service.hub)
+    service.hub.subscribe(history.observe)
     query = select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(live_jobs())
     async with database.read() as session:
         rows = (await session.execute(query)).all()

@@ -1,8 +1,8 @@
 """Bodies of requests and answers: one rule for which are msgspec structs and which are pydantic models.
 
 - What the client library has a struct for (jobs, access reviews, visible jobs, pages), and a cluster's
-  registration, is that msgspec struct. `decode_body` reads it (`jobs.request_body` a JobSpec, whose fields are
-  parsed one by one), `openapi.struct_body` and `struct_response` describe it, `StructResponse` answers it. So
+  registration, is that msgspec struct. `decode_body` reads it (`jobs.request_body` reads a JobSpec field by
+  field), `openapi.struct_body` and `struct_response` describe it, `StructResponse` answers it. So
   both ends of the wire share one type, and a job is encoded once.
 - What only the server knows (accounts, logins, passwords, the audit log) is a pydantic model that FastAPI
   reads and describes by itself: a `RequestModel`, its passwords `SecretStr`, so that none reaches a log.
