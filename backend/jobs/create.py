@@ -88,7 +88,7 @@ def user_backend(
     rules = ManifestPolicy(
         service.settings, service.clusters.kubernetes, namespace, shared=bool(cluster.namespace)
     )
-    return cluster.backend.for_user(Ownership(service.server_id, owner), rules.of(spec))
+    return cluster.backend.for_user(Ownership(service.server_id, owner), rules.check_for(spec))
 
 
 def _resolve_cluster(service: JobService, spec: JobSpec) -> Cluster:

@@ -45,7 +45,7 @@ def made(site=PLAIN, **fields):
 def refusal(wanted, manifests, site=PLAIN, **rules):
     """The fields that are refused, and the words."""
     shared = rules.pop("shared", False)
-    look = ManifestPolicy(ServerSettings(**rules), site, HOME, shared=shared).of(wanted)
+    look = ManifestPolicy(ServerSettings(**rules), site, HOME, shared=shared).check_for(wanted)
     try:
         look(manifests)
     except Refused as error:
