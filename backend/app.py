@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from backend import error_responses
-from backend.auth import first_admin
+from backend.auth.first_admin import FirstAdmin, require_first_admin
 from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
 from backend.auth.stream_revocation import StreamRevocations
@@ -44,15 +44,13 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
-                app.state.runtime = await open_runtime(settings, stack)
-                await first_admin.create_from_settings(app.state.runtime)
+                runtime = app.state.runtime = await open_runtime(settings, stack)
+                await runtime.first_admin.create_from_settings()
             except BackendError as error:
                 app.state.failure = error
                 raise
-            await _run_in_background(stack, first_admin.offer_setup_code(app.state.runtime, announce))
-            await _run_in_background(
-                stack, app.state.runtime.revocations.recheck_forever(app.state.runtime.database)
-            )
+            await _run_in_background(stack, runtime.first_admin.offer_setup_code(announce))
+            await _run_in_background(stack, runtime.revocations.recheck_forever(runtime.database))
             yield
 
     app = FastAPI(
@@ -64,7 +62,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        dependencies=[Depends(first_admin.require_first_admin)],
+        dependencies=[Depends(require_first_admin)],
         responses=error_responses.PROBLEMS,
     )
     app.state.settings, app.state.failure = settings, None
@@ -92,7 +90,16 @@ async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runti
         server_id = (await session.get_one(Meta, "server_id")).value
     passwords = Passwords(settings.argon2_memory, settings.argon2_time)
     service = await start_job_service(settings, database, server_id, stack)
-    return Runtime(settings, database, passwords, LoginThrottle(), StreamRevocations(), server_id, service)
+    return Runtime(
+        settings=settings,
+        database=database,
+        passwords=passwords,
+        throttle=LoginThrottle(),
+        revocations=StreamRevocations(),
+        server_id=server_id,
+        jobs=service,
+        first_admin=FirstAdmin(settings, database, passwords),
+    )
 
 
 async def _run_in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from backend.auth.caller import request_id
+from backend.auth.password_guard import TooMany
 from backend_client.errors import BackendError, Invalid, LoginNeeded, NotFound, Refused, Unreachable
 from backend_client.server.bodies import PROBLEM, problem_of
 from backend_client.server.wire import encode
@@ -20,15 +21,6 @@ _REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
 SCHEMA = {"description": "What failed, and what to do next.", "content": {PROBLEM: _REF}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": SCHEMA}
 """What a router's `responses=` is."""
-
-
-class TooMany(Refused):
-    """Wait, then try again: 429."""
-
-    def __init__(self, title: str, hint: str, retry_after: float) -> None:
-        super().__init__(title, hint)
-        self.retry_after = retry_after
-        """Seconds."""
 
 
 def problem_response(error: BackendError, request: str, status: int = 0) -> Response:

@@ -12,6 +12,10 @@ ManifestCheck = Callable[[Sequence[Mapping[str, Any]]], None]
 """Looks at the objects of a job, as they would be made, before any is. Raises Refused."""
 
 
+HALF_CREATED_HINT = "it stands half made; resume finishes it, delete removes it"
+"""Hint of a failed create that could not be rolled back: a part of the job exists, so its row must stay."""
+
+
 class Ownership(Struct, frozen=True):
     """Whose job a server makes: what is made bears it."""
 

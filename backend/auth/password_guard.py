@@ -4,8 +4,17 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from backend.error_responses import TooMany
-from backend.runtime import Runtime
+from backend.auth.login_throttle import LoginThrottle
+from backend_client.errors import Refused
+
+
+class TooMany(Refused):
+    """Wait, then try again: 429."""
+
+    def __init__(self, title: str, hint: str, retry_after: float) -> None:
+        super().__init__(title, hint)
+        self.retry_after = retry_after
+        """Seconds."""
 
 
 class PasswordAttempt:
@@ -15,15 +24,15 @@ class PasswordAttempt:
 
 
 @asynccontextmanager
-async def guard_password(runtime: Runtime, user: str, address: str) -> AsyncIterator[PasswordAttempt]:
+async def guard_password(throttle: LoginThrottle, user: str, address: str) -> AsyncIterator[PasswordAttempt]:
     """Around one look at a password. Raises TooMany."""
     account = user.casefold()
-    wait = runtime.throttle.wait(account, address)
+    wait = throttle.wait(account, address)
     if wait:
         seconds = math.ceil(wait)
         raise TooMany("Too many wrong passwords.", f"Wait {seconds} s, then try again.", seconds)
-    runtime.throttle.failed(account, address)  # before the look: many tries at once count as many
+    throttle.failed(account, address)  # before the look: many tries at once count as many
     tried = PasswordAttempt()
     yield tried
     if tried.succeeded:
-        runtime.throttle.succeeded(account, address)
+        throttle.succeeded(account, address)

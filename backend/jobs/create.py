@@ -24,11 +24,10 @@ from backend.jobs.namespaces import user_namespace
 from backend.jobs.rows import CREATING, job_of, now
 from backend.jobs.service import JobService
 from backend_client.errors import BackendError, Invalid, LoginNeeded, Unreachable
-from backend_client.kubernetes.write.create import HALF_CREATED
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import DEFAULTS, cross_field_errors
 from backend_client.models.secret import Secret
-from backend_client.multi_user import MultiUserBackend, Ownership
+from backend_client.multi_user import HALF_CREATED_HINT, MultiUserBackend, Ownership
 from backend_client.protocol import Diagnostic, Plan
 
 LIMIT_SECONDS = 40.0
@@ -170,7 +169,7 @@ async def _create(service: JobService, cluster: Cluster, row: JobRow, order: Cre
     except (Unreachable, LoginNeeded):
         raise  # done or not: the same key, or the reconciler, finds out
     except BackendError as error:
-        if error.hint != HALF_CREATED:
+        if error.hint != HALF_CREATED_HINT:
             await _remove_row(service, row, order, error)
         raise
     async with service.database.write() as session:

@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import one_line, record
-from backend.auth import first_admin, tokens
+from backend.auth import tokens
 from backend.auth.caller import Caller, Role, address_of, request_id
+from backend.auth.first_admin import redeem_setup_code
 from backend.auth.password_guard import guard_password
 from backend.auth.stream_revocation import LOGIN_ENDED
 from backend.auth.users import add_user, find_user
@@ -84,18 +85,18 @@ class Tokens(BaseModel):
 async def register(body: Register, runtime: RuntimeDep, request: Request) -> LoggedIn:
     """A new account: the first admin's with the set-up code, else a viewer's where registration is open."""
     code = body.code.get_secret_value()
-    if not code and (runtime.settings.registration == "closed" or not await first_admin.is_set_up(runtime)):
+    if not code and (runtime.settings.registration == "closed" or not await runtime.first_admin.exists()):
         raise Forbidden(
             "This server takes no registrations.", "An admin makes accounts; the first has a code."
         )
     hashed = await runtime.passwords.hash_new(body.password.get_secret_value(), body.user)
     async with runtime.database.write() as session:
         if code:
-            await first_admin.redeem_setup_code(session, code)
+            await redeem_setup_code(session, code)
         user = await add_user(session, body.user, hashed, Role.ADMIN if code else Role.VIEWER)
         answer = await _log_in(session, user, body.name, runtime, request, "register")
     if code:
-        runtime.first_admin.set()
+        runtime.first_admin.set_exists()
     return answer
 
 
@@ -103,7 +104,7 @@ async def register(body: Register, runtime: RuntimeDep, request: Request) -> Log
 async def login(body: Login, runtime: RuntimeDep, request: Request) -> LoggedIn:
     """A token for a user and a password."""
     password = body.password.get_secret_value()
-    async with guard_password(runtime, body.user, address_of(request)) as tried:
+    async with guard_password(runtime.throttle, body.user, address_of(request)) as tried:
         async with runtime.database.read() as session:
             user = await find_user(session, body.user)
         known = user.password_hash if user and not user.disabled else None
@@ -136,7 +137,7 @@ async def whoami(caller: CurrentCaller) -> Account:
 @router.post("/password", status_code=204, response_class=Response)
 async def password(body: NewPassword, caller: CurrentCaller, runtime: RuntimeDep) -> None:
     """Change it; all other logins end."""
-    async with guard_password(runtime, caller.name, caller.address) as tried:
+    async with guard_password(runtime.throttle, caller.name, caller.address) as tried:
         async with runtime.database.read() as session:
             stored = (await session.get_one(User, caller.user_id)).password_hash
         tried.succeeded = await runtime.passwords.verify(stored, body.old.get_secret_value())

@@ -5,7 +5,6 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from backend.auth.first_admin import is_set_up
 from backend.routes.deps import RuntimeDep
 
 router = APIRouter(prefix="/api", tags=["server"])
@@ -18,5 +17,5 @@ async def about(runtime: RuntimeDep) -> dict[str, Any]:
         "name": "traindeck",
         "version": version("traindeck"),
         "registration": runtime.settings.registration,
-        "setup": not await is_set_up(runtime),
+        "setup": not await runtime.first_admin.exists(),
     }

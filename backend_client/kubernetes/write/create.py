@@ -17,8 +17,7 @@ from backend_client.kubernetes.write.object_client import (
     uid_of,
 )
 from backend_client.models import JobSpec
-
-HALF_CREATED = "it stands half made; resume finishes it, delete removes it"
+from backend_client.multi_user import HALF_CREATED_HINT
 
 OwnedObject = tuple[ResourceType[Any], str]
 """(kind, name) of an object that an anchor may own."""
@@ -117,7 +116,7 @@ async def _undone(
                 break
         await remove_owned(hands, anchor, [(KINDS[part["kind"]], name_of(part)) for part in parts])
     except BackendError:
-        error.hint = HALF_CREATED
+        error.hint = HALF_CREATED_HINT
     return None
 
 
