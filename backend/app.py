@@ -1,4 +1,4 @@
-"""The app: what a server answers, put together."""
+"""The FastAPI app of a server: routes, middleware, error handlers, lifespan."""
 
 import asyncio
 import logging
@@ -33,12 +33,12 @@ ROUTERS = tuple(
 
 
 def announce(words: str) -> None:
-    """Tell whoever started the server."""
+    """Print a message for whoever started the server, to stderr."""
     print(words, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def create_app(settings: ServerSettings, announce: Callable[[str], None] = announce) -> FastAPI:
-    """A server with these settings. `announce` shows the set-up code to whoever started it."""
+    """Create the app with these settings. `announce` shows the set-up code to whoever started it."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -82,7 +82,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
 
 
 async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runtime:
-    """What a running server holds; `stack` closes it. Raises Refused, Unreachable."""
+    """Open the runtime: database, jobs, first admin; `stack` closes it. Raises Refused, Unreachable."""
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = await open_database(database_url(settings.database.get_secret_value(), settings.folder))
     stack.push_async_callback(database.aclose)
@@ -103,7 +103,7 @@ async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runti
 
 
 async def _run_in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
-    """Run it beside the server, until that ends."""
+    """Run a coroutine beside the server, until the server ends."""
     task = asyncio.create_task(work)
     task.add_done_callback(_log_failure)
 
@@ -120,5 +120,5 @@ def _log_failure(task: asyncio.Task[None]) -> None:
 
 
 def known_hosts(settings: ServerSettings) -> list[str]:
-    """The names under which clients reach it; its addresses need none."""
+    """Return the host names under which clients may reach the server; addresses need none."""
     return [*settings.hosts, settings.listen.rpartition(":")[0], socket.gethostname()]

@@ -22,7 +22,7 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\
 
 
 def one_line(text: str) -> str:
-    """One short line, whatever it was: a name cannot begin a line of its own in anybody's log."""
+    """Return a text as one short line, control characters escaped: a name cannot forge a line of a log."""
     text = text.encode("utf-8", "backslashreplace").decode()
     text = _CONTROL_CHARACTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
@@ -37,7 +37,7 @@ async def record(
     cluster: str = "",
     result: str = "done",
 ) -> None:
-    """Add one line, as part of this transaction."""
+    """Add a line to the audit log, as part of the session's transaction."""
     head = await session.get(Meta, HEAD_KEY, with_for_update=True)
     row = AuditRow(
         time=datetime.now(UTC),
@@ -58,14 +58,16 @@ async def record(
 
 
 def chain_digest(before: str, row: AuditRow) -> str:
-    """The digest of a line behind the line with the digest `before`."""
+    """Return the digest (SHA-256, hex) of a line that follows the line with the digest `before`."""
     parts = (row.time, row.user, row.verb, row.object, row.cluster, row.result, row.address, row.request_id)
     return hashlib.sha256(before.encode() + msgspec.json.encode(parts)).hexdigest()
 
 
 async def first_broken_line(session: AsyncSession) -> int:
-    """The id of the first line that does not follow from those before it; -1 where the end is missing;
-    0 where all is whole."""
+    """Return the id of the first line whose digest does not follow from the lines before it.
+
+    -1 where the end of the log is missing, 0 where the log is whole.
+    """
     before = ""
     for row in await session.scalars(select(AuditRow).order_by(AuditRow.id)):
         if row.digest != chain_digest(before, row):
@@ -76,6 +78,6 @@ async def first_broken_line(session: AsyncSession) -> int:
 
 
 async def list_lines(session: AsyncSession, before: int = 0, limit: int = 100) -> Sequence[AuditRow]:
-    """The newest lines, or those older than the line `before`; newest first."""
+    """Return lines of the audit log, newest first: the newest, or those older than the line `before`."""
     query = select(AuditRow).order_by(AuditRow.id.desc()).limit(limit)
     return [*await session.scalars(query.where(AuditRow.id < before) if before else query)]

@@ -1,4 +1,4 @@
-"""Who may do what. One function decides, and every route asks it."""
+"""Authorization: which caller may do which action. One function decides for every route."""
 
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
@@ -36,7 +36,7 @@ _VIEWER_HINT = "Viewers change nothing; an admin of this server can make you a r
 
 
 def may(caller: Caller, action: Action, job_owner_id: int | None = None) -> AccessDecision:
-    """Whether this caller may do it, to the job of this person (None: to no job in particular)."""
+    """Decide whether a caller may do an action, to a job of this person (None: to no job in particular)."""
     if caller.role is Role.ADMIN:
         return _ALLOWED
     if action in _ADMIN_ACTIONS:
@@ -49,7 +49,10 @@ def may(caller: Caller, action: Action, job_owner_id: int | None = None) -> Acce
 
 
 def require(caller: Caller, action: Action, job_owner_id: int | None = None, name: str = "") -> None:
-    """Raises Forbidden, or NotFound where the job is another's: nobody learns that it is there."""
+    """Require that a caller may do an action. Raises Forbidden, or NotFound for the job of another person.
+
+    So nobody learns which jobs others have.
+    """
     decision = may(caller, action, job_owner_id)
     if decision.allowed:
         return
@@ -59,12 +62,15 @@ def require(caller: Caller, action: Action, job_owner_id: int | None = None, nam
 
 
 def visible_rows(caller: Caller) -> ColumnElement[bool]:
-    """The rows of jobs that this caller may see, for the WHERE of every list."""
+    """Return the condition for the rows of jobs that a caller may see, for the WHERE of every list."""
     return true() if caller.role is Role.ADMIN else JobRow.user_id == caller.user_id
 
 
 def allowed(action: Action) -> Callable[..., Coroutine[Any, Any, Caller]]:
-    """The dependency of a route: its caller, who may do `action`. Raises LoginNeeded, Forbidden."""
+    """Make the dependency that gives a route its caller, who may do `action`.
+
+    It raises LoginNeeded, Forbidden.
+    """
 
     async def check(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
         require(caller, action)

@@ -1,4 +1,4 @@
-"""Every error leaves as problem+json: our own, the framework's, and defects (which tell nothing)."""
+"""Errors as answers in problem+json (RFC 9457): our own, the framework's, and defects, which tell nothing."""
 
 import logging
 import math
@@ -20,11 +20,11 @@ log = logging.getLogger("traindeck.problems")
 _REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
 SCHEMA = {"description": "What failed, and what to do next.", "content": {PROBLEM: _REF}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": SCHEMA}
-"""What a router's `responses=` is."""
+"""The `responses=` of the app: every error is a Problem."""
 
 
 def problem_response(error: BackendError, request: str, status: int = 0) -> Response:
-    """The response that tells of an error; `status` where it is not that of the error's kind."""
+    """Return the response for an error; `status` where it is not the status of the error's kind."""
     status = status or (429 if isinstance(error, TooMany) else 0)
     problem = problem_of(error, request)
     if status:
@@ -41,7 +41,7 @@ def _headers(error: BackendError) -> dict[str, str]:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Make every error of `app` a problem."""
+    """Install the handlers that answer every error of `app` as a problem."""
     app.exception_handler(BackendError)(_handle_backend_error)
     app.exception_handler(RequestValidationError)(_handle_validation_error)
     app.exception_handler(HTTPException)(_handle_http_exception)
@@ -80,5 +80,5 @@ def _error_of_status(request: Request, status: int) -> BackendError:
 
 
 def too_large(limit: int) -> BackendError:
-    """What to say of a body with more than `limit` bytes."""
+    """Return the error for a body of more than `limit` bytes."""
     return Refused("The request is too large.", f"At most {limit} bytes.")

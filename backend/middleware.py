@@ -1,4 +1,4 @@
-"""What every request passes: an id, the host it names, its rate; and what every answer carries."""
+"""The middleware of every request: request id, allowed hosts, rate limit, security headers."""
 
 import ipaddress
 import logging
@@ -29,7 +29,7 @@ SECURITY_HEADERS = {
 
 
 class RequestGuard:
-    """The outermost layer of the app. `hosts`: what a Host header may name, beside an address.
+    """The outermost layer of the app. `hosts`: the names that a Host header may have, beside an address.
 
     So no web page can have its own name bound to this server's address and talk to it.
     """
@@ -75,7 +75,10 @@ class RequestGuard:
         return None
 
     def _wait_seconds(self, address: str, authorization: str) -> float:
-        """A login has its own bucket; who only tries tokens empties that of the address."""
+        """Return the seconds until a request is within its rate: of its login, or of its address without one.
+
+        A login has its own bucket; whoever only tries tokens empties that of the address.
+        """
         token = authorization.partition(" ")[2].strip()
         if not well_formed(token):
             return self.rates.take(address)
@@ -83,7 +86,7 @@ class RequestGuard:
 
 
 class _ResponseSender:
-    """Passes an answer on, with what every answer carries."""
+    """Sends an answer on, with the headers that every answer has."""
 
     def __init__(self, send: Send, request: str) -> None:
         self.send, self.request, self.status = send, request, 0
@@ -117,7 +120,7 @@ def _address(scope: Scope) -> str:
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:
-    """Without the query and the headers, where a secret may stand. Probes that go well say nothing."""
+    """Log a request without query and headers, which may hold secrets. Probes that succeed are left out."""
     if scope["path"] in PROBES and status < 400:
         return
     told = {

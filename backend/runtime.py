@@ -1,4 +1,4 @@
-"""What a running server holds: one object, made by the app's lifespan and reached from every request."""
+"""The runtime of a server: its parts in one object, made by the app's lifespan, read by every request."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Runtime:
     server_id: str
     """Random, made once with the database; the objects that the server creates in clusters carry it."""
     jobs: JobService
-    """All that acts on jobs."""
+    """Everything that acts on jobs."""
     first_admin: FirstAdmin
 
 

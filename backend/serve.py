@@ -1,4 +1,4 @@
-"""Run a server: where it listens, what it refuses, how it stops."""
+"""`traindeck serve`: run a server with uvicorn; where it listens, what it refuses, how it stops."""
 
 import ipaddress
 import logging
@@ -18,7 +18,7 @@ from backend_client.errors import Refused
 
 log = logging.getLogger("traindeck.serve")
 GRACE_SECONDS = 2
-"""Seconds that open requests have at a stop; streams end at once by themselves."""
+"""Seconds that open requests have when the server stops; streams end at once by themselves."""
 BACKLOG = 1024
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -51,7 +51,7 @@ def serve(settings: ServerSettings, say: Callable[[str], None] = announce) -> No
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, whose streams get a farewell before it waits for them."""
+    """uvicorn's server, which ends the streams with a goodbye before it waits for them."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -63,7 +63,7 @@ class _Server(uvicorn.Server):
         self._started()
 
     def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002
-        """A stop that was asked for is no failure: the signal is not raised again at the end."""
+        """Stop at a signal without raising it again at the end: a stop on request is no failure."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
@@ -73,7 +73,7 @@ class _Server(uvicorn.Server):
 
 
 def check_exposure(settings: ServerSettings) -> None:
-    """Whether tokens would travel unseen. Raises Refused."""
+    """Check that tokens travel encrypted or on this machine only. Raises Refused."""
     near = settings.socket or is_loopback(host_port(settings.listen)[0])
     if settings.local and not near:
         raise Refused(
@@ -90,7 +90,7 @@ def check_exposure(settings: ServerSettings) -> None:
 
 
 def listen(settings: ServerSettings) -> socket.socket:
-    """The listening socket. Raises Refused."""
+    """Open the listening socket. Raises Refused."""
     if settings.socket:
         return _listen_unix(settings.socket)
     host, port = host_port(settings.listen)
@@ -104,7 +104,7 @@ def listen(settings: ServerSettings) -> socket.socket:
 
 
 def _listen_unix(path: Path) -> socket.socket:
-    """For its owner alone. What a dead server left is taken away."""
+    """Open a unix socket for its owner alone; the socket that a dead server left is replaced."""
     if _is_listening(path):
         raise Refused(f"Another server listens at {path}.", "--socket PATH")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -129,7 +129,7 @@ def _is_listening(path: Path) -> bool:
 
 
 def host_port(text: str) -> tuple[str, int]:
-    """127.0.0.1:8642 or [::1]:8642. Raises Refused."""
+    """Split an address, 127.0.0.1:8642 or [::1]:8642, into host and port. Raises Refused."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise Refused(f"{text} is no address to listen at.", "Write HOST:PORT, like 127.0.0.1:8642.")
@@ -137,7 +137,7 @@ def host_port(text: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches it."""
+    """Tell whether only this machine reaches a host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -145,7 +145,7 @@ def is_loopback(host: str) -> bool:
 
 
 def public_address(settings: ServerSettings, listener: socket.socket) -> str:
-    """Where clients find it."""
+    """Return the URL where clients reach the server, or unix:PATH."""
     if settings.socket:
         return f"unix:{settings.socket}"
     host, port = host_port(settings.listen)[0], listener.getsockname()[1]

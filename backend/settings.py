@@ -1,4 +1,4 @@
-"""What a server is told: by flags, by TRAINDECK_SERVER_… in the environment, by a TOML file."""
+"""The settings of a server: from flags, TRAINDECK_SERVER_… in the environment, a TOML file."""
 
 import os
 from collections.abc import Mapping
@@ -110,7 +110,7 @@ class ServerSettings(BaseSettings):
 
 
 def _message(part: ErrorDetails) -> str:
-    """What is wrong with one setting."""
+    """Say what is wrong with one setting."""
     if part["type"] != "extra_forbidden":
         return part["msg"]
     return _unknown_setting(str(part["loc"][0]))
@@ -122,14 +122,17 @@ def _unknown_setting(name: str) -> str:
 
 
 def unknown_variables() -> list[str]:
-    """Variables that look like settings and are none, in words. Not refused: others may have set them."""
+    """Return a warning for each variable that looks like a setting and is none.
+
+    They are not refused: somebody else may have set them.
+    """
     known = {f"{PREFIX}{name}".upper() for name in (*ServerSettings.model_fields, "config")}
     found = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known]
     return [f"{name} is ignored: {_unknown_setting(name[len(PREFIX) :])}" for name in found]
 
 
 def server_settings(flags: Mapping[str, Any]) -> ServerSettings:
-    """The settings in force. Raises Invalid, or Refused for a password in argv."""
+    """Return the settings in force. Raises Invalid, or Refused for a password in argv."""
     if ":" in str(flags.get("database", "")).partition("://")[2].rpartition("@")[0]:
         raise Refused(
             "A password in --database can be read by everybody on this machine.",

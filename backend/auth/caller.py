@@ -1,4 +1,4 @@
-"""Who calls: the token of a request, looked up in the database each time, so that its end bites at once."""
+"""The caller of a request: its bearer token is looked up each time, so a revoked one ends at once."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -43,7 +43,7 @@ class Caller(Struct, frozen=True):
 
 
 async def current_caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
-    """The dependency of every route but the public ones. Raises LoginNeeded."""
+    """Return the caller of a request: the dependency of all but the public routes. Raises LoginNeeded."""
     state = request.app.state.runtime
     token = bearer_token(request.headers.get("authorization", ""))
     found = await _find(state.database, token)
@@ -62,7 +62,7 @@ async def current_caller(request: Request, _scheme: Annotated[Any, Depends(beare
 
 
 def bearer_token(header: str) -> str:
-    """The token of an Authorization header. Raises LoginNeeded where there is none that can be ours."""
+    """Return the token of an Authorization header. Raises LoginNeeded where it has none of ours."""
     scheme, _, token = header.partition(" ")
     if not header:
         raise LoginNeeded("Nobody is logged in.", "Log in: traindeck login")
@@ -72,12 +72,12 @@ def bearer_token(header: str) -> str:
 
 
 def address_of(request: Request) -> str:
-    """The client's address."""
+    """Return the client's IP address; "local" over a unix socket."""
     return request.client.host if request.client and request.client.host else "local"
 
 
 def request_id(request: Request) -> str:
-    """What the request is called in the log and in answers."""
+    """Return the id of a request, which the log and the answer carry."""
     return str(request.scope.get("request_id", ""))
 
 

@@ -26,7 +26,7 @@ CODE = "setup_code"
 FILE = "setup-code"
 LIFE = timedelta(hours=1)
 PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/api/server", "/api/auth/register"})
-"""What answers on a server without an admin."""
+"""Paths that answer on a server without an admin."""
 _ANY_ADMIN = select(exists().where(User.role == Role.ADMIN))
 
 
@@ -41,7 +41,7 @@ class FirstAdmin:
         """Set once there is an admin; never cleared."""
 
     async def exists(self) -> bool:
-        """Whether there is an admin; once true, always."""
+        """Tell whether there is an admin; once true, always."""
         if not self._exists.is_set():
             async with self._database.read() as session:
                 if await session.scalar(_ANY_ADMIN):

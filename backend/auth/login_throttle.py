@@ -1,7 +1,11 @@
-"""Slow down who guesses passwords, without locking out who knows theirs (facts of OWASP and Grafana).
+"""The throttle of logins: slow down who guesses passwords, without locking out who knows theirs.
 
 Five failures are free; then each one doubles the wait, from 1 s to 300 s, for this account from this network
 (/24, or /64). An account takes 100 failures an hour in all from networks that never logged in to it.
+
+By account, since guesses come from many addresses, and growing instead of a lockout, which would let anybody
+lock anybody out: OWASP Authentication Cheat Sheet, "Login Throttling"; Grafana's brute force login protection
+counts by account too, five failures in five minutes.
 """
 
 import ipaddress
@@ -15,11 +19,11 @@ MAX_WAIT = 300.0
 HOUR = 3600.0
 MAX_FAILURES_PER_HOUR = 100
 MAX_ENTRIES = 10_000
-"""Entries at most: what is oldest is forgotten first."""
+"""Entries of each table at most; the oldest is dropped first."""
 
 
 class LoginThrottle:
-    """Failures by account and network, in memory."""
+    """The failed logins by account and network, in memory."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -28,7 +32,7 @@ class LoginThrottle:
         self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def wait(self, account: str, address: str) -> float:
-        """Seconds until the next try; 0 where it may be now."""
+        """Return the seconds until an account may be tried again from an address; 0 for now."""
         now, place = self._clock(), (account, network(address))
         count, last = self._failures.get(place, (0, 0.0))
         pause = min(MAX_WAIT, 2.0 ** (count - FREE_FAILURES)) if count > FREE_FAILURES - 1 else 0.0
@@ -39,7 +43,7 @@ class LoginThrottle:
         return max(0.0, left)
 
     def failed(self, account: str, address: str) -> None:
-        """A wrong password, or no such account."""
+        """Record a failed login: a wrong password, or no such account."""
         now, place = self._clock(), (account, network(address))
         count, last = self._failures.pop(place, (0, now))
         self._failures[place] = (count + 1 if now - last < HOUR else 1, now)
@@ -51,7 +55,7 @@ class LoginThrottle:
         _evict_oldest(self._failures, self._failures_in_hour)
 
     def succeeded(self, account: str, address: str) -> None:
-        """The right password: this network is known from now on."""
+        """Record a login: its network is trusted from now on."""
         place = (account, network(address))
         self._failures.pop(place, None)
         self._trusted[place] = None
@@ -66,7 +70,7 @@ def _evict_oldest(*kept: OrderedDict[Any, Any]) -> None:
 
 
 def network(address: str) -> str:
-    """The /24 or /64 that an address lies in; what is no address (a unix socket) is its own."""
+    """Return the /24 or /64 that an address lies in; what is no address (a unix socket) is its own."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

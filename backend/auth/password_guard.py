@@ -1,4 +1,4 @@
-"""One try of a password, throttled before and counted after."""
+"""The guard around each check of a password: throttled before, counted as a failure until it succeeds."""
 
 import math
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from backend_client.errors import Refused
 
 
 class TooMany(Refused):
-    """Wait, then try again: 429."""
+    """Too many tries: wait `retry_after` seconds, then try again (429)."""
 
     def __init__(self, title: str, hint: str, retry_after: float) -> None:
         super().__init__(title, hint)
@@ -18,20 +18,20 @@ class TooMany(Refused):
 
 
 class PasswordAttempt:
-    """Whether the password was right; set it before the guard ends."""
+    """One check of a password; set `succeeded` before the guard ends."""
 
     succeeded = False
 
 
 @asynccontextmanager
 async def guard_password(throttle: LoginThrottle, user: str, address: str) -> AsyncIterator[PasswordAttempt]:
-    """Around one look at a password. Raises TooMany."""
+    """Throttle one check of a user's password from an address. Raises TooMany."""
     account = user.casefold()
     wait = throttle.wait(account, address)
     if wait:
         seconds = math.ceil(wait)
         raise TooMany("Too many wrong passwords.", f"Wait {seconds} s, then try again.", seconds)
-    throttle.failed(account, address)  # before the look: many tries at once count as many
+    throttle.failed(account, address)  # before the check: many tries at once count as many
     tried = PasswordAttempt()
     yield tried
     if tried.succeeded:

@@ -1,4 +1,4 @@
-"""Passwords: argon2id, at most two at a time, in threads."""
+"""Password hashes: argon2id, at most two at a time, in threads."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ MAX_BYTES = 1024
 TOO_LONG = f"at most {MAX_BYTES} bytes"
 MAX_CONCURRENT = 2
 MAX_WAITING = 100
-"""About three seconds of work."""
+"""Logins in the queue at most: about three seconds of work."""
 COMMON = frozenset(
     "password passw0rd password1 password12 password123 password1234 12345678 123456789 1234567890 87654321 "
     "qwertyui qwertyuiop qwerty123 1q2w3e4r 1qaz2wsx zaq12wsx asdfghjkl iloveyou sunshine princess football "
@@ -29,7 +29,7 @@ COMMON = frozenset(
 
 
 def check_new_password(password: str, user: str) -> None:
-    """Whether it may become a password. Raises Invalid."""
+    """Check that a text may become the password of a user. Raises Invalid."""
     if wrong := _weakness(password, user):
         raise Invalid({"password": wrong})
 
@@ -46,7 +46,7 @@ def _weakness(password: str, user: str) -> str:
 
 
 def is_too_long(password: str) -> bool:
-    """Nothing that long is ever hashed."""
+    """Tell whether a password is too long to be hashed at all."""
     return len(password.encode(errors="surrogatepass")) > MAX_BYTES
 
 
@@ -60,23 +60,23 @@ class Passwords:
         self._dummy_hash = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
-        """A new salted hash. Raises Unreachable where too many wait for theirs."""
+        """Hash a password with a new salt. Raises Unreachable where too many wait for theirs."""
         return await self._run_in_thread(self._hasher.hash, _encode(password))
 
     async def hash_new(self, password: str, user: str) -> str:
-        """The same of what this user wants as password. Raises Invalid, before anything is hashed."""
+        """Check and hash the new password of a user. Raises Invalid, before anything is hashed."""
         check_new_password(password, user)
         return await self.hash(password)
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether it is right. `stored` None, an unknown user, takes as long. Raises Invalid: too long."""
+        """Verify a password. `stored` None, an unknown user, takes as long. Raises Invalid: too long."""
         if is_too_long(password):
             raise Invalid({"password": TOO_LONG})
         right = await self._run_in_thread(self._verify, stored or self._dummy_hash, password)
         return right and stored is not None
 
     async def _run_in_thread(self, work: Callable[..., T], *words: object) -> T:
-        """In a thread: argon2 takes tens of milliseconds, and lets go of the GIL."""
+        """Run in a thread: argon2 takes tens of milliseconds, and releases the GIL."""
         if self._waiting >= MAX_WAITING:
             raise Unreachable("Too many people log in at once.", "Try again in a moment.", retry_after=1)
         self._waiting += 1
@@ -87,7 +87,7 @@ class Passwords:
             self._waiting -= 1
 
     def needs_rehash(self, stored: str) -> bool:
-        """Whether it was hashed with other costs."""
+        """Tell whether a hash was made with other costs."""
         return self._hasher.check_needs_rehash(stored)
 
     def _verify(self, stored: str, password: str) -> bool:

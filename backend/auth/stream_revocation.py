@@ -1,4 +1,4 @@
-"""Open streams end when their login does, or when the server stops."""
+"""Revocation of open streams: they end when their login ends, its role changes, or the server stops."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from backend_client.errors import BackendError
 from backend_client.server.wire import Bye
 
 RECHECK_SECONDS = 3.0
-"""Seconds between two looks at the database: another process may have ended a login."""
+"""Seconds between two queries of the database: another process may have ended a login."""
 log = logging.getLogger("traindeck.logins")
 LOGIN_ENDED = Bye("This login has ended.", login=True)
 SERVER_STOPPING = Bye("The server stops; it may come back.")
@@ -31,12 +31,12 @@ class StreamRevocations:
     def __init__(self) -> None:
         self._streams: dict[int, set[Goodbye]] = {}
         self._roles: dict[int, Role] = {}
-        """Of each login, when its newest stream began."""
+        """Login -> its role when its newest stream began."""
         self._stopping = False
 
     @asynccontextmanager
     async def until_revoked(self, caller: Caller) -> AsyncIterator[Goodbye]:
-        """For the time of one stream: a future that gets the farewell to end the stream with."""
+        """Register one stream; yield the future that gets the goodbye which ends it."""
         farewell: Goodbye = asyncio.get_running_loop().create_future()
         if self._stopping:
             farewell.set_result(SERVER_STOPPING)
@@ -64,7 +64,7 @@ class StreamRevocations:
         self.revoke([*self._streams], SERVER_STOPPING)
 
     async def recheck_forever(self, database: Database) -> None:
-        """Ask the database, for ever, which logins of open streams still hold, and what they may."""
+        """Revoke the streams whose login has ended or changed its role in the database, for ever."""
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
             try:
@@ -80,7 +80,7 @@ class StreamRevocations:
 
 
 async def _live_roles(database: Database, tokens: list[int]) -> dict[int, str]:
-    """Login -> role, of those that still hold. An open stream is a use."""
+    """Return login -> role of the logins that are still valid. An open stream counts as a use."""
     if not tokens:
         return {}
     now = datetime.now(UTC)

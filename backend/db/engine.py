@@ -1,4 +1,4 @@
-"""The database of a server: SQLite of its own, or PostgreSQL by URL."""
+"""The database engine of a server: SQLite in its folder, or PostgreSQL by URL."""
 
 import fcntl
 import os
@@ -41,13 +41,13 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session that looks. Raises Unreachable where the database does not answer."""
+        """Open a session that only reads. Raises Unreachable where the database does not answer."""
         async with _translate_errors(), _session(self.reader) as session:
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A transaction: all of it at the end, or, after any exception, nothing. Raises as `read`.
+        """Open a transaction: committed at the end, rolled back after any exception. Raises as `read`.
 
         In SQLite it holds the only write lock from the start; in PostgreSQL lock the rows that you decide by
         (`with_for_update`).
@@ -57,7 +57,7 @@ class Database:
             await session.commit()
 
     async def aclose(self) -> None:
-        """Close all connections, and let another process have the file."""
+        """Close all connections, and release the lock of the file."""
         await self.reader.dispose()
         await self.writer.dispose()
         if self.lock >= 0:
@@ -66,7 +66,7 @@ class Database:
 
 
 async def open_database(url: URL) -> Database:
-    """The database, with its schema brought up to date. Raises Refused, Unreachable."""
+    """Open the database, and bring its schema up to date. Raises Refused, Unreachable."""
     database = Database(url)
     try:
         if database.sqlite:
@@ -80,7 +80,7 @@ async def open_database(url: URL) -> Database:
 
 
 def database_url(text: str, folder: Path) -> URL:
-    """The URL with its asynchronous driver; "" is a SQLite file in `folder`. Raises Refused."""
+    """Return the URL with its asynchronous driver; "" is a SQLite file in `folder`. Raises Refused."""
     if not text:
         return URL.create(DRIVERS["sqlite"], database=str(folder / "traindeck.db"))
     try:
@@ -94,7 +94,10 @@ def database_url(text: str, folder: Path) -> URL:
 
 
 def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:
-    """`begin`: a read that turns into a write would fail at once, whatever the busy timeout."""
+    """Create an engine on a SQLite file, whose transactions start with `begin`.
+
+    A read that turns into a write would fail at once, whatever the busy timeout: so writers BEGIN IMMEDIATE.
+    """
     engine = create_async_engine(
         url,
         hide_parameters=True,
@@ -137,7 +140,7 @@ async def _translate_errors() -> AsyncIterator[None]:
 
 
 def _backend_error(error: Exception) -> BackendError | None:
-    """What it is for who asked; None for what the code that wrote knows, a broken constraint."""
+    """Translate a database error; None for a broken constraint, which the code that wrote handles."""
     state = str(getattr(getattr(error, "orig", None), "sqlstate", ""))
     if state.startswith("22") or isinstance(
         error, DataError | UnicodeEncodeError
@@ -150,7 +153,10 @@ def _backend_error(error: Exception) -> BackendError | None:
 
 
 def _lock_file(path: Path) -> int:
-    """The lock of a SQLite file: one process, on a file system where locks hold."""
+    """Lock a SQLite file for this process; return the descriptor of the lock. Raises Refused.
+
+    Not on a network file system, where locks do not hold (sqlite.org/lockingv3.html, section 6).
+    """
     kind = network_filesystem(path.parent)
     if kind:
         raise Refused(

@@ -1,4 +1,4 @@
-"""Whether a folder lies on a network file system, where SQLite's locks and shared memory do not hold."""
+"""Network file systems, where SQLite's locks and shared memory do not hold: does a folder lie on one?"""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ NETWORK_TYPES = frozenset(
 
 
 def network_filesystem(folder: Path, mountinfo: str = "") -> str:
-    """The kind of network file system that `folder` lies on (it need not exist), or ""."""
+    """Return the type of network file system that a folder (which need not exist) lies on, or ""."""
     lines = (mountinfo or Path("/proc/self/mountinfo").read_text(errors="replace")).splitlines()
     place = folder.absolute().resolve()
     mounts = [(_unescape(line.split()[4]), line.rpartition(" - ")[2].split()[0]) for line in lines]
