@@ -3,9 +3,8 @@
 Five failures are free; then each one doubles the wait, from 1 s to 300 s, for this account from this network
 (/24, or /64). An account takes 100 failures an hour in all from networks that never logged in to it.
 
-By account, since guesses come from many addresses, and growing instead of a lockout, which would let anybody
-lock anybody out: OWASP Authentication Cheat Sheet, "Login Throttling"; Grafana's brute force login protection
-counts by account too, five failures in five minutes.
+Counted by account alone, anybody could lock anybody out; by address alone, a botnet would go unseen (OWASP
+Authentication Cheat Sheet, "Login Throttling"; Grafana's brute force protection; docs/FACTS.md, Server).
 """
 
 import ipaddress

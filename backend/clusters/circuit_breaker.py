@@ -1,4 +1,7 @@
-"""One cluster's own limits: one that hangs or is down takes nobody else's time, and is let alone then."""
+"""The circuit breaker of one cluster: concurrency, time limit, and a pause after failures in a row.
+
+So a cluster that hangs or is down takes no other cluster's time.
+"""
 
 import asyncio
 import time
@@ -10,13 +13,13 @@ from backend_client.errors import BackendError, LoginNeeded, Unreachable
 MAX_CONCURRENT = 32
 """Requests to one cluster at a time."""
 FAILURE_THRESHOLD = 3
-"""So many unanswered requests in a row, and for a while none is sent."""
+"""Unanswered requests in a row, after which none is sent for `PAUSE_SECONDS`."""
 PAUSE_SECONDS = 5.0
 LIMIT_SECONDS = 20.0
 
 
 class CircuitBreaker:
-    """What every request to a cluster passes."""
+    """The breaker that every request to a cluster passes (`call`)."""
 
     def __init__(self, cluster: str) -> None:
         self._cluster = cluster
@@ -27,7 +30,7 @@ class CircuitBreaker:
 
     @asynccontextmanager
     async def call(self, limit: float = LIMIT_SECONDS) -> AsyncIterator[None]:
-        """One request of at most so many seconds. Raises Unreachable, at once while the cluster is down."""
+        """Guard one request of at most `limit` seconds. Raises Unreachable, at once while it is open."""
         self._check()
         self._free -= 1
         try:
@@ -62,7 +65,7 @@ class CircuitBreaker:
             raise Unreachable(f"The cluster {self._cluster} has too much to do.", "Try again.", retry_after=1)
 
     def _record_failure(self, why: str) -> Unreachable:
-        """After a pause one more failure is enough to close again."""
+        """Count a failure, and return it as an error. After a pause one more is enough to open again."""
         self._failures += 1
         self._reason = why
         if self._failures >= FAILURE_THRESHOLD:

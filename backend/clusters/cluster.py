@@ -1,4 +1,4 @@
-"""One cluster as the server holds it: its backend, its gate, and the one watch that feeds the hub."""
+"""A cluster of the server: its backend, its circuit breaker, and the one watch that feeds the hub."""
 
 import asyncio
 import contextlib
@@ -21,28 +21,28 @@ NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
 
 
 class Cluster:
-    """An open cluster. `namespace`: the one of all jobs; "" is one for each person."""
+    """An open cluster. `namespace`: the one of all jobs; "" is one for each user."""
 
     def __init__(
         self, name: str, backend: MultiUserBackend, *, namespace: str = "", has_namespaces: bool = True
     ) -> None:
-        """`namespaces`: it has some; a machine has none."""
+        """Hold an open backend; `has_namespaces` is False for a machine."""
         self.name = name
         self.backend = backend
         self.namespace = namespace
         self.has_namespaces = has_namespaces
         self.breaker = CircuitBreaker(name)
         self.ensured_namespaces: set[str] = set()
-        """Namespaces that are known to be there."""
+        """Namespaces that were created or found already."""
         self._watch: asyncio.Task[None] | None = None
 
     def start_watch(self, hub: Hub) -> None:
-        """Begin to tell `hub` of its jobs."""
+        """Start the watch that feeds `hub` with the cluster's jobs."""
         hub.add(self.name)
         self._watch = asyncio.create_task(self._watch_forever(hub), name=f"watch of {self.name}")
 
     def info(self, link: ClusterLink) -> ClusterInfo:
-        """What clients are told of it: what the backend can, and what the server adds and takes."""
+        """Return the cluster as clients get it: the backend's features, with what the server changes."""
         lacks = {str(feature): why for feature, why in self.backend.missing_features.items()}
         lacks.pop(Feature.HISTORY, None)
         lacks[Feature.NAMESPACES] = NAMESPACES
@@ -58,22 +58,22 @@ class Cluster:
 
     @property
     def fields(self) -> dict[str, FieldRule]:
-        """What jobs here make of each field."""
+        """Field of the JobSpec -> the rule for it, of the backend and of the server."""
         own = {"cluster": FieldRule(Use.OPTIONAL), "namespace": FieldRule(Use.REFUSED, NAMESPACES)}
         return {**self.backend.fields, **own}
 
     def refused_fields(self, spec: JobSpec) -> dict[str, str]:
-        """Why, for every field given that jobs here do not take."""
+        """Return field -> reason, for the fields of a spec that jobs of this cluster refuse."""
         rules = self.fields
         return {name: rules[name].why for name in explicit_fields(spec) if rules[name].use is Use.REFUSED}
 
     def check_fields(self, spec: JobSpec) -> None:
-        """Raises Refused, which names every field that jobs here do not take."""
+        """Check the fields of a spec. Raises Refused, which names every field that is refused here."""
         if wrong := self.refused_fields(spec):
             raise Refused("; ".join(f"{name}: {why}" for name, why in wrong.items()), fields=wrong)
 
     async def aclose(self) -> None:
-        """End the watch, close the connections."""
+        """Stop the watch, and close the connections."""
         if self._watch:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):

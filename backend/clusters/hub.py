@@ -1,7 +1,7 @@
-"""Every job that a person of this server owns, as it is now, and the streams that tell of it.
+"""The hub: every job that a user of this server owns, as it is now, and the streams of its changes.
 
-Each cluster is watched once (`take`), each job is encoded once, and each audience's frames are made once. Who
-owns what comes from the rows (`claim`): a job of the cluster without a row is nobody's, and told to nobody.
+Each cluster is watched once (`apply`), each job is encoded once, and each audience's frames are made once.
+The owner of a job comes from its row (`claim`): a job without a row is unclaimed, and sent to nobody.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ LAGGED = watch_frame(Lagged("more happened than was read; the list starts over")
 
 
 class Owner(Struct, frozen=True):
-    """The person whose job it is."""
+    """The user who owns a job."""
 
     user_id: int
     name: str
 
 
 class Hub:
-    """What is known, and who is told. All in one event loop; nothing here waits but `frames`."""
+    """The cache of owned jobs with its listeners and streams. All in one event loop; only `frames` waits."""
 
     def __init__(self) -> None:
         self.links: dict[str, ClusterLink] = {}
@@ -51,16 +51,16 @@ class Hub:
         self._log = EventLog()
         self._owners: dict[Key, Owner] = {}
         self._key_of_uid: dict[str, Key] = {}
-        """uid -> key, of what somebody owns."""
+        """uid -> key, of the jobs that somebody owns."""
         self._cached: dict[Key, CachedJob] = {}
         self._unclaimed: dict[Key, Job] = {}
-        """Told by a cluster, claimed by no row (yet)."""
+        """Jobs of a cluster that no row has claimed (yet)."""
         self._listed: dict[str, set[Key]] = {}
-        """cluster -> what the list that it gives has named so far."""
+        """cluster -> the jobs that its list, while it is read, has named so far."""
         self._before_resync: dict[str, set[Key]] = {}
-        """cluster -> what was known before its next list: if that does not name it, it is gone."""
+        """cluster -> the jobs cached before its next list: one that the list does not name is removed."""
         self._held: set[Key] = set()
-        """Being deleted: gone when their rows say so, which is after their cluster has said so."""
+        """Jobs that are being deleted: removed with their rows, which is after their cluster did."""
         self._published = asyncio.Event()
         self._frames: dict[tuple[int, Audience], bytes] = {}
         self._snapshots: dict[Audience, bytes] = {}
@@ -70,19 +70,19 @@ class Hub:
         self._listeners.append(listener)
 
     def add(self, cluster: str) -> None:
-        """A cluster that nothing is known of yet."""
+        """Add a cluster that has not answered yet."""
         self.links[cluster] = ClusterLink(cluster, FreshnessState.STALE, datetime.now(UTC), "not reached yet")
         self._publish(Batch(links={cluster: self.links[cluster]}))
 
     def drop(self, cluster: str) -> None:
-        """A cluster that is no longer this server's."""
+        """Drop a cluster that is no longer this server's, with its jobs."""
         self.links.pop(cluster, None)
         keys = [key for key in self._cached if key[0] == cluster]
         self._unclaimed = {key: job for key, job in self._unclaimed.items() if key[0] != cluster}
         self._remove(keys)
 
     def remember(self, jobs: Iterable[tuple[Owner, Job]]) -> None:
-        """Jobs as their rows have them, until their clusters tell."""
+        """Cache jobs as their rows have them, until their clusters have listed them."""
         for owner, job in jobs:
             known = _cached_job(owner, job)
             self._set_owner(known.key, owner)
@@ -90,22 +90,22 @@ class Hub:
             self._before_resync.setdefault(job.ref.context, set()).add(known.key)
 
     def claim(self, owner: Owner, job: Job) -> None:
-        """A job that was just made is this person's."""
+        """Claim a job that was just created for its owner."""
         key = _key_of(job)
         self._set_owner(key, owner)
         self._update([self._unclaimed.pop(key, job)])
 
     def hold(self, cluster: str, uid: str) -> None:
-        """A job is being deleted: whoever hears that it is gone must not find its row any more."""
+        """Hold a deleted job until `release`: a client that reads of its end must not find its row."""
         self._held.add((cluster, uid))
 
     def release(self, cluster: str, uid: str) -> None:
-        """Nothing is left of a job."""
+        """Remove a job whose objects and row are deleted."""
         self._held.discard((cluster, uid))
         self._remove([(cluster, uid)])
 
     def apply(self, cluster: str, events: Sequence[WatchEvent]) -> None:
-        """What the watch of a cluster tells."""
+        """Apply the events of a cluster's watch to the cache."""
         for event in events:
             match event:
                 case Snapshot():
@@ -122,7 +122,7 @@ class Hub:
                     self.set_link(ClusterLink(cluster, event.state, event.since, event.why))
 
     def set_link(self, link: ClusterLink) -> None:
-        """How fresh a cluster's jobs are."""
+        """Set the link (freshness) of a cluster; while it is stale, its next list decides what is gone."""
         if link.state is FreshnessState.STALE:
             old = {key for key in self._cached if key[0] == link.cluster}
             self._before_resync.setdefault(link.cluster, set()).update(old)
@@ -131,35 +131,35 @@ class Hub:
             self._publish(Batch(links={link.cluster: link}))
 
     def publish_step(self, cluster: str, uid: str, step: DeleteStep) -> None:
-        """What the deletion of a job is doing."""
+        """Publish a step of a job's deletion to its owner."""
         if owner := self._owners.get((cluster, uid)):
             self._publish(Batch(steps=[((cluster, uid), owner.user_id, step)]))
 
     def get(self, cluster: str, uid: str) -> CachedJob | None:
-        """A job as it is now."""
+        """Return a job as it is now, None where nobody owns it."""
         return self._cached.get((cluster, uid))
 
     def is_claimed(self, cluster: str, uid: str) -> bool:
-        """Whether somebody has claimed it."""
+        """Tell whether a row has claimed a job."""
         return (cluster, uid) in self._owners
 
     def find_owner(self, uid: str) -> tuple[str, Owner] | None:
-        """(cluster, owner) of a job; None where it is nobody's."""
+        """Return (cluster, owner) of a job; None where nobody owns it."""
         key = self._key_of_uid.get(uid)
         owner = self._owners.get(key) if key else None
         return (key[0], owner) if key and owner else None
 
     def all(self) -> Iterable[CachedJob]:
-        """Every job of everybody."""
+        """Return every owned job."""
         return [*self._cached.values()]
 
     def with_owner(self, job: Job) -> Job:
-        """A job as a backend gives it, as its owner is told of it."""
+        """Return a backend's job as its owner gets it: with the owner's name, without the namespace."""
         owner = self._owners.get(_key_of(job))
         return _cached_job(owner, job).job if owner else job
 
     async def frames(self, audience: Audience, after: str = "") -> AsyncGenerator[bytes, None]:
-        """The stream of one client, from the beginning or behind the id `after`. Ends when it has lagged."""
+        """Stream the frames of one client, from a snapshot or behind the id `after`. Ends once it lags."""
         at = self._position(after, audience)
         if self.links:
             yield b"".join(map(watch_frame, self._links_for(audience)))
@@ -198,7 +198,7 @@ class Hub:
         self._publish(batch)
 
     def _remove(self, keys: Iterable[Key], *, forget: bool = True) -> None:
-        """They are gone. Unless `forget`, their owners are still known: a late word must find them."""
+        """Remove jobs. Unless `forget`, their owners stay known, for an event that comes late."""
         batch = Batch()
         for key in [key for key in keys if key not in self._held]:
             self._unclaimed.pop(key, None)
@@ -241,7 +241,7 @@ class Hub:
         return self._snapshots[audience]
 
     def _jobs_for(self, audience: Audience) -> Iterable[CachedJob]:
-        """All among which they look for theirs."""
+        """Return the jobs among which an audience has its own."""
         if not audience.uid:
             return self._cached.values()
         key = self._key_of_uid.get(audience.uid)
@@ -254,12 +254,12 @@ class Hub:
         return f"{self._id_prefix(audience)}-{self._log.last}"
 
     def _id_prefix(self, audience: Audience) -> str:
-        """What one audience was told says nothing about what another knows."""
+        """Return the part of an id that is the audience's own: no other audience can resume by it."""
         user = "all" if audience.user_id is None else audience.user_id
         return f"{self._epoch}.{user}.{quote(audience.cluster, '')}.{quote(audience.uid, '')}"
 
     def _position(self, after: str, audience: Audience) -> int | None:
-        """Where to go on; None where that is not known any more."""
+        """Return the number of the batch with the id `after`; None where it was dropped, or is not ours."""
         stem, _, number = after.rpartition("-")
         if stem != self._id_prefix(audience) or not number.isdecimal() or len(number) > 18:
             return None
@@ -271,6 +271,6 @@ def _key_of(job: Job) -> Key:
 
 
 def _cached_job(owner: Owner, job: Job) -> CachedJob:
-    """What the object says of its owner does not count; which namespace it got is in its ref alone."""
+    """Return a job with its row's owner, whatever the object says; its namespace stays in the ref alone."""
     told = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
     return CachedJob(owner.user_id, told, encode(told))

@@ -1,4 +1,4 @@
-"""A cluster as an admin describes it: an https server, a CA, a token or a certificate with its key.
+"""The registration of a cluster by an admin: an https server, a CA, a token or a certificate with its key.
 
 Never a kubeconfig: no program to run, no file to read, no proxy to pass.
 """
@@ -32,7 +32,7 @@ class ClusterRegistration(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Credential(Struct, frozen=True):
-    """What is kept of it, sealed."""
+    """The secret part of a registration, which is stored sealed."""
 
     token: str = ""
     certificate: str = ""
@@ -47,13 +47,13 @@ def check_registration(registration: ClusterRegistration) -> None:
 
 
 def credential_of(registration: ClusterRegistration) -> Credential:
-    """The part that is secret."""
+    """Return the secret part of a registration."""
     pair = f"{registration.certificate}\n{registration.key}" if registration.certificate else ""
     return Credential(registration.token.strip(), pair)
 
 
 def target_of(name: str, server: str, ca: str, login: Credential, namespace: str) -> Target:
-    """How to reach it."""
+    """Return the target of a cluster: its address with the credentials."""
     url = urlsplit(server)
     host = url.hostname or ""
     authorization = bearer(login.token) if login.token else None

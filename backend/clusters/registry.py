@@ -1,4 +1,4 @@
-"""The clusters of this server: those that admins registered, and the one (or the machine) that it runs in."""
+"""The registry of clusters: those that admins registered, and the one (or machine) that runs the server."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ log = logging.getLogger("traindeck.clusters")
 
 
 class ClusterRegistry:
-    """By name, all open."""
+    """The open clusters by name."""
 
     def __init__(self, settings: ServerSettings, database: Database, hub: Hub) -> None:
         self._settings = settings
@@ -38,14 +38,14 @@ class ClusterRegistry:
         self.vault = open_vault(settings)
         self._open: dict[str, Cluster] = {}
         self._failed: dict[str, Refused] = {}
-        """What was registered and cannot be opened, and why."""
+        """Registered clusters that cannot be opened -> why."""
         self.kubernetes = kubernetes_settings(settings)
 
     def __iter__(self) -> Iterator[Cluster]:
         return iter([*self._open.values()])
 
     async def open(self) -> None:
-        """All there are. Raises Refused where the settings do not fit together. Contacts none yet."""
+        """Open all clusters, and contact none yet. Raises Refused where the settings do not fit together."""
         for cluster in self._built_in():
             self._connect(cluster)
         async with self._database.read() as session:
@@ -59,7 +59,7 @@ class ClusterRegistry:
                 self._failed[row.name] = error
 
     def get(self, name: str) -> Cluster:
-        """Raises NotFound, Refused for one that cannot be opened."""
+        """Return an open cluster. Raises NotFound; Refused for one that cannot be opened."""
         if name in self._failed:
             raise self._failed[name]
         if name not in self._open:
@@ -67,7 +67,7 @@ class ClusterRegistry:
         return self._open[name]
 
     def resolve(self, name: str) -> Cluster:
-        """The one that a job goes to; "" is the only one. Raises Invalid, Refused."""
+        """Return the cluster that a job goes to; "" is the only one. Raises Invalid, Refused."""
         if name in self._open:
             return self._open[name]
         if name:
@@ -79,7 +79,7 @@ class ClusterRegistry:
         return next(iter(self._open.values()))
 
     async def probe(self, wanted: ClusterRegistration) -> None:
-        """Raises Refused where it does not answer, or does not take the login."""
+        """Probe a cluster with its login. Raises Unreachable, Refused."""
         backend = self._backend(
             wanted.name, wanted.server, wanted.ca, credential_of(wanted), wanted.namespace
         )
@@ -90,7 +90,7 @@ class ClusterRegistry:
             await backend.aclose()
 
     async def register(self, session: AsyncSession, wanted: ClusterRegistration) -> ClusterRow:
-        """Write it down; of the same place under the same name, the new login. Raises Conflict."""
+        """Store a registration; for a name that has the same server, its new login. Raises Conflict."""
         sealed = self.vault.seal(
             msgspec.json.encode(credential_of(wanted)), _subject(wanted.name, wanted.server)
         )
@@ -111,14 +111,14 @@ class ClusterRegistry:
         return row
 
     async def connect(self, row: ClusterRow) -> None:
-        """Open a cluster that was just written down; what is known of its jobs stays."""
+        """Open a cluster that was just registered; its cached jobs stay."""
         self._failed.pop(row.name, None)
         if before := self._open.pop(row.name, None):
             await before.aclose()
         self._connect(self._open_row(row))
 
     async def unregister(self, session: AsyncSession, name: str) -> None:
-        """Forget it. Raises NotFound, Refused for what no admin registered, Conflict while jobs are there."""
+        """Delete a registration. Raises NotFound; Refused if no admin made it; Conflict while jobs exist."""
         if name not in self._failed:
             self.get(name)
         gone = await session.execute(delete(ClusterRow).where(ClusterRow.name == name))
@@ -129,14 +129,14 @@ class ClusterRegistry:
             raise Conflict(f"There are {count} jobs in {name}.", "Delete them first.")
 
     async def disconnect(self, name: str) -> None:
-        """Close what was unregistered."""
+        """Close a cluster that was unregistered."""
         self._failed.pop(name, None)
         if cluster := self._open.pop(name, None):
             await cluster.aclose()
             self._hub.drop(name)
 
     async def aclose(self) -> None:
-        """Close all."""
+        """Close all clusters."""
         await asyncio.gather(*(cluster.aclose() for cluster in self))
 
     def _built_in(self) -> Iterator[Cluster]:
@@ -177,7 +177,7 @@ class ClusterRegistry:
 
 
 def kubernetes_settings(settings: ServerSettings) -> KubernetesSettings:
-    """What the settings say about clusters. Raises Refused, in words."""
+    """Return the Kubernetes part of the settings. Raises Refused, which says what is wrong."""
     try:
         return msgspec.convert(settings.kubernetes, KubernetesSettings)
     except msgspec.ValidationError as error:
@@ -185,7 +185,7 @@ def kubernetes_settings(settings: ServerSettings) -> KubernetesSettings:
 
 
 def listens_on_loopback(settings: ServerSettings) -> bool:
-    """Whether only this machine can reach the server."""
+    """Tell whether only this machine can reach the server."""
     return settings.socket is not None or settings.listen.rpartition(":")[0] in (
         "127.0.0.1",
         "localhost",

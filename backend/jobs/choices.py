@@ -1,4 +1,4 @@
-"""What a person can write into a field: names of their own namespace, and what this server lets through."""
+"""Choices for a field of a JobSpec: names in the user's own namespace, and what the settings allow."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from backend_client.protocol import Choice, Use
 
 
 async def choices_for(service: JobService, caller: Caller, field: str, cluster_name: str) -> Sequence[Choice]:
-    """As `JobBackend.choices` of the cluster that a job of theirs goes to. Raises a BackendError."""
+    """Return the choices for a field of a caller's job in its cluster. Raises a BackendError."""
     if field == "cluster":
         return [Choice(cluster.name) for cluster in service.clusters]
     cluster = service.clusters.resolve(cluster_name)

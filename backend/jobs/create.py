@@ -31,11 +31,11 @@ from backend_client.multi_user import HALF_CREATED_HINT, MultiUserBackend, Owner
 from backend_client.protocol import Diagnostic, Plan
 
 LIMIT_SECONDS = 40.0
-"""For all requests of one create; one that takes longer is found again by the reconciler."""
+"""For all requests of one create together; one that takes longer is found again by the reconciler."""
 
 
 class CreateRequest(Struct, frozen=True, kw_only=True):
-    """One create, as it was asked for."""
+    """The request for one create."""
 
     caller: Caller
     spec: JobSpec
@@ -46,7 +46,7 @@ class CreateRequest(Struct, frozen=True, kw_only=True):
 
 
 async def create(service: JobService, order: CreateRequest) -> Job:
-    """Make it, or find it made. Goes on when the client is gone. Raises a BackendError."""
+    """Create a job, or find that of the same request. Continues without its client. Raises a BackendError."""
     cluster = _resolve_cluster(service, order.spec)
     row, fresh = await _insert_row(service, cluster, order)
     if not (fresh or row.uid or row.key in service.creates or service.reconciled.is_set()):
@@ -63,7 +63,7 @@ async def create(service: JobService, order: CreateRequest) -> Job:
 
 
 async def plan(service: JobService, caller: Caller, spec: JobSpec) -> Plan:
-    """What `create` would do; fields that it would refuse stand in `errors`. Raises a BackendError."""
+    """Return what `create` would do; fields that it would refuse stand in `errors`. Raises a BackendError."""
     cluster = service.clusters.resolve(spec.cluster)
     spec = msgspec.structs.replace(spec, cluster="")
     refused = cluster.refused_fields(spec)
@@ -83,7 +83,7 @@ async def plan(service: JobService, caller: Caller, spec: JobSpec) -> Plan:
 def user_backend(
     service: JobService, cluster: Cluster, owner: str, spec: JobSpec, namespace: str
 ) -> MultiUserBackend:
-    """The cluster for one person's one job."""
+    """Return the backend of a cluster for one job of a user: it marks the owner and checks the manifests."""
     rules = ManifestPolicy(
         service.settings, service.clusters.kubernetes, namespace, shared=bool(cluster.namespace)
     )
@@ -91,7 +91,7 @@ def user_backend(
 
 
 def _resolve_cluster(service: JobService, spec: JobSpec) -> Cluster:
-    """Where it goes. Raises Invalid, Refused."""
+    """Return the cluster that a spec goes to, its fields checked. Raises Invalid, Refused."""
     cluster = service.clusters.resolve(spec.cluster)
     cluster.check_fields(msgspec.structs.replace(spec, cluster=""))
     _check_cross_fields(spec)
@@ -99,13 +99,16 @@ def _resolve_cluster(service: JobService, spec: JobSpec) -> Cluster:
 
 
 def _check_cross_fields(spec: JobSpec) -> None:
-    """After what the cluster refuses anyway: that is the better answer. Raises Invalid."""
+    """Check the fields against each other, after those that the cluster refuses anyway. Raises Invalid."""
     if wrong := cross_field_errors(spec):
         raise Invalid(wrong)
 
 
 async def _insert_row(service: JobService, cluster: Cluster, order: CreateRequest) -> tuple[JobRow, bool]:
-    """The row, and whether it is new or that of the same Idempotency-Key. Raises Invalid, Refused."""
+    """Insert the row of a job; return it, and False where it is that of the same Idempotency-Key.
+
+    Raises Invalid, Refused.
+    """
     async with service.database.write() as session:
         user = await session.get_one(User, order.caller.user_id, with_for_update=True)
         earlier = await _find_earlier(session, service, order)
@@ -152,7 +155,7 @@ async def _find_earlier(session: AsyncSession, service: JobService, order: Creat
 
 
 async def namespace_for(session: AsyncSession, service: JobService, cluster: Cluster, user: User) -> str:
-    """The one that a person's jobs go to; "" on a machine."""
+    """Return the namespace that a user's jobs go to; "" on a machine."""
     if not cluster.has_namespaces:
         return ""
     return cluster.namespace or await user_namespace(session, service.server_id, user)
@@ -181,7 +184,7 @@ async def _create(service: JobService, cluster: Cluster, row: JobRow, order: Cre
 
 
 async def _write_created(session: AsyncSession, row_id: int, job: Job) -> None:
-    """The job that a row stands for is there."""
+    """Write the created job into its row, unless the reconciler has done so."""
     ref = job.ref
     made = {name: getattr(ref, name) for name in ("uid", "name", "namespace", "kind")}
     made |= {"state": job.state, "reason": job.reason, "finished": job.finished, "deleted": None}
@@ -189,7 +192,7 @@ async def _write_created(session: AsyncSession, row_id: int, job: Job) -> None:
 
 
 async def _remove_row(service: JobService, row: JobRow, order: CreateRequest, error: BackendError) -> None:
-    """It was refused, and nothing was made: as if it had never been asked for, but for the audit."""
+    """Remove the row of a create that was refused before anything was created; the audit log keeps it."""
     async with service.database.write() as session:
         await session.execute(delete(Idempotency).where(Idempotency.job_id == row.id))
         await session.execute(delete(JobRow).where(JobRow.id == row.id, JobRow.uid.is_(None)))
@@ -200,12 +203,12 @@ async def _remove_row(service: JobService, row: JobRow, order: CreateRequest, er
 
 
 def _for_cluster(spec: JobSpec, namespace: str) -> JobSpec:
-    """As the cluster takes it."""
+    """Return a spec as its cluster takes it: with the namespace, without the cluster."""
     return msgspec.structs.replace(spec, namespace=namespace, cluster="")
 
 
 async def _ensure_namespace(service: JobService, cluster: Cluster, owner: str, namespace: str) -> None:
-    """See to it that the person's own namespace is there; once is enough."""
+    """Create the user's own namespace where it is missing; once for each cluster."""
     if namespace and not cluster.namespace and namespace not in cluster.ensured_namespaces:
         await cluster.backend.ensure_namespace(namespace, Ownership(service.server_id, owner))
         cluster.ensured_namespaces.add(namespace)

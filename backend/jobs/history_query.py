@@ -1,4 +1,4 @@
-"""The history, read."""
+"""Queries of the history: pages of jobs, deleted ones too."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
 async def page(
     database: Database, caller: Caller, query: HistoryQuery, after: str, limit: int
 ) -> HistoryPage:
-    """Jobs of those whom the caller may see, newest first. Raises Invalid for a strange cursor."""
+    """Return a page of the jobs that a caller may see, newest first. Raises Invalid for a strange cursor."""
     if after and not (after.isdecimal() and len(after) < 19):
         raise Invalid({"after": "is no cursor of this list"})
     chosen = rows_with_owner(caller).where(JobRow.state != CREATING)
@@ -40,7 +40,7 @@ async def page(
 
 
 def _escape_like(text: str) -> str:
-    """What stands for itself in a LIKE."""
+    """Escape a text, so that it stands for itself in a LIKE."""
     for sign in ("\\", "%", "_"):
         text = text.replace(sign, f"\\{sign}")
     return text.replace("\0", "")

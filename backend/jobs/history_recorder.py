@@ -1,4 +1,4 @@
-"""What becomes of jobs, written to their rows as the hub hears of it, many in one transaction."""
+"""The recorder of the history: writes what the hub publishes to the jobs' rows, many in one transaction."""
 
 import asyncio
 import contextlib
@@ -33,22 +33,22 @@ class HistoryRecorder:
         self._changed: dict[Key, Job] = {}
         self._removed: set[Key] = set()
         self._unwritten_seconds: dict[Key, float] = {}
-        """GPU-seconds that are counted and not written yet."""
+        """Job -> GPU-seconds that are counted and not written yet."""
         self._pending = asyncio.Event()
 
     def set_counted(self, counted: Iterable[tuple[Key, datetime | None]]) -> None:
-        """Until when the rows say that was counted."""
+        """Set until when the rows have counted the GPU-seconds of each job."""
         self._counted.update(counted)
 
     def observe(self, batch: Batch) -> None:
-        """What the hub tells."""
+        """Take in a batch of the hub, to be written by `run_forever`."""
         self._changed.update((key, known.job) for key, known in batch.changed.items())
         self._removed |= batch.removed.keys()
         if batch.changed or batch.removed:
             self._pending.set()
 
     async def run_forever(self) -> None:
-        """For ever; what is left is written when it is cancelled."""
+        """Write what was observed, for ever; the rest is written when it is cancelled."""
         try:
             await self._write_forever()
         finally:
@@ -73,7 +73,7 @@ class HistoryRecorder:
                 self._pending.set()
 
     async def write(self) -> None:
-        """All that was heard. Raises Unreachable; then nothing of it is lost."""
+        """Write all that was observed. Raises Unreachable; then nothing of it is lost."""
         changed, left, moment = dict(self._changed), set(self._removed), now()
         for key, job in changed.items():
             more = self._meter.count(key, job, moment, self._counted.get(key))

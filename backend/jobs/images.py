@@ -1,4 +1,4 @@
-"""Which images may run: an allow-list over the whole reference, with the registry that is not written."""
+"""The allow-list of images, over the full reference: with the registry, even if it is not written."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ DEFAULT_REGISTRY, DEFAULT_REPOSITORY = "docker.io", "library"
 
 
 def full_reference(image: str) -> str:
-    """nginx -> docker.io/library/nginx; lab/train:1 -> docker.io/lab/train:1."""
+    """Complete an image reference: nginx -> docker.io/library/nginx; lab/train:1 -> docker.io/lab/train:1."""
     first, slash, _ = image.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return (
@@ -18,7 +18,7 @@ def full_reference(image: str) -> str:
 
 
 def is_allowed(image: str, listed: Iterable[str]) -> bool:
-    """Whether it is one of these, or lies in one of these registries or folders. An empty list allows all."""
+    """Tell whether an image is listed, or in a listed registry or repository. An empty list allows all."""
     meant = full_reference(image)
     places = [place.rstrip("/") for place in listed]
     return not places or any(meant == place or meant.startswith(_ends(place)) for place in places)

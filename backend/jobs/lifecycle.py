@@ -1,4 +1,4 @@
-"""Stop, resume, delete: what a person does to a job that is there."""
+"""The lifecycle of a created job: stop, resume, delete."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ _DELETION_CONTINUES = "its deletion goes on"
 
 
 async def stop(service: JobService, caller: Caller, name: str, which: JobSelector) -> Job:
-    """Ask for the end. Raises a BackendError."""
+    """Stop a job. Raises a BackendError."""
     row, cluster = await _authorized_row(service, caller, Action.STOP, name, which)
     async with cluster.breaker.call():
         job = await cluster.backend.stop(ref_of(row))
@@ -33,7 +33,7 @@ async def stop(service: JobService, caller: Caller, name: str, which: JobSelecto
 
 
 async def resume(service: JobService, caller: Caller, name: str, which: JobSelector) -> Job:
-    """Go on with a stopped job, within its owner's quota. Raises a BackendError."""
+    """Resume a stopped job, within its owner's quota. Raises a BackendError."""
     row, cluster = await _authorized_row(service, caller, Action.RESUME, name, which)
     if row.finished:
         await _reserve_quota(service, row)
@@ -51,9 +51,9 @@ async def resume(service: JobService, caller: Caller, name: str, which: JobSelec
 async def delete(
     service: JobService, caller: Caller, name: str, which: JobSelector, *, wait: bool = True
 ) -> None:
-    """Accept the deletion: from here on it goes on by itself, also after a crash. Raises a BackendError.
+    """Delete a job: accepted here, the deletion goes on by itself, also after a crash. Raises a BackendError.
 
-    Without `wait` it counts as done once its cluster has taken it on, whatever still holds the job there.
+    Without `wait` it is done once the cluster has accepted it, whatever still holds the job there.
     """
     row, _ = await _authorized_row(service, caller, Action.DELETE, name, which)
     async with service.database.write() as session:
@@ -67,7 +67,7 @@ async def delete(
 
 
 def start_deletion(service: JobService, row_id: int, ref: JobRef, *, wait: bool = True) -> None:
-    """Go on with a deletion that a row says is under way; one task for each."""
+    """Start the task of a deletion that a row has accepted, unless it runs already."""
     if row_id not in service.deletions:
         service.hub.hold(ref.context, ref.uid)
         task = asyncio.create_task(_delete(service, row_id, ref, wait=wait))
@@ -92,12 +92,12 @@ async def _authorized_row(
 
 
 def _with_owner(service: JobService, job: Job) -> Job:
-    """As the hub tells it: owner and all. The watch comes after this answer."""
+    """Return a job with its owner, as the hub will publish it: the watch comes after this answer."""
     return service.hub.with_owner(job)
 
 
 async def _reserve_quota(service: JobService, row: JobRow) -> None:
-    """It counts again from here on. Raises Refused."""
+    """Count a job against its owner's quota again. Raises Refused."""
     async with service.database.write() as session:
         user = await session.get_one(User, row.user_id, with_for_update=True)
         await quotas.check(session, user, row.gpus, service.settings)
@@ -105,7 +105,7 @@ async def _reserve_quota(service: JobService, row: JobRow) -> None:
 
 
 async def _restore_finished(service: JobService, row: JobRow) -> None:
-    """It did not go on: it is as finished as it was."""
+    """Restore `finished` of a job that could not be resumed."""
     if row.finished:
         async with service.database.write() as session:
             await session.execute(
@@ -150,5 +150,5 @@ async def _write_deleted(service: JobService, row_id: int) -> None:
 
 
 def deleted_values() -> dict[str, object]:
-    """What a row says of a job of which nothing is left."""
+    """Return the values of a row whose job is deleted."""
     return {"deleted": now(), "finished": func.coalesce(JobRow.finished, now())}

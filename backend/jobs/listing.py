@@ -1,4 +1,4 @@
-"""Lists: which jobs, and in which order, SQL says; how they are, the hub."""
+"""Lists of jobs: SQL selects and orders them, the hub has their state."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ _CHUNK = 1_000
 
 
 class JobFilter(Struct, frozen=True, kw_only=True):
-    """Which jobs. Everything given must hold."""
+    """The filter of a list: every condition that is not empty must hold."""
 
     name: str
     cluster: str
@@ -30,7 +30,7 @@ class JobFilter(Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
 
     def matches(self, job: Job) -> bool:
-        """What the rows cannot say."""
+        """Tell whether a job matches the conditions that its row cannot answer: state and labels."""
         return (
             not self.states or job.state in self.states
         ) and self.labels.items() <= job.spec.labels.items()
@@ -44,7 +44,7 @@ def parse_filter(  # noqa: PLR0917  one for each word of the query
     state: Annotated[list[str], Query()] = [],  # noqa: B006  FastAPI's way
     label: Annotated[list[str], Query()] = [],  # noqa: B006
 ) -> JobFilter:
-    """As the query says it. Raises Invalid."""
+    """Parse the filter from the query. Raises Invalid."""
     if unknown := next((one for one in state if one not in {*map(str, JobState)}), None):
         raise Invalid({"state": f"{unknown:.40}: there are {', '.join(JobState)}"})
     if unequal := next((one for one in label if "=" not in one), None):
@@ -56,7 +56,7 @@ def parse_filter(  # noqa: PLR0917  one for each word of the query
 
 
 async def page(service: JobService, caller: Caller, wanted: JobFilter, limit: int, after: str) -> bytes:
-    """JSON of a Page: each job as it was encoded when it changed. Raises Invalid for a strange cursor."""
+    """Return the JSON of a Page, each job as it was encoded when it changed. Raises Invalid (cursor)."""
     if after and not (after.isdecimal() and len(after) < 19):
         raise Invalid({"after": "is no cursor of this list"})
     items: list[bytes] = []
@@ -81,7 +81,7 @@ def _page(items: list[bytes], after: str) -> bytes:
 async def _rows(
     service: JobService, caller: Caller, wanted: JobFilter, after: int, limit: int
 ) -> list[tuple[int, str, str]]:
-    """(id, cluster, uid), newest first, behind the row `after`."""
+    """Return (id, cluster, uid) of rows, newest first, behind the row `after`."""
     query = select(JobRow.id, JobRow.cluster, JobRow.uid).where(visible_rows(caller), live_jobs())
     for column, value in (
         (JobRow.name, wanted.name),
@@ -99,7 +99,7 @@ async def _rows(
 
 
 async def _job_from_row(service: JobService, row_id: int) -> CachedJob | None:
-    """A job that the hub does not know: its cluster is no longer this server's, or just lost it."""
+    """Return a job that the hub lacks: its cluster is no longer this server's, or has just removed it."""
     async with service.database.read() as session:
         row = await session.get(JobRow, row_id)
         owner = await session.get(User, row.user_id) if row else None

@@ -1,4 +1,4 @@
-"""A log as plain text: the job's own bytes, with times and ranks before the lines where they are wanted."""
+"""A log as plain text: the job's own bytes, with times and ranks before the lines on request."""
 
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -10,17 +10,17 @@ Batches = AsyncGenerator[Sequence[LogItem], None]
 
 
 class LogText:
-    """One reader's text. `ranked`: as soon as there are two ranks, each line says whose it is."""
+    """Formats the log for one reader. `ranked`: once there are two ranks, each line begins with its own."""
 
     def __init__(self, *, timestamps: bool, ranked: bool) -> None:
         self._timestamps = timestamps
         self._ranked = ranked
         self._ranks: set[int] = set()
         self._open_line: LogSource | None = None
-        """Whose line has no newline yet."""
+        """The source of the last line, while that has no newline yet."""
 
     async def parts(self, batches: Batches) -> AsyncGenerator[bytes, None]:
-        """Pieces of the text; the last line ends with a newline if the job wrote one."""
+        """Yield pieces of the text; the last line ends with a newline if the job wrote one."""
         async with aclosing(batches):
             async for batch in batches:
                 part = b"".join(map(self._encode, batch))
@@ -47,12 +47,12 @@ class LogText:
         return f"{rfc3339(item.times[index]) if self._timestamps else ''}{rank}".encode()
 
     def _end_open_line(self) -> bytes:
-        """Another's line begins: an unfinished one ends here."""
+        """End an unfinished line, before a line of another source begins."""
         open_, self._open_line = self._open_line, None
         return b"\n" if open_ else b""
 
 
 def rfc3339(nanoseconds: int) -> str:
-    """RFC 3339 in UTC, with the nanoseconds, and a blank."""
+    """Format a time in nanoseconds as RFC 3339 in UTC, with a blank behind it."""
     seconds, rest = divmod(nanoseconds, 10**9)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09}Z "

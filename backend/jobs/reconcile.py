@@ -1,7 +1,7 @@
-"""Rows and objects brought together, at the start and every 30 s.
+"""Reconcile rows and objects, at the start and every 30 s.
 
 The cluster knows what runs, the row whose it is. They are joined by uid; before a row has one, by its random
-key, which the objects bear beside the server's id.
+key, which the objects carry beside the server's id.
 
 | row | objects | what is done |
 |---|---|---|
@@ -45,7 +45,7 @@ Rows = Sequence[tuple[JobRow, str]]
 
 
 async def run_forever(service: JobService) -> None:
-    """For ever. One process alone (SQLite) knows at its start that nobody else is at work."""
+    """Reconcile for ever. One process alone (SQLite) knows at its start that nobody else is at work."""
     patience = timedelta() if service.database.sqlite else PATIENCE
     while True:
         try:
@@ -58,7 +58,7 @@ async def run_forever(service: JobService) -> None:
 
 
 async def reconcile_once(service: JobService, patience: timedelta = PATIENCE) -> None:
-    """One round over all clusters at once. Raises Unreachable where the database is away."""
+    """Reconcile all clusters once, at the same time. Raises Unreachable where the database is away."""
     async with service.database.write() as session:
         await session.execute(delete(Idempotency).where(Idempotency.created < now() - _IDEMPOTENCY_LIFE))
     await asyncio.gather(*(_reconcile_cluster(service, cluster, patience) for cluster in service.clusters))
@@ -85,7 +85,7 @@ async def _reconcile_cluster(service: JobService, cluster: Cluster, patience: ti
 
 
 async def _unsettled_rows(service: JobService, cluster: str) -> Rows:
-    """Rows that stand for something: living, or without a uid and not long over. The hub knows them all."""
+    """Return rows that may have objects: live, or without a uid and not long over; the hub gets them all."""
     wanted = JobRow.deleted.is_(None) | (JobRow.uid.is_(None) & (JobRow.deleted > now() - _LATE_OBJECTS))
     query = select(JobRow, User.name).join(User, User.id == JobRow.user_id)
     async with service.database.read() as session:
@@ -99,7 +99,7 @@ async def _unsettled_rows(service: JobService, cluster: str) -> Rows:
 async def _reconcile_unfinished(
     service: JobService, row: JobRow, owner: str, made: CreatedJob | None, patience: timedelta
 ) -> None:
-    """A row without a uid."""
+    """Reconcile a row without a uid: adopt its objects, delete them, or let the row fail (see the table)."""
     if row.key in service.creates:
         return
     making = row.state == CREATING
@@ -116,7 +116,7 @@ async def _reconcile_unfinished(
 
 
 async def _adopt(service: JobService, row: JobRow, owner: str, made: CreatedJob, *, keep: bool) -> None:
-    """The row gets its objects' uid, in one commit with what is to become of them."""
+    """Write the objects' uid to their row, in one commit with whether they are kept or deleted."""
     ref = made.ref
     found = {"uid": ref.uid, "name": ref.name, "namespace": ref.namespace, "kind": ref.kind}
     kept: dict[str, object] = {"state": JobState.PENDING}
@@ -134,7 +134,7 @@ async def _adopt(service: JobService, row: JobRow, owner: str, made: CreatedJob,
 
 
 async def _confirm_removed(service: JobService, cluster: Cluster, row: JobRow) -> None:
-    """The list did not have it: asked for by itself, to be sure."""
+    """Ask for a job that the list did not have by itself, and mark its row deleted if it is not found."""
     ref = ref_of(row)
     try:
         async with cluster.breaker.call():
@@ -151,7 +151,7 @@ async def _confirm_removed(service: JobService, cluster: Cluster, row: JobRow) -
 
 
 async def _write(service: JobService, row: JobRow, values: Mapping[str, object]) -> None:
-    """Unless the row has got a uid from somebody else meanwhile. What fails frees its Idempotency-Key."""
+    """Write values to a row, unless its uid has changed. A row that fails frees its Idempotency-Key."""
     same = JobRow.uid.is_(None) if row.uid is None else JobRow.uid == row.uid
     async with service.database.write() as session:
         if values.get("state") == JobState.FAILED:
@@ -160,7 +160,7 @@ async def _write(service: JobService, row: JobRow, values: Mapping[str, object])
 
 
 async def _count_orphans(service: JobService, made: Mapping[str, CreatedJob]) -> int:
-    """Objects that no row knows; asked after they were seen, since rows come first."""
+    """Count the objects that no row has; queried after the objects were listed, since rows come first."""
     async with service.database.read() as session:
         known = set(await session.scalars(select(JobRow.key).where(JobRow.key.in_(made))))
     return len(made.keys() - known)

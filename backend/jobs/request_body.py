@@ -17,7 +17,7 @@ _PORT = {"containerPort": "number", "port": "number", "targetPort": "target"}
 
 
 def parse_job_body(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
-    """The spec, each field by itself, and the values of its secrets. Raises Invalid, which names the wrong.
+    """Parse the body: the spec, field by field, and the values of its secrets. Raises Invalid, by field.
 
     Without `kind` it is a deployment. `gpu_resource`: what a GPU is called in `resources`.
     """
@@ -49,7 +49,7 @@ def _normalize(raw: Mapping[str, Any], gpu_resource: str) -> dict[str, Any]:
 
 
 def _resources(raw: object, gpu_resource: str) -> dict[str, object]:
-    """Limits and requests, of which a job has one: the limit counts where both are there."""
+    """Read limits and requests, of which a job has one: the limit counts where both are there."""
     if raw is None:
         return {}
     if not isinstance(raw, Mapping) or not raw.keys() <= {"limits", "requests"}:
@@ -65,7 +65,7 @@ def _resources(raw: object, gpu_resource: str) -> dict[str, object]:
 
 
 def _port(raw: object) -> object:
-    """A number, a word like 80:8080, or an object in Kubernetes' names or ours."""
+    """Rename the keys of a port: a number, a text like 80:8080, or an object in Kubernetes' names or ours."""
     if not isinstance(raw, Mapping):
         return raw
     rename: Callable[[str], str] = lambda name: _PORT.get(name, name)  # noqa: E731  short

@@ -1,4 +1,4 @@
-"""A desk as a server starts it: what the rows remember, the clusters' watches, the work beside requests."""
+"""The start of the job service: the hub filled from the rows, the clusters' watches, the background tasks."""
 
 from contextlib import AsyncExitStack
 
@@ -17,7 +17,10 @@ from backend.settings import ServerSettings
 async def start_job_service(
     settings: ServerSettings, database: Database, server_id: str, stack: AsyncExitStack
 ) -> JobService:
-    """Everything runs when it returns; no cluster has answered yet. `stack` closes it. Raises Refused."""
+    """Start the job service: all runs when it returns, no cluster has answered yet. Raises Refused.
+
+    `stack` closes it.
+    """
     service = JobService(settings, database, server_id)
     stack.push_async_callback(service.aclose)
     history = HistoryRecorder(database, service.hub)

@@ -1,4 +1,4 @@
-"""Who looks at which jobs: the progress of one is read once in its cluster, however many look."""
+"""The jobs that are visible on screens: the progress of each is read once, however many screens show it."""
 
 import asyncio
 import time
@@ -17,24 +17,24 @@ from backend_client.protocol import JobBackend
 from backend_client.server.bodies import VisibleJobs
 
 EXPIRY_SECONDS = 90.0
-"""After the last word of a screen; one that still looks says so twice as often."""
+"""After the last report of a screen; one that is open reports twice as often."""
 MAX_SCREENS = 8
-"""Of one login; an older one is forgotten for a newer one."""
+"""Screens of one login at most; the oldest is forgotten for a newer one."""
 _EXPIRE_EVERY_SECONDS = 15.0
 
 ScreenKey = tuple[int, str]
-"""Token and screen."""
+"""(token_id, screen)."""
 
 
 class _ShownJobs(Struct, frozen=True):
-    """What one screen shows."""
+    """The jobs that one screen shows."""
 
     until: float
     uids: tuple[str, ...]
 
 
 class VisibleJobsRegistry:
-    """Everybody's looks, handed on to the clusters."""
+    """The visible jobs of all screens, handed on to the clusters' backends."""
 
     def __init__(
         self, hub: Hub, clusters: ClusterRegistry, clock: Callable[[], float] = time.monotonic
@@ -46,7 +46,7 @@ class VisibleJobsRegistry:
         self._published: dict[str, tuple[JobBackend, tuple[JobRef, ...]]] = {}
 
     async def set_visible_jobs(self, caller: Caller, told: VisibleJobs) -> None:
-        """Take in what a screen shows, as far as its person may see it."""
+        """Set the jobs that a screen shows, as far as its caller may see them."""
         seen = tuple(uid for uid in dict.fromkeys(told.uids) if self._may_see(caller, uid))
         screen = caller.token_id, told.screen
         self._screens.pop(screen, None)
@@ -58,13 +58,13 @@ class VisibleJobsRegistry:
         await self._publish()
 
     async def expire_forever(self) -> None:
-        """Forget those that have gone, for ever."""
+        """Forget screens that no longer report, for ever."""
         while True:
             await asyncio.sleep(_EXPIRE_EVERY_SECONDS)
             await self.expire()
 
     async def expire(self) -> None:
-        """Forget those that have gone."""
+        """Forget the screens that no longer report."""
         now = self._clock()
         self._screens = {screen: seen for screen, seen in self._screens.items() if seen.until > now}
         await self._publish()
@@ -74,7 +74,7 @@ class VisibleJobsRegistry:
         return found is not None and may(caller, Action.SEE, found[1].user_id).allowed is True
 
     async def _publish(self) -> None:
-        """Tell each cluster, where it is news."""
+        """Hand the visible jobs on to each cluster whose own have changed."""
         wanted: defaultdict[str, list[JobRef]] = defaultdict(list)
         for ref in self._refs():
             wanted[ref.context].append(ref)
@@ -85,7 +85,7 @@ class VisibleJobsRegistry:
                 await cluster.backend.set_visible_jobs(told[1])
 
     def _refs(self) -> Iterator[JobRef]:
-        """The first of each screen, then the second of each: a long list does not crowd out the others."""
+        """Yield the first job of each screen, then the second of each: no long list crowds out others."""
         each = zip_longest(*(seen.uids for seen in self._screens.values()))
         for uid in dict.fromkeys(chain.from_iterable(each)):
             whose = self._hub.find_owner(uid) if uid else None

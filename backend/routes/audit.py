@@ -1,4 +1,4 @@
-"""The audit log, for admins."""
+"""Routes of the audit log, for admins."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""People by themselves: register, log in and out, password, tokens."""
+"""Routes of a user's own account: register, log in and out, password, tokens."""
 
 from datetime import datetime
 from typing import Annotated
@@ -185,7 +185,7 @@ async def _log_in(  # noqa: PLR0917
 
 
 async def _lock_unchanged(session: AsyncSession, user_id: int, known: str) -> User:
-    """The person, locked, whose password is still the one that was looked at."""
+    """Lock the user whose password is still the one that was verified. Raises LoginNeeded."""
     user = await session.get_one(User, user_id, with_for_update=True, populate_existing=True)
     if user.password_hash != known:
         raise LoginNeeded(_WRONG_LOGIN, HINT)
@@ -193,7 +193,7 @@ async def _lock_unchanged(session: AsyncSession, user_id: int, known: str) -> Us
 
 
 async def _record_denied(runtime: Runtime, user: User | None, request: Request) -> None:
-    """Without the name where nobody has it: some type their password there."""
+    """Record a failed login, without a name that nobody has: some type their password there."""
     name = user.name if user else "(unknown)"
     caller = Caller(0, name, Role.VIEWER, 0, address_of(request), request_id(request))
     async with runtime.database.write() as session:

@@ -1,4 +1,4 @@
-"""Where jobs run: the clusters, what is free there; for admins, which there are."""
+"""Routes of the clusters: list, capacity, choices; for admins, register and unregister."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it can serve."""
+"""Routes of the health checks: /livez and /readyz."""
 
 import asyncio
 from typing import Any

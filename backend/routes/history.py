@@ -1,4 +1,4 @@
-"""What was: jobs stay here when they are deleted."""
+"""Routes of the history: jobs stay in it when they are deleted."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Jobs of one's own: make, list, look, stop, resume, delete."""
+"""Routes of jobs: create, plan, list, stop, resume, delete, events, access reviews, visible jobs."""
 
 from typing import Annotated
 from urllib.parse import quote, urlencode
@@ -132,7 +132,7 @@ async def look(request: Request, runtime: RuntimeDep, caller: CanSee) -> None:
 
 
 async def _access_decision(runtime: Runtime, caller: Caller, review: AccessReview) -> AccessDecision:
-    """The server's own; a job that is not the caller's is as one that is not there."""
+    """Decide an access review by the server's own rules; another user's job is as one that does not exist."""
     action = Action.SEE if review.verb is Verb.LOGS else Action(review.verb)
     if review.ref is None:
         return may(caller, action)

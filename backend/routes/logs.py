@@ -1,4 +1,4 @@
-"""The log of a job: plain text for a pipe, events for a client that wants to go on where it was."""
+"""Routes of a job's log: plain text for a pipe, events for a client that resumes."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -26,7 +26,7 @@ BOTH[200]["content"] = {"text/plain": {}, EVENT_STREAM: {}}
 
 
 class LogSelection:
-    """Which lines, as the query says it."""
+    """The lines that the query selects."""
 
     def __init__(  # noqa: PLR0917  one for each word of the query
         self,
@@ -71,7 +71,7 @@ async def logs(  # noqa: PLR0917  one for each part of the request
 
 
 async def _started(batches: Batches) -> Batches:
-    """The same batches, once the first is there: until then an error can still be told as one."""
+    """Wait for the first batch, then yield all: until then an error can still be answered as a problem."""
     first = await anext(batches, ())
 
     async def all_of_them() -> Batches:
@@ -84,7 +84,7 @@ async def _started(batches: Batches) -> Batches:
 
 
 async def _raw_log(service: JobService, query: LogQuery, after: str) -> Batches:
-    """As the cluster gives them: what breaks is told, and the client goes on behind its last line."""
+    """Yield the batches as the cluster gives them: what breaks is sent, and the client resumes by itself."""
     cluster = service.clusters.get(query.ref.context)
     async with aclosing(cluster.backend.logs(query, after=after)) as batches:  # type: ignore[type-var]
         async for batch in batches:
@@ -92,7 +92,7 @@ async def _raw_log(service: JobService, query: LogQuery, after: str) -> Batches:
 
 
 async def _healed_log(service: JobService, query: LogQuery) -> Batches:
-    """Over broken lines, for a reader that cannot say where it was."""
+    """Yield the batches over broken connections, for a reader that cannot resume."""
     cluster = service.clusters.get(query.ref.context)
     async with aclosing(following(cluster.backend, query)) as batches:
         async for batch in batches:

@@ -1,4 +1,4 @@
-"""What anybody may know of the server."""
+"""Routes of the server itself, public."""
 
 from importlib.metadata import version
 from typing import Any

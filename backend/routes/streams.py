@@ -1,4 +1,4 @@
-"""Answers that go on: until the login or the server ends, or nobody reads any more."""
+"""Streaming answers: they end with the login or the server, or when the client reads no more."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from backend.auth.stream_revocation import StreamRevocations
 from backend_client.server.wire import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, Bye, watch_frame
 
 SEND_TIMEOUT_SECONDS = 60.0
-"""A client that takes nothing for so long is cut off."""
+"""Seconds after which a client that takes nothing is cut off."""
 HEADERS = {"X-Accel-Buffering": "no"}
 """A proxy in front (nginx) must not hold events back."""
 EVENTS: dict[int | str, dict[str, Any]] = {
@@ -22,7 +22,7 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 
 
 class BoundedStreamingResponse(StreamingResponse):
-    """A stream whose every piece must be taken within a time."""
+    """A stream whose every piece must be taken within `SEND_TIMEOUT_SECONDS`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def within(message: Message) -> None:
@@ -36,7 +36,7 @@ class BoundedStreamingResponse(StreamingResponse):
 def event_stream(
     revocations: StreamRevocations, caller: Caller, frames: AsyncGenerator[bytes, None]
 ) -> BoundedStreamingResponse:
-    """A stream of server-sent events, with its heartbeats and its farewell."""
+    """Answer with a stream of server-sent events, its heartbeats and its goodbye."""
     flow = until_goodbye(revocations, caller, frames, heartbeat=HEARTBEAT, farewell=watch_frame)
     return BoundedStreamingResponse(flow, media_type=EVENT_STREAM, headers=HEADERS)
 
@@ -47,7 +47,7 @@ def text_stream(
     parts: AsyncGenerator[bytes, None],
     headers: Mapping[str, str],
 ) -> BoundedStreamingResponse:
-    """Plain text that goes on."""
+    """Answer with a stream of plain text."""
     flow = until_goodbye(revocations, caller, parts)
     return BoundedStreamingResponse(
         flow, media_type="text/plain; charset=utf-8", headers={**HEADERS, **headers}
@@ -62,7 +62,10 @@ async def until_goodbye(
     heartbeat: bytes = b"",
     farewell: Callable[[Bye], bytes] | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """The parts, as they come. `heartbeat` is sent into a long silence; `farewell` makes the last part."""
+    """Yield parts until the login or the server ends.
+
+    `heartbeat` is sent into a long silence; `farewell` makes the last part.
+    """
     coming: asyncio.Future[bytes] | None = None
     try:
         async with revocations.until_revoked(caller) as bye:

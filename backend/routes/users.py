@@ -1,4 +1,4 @@
-"""Accounts, for admins."""
+"""Routes of the accounts, for admins."""
 
 from datetime import datetime
 
@@ -102,7 +102,7 @@ async def change(name: str, body: Change, runtime: RuntimeDep, admin: CanManageU
 
 
 async def _lock_admins(session: AsyncSession) -> list[int]:
-    """Locked: two admins who disable each other at once do not both succeed."""
+    """Lock the admins, and return their ids: two who disable each other at once do not both succeed."""
     query = select(User.id).where(User.role == Role.ADMIN, User.disabled.is_(False)).order_by(User.id)
     return [*await session.scalars(query.with_for_update())]
 

@@ -1,4 +1,4 @@
-"""Jobs as they change."""
+"""Route of the watch: jobs as they change."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ async def watch(
 
 
 async def _audience_user(runtime: Runtime, caller: Caller, owner: str) -> int | None:
-    """Whose jobs the stream tells of; None is everybody's."""
+    """Return the id of the user whose jobs the stream is about; None is everybody's."""
     if caller.role is not Role.ADMIN:
         return caller.user_id if owner.casefold() in ("", caller.name.casefold()) else NOBODY
     if not owner:
