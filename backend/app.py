@@ -32,9 +32,9 @@ ROUTERS = tuple(
 )
 
 
-def announce(words: str) -> None:
+def announce(message: str) -> None:
     """Print a message for whoever started the server, to stderr."""
-    print(words, file=sys.stderr, flush=True)  # noqa: T201
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def create_app(settings: ServerSettings, announce: Callable[[str], None] = announce) -> FastAPI:

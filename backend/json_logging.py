@@ -17,15 +17,15 @@ class JsonLines(logging.Formatter):
     """Formats a record as one line of JSON: time, level, message, and its extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        fields = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             **{name: value for name, value in vars(record).items() if name not in _STANDARD},
         }
         if record.exc_info and record.exc_info[1]:
-            told["error"] = self._error(record.exc_info[1])
-        return redact(msgspec.json.encode(told, enc_hook=str).decode())
+            fields["error"] = self._error(record.exc_info[1])
+        return redact(msgspec.json.encode(fields, enc_hook=str).decode())
 
     def _error(self, error: BaseException) -> str:
         """Return the message of our own errors; else the traceback, which holds no values of variables."""

@@ -45,19 +45,19 @@ class RequestGuard:
             await self.app(scope, receive, send)
             return
         headers, began = Headers(scope=scope), time.monotonic()
-        given = headers.get("x-request-id", "")
-        scope["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        seen = _ResponseSender(send, scope["request_id"])
+        requested_id = headers.get("x-request-id", "")
+        scope["request_id"] = requested_id if _REQUEST_ID.fullmatch(requested_id) else secrets.token_hex(8)
+        sender = _ResponseSender(send, scope["request_id"])
         try:
             refusal = self._refusal(scope, headers)
-            await (refusal or self.app)(scope, receive, seen)
+            await (refusal or self.app)(scope, receive, sender)
         except Exception:
             log.exception("a defect", extra={"request_id": scope["request_id"]})
-            if not seen.status:
-                await _internal_error(scope["request_id"])(scope, receive, seen)
-        if seen.status == 401:
+            if not sender.status:
+                await _internal_error(scope["request_id"])(scope, receive, sender)
+        if sender.status == 401:
             self.rates.take(_address(scope))
-        _log_request(scope, seen.status, time.monotonic() - began)
+        _log_request(scope, sender.status, time.monotonic() - began)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         name = re.sub(r":\d*$", "", headers.get("host", "").lower())
@@ -123,7 +123,7 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
     """Log a request without query and headers, which may hold secrets. Probes that succeed are left out."""
     if scope["path"] in PROBES and status < 400:
         return
-    told = {
+    fields = {
         "request_id": scope["request_id"],
         "address": _address(scope),
         "method": scope["method"],
@@ -131,4 +131,4 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
         "status": status,
         "ms": round(seconds * 1000, 1),
     }
-    log.info("request", extra=told)
+    log.info("request", extra=fields)

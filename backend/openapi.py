@@ -51,17 +51,17 @@ def describe(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    made = get_openapi(title=app.title, version=app.version, routes=app.routes, tags=TAGS)
+    document = get_openapi(title=app.title, version=app.version, routes=app.routes, tags=TAGS)
     _, structs = msgspec.json.schema_components(STRUCTS, ref_template="#/components/schemas/{name}")
-    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in _with_schema_names(structs).items():
         schemas.setdefault(name, schema)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for path in made["paths"].values():
+    for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)
-    return made
+    return document
 
 
 def _with_schema_names(structs: dict[str, Any]) -> dict[str, Any]:

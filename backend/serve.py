@@ -32,8 +32,8 @@ def serve(settings: ServerSettings, say: Callable[[str], None] = announce) -> No
     check_exposure(settings)
     listener = listen(settings)
     log_to_stdout()
-    for words in unknown_variables():
-        log.warning(words)
+    for warning in unknown_variables():
+        log.warning(warning)
     app = create_app(settings, say)
     try:
         config = _config(app, settings)

@@ -126,9 +126,9 @@ def unknown_variables() -> list[str]:
 
     They are not refused: somebody else may have set them.
     """
-    known = {f"{PREFIX}{name}".upper() for name in (*ServerSettings.model_fields, "config")}
-    found = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known]
-    return [f"{name} is ignored: {_unknown_setting(name[len(PREFIX) :])}" for name in found]
+    names = {f"{PREFIX}{name}".upper() for name in (*ServerSettings.model_fields, "config")}
+    unknown = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in names]
+    return [f"{name} is ignored: {_unknown_setting(name[len(PREFIX) :])}" for name in unknown]
 
 
 def server_settings(flags: Mapping[str, Any]) -> ServerSettings:

@@ -46,18 +46,18 @@ async def current_caller(request: Request, _scheme: Annotated[Any, Depends(beare
     """Return the caller of a request: the dependency of all but the public routes. Raises LoginNeeded."""
     state = request.app.state.runtime
     token = bearer_token(request.headers.get("authorization", ""))
-    found = await _find(state.database, token)
+    login = await _find(state.database, token)
     now = datetime.now(UTC)
-    if found is None or found.revoked or found.expires <= now:
+    if login is None or login.revoked or login.expires <= now:
         raise LoginNeeded(ENDED, HINT)
-    if found.last_used <= now - timedelta(seconds=state.settings.token_idle):
+    if login.last_used <= now - timedelta(seconds=state.settings.token_idle):
         raise LoginNeeded("This login was unused for too long, and has ended.", HINT)
-    if found.disabled:
-        raise LoginNeeded(f"The account {found.name} is disabled.", "An admin of this server can enable it.")
-    if found.last_used < now - timedelta(minutes=1):
-        await _touch(state.database, found.id, now)
+    if login.disabled:
+        raise LoginNeeded(f"The account {login.name} is disabled.", "An admin of this server can enable it.")
+    if login.last_used < now - timedelta(minutes=1):
+        await _touch(state.database, login.id, now)
     return Caller(
-        found.user_id, found.name, Role(found.role), found.id, address_of(request), request_id(request)
+        login.user_id, login.name, Role(login.role), login.id, address_of(request), request_id(request)
     )
 
 

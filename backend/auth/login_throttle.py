@@ -32,20 +32,20 @@ class LoginThrottle:
 
     def wait(self, account: str, address: str) -> float:
         """Return the seconds until an account may be tried again from an address; 0 for now."""
-        now, place = self._clock(), (account, network(address))
-        count, last = self._failures.get(place, (0, 0.0))
+        now, key = self._clock(), (account, network(address))
+        count, last = self._failures.get(key, (0, 0.0))
         pause = min(MAX_WAIT, 2.0 ** (count - FREE_FAILURES)) if count > FREE_FAILURES - 1 else 0.0
         left = max(0.0, last + pause - now)
         hour = self._failures_in_hour.get(account)
-        if hour and len(hour) >= MAX_FAILURES_PER_HOUR and place not in self._trusted:
+        if hour and len(hour) >= MAX_FAILURES_PER_HOUR and key not in self._trusted:
             left = max(left, hour[0] + HOUR - now)
         return max(0.0, left)
 
     def failed(self, account: str, address: str) -> None:
         """Record a failed login: a wrong password, or no such account."""
-        now, place = self._clock(), (account, network(address))
-        count, last = self._failures.pop(place, (0, now))
-        self._failures[place] = (count + 1 if now - last < HOUR else 1, now)
+        now, key = self._clock(), (account, network(address))
+        count, last = self._failures.pop(key, (0, now))
+        self._failures[key] = (count + 1 if now - last < HOUR else 1, now)
         hour = self._failures_in_hour.pop(account, deque(maxlen=MAX_FAILURES_PER_HOUR))
         while hour and hour[0] < now - HOUR:
             hour.popleft()
@@ -55,15 +55,15 @@ class LoginThrottle:
 
     def succeeded(self, account: str, address: str) -> None:
         """Record a login: its network is trusted from now on."""
-        place = (account, network(address))
-        self._failures.pop(place, None)
-        self._trusted[place] = None
-        self._trusted.move_to_end(place)
+        key = (account, network(address))
+        self._failures.pop(key, None)
+        self._trusted[key] = None
+        self._trusted.move_to_end(key)
         _evict_oldest(self._trusted)
 
 
-def _evict_oldest(*kept: OrderedDict[Any, Any]) -> None:
-    for entries in kept:
+def _evict_oldest(*tables: OrderedDict[Any, Any]) -> None:
+    for entries in tables:
         while len(entries) > MAX_ENTRIES:
             entries.popitem(last=False)
 

@@ -32,7 +32,7 @@ async def guard_password(throttle: LoginThrottle, user: str, address: str) -> As
         seconds = math.ceil(wait)
         raise TooMany("Too many wrong passwords.", f"Wait {seconds} s, then try again.", seconds)
     throttle.failed(account, address)  # before the check: many tries at once count as many
-    tried = PasswordAttempt()
-    yield tried
-    if tried.succeeded:
+    attempt = PasswordAttempt()
+    yield attempt
+    if attempt.succeeded:
         throttle.succeeded(account, address)

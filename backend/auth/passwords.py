@@ -75,14 +75,14 @@ class Passwords:
         right = await self._run_in_thread(self._verify, stored or self._dummy_hash, password)
         return right and stored is not None
 
-    async def _run_in_thread(self, work: Callable[..., T], *words: object) -> T:
+    async def _run_in_thread(self, work: Callable[..., T], *args: object) -> T:
         """Run in a thread: argon2 takes tens of milliseconds, and releases the GIL."""
         if self._waiting >= MAX_WAITING:
             raise Unreachable("Too many people log in at once.", "Try again in a moment.", retry_after=1)
         self._waiting += 1
         try:
             async with self._slots:
-                return await asyncio.to_thread(work, *words)
+                return await asyncio.to_thread(work, *args)
         finally:
             self._waiting -= 1
 

@@ -37,26 +37,26 @@ class StreamRevocations:
     @asynccontextmanager
     async def until_revoked(self, caller: Caller) -> AsyncIterator[Goodbye]:
         """Register one stream; yield the future that gets the goodbye which ends it."""
-        farewell: Goodbye = asyncio.get_running_loop().create_future()
+        goodbye: Goodbye = asyncio.get_running_loop().create_future()
         if self._stopping:
-            farewell.set_result(SERVER_STOPPING)
-        held = self._streams.setdefault(caller.token_id, set())
-        held.add(farewell)
+            goodbye.set_result(SERVER_STOPPING)
+        goodbyes = self._streams.setdefault(caller.token_id, set())
+        goodbyes.add(goodbye)
         self._roles[caller.token_id] = caller.role
         try:
-            yield farewell
+            yield goodbye
         finally:
-            held.discard(farewell)
-            if not held:
+            goodbyes.discard(goodbye)
+            if not goodbyes:
                 self._streams.pop(caller.token_id, None)
                 self._roles.pop(caller.token_id, None)
 
-    def revoke(self, tokens: Iterable[int], farewell: Bye = LOGIN_ENDED) -> None:
+    def revoke(self, tokens: Iterable[int], goodbye: Bye = LOGIN_ENDED) -> None:
         """End the streams of these logins."""
         for token in tokens:
-            for held in self._streams.get(token, ()):
-                if not held.done():
-                    held.set_result(farewell)
+            for stream in self._streams.get(token, ()):
+                if not stream.done():
+                    stream.set_result(goodbye)
 
     def revoke_all(self) -> None:
         """End all streams, and each new one at once: the server stops."""
@@ -68,15 +68,15 @@ class StreamRevocations:
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
             try:
-                asked = dict(self._roles)
-                alive = await _live_roles(database, [*asked])
+                roles = dict(self._roles)
+                alive = await _live_roles(database, [*roles])
             except (BackendError, SQLAlchemyError):
                 log.warning(
                     "logins of open streams could not be looked up; the next look tells", exc_info=True
                 )
                 continue
-            self.revoke(set(asked) - set(alive))
-            self.revoke((token for token, role in alive.items() if role != asked[token]), ROLE_CHANGED)
+            self.revoke(set(roles) - set(alive))
+            self.revoke((token for token, role in alive.items() if role != roles[token]), ROLE_CHANGED)
 
 
 async def _live_roles(database: Database, tokens: list[int]) -> dict[int, str]:

@@ -40,8 +40,8 @@ async def add_user(session: AsyncSession, name: str, password_hash: str, role: R
 
 async def find_user(session: AsyncSession, name: str) -> User | None:
     """Find the user of a name, in whatever case."""
-    found: User | None = await session.scalar(select(User).where(User.name_key == name.casefold()))
-    return found
+    user: User | None = await session.scalar(select(User).where(User.name_key == name.casefold()))
+    return user
 
 
 async def get_user(session: AsyncSession, name: str) -> User:

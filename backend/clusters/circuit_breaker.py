@@ -64,14 +64,14 @@ class CircuitBreaker:
         if not self._free:
             raise Unreachable(f"The cluster {self._cluster} has too much to do.", "Try again.", retry_after=1)
 
-    def _record_failure(self, why: str) -> Unreachable:
+    def _record_failure(self, reason: str) -> Unreachable:
         """Count a failure, and return it as an error. After a pause one more is enough to open again."""
         self._failures += 1
-        self._reason = why
+        self._reason = reason
         if self._failures >= FAILURE_THRESHOLD:
             self._open_until = time.monotonic() + PAUSE_SECONDS
         return Unreachable(
-            f"The cluster {self._cluster} does not answer: {why}",
+            f"The cluster {self._cluster} does not answer: {reason}",
             "Jobs there go on; try again later.",
             retry_after=PAUSE_SECONDS,
         )

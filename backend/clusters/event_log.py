@@ -70,13 +70,13 @@ class Batch(Struct):
     @property
     def size(self) -> int:
         """Size in bytes, about."""
-        return sum(len(known.encoded) for known in self.changed.values()) + 100 * len(self.removed) + 100
+        return sum(len(cached.encoded) for cached in self.changed.values()) + 100 * len(self.removed) + 100
 
     def merge(self, later: "Batch") -> None:
         """Merge a later batch into this one: of each job and link its state counts."""
-        for key, known in later.changed.items():
+        for key, cached in later.changed.items():
             self.removed.pop(key, None)
-            self.changed[key] = known
+            self.changed[key] = cached
         for key, left in later.removed.items():
             self.changed.pop(key, None)
             self.removed[key] = left
@@ -88,8 +88,8 @@ class Batch(Struct):
 
         Only the last event has the id: a client that has read it has the whole batch.
         """
-        refs = tuple(one.ref for one in self.removed.values() if audience.sees(one.user_id, one.key))
-        jobs = [one.encoded for one in self.changed.values() if audience.sees(one.user_id, one.key)]
+        refs = tuple(job.ref for job in self.removed.values() if audience.sees(job.user_id, job.key))
+        jobs = [job.encoded for job in self.changed.values() if audience.sees(job.user_id, job.key)]
         parts = [
             watch_frame(step) for step in self._steps(audience)
         ]  # before the end of the job that they belong to

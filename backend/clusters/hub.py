@@ -84,10 +84,10 @@ class Hub:
     def remember(self, jobs: Iterable[tuple[Owner, Job]]) -> None:
         """Cache jobs as their rows have them, until their clusters have listed them."""
         for owner, job in jobs:
-            known = _cached_job(owner, job)
-            self._set_owner(known.key, owner)
-            self._cached.setdefault(known.key, known)
-            self._before_resync.setdefault(job.ref.context, set()).add(known.key)
+            cached = _cached_job(owner, job)
+            self._set_owner(cached.key, owner)
+            self._cached.setdefault(cached.key, cached)
+            self._before_resync.setdefault(job.ref.context, set()).add(cached.key)
 
     def claim(self, owner: Owner, job: Job) -> None:
         """Claim a job that was just created for its owner."""
@@ -116,8 +116,8 @@ class Hub:
                 case Gone():
                     self._remove([(cluster, ref.uid) for ref in event.refs], forget=False)
                 case Synced():
-                    told, older = self._listed.pop(cluster, set()), self._before_resync.pop(cluster, set())
-                    self._remove(older - told, forget=False)
+                    listed, before = self._listed.pop(cluster, set()), self._before_resync.pop(cluster, set())
+                    self._remove(before - listed, forget=False)
                 case Freshness():
                     self.set_link(ClusterLink(cluster, event.state, event.since, event.why))
 
@@ -160,22 +160,22 @@ class Hub:
 
     async def frames(self, audience: Audience, after: str = "") -> AsyncGenerator[bytes, None]:
         """Stream the frames of one client, from a snapshot or behind the id `after`. Ends once it lags."""
-        at = self._position(after, audience)
+        position = self._position(after, audience)
         if self.links:
             yield b"".join(map(watch_frame, self._links_for(audience)))
-        if at is None:
-            at = self._log.last
+        if position is None:
+            position = self._log.last
             yield self._snapshot(audience)
         while True:
             news = self._published
-            if at < self._log.last:
-                told = self._frames_since(at, audience)
-                if told is None:
+            if position < self._log.last:
+                frames = self._frames_since(position, audience)
+                if frames is None:
                     yield LAGGED
                     return
-                at = self._log.last
-                if told:
-                    yield told
+                position = self._log.last
+                if frames:
+                    yield frames
                     await asyncio.sleep(FRAME_SECONDS)
             else:
                 await news.wait()
@@ -192,9 +192,9 @@ class Hub:
             if owner is None:
                 self._unclaimed[key] = job
                 continue
-            known, before = _cached_job(owner, job), self._cached.get(key)
-            if before is None or before.encoded != known.encoded:
-                self._cached[key] = batch.changed[key] = known
+            cached, before = _cached_job(owner, job), self._cached.get(key)
+            if before is None or before.encoded != cached.encoded:
+                self._cached[key] = batch.changed[key] = cached
         self._publish(batch)
 
     def _remove(self, keys: Iterable[Key], *, forget: bool = True) -> None:
@@ -202,8 +202,8 @@ class Hub:
         batch = Batch()
         for key in [key for key in keys if key not in self._held]:
             self._unclaimed.pop(key, None)
-            if known := self._cached.pop(key, None):
-                batch.removed[key] = RemovedJob(known.user_id, known.job.ref)
+            if cached := self._cached.pop(key, None):
+                batch.removed[key] = RemovedJob(cached.user_id, cached.job.ref)
             if forget:
                 self._owners.pop(key, None)
                 self._key_of_uid.pop(key[1], None)
@@ -220,21 +220,21 @@ class Hub:
         self._published.set()
         self._published = asyncio.Event()
 
-    def _frames_since(self, at: int, audience: Audience) -> bytes | None:
-        if (at, audience) not in self._frames:
-            batch = self._log.since(at)
+    def _frames_since(self, position: int, audience: Audience) -> bytes | None:
+        if (position, audience) not in self._frames:
+            batch = self._log.since(position)
             if batch is None:
                 return None
-            self._frames[at, audience] = batch.frames(audience, self._id(audience))
-        return self._frames[at, audience]
+            self._frames[position, audience] = batch.frames(audience, self._id(audience))
+        return self._frames[position, audience]
 
     def _snapshot(self, audience: Audience) -> bytes:
         if audience not in self._snapshots:
-            known = self._jobs_for(audience)
-            seen = [one.encoded for one in known if audience.sees(one.user_id, one.key)]
-            pages = [seen[start : start + SNAPSHOT_PAGE] for start in range(0, len(seen), SNAPSHOT_PAGE)] or [
-                []
-            ]
+            cached = self._jobs_for(audience)
+            visible = [job.encoded for job in cached if audience.sees(job.user_id, job.key)]
+            pages = [
+                visible[start : start + SNAPSHOT_PAGE] for start in range(0, len(visible), SNAPSHOT_PAGE)
+            ] or [[]]
             frames = [frame("snapshot", jobs_data(page)) for page in pages]
             frames.append(watch_frame(Synced(), self._id(audience)))
             self._snapshots[audience] = b"".join(frames)
@@ -272,5 +272,5 @@ def _key_of(job: Job) -> Key:
 
 def _cached_job(owner: Owner, job: Job) -> CachedJob:
     """Return a job with its row's owner, whatever the object says; its namespace stays in the ref alone."""
-    told = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
-    return CachedJob(owner.user_id, told, encode(told))
+    owned = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
+    return CachedJob(owner.user_id, owned, encode(owned))

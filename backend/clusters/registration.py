@@ -81,10 +81,10 @@ def _name_error(registration: ClusterRegistration) -> _FieldError:
 def _server_error(registration: ClusterRegistration) -> _FieldError:
     try:
         url = urlsplit(registration.server)
-        fine = url.scheme == "https" and url.hostname and url.port != 0
+        valid = url.scheme == "https" and url.hostname and url.port != 0
     except ValueError:
-        fine = False
-    if not fine or url.username or url.password or url.query or url.fragment:
+        valid = False
+    if not valid or url.username or url.password or url.query or url.fragment:
         return "server", "write https://HOST:PORT"
     return None
 

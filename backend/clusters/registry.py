@@ -78,36 +78,46 @@ class ClusterRegistry:
             raise Invalid({"cluster": f"say which; {self._available()}"})
         return next(iter(self._open.values()))
 
-    async def probe(self, wanted: ClusterRegistration) -> None:
+    async def probe(self, registration: ClusterRegistration) -> None:
         """Probe a cluster with its login. Raises Unreachable, Refused."""
         backend = self._backend(
-            wanted.name, wanted.server, wanted.ca, credential_of(wanted), wanted.namespace
+            registration.name,
+            registration.server,
+            registration.ca,
+            credential_of(registration),
+            registration.namespace,
         )
         try:
-            async with Cluster(wanted.name, backend).breaker.call(10.0):
+            async with Cluster(registration.name, backend).breaker.call(10.0):
                 await backend.whoami()
         finally:
             await backend.aclose()
 
-    async def register(self, session: AsyncSession, wanted: ClusterRegistration) -> ClusterRow:
+    async def register(self, session: AsyncSession, registration: ClusterRegistration) -> ClusterRow:
         """Store a registration; for a name that has the same server, its new login. Raises Conflict."""
         sealed = self.vault.seal(
-            msgspec.json.encode(credential_of(wanted)), _subject(wanted.name, wanted.server)
+            msgspec.json.encode(credential_of(registration)), _subject(registration.name, registration.server)
         )
-        place = {"name": wanted.name, "server": wanted.server, "namespace": wanted.namespace}
-        row = await session.scalar(select(ClusterRow).where(ClusterRow.name == wanted.name).with_for_update())
+        location = {
+            "name": registration.name,
+            "server": registration.server,
+            "namespace": registration.namespace,
+        }
+        row = await session.scalar(
+            select(ClusterRow).where(ClusterRow.name == registration.name).with_for_update()
+        )
         if row is None:
-            row = ClusterRow(**place, ca="", credential=b"", created=datetime.now(UTC))
-        elif any(getattr(row, field) != value for field, value in place.items()):
-            raise _name_conflict(wanted.name)
-        if wanted.name in (LOCAL, kubeconfig.IN_CLUSTER):
-            raise _name_conflict(wanted.name)
-        row.ca, row.credential = wanted.ca, sealed
+            row = ClusterRow(**location, ca="", credential=b"", created=datetime.now(UTC))
+        elif any(getattr(row, field) != value for field, value in location.items()):
+            raise _name_conflict(registration.name)
+        if registration.name in (LOCAL, kubeconfig.IN_CLUSTER):
+            raise _name_conflict(registration.name)
+        row.ca, row.credential = registration.ca, sealed
         session.add(row)
         try:
             await session.flush()
         except IntegrityError:
-            raise _name_conflict(wanted.name) from None
+            raise _name_conflict(registration.name) from None
         return row
 
     async def connect(self, row: ClusterRow) -> None:

@@ -133,10 +133,10 @@ async def _translate_errors() -> AsyncIterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
-        told = _backend_error(error)
-        if told is None:
+        translated = _backend_error(error)
+        if translated is None:
             raise
-        raise told from error
+        raise translated from error
 
 
 def _backend_error(error: Exception) -> BackendError | None:

@@ -45,18 +45,18 @@ class CreateRequest(Struct, frozen=True, kw_only=True):
     body: bytes = b""
 
 
-async def create(service: JobService, order: CreateRequest) -> Job:
+async def create(service: JobService, request: CreateRequest) -> Job:
     """Create a job, or find that of the same request. Continues without its client. Raises a BackendError."""
-    cluster = _resolve_cluster(service, order.spec)
-    row, fresh = await _insert_row(service, cluster, order)
-    if not (fresh or row.uid or row.key in service.creates or service.reconciled.is_set()):
+    cluster = _resolve_cluster(service, request.spec)
+    row, is_new = await _insert_row(service, cluster, request)
+    if not (is_new or row.uid or row.key in service.creates or service.reconciled.is_set()):
         await service.reconciled.wait()  # an earlier process has left this very create half done
-        row, _ = await _insert_row(service, cluster, order)
+        row, _ = await _insert_row(service, cluster, request)
     if row.uid:
-        known = service.hub.get(row.cluster, row.uid)
-        return known.job if known else job_of(row, order.caller.name)
+        cached = service.hub.get(row.cluster, row.uid)
+        return cached.job if cached else job_of(row, request.caller.name)
     if row.key not in service.creates:
-        task = asyncio.create_task(_create(service, cluster, row, order))
+        task = asyncio.create_task(_create(service, cluster, row, request))
         service.creates[row.key] = task
         task.add_done_callback(lambda _: service.creates.pop(row.key, None))
     return await asyncio.shield(service.creates[row.key])
@@ -75,19 +75,19 @@ async def plan(service: JobService, caller: Caller, spec: JobSpec) -> Plan:
     backend = user_backend(service, cluster, caller.name, spec, namespace)
     async with cluster.breaker.call():
         await _ensure_namespace(service, cluster, caller.name, namespace)
-        found = await backend.plan(_for_cluster(spec, namespace))
-    notices = tuple(Diagnostic(name, why) for name, why in refused.items())
-    return msgspec.structs.replace(found, errors=notices + found.errors)
+        planned = await backend.plan(_for_cluster(spec, namespace))
+    diagnostics = tuple(Diagnostic(name, why) for name, why in refused.items())
+    return msgspec.structs.replace(planned, errors=diagnostics + planned.errors)
 
 
 def user_backend(
     service: JobService, cluster: Cluster, owner: str, spec: JobSpec, namespace: str
 ) -> MultiUserBackend:
     """Return the backend of a cluster for one job of a user: it marks the owner and checks the manifests."""
-    rules = ManifestPolicy(
+    policy = ManifestPolicy(
         service.settings, service.clusters.kubernetes, namespace, shared=bool(cluster.namespace)
     )
-    return cluster.backend.for_user(Ownership(service.server_id, owner), rules.check_for(spec))
+    return cluster.backend.for_user(Ownership(service.server_id, owner), policy.check_for(spec))
 
 
 def _resolve_cluster(service: JobService, spec: JobSpec) -> Cluster:
@@ -104,53 +104,55 @@ def _check_cross_fields(spec: JobSpec) -> None:
         raise Invalid(wrong)
 
 
-async def _insert_row(service: JobService, cluster: Cluster, order: CreateRequest) -> tuple[JobRow, bool]:
+async def _insert_row(service: JobService, cluster: Cluster, request: CreateRequest) -> tuple[JobRow, bool]:
     """Insert the row of a job; return it, and False where it is that of the same Idempotency-Key.
 
     Raises Invalid, Refused.
     """
     async with service.database.write() as session:
-        user = await session.get_one(User, order.caller.user_id, with_for_update=True)
-        earlier = await _find_earlier(session, service, order)
+        user = await session.get_one(User, request.caller.user_id, with_for_update=True)
+        earlier = await _find_earlier(session, service, request)
         if earlier:
             return earlier, False
-        gpus = quotas.gpus_of(order.spec)
+        gpus = quotas.gpus_of(request.spec)
         await quotas.check(session, user, gpus, service.settings)
         row = JobRow(
             key=random.token_hex(16),
             user_id=user.id,
             cluster=cluster.name,
             namespace=await namespace_for(session, service, cluster, user),
-            name=order.spec.name,
-            kind=order.spec.kind,
-            spec=msgspec.json.encode(order.spec).decode(),
+            name=request.spec.name,
+            kind=request.spec.kind,
+            spec=msgspec.json.encode(request.spec).decode(),
             state=CREATING,
             gpus=gpus,
             created=now(),
         )
         session.add(row)
         await session.flush()
-        if order.idempotency_key:
-            seen = service.clusters.vault.digest(order.body)
+        if request.idempotency_key:
+            digest = service.clusters.vault.digest(request.body)
             await session.merge(
                 Idempotency(
-                    user_id=user.id, key=order.idempotency_key, body_hash=seen, job_id=row.id, created=now()
+                    user_id=user.id,
+                    key=request.idempotency_key,
+                    body_hash=digest,
+                    job_id=row.id,
+                    created=now(),
                 )
             )
         return row, True
 
 
-async def _find_earlier(session: AsyncSession, service: JobService, order: CreateRequest) -> JobRow | None:
-    seen = (
-        await session.get(Idempotency, (order.caller.user_id, order.idempotency_key))
-        if order.idempotency_key
-        else None
-    )
-    if seen is None:
+async def _find_earlier(session: AsyncSession, service: JobService, request: CreateRequest) -> JobRow | None:
+    if not request.idempotency_key:
         return None
-    if seen.body_hash != service.clusters.vault.digest(order.body):
+    earlier = await session.get(Idempotency, (request.caller.user_id, request.idempotency_key))
+    if earlier is None:
+        return None
+    if earlier.body_hash != service.clusters.vault.digest(request.body):
         raise Invalid({"Idempotency-Key": "was used for another request; take a new one"})
-    row = await session.get(JobRow, seen.job_id) if seen.job_id else None
+    row = await session.get(JobRow, earlier.job_id) if earlier.job_id else None
     return row if row and (row.uid or row.state == CREATING) else None
 
 
@@ -161,44 +163,44 @@ async def namespace_for(session: AsyncSession, service: JobService, cluster: Clu
     return cluster.namespace or await user_namespace(session, service.server_id, user)
 
 
-async def _create(service: JobService, cluster: Cluster, row: JobRow, order: CreateRequest) -> Job:
-    backend = user_backend(service, cluster, order.caller.name, order.spec, row.namespace)
+async def _create(service: JobService, cluster: Cluster, row: JobRow, request: CreateRequest) -> Job:
+    backend = user_backend(service, cluster, request.caller.name, request.spec, row.namespace)
     try:
         async with cluster.breaker.call(LIMIT_SECONDS):
-            await _ensure_namespace(service, cluster, order.caller.name, row.namespace)
+            await _ensure_namespace(service, cluster, request.caller.name, row.namespace)
             job = await backend.create(
-                _for_cluster(order.spec, row.namespace), key=row.key, secrets=order.secrets
+                _for_cluster(request.spec, row.namespace), key=row.key, secrets=request.secrets
             )
     except (Unreachable, LoginNeeded):
         raise  # done or not: the same key, or the reconciler, finds out
     except BackendError as error:
         if error.hint != HALF_CREATED_HINT:
-            await _remove_row(service, row, order, error)
+            await _remove_row(service, row, request, error)
         raise
     async with service.database.write() as session:
         await _write_created(session, row.id, job)
-        await audit.record(session, order.caller, "create", job.name, cluster=cluster.name)
-    service.hub.claim(Owner(row.user_id, order.caller.name), job)
-    known = service.hub.get(cluster.name, job.ref.uid)
-    return known.job if known else job
+        await audit.record(session, request.caller, "create", job.name, cluster=cluster.name)
+    service.hub.claim(Owner(row.user_id, request.caller.name), job)
+    cached = service.hub.get(cluster.name, job.ref.uid)
+    return cached.job if cached else job
 
 
 async def _write_created(session: AsyncSession, row_id: int, job: Job) -> None:
     """Write the created job into its row, unless the reconciler has done so."""
     ref = job.ref
-    made = {name: getattr(ref, name) for name in ("uid", "name", "namespace", "kind")}
-    made |= {"state": job.state, "reason": job.reason, "finished": job.finished, "deleted": None}
-    await session.execute(update(JobRow).where(JobRow.id == row_id, JobRow.uid.is_(None)).values(**made))
+    values = {name: getattr(ref, name) for name in ("uid", "name", "namespace", "kind")}
+    values |= {"state": job.state, "reason": job.reason, "finished": job.finished, "deleted": None}
+    await session.execute(update(JobRow).where(JobRow.id == row_id, JobRow.uid.is_(None)).values(**values))
 
 
-async def _remove_row(service: JobService, row: JobRow, order: CreateRequest, error: BackendError) -> None:
+async def _remove_row(service: JobService, row: JobRow, request: CreateRequest, error: BackendError) -> None:
     """Remove the row of a create that was refused before anything was created; the audit log keeps it."""
     async with service.database.write() as session:
         await session.execute(delete(Idempotency).where(Idempotency.job_id == row.id))
         await session.execute(delete(JobRow).where(JobRow.id == row.id, JobRow.uid.is_(None)))
-        words = f"refused: {error.title}"
+        result = f"refused: {error.title}"
         await audit.record(
-            session, order.caller, "create", order.spec.name, cluster=row.cluster, result=words
+            session, request.caller, "create", request.spec.name, cluster=row.cluster, result=result
         )
 
 

@@ -18,25 +18,25 @@ async def page(
     """Return a page of the jobs that a caller may see, newest first. Raises Invalid for a strange cursor."""
     if after and not (after.isdecimal() and len(after) < 19):
         raise Invalid({"after": "is no cursor of this list"})
-    chosen = rows_with_owner(caller).where(JobRow.state != CREATING)
+    selected = rows_with_owner(caller).where(JobRow.state != CREATING)
     if query.text:
         like = f"%{_escape_like(query.text)}%"
         columns = (JobRow.name, JobRow.spec, JobRow.reason)
-        chosen = chosen.where(or_(*(column.ilike(like, escape="\\") for column in columns)))
+        selected = selected.where(or_(*(column.ilike(like, escape="\\") for column in columns)))
     if query.user:
-        chosen = chosen.where(User.name_key == query.user.casefold())
+        selected = selected.where(User.name_key == query.user.casefold())
     if query.states:
-        chosen = chosen.where(JobRow.state.in_(query.states))
+        selected = selected.where(JobRow.state.in_(query.states))
     if query.since:
-        chosen = chosen.where(JobRow.created >= _as_utc(query.since))
+        selected = selected.where(JobRow.created >= _as_utc(query.since))
     if query.until:
-        chosen = chosen.where(JobRow.created < _as_utc(query.until))
+        selected = selected.where(JobRow.created < _as_utc(query.until))
     if after:
-        chosen = chosen.where(JobRow.id < int(after))
+        selected = selected.where(JobRow.id < int(after))
     async with database.read() as session:
-        found = (await session.execute(chosen.order_by(JobRow.id.desc()).limit(limit + 1))).all()
-    items = tuple(_entry(row, owner) for row, owner in found[:limit])
-    return HistoryPage(items, str(found[limit - 1][0].id) if len(found) > limit else "")
+        rows = (await session.execute(selected.order_by(JobRow.id.desc()).limit(limit + 1))).all()
+    items = tuple(_entry(row, owner) for row, owner in rows[:limit])
+    return HistoryPage(items, str(rows[limit - 1][0].id) if len(rows) > limit else "")
 
 
 def _escape_like(text: str) -> str:

@@ -42,7 +42,7 @@ class HistoryRecorder:
 
     def observe(self, batch: Batch) -> None:
         """Take in a batch of the hub, to be written by `run_forever`."""
-        self._changed.update((key, known.job) for key, known in batch.changed.items())
+        self._changed.update((key, cached.job) for key, cached in batch.changed.items())
         self._removed |= batch.removed.keys()
         if batch.changed or batch.removed:
             self._pending.set()
@@ -62,8 +62,8 @@ class HistoryRecorder:
                     await self._pending.wait()
                 await asyncio.sleep(GATHER_SECONDS)
             except TimeoutError:
-                running = (known for known in self._hub.all() if known.job.state is JobState.RUNNING)
-                self._changed.update((known.key, known.job) for known in running if known.job.spec.gpus)
+                running = (cached for cached in self._hub.all() if cached.job.state is JobState.RUNNING)
+                self._changed.update((cached.key, cached.job) for cached in running if cached.job.spec.gpus)
             self._pending.clear()
             try:
                 await self.write()
@@ -74,28 +74,32 @@ class HistoryRecorder:
 
     async def write(self) -> None:
         """Write all that was observed. Raises Unreachable; then nothing of it is lost."""
-        changed, left, moment = dict(self._changed), set(self._removed), now()
+        changed, removed, moment = dict(self._changed), set(self._removed), now()
         for key, job in changed.items():
             more = self._meter.count(key, job, moment, self._counted.get(key))
             self._unwritten_seconds[key] = self._unwritten_seconds.get(key, 0.0) + more
-        told = [_state_values(key, job, moment) for key, job in changed.items() if key not in left]
-        owed = [self._count_values(key, moment) for key in changed]
-        gone = [{"of": cluster, "is": uid, "moment": moment} for cluster, uid in left]
+        states = [_state_values(key, job, moment) for key, job in changed.items() if key not in removed]
+        counts = [self._count_values(key, moment) for key in changed]
+        gone = [{"of": cluster, "is": uid, "moment": moment} for cluster, uid in removed]
         async with self._database.write() as session:
             connection = await session.connection()
-            for statement, values in ((_UPDATE_STATE, told), (_ADD_GPU_SECONDS, owed), (_MARK_DELETED, gone)):
+            for statement, values in (
+                (_UPDATE_STATE, states),
+                (_ADD_GPU_SECONDS, counts),
+                (_MARK_DELETED, gone),
+            ):
                 if values:
                     await connection.execute(statement, values)
-        self._forget_written(changed, left, moment)
+        self._forget_written(changed, removed, moment)
 
-    def _forget_written(self, changed: dict[Key, Job], left: set[Key], moment: datetime) -> None:
+    def _forget_written(self, changed: dict[Key, Job], removed: set[Key], moment: datetime) -> None:
         for key, job in changed.items():
             self._counted[key] = moment
             self._unwritten_seconds.pop(key, None)
             if self._changed.get(key) is job:
                 del self._changed[key]
-        self._removed -= left
-        for key in left:
+        self._removed -= removed
+        for key in removed:
             self._meter.forget(key)
             self._counted.pop(key, None)
 

@@ -19,10 +19,12 @@ def full_reference(image: str) -> str:
 
 def is_allowed(image: str, listed: Iterable[str]) -> bool:
     """Tell whether an image is listed, or in a listed registry or repository. An empty list allows all."""
-    meant = full_reference(image)
-    places = [place.rstrip("/") for place in listed]
-    return not places or any(meant == place or meant.startswith(_ends(place)) for place in places)
+    reference = full_reference(image)
+    prefixes = [prefix.rstrip("/") for prefix in listed]
+    return not prefixes or any(
+        reference == prefix or reference.startswith(_separated(prefix)) for prefix in prefixes
+    )
 
 
-def _ends(place: str) -> tuple[str, ...]:
-    return tuple(f"{place}{end}" for end in ("/", ":", "@"))
+def _separated(prefix: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}{end}" for end in ("/", ":", "@"))

@@ -22,9 +22,9 @@ from backend_client.protocol import DeleteStep
 _DELETION_CONTINUES = "its deletion goes on"
 
 
-async def stop(service: JobService, caller: Caller, name: str, which: JobSelector) -> Job:
+async def stop(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
     """Stop a job. Raises a BackendError."""
-    row, cluster = await _authorized_row(service, caller, Action.STOP, name, which)
+    row, cluster = await _authorized_row(service, caller, Action.STOP, name, selector)
     async with cluster.breaker.call():
         job = await cluster.backend.stop(ref_of(row))
     async with service.database.write() as session:
@@ -32,9 +32,9 @@ async def stop(service: JobService, caller: Caller, name: str, which: JobSelecto
     return _with_owner(service, job)
 
 
-async def resume(service: JobService, caller: Caller, name: str, which: JobSelector) -> Job:
+async def resume(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
     """Resume a stopped job, within its owner's quota. Raises a BackendError."""
-    row, cluster = await _authorized_row(service, caller, Action.RESUME, name, which)
+    row, cluster = await _authorized_row(service, caller, Action.RESUME, name, selector)
     if row.finished:
         await _reserve_quota(service, row)
     try:
@@ -49,13 +49,13 @@ async def resume(service: JobService, caller: Caller, name: str, which: JobSelec
 
 
 async def delete(
-    service: JobService, caller: Caller, name: str, which: JobSelector, *, wait: bool = True
+    service: JobService, caller: Caller, name: str, selector: JobSelector, *, wait: bool = True
 ) -> None:
     """Delete a job: accepted here, the deletion goes on by itself, also after a crash. Raises a BackendError.
 
     Without `wait` it is done once the cluster has accepted it, whatever still holds the job there.
     """
-    row, _ = await _authorized_row(service, caller, Action.DELETE, name, which)
+    row, _ = await _authorized_row(service, caller, Action.DELETE, name, selector)
     async with service.database.write() as session:
         await session.execute(
             update(JobRow).where(JobRow.id == row.id).values(deleting=func.coalesce(JobRow.deleting, now()))
@@ -81,10 +81,10 @@ def _forget_task(service: JobService, row_id: int, ended: asyncio.Task[None]) ->
 
 
 async def _authorized_row(
-    service: JobService, caller: Caller, action: Action, name: str, which: JobSelector
+    service: JobService, caller: Caller, action: Action, name: str, selector: JobSelector
 ) -> tuple[JobRow, Cluster]:
     async with service.database.read() as session:
-        row, _ = await find_row(session, caller, name, which)
+        row, _ = await find_row(session, caller, name, selector)
     require(caller, action, row.user_id, name)
     if row.deleting and action is not Action.DELETE:
         raise Conflict(f"{name} is being deleted.")

@@ -55,20 +55,20 @@ def parse_filter(  # noqa: PLR0917  one for each word of the query
     )
 
 
-async def page(service: JobService, caller: Caller, wanted: JobFilter, limit: int, after: str) -> bytes:
+async def page(service: JobService, caller: Caller, job_filter: JobFilter, limit: int, after: str) -> bytes:
     """Return the JSON of a Page, each job as it was encoded when it changed. Raises Invalid (cursor)."""
     if after and not (after.isdecimal() and len(after) < 19):
         raise Invalid({"after": "is no cursor of this list"})
     items: list[bytes] = []
     last = int(after or 0)
     while True:
-        rows = await _rows(service, caller, wanted, last, min(_CHUNK, limit + 1))
+        rows = await _rows(service, caller, job_filter, last, min(_CHUNK, limit + 1))
         for row_id, cluster, uid in rows:
-            known = service.hub.get(cluster, uid) or await _job_from_row(service, row_id)
-            if known and wanted.matches(known.job):
+            cached = service.hub.get(cluster, uid) or await _job_from_row(service, row_id)
+            if cached and job_filter.matches(cached.job):
                 if len(items) == limit:
                     return _page(items, str(last))
-                items.append(known.encoded)
+                items.append(cached.encoded)
             last = row_id
         if len(rows) < min(_CHUNK, limit + 1):
             return _page(items, "")
@@ -79,23 +79,25 @@ def _page(items: list[bytes], after: str) -> bytes:
 
 
 async def _rows(
-    service: JobService, caller: Caller, wanted: JobFilter, after: int, limit: int
+    service: JobService, caller: Caller, job_filter: JobFilter, after: int, limit: int
 ) -> list[tuple[int, str, str]]:
     """Return (id, cluster, uid) of rows, newest first, behind the row `after`."""
     query = select(JobRow.id, JobRow.cluster, JobRow.uid).where(visible_rows(caller), live_jobs())
     for column, value in (
-        (JobRow.name, wanted.name),
-        (JobRow.cluster, wanted.cluster),
-        (JobRow.namespace, wanted.namespace),
+        (JobRow.name, job_filter.name),
+        (JobRow.cluster, job_filter.cluster),
+        (JobRow.namespace, job_filter.namespace),
     ):
         query = query.where(column == value) if value else query
-    if wanted.owner:
-        query = query.join(User, User.id == JobRow.user_id).where(User.name_key == wanted.owner.casefold())
+    if job_filter.owner:
+        query = query.join(User, User.id == JobRow.user_id).where(
+            User.name_key == job_filter.owner.casefold()
+        )
     if after:
         query = query.where(JobRow.id < after)
     async with service.database.read() as session:
-        found = await session.execute(query.order_by(JobRow.id.desc()).limit(limit))
-        return [(row_id, cluster, uid or "") for row_id, cluster, uid in found]
+        rows = await session.execute(query.order_by(JobRow.id.desc()).limit(limit))
+        return [(row_id, cluster, uid or "") for row_id, cluster, uid in rows]
 
 
 async def _job_from_row(service: JobService, row_id: int) -> CachedJob | None:

@@ -71,62 +71,62 @@ async def _reconcile_cluster(service: JobService, cluster: Cluster, patience: ti
             start_deletion(service, row.id, ref_of(row))
     try:
         async with cluster.breaker.call():
-            made = await cluster.backend.list_created(service.server_id)
+            created = await cluster.backend.list_created(service.server_id)
     except BackendError as error:
         log.warning("%s is not reconciled: %s", cluster.name, error.title)
         return
-    there = {found.ref.uid for found in made.values()}
+    listed = {job.ref.uid for job in created.values()}
     for row, owner in rows:
         if row.uid is None:
-            await _reconcile_unfinished(service, row, owner, made.get(row.key), patience)
-        elif not row.deleting and row.uid not in there:
+            await _reconcile_unfinished(service, row, owner, created.get(row.key), patience)
+        elif not row.deleting and row.uid not in listed:
             await _confirm_removed(service, cluster, row)
-    service.orphans[cluster.name] = await _count_orphans(service, made)
+    service.orphans[cluster.name] = await _count_orphans(service, created)
 
 
 async def _unsettled_rows(service: JobService, cluster: str) -> Rows:
     """Return rows that may have objects: live, or without a uid and not long over; the hub gets them all."""
-    wanted = JobRow.deleted.is_(None) | (JobRow.uid.is_(None) & (JobRow.deleted > now() - _LATE_OBJECTS))
+    unsettled = JobRow.deleted.is_(None) | (JobRow.uid.is_(None) & (JobRow.deleted > now() - _LATE_OBJECTS))
     query = select(JobRow, User.name).join(User, User.id == JobRow.user_id)
     async with service.database.read() as session:
-        found = (await session.execute(query.where(JobRow.cluster == cluster, wanted))).all()
-    for row, owner in found:
+        rows = (await session.execute(query.where(JobRow.cluster == cluster, unsettled))).all()
+    for row, owner in rows:
         if row.uid and not service.hub.is_claimed(cluster, row.uid):
-            service.hub.claim(Owner(row.user_id, owner), job_of(row, owner))  # made by another process
-    return found
+            service.hub.claim(Owner(row.user_id, owner), job_of(row, owner))  # created by another process
+    return rows
 
 
 async def _reconcile_unfinished(
-    service: JobService, row: JobRow, owner: str, made: CreatedJob | None, patience: timedelta
+    service: JobService, row: JobRow, owner: str, created: CreatedJob | None, patience: timedelta
 ) -> None:
     """Reconcile a row without a uid: adopt its objects, delete them, or let the row fail (see the table)."""
     if row.key in service.creates:
         return
     making = row.state == CREATING
-    if made and making and not made.held:
-        await _adopt(service, row, owner, made, keep=True)
+    if created and making and not created.held:
+        await _adopt(service, row, owner, created, keep=True)
     elif making and row.created > now() - patience:
         return
-    elif made:
-        await _adopt(service, row, owner, made, keep=False)
+    elif created:
+        await _adopt(service, row, owner, created, keep=False)
     elif making:
         await _write(
             service, row, {"state": JobState.FAILED, "reason": "it never came to be", **deleted_values()}
         )
 
 
-async def _adopt(service: JobService, row: JobRow, owner: str, made: CreatedJob, *, keep: bool) -> None:
+async def _adopt(service: JobService, row: JobRow, owner: str, created: CreatedJob, *, keep: bool) -> None:
     """Write the objects' uid to their row, in one commit with whether they are kept or deleted."""
-    ref = made.ref
-    found = {"uid": ref.uid, "name": ref.name, "namespace": ref.namespace, "kind": ref.kind}
-    kept: dict[str, object] = {"state": JobState.PENDING}
+    ref = created.ref
+    identity = {"uid": ref.uid, "name": ref.name, "namespace": ref.namespace, "kind": ref.kind}
+    adopted: dict[str, object] = {"state": JobState.PENDING}
     removed: dict[str, object] = {
         "state": JobState.FAILED,
         "reason": "the server stopped before it was whole",
         "deleting": now(),
         "deleted": None,
     }
-    await _write(service, row, found | (kept if keep else removed))
+    await _write(service, row, identity | (adopted if keep else removed))
     if keep:
         service.hub.claim(Owner(row.user_id, owner), msgspec.structs.replace(job_of(row, owner), ref=ref))
     else:
@@ -159,8 +159,8 @@ async def _write(service: JobService, row: JobRow, values: Mapping[str, object])
         await session.execute(update(JobRow).where(JobRow.id == row.id, same).values(**values))
 
 
-async def _count_orphans(service: JobService, made: Mapping[str, CreatedJob]) -> int:
+async def _count_orphans(service: JobService, created: Mapping[str, CreatedJob]) -> int:
     """Count the objects that no row has; queried after the objects were listed, since rows come first."""
     async with service.database.read() as session:
-        known = set(await session.scalars(select(JobRow.key).where(JobRow.key.in_(made))))
-    return len(made.keys() - known)
+        known = set(await session.scalars(select(JobRow.key).where(JobRow.key.in_(created))))
+    return len(created.keys() - known)

@@ -58,10 +58,10 @@ def _resources(raw: object, gpu_resource: str) -> dict[str, object]:
     if not all(isinstance(part, Mapping) for part in parts):
         raise Invalid({"resources": "write limits and requests as NAME: QUANTITY"})
     names = _RESOURCE_FIELDS | {gpu_resource: "gpus"}
-    asked = {name: value for part in parts for name, value in part.items()}
-    if unknown := next((name for name in asked if name not in names), None):
+    quantities = {name: value for part in parts for name, value in part.items()}
+    if unknown := next((name for name in quantities if name not in names), None):
         raise Invalid({"resources": f"{unknown:.80}: there are {', '.join(names)}"})
-    return {names[name]: value for name, value in asked.items()}
+    return {names[name]: value for name, value in quantities.items()}
 
 
 def _port(raw: object) -> object:

@@ -37,28 +37,28 @@ def rows_with_owner(caller: Caller) -> Select[JobRow, str]:
 
 
 async def find_row(
-    session: AsyncSession, caller: Caller, name: str, which: JobSelector
+    session: AsyncSession, caller: Caller, name: str, selector: JobSelector
 ) -> tuple[JobRow, str]:
     """Find the one row of this name, and its owner's name. Raises NotFound; Conflict names the candidates."""
     query = rows_with_owner(caller).where(JobRow.name == name, live_jobs())
-    if which.cluster:
-        query = query.where(JobRow.cluster == which.cluster)
-    if which.owner:
-        query = query.where(User.name_key == which.owner.casefold())
-    if which.uid:
-        query = query.where(JobRow.uid == which.uid)
-    found = (await session.execute(query.order_by(JobRow.id).limit(20))).all()
-    if not found:
-        raise NotFound(f"There is no job {name}{f' ({which.uid})' if which.uid else ''}.")
-    if len(found) > 1:
-        raise _ambiguous(name, found)
-    row, owner = found[0]
+    if selector.cluster:
+        query = query.where(JobRow.cluster == selector.cluster)
+    if selector.owner:
+        query = query.where(User.name_key == selector.owner.casefold())
+    if selector.uid:
+        query = query.where(JobRow.uid == selector.uid)
+    rows = (await session.execute(query.order_by(JobRow.id).limit(20))).all()
+    if not rows:
+        raise NotFound(f"There is no job {name}{f' ({selector.uid})' if selector.uid else ''}.")
+    if len(rows) > 1:
+        raise _ambiguous(name, rows)
+    row, owner = rows[0]
     return row, owner
 
 
-def _ambiguous(name: str, found: Sequence[Row[JobRow, str]]) -> Conflict:
-    fields = {str(row.uid): f"cluster={row.cluster} owner={owner}" for row, owner in found}
-    return Conflict(f"There are {len(found)} jobs {name}.", "Say ?cluster=, ?owner= or ?uid=.", fields=fields)
+def _ambiguous(name: str, rows: Sequence[Row[JobRow, str]]) -> Conflict:
+    fields = {str(row.uid): f"cluster={row.cluster} owner={owner}" for row, owner in rows}
+    return Conflict(f"There are {len(rows)} jobs {name}.", "Say ?cluster=, ?owner= or ?uid=.", fields=fields)
 
 
 def ref_of(row: JobRow) -> JobRef:

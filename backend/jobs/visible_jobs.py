@@ -45,10 +45,10 @@ class VisibleJobsRegistry:
         self._screens: dict[ScreenKey, _ShownJobs] = {}
         self._published: dict[str, tuple[JobBackend, tuple[JobRef, ...]]] = {}
 
-    async def set_visible_jobs(self, caller: Caller, told: VisibleJobs) -> None:
+    async def set_visible_jobs(self, caller: Caller, visible: VisibleJobs) -> None:
         """Set the jobs that a screen shows, as far as its caller may see them."""
-        seen = tuple(uid for uid in dict.fromkeys(told.uids) if self._may_see(caller, uid))
-        screen = caller.token_id, told.screen
+        seen = tuple(uid for uid in dict.fromkeys(visible.uids) if self._may_see(caller, uid))
+        screen = caller.token_id, visible.screen
         self._screens.pop(screen, None)
         mine = [other for other in self._screens if other[0] == caller.token_id]
         for oldest in mine[: max(0, len(mine) + 1 - MAX_SCREENS)]:
@@ -75,20 +75,20 @@ class VisibleJobsRegistry:
 
     async def _publish(self) -> None:
         """Hand the visible jobs on to each cluster whose own have changed."""
-        wanted: defaultdict[str, list[JobRef]] = defaultdict(list)
+        refs: defaultdict[str, list[JobRef]] = defaultdict(list)
         for ref in self._refs():
-            wanted[ref.context].append(ref)
+            refs[ref.context].append(ref)
         for cluster in self._clusters:
-            told = cluster.backend, tuple(wanted[cluster.name])
-            if told != self._published.get(cluster.name, (cluster.backend, ())):
-                self._published[cluster.name] = told
-                await cluster.backend.set_visible_jobs(told[1])
+            published = cluster.backend, tuple(refs[cluster.name])
+            if published != self._published.get(cluster.name, (cluster.backend, ())):
+                self._published[cluster.name] = published
+                await cluster.backend.set_visible_jobs(published[1])
 
     def _refs(self) -> Iterator[JobRef]:
         """Yield the first job of each screen, then the second of each: no long list crowds out others."""
         each = zip_longest(*(seen.uids for seen in self._screens.values()))
         for uid in dict.fromkeys(chain.from_iterable(each)):
-            whose = self._hub.find_owner(uid) if uid else None
-            known = self._hub.get(whose[0], uid) if whose else None
-            if known:
-                yield known.job.ref
+            location = self._hub.find_owner(uid) if uid else None
+            cached = self._hub.get(location[0], uid) if location else None
+            if cached:
+                yield cached.job.ref

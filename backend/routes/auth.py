@@ -104,17 +104,17 @@ async def register(body: Register, runtime: RuntimeDep, request: Request) -> Log
 async def login(body: Login, runtime: RuntimeDep, request: Request) -> LoggedIn:
     """A token for a user and a password."""
     password = body.password.get_secret_value()
-    async with guard_password(runtime.throttle, body.user, address_of(request)) as tried:
+    async with guard_password(runtime.throttle, body.user, address_of(request)) as attempt:
         async with runtime.database.read() as session:
             user = await find_user(session, body.user)
-        known = user.password_hash if user and not user.disabled else None
-        tried.succeeded = await runtime.passwords.verify(known, password)
-    if not user or not known or not tried.succeeded:
+        stored = user.password_hash if user and not user.disabled else None
+        attempt.succeeded = await runtime.passwords.verify(stored, password)
+    if not user or not stored or not attempt.succeeded:
         await _record_denied(runtime, user, request)
         raise LoginNeeded(_WRONG_LOGIN, HINT)
-    rehashed = await runtime.passwords.hash(password) if runtime.passwords.needs_rehash(known) else known
+    rehashed = await runtime.passwords.hash(password) if runtime.passwords.needs_rehash(stored) else stored
     async with runtime.database.write() as session:
-        user = await _lock_unchanged(session, user.id, known)
+        user = await _lock_unchanged(session, user.id, stored)
         user.password_hash = rehashed
         return await _log_in(session, user, body.name, runtime, request, "login")
 
@@ -137,11 +137,11 @@ async def whoami(caller: CurrentCaller) -> Account:
 @router.post("/password", status_code=204, response_class=Response)
 async def password(body: NewPassword, caller: CurrentCaller, runtime: RuntimeDep) -> None:
     """Change it; all other logins end."""
-    async with guard_password(runtime.throttle, caller.name, caller.address) as tried:
+    async with guard_password(runtime.throttle, caller.name, caller.address) as attempt:
         async with runtime.database.read() as session:
             stored = (await session.get_one(User, caller.user_id)).password_hash
-        tried.succeeded = await runtime.passwords.verify(stored, body.old.get_secret_value())
-    if not tried.succeeded:
+        attempt.succeeded = await runtime.passwords.verify(stored, body.old.get_secret_value())
+    if not attempt.succeeded:
         raise Forbidden("The old password is wrong.", HINT)
     hashed = await runtime.passwords.hash_new(body.new.get_secret_value(), caller.name)
     async with runtime.database.write() as session:
@@ -157,10 +157,10 @@ async def list_tokens(caller: CurrentCaller, runtime: RuntimeDep) -> Tokens:
     async with runtime.database.read() as session:
         rows = await tokens.live_tokens(session, caller.user_id, runtime.settings)
     names = ("id", "name", "created", "expires", "last_used")
-    told = [
+    infos = [
         {name: getattr(row, name) for name in names} | {"current": row.id == caller.token_id} for row in rows
     ]
-    return Tokens(items=[TokenInfo(**row) for row in told])
+    return Tokens(items=[TokenInfo(**row) for row in infos])
 
 
 @router.delete("/tokens/{token_id}", status_code=204, response_class=Response)
@@ -184,10 +184,10 @@ async def _log_in(  # noqa: PLR0917
     return LoggedIn(token=token.reveal(), user=user.name, role=Role(user.role), expires=row.expires)
 
 
-async def _lock_unchanged(session: AsyncSession, user_id: int, known: str) -> User:
+async def _lock_unchanged(session: AsyncSession, user_id: int, stored: str) -> User:
     """Lock the user whose password is still the one that was verified. Raises LoginNeeded."""
     user = await session.get_one(User, user_id, with_for_update=True, populate_existing=True)
-    if user.password_hash != known:
+    if user.password_hash != stored:
         raise LoginNeeded(_WRONG_LOGIN, HINT)
     return user
 

@@ -63,20 +63,20 @@ async def dry_run(request: Request, runtime: RuntimeDep, caller: CanCreate) -> R
 async def jobs(
     runtime: RuntimeDep,
     caller: CanSee,
-    wanted: Annotated[listing.JobFilter, Depends(listing.parse_filter)],
+    job_filter: Annotated[listing.JobFilter, Depends(listing.parse_filter)],
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
     after: str = "",
 ) -> Response:
     """Newest first, in pages."""
-    return StructResponse(await listing.page(runtime.jobs, caller, wanted, limit, after))
+    return StructResponse(await listing.page(runtime.jobs, caller, job_filter, limit, after))
 
 
 @router.get("/jobs/{name}", responses={200: struct_response(Job)})
 async def job(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """One job, as its cluster has it; as it was last known, where that does not answer."""
     row, owner = await _find_row(runtime, caller, name, selector)
-    known = runtime.jobs.hub.get(row.cluster, row.uid or "")
-    return StructResponse(known.encoded if known else job_of(row, owner))
+    cached = runtime.jobs.hub.get(row.cluster, row.uid or "")
+    return StructResponse(cached.encoded if cached else job_of(row, owner))
 
 
 @router.delete("/jobs/{name}", status_code=204, response_class=Response)

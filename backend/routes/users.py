@@ -95,10 +95,10 @@ async def change(name: str, body: Change, runtime: RuntimeDep, admin: CanManageU
         over = user.disabled or bool(hashed)
         logins = await (tokens.revoke if over else tokens.token_ids)(session, user.id)
         await record(session, admin, "change user", f"{user.name}: {_change_text(body)}")
-        told = _person(user)
-    if over or told.role != role:
+        changed = _person(user)
+    if over or changed.role != role:
         runtime.revocations.revoke(logins, LOGIN_ENDED if over else ROLE_CHANGED)
-    return told
+    return changed
 
 
 async def _lock_admins(session: AsyncSession) -> list[int]:
@@ -116,8 +116,8 @@ def _apply(user: User, body: Change, hashed: str) -> None:
 
 
 def _change_text(body: Change) -> str:
-    words = [f"{field}={getattr(body, field)}" for field in sorted(body.model_fields_set - {"password"})]
-    return ", ".join([*words, "a new password"] if body.password else words)
+    changes = [f"{field}={getattr(body, field)}" for field in sorted(body.model_fields_set - {"password"})]
+    return ", ".join([*changes, "a new password"] if body.password else changes)
 
 
 def _person(user: User) -> Person:

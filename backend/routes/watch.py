@@ -42,5 +42,5 @@ async def _audience_user(runtime: Runtime, caller: Caller, owner: str) -> int | 
     if not owner:
         return None
     async with runtime.database.read() as session:
-        found = await session.scalar(select(User.id).where(User.name_key == owner.casefold()))
-    return found or NOBODY
+        user_id = await session.scalar(select(User.id).where(User.name_key == owner.casefold()))
+    return user_id or NOBODY
