@@ -60,7 +60,7 @@ class Hub:
         self._before_resync: dict[str, set[Key]] = {}
         """cluster -> the jobs cached before its next list: one that the list does not name is removed."""
         self._held: set[Key] = set()
-        """Jobs that are being deleted: removed with their rows, which is after their cluster did."""
+        """Jobs that are being deleted: removed once their rows say so, which is after their clusters do."""
         self._published = asyncio.Event()
         self._frames: dict[tuple[int, Audience], bytes] = {}
         self._snapshots: dict[Audience, bytes] = {}
@@ -100,7 +100,7 @@ class Hub:
         self._held.add((cluster, uid))
 
     def release(self, cluster: str, uid: str) -> None:
-        """Remove a job whose objects and row are deleted."""
+        """Remove a held job: nothing of it is left in its cluster, and its row says so."""
         self._held.discard((cluster, uid))
         self._remove([(cluster, uid)])
 

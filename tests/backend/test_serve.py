@@ -57,7 +57,7 @@ class Serving:
         self.out.close()
 
     def end(self, sign=signal.SIGTERM):
-        """Its exit code, and the seconds it took."""
+        """End it; return its exit code, and the seconds it took."""
         began = time.monotonic()
         self.process.send_signal(sign)
         return self.process.wait(20), time.monotonic() - began
@@ -68,7 +68,7 @@ class Serving:
 
 
 def refused(folder, *words, **env):
-    """What a server says that does not start."""
+    """Return what a server says that does not start."""
     done = subprocess.run(
         [sys.executable, "-m", "tui", "serve", "--folder", str(folder / "server"), *words],
         capture_output=True,
@@ -224,7 +224,7 @@ async def test_two_hundred_open_streams_end_with_a_farewell(tmp_path):
 
 
 async def read(client, headers, opened):
-    """The last event of a watch."""
+    """Read the last event of a watch."""
     async with client.stream("GET", "/api/watch", headers=headers) as answer:
         assert answer.status_code == 200
         last, event = "", ""

@@ -45,7 +45,7 @@ class Client:
         self._stream = None
 
     async def read(self):
-        """All there is to read now."""
+        """Read all that the stream has now."""
         if self._stream is None:
             self._stream = self.hub.frames(self.audience, self.last)
         while True:

@@ -35,7 +35,7 @@ FULL = {
 
 
 def made(site=PLAIN, **fields):
-    """(spec, manifests) as a create renders them."""
+    """Return (spec, manifests) as a create renders them."""
     wanted = spec(**fields)
     secrets = {name: Secret("x") for name in wanted.secrets}
     seen = ClusterFacts(namespace=HOME)
@@ -43,7 +43,7 @@ def made(site=PLAIN, **fields):
 
 
 def refusal(wanted, manifests, site=PLAIN, **rules):
-    """The fields that are refused, and the words."""
+    """Return the fields that are refused, and the message."""
     shared = rules.pop("shared", False)
     look = ManifestPolicy(ServerSettings(**rules), site, HOME, shared=shared).check_for(wanted)
     try:

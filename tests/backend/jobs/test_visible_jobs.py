@@ -1,4 +1,4 @@
-"""Looks of many screens: each cluster is told once what anybody may see."""
+"""Visible jobs of many screens: each cluster is told once what anybody may see."""
 
 from types import SimpleNamespace
 
@@ -35,7 +35,7 @@ class Lab:
             self.hub.claim(owner, job(uid, cluster))
 
     def told(self, cluster="c"):
-        """All that a cluster was told, in its order."""
+        """Return the visible jobs of each report to a cluster, in order."""
         calls = self.backends[cluster].calls
         return [[ref.uid for ref in refs] for name, refs in calls if name == "look"]
 

@@ -24,7 +24,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 @pytest.fixture
 def settings(settings):
-    """No machine beside the clusters."""
+    """Return settings without a machine beside the clusters."""
     return settings.model_copy(update={"local": False})
 
 
@@ -235,7 +235,7 @@ class TestRealCluster:
 
 
 async def made(person, name):
-    """Whether there is room for it by now: the row comes a moment after the job."""
+    """Submit a job; tell whether the quota has room for it by now: a row ends a moment after its job."""
     body = {"kind": "job", "image": IMAGE, "command": ["true"], "name": name}
     return await person.ask_status("POST", "/jobs", json=body) == 201
 
@@ -254,7 +254,7 @@ async def rows(app):
 
 
 async def copy_of(app, api, home):
-    """An object with this server's id that no row knows."""
+    """Copy an object with this server's id, so that no row has it."""
     found = api.items("batch/v1", "jobs", home)[0]
     meta = {key: found["metadata"][key] for key in ("labels", "annotations")}
     meta["annotations"] = meta["annotations"] | {"traindeck.dev/key": "another"}

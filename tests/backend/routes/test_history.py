@@ -52,7 +52,7 @@ async def items(person, **query):
 
 
 async def known(person, name, holds):
-    """What the history says of a job, once it is so."""
+    """Wait for what the history says of a job."""
 
     async def look():
         found = next((one for one in await items(person) if one["name"] == name), None)

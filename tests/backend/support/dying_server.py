@@ -70,7 +70,7 @@ def is_write(_transport, method, *_rest) -> bool:
 
 
 async def serve(request: dict) -> dict:
-    """One server's life: say what it found and made of it (`before`), act, and say what is there."""
+    """Run one server: report what it found after reconciling (`before`), act, report what is there."""
     steps = Steps(request["step"])
     steps.around(AsyncSession, "commit")
     steps.around(Transport, "request", is_write)
@@ -102,7 +102,7 @@ async def act(client: httpx.AsyncClient, request: dict) -> int:
 
 
 async def quiet(service) -> dict:
-    """What is there, once nothing is under way any more, and one more look finds nothing to do."""
+    """Report what is there, once nothing is under way and one more round finds nothing to do."""
     async with asyncio.timeout(90):
         await wait_for(service)
         await reconcile.reconcile_once(service, timedelta())
