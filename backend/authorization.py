@@ -14,7 +14,7 @@ from backend_client.protocol import AccessDecision
 
 
 class Action(StrEnum):
-    """What can be asked of the server."""
+    """An action that a caller can request."""
 
     SEE = "see"
     """A job, its log, its events; the clusters and what is free there."""

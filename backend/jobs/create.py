@@ -1,4 +1,4 @@
-"""A create: a row with a random key is committed first, then the cluster is asked, then the uid is written.
+"""A create: a row with a random key is committed first, then the cluster creates the objects, then the uid is written.
 
 Whatever dies in between, row and objects find each other by the key (see reconcile.py). The same
 Idempotency-Key of the same person is the same row, so a repeated request is the same create.

@@ -31,7 +31,7 @@ PASSWORD = "correct horse battery"
 
 
 def blocks() -> tuple[str, list[str]]:
-    """Return (how one logs in, the lines of each route), as the README has them."""
+    """(how one logs in, the lines of each route), as the README has them."""
     section = README.read_text().partition("\n### The API\n")[2].partition("\n### ")[0]
     login, routes = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
     return login, routes.strip().split("\n\n")
@@ -49,7 +49,7 @@ class Lab:
         self.env = {"PATH": os.environ["PATH"], **given}
 
     def curl(self, line: str) -> tuple[int, str]:
-        """Run a line of the README in a shell that logs in first; return (HTTP status, body)."""
+        """(HTTP status, body) of a line of the README, by a shell that logs in first."""
         script = f"{blocks()[0]}\n{line}"
         done = self._run(["bash", "-c", script], f"{PASSWORD}\n")
         body, _, status = done.stdout.rpartition("\n")
@@ -57,7 +57,7 @@ class Lab:
         return int(status), body
 
     def td(self, *words: str, given: str = "") -> str:
-        """Run a verb in another terminal."""
+        """The verbs of another terminal."""
         done = self._run([PROGRAM, *words], given)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -74,7 +74,7 @@ class Lab:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    """Run `traindeck serve`, whose admin is ann."""
+    """`traindeck serve`, whose admin is ann."""
     if LOAD not in os.environ or not shutil.which("curl"):
         pytest.skip(f"needs curl, and {LOAD}: a command that makes an image of the test cluster's node")
     port = free_port()
