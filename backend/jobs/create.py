@@ -1,7 +1,7 @@
-"""A create: a row with a random key is committed first, then the cluster creates the objects, then the uid is written.
+"""Create a job: its row, with a random key, is committed first, then its objects, then the uid in the row.
 
 Whatever dies in between, row and objects find each other by the key (see reconcile.py). The same
-Idempotency-Key of the same person is the same row, so a repeated request is the same create.
+Idempotency-Key of the same user is the same row, so a repeated request is the same create.
 """
 
 import asyncio
