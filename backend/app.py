@@ -1,4 +1,4 @@
-"""The app: what a server answers, put together."""
+"""The FastAPI app of a server: routes, middleware, error handlers, lifespan."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from backend import error_responses
-from backend.auth import first_admin
+from backend.auth.first_admin import FirstAdmin, require_first_admin
 from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
 from backend.auth.stream_revocation import StreamRevocations
@@ -32,25 +32,25 @@ ROUTERS = tuple(
 )
 
 
-def announce(words: str) -> None:
-    """Tell whoever started the server."""
-    print(words, file=sys.stderr, flush=True)  # noqa: T201
+def announce(message: str) -> None:
+    """Print a message for whoever started the server, to stderr."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def create_app(settings: ServerSettings, announce: Callable[[str], None] = announce) -> FastAPI:
-    """A server with these settings. `announce` shows the set-up code to whoever started it."""
+    """Create the app with these settings. `announce` shows the set-up code to whoever started it."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
-                app.state.runtime = await open_runtime(settings, stack)
-                await first_admin.begin(app.state.runtime)
+                runtime = app.state.runtime = await open_runtime(settings, stack)
+                await runtime.first_admin.create_from_settings()
             except BackendError as error:
                 app.state.failure = error
                 raise
-            await _kept(stack, first_admin.offer(app.state.runtime, announce))
-            await _kept(stack, app.state.runtime.revocations.recheck(app.state.runtime.database))
+            await _run_in_background(stack, runtime.first_admin.offer_setup_code(announce))
+            await _run_in_background(stack, runtime.revocations.recheck_forever(runtime.database))
             yield
 
     app = FastAPI(
@@ -62,7 +62,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        dependencies=[Depends(first_admin.set_up)],
+        dependencies=[Depends(require_first_admin)],
         responses=error_responses.PROBLEMS,
     )
     app.state.settings, app.state.failure = settings, None
@@ -74,7 +74,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         burst=settings.burst,
         max_body=settings.max_body,
     )
-    error_responses.install(app)
+    error_responses.install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
     describe(app)
@@ -82,21 +82,30 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
 
 
 async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runtime:
-    """What a running server holds; `stack` closes it. Raises Refused, Unreachable."""
+    """Open the runtime: database, jobs, first admin; `stack` closes it. Raises Refused, Unreachable."""
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = await open_database(database_url(settings.database.get_secret_value(), settings.folder))
     stack.push_async_callback(database.aclose)
     async with database.read() as session:
         server_id = (await session.get_one(Meta, "server_id")).value
     passwords = Passwords(settings.argon2_memory, settings.argon2_time)
-    desk = await start_job_service(settings, database, server_id, stack)
-    return Runtime(settings, database, passwords, LoginThrottle(), StreamRevocations(), server_id, desk)
+    service = await start_job_service(settings, database, server_id, stack)
+    return Runtime(
+        settings=settings,
+        database=database,
+        passwords=passwords,
+        throttle=LoginThrottle(),
+        revocations=StreamRevocations(),
+        server_id=server_id,
+        jobs=service,
+        first_admin=FirstAdmin(settings, database, passwords),
+    )
 
 
-async def _kept(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
-    """Run it beside the server, until that ends."""
+async def _run_in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
+    """Run a coroutine beside the server, until the server ends."""
     task = asyncio.create_task(work)
-    task.add_done_callback(_ended)
+    task.add_done_callback(_log_failure)
 
     async def end() -> None:
         task.cancel()
@@ -105,11 +114,11 @@ async def _kept(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> Non
     stack.push_async_callback(end)
 
 
-def _ended(task: asyncio.Task[None]) -> None:
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
         log.error("work beside the requests failed", exc_info=error)
 
 
 def known_hosts(settings: ServerSettings) -> list[str]:
-    """The names under which clients reach it; its addresses need none."""
+    """Return the host names under which clients may reach the server; addresses need none."""
     return [*settings.hosts, settings.listen.rpartition(":")[0], socket.gethostname()]

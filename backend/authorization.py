@@ -1,4 +1,4 @@
-"""Who may do what. One function decides, and every route asks it."""
+"""Authorization: which caller may do which action. One function decides for every route."""
 
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends
 from sqlalchemy import ColumnElement, true
 
-from backend.auth.caller import Caller, caller
+from backend.auth.caller import Caller, current_caller
 from backend.db.models import JobRow
 from backend_client.errors import Forbidden, NotFound
 from backend_client.protocol import AccessDecision
@@ -15,7 +15,7 @@ from backend_client.server.roles import Role
 
 
 class Action(StrEnum):
-    """What can be asked of the server."""
+    """An action that a caller can request."""
 
     SEE = "see"
     """A job, its log, its events; the clusters and what is free there."""
@@ -30,45 +30,51 @@ class Action(StrEnum):
     AUDIT = "audit"
 
 
-CHANGES = frozenset({Action.CREATE, Action.STOP, Action.RESUME, Action.DELETE})
-RULES = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT})
-YES = AccessDecision(allowed=True)
-VIEWER = "Viewers change nothing; an admin of this server can make you a researcher."
+_WRITE_ACTIONS = frozenset({Action.CREATE, Action.STOP, Action.RESUME, Action.DELETE})
+_ADMIN_ACTIONS = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT})
+_ALLOWED = AccessDecision(allowed=True)
+_VIEWER_HINT = "Viewers change nothing; an admin of this server can make you a researcher."
 
 
-def may(who: Caller, action: Action, job_owner_id: int | None = None) -> AccessDecision:
-    """Whether this caller may do it, to the job of this person (None: to no job in particular)."""
-    if who.role is Role.ADMIN:
-        return YES
-    if action in RULES:
-        return AccessDecision(False, f"{who.name} is a {who.role}; this is for admins.")
-    if job_owner_id not in (None, who.user_id):
+def may(caller: Caller, action: Action, job_owner_id: int | None = None) -> AccessDecision:
+    """Decide whether a caller may do an action, to a job of this person (None: to no job in particular)."""
+    if caller.role is Role.ADMIN:
+        return _ALLOWED
+    if action in _ADMIN_ACTIONS:
+        return AccessDecision(False, f"{caller.name} is a {caller.role}; this is for admins.")
+    if job_owner_id not in (None, caller.user_id):
         return AccessDecision(False, "There is no such job of yours.")
-    if action in CHANGES and who.role is Role.VIEWER:
-        return AccessDecision(False, VIEWER)
-    return YES
+    if action in _WRITE_ACTIONS and caller.role is Role.VIEWER:
+        return AccessDecision(False, _VIEWER_HINT)
+    return _ALLOWED
 
 
-def require(who: Caller, action: Action, job_owner_id: int | None = None, what: str = "") -> None:
-    """Raises Forbidden, or NotFound where the job is another's: nobody learns that it is there."""
-    verdict = may(who, action, job_owner_id)
-    if verdict.allowed:
+def require(caller: Caller, action: Action, job_owner_id: int | None = None, name: str = "") -> None:
+    """Require that a caller may do an action. Raises Forbidden, or NotFound for the job of another person.
+
+    So nobody learns which jobs others have.
+    """
+    decision = may(caller, action, job_owner_id)
+    if decision.allowed:
         return
-    if job_owner_id not in (None, who.user_id):
-        raise NotFound(f"There is no job {what}.".replace(" .", "."))
-    raise Forbidden(verdict.why)
+    if job_owner_id not in (None, caller.user_id):
+        raise NotFound(f"There is no job {name}.".replace(" .", "."))
+    raise Forbidden(decision.why)
 
 
-def visible(who: Caller) -> ColumnElement[bool]:
-    """The rows of jobs that this caller may see, for the WHERE of every list."""
-    return true() if who.role is Role.ADMIN else JobRow.user_id == who.user_id
+def visible_rows(caller: Caller) -> ColumnElement[bool]:
+    """Return the condition for the rows of jobs that a caller may see, for the WHERE of every list."""
+    return true() if caller.role is Role.ADMIN else JobRow.user_id == caller.user_id
 
 
 def allowed(action: Action) -> Callable[..., Coroutine[Any, Any, Caller]]:
-    """The dependency of a route: its caller, who may do `action`. Raises LoginNeeded, Forbidden."""
+    """Make the dependency that gives a route its caller, who may do `action`.
 
-    async def check(who: Annotated[Caller, Depends(caller)]) -> Caller:
-        require(who, action)
-        return who
+    It raises LoginNeeded, Forbidden.
+    """
+
+    async def check(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
+        require(caller, action)
+        return caller
 
     return check

@@ -1,4 +1,4 @@
-"""Every error leaves as problem+json: our own, the framework's, and defects (which tell nothing)."""
+"""Errors as answers in problem+json (RFC 9457): our own, the framework's, and defects, which tell nothing."""
 
 import logging
 import math
@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from backend.auth.caller import request_id
+from backend.auth.password_guard import TooMany
 from backend_client.errors import BackendError, Invalid, LoginNeeded, NotFound, Refused, Unreachable
 from backend_client.server.bodies import PROBLEM, problem_of
 from backend_client.server.wire import encode
@@ -19,20 +20,11 @@ log = logging.getLogger("traindeck.problems")
 _REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
 SCHEMA = {"description": "What failed, and what to do next.", "content": {PROBLEM: _REF}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": SCHEMA}
-"""What a router's `responses=` is."""
+"""The `responses=` of the app: every error is a Problem."""
 
 
-class TooMany(Refused):
-    """Wait, then try again: 429."""
-
-    def __init__(self, title: str, hint: str, retry_after: float) -> None:
-        super().__init__(title, hint)
-        self.retry_after = retry_after
-        """Seconds."""
-
-
-def answer(error: BackendError, request: str, status: int = 0) -> Response:
-    """The response that tells of an error; `status` where it is not that of the error's kind."""
+def problem_response(error: BackendError, request: str, status: int = 0) -> Response:
+    """Return the response for an error; `status` where it is not the status of the error's kind."""
     status = status or (429 if isinstance(error, TooMany) else 0)
     problem = problem_of(error, request)
     if status:
@@ -48,31 +40,33 @@ def _headers(error: BackendError) -> dict[str, str]:
     return headers
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem."""
-    app.exception_handler(BackendError)(_ours)
-    app.exception_handler(RequestValidationError)(_invalid)
-    app.exception_handler(HTTPException)(_framework)
+def install_error_handlers(app: FastAPI) -> None:
+    """Install the handlers that answer every error of `app` as a problem."""
+    app.exception_handler(BackendError)(_handle_backend_error)
+    app.exception_handler(RequestValidationError)(_handle_validation_error)
+    app.exception_handler(HTTPException)(_handle_http_exception)
 
 
-async def _ours(request: Request, error: BackendError) -> Response:
+async def _handle_backend_error(request: Request, error: BackendError) -> Response:
     if isinstance(error, Unreachable) and error.__cause__:
         log.warning(error.title, extra={"request_id": request_id(request)}, exc_info=error.__cause__)
-    return answer(error, request_id(request))
+    return problem_response(error, request_id(request))
 
 
-async def _invalid(request: Request, error: RequestValidationError) -> Response:
+async def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
     fields = {".".join(map(str, part["loc"][1:])) or "body": part["msg"] for part in error.errors()}
-    return answer(Invalid(fields), request_id(request))
+    return problem_response(Invalid(fields), request_id(request))
 
 
-async def _framework(request: Request, error: HTTPException) -> Response:
-    response = answer(_worded(request, error.status_code), request_id(request), error.status_code)
+async def _handle_http_exception(request: Request, error: HTTPException) -> Response:
+    response = problem_response(
+        _error_of_status(request, error.status_code), request_id(request), error.status_code
+    )
     response.headers.update(error.headers or {})
     return response
 
 
-def _worded(request: Request, status: int) -> BackendError:
+def _error_of_status(request: Request, status: int) -> BackendError:
     path = request.url.path[:200]
     if status == HTTPStatus.NOT_FOUND:
         return NotFound(f"There is nothing at {path}.", "/api/openapi.json lists what there is.")
@@ -86,5 +80,5 @@ def _worded(request: Request, status: int) -> BackendError:
 
 
 def too_large(limit: int) -> BackendError:
-    """What to say of a body with more than `limit` bytes."""
+    """Return the error for a body of more than `limit` bytes."""
     return Refused("The request is too large.", f"At most {limit} bytes.")

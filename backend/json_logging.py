@@ -14,33 +14,33 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line: time, level, what, and what else it was given."""
+    """Formats a record as one line of JSON: time, level, message, and its extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        fields = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             **{name: value for name, value in vars(record).items() if name not in _STANDARD},
         }
         if record.exc_info and record.exc_info[1]:
-            told["error"] = self._error(record.exc_info[1])
-        return redacted(msgspec.json.encode(told, enc_hook=str).decode())
+            fields["error"] = self._error(record.exc_info[1])
+        return redact(msgspec.json.encode(fields, enc_hook=str).decode())
 
     def _error(self, error: BaseException) -> str:
-        """Words where they are for people; else the traceback, which holds no values of variables."""
+        """Return the message of our own errors; else the traceback, which holds no values of variables."""
         if isinstance(error, BackendError):
             return str(error)
         return self.formatException((type(error), error, error.__traceback__))
 
 
-def redacted(text: str) -> str:
-    """Without what looks like a token or a password."""
+def redact(text: str) -> str:
+    """Replace what looks like a token or a password by ***."""
     return _SECRETS.sub("***", text)
 
 
 def log_to_stdout() -> None:
-    """Everything that any library says goes there, as JSON."""
+    """Send every log record, of libraries too, to stdout as JSON."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

@@ -16,7 +16,7 @@ STRUCTS = (
     *(Job, JobSpec, Event, Events, Clusters, Choices, VisibleJobs, Problem, HistoryPage, ClusterRegistration),
     *(protocol.Plan, protocol.Page, protocol.Capacity, protocol.AccessReview, protocol.AccessDecision),
 )
-"""What crosses the line and is no pydantic model; `#/components/schemas/<name>` in a route's responses."""
+"""Bodies that are no pydantic models (see routes/bodies): `#/components/schemas/<name>` in the document."""
 TAGS = [
     {"name": "jobs", "description": "Jobs of one's own: make, list, watch, stop, delete, read the log."},
     {"name": "clusters", "description": "Where jobs run."},
@@ -36,11 +36,11 @@ _SCHEMA_NAMES = {
     "HistoryPage": "PastPage",
     "VisibleJobs": "Look",
 }
-"""What clients know a schema by, where the code has another name for it: the document stays the same."""
+"""Class -> name of its schema in the document, where clients know it by another name."""
 
 
 def describe(app: FastAPI) -> None:
-    """Give `app` its document."""
+    """Make `app` serve the document with the msgspec structs in it."""
 
     def document() -> dict[str, Any]:
         if not app.openapi_schema:
@@ -51,21 +51,21 @@ def describe(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    made = get_openapi(title=app.title, version=app.version, routes=app.routes, tags=TAGS)
+    document = get_openapi(title=app.title, version=app.version, routes=app.routes, tags=TAGS)
     _, structs = msgspec.json.schema_components(STRUCTS, ref_template="#/components/schemas/{name}")
-    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in _with_schema_names(structs).items():
         schemas.setdefault(name, schema)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for path in made["paths"].values():
+    for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)
-    return made
+    return document
 
 
 def _with_schema_names(structs: dict[str, Any]) -> dict[str, Any]:
-    """Call components, titles and references by their names in the document."""
+    """Rename components, titles and references to their names in the document."""
     text = msgspec.json.encode(structs).decode()
     for name, public in _SCHEMA_NAMES.items():
         text = text.replace(f'"{name}"', f'"{public}"').replace(f'/{name}"', f'/{public}"')
@@ -73,13 +73,13 @@ def _with_schema_names(structs: dict[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def ref(struct: type) -> dict[str, Any]:
-    """A route's `responses=` entry for one of `STRUCTS`."""
+def struct_response(struct: type) -> dict[str, Any]:
+    """Return the entry of a route's `responses=` for one of `STRUCTS`."""
     return {"content": {"application/json": {"schema": _schema(struct)}}}
 
 
-def takes(struct: type, *, several: bool = False) -> dict[str, Any]:
-    """A route's `openapi_extra=` for a body that is one of `STRUCTS`, or a list of them."""
+def struct_body(struct: type, *, several: bool = False) -> dict[str, Any]:
+    """Return a route's `openapi_extra=` for a body that is one of `STRUCTS`, or a list of them."""
     schema = {"type": "array", "items": _schema(struct)} if several else _schema(struct)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 

@@ -1,10 +1,10 @@
-"""How many requests one login, or one address without any, may make."""
+"""The rate limit of requests: a token bucket for each login, or for each address without one."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-KEPT = 20_000
+MAX_BUCKETS = 20_000
 
 
 class RateLimiter:
@@ -15,17 +15,17 @@ class RateLimiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, key: str) -> float:
-        """Take one: 0, or the seconds after which there is one again."""
+        """Take one token of a key's bucket; return 0, or the seconds until there is one again."""
         now = self._clock()
         left, since = self._buckets.pop(key, (float(self._burst), now))
         left = min(self._burst, left + (now - since) * self._rate)
         granted = left >= 1
         self._buckets[key] = (left - granted, now)
-        if len(self._buckets) > KEPT:
+        if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
         return 0.0 if granted else (1 - left) / self._rate
 
-    def empty(self, key: str) -> float:
-        """Seconds until there is one; 0 where there is one now. Takes none."""
+    def wait_seconds(self, key: str) -> float:
+        """Return the seconds until a key's bucket has a token, 0 where it has one now. Takes none."""
         left, since = self._buckets.get(key, (float(self._burst), 0.0))
         return max(0.0, (1 - left) / self._rate - (self._clock() - since))

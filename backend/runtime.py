@@ -1,10 +1,10 @@
-"""What a running server holds: one object, made by the app's lifespan and reached from every request."""
+"""The runtime of a server: its parts in one object, made by the app's lifespan, read by every request."""
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import Request
 
+from backend.auth.first_admin import FirstAdmin
 from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
 from backend.auth.stream_revocation import StreamRevocations
@@ -23,14 +23,13 @@ class Runtime:
     throttle: LoginThrottle
     revocations: StreamRevocations
     server_id: str
-    """Random, made once with the database; what the server makes in a cluster carries it."""
-    desk: JobService
-    """All that acts on jobs."""
-    first_admin: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once there is an admin; never cleared."""
+    """Random, made once with the database; the objects that the server creates in clusters carry it."""
+    jobs: JobService
+    """Everything that acts on jobs."""
+    first_admin: FirstAdmin
 
 
-def runtime(request: Request) -> Runtime:
-    """The dependency of every route that needs more than its request."""
-    found: Runtime = request.app.state.runtime
-    return found
+def get_runtime(request: Request) -> Runtime:
+    """Return the runtime of the app that a request came to."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime

@@ -1,4 +1,4 @@
-"""Run a server: where it listens, what it refuses, how it stops."""
+"""`traindeck serve`: run a server with uvicorn; where it listens, what it refuses, how it stops."""
 
 import ipaddress
 import logging
@@ -13,12 +13,12 @@ from fastapi import FastAPI
 
 from backend.app import announce, create_app
 from backend.json_logging import log_to_stdout
-from backend.settings import ServerSettings, strays
+from backend.settings import ServerSettings, unknown_variables
 from backend_client.errors import Refused
 
 log = logging.getLogger("traindeck.serve")
-GRACE = 2
-"""Seconds that open requests have at a stop; streams end at once by themselves."""
+GRACE_SECONDS = 2
+"""Seconds that open requests have when the server stops; streams end at once by themselves."""
 BACKLOG = 1024
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -29,16 +29,16 @@ def serve(settings: ServerSettings, say: Callable[[str], None] = announce) -> No
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold passwords
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each stream is a file
-    check(settings)
+    check_exposure(settings)
     listener = listen(settings)
     log_to_stdout()
-    for words in strays():
-        log.warning(words)
+    for warning in unknown_variables():
+        log.warning(warning)
     app = create_app(settings, say)
     try:
         config = _config(app, settings)
         config.load()
-        _Server(config, app, lambda: say(f"traindeck serves at {address(settings, listener)}")).run(
+        _Server(config, app, lambda: say(f"traindeck serves at {public_address(settings, listener)}")).run(
             [listener]
         )
     except OSError as error:
@@ -51,7 +51,7 @@ def serve(settings: ServerSettings, say: Callable[[str], None] = announce) -> No
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, whose streams get a farewell before it waits for them."""
+    """uvicorn's server, which ends the streams with a goodbye before it waits for them."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -63,17 +63,17 @@ class _Server(uvicorn.Server):
         self._started()
 
     def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002
-        """A stop that was asked for is no failure: the signal is not raised again at the end."""
+        """Stop at a signal without raising it again at the end: a stop on request is no failure."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.runtime.revocations.stop()
+        self._app.state.runtime.revocations.revoke_all()
         await super().shutdown(sockets)
 
 
-def check(settings: ServerSettings) -> None:
-    """Whether tokens would travel unseen. Raises Refused."""
+def check_exposure(settings: ServerSettings) -> None:
+    """Check that tokens travel encrypted or on this machine only. Raises Refused."""
     near = settings.socket or is_loopback(host_port(settings.listen)[0])
     if settings.local and not near:
         raise Refused(
@@ -90,7 +90,7 @@ def check(settings: ServerSettings) -> None:
 
 
 def listen(settings: ServerSettings) -> socket.socket:
-    """The listening socket. Raises Refused."""
+    """Open the listening socket. Raises Refused."""
     if settings.socket:
         return _listen_unix(settings.socket)
     host, port = host_port(settings.listen)
@@ -104,8 +104,8 @@ def listen(settings: ServerSettings) -> socket.socket:
 
 
 def _listen_unix(path: Path) -> socket.socket:
-    """For its owner alone. What a dead server left is taken away."""
-    if _answers(path):
+    """Open a unix socket for its owner alone; the socket that a dead server left is replaced."""
+    if _is_listening(path):
         raise Refused(f"Another server listens at {path}.", "--socket PATH")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -123,13 +123,13 @@ def _listen_unix(path: Path) -> socket.socket:
     return listener
 
 
-def _answers(path: Path) -> bool:
+def _is_listening(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
 
 
 def host_port(text: str) -> tuple[str, int]:
-    """127.0.0.1:8642 or [::1]:8642. Raises Refused."""
+    """Split an address, 127.0.0.1:8642 or [::1]:8642, into host and port. Raises Refused."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise Refused(f"{text} is no address to listen at.", "Write HOST:PORT, like 127.0.0.1:8642.")
@@ -137,15 +137,15 @@ def host_port(text: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches it."""
+    """Tell whether only this machine reaches a host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def address(settings: ServerSettings, listener: socket.socket) -> str:
-    """Where clients find it."""
+def public_address(settings: ServerSettings, listener: socket.socket) -> str:
+    """Return the URL where clients reach the server, or unix:PATH."""
     if settings.socket:
         return f"unix:{settings.socket}"
     host, port = host_port(settings.listen)[0], listener.getsockname()[1]
@@ -165,5 +165,5 @@ def _config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -1,4 +1,4 @@
-"""What a server is told: by flags, by TRAINDECK_SERVER_… in the environment, by a TOML file."""
+"""The settings of a server: from flags, TRAINDECK_SERVER_… in the environment, a TOML file."""
 
 import os
 from collections.abc import Mapping
@@ -109,27 +109,30 @@ class ServerSettings(BaseSettings):
     """What credentials of clusters are encrypted with; empty is a key file in the folder."""
 
 
-def _words(part: ErrorDetails) -> str:
-    """What is wrong with one setting."""
+def _message(part: ErrorDetails) -> str:
+    """Say what is wrong with one setting."""
     if part["type"] != "extra_forbidden":
         return part["msg"]
-    return _unknown(str(part["loc"][0]))
+    return _unknown_setting(str(part["loc"][0]))
 
 
-def _unknown(name: str) -> str:
+def _unknown_setting(name: str) -> str:
     likely = closest_match(name, list(ServerSettings.model_fields))
     return f"there is no such setting{f'; did you mean {likely}?' if likely else ''}"
 
 
-def strays() -> list[str]:
-    """Variables that look like settings and are none, in words. Not refused: others may have set them."""
-    known = {f"{PREFIX}{name}".upper() for name in (*ServerSettings.model_fields, "config")}
-    found = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known]
-    return [f"{name} is ignored: {_unknown(name[len(PREFIX) :])}" for name in found]
+def unknown_variables() -> list[str]:
+    """Return a warning for each variable that looks like a setting and is none.
+
+    They are not refused: somebody else may have set them.
+    """
+    names = {f"{PREFIX}{name}".upper() for name in (*ServerSettings.model_fields, "config")}
+    unknown = [name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in names]
+    return [f"{name} is ignored: {_unknown_setting(name[len(PREFIX) :])}" for name in unknown]
 
 
 def server_settings(flags: Mapping[str, Any]) -> ServerSettings:
-    """The settings in force. Raises Invalid, or Refused for a password in argv."""
+    """Return the settings in force. Raises Invalid, or Refused for a password in argv."""
     if ":" in str(flags.get("database", "")).partition("://")[2].rpartition("@")[0]:
         raise Refused(
             "A password in --database can be read by everybody on this machine.",
@@ -138,7 +141,9 @@ def server_settings(flags: Mapping[str, Any]) -> ServerSettings:
     try:
         return ServerSettings(**flags)
     except ValidationError as error:
-        wrong = {".".join(map(str, part["loc"])): _words(part) for part in error.errors(include_input=False)}
+        wrong = {
+            ".".join(map(str, part["loc"])): _message(part) for part in error.errors(include_input=False)
+        }
         raise Invalid(wrong, hint="Settings stand in TRAINDECK_SERVER_… and in the server's file.") from None
     except (OSError, ValueError) as error:
         raise Refused(f"The server's settings file cannot be read: {error}.", "") from None

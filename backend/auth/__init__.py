@@ -1,1 +1,1 @@
-"""Who is it: passwords, tokens, throttling, and the caller of a request."""
+"""Authentication: users, passwords, tokens, throttling, and the caller of a request."""

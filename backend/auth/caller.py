@@ -1,4 +1,4 @@
-"""Who calls: the token of a request, looked up in the database each time, so that its end bites at once."""
+"""The caller of a request: its bearer token is looked up each time, so a revoked one ends at once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -31,27 +31,27 @@ class Caller(Struct, frozen=True):
     request_id: str
 
 
-async def caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
-    """The dependency of every route but the public ones. Raises LoginNeeded."""
+async def current_caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
+    """Return the caller of a request: the dependency of all but the public routes. Raises LoginNeeded."""
     state = request.app.state.runtime
-    token = token_of(request.headers.get("authorization", ""))
-    found = await _find(state.database, token)
+    token = bearer_token(request.headers.get("authorization", ""))
+    login = await _find(state.database, token)
     now = datetime.now(UTC)
-    if found is None or found.revoked or found.expires <= now:
+    if login is None or login.revoked or login.expires <= now:
         raise LoginNeeded(ENDED, HINT)
-    if found.last_used <= now - timedelta(seconds=state.settings.token_idle):
+    if login.last_used <= now - timedelta(seconds=state.settings.token_idle):
         raise LoginNeeded("This login was unused for too long, and has ended.", HINT)
-    if found.disabled:
-        raise LoginNeeded(f"The account {found.name} is disabled.", "An admin of this server can enable it.")
-    if found.last_used < now - timedelta(minutes=1):
-        await _used(state.database, found.id, now)
+    if login.disabled:
+        raise LoginNeeded(f"The account {login.name} is disabled.", "An admin of this server can enable it.")
+    if login.last_used < now - timedelta(minutes=1):
+        await _touch(state.database, login.id, now)
     return Caller(
-        found.user_id, found.name, Role(found.role), found.id, address_of(request), request_id(request)
+        login.user_id, login.name, Role(login.role), login.id, address_of(request), request_id(request)
     )
 
 
-def token_of(header: str) -> str:
-    """The token of an Authorization header. Raises LoginNeeded where there is none that can be ours."""
+def bearer_token(header: str) -> str:
+    """Return the token of an Authorization header. Raises LoginNeeded where it has none of ours."""
     scheme, _, token = header.partition(" ")
     if not header:
         raise LoginNeeded("Nobody is logged in.", "Log in: traindeck login")
@@ -61,12 +61,12 @@ def token_of(header: str) -> str:
 
 
 def address_of(request: Request) -> str:
-    """The client's address."""
+    """Return the client's IP address; "local" over a unix socket."""
     return request.client.host if request.client and request.client.host else "local"
 
 
 def request_id(request: Request) -> str:
-    """What the request is called in the log and in answers."""
+    """Return the id of a request, which the log and the answer carry."""
     return str(request.scope.get("request_id", ""))
 
 
@@ -89,7 +89,7 @@ async def _find(database: Database, token: str) -> Any:
         return (await session.execute(query)).one_or_none()
 
 
-async def _used(database: Database, token_id: int, now: datetime) -> None:
+async def _touch(database: Database, token_id: int, now: datetime) -> None:
     async with database.write() as session:
         token = await session.get(Token, token_id)
         if token:

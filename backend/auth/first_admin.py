@@ -13,24 +13,74 @@ from fastapi import Request
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.auth.passwords import Passwords
 from backend.auth.tokens import digest
 from backend.auth.users import add_user
+from backend.db.engine import Database
 from backend.db.models import Meta, User
-from backend.runtime import Runtime
+from backend.settings import ServerSettings
 from backend_client.errors import Forbidden, Unreachable
 from backend_client.server.roles import Role
 
 CODE = "setup_code"
 FILE = "setup-code"
 LIFE = timedelta(hours=1)
-OPEN = frozenset({"/livez", "/readyz", "/api/server", "/api/auth/register"})
-"""What answers on a server without an admin."""
+PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/api/server", "/api/auth/register"})
+"""Paths that answer on a server without an admin."""
+_ANY_ADMIN = select(exists().where(User.role == Role.ADMIN))
 
 
-async def set_up(request: Request) -> None:
-    """The dependency of all routes. Raises Unreachable while there is no admin."""
-    runtime: Runtime = request.app.state.runtime
-    if request.url.path not in OPEN and not await is_set_up(runtime):
+class FirstAdmin:
+    """Whether a server has an admin, and how it comes to its first one."""
+
+    def __init__(self, settings: ServerSettings, database: Database, passwords: Passwords) -> None:
+        self._settings = settings
+        self._database = database
+        self._passwords = passwords
+        self._exists = asyncio.Event()
+        """Set once there is an admin; never cleared."""
+
+    async def exists(self) -> bool:
+        """Tell whether there is an admin; once true, always."""
+        if not self._exists.is_set():
+            async with self._database.read() as session:
+                if await session.scalar(_ANY_ADMIN):
+                    self._exists.set()
+        return self._exists.is_set()
+
+    def set_exists(self) -> None:
+        """Note that the admin was just made: the set-up code is offered no longer."""
+        self._exists.set()
+
+    async def create_from_settings(self) -> None:
+        """Make the admin that the environment names, where there is none."""
+        name, password = self._settings.admin_user, self._settings.admin_password
+        if await self.exists() or not name:
+            return
+        hashed = await self._passwords.hash_new(password.get_secret_value(), name)
+        async with self._database.write() as session:
+            await session.get(Meta, "server_id", with_for_update=True)  # of several servers, one makes it
+            if not await session.scalar(_ANY_ADMIN):
+                await add_user(session, name, hashed, Role.ADMIN)
+
+    async def offer_setup_code(self, announce: Callable[[str], None]) -> None:
+        """Show a set-up code, and a new one each hour, until there is an admin."""
+        file = self._settings.folder / FILE
+        while not await self.exists():
+            code = base64.b32encode(secrets.token_bytes(15)).decode()
+            async with self._database.write() as session:
+                await session.merge(Meta(key=CODE, value=f"{digest(code)} {datetime.now(UTC).isoformat()}"))
+            _write(file, code)
+            announce(f"No admin yet. Set-up code, good for one hour: {code}\n(also in {file})")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._exists.wait(), LIFE.total_seconds())
+        _remove(file)
+
+
+async def require_first_admin(request: Request) -> None:
+    """Let no request but the public ones pass before there is an admin. Raises Unreachable."""
+    first_admin: FirstAdmin = request.app.state.runtime.first_admin
+    if request.url.path not in PUBLIC_PATHS and not await first_admin.exists():
         raise Unreachable(
             "This server has no admin yet.",
             "Log in with the set-up code that stands on its terminal: traindeck register",
@@ -38,47 +88,12 @@ async def set_up(request: Request) -> None:
         )
 
 
-async def is_set_up(runtime: Runtime) -> bool:
-    """Whether there is an admin; once true, always."""
-    if not runtime.first_admin.is_set():
-        async with runtime.database.read() as session:
-            if await session.scalar(select(exists().where(User.role == Role.ADMIN))):
-                runtime.first_admin.set()
-    return runtime.first_admin.is_set()
-
-
-async def begin(runtime: Runtime) -> None:
-    """Make the admin that the environment names, where there is none."""
-    settings = runtime.settings
-    if await is_set_up(runtime) or not settings.admin_user:
-        return
-    hashed = await runtime.passwords.hash_new(settings.admin_password.get_secret_value(), settings.admin_user)
-    async with runtime.database.write() as session:
-        await session.get(Meta, "server_id", with_for_update=True)  # of several servers, one makes it
-        if not await session.scalar(select(exists().where(User.role == Role.ADMIN))):
-            await add_user(session, settings.admin_user, hashed, Role.ADMIN)
-
-
-async def offer(runtime: Runtime, announce: Callable[[str], None]) -> None:
-    """Show a set-up code, and a new one each hour, until there is an admin."""
-    file = runtime.settings.folder / FILE
-    while not await is_set_up(runtime):
-        code = base64.b32encode(secrets.token_bytes(15)).decode()
-        async with runtime.database.write() as session:
-            await session.merge(Meta(key=CODE, value=f"{digest(code)} {datetime.now(UTC).isoformat()}"))
-        _keep(file, code)
-        announce(f"No admin yet. Set-up code, good for one hour: {code}\n(also in {file})")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(runtime.first_admin.wait(), LIFE.total_seconds())
-    _drop(file)
-
-
-async def redeem(session: AsyncSession, code: str) -> None:
+async def redeem_setup_code(session: AsyncSession, code: str) -> None:
     """Use up the code, in the transaction that makes the admin. Raises Forbidden."""
     row = await session.get(Meta, CODE, with_for_update=True)
-    stored, _, made = row.value.partition(" ") if row else ("", "", "")
+    stored, _, created = row.value.partition(" ") if row else ("", "", "")
     right = secrets.compare_digest(stored, digest(code.strip().upper()))
-    if not row or not right or datetime.now(UTC) - datetime.fromisoformat(made) > LIFE:
+    if not row or not right or datetime.now(UTC) - datetime.fromisoformat(created) > LIFE:
         raise Forbidden(
             "This set-up code does not hold: it is wrong, used, or older than an hour.",
             "The newest one stands on the server's terminal, while it has no admin.",
@@ -86,13 +101,13 @@ async def redeem(session: AsyncSession, code: str) -> None:
     await session.delete(row)
 
 
-def _keep(file: Path, code: str) -> None:
-    _drop(file)
+def _write(file: Path, code: str) -> None:
+    _remove(file)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "w") as out:
         out.write(code + "\n")
 
 
-def _drop(file: Path) -> None:
+def _remove(file: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         file.unlink()

@@ -1,7 +1,10 @@
-"""Slow down who guesses passwords, without locking out who knows theirs (facts of OWASP and Grafana).
+"""The throttle of logins: slow down who guesses passwords, without locking out who knows theirs.
 
 Five failures are free; then each one doubles the wait, from 1 s to 300 s, for this account from this network
 (/24, or /64). An account takes 100 failures an hour in all from networks that never logged in to it.
+
+Counted by account alone, anybody could lock anybody out; by address alone, a botnet would go unseen (OWASP
+Authentication Cheat Sheet, "Login Throttling"; Grafana's brute force protection; docs/FACTS.md, Server).
 """
 
 import ipaddress
@@ -10,63 +13,63 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
-FREE = 5
-LONGEST = 300.0
+FREE_FAILURES = 5
+MAX_WAIT = 300.0
 HOUR = 3600.0
-CEILING = 100
-KEPT = 10_000
-"""Entries at most: what is oldest is forgotten first."""
+MAX_FAILURES_PER_HOUR = 100
+MAX_ENTRIES = 10_000
+"""Entries of each table at most; the oldest is dropped first."""
 
 
 class LoginThrottle:
-    """Failures by account and network, in memory."""
+    """The failed logins by account and network, in memory."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
-        self._hour: OrderedDict[str, deque[float]] = OrderedDict()
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._failures_in_hour: OrderedDict[str, deque[float]] = OrderedDict()
+        self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def wait(self, account: str, address: str) -> float:
-        """Seconds until the next try; 0 where it may be now."""
-        now, place = self._clock(), (account, network(address))
-        count, last = self._failures.get(place, (0, 0.0))
-        pause = min(LONGEST, 2.0 ** (count - FREE)) if count > FREE - 1 else 0.0
+        """Return the seconds until an account may be tried again from an address; 0 for now."""
+        now, key = self._clock(), (account, network(address))
+        count, last = self._failures.get(key, (0, 0.0))
+        pause = min(MAX_WAIT, 2.0 ** (count - FREE_FAILURES)) if count > FREE_FAILURES - 1 else 0.0
         left = max(0.0, last + pause - now)
-        hour = self._hour.get(account)
-        if hour and len(hour) >= CEILING and place not in self._known:
+        hour = self._failures_in_hour.get(account)
+        if hour and len(hour) >= MAX_FAILURES_PER_HOUR and key not in self._trusted:
             left = max(left, hour[0] + HOUR - now)
         return max(0.0, left)
 
     def failed(self, account: str, address: str) -> None:
-        """A wrong password, or no such account."""
-        now, place = self._clock(), (account, network(address))
-        count, last = self._failures.pop(place, (0, now))
-        self._failures[place] = (count + 1 if now - last < HOUR else 1, now)
-        hour = self._hour.pop(account, deque(maxlen=CEILING))
+        """Record a failed login: a wrong password, or no such account."""
+        now, key = self._clock(), (account, network(address))
+        count, last = self._failures.pop(key, (0, now))
+        self._failures[key] = (count + 1 if now - last < HOUR else 1, now)
+        hour = self._failures_in_hour.pop(account, deque(maxlen=MAX_FAILURES_PER_HOUR))
         while hour and hour[0] < now - HOUR:
             hour.popleft()
         hour.append(now)
-        self._hour[account] = hour
-        _forget(self._failures, self._hour)
+        self._failures_in_hour[account] = hour
+        _evict_oldest(self._failures, self._failures_in_hour)
 
     def succeeded(self, account: str, address: str) -> None:
-        """The right password: this network is known from now on."""
-        place = (account, network(address))
-        self._failures.pop(place, None)
-        self._known[place] = None
-        self._known.move_to_end(place)
-        _forget(self._known)
+        """Record a login: its network is trusted from now on."""
+        key = (account, network(address))
+        self._failures.pop(key, None)
+        self._trusted[key] = None
+        self._trusted.move_to_end(key)
+        _evict_oldest(self._trusted)
 
 
-def _forget(*kept: OrderedDict[Any, Any]) -> None:
-    for entries in kept:
-        while len(entries) > KEPT:
+def _evict_oldest(*tables: OrderedDict[Any, Any]) -> None:
+    for entries in tables:
+        while len(entries) > MAX_ENTRIES:
             entries.popitem(last=False)
 
 
 def network(address: str) -> str:
-    """The /24 or /64 that an address lies in; what is no address (a unix socket) is its own."""
+    """Return the /24 or /64 that an address lies in; what is no address (a unix socket) is its own."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -1,29 +1,38 @@
-"""One try of a password, throttled before and counted after."""
+"""The guard around each check of a password: throttled before, counted as a failure until it succeeds."""
 
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from backend.error_responses import TooMany
-from backend.runtime import Runtime
+from backend.auth.login_throttle import LoginThrottle
+from backend_client.errors import Refused
+
+
+class TooMany(Refused):
+    """Too many tries: wait `retry_after` seconds, then try again (429)."""
+
+    def __init__(self, title: str, hint: str, retry_after: float) -> None:
+        super().__init__(title, hint)
+        self.retry_after = retry_after
+        """Seconds."""
 
 
 class PasswordAttempt:
-    """Whether the password was right; set it before the guard ends."""
+    """One check of a password; set `succeeded` before the guard ends."""
 
-    right = False
+    succeeded = False
 
 
 @asynccontextmanager
-async def guard(here: Runtime, user: str, address: str) -> AsyncIterator[PasswordAttempt]:
-    """Around one look at a password. Raises TooMany."""
+async def guard_password(throttle: LoginThrottle, user: str, address: str) -> AsyncIterator[PasswordAttempt]:
+    """Throttle one check of a user's password from an address. Raises TooMany."""
     account = user.casefold()
-    wait = here.throttle.wait(account, address)
+    wait = throttle.wait(account, address)
     if wait:
         seconds = math.ceil(wait)
         raise TooMany("Too many wrong passwords.", f"Wait {seconds} s, then try again.", seconds)
-    here.throttle.failed(account, address)  # before the look: many tries at once count as many
-    tried = PasswordAttempt()
-    yield tried
-    if tried.right:
-        here.throttle.succeeded(account, address)
+    throttle.failed(account, address)  # before the check: many tries at once count as many
+    attempt = PasswordAttempt()
+    yield attempt
+    if attempt.succeeded:
+        throttle.succeeded(account, address)

@@ -1,4 +1,4 @@
-"""Open streams end when their login does, or when the server stops."""
+"""Revocation of open streams: they end when their login ends, its role changes, or the server stops."""
 
 import asyncio
 import logging
@@ -16,12 +16,12 @@ from backend_client.errors import BackendError
 from backend_client.server.roles import Role
 from backend_client.server.wire import Bye
 
-RECHECK = 3.0
-"""Seconds between two looks at the database: another process may have ended a login."""
+RECHECK_SECONDS = 3.0
+"""Seconds between two queries of the database: another process may have ended a login."""
 log = logging.getLogger("traindeck.logins")
-OVER = Bye("This login has ended.", login=True)
-STOPPING = Bye("The server stops; it may come back.")
-CHANGED = Bye("What this user may do has changed.")
+LOGIN_ENDED = Bye("This login has ended.", login=True)
+SERVER_STOPPING = Bye("The server stops; it may come back.")
+ROLE_CHANGED = Bye("What this user may do has changed.")
 
 Goodbye = asyncio.Future[Bye]
 
@@ -30,58 +30,58 @@ class StreamRevocations:
     """The open streams by their login."""
 
     def __init__(self) -> None:
-        self._held: dict[int, set[Goodbye]] = {}
+        self._streams: dict[int, set[Goodbye]] = {}
         self._roles: dict[int, Role] = {}
-        """Of each login, when its newest stream began."""
+        """Login -> its role when its newest stream began."""
         self._stopping = False
 
     @asynccontextmanager
     async def until_revoked(self, caller: Caller) -> AsyncIterator[Goodbye]:
-        """For the time of one stream: a future that gets the farewell to end the stream with."""
-        farewell: Goodbye = asyncio.get_running_loop().create_future()
+        """Register one stream; yield the future that gets the goodbye which ends it."""
+        goodbye: Goodbye = asyncio.get_running_loop().create_future()
         if self._stopping:
-            farewell.set_result(STOPPING)
-        held = self._held.setdefault(caller.token_id, set())
-        held.add(farewell)
+            goodbye.set_result(SERVER_STOPPING)
+        goodbyes = self._streams.setdefault(caller.token_id, set())
+        goodbyes.add(goodbye)
         self._roles[caller.token_id] = caller.role
         try:
-            yield farewell
+            yield goodbye
         finally:
-            held.discard(farewell)
-            if not held:
-                self._held.pop(caller.token_id, None)
+            goodbyes.discard(goodbye)
+            if not goodbyes:
+                self._streams.pop(caller.token_id, None)
                 self._roles.pop(caller.token_id, None)
 
-    def end(self, tokens: Iterable[int], farewell: Bye = OVER) -> None:
+    def revoke(self, tokens: Iterable[int], goodbye: Bye = LOGIN_ENDED) -> None:
         """End the streams of these logins."""
         for token in tokens:
-            for held in self._held.get(token, ()):
-                if not held.done():
-                    held.set_result(farewell)
+            for stream in self._streams.get(token, ()):
+                if not stream.done():
+                    stream.set_result(goodbye)
 
-    def stop(self) -> None:
+    def revoke_all(self) -> None:
         """End all streams, and each new one at once: the server stops."""
         self._stopping = True
-        self.end([*self._held], STOPPING)
+        self.revoke([*self._streams], SERVER_STOPPING)
 
-    async def recheck(self, database: Database) -> None:
-        """Ask the database, for ever, which logins of open streams still hold, and what they may."""
+    async def recheck_forever(self, database: Database) -> None:
+        """Revoke the streams whose login has ended or changed its role in the database, for ever."""
         while True:
-            await asyncio.sleep(RECHECK)
+            await asyncio.sleep(RECHECK_SECONDS)
             try:
-                asked = dict(self._roles)
-                alive = await _alive(database, [*asked])
+                roles = dict(self._roles)
+                alive = await _live_roles(database, [*roles])
             except (BackendError, SQLAlchemyError):
                 log.warning(
                     "logins of open streams could not be looked up; the next look tells", exc_info=True
                 )
                 continue
-            self.end(set(asked) - set(alive))
-            self.end((token for token, role in alive.items() if role != asked[token]), CHANGED)
+            self.revoke(set(roles) - set(alive))
+            self.revoke((token for token, role in alive.items() if role != roles[token]), ROLE_CHANGED)
 
 
-async def _alive(database: Database, tokens: list[int]) -> dict[int, str]:
-    """Login -> role, of those that still hold. An open stream is a use."""
+async def _live_roles(database: Database, tokens: list[int]) -> dict[int, str]:
+    """Return login -> role of the logins that are still valid. An open stream counts as a use."""
     if not tokens:
         return {}
     now = datetime.now(UTC)

@@ -14,22 +14,22 @@ from backend.settings import ServerSettings
 from backend_client.models.secret import Secret
 
 _SHAPE = re.compile(r"td_[A-Za-z0-9_-]{49}")
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 
 
 def new_token() -> Secret:
-    """A token that nobody has had."""
+    """Generate a new token."""
     body = secrets.token_urlsafe(32)
     return Secret(f"td_{body}{_checksum(body)}")
 
 
 def well_formed(token: str) -> bool:
-    """Whether it can be one of ours at all: a typing error or another's token costs no look-up."""
+    """Tell whether a token has our shape and checksum: a typing error costs no look-up."""
     return bool(_SHAPE.fullmatch(token)) and secrets.compare_digest(_checksum(token[3:46]), token[46:])
 
 
 def digest(token: str) -> str:
-    """What is kept of it. No salt: 256 bits are not guessed."""
+    """Return the SHA-256 under which a token is stored. No salt: 256 random bits are not guessed."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -40,12 +40,12 @@ def _checksum(body: str) -> str:
 async def issue(
     session: AsyncSession, user_id: int, name: str, settings: ServerSettings
 ) -> tuple[Secret, Token]:
-    """Log this person in: the token, and its row."""
+    """Log a user in: return the new token and its row."""
     token, now = new_token(), datetime.now(UTC)
     row = Token(
         user_id=user_id,
         digest=digest(token.reveal()),
-        name=name[:LONGEST_NAME],
+        name=name[:MAX_NAME_LENGTH],
         created=now,
         expires=now + timedelta(seconds=settings.token_life),
         last_used=now,
@@ -56,7 +56,7 @@ async def issue(
 
 
 async def live_tokens(session: AsyncSession, user_id: int, settings: ServerSettings) -> list[Token]:
-    """This person's logins that still hold, newest first."""
+    """List the logins of a user that are still valid, newest first."""
     now = datetime.now(UTC)
     rows = await session.scalars(
         select(Token)
@@ -67,16 +67,16 @@ async def live_tokens(session: AsyncSession, user_id: int, settings: ServerSetti
     return [*rows]
 
 
-async def revoke(session: AsyncSession, user_id: int, *, only: int = 0, spare: int = 0) -> list[int]:
-    """End this person's logins (the one `only`, or all but `spare`): the ids of those that were alive."""
-    query = select(Token).where(Token.user_id == user_id, Token.revoked.is_(None), Token.id != spare)
+async def revoke(session: AsyncSession, user_id: int, *, only: int = 0, keep: int = 0) -> list[int]:
+    """End logins of a user (the one `only`, or all but `keep`); return the ids of those that were alive."""
+    query = select(Token).where(Token.user_id == user_id, Token.revoked.is_(None), Token.id != keep)
     rows = [*await session.scalars(query.where(Token.id == only) if only else query)]
     for row in rows:
         row.revoked = datetime.now(UTC)
     return [row.id for row in rows]
 
 
-async def ids(session: AsyncSession, user_id: int) -> list[int]:
-    """The ids of this person's logins that nobody revoked."""
+async def token_ids(session: AsyncSession, user_id: int) -> list[int]:
+    """Return the ids of a user's logins that nobody revoked."""
     query = select(Token.id).where(Token.user_id == user_id, Token.revoked.is_(None))
     return [*await session.scalars(query)]

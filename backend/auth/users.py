@@ -1,4 +1,4 @@
-"""The people of a server: their names, and how they come in."""
+"""The users of a server: their names, and how they are added and found."""
 
 import re
 from datetime import UTC, datetime
@@ -14,17 +14,17 @@ from backend_client.server.roles import Role
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
 
-def user_name(text: str) -> str:
-    """A name as it may be. Raises Invalid."""
+def check_user_name(text: str) -> str:
+    """Check the name of a user, and return it. Raises Invalid."""
     if not _NAME.fullmatch(text):
         raise Invalid({"user": "1 to 64 letters, digits, '.', '_', '@', '+' or '-', a letter or digit first"})
     return text
 
 
 async def add_user(session: AsyncSession, name: str, password_hash: str, role: Role) -> User:
-    """A new person. Raises Invalid, or Conflict where the name is taken, in whatever case."""
+    """Add a user. Raises Invalid, or Conflict where the name is taken, in whatever case."""
     user = User(
-        name=user_name(name),
+        name=check_user_name(name),
         name_key=name.casefold(),
         password_hash=password_hash,
         role=role,
@@ -39,13 +39,13 @@ async def add_user(session: AsyncSession, name: str, password_hash: str, role: R
 
 
 async def find_user(session: AsyncSession, name: str) -> User | None:
-    """The person of this name, in whatever case."""
-    found: User | None = await session.scalar(select(User).where(User.name_key == name.casefold()))
-    return found
+    """Find the user of a name, in whatever case."""
+    user: User | None = await session.scalar(select(User).where(User.name_key == name.casefold()))
+    return user
 
 
 async def get_user(session: AsyncSession, name: str) -> User:
-    """The same. Raises NotFound."""
+    """Return the user of a name, in whatever case. Raises NotFound."""
     user = await find_user(session, name)
     if user is None:
         raise NotFound(f"There is no user {name[:64]}.")

@@ -1,1 +1,1 @@
-"""The clusters behind the server: opened once, watched once, told to all."""
+"""The clusters behind the server: each opened once, watched once, published to all by the hub."""

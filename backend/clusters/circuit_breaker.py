@@ -1,4 +1,7 @@
-"""One cluster's own limits: one that hangs or is down takes nobody else's time, and is let alone then."""
+"""The circuit breaker of one cluster: concurrency, time limit, and a pause after failures in a row.
+
+So a cluster that hangs or is down takes no other cluster's time.
+"""
 
 import asyncio
 import time
@@ -7,41 +10,41 @@ from contextlib import asynccontextmanager
 
 from backend_client.errors import BackendError, LoginNeeded, Unreachable
 
-MOST_AT_ONCE = 32
+MAX_CONCURRENT = 32
 """Requests to one cluster at a time."""
-FAILURES = 3
-"""So many unanswered requests in a row, and for a while none is sent."""
+FAILURE_THRESHOLD = 3
+"""Unanswered requests in a row, after which none is sent for `PAUSE_SECONDS`."""
 PAUSE_SECONDS = 5.0
 LIMIT_SECONDS = 20.0
 
 
 class CircuitBreaker:
-    """What every request to a cluster passes."""
+    """The breaker that every request to a cluster passes (`call`)."""
 
     def __init__(self, cluster: str) -> None:
         self._cluster = cluster
-        self._free = MOST_AT_ONCE
+        self._free = MAX_CONCURRENT
         self._failures = 0
-        self._closed_until = 0.0
-        self._why = ""
+        self._open_until = 0.0
+        self._reason = ""
 
     @asynccontextmanager
     async def call(self, limit: float = LIMIT_SECONDS) -> AsyncIterator[None]:
-        """One request of at most so many seconds. Raises Unreachable, at once while the cluster is down."""
+        """Guard one request of at most `limit` seconds. Raises Unreachable, at once while it is open."""
         self._check()
         self._free -= 1
         try:
             async with asyncio.timeout(limit):
                 yield
         except TimeoutError:
-            raise self._failed(f"no answer in {limit:g} s") from None
+            raise self._record_failure(f"no answer in {limit:g} s") from None
         except LoginNeeded:
             raise Unreachable(
                 f"The cluster {self._cluster} does not accept this server's login.",
                 "An admin of the server can register the cluster again.",
             ) from None
         except Unreachable as error:
-            raise self._failed(error.title) from None
+            raise self._record_failure(error.title) from None
         except BackendError:
             self._failures = 0
             raise
@@ -51,24 +54,24 @@ class CircuitBreaker:
             self._free += 1
 
     def _check(self) -> None:
-        left = self._closed_until - time.monotonic()
+        left = self._open_until - time.monotonic()
         if left > 0:
             raise Unreachable(
-                f"The cluster {self._cluster} does not answer: {self._why}",
+                f"The cluster {self._cluster} does not answer: {self._reason}",
                 "Jobs there go on; try again later.",
                 retry_after=left,
             )
         if not self._free:
             raise Unreachable(f"The cluster {self._cluster} has too much to do.", "Try again.", retry_after=1)
 
-    def _failed(self, why: str) -> Unreachable:
-        """After a pause one more failure is enough to close again."""
+    def _record_failure(self, reason: str) -> Unreachable:
+        """Count a failure, and return it as an error. After a pause one more is enough to open again."""
         self._failures += 1
-        self._why = why
-        if self._failures >= FAILURES:
-            self._closed_until = time.monotonic() + PAUSE_SECONDS
+        self._reason = reason
+        if self._failures >= FAILURE_THRESHOLD:
+            self._open_until = time.monotonic() + PAUSE_SECONDS
         return Unreachable(
-            f"The cluster {self._cluster} does not answer: {why}",
+            f"The cluster {self._cluster} does not answer: {reason}",
             "Jobs there go on; try again later.",
             retry_after=PAUSE_SECONDS,
         )

@@ -1,4 +1,4 @@
-"""One cluster as the server holds it: its backend, its gate, and the one watch that feeds the hub."""
+"""A cluster of the server: its backend, its circuit breaker, and the one watch that feeds the hub."""
 
 import asyncio
 import contextlib
@@ -16,33 +16,33 @@ from backend_client.server.bodies import ClusterInfo
 from backend_client.server.wire import ClusterLink
 
 log = logging.getLogger("traindeck.clusters")
-AGAIN_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
 
 
 class Cluster:
-    """An open cluster. `namespace`: the one of all jobs; "" is one for each person."""
+    """An open cluster. `namespace`: the one of all jobs; "" is one for each user."""
 
     def __init__(
-        self, name: str, backend: MultiUserBackend, *, namespace: str = "", namespaces: bool = True
+        self, name: str, backend: MultiUserBackend, *, namespace: str = "", has_namespaces: bool = True
     ) -> None:
-        """`namespaces`: it has some; a machine has none."""
+        """Hold an open backend; `has_namespaces` is False for a machine."""
         self.name = name
         self.backend = backend
         self.namespace = namespace
-        self.namespaces = namespaces
-        self.gate = CircuitBreaker(name)
-        self.prepared: set[str] = set()
-        """Namespaces that are known to be there."""
+        self.has_namespaces = has_namespaces
+        self.breaker = CircuitBreaker(name)
+        self.ensured_namespaces: set[str] = set()
+        """Namespaces that were created or found already."""
         self._watch: asyncio.Task[None] | None = None
 
-    def start(self, hub: Hub) -> None:
-        """Begin to tell `hub` of its jobs."""
+    def start_watch(self, hub: Hub) -> None:
+        """Start the watch that feeds `hub` with the cluster's jobs."""
         hub.add(self.name)
-        self._watch = asyncio.create_task(self._feed(hub), name=f"watch of {self.name}")
+        self._watch = asyncio.create_task(self._watch_forever(hub), name=f"watch of {self.name}")
 
     def info(self, link: ClusterLink) -> ClusterInfo:
-        """What clients are told of it: what the backend can, and what the server adds and takes."""
+        """Return the cluster as clients get it: the backend's features, with what the server changes."""
         lacks = {str(feature): why for feature, why in self.backend.missing_features.items()}
         lacks.pop(Feature.HISTORY, None)
         lacks[Feature.NAMESPACES] = NAMESPACES
@@ -58,39 +58,39 @@ class Cluster:
 
     @property
     def fields(self) -> dict[str, FieldRule]:
-        """What jobs here make of each field."""
+        """Field of the JobSpec -> the rule for it, of the backend and of the server."""
         own = {"cluster": FieldRule(Use.OPTIONAL), "namespace": FieldRule(Use.REFUSED, NAMESPACES)}
         return {**self.backend.fields, **own}
 
-    def refusals(self, spec: JobSpec) -> dict[str, str]:
-        """Why, for every field given that jobs here do not take."""
+    def refused_fields(self, spec: JobSpec) -> dict[str, str]:
+        """Return field -> reason, for the fields of a spec that jobs of this cluster refuse."""
         rules = self.fields
         return {name: rules[name].why for name in explicit_fields(spec) if rules[name].use is Use.REFUSED}
 
-    def check(self, spec: JobSpec) -> None:
-        """Raises Refused, which names every field that jobs here do not take."""
-        if wrong := self.refusals(spec):
+    def check_fields(self, spec: JobSpec) -> None:
+        """Check the fields of a spec. Raises Refused, which names every field that is refused here."""
+        if wrong := self.refused_fields(spec):
             raise Refused("; ".join(f"{name}: {why}" for name, why in wrong.items()), fields=wrong)
 
     async def aclose(self) -> None:
-        """End the watch, close the connections."""
+        """Stop the watch, and close the connections."""
         if self._watch:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
         await self.backend.aclose()
 
-    async def _feed(self, hub: Hub) -> None:
+    async def _watch_forever(self, hub: Hub) -> None:
         while True:
             try:
                 async with contextlib.aclosing(self.backend.watch([Scope()])) as batches:  # type: ignore[type-var]
                     async for batch in batches:
-                        hub.take(self.name, batch)
+                        hub.apply(self.name, batch)
                 why = "the watch ended"
             except BackendError as error:
                 why = error.title
             except Exception:  # a defect in what one cluster says must not end the others' watches
                 log.exception("the watch of a cluster failed", extra={"cluster": self.name})
                 why = "the server failed to read what the cluster says"
-            hub.link(ClusterLink(self.name, FreshnessState.STALE, datetime.now(UTC), why))
-            await asyncio.sleep(AGAIN_SECONDS)
+            hub.set_link(ClusterLink(self.name, FreshnessState.STALE, datetime.now(UTC), why))
+            await asyncio.sleep(RETRY_SECONDS)

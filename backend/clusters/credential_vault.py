@@ -27,16 +27,16 @@ class CredentialVault:
         self._key = key
 
     def seal(self, plain: bytes, about: str) -> bytes:
-        """What can only be opened as being about the same."""
+        """Encrypt bytes, so that they can be opened only as being about the same subject."""
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher.encrypt(nonce, plain, about.encode())
 
     def digest(self, plain: bytes) -> str:
-        """Tells whether two texts are the same, and nothing else about them."""
+        """Return a keyed digest (HMAC-SHA256), which tells only whether two texts are the same."""
         return hmac.new(self._key, plain, "sha256").hexdigest()
 
     def open(self, sealed: bytes, about: str) -> bytes:
-        """Raises Refused where it was sealed with another key, or about something else."""
+        """Decrypt bytes. Raises Refused where they were sealed with another key, or about something else."""
         try:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], about.encode())
         except (InvalidTag, ValueError):
@@ -44,7 +44,7 @@ class CredentialVault:
 
 
 def open_vault(settings: ServerSettings) -> CredentialVault:
-    """With the key of the settings, else that of a file in the folder, made at the first start."""
+    """Open the vault with the key of the settings, else of a file in the folder, made at the first start."""
     given = settings.secret_key.get_secret_value()
     if not given:
         return CredentialVault(_key_of(settings.folder / KEY_FILE))

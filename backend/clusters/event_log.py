@@ -1,7 +1,7 @@
-"""What happened lately, for everybody who listens: one log that all read, instead of a queue for each.
+"""The event log of the watch: the last batches of changes, for all streams, instead of a queue for each.
 
-A listener is a place in it. One that reads slowly gets what it missed as one larger piece; one whose place
-has been dropped has lagged, and starts over. So nobody's slowness costs anybody memory or time.
+A stream is a position in it. One that reads slowly gets what it missed as one merged batch; one whose
+position was dropped has lagged, and starts over. So no slow client costs another memory or time.
 """
 
 from collections import deque
@@ -13,14 +13,14 @@ from backend_client.models import Job, JobRef
 from backend_client.protocol import DeleteStep, Gone
 from backend_client.server.wire import ClusterLink, Step, frame, jobs_data, watch_frame
 
-MOST_BATCHES = 1_000
-MOST_BYTES = 8 * 2**20
+MAX_BATCHES = 1_000
+MAX_BYTES = 8 * 2**20
 Key = tuple[str, str]
 """(cluster, uid)."""
 
 
 class CachedJob(Struct, frozen=True):
-    """A job as it was told last."""
+    """A job as it was published last, with its JSON."""
 
     user_id: int
     job: Job
@@ -32,7 +32,7 @@ class CachedJob(Struct, frozen=True):
 
 
 class RemovedJob(Struct, frozen=True):
-    """A job that is no more."""
+    """A job that was removed."""
 
     user_id: int
     ref: JobRef
@@ -43,53 +43,56 @@ class RemovedJob(Struct, frozen=True):
 
 
 class Audience(Struct, frozen=True):
-    """Who listens: jobs of one person, or (None) of all; in one cluster, or ("") in all; or one job's."""
+    """The jobs that a stream is about: of one user or (None) all, of one cluster or ("") all, or one job."""
 
     user_id: int | None
     cluster: str = ""
     uid: str = ""
 
     def sees(self, user_id: int, key: Key) -> bool:
-        """Whether a job is for them."""
+        """Tell whether a job is for this audience."""
         cluster, uid = key
         return self.user_id in (None, user_id) and self.cluster in ("", cluster) and self.uid in ("", uid)
 
 
 class Batch(Struct):
-    """What changed at one moment, or (merged) in a while."""
+    """Changes that were published together, or (merged) one after the other."""
 
-    known: dict[Key, CachedJob] = field(default_factory=dict)
-    left: dict[Key, RemovedJob] = field(default_factory=dict)
+    changed: dict[Key, CachedJob] = field(default_factory=dict)
+    removed: dict[Key, RemovedJob] = field(default_factory=dict)
     links: dict[str, ClusterLink] = field(default_factory=dict)
     steps: list[tuple[Key, int, DeleteStep]] = field(default_factory=list)
-    """Of deletions: (key, user_id, step). They are few, and every one is told."""
+    """Of deletions: (key, user_id, step). They are few, and every one is sent."""
 
     def __bool__(self) -> bool:
-        return bool(self.known or self.left or self.links or self.steps)
+        return bool(self.changed or self.removed or self.links or self.steps)
 
     @property
     def size(self) -> int:
-        """Bytes, about."""
-        return sum(len(known.encoded) for known in self.known.values()) + 100 * len(self.left) + 100
+        """Size in bytes, about."""
+        return sum(len(cached.encoded) for cached in self.changed.values()) + 100 * len(self.removed) + 100
 
     def merge(self, later: "Batch") -> None:
-        """Take in what came after: of each thing the last word counts."""
-        for key, known in later.known.items():
-            self.left.pop(key, None)
-            self.known[key] = known
-        for key, left in later.left.items():
-            self.known.pop(key, None)
-            self.left[key] = left
+        """Merge a later batch into this one: of each job and link its state counts."""
+        for key, cached in later.changed.items():
+            self.removed.pop(key, None)
+            self.changed[key] = cached
+        for key, left in later.removed.items():
+            self.changed.pop(key, None)
+            self.removed[key] = left
         self.links.update(later.links)
         self.steps += later.steps
 
     def frames(self, audience: Audience, id: str) -> bytes:  # noqa: A002  the field's name
-        """As this audience is told of it; b"" where there is nothing for them. Only the last frame bears the
-        id: whoever has got that far has all of it.
+        """Encode the batch as server-sent events for an audience; b"" where it has nothing for it.
+
+        Only the last event has the id: a client that has read it has the whole batch.
         """
-        refs = tuple(one.ref for one in self.left.values() if audience.sees(one.user_id, one.key))
-        jobs = [one.encoded for one in self.known.values() if audience.sees(one.user_id, one.key)]
-        parts = [watch_frame(step) for step in self._steps(audience)]  # before the end of what they tell of
+        refs = tuple(job.ref for job in self.removed.values() if audience.sees(job.user_id, job.key))
+        jobs = [job.encoded for job in self.changed.values() if audience.sees(job.user_id, job.key)]
+        parts = [
+            watch_frame(step) for step in self._steps(audience)
+        ]  # before the end of the job that they belong to
         parts += [watch_frame(Gone(refs))] if refs else []
         parts += [frame("changed", jobs_data(jobs))] if jobs else []
         parts += [watch_frame(link) for link in self.links.values() if audience.cluster in ("", link.cluster)]
@@ -102,7 +105,7 @@ class Batch(Struct):
 
 
 class EventLog:
-    """The last batches, numbered from 1."""
+    """The last batches, numbered from 1; at most `MAX_BATCHES` and about `MAX_BYTES`."""
 
     def __init__(self) -> None:
         self.last = 0
@@ -111,15 +114,15 @@ class EventLog:
         self._size = 0
 
     def add(self, batch: Batch) -> None:
-        """The newest; the oldest give way, but never it."""
+        """Add the newest batch, and drop the oldest ones that are too many; never the newest."""
         self.last += 1
         self._batches.append(batch)
         self._size += batch.size
-        while len(self._batches) > 1 and (self._size > MOST_BYTES or len(self._batches) > MOST_BATCHES):
+        while len(self._batches) > 1 and (self._size > MAX_BYTES or len(self._batches) > MAX_BATCHES):
             self._size -= self._batches.popleft().size
 
     def since(self, number: int) -> Batch | None:
-        """All that came after a batch, merged; None where some of it was dropped."""
+        """Return all batches after a number, merged; None where one of them was dropped."""
         missing = self.last - number
         if not 0 <= missing <= len(self._batches):
             return None

@@ -1,7 +1,7 @@
-"""Every job that a person of this server owns, as it is now, and the streams that tell of it.
+"""The hub: every job that a user of this server owns, as it is now, and the streams of its changes.
 
-Each cluster is watched once (`take`), each job is encoded once, and each audience's frames are made once. Who
-owns what comes from the rows (`claim`): a job of the cluster without a row is nobody's, and told to nobody.
+Each cluster is watched once (`apply`), each job is encoded once, and each audience's frames are made once.
+The owner of a job comes from its row (`claim`): a job without a row is unclaimed, and sent to nobody.
 """
 
 import asyncio
@@ -27,244 +27,250 @@ from backend_client.protocol import (
 )
 from backend_client.server.wire import ClusterLink, Lagged, encode, frame, jobs_data, watch_frame
 
-PACE = 0.2
+FRAME_SECONDS = 0.2
 """Seconds between two frames to one client, so that a storm of changes costs a few writes."""
-PAGE = 500
+SNAPSHOT_PAGE = 500
 """Jobs in one `snapshot`."""
 LAGGED = watch_frame(Lagged("more happened than was read; the list starts over"))
 
 
 class Owner(Struct, frozen=True):
-    """The person whose job it is."""
+    """The user who owns a job."""
 
     user_id: int
     name: str
 
 
 class Hub:
-    """What is known, and who is told. All in one event loop; nothing here waits but `frames`."""
+    """The cache of owned jobs with its listeners and streams. All in one event loop; only `frames` waits."""
 
     def __init__(self) -> None:
         self.links: dict[str, ClusterLink] = {}
-        self.heard: Callable[[Batch], None] = lambda _: None
-        """Called with every batch: the history listens."""
+        self._listeners: list[Callable[[Batch], None]] = []
         self._epoch = secrets.token_hex(4)
-        self._ring = EventLog()
+        self._log = EventLog()
         self._owners: dict[Key, Owner] = {}
-        self._keys: dict[str, Key] = {}
-        """uid -> key, of what somebody owns."""
-        self._known: dict[Key, CachedJob] = {}
-        self._nobodys: dict[Key, Job] = {}
-        """Told by a cluster, claimed by no row (yet)."""
-        self._told: dict[str, set[Key]] = {}
-        """cluster -> what the list that it gives has named so far."""
-        self._older: dict[str, set[Key]] = {}
-        """cluster -> what was known before its next list: if that does not name it, it is gone."""
+        self._key_of_uid: dict[str, Key] = {}
+        """uid -> key, of the jobs that somebody owns."""
+        self._cached: dict[Key, CachedJob] = {}
+        self._unclaimed: dict[Key, Job] = {}
+        """Jobs of a cluster that no row has claimed (yet)."""
+        self._listed: dict[str, set[Key]] = {}
+        """cluster -> the jobs that its list, while it is read, has named so far."""
+        self._before_resync: dict[str, set[Key]] = {}
+        """cluster -> the jobs cached before its next list: one that the list does not name is removed."""
         self._held: set[Key] = set()
-        """Being deleted: gone when their rows say so, which is after their cluster has said so."""
-        self._news = asyncio.Event()
+        """Jobs that are being deleted: removed once their rows say so, which is after their clusters do."""
+        self._published = asyncio.Event()
         self._frames: dict[tuple[int, Audience], bytes] = {}
-        self._pages: dict[Audience, bytes] = {}
+        self._snapshots: dict[Audience, bytes] = {}
+
+    def subscribe(self, listener: Callable[[Batch], None]) -> None:
+        """Call a listener with every batch that is published from now on; it must not wait."""
+        self._listeners.append(listener)
 
     def add(self, cluster: str) -> None:
-        """A cluster that nothing is known of yet."""
+        """Add a cluster that has not answered yet."""
         self.links[cluster] = ClusterLink(cluster, FreshnessState.STALE, datetime.now(UTC), "not reached yet")
         self._publish(Batch(links={cluster: self.links[cluster]}))
 
     def drop(self, cluster: str) -> None:
-        """A cluster that is no longer this server's."""
+        """Drop a cluster that is no longer this server's, with its jobs."""
         self.links.pop(cluster, None)
-        keys = [key for key in self._known if key[0] == cluster]
-        self._nobodys = {key: job for key, job in self._nobodys.items() if key[0] != cluster}
-        self._leave(keys)
+        keys = [key for key in self._cached if key[0] == cluster]
+        self._unclaimed = {key: job for key, job in self._unclaimed.items() if key[0] != cluster}
+        self._remove(keys)
 
     def remember(self, jobs: Iterable[tuple[Owner, Job]]) -> None:
-        """Jobs as their rows have them, until their clusters tell."""
+        """Cache jobs as their rows have them, until their clusters have listed them."""
         for owner, job in jobs:
-            known = _known(owner, job)
-            self._own(known.key, owner)
-            self._known.setdefault(known.key, known)
-            self._older.setdefault(job.ref.context, set()).add(known.key)
+            cached = _cached_job(owner, job)
+            self._set_owner(cached.key, owner)
+            self._cached.setdefault(cached.key, cached)
+            self._before_resync.setdefault(job.ref.context, set()).add(cached.key)
 
     def claim(self, owner: Owner, job: Job) -> None:
-        """A job that was just made is this person's."""
-        key = _key(job)
-        self._own(key, owner)
-        self._put([self._nobodys.pop(key, job)])
+        """Claim a job that was just created for its owner."""
+        key = _key_of(job)
+        self._set_owner(key, owner)
+        self._update([self._unclaimed.pop(key, job)])
 
     def hold(self, cluster: str, uid: str) -> None:
-        """A job is being deleted: whoever hears that it is gone must not find its row any more."""
+        """Hold a deleted job until `release`: a client that reads of its end must not find its row."""
         self._held.add((cluster, uid))
 
     def release(self, cluster: str, uid: str) -> None:
-        """Nothing is left of a job."""
+        """Remove a held job: nothing of it is left in its cluster, and its row says so."""
         self._held.discard((cluster, uid))
-        self._leave([(cluster, uid)])
+        self._remove([(cluster, uid)])
 
-    def take(self, cluster: str, events: Sequence[WatchEvent]) -> None:
-        """What the watch of a cluster tells."""
+    def apply(self, cluster: str, events: Sequence[WatchEvent]) -> None:
+        """Apply the events of a cluster's watch to the cache."""
         for event in events:
             match event:
                 case Snapshot():
-                    self._told.setdefault(cluster, set()).update(_key(job) for job in event.jobs)
-                    self._put(event.jobs)
+                    self._listed.setdefault(cluster, set()).update(_key_of(job) for job in event.jobs)
+                    self._update(event.jobs)
                 case Changed():
-                    self._put(event.jobs)
+                    self._update(event.jobs)
                 case Gone():
-                    self._leave([(cluster, ref.uid) for ref in event.refs], forget=False)
+                    self._remove([(cluster, ref.uid) for ref in event.refs], forget=False)
                 case Synced():
-                    told, older = self._told.pop(cluster, set()), self._older.pop(cluster, set())
-                    self._leave(older - told, forget=False)
+                    listed, before = self._listed.pop(cluster, set()), self._before_resync.pop(cluster, set())
+                    self._remove(before - listed, forget=False)
                 case Freshness():
-                    self.link(ClusterLink(cluster, event.state, event.since, event.why))
+                    self.set_link(ClusterLink(cluster, event.state, event.since, event.why))
 
-    def link(self, link: ClusterLink) -> None:
-        """How fresh a cluster's jobs are."""
+    def set_link(self, link: ClusterLink) -> None:
+        """Set the link (freshness) of a cluster; while it is stale, its next list decides what is gone."""
         if link.state is FreshnessState.STALE:
-            old = {key for key in self._known if key[0] == link.cluster}
-            self._older.setdefault(link.cluster, set()).update(old)
+            old = {key for key in self._cached if key[0] == link.cluster}
+            self._before_resync.setdefault(link.cluster, set()).update(old)
         if link.cluster in self.links and self.links[link.cluster] != link:
             self.links[link.cluster] = link
             self._publish(Batch(links={link.cluster: link}))
 
-    def step(self, cluster: str, uid: str, step: DeleteStep) -> None:
-        """What the deletion of a job is doing."""
+    def publish_step(self, cluster: str, uid: str, step: DeleteStep) -> None:
+        """Publish a step of a job's deletion to its owner."""
         if owner := self._owners.get((cluster, uid)):
             self._publish(Batch(steps=[((cluster, uid), owner.user_id, step)]))
 
     def get(self, cluster: str, uid: str) -> CachedJob | None:
-        """A job as it is now."""
-        return self._known.get((cluster, uid))
+        """Return a job as it is now, None where nobody owns it."""
+        return self._cached.get((cluster, uid))
 
-    def owns(self, cluster: str, uid: str) -> bool:
-        """Whether somebody has claimed it."""
+    def is_claimed(self, cluster: str, uid: str) -> bool:
+        """Tell whether a row has claimed a job."""
         return (cluster, uid) in self._owners
 
-    def whose(self, uid: str) -> tuple[str, Owner] | None:
-        """(cluster, owner) of a job; None where it is nobody's."""
-        key = self._keys.get(uid)
+    def find_owner(self, uid: str) -> tuple[str, Owner] | None:
+        """Return (cluster, owner) of a job; None where nobody owns it."""
+        key = self._key_of_uid.get(uid)
         owner = self._owners.get(key) if key else None
         return (key[0], owner) if key and owner else None
 
     def all(self) -> Iterable[CachedJob]:
-        """Every job of everybody."""
-        return [*self._known.values()]
+        """Return every owned job."""
+        return [*self._cached.values()]
 
-    def own(self, job: Job) -> Job:
-        """A job as a backend gives it, as its owner is told of it."""
-        owner = self._owners.get(_key(job))
-        return _known(owner, job).job if owner else job
+    def with_owner(self, job: Job) -> Job:
+        """Return a backend's job as its owner gets it: with the owner's name, without the namespace."""
+        owner = self._owners.get(_key_of(job))
+        return _cached_job(owner, job).job if owner else job
 
     async def frames(self, audience: Audience, after: str = "") -> AsyncGenerator[bytes, None]:
-        """The stream of one client, from the beginning or behind the id `after`. Ends when it has lagged."""
-        at = self._place(after, audience)
+        """Stream the frames of one client, from a snapshot or behind the id `after`. Ends once it lags."""
+        position = self._position(after, audience)
         if self.links:
             yield b"".join(map(watch_frame, self._links_for(audience)))
-        if at is None:
-            at = self._ring.last
+        if position is None:
+            position = self._log.last
             yield self._snapshot(audience)
         while True:
-            news = self._news
-            if at < self._ring.last:
-                told = self._since(at, audience)
-                if told is None:
+            news = self._published
+            if position < self._log.last:
+                frames = self._frames_since(position, audience)
+                if frames is None:
                     yield LAGGED
                     return
-                at = self._ring.last
-                if told:
-                    yield told
-                    await asyncio.sleep(PACE)
+                position = self._log.last
+                if frames:
+                    yield frames
+                    await asyncio.sleep(FRAME_SECONDS)
             else:
                 await news.wait()
 
-    def _own(self, key: Key, owner: Owner) -> None:
+    def _set_owner(self, key: Key, owner: Owner) -> None:
         self._owners[key] = owner
-        self._keys[key[1]] = key
+        self._key_of_uid[key[1]] = key
 
-    def _put(self, jobs: Iterable[Job]) -> None:
+    def _update(self, jobs: Iterable[Job]) -> None:
         batch = Batch()
         for job in jobs:
-            key = _key(job)
+            key = _key_of(job)
             owner = self._owners.get(key)
             if owner is None:
-                self._nobodys[key] = job
+                self._unclaimed[key] = job
                 continue
-            known, before = _known(owner, job), self._known.get(key)
-            if before is None or before.encoded != known.encoded:
-                self._known[key] = batch.known[key] = known
+            cached, before = _cached_job(owner, job), self._cached.get(key)
+            if before is None or before.encoded != cached.encoded:
+                self._cached[key] = batch.changed[key] = cached
         self._publish(batch)
 
-    def _leave(self, keys: Iterable[Key], *, forget: bool = True) -> None:
-        """They are gone. Unless `forget`, their owners are still known: a late word must find them."""
+    def _remove(self, keys: Iterable[Key], *, forget: bool = True) -> None:
+        """Remove jobs. Unless `forget`, their owners stay known, for an event that comes late."""
         batch = Batch()
         for key in [key for key in keys if key not in self._held]:
-            self._nobodys.pop(key, None)
-            if known := self._known.pop(key, None):
-                batch.left[key] = RemovedJob(known.user_id, known.job.ref)
+            self._unclaimed.pop(key, None)
+            if cached := self._cached.pop(key, None):
+                batch.removed[key] = RemovedJob(cached.user_id, cached.job.ref)
             if forget:
                 self._owners.pop(key, None)
-                self._keys.pop(key[1], None)
+                self._key_of_uid.pop(key[1], None)
         self._publish(batch)
 
     def _publish(self, batch: Batch) -> None:
         if not batch:
             return
-        self._ring.add(batch)
+        self._log.add(batch)
         self._frames.clear()
-        self._pages.clear()
-        self.heard(batch)
-        self._news.set()
-        self._news = asyncio.Event()
+        self._snapshots.clear()
+        for listener in self._listeners:
+            listener(batch)
+        self._published.set()
+        self._published = asyncio.Event()
 
-    def _since(self, at: int, audience: Audience) -> bytes | None:
-        if (at, audience) not in self._frames:
-            batch = self._ring.since(at)
+    def _frames_since(self, position: int, audience: Audience) -> bytes | None:
+        if (position, audience) not in self._frames:
+            batch = self._log.since(position)
             if batch is None:
                 return None
-            self._frames[at, audience] = batch.frames(audience, self._id(audience))
-        return self._frames[at, audience]
+            self._frames[position, audience] = batch.frames(audience, self._id(audience))
+        return self._frames[position, audience]
 
     def _snapshot(self, audience: Audience) -> bytes:
-        if audience not in self._pages:
-            known = self._known_for(audience)
-            seen = [one.encoded for one in known if audience.sees(one.user_id, one.key)]
-            pages = [seen[start : start + PAGE] for start in range(0, len(seen), PAGE)] or [[]]
+        if audience not in self._snapshots:
+            cached = self._jobs_for(audience)
+            visible = [job.encoded for job in cached if audience.sees(job.user_id, job.key)]
+            pages = [
+                visible[start : start + SNAPSHOT_PAGE] for start in range(0, len(visible), SNAPSHOT_PAGE)
+            ] or [[]]
             frames = [frame("snapshot", jobs_data(page)) for page in pages]
             frames.append(watch_frame(Synced(), self._id(audience)))
-            self._pages[audience] = b"".join(frames)
-        return self._pages[audience]
+            self._snapshots[audience] = b"".join(frames)
+        return self._snapshots[audience]
 
-    def _known_for(self, audience: Audience) -> Iterable[CachedJob]:
-        """All among which they look for theirs."""
+    def _jobs_for(self, audience: Audience) -> Iterable[CachedJob]:
+        """Return the jobs among which an audience has its own."""
         if not audience.uid:
-            return self._known.values()
-        key = self._keys.get(audience.uid)
-        return [self._known[key]] if key in self._known else []
+            return self._cached.values()
+        key = self._key_of_uid.get(audience.uid)
+        return [self._cached[key]] if key in self._cached else []
 
     def _links_for(self, audience: Audience) -> list[ClusterLink]:
         return [link for name, link in self.links.items() if audience.cluster in ("", name)]
 
     def _id(self, audience: Audience) -> str:
-        return f"{self._stem(audience)}-{self._ring.last}"
+        return f"{self._id_prefix(audience)}-{self._log.last}"
 
-    def _stem(self, audience: Audience) -> str:
-        """What one audience was told says nothing about what another knows."""
-        who = "all" if audience.user_id is None else audience.user_id
-        return f"{self._epoch}.{who}.{quote(audience.cluster, '')}.{quote(audience.uid, '')}"
+    def _id_prefix(self, audience: Audience) -> str:
+        """Return the part of an id that is the audience's own: no other audience can resume by it."""
+        user = "all" if audience.user_id is None else audience.user_id
+        return f"{self._epoch}.{user}.{quote(audience.cluster, '')}.{quote(audience.uid, '')}"
 
-    def _place(self, after: str, audience: Audience) -> int | None:
-        """Where to go on; None where that is not known any more."""
+    def _position(self, after: str, audience: Audience) -> int | None:
+        """Return the number of the batch with the id `after`; None where it was dropped, or is not ours."""
         stem, _, number = after.rpartition("-")
-        if stem != self._stem(audience) or not number.isdecimal() or len(number) > 18:
+        if stem != self._id_prefix(audience) or not number.isdecimal() or len(number) > 18:
             return None
-        return int(number) if self._ring.since(int(number)) is not None else None
+        return int(number) if self._log.since(int(number)) is not None else None
 
 
-def _key(job: Job) -> Key:
+def _key_of(job: Job) -> Key:
     return job.ref.context, job.ref.uid
 
 
-def _known(owner: Owner, job: Job) -> CachedJob:
-    """What the object says of its owner does not count; which namespace it got is in its ref alone."""
-    told = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
-    return CachedJob(owner.user_id, told, encode(told))
+def _cached_job(owner: Owner, job: Job) -> CachedJob:
+    """Return a job with its row's owner, whatever the object says; its namespace stays in the ref alone."""
+    owned = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
+    return CachedJob(owner.user_id, owned, encode(owned))

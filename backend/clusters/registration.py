@@ -1,11 +1,10 @@
-"""A cluster as an admin describes it: an https server, a CA, a token or a certificate with its key.
+"""The registration of a cluster by an admin: an https server, a CA, a token or a certificate with its key.
 
 Never a kubeconfig: no program to run, no file to read, no proxy to pass.
 """
 
 from urllib.parse import urlsplit
 
-import msgspec
 from cryptography import x509
 from msgspec import Struct
 
@@ -33,35 +32,28 @@ class ClusterRegistration(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Credential(Struct, frozen=True):
-    """What is kept of it, sealed."""
+    """The secret part of a registration, which is stored sealed."""
 
     token: str = ""
     certificate: str = ""
     """PEM, the key behind it."""
 
 
-def read(body: bytes) -> ClusterRegistration:
-    """Raises Invalid, which names the wrong fields and never quotes one."""
-    try:
-        wanted = msgspec.json.decode(body, type=ClusterRegistration)
-    except msgspec.DecodeError as error:
-        raise Invalid(
-            {"body": f"write name, server, ca, and token or certificate and key: {error}"}
-        ) from None
-    wrong = dict(filter(None, (_name(wanted), _server(wanted), _ca(wanted), _login(wanted), _home(wanted))))
-    if wrong:
-        raise Invalid(wrong)
-    return wanted
+def check_registration(registration: ClusterRegistration) -> None:
+    """Check each field of a registration. Raises Invalid, which names the wrong ones and quotes none."""
+    checks = (_name_error, _server_error, _ca_error, _login_error, _namespace_error)
+    if errors := dict(filter(None, (check(registration) for check in checks))):
+        raise Invalid(errors)
 
 
-def credential(wanted: ClusterRegistration) -> Credential:
-    """The part that is secret."""
-    pair = f"{wanted.certificate}\n{wanted.key}" if wanted.certificate else ""
-    return Credential(wanted.token.strip(), pair)
+def credential_of(registration: ClusterRegistration) -> Credential:
+    """Return the secret part of a registration."""
+    pair = f"{registration.certificate}\n{registration.key}" if registration.certificate else ""
+    return Credential(registration.token.strip(), pair)
 
 
-def target(name: str, server: str, ca: str, login: Credential, namespace: str) -> Target:
-    """How to reach it."""
+def target_of(name: str, server: str, ca: str, login: Credential, namespace: str) -> Target:
+    """Return the target of a cluster: its address with the credentials."""
     url = urlsplit(server)
     host = url.hostname or ""
     authorization = bearer(login.token) if login.token else None
@@ -76,49 +68,51 @@ def target(name: str, server: str, ca: str, login: Credential, namespace: str) -
     )
 
 
-_Wrong = tuple[str, str] | None
+_FieldError = tuple[str, str] | None
 
 
-def _name(wanted: ClusterRegistration) -> _Wrong:
+def _name_error(registration: ClusterRegistration) -> _FieldError:
     try:
-        return None if parse_field("cluster", wanted.name) else ("name", "give it a name")
+        return None if parse_field("cluster", registration.name) else ("name", "give it a name")
     except ValueError as error:
         return "name", str(error)
 
 
-def _server(wanted: ClusterRegistration) -> _Wrong:
+def _server_error(registration: ClusterRegistration) -> _FieldError:
     try:
-        url = urlsplit(wanted.server)
-        fine = url.scheme == "https" and url.hostname and url.port != 0
+        url = urlsplit(registration.server)
+        valid = url.scheme == "https" and url.hostname and url.port != 0
     except ValueError:
-        fine = False
-    if not fine or url.username or url.password or url.query or url.fragment:
+        valid = False
+    if not valid or url.username or url.password or url.query or url.fragment:
         return "server", "write https://HOST:PORT"
     return None
 
 
-def _ca(wanted: ClusterRegistration) -> _Wrong:
+def _ca_error(registration: ClusterRegistration) -> _FieldError:
     try:
-        if wanted.ca:
-            x509.load_pem_x509_certificates(wanted.ca.encode())
+        if registration.ca:
+            x509.load_pem_x509_certificates(registration.ca.encode())
     except ValueError:
         return "ca", "is no PEM certificate"
     return None
 
 
-def _login(wanted: ClusterRegistration) -> _Wrong:
-    if bool(wanted.token) == bool(wanted.certificate) or bool(wanted.certificate) != bool(wanted.key):
+def _login_error(registration: ClusterRegistration) -> _FieldError:
+    if bool(registration.token) == bool(registration.certificate) or bool(registration.certificate) != bool(
+        registration.key
+    ):
         return "token", "give a token, or a certificate and its key"
     try:
-        bearer(wanted.token)
+        bearer(registration.token)
     except BackendError as error:
         return "token", error.title
     return None
 
 
-def _home(wanted: ClusterRegistration) -> _Wrong:
+def _namespace_error(registration: ClusterRegistration) -> _FieldError:
     try:
-        parse_field("namespace", wanted.namespace)
+        parse_field("namespace", registration.namespace)
     except ValueError as error:
         return "namespace", str(error)
     return None

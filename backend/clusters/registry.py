@@ -1,4 +1,4 @@
-"""The clusters of this server: those that admins registered, and the one (or the machine) that it runs in."""
+"""The registry of clusters: those that admins registered, and the one (or machine) that runs the server."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.clusters.cluster import Cluster
 from backend.clusters.credential_vault import open_vault
 from backend.clusters.hub import Hub
-from backend.clusters.registration import ClusterRegistration, Credential, credential, target
+from backend.clusters.registration import ClusterRegistration, Credential, credential_of, target_of
 from backend.db.engine import Database
 from backend.db.models import Cluster as ClusterRow
 from backend.db.models import JobRow
@@ -29,7 +29,7 @@ log = logging.getLogger("traindeck.clusters")
 
 
 class ClusterRegistry:
-    """By name, all open."""
+    """The open clusters by name."""
 
     def __init__(self, settings: ServerSettings, database: Database, hub: Hub) -> None:
         self._settings = settings
@@ -37,85 +37,99 @@ class ClusterRegistry:
         self._hub = hub
         self.vault = open_vault(settings)
         self._open: dict[str, Cluster] = {}
-        self._closed: dict[str, Refused] = {}
-        """What was registered and cannot be opened, and why."""
-        self.site = site_of(settings)
+        self._failed: dict[str, Refused] = {}
+        """Registered clusters that cannot be opened -> why."""
+        self.kubernetes = kubernetes_settings(settings)
 
     def __iter__(self) -> Iterator[Cluster]:
         return iter([*self._open.values()])
 
     async def open(self) -> None:
-        """All there are. Raises Refused where the settings do not fit together. Contacts none yet."""
-        for cluster in self._given():
-            self._begin(cluster)
+        """Open all clusters, and contact none yet. Raises Refused where the settings do not fit together."""
+        for cluster in self._built_in():
+            self._connect(cluster)
         async with self._database.read() as session:
             rows = [*await session.scalars(select(ClusterRow).order_by(ClusterRow.id))]
         for row in rows:
             try:
                 if row.name not in self._open:
-                    self._begin(self._of(row))
+                    self._connect(self._open_row(row))
             except Refused as error:  # one key is wrong: the other clusters go on
                 log.warning("%s: %s", error.title, error.hint)
-                self._closed[row.name] = error
+                self._failed[row.name] = error
 
     def get(self, name: str) -> Cluster:
-        """Raises NotFound, Refused for one that cannot be opened."""
-        if name in self._closed:
-            raise self._closed[name]
+        """Return an open cluster. Raises NotFound; Refused for one that cannot be opened."""
+        if name in self._failed:
+            raise self._failed[name]
         if name not in self._open:
-            raise NotFound(f"There is no cluster {name}.", self._known())
+            raise NotFound(f"There is no cluster {name}.", self._available())
         return self._open[name]
 
     def resolve(self, name: str) -> Cluster:
-        """The one that a job goes to; "" is the only one. Raises Invalid, Refused."""
+        """Return the cluster that a job goes to; "" is the only one. Raises Invalid, Refused."""
         if name in self._open:
             return self._open[name]
         if name:
-            raise Invalid({"cluster": f"there is no cluster {name}; {self._known()}"})
+            raise Invalid({"cluster": f"there is no cluster {name}; {self._available()}"})
         if not self._open:
             raise Refused("This server has no cluster yet.", "An admin adds one: traindeck clusters add")
         if len(self._open) > 1:
-            raise Invalid({"cluster": f"say which; {self._known()}"})
+            raise Invalid({"cluster": f"say which; {self._available()}"})
         return next(iter(self._open.values()))
 
-    async def probe(self, wanted: ClusterRegistration) -> None:
-        """Raises Refused where it does not answer, or does not take the login."""
-        backend = self._backend(wanted.name, wanted.server, wanted.ca, credential(wanted), wanted.namespace)
+    async def probe(self, registration: ClusterRegistration) -> None:
+        """Probe a cluster with its login. Raises Unreachable, Refused."""
+        backend = self._backend(
+            registration.name,
+            registration.server,
+            registration.ca,
+            credential_of(registration),
+            registration.namespace,
+        )
         try:
-            async with Cluster(wanted.name, backend).gate.call(10.0):
+            async with Cluster(registration.name, backend).breaker.call(10.0):
                 await backend.whoami()
         finally:
             await backend.aclose()
 
-    async def register(self, session: AsyncSession, wanted: ClusterRegistration) -> ClusterRow:
-        """Write it down; of the same place under the same name, the new login. Raises Conflict."""
-        sealed = self.vault.seal(msgspec.json.encode(credential(wanted)), _about(wanted.name, wanted.server))
-        place = {"name": wanted.name, "server": wanted.server, "namespace": wanted.namespace}
-        row = await session.scalar(select(ClusterRow).where(ClusterRow.name == wanted.name).with_for_update())
+    async def register(self, session: AsyncSession, registration: ClusterRegistration) -> ClusterRow:
+        """Store a registration; for a name that has the same server, its new login. Raises Conflict."""
+        sealed = self.vault.seal(
+            msgspec.json.encode(credential_of(registration)), _subject(registration.name, registration.server)
+        )
+        location = {
+            "name": registration.name,
+            "server": registration.server,
+            "namespace": registration.namespace,
+        }
+        row = await session.scalar(
+            select(ClusterRow).where(ClusterRow.name == registration.name).with_for_update()
+        )
         if row is None:
-            row = ClusterRow(**place, ca="", credential=b"", created=datetime.now(UTC))
-        elif any(getattr(row, field) != value for field, value in place.items()):
-            raise _taken(wanted.name)
-        if wanted.name in (LOCAL, kubeconfig.IN_CLUSTER):
-            raise _taken(wanted.name)
-        row.ca, row.credential = wanted.ca, sealed
+            row = ClusterRow(**location, ca="", credential=b"", created=datetime.now(UTC))
+        elif any(getattr(row, field) != value for field, value in location.items()):
+            raise _name_conflict(registration.name)
+        if registration.name in (LOCAL, kubeconfig.IN_CLUSTER):
+            raise _name_conflict(registration.name)
+        row.ca, row.credential = registration.ca, sealed
         session.add(row)
         try:
             await session.flush()
         except IntegrityError:
-            raise _taken(wanted.name) from None
+            raise _name_conflict(registration.name) from None
         return row
 
-    async def begin(self, row: ClusterRow) -> None:
-        """Open a cluster that was just written down; what is known of its jobs stays."""
-        self._closed.pop(row.name, None)
+    async def connect(self, row: ClusterRow) -> None:
+        """Open a cluster that was just registered; its cached jobs stay."""
+        self._failed.pop(row.name, None)
         if before := self._open.pop(row.name, None):
             await before.aclose()
-        self._begin(self._of(row))
+        self._connect(self._open_row(row))
 
     async def unregister(self, session: AsyncSession, name: str) -> None:
-        """Forget it. Raises NotFound, Refused for what no admin registered, Conflict while jobs are there."""
-        if name not in self._closed:
+        """Delete a registration. Raises NotFound; Refused if no admin made it; Conflict while jobs exist."""
+        if name not in self._failed:
             self.get(name)
         gone = await session.execute(delete(ClusterRow).where(ClusterRow.name == name))
         if not gone.rowcount:  # type: ignore[attr-defined]  # a DELETE has one
@@ -124,34 +138,34 @@ class ClusterRegistry:
         if count := await session.scalar(living):
             raise Conflict(f"There are {count} jobs in {name}.", "Delete them first.")
 
-    async def end(self, name: str) -> None:
-        """Close what was unregistered."""
-        self._closed.pop(name, None)
+    async def disconnect(self, name: str) -> None:
+        """Close a cluster that was unregistered."""
+        self._failed.pop(name, None)
         if cluster := self._open.pop(name, None):
             await cluster.aclose()
             self._hub.drop(name)
 
     async def aclose(self) -> None:
-        """Close all."""
+        """Close all clusters."""
         await asyncio.gather(*(cluster.aclose() for cluster in self))
 
-    def _given(self) -> Iterator[Cluster]:
+    def _built_in(self) -> Iterator[Cluster]:
         settings = self._settings
         if settings.local:
-            if not loopback(settings):
+            if not listens_on_loopback(settings):
                 raise Refused(
                     "--local is for one person, and jobs run as the server's own user.",
                     "Listen on 127.0.0.1 or a unix socket.",
                 )
             local = LocalBackend(gpus=settings.local_gpus, grace=settings.local_grace)
-            yield Cluster(LOCAL, local, namespaces=False)
+            yield Cluster(LOCAL, local, has_namespaces=False)
         if kubeconfig.runs_in_cluster():
-            name, here = kubeconfig.IN_CLUSTER, kubeconfig.in_cluster()
-            backend = KubernetesBackend(name, self.site, namespace=settings.namespace, target=here)
+            name, target = kubeconfig.IN_CLUSTER, kubeconfig.in_cluster()
+            backend = KubernetesBackend(name, self.kubernetes, namespace=settings.namespace, target=target)
             yield Cluster(name, backend, namespace=settings.namespace)
 
-    def _of(self, row: ClusterRow) -> Cluster:
-        sealed = self.vault.open(row.credential, _about(row.name, row.server))
+    def _open_row(self, row: ClusterRow) -> Cluster:
+        sealed = self.vault.open(row.credential, _subject(row.name, row.server))
         login = msgspec.json.decode(sealed, type=Credential)
         namespace = row.namespace or self._settings.namespace
         backend = self._backend(row.name, row.server, row.ca, login, namespace)
@@ -160,28 +174,28 @@ class ClusterRegistry:
     def _backend(
         self, name: str, server: str, ca: str, login: Credential, namespace: str
     ) -> KubernetesBackend:
-        to = target(name, server, ca, login, namespace)
-        return KubernetesBackend(name, self.site, namespace=namespace, target=to)
+        to = target_of(name, server, ca, login, namespace)
+        return KubernetesBackend(name, self.kubernetes, namespace=namespace, target=to)
 
-    def _begin(self, cluster: Cluster) -> Cluster:
+    def _connect(self, cluster: Cluster) -> Cluster:
         self._open[cluster.name] = cluster
-        cluster.start(self._hub)
+        cluster.start_watch(self._hub)
         return cluster
 
-    def _known(self) -> str:
+    def _available(self) -> str:
         return f"there are: {', '.join(self._open) or 'none'}"
 
 
-def site_of(settings: ServerSettings) -> KubernetesSettings:
-    """What the settings say about clusters. Raises Refused, in words."""
+def kubernetes_settings(settings: ServerSettings) -> KubernetesSettings:
+    """Return the Kubernetes part of the settings. Raises Refused, which says what is wrong."""
     try:
         return msgspec.convert(settings.kubernetes, KubernetesSettings)
     except msgspec.ValidationError as error:
         raise Refused(f"The setting kubernetes cannot be read: {error}") from None
 
 
-def loopback(settings: ServerSettings) -> bool:
-    """Whether only this machine can reach the server."""
+def listens_on_loopback(settings: ServerSettings) -> bool:
+    """Tell whether only this machine can reach the server."""
     return settings.socket is not None or settings.listen.rpartition(":")[0] in (
         "127.0.0.1",
         "localhost",
@@ -190,9 +204,9 @@ def loopback(settings: ServerSettings) -> bool:
     )
 
 
-def _taken(name: str) -> Conflict:
+def _name_conflict(name: str) -> Conflict:
     return Conflict(f"There is another cluster {name} already.", "Choose another name.")
 
 
-def _about(name: str, server: str) -> str:
+def _subject(name: str, server: str) -> str:
     return f"the cluster {name} at {server}"

@@ -1,1 +1,1 @@
-"""What the server keeps: people, tokens, clusters, jobs as rows and as history, the audit log."""
+"""The database of the server: users, tokens, clusters, jobs and their history, the audit log."""

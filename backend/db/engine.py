@@ -1,4 +1,4 @@
-"""The database of a server: SQLite of its own, or PostgreSQL by URL."""
+"""The database engine of a server: SQLite in its folder, or PostgreSQL by URL."""
 
 import fcntl
 import os
@@ -41,23 +41,23 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session that looks. Raises Unreachable where the database does not answer."""
-        async with _answering(), _session(self.reader) as session:
+        """Open a session that only reads. Raises Unreachable where the database does not answer."""
+        async with _translate_errors(), _session(self.reader) as session:
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A transaction: all of it at the end, or, after any exception, nothing. Raises as `read`.
+        """Open a transaction: committed at the end, rolled back after any exception. Raises as `read`.
 
         In SQLite it holds the only write lock from the start; in PostgreSQL lock the rows that you decide by
         (`with_for_update`).
         """
-        async with _answering(), _session(self.writer) as session:
+        async with _translate_errors(), _session(self.writer) as session:
             yield session
             await session.commit()
 
     async def aclose(self) -> None:
-        """Close all connections, and let another process have the file."""
+        """Close all connections, and release the lock of the file."""
         await self.reader.dispose()
         await self.writer.dispose()
         if self.lock >= 0:
@@ -66,12 +66,12 @@ class Database:
 
 
 async def open_database(url: URL) -> Database:
-    """The database, with its schema brought up to date. Raises Refused, Unreachable."""
+    """Open the database, and bring its schema up to date. Raises Refused, Unreachable."""
     database = Database(url)
     try:
         if database.sqlite:
-            database.lock = _claim(Path(url.database or ""))
-        async with _answering(), database.writer.begin() as connection:
+            database.lock = _lock_file(Path(url.database or ""))
+        async with _translate_errors(), database.writer.begin() as connection:
             await connection.run_sync(upgrade)
     except BaseException:
         await database.aclose()
@@ -80,7 +80,7 @@ async def open_database(url: URL) -> Database:
 
 
 def database_url(text: str, folder: Path) -> URL:
-    """The URL with its asynchronous driver; "" is a SQLite file in `folder`. Raises Refused."""
+    """Return the URL with its asynchronous driver; "" is a SQLite file in `folder`. Raises Refused."""
     if not text:
         return URL.create(DRIVERS["sqlite"], database=str(folder / "traindeck.db"))
     try:
@@ -94,7 +94,10 @@ def database_url(text: str, folder: Path) -> URL:
 
 
 def _sqlite(url: URL, begin: str, size: int) -> AsyncEngine:
-    """`begin`: a read that turns into a write would fail at once, whatever the busy timeout."""
+    """Create an engine on a SQLite file, whose transactions start with `begin`.
+
+    A read that turns into a write would fail at once, whatever the busy timeout: so writers BEGIN IMMEDIATE.
+    """
     engine = create_async_engine(
         url,
         hide_parameters=True,
@@ -126,18 +129,18 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 
 
 @asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
+async def _translate_errors() -> AsyncIterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError, UnicodeEncodeError) as error:
-        told = _told(error)
-        if told is None:
+        translated = _backend_error(error)
+        if translated is None:
             raise
-        raise told from error
+        raise translated from error
 
 
-def _told(error: Exception) -> BackendError | None:
-    """What it is for who asked; None for what the code that wrote knows, a broken constraint."""
+def _backend_error(error: Exception) -> BackendError | None:
+    """Translate a database error; None for a broken constraint, which the code that wrote handles."""
     state = str(getattr(getattr(error, "orig", None), "sqlstate", ""))
     if state.startswith("22") or isinstance(
         error, DataError | UnicodeEncodeError
@@ -149,8 +152,11 @@ def _told(error: Exception) -> BackendError | None:
     return Unreachable("The server's database does not answer.", hint, retry_after=2)
 
 
-def _claim(path: Path) -> int:
-    """The lock of a SQLite file: one process, on a file system where locks hold."""
+def _lock_file(path: Path) -> int:
+    """Lock a SQLite file for this process; return the descriptor of the lock. Raises Refused.
+
+    Not on a network file system, where locks do not hold (sqlite.org/lockingv3.html, section 6).
+    """
     kind = network_filesystem(path.parent)
     if kind:
         raise Refused(

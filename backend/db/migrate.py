@@ -1,4 +1,4 @@
-"""Bring a database's schema to the newest version: all of it or, after a crash in the middle, nothing."""
+"""Migrate a database's schema to the newest version in one transaction, with alembic."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ LOCK = 7_236_451_190
 
 
 def config(connection: Connection | None = None) -> Config:
-    """alembic's settings; `connection` is the one that it works on."""
+    """Return alembic's configuration; `connection` is the one that it works on."""
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     settings.attributes["connection"] = connection
@@ -19,7 +19,7 @@ def config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:
-    """Run what is missing, in the transaction that `connection` has begun. Others wait for its end."""
+    """Run the missing migrations, in the transaction that `connection` has begun. Others wait for its end."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     command.upgrade(config(connection), to)

@@ -1,4 +1,4 @@
-"""The tables. A change here needs a migration; a test compares both. Times are aware UTC."""
+"""The tables (SQLAlchemy). A change here needs a migration; a test compares both. Times are aware UTC."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC time, also in SQLite, which knows none."""
 
     impl = DateTime(timezone=True)
@@ -30,7 +30,7 @@ LongId = BigInteger().with_variant(Integer, "sqlite")
 class Base(DeclarativeBase):
     """The base of all tables."""
 
-    type_annotation_map: Any = {datetime: Moment, str: Text}  # noqa: RUF012  SQLAlchemy reads it so
+    type_annotation_map: Any = {datetime: UtcDateTime, str: Text}  # noqa: RUF012  SQLAlchemy reads it so
 
 
 class User(Base):
@@ -88,7 +88,7 @@ class Cluster(Base):
 
 
 class JobRow(Base):
-    """A job: who made it, and how it went. It stays after the job is deleted."""
+    """A job: its owner, and how it went. The row stays after the job is deleted."""
 
     __tablename__ = "jobs"
     __table_args__ = (UniqueConstraint("cluster", "uid"),)
@@ -123,7 +123,7 @@ class JobRow(Base):
 
 
 class Idempotency(Base):
-    """An Idempotency-Key that was seen, and what came of it."""
+    """An Idempotency-Key of a user, and the job that it created."""
 
     __tablename__ = "idempotency"
 
@@ -132,6 +132,7 @@ class Idempotency(Base):
     body_hash: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
     answer: Mapped[str | None]
+    """Never read nor written; the first schema has the column."""
     created: Mapped[datetime] = mapped_column(index=True)
 
 

@@ -1,1 +1,1 @@
-"""Jobs of people: made, stopped, deleted, found again after a crash, remembered."""
+"""Jobs of users: create, list, stop, delete, reconcile after a crash, history."""

@@ -1,4 +1,4 @@
-"""What a person can write into a field: names of their own namespace, and what this server lets through."""
+"""Choices for a field of a JobSpec: names in the user's own namespace, and what the settings allow."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from backend.jobs.service import JobService
 from backend_client.protocol import Choice, Use
 
 
-async def chosen(desk: JobService, who: Caller, field: str, cluster_name: str) -> Sequence[Choice]:
-    """As `JobBackend.choices` of the cluster that a job of theirs goes to. Raises a BackendError."""
+async def choices_for(service: JobService, caller: Caller, field: str, cluster_name: str) -> Sequence[Choice]:
+    """Return the choices for a field of a caller's job in its cluster. Raises a BackendError."""
     if field == "cluster":
-        return [Choice(cluster.name) for cluster in desk.clusters]
-    cluster = desk.clusters.resolve(cluster_name)
+        return [Choice(cluster.name) for cluster in service.clusters]
+    cluster = service.clusters.resolve(cluster_name)
     if field not in cluster.fields or cluster.fields[field].use is Use.REFUSED:
         return ()
     if field == "priority":
-        return [Choice(name) for name in desk.settings.priorities]
-    async with desk.database.write() as session:
-        user = await session.get_one(User, who.user_id)
-        namespace = await namespace_for(session, desk, cluster, user)
-    async with cluster.gate.call():
+        return [Choice(name) for name in service.settings.priorities]
+    async with service.database.write() as session:
+        user = await session.get_one(User, caller.user_id)
+        namespace = await namespace_for(session, service, cluster, user)
+    async with cluster.breaker.call():
         return await cluster.backend.choices(field, namespace=namespace)

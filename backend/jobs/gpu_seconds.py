@@ -1,4 +1,4 @@
-"""GPU-seconds out of the attempts of jobs, each second counted once (pure)."""
+"""The GPU-seconds of jobs, from their attempts, each second counted once (pure)."""
 
 from datetime import datetime
 
@@ -8,15 +8,15 @@ from backend_client.models import Attempt, Job
 _Id = tuple[str, int, int]
 
 
-class Meter:
-    """Until when each attempt was counted."""
+class GpuSecondsMeter:
+    """The meter of GPU-seconds: until when each attempt was counted."""
 
     def __init__(self) -> None:
         self._counted: dict[Key, dict[_Id, datetime]] = {}
         self._running: dict[Key, set[_Id]] = {}
 
     def count(self, key: Key, job: Job, now: datetime, since: datetime | None = None) -> float:
-        """GPU-seconds since it was asked last; `since`: until when another process has counted before."""
+        """Count the GPU-seconds since the last call; `since`: until when another process has counted."""
         before = self._counted.get(key)
         marks: dict[_Id, datetime] = {}
         running, total = set(), 0.0
@@ -37,7 +37,7 @@ class Meter:
         return total * job.spec.gpus
 
     def forget(self, key: Key) -> None:
-        """It is gone."""
+        """Forget a job that was removed."""
         self._counted.pop(key, None)
         self._running.pop(key, None)
 

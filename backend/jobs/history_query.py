@@ -1,4 +1,4 @@
-"""The history, read."""
+"""Queries of the history: pages of jobs, deleted ones too."""
 
 from datetime import UTC, datetime
 
@@ -7,48 +7,50 @@ from sqlalchemy import or_
 from backend.auth.caller import Caller
 from backend.db.engine import Database
 from backend.db.models import JobRow, User
-from backend.jobs.rows import MAKING, owned, state_of
+from backend.jobs.rows import CREATING, rows_with_owner, state_of
 from backend_client.errors import Invalid
 from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
 
 
-async def page(database: Database, who: Caller, query: HistoryQuery, after: str, limit: int) -> HistoryPage:
-    """Jobs of those whom the caller may see, newest first. Raises Invalid for a strange cursor."""
+async def page(
+    database: Database, caller: Caller, query: HistoryQuery, after: str, limit: int
+) -> HistoryPage:
+    """Return a page of the jobs that a caller may see, newest first. Raises Invalid for a strange cursor."""
     if after and not (after.isdecimal() and len(after) < 19):
         raise Invalid({"after": "is no cursor of this list"})
-    chosen = owned(who).where(JobRow.state != MAKING)
+    selected = rows_with_owner(caller).where(JobRow.state != CREATING)
     if query.text:
-        like = f"%{_escaped(query.text)}%"
+        like = f"%{_escape_like(query.text)}%"
         columns = (JobRow.name, JobRow.spec, JobRow.reason)
-        chosen = chosen.where(or_(*(column.ilike(like, escape="\\") for column in columns)))
+        selected = selected.where(or_(*(column.ilike(like, escape="\\") for column in columns)))
     if query.user:
-        chosen = chosen.where(User.name_key == query.user.casefold())
+        selected = selected.where(User.name_key == query.user.casefold())
     if query.states:
-        chosen = chosen.where(JobRow.state.in_(query.states))
+        selected = selected.where(JobRow.state.in_(query.states))
     if query.since:
-        chosen = chosen.where(JobRow.created >= _aware(query.since))
+        selected = selected.where(JobRow.created >= _as_utc(query.since))
     if query.until:
-        chosen = chosen.where(JobRow.created < _aware(query.until))
+        selected = selected.where(JobRow.created < _as_utc(query.until))
     if after:
-        chosen = chosen.where(JobRow.id < int(after))
+        selected = selected.where(JobRow.id < int(after))
     async with database.read() as session:
-        found = (await session.execute(chosen.order_by(JobRow.id.desc()).limit(limit + 1))).all()
-    items = tuple(_past(row, owner) for row, owner in found[:limit])
-    return HistoryPage(items, str(found[limit - 1][0].id) if len(found) > limit else "")
+        rows = (await session.execute(selected.order_by(JobRow.id.desc()).limit(limit + 1))).all()
+    items = tuple(_entry(row, owner) for row, owner in rows[:limit])
+    return HistoryPage(items, str(rows[limit - 1][0].id) if len(rows) > limit else "")
 
 
-def _escaped(text: str) -> str:
-    """What stands for itself in a LIKE."""
+def _escape_like(text: str) -> str:
+    """Escape a text, so that it stands for itself in a LIKE."""
     for sign in ("\\", "%", "_"):
         text = text.replace(sign, f"\\{sign}")
     return text.replace("\0", "")
 
 
-def _aware(moment: datetime) -> datetime:
+def _as_utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _past(row: JobRow, owner: str) -> HistoryEntry:
+def _entry(row: JobRow, owner: str) -> HistoryEntry:
     return HistoryEntry(
         name=row.name,
         uid=row.uid or "",

@@ -1,4 +1,4 @@
-"""Stop, resume, delete: what a person does to a job that is there."""
+"""The lifecycle of a created job: stop, resume, delete."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from backend.authorization import Action, require
 from backend.clusters.cluster import Cluster
 from backend.db.models import JobRow, User
 from backend.jobs import quotas
-from backend.jobs.rows import JobSelector, find, now, ref_of
+from backend.jobs.rows import JobSelector, find_row, now, ref_of
 from backend.jobs.service import JobService
 from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Conflict, NotFound
@@ -19,93 +19,95 @@ from backend_client.models import Job, JobRef, JobState
 from backend_client.models.state import ENDED
 from backend_client.protocol import DeleteStep
 
-GOING_ON = "its deletion goes on"
+_DELETION_CONTINUES = "its deletion goes on"
 
 
-async def stop(desk: JobService, who: Caller, name: str, which: JobSelector) -> Job:
-    """Ask for the end. Raises a BackendError."""
-    row, cluster = await _mine(desk, who, Action.STOP, name, which)
-    async with cluster.gate.call():
+async def stop(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
+    """Stop a job. Raises a BackendError."""
+    row, cluster = await _authorized_row(service, caller, Action.STOP, name, selector)
+    async with cluster.breaker.call():
         job = await cluster.backend.stop(ref_of(row))
-    async with desk.database.write() as session:
-        await audit.record(session, who, "stop", name, cluster=row.cluster)
-    return _told(desk, job)
+    async with service.database.write() as session:
+        await audit.record(session, caller, "stop", name, cluster=row.cluster)
+    return _with_owner(service, job)
 
 
-async def resume(desk: JobService, who: Caller, name: str, which: JobSelector) -> Job:
-    """Go on with a stopped job, within its owner's quota. Raises a BackendError."""
-    row, cluster = await _mine(desk, who, Action.RESUME, name, which)
+async def resume(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
+    """Resume a stopped job, within its owner's quota. Raises a BackendError."""
+    row, cluster = await _authorized_row(service, caller, Action.RESUME, name, selector)
     if row.finished:
-        await _reserve(desk, row)
+        await _reserve_quota(service, row)
     try:
-        async with cluster.gate.call():
+        async with cluster.breaker.call():
             job = await cluster.backend.resume(ref_of(row))
     except BackendError:
-        await _finish(desk, row)
+        await _restore_finished(service, row)
         raise
-    async with desk.database.write() as session:
-        await audit.record(session, who, "resume", name, cluster=row.cluster)
-    return _told(desk, job)
+    async with service.database.write() as session:
+        await audit.record(session, caller, "resume", name, cluster=row.cluster)
+    return _with_owner(service, job)
 
 
-async def delete(desk: JobService, who: Caller, name: str, which: JobSelector, *, wait: bool = True) -> None:
-    """Accept the deletion: from here on it goes on by itself, also after a crash. Raises a BackendError.
+async def delete(
+    service: JobService, caller: Caller, name: str, selector: JobSelector, *, wait: bool = True
+) -> None:
+    """Delete a job: accepted here, the deletion goes on by itself, also after a crash. Raises a BackendError.
 
-    Without `wait` it counts as done once its cluster has taken it on, whatever still holds the job there.
+    Without `wait` it is done once the cluster has accepted it, whatever still holds the job there.
     """
-    row, _ = await _mine(desk, who, Action.DELETE, name, which)
-    async with desk.database.write() as session:
+    row, _ = await _authorized_row(service, caller, Action.DELETE, name, selector)
+    async with service.database.write() as session:
         await session.execute(
             update(JobRow).where(JobRow.id == row.id).values(deleting=func.coalesce(JobRow.deleting, now()))
         )
-        await audit.record(session, who, "delete", name, cluster=row.cluster)
-    if not wait and (waiting := desk.deleting.pop(row.id, None)):
+        await audit.record(session, caller, "delete", name, cluster=row.cluster)
+    if not wait and (waiting := service.deletions.pop(row.id, None)):
         waiting.cancel()
-    begin_deletion(desk, row.id, ref_of(row), wait=wait)
+    start_deletion(service, row.id, ref_of(row), wait=wait)
 
 
-def begin_deletion(desk: JobService, row_id: int, ref: JobRef, *, wait: bool = True) -> None:
-    """Go on with a deletion that a row says is under way; one task for each."""
-    if row_id not in desk.deleting:
-        desk.hub.hold(ref.context, ref.uid)
-        task = asyncio.create_task(_delete(desk, row_id, ref, wait=wait))
-        desk.deleting[row_id] = task
-        task.add_done_callback(lambda ended: _forget(desk, row_id, ended))
+def start_deletion(service: JobService, row_id: int, ref: JobRef, *, wait: bool = True) -> None:
+    """Start the task of a deletion that a row has accepted, unless it runs already."""
+    if row_id not in service.deletions:
+        service.hub.hold(ref.context, ref.uid)
+        task = asyncio.create_task(_delete(service, row_id, ref, wait=wait))
+        service.deletions[row_id] = task
+        task.add_done_callback(lambda ended: _forget_task(service, row_id, ended))
 
 
-def _forget(desk: JobService, row_id: int, ended: asyncio.Task[None]) -> None:
-    if desk.deleting.get(row_id) is ended:
-        del desk.deleting[row_id]
+def _forget_task(service: JobService, row_id: int, ended: asyncio.Task[None]) -> None:
+    if service.deletions.get(row_id) is ended:
+        del service.deletions[row_id]
 
 
-async def _mine(
-    desk: JobService, who: Caller, action: Action, name: str, which: JobSelector
+async def _authorized_row(
+    service: JobService, caller: Caller, action: Action, name: str, selector: JobSelector
 ) -> tuple[JobRow, Cluster]:
-    async with desk.database.read() as session:
-        row, _ = await find(session, who, name, which)
-    require(who, action, row.user_id, name)
+    async with service.database.read() as session:
+        row, _ = await find_row(session, caller, name, selector)
+    require(caller, action, row.user_id, name)
     if row.deleting and action is not Action.DELETE:
         raise Conflict(f"{name} is being deleted.")
-    return row, desk.clusters.get(row.cluster)
+    return row, service.clusters.get(row.cluster)
 
 
-def _told(desk: JobService, job: Job) -> Job:
-    """As the hub tells it: owner and all. The watch comes after this answer."""
-    return desk.hub.own(job)
+def _with_owner(service: JobService, job: Job) -> Job:
+    """Return a job with its owner, as the hub will publish it: the watch comes after this answer."""
+    return service.hub.with_owner(job)
 
 
-async def _reserve(desk: JobService, row: JobRow) -> None:
-    """It counts again from here on. Raises Refused."""
-    async with desk.database.write() as session:
+async def _reserve_quota(service: JobService, row: JobRow) -> None:
+    """Count a job against its owner's quota again. Raises Refused."""
+    async with service.database.write() as session:
         user = await session.get_one(User, row.user_id, with_for_update=True)
-        await quotas.check(session, user, row.gpus, desk.settings)
+        await quotas.check(session, user, row.gpus, service.settings)
         await session.execute(update(JobRow).where(JobRow.id == row.id).values(finished=None))
 
 
-async def _finish(desk: JobService, row: JobRow) -> None:
-    """It did not go on: it is as finished as it was."""
+async def _restore_finished(service: JobService, row: JobRow) -> None:
+    """Restore `finished` of a job that could not be resumed."""
     if row.finished:
-        async with desk.database.write() as session:
+        async with service.database.write() as session:
             await session.execute(
                 update(JobRow)
                 .where(JobRow.id == row.id, JobRow.finished.is_(None))
@@ -113,31 +115,33 @@ async def _finish(desk: JobService, row: JobRow) -> None:
             )
 
 
-async def _delete(desk: JobService, row_id: int, ref: JobRef, *, wait: bool) -> None:
+async def _delete(service: JobService, row_id: int, ref: JobRef, *, wait: bool) -> None:
     """Until nothing is left of it, however long its cluster is away."""
     backoff = Backoff()
     while True:
         try:
-            await _steps(desk, ref, wait=wait)
-            await _write_deleted(desk, row_id)
+            await _run_deletion(service, ref, wait=wait)
+            await _write_deleted(service, row_id)
             break
         except BackendError as error:
-            desk.hub.step(ref.context, ref.uid, DeleteStep(f"{error.title}; {GOING_ON}"))
+            service.hub.publish_step(
+                ref.context, ref.uid, DeleteStep(f"{error.title}; {_DELETION_CONTINUES}")
+            )
             await asyncio.sleep(backoff.next())
-    desk.hub.release(ref.context, ref.uid)
+    service.hub.release(ref.context, ref.uid)
 
 
-async def _steps(desk: JobService, ref: JobRef, *, wait: bool) -> None:
-    cluster = desk.clusters.get(ref.context)
+async def _run_deletion(service: JobService, ref: JobRef, *, wait: bool) -> None:
+    cluster = service.clusters.get(ref.context)
     with contextlib.suppress(NotFound):
         async with contextlib.aclosing(cluster.backend.delete(ref, wait=wait)) as steps:  # type: ignore[type-var]
             async for step in steps:
-                desk.hub.step(ref.context, ref.uid, step)
+                service.hub.publish_step(ref.context, ref.uid, step)
 
 
-async def _write_deleted(desk: JobService, row_id: int) -> None:
-    async with desk.database.write() as session:
-        await session.execute(update(JobRow).where(JobRow.id == row_id).values(**gone()))
+async def _write_deleted(service: JobService, row_id: int) -> None:
+    async with service.database.write() as session:
+        await session.execute(update(JobRow).where(JobRow.id == row_id).values(**deleted_values()))
         await session.execute(
             update(JobRow)
             .where(JobRow.id == row_id, JobRow.state.not_in(ENDED))
@@ -145,6 +149,6 @@ async def _write_deleted(desk: JobService, row_id: int) -> None:
         )
 
 
-def gone() -> dict[str, object]:
-    """What a row says of a job of which nothing is left."""
+def deleted_values() -> dict[str, object]:
+    """Return the values of a row whose job is deleted."""
     return {"deleted": now(), "finished": func.coalesce(JobRow.finished, now())}

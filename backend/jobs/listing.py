@@ -1,4 +1,4 @@
-"""Lists: which jobs, and in which order, SQL says; how they are, the hub."""
+"""Lists of jobs: SQL selects and orders them, the hub has their state."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from backend.auth.caller import Caller
-from backend.authorization import visible
+from backend.authorization import visible_rows
 from backend.clusters.event_log import CachedJob
 from backend.db.models import JobRow, User
 from backend.jobs.rows import job_of, live_jobs
@@ -19,8 +19,8 @@ from backend_client.server.wire import encode
 _CHUNK = 1_000
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
-    """Which jobs. Everything given must hold."""
+class JobFilter(Struct, frozen=True, kw_only=True):
+    """The filter of a list: every condition that is not empty must hold."""
 
     name: str
     cluster: str
@@ -29,46 +29,46 @@ class Wanted(Struct, frozen=True, kw_only=True):
     states: frozenset[str]
     labels: dict[str, str]
 
-    def takes(self, job: Job) -> bool:
-        """What the rows cannot say."""
+    def matches(self, job: Job) -> bool:
+        """Tell whether a job matches the conditions that its row cannot answer: state and labels."""
         return (
             not self.states or job.state in self.states
         ) and self.labels.items() <= job.spec.labels.items()
 
 
-def wanted(  # noqa: PLR0917  one for each word of the query
+def parse_filter(  # noqa: PLR0917  one for each word of the query
     name: str = "",
     cluster: str = "",
     owner: str = "",
     namespace: str = "",
     state: Annotated[list[str], Query()] = [],  # noqa: B006  FastAPI's way
     label: Annotated[list[str], Query()] = [],  # noqa: B006
-) -> Wanted:
-    """As the query says it. Raises Invalid."""
+) -> JobFilter:
+    """Parse the filter from the query. Raises Invalid."""
     if unknown := next((one for one in state if one not in {*map(str, JobState)}), None):
         raise Invalid({"state": f"{unknown:.40}: there are {', '.join(JobState)}"})
     if unequal := next((one for one in label if "=" not in one), None):
         raise Invalid({"label": f"{unequal:.80}: write KEY=VALUE"})
     labels = dict(one.split("=", 1) for one in label)
-    return Wanted(
+    return JobFilter(
         name=name, cluster=cluster, owner=owner, namespace=namespace, states=frozenset(state), labels=labels
     )
 
 
-async def page(desk: JobService, who: Caller, wanted: Wanted, limit: int, after: str) -> bytes:
-    """JSON of a Page: each job as it was encoded when it changed. Raises Invalid for a strange cursor."""
+async def page(service: JobService, caller: Caller, job_filter: JobFilter, limit: int, after: str) -> bytes:
+    """Return the JSON of a Page, each job as it was encoded when it changed. Raises Invalid (cursor)."""
     if after and not (after.isdecimal() and len(after) < 19):
         raise Invalid({"after": "is no cursor of this list"})
     items: list[bytes] = []
     last = int(after or 0)
     while True:
-        rows = await _rows(desk, who, wanted, last, min(_CHUNK, limit + 1))
+        rows = await _rows(service, caller, job_filter, last, min(_CHUNK, limit + 1))
         for row_id, cluster, uid in rows:
-            known = desk.hub.get(cluster, uid) or await _remembered(desk, row_id)
-            if known and wanted.takes(known.job):
+            cached = service.hub.get(cluster, uid) or await _job_from_row(service, row_id)
+            if cached and job_filter.matches(cached.job):
                 if len(items) == limit:
                     return _page(items, str(last))
-                items.append(known.encoded)
+                items.append(cached.encoded)
             last = row_id
         if len(rows) < min(_CHUNK, limit + 1):
             return _page(items, "")
@@ -79,28 +79,30 @@ def _page(items: list[bytes], after: str) -> bytes:
 
 
 async def _rows(
-    desk: JobService, who: Caller, wanted: Wanted, after: int, limit: int
+    service: JobService, caller: Caller, job_filter: JobFilter, after: int, limit: int
 ) -> list[tuple[int, str, str]]:
-    """(id, cluster, uid), newest first, behind the row `after`."""
-    query = select(JobRow.id, JobRow.cluster, JobRow.uid).where(visible(who), live_jobs())
+    """Return (id, cluster, uid) of rows, newest first, behind the row `after`."""
+    query = select(JobRow.id, JobRow.cluster, JobRow.uid).where(visible_rows(caller), live_jobs())
     for column, value in (
-        (JobRow.name, wanted.name),
-        (JobRow.cluster, wanted.cluster),
-        (JobRow.namespace, wanted.namespace),
+        (JobRow.name, job_filter.name),
+        (JobRow.cluster, job_filter.cluster),
+        (JobRow.namespace, job_filter.namespace),
     ):
         query = query.where(column == value) if value else query
-    if wanted.owner:
-        query = query.join(User, User.id == JobRow.user_id).where(User.name_key == wanted.owner.casefold())
+    if job_filter.owner:
+        query = query.join(User, User.id == JobRow.user_id).where(
+            User.name_key == job_filter.owner.casefold()
+        )
     if after:
         query = query.where(JobRow.id < after)
-    async with desk.database.read() as session:
-        found = await session.execute(query.order_by(JobRow.id.desc()).limit(limit))
-        return [(row_id, cluster, uid or "") for row_id, cluster, uid in found]
+    async with service.database.read() as session:
+        rows = await session.execute(query.order_by(JobRow.id.desc()).limit(limit))
+        return [(row_id, cluster, uid or "") for row_id, cluster, uid in rows]
 
 
-async def _remembered(desk: JobService, row_id: int) -> CachedJob | None:
-    """A job that the hub does not know: its cluster is no longer this server's, or just lost it."""
-    async with desk.database.read() as session:
+async def _job_from_row(service: JobService, row_id: int) -> CachedJob | None:
+    """Return a job that the hub lacks: its cluster is no longer this server's, or has just removed it."""
+    async with service.database.read() as session:
         row = await session.get(JobRow, row_id)
         owner = await session.get(User, row.user_id) if row else None
     if row is None or owner is None:

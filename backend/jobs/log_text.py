@@ -1,4 +1,4 @@
-"""A log as plain text: the job's own bytes, with times and ranks before the lines where they are wanted."""
+"""A log as plain text: the job's own bytes, with times and ranks before the lines on request."""
 
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -10,49 +10,49 @@ Batches = AsyncGenerator[Sequence[LogItem], None]
 
 
 class LogText:
-    """One reader's text. `ranked`: as soon as there are two ranks, each line says whose it is."""
+    """Formats the log for one reader. `ranked`: once there are two ranks, each line begins with its own."""
 
     def __init__(self, *, timestamps: bool, ranked: bool) -> None:
         self._timestamps = timestamps
         self._ranked = ranked
         self._ranks: set[int] = set()
-        self._open: LogSource | None = None
-        """Whose line has no newline yet."""
+        self._open_line: LogSource | None = None
+        """The source of the last line, while that has no newline yet."""
 
     async def parts(self, batches: Batches) -> AsyncGenerator[bytes, None]:
-        """Pieces of the text; the last line ends with a newline if the job wrote one."""
+        """Yield pieces of the text; the last line ends with a newline if the job wrote one."""
         async with aclosing(batches):
             async for batch in batches:
-                part = b"".join(map(self._item, batch))
+                part = b"".join(map(self._encode, batch))
                 if part:
                     yield part
 
-    def _item(self, item: LogItem) -> bytes:
+    def _encode(self, item: LogItem) -> bytes:
         if isinstance(item, Gap):
-            return self._ended() + f"--- {item.why} ---\n".encode()
-        return self._lines(item) if isinstance(item, Lines) else b""
+            return self._end_open_line() + f"--- {item.why} ---\n".encode()
+        return self._encode_lines(item) if isinstance(item, Lines) else b""
 
-    def _lines(self, item: Lines) -> bytes:
+    def _encode_lines(self, item: Lines) -> bytes:
         self._ranks.add(item.source.rank)
-        goes_on = item.continues and self._open == item.source
-        lines = [self._head(item, index) + line for index, line in enumerate(item.lines)]
+        goes_on = item.continues and self._open_line == item.source
+        lines = [self._prefix(item, index) + line for index, line in enumerate(item.lines)]
         if goes_on and lines:
             lines[0] = item.lines[0]
-        before = b"" if goes_on else self._ended()
-        self._open = item.source if item.open else None
+        before = b"" if goes_on else self._end_open_line()
+        self._open_line = item.source if item.open else None
         return before + b"\n".join(lines) + (b"" if item.open or not lines else b"\n")
 
-    def _head(self, item: Lines, index: int) -> bytes:
+    def _prefix(self, item: Lines, index: int) -> bytes:
         rank = f"[{item.source.rank}] " if self._ranked and len(self._ranks) > 1 else ""
-        return f"{stamp(item.times[index]) if self._timestamps else ''}{rank}".encode()
+        return f"{rfc3339(item.times[index]) if self._timestamps else ''}{rank}".encode()
 
-    def _ended(self) -> bytes:
-        """Another's line begins: an unfinished one ends here."""
-        open_, self._open = self._open, None
+    def _end_open_line(self) -> bytes:
+        """End an unfinished line, before a line of another source begins."""
+        open_, self._open_line = self._open_line, None
         return b"\n" if open_ else b""
 
 
-def stamp(nanoseconds: int) -> str:
-    """RFC 3339 in UTC, with the nanoseconds, and a blank."""
+def rfc3339(nanoseconds: int) -> str:
+    """Format a time in nanoseconds as RFC 3339 in UTC, with a blank behind it."""
     seconds, rest = divmod(nanoseconds, 10**9)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09}Z "

@@ -1,16 +1,20 @@
 """What a job's objects may have in them, whoever wrote the body: an allow-list over the rendered manifests.
 
-What is not named here is refused: no folder of the node but those that the settings name, no host network, no
-privilege, no chosen node or account, no annotation that a controller would heed (facts/reliability.md 4.5).
-The cluster's own admission comes after it, and may refuse more.
+What is not named in the table is refused: no folder of the node but those that the settings name, no host
+network, no privilege, no chosen node or account, no annotation that a controller would heed. It is narrower
+than the Kubernetes Pod Security Standards' Restricted profile
+(https://kubernetes.io/docs/concepts/security/pod-security-standards/), but for the node's folders that the
+settings allow and the user that an image runs as. The cluster's own admission comes after it, and may refuse
+more.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
-from backend.jobs.images import allowed as image_allowed
+from backend.jobs.images import is_allowed
+from backend.jobs.manifest_rules import Check, Rule, Violations, anything, keys, one_of, violations
 from backend.settings import ServerSettings
 from backend_client.errors import Refused
 from backend_client.kubernetes import labels
@@ -19,22 +23,99 @@ from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
 from backend_client.multi_user import ManifestCheck
 
-Rule = Any
-"""A mapping of the keys that may be there, a list of one rule for all items, a set of values, or a check."""
-Check = Callable[[Any], str]
-"""What speaks against a value, in words; "" where nothing does."""
-Wrong = Iterator[tuple[str, str]]
+_OBJECT = keys(("apiVersion", "kind"))
+_DEPLOYMENT = keys(("replicas", "selector")) | {"strategy": {"type": one_of("Recreate")}}
+_JOB = keys(
+    (
+        "suspend",
+        "backoffLimit",
+        "podFailurePolicy",
+        "activeDeadlineSeconds",
+        "completionMode",
+        "completions",
+        "parallelism",
+    )
+)
+_SECRET = keys(("data", "stringData")) | {"type": one_of("Opaque")}
+_SERVICE = keys(("selector", "publishNotReadyAddresses")) | {
+    "clusterIP": one_of("None"),
+    "ports": [keys(("name", "port", "targetPort", "protocol"))],
+}
+_INGRESS = keys(("ingressClassName",)) | {"tls": [keys(("hosts", "secretName"))]}
+_POD = keys(("restartPolicy", "subdomain", "runtimeClassName")) | {
+    "automountServiceAccountToken": one_of(False),
+    "enableServiceLinks": one_of(False),
+    "securityContext": keys(("runAsNonRoot", "runAsUser"))
+    | {"seccompProfile": {"type": one_of("RuntimeDefault")}},
+    "imagePullSecrets": [keys(("name",))],
+    "affinity": keys(("nodeAffinity",)),
+    "tolerations": [keys(("operator", "value", "effect", "key"))],
+}
+_VOLUME = keys(("name",)) | {
+    "emptyDir": {"medium": one_of("Memory"), "sizeLimit": anything},
+    "persistentVolumeClaim": keys(("claimName", "readOnly")),
+}
+_CONTAINER = keys(
+    ("name", "command", "workingDir", "resources", "volumeMounts", "terminationMessagePolicy")
+) | {
+    "ports": [keys(("containerPort", "protocol"))],
+    "securityContext": {
+        "allowPrivilegeEscalation": one_of(False),
+        "capabilities": {"drop": [one_of("ALL")]},
+    },
+}
+_REQUIRED = frozenset(
+    {
+        "automountServiceAccountToken",
+        "allowPrivilegeEscalation",
+        "capabilities",
+        "seccompProfile",
+        "securityContext",
+    }
+)
+"""Keys that must not be left out: their absence allows more."""
 
 
-def _name(manifests: Sequence[Mapping[str, Any]]) -> str:
-    """The job's: one that was left empty has been chosen by now."""
-    jobs = (one["metadata"]["name"] for one in manifests if one.get("kind") in ("Job", "Deployment"))
-    return str(next(jobs, ""))
+def _object_rules(checks: "_Checks", job: JobSpec) -> dict[str, dict[str, Rule]]:
+    """Return the table: kind of an object -> what it may have, for one job."""
+    metadata: dict[str, Rule] = keys(("name",)) | {
+        "namespace": one_of(checks.namespace),
+        "labels": checks.check_labels,
+        "annotations": checks.check_annotations,
+    }
+    pods: Rule = {"metadata": metadata, "spec": _pod_rules(checks, job)}
+    ingress = _INGRESS | {"rules": [_ingress_rule(checks, job)]}
+    return {
+        "Deployment": _OBJECT | {"metadata": metadata, "spec": _DEPLOYMENT | {"template": pods}},
+        "Job": _OBJECT | {"metadata": metadata, "spec": _JOB | {"template": pods}},
+        "Secret": _OBJECT | {"metadata": metadata} | _SECRET,
+        "Service": _OBJECT | {"metadata": metadata, "spec": _SERVICE},
+        "Ingress": _OBJECT
+        | {"metadata": metadata | {"annotations": checks.check_ingress_annotations}, "spec": ingress},
+    }
 
 
-def anything(_: object) -> str:
-    """For what can do no harm, or what the server itself writes."""
-    return ""
+def _pod_rules(checks: "_Checks", job: JobSpec) -> dict[str, Rule]:
+    source: dict[str, Rule] = {
+        "secretKeyRef": {"name": one_of(f"{job.name}-secrets"), "key": anything},
+        "fieldRef": {"fieldPath": one_of(f"metadata.annotations['{labels.INDEX}']")},
+    }
+    env = keys(("name", "value")) | {"valueFrom": source}
+    return _POD | {
+        "priorityClassName": checks.check_priority,
+        "containers": [_CONTAINER | {"image": checks.check_image, "env": [env]}],
+        "volumes": [_VOLUME | {"hostPath": checks.check_host_path}],
+    }
+
+
+def _ingress_rule(checks: "_Checks", job: JobSpec) -> dict[str, Rule]:
+    service: dict[str, Rule] = {"name": one_of(job.name), "port": keys(("number",))}
+    path: dict[str, Rule] = {
+        "path": one_of(f"/{checks.namespace}/{job.name}", "/"),
+        "pathType": one_of("Prefix"),
+        "backend": {"service": service},
+    }
+    return {"host": checks.host_check(job), "http": {"paths": [path]}}
 
 
 _FIELDS = {
@@ -53,206 +134,98 @@ class ManifestPolicy:
     """The rules of one server for the jobs of one namespace."""
 
     def __init__(
-        self, settings: ServerSettings, site: KubernetesSettings, namespace: str, *, shared: bool
+        self, settings: ServerSettings, kubernetes: KubernetesSettings, namespace: str, *, shared: bool
     ) -> None:
         """`shared`: everybody's jobs are in this namespace."""
-        self._settings = settings
-        self._site = site
-        suffix = settings.ingress_suffix.strip(".")
-        self._suffix = "." + ".".join(filter(None, ("" if shared else namespace, suffix))) if suffix else ""
-        self._namespace = namespace
+        self._checks = _Checks(settings, kubernetes, namespace, shared=shared)
 
-    def of(self, spec: JobSpec) -> ManifestCheck:
-        """The look at the objects of a job. It raises Refused, which names the fields."""
+    def check_for(self, spec: JobSpec) -> ManifestCheck:
+        """Return the check of a job's manifests, which raises Refused and names the fields."""
 
-        def inspect(manifests: Sequence[Mapping[str, Any]]) -> None:
-            named = replace(spec, name=_name(manifests) or spec.name)
-            wrong = dict(found for manifest in manifests for found in self._wrong(manifest, named))
-            if wrong:
-                words = "; ".join(dict.fromkeys(wrong.values()))
-                fields = {
-                    _FIELDS[name]: why for path, why in wrong.items() if (name := _last(path)) in _FIELDS
-                }
+        def check(manifests: Sequence[Mapping[str, Any]]) -> None:
+            rules = _object_rules(self._checks, replace(spec, name=_job_name(manifests) or spec.name))
+            errors = dict(error for manifest in manifests for error in _manifest_violations(manifest, rules))
+            if errors:
+                messages = "; ".join(dict.fromkeys(errors.values()))
                 raise Refused(
-                    f"This server does not allow it: {words}", "Its admin can say more.", fields=fields
+                    f"This server does not allow it: {messages}",
+                    "Its admin can say more.",
+                    fields=_by_field(errors),
                 )
 
-        return inspect
+        return check
 
-    def _wrong(self, manifest: Mapping[str, Any], spec: JobSpec) -> Wrong:
-        kind = manifest.get("kind")
-        rules = self._rules(spec)
-        if kind not in rules:
-            yield "kind", f"an object of the kind {kind}"
-        else:
-            yield from check(manifest, rules[kind] | {"apiVersion": anything, "kind": anything}, str(kind))
 
-    def _rules(self, spec: JobSpec) -> dict[str, dict[str, Rule]]:
-        metadata = {
-            "name": anything,
-            "namespace": {self._namespace},
-            "labels": self._labels,
-            "annotations": self._annotations,
-        }
-        pods = {"metadata": metadata, "spec": self._pod(spec)}
-        return {
-            "Deployment": {"metadata": metadata, "spec": _DEPLOYMENT | {"template": pods}},
-            "Job": {"metadata": metadata, "spec": _JOB | {"template": pods}},
-            "Secret": {"metadata": metadata, "type": {"Opaque"}, "data": anything, "stringData": anything},
-            "Service": {"metadata": metadata, "spec": _SERVICE},
-            "Ingress": {
-                "metadata": metadata | {"annotations": self._of_ingress},
-                "spec": _INGRESS
-                | {"tls": [{"hosts": anything, "secretName": anything}], "rules": [self._route(spec)]},
-            },
-        }
+def _job_name(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """Return the job's name: one that was left empty has been chosen by now."""
+    names = (each["metadata"]["name"] for each in manifests if each.get("kind") in ("Job", "Deployment"))
+    return str(next(names, ""))
 
-    def _pod(self, spec: JobSpec) -> dict[str, Rule]:
-        return _POD | {
-            "priorityClassName": self._priority,
-            "containers": [_container(self._image, f"{spec.name}-secrets")],
-            "volumes": [
-                {
-                    "name": anything,
-                    "emptyDir": {"medium": {"Memory"}, "sizeLimit": anything},
-                    "persistentVolumeClaim": {"claimName": anything, "readOnly": anything},
-                    "hostPath": self._folder,
-                }
-            ],
-        }
 
-    def _route(self, spec: JobSpec) -> dict[str, Rule]:
-        def host(name: str) -> str:
-            own = networking.host(_without_host(spec), self._namespace, self._site)
-            if name == own or (self._suffix and name.endswith(self._suffix)):
-                return ""
-            return f"a host ends with {self._suffix} here" if self._suffix else "hosts of one's own"
+def _manifest_violations(manifest: Mapping[str, Any], rules: Mapping[str, dict[str, Rule]]) -> Violations:
+    kind = str(manifest.get("kind"))
+    if kind not in rules:
+        yield "kind", f"an object of the kind {kind}"
+    else:
+        yield from violations(manifest, rules[kind], kind, _REQUIRED)
 
-        path = {f"/{self._namespace}/{spec.name}", "/"}
-        backend = {"service": {"name": {spec.name}, "port": {"number": anything}}}
-        return {"host": host, "http": {"paths": [{"path": path, "pathType": {"Prefix"}, "backend": backend}]}}
 
-    def _labels(self, found: Mapping[str, str]) -> str:
-        return self._prefixed(found, {labels.QUEUE})
+def _by_field(errors: Mapping[str, str]) -> dict[str, str]:
+    """Field of the JobSpec -> what is wrong with it, where the path of an error tells the field."""
+    last = {path: path.rpartition(".")[2] for path in errors}
+    return {_FIELDS[last[path]]: message for path, message in errors.items() if last[path] in _FIELDS}
 
-    def _annotations(self, found: Mapping[str, str]) -> str:
-        return self._prefixed(found, set())
 
-    def _of_ingress(self, found: Mapping[str, str]) -> str:
-        return self._prefixed(found, set(self._site.ingress.annotations))
+class _Checks:
+    """The checks of single values that depend on the server's settings and on the namespace."""
 
-    def _prefixed(self, found: Mapping[str, str], known: set[str]) -> str:
-        fine = _OUR_PREFIXES | {"", *self._settings.annotations}
-        for key in found:
-            if key not in known and key.rpartition("/")[0] not in fine:
-                return f"{key}: names with this prefix"
-        return ""
+    def __init__(
+        self, settings: ServerSettings, kubernetes: KubernetesSettings, namespace: str, *, shared: bool
+    ) -> None:
+        self.namespace = namespace
+        self._settings = settings
+        self._kubernetes = kubernetes
+        suffix = settings.ingress_suffix.strip(".")
+        self._suffix = "." + ".".join(filter(None, ("" if shared else namespace, suffix))) if suffix else ""
 
-    def _priority(self, name: str) -> str:
-        fine = self._settings.priorities
-        return "" if name in fine else f"the priority class {name}; there are: {', '.join(fine) or 'none'}"
+    def check_labels(self, value: Mapping[str, str]) -> str:
+        return self._check_prefixes(value, {labels.QUEUE})
 
-    def _image(self, image: str) -> str:
-        fine = self._settings.images
-        return "" if image_allowed(image, fine) else f"the image {image}; they come from {', '.join(fine)}"
+    def check_annotations(self, value: Mapping[str, str]) -> str:
+        return self._check_prefixes(value, set())
 
-    def _folder(self, found: Mapping[str, str]) -> str:
-        path = str(found.get("path", ""))
+    def check_ingress_annotations(self, value: Mapping[str, str]) -> str:
+        return self._check_prefixes(value, set(self._kubernetes.ingress.annotations))
+
+    def check_priority(self, name: str) -> str:
+        listed = self._settings.priorities
+        if name in listed:
+            return ""
+        return f"the priority class {name}; there are: {', '.join(listed) or 'none'}"
+
+    def check_image(self, image: str) -> str:
+        listed = self._settings.images
+        return "" if is_allowed(image, listed) else f"the image {image}; they come from {', '.join(listed)}"
+
+    def check_host_path(self, source: Mapping[str, str]) -> str:
+        path = str(source.get("path", ""))
         inside = any(f"{path}/".startswith(f"{folder.rstrip('/')}/") for folder in self._settings.host_paths)
         return "" if inside and ".." not in path.split("/") else f"the node's folder {path}"
 
+    def host_check(self, job: JobSpec) -> Check:
+        """Return the check of an Ingress' host: the job's own, or one below the suffix of the settings."""
 
-_DEPLOYMENT = {"replicas": anything, "strategy": {"type": {"Recreate"}}, "selector": anything}
-_JOB = dict.fromkeys(
-    (
-        "suspend",
-        "backoffLimit",
-        "podFailurePolicy",
-        "activeDeadlineSeconds",
-        "completionMode",
-        "completions",
-        "parallelism",
-    ),
-    anything,
-)
-_SERVICE = {
-    "selector": anything,
-    "clusterIP": {"None"},
-    "publishNotReadyAddresses": anything,
-    "ports": [dict.fromkeys(("name", "port", "targetPort", "protocol"), anything)],
-}
-_INGRESS = {"ingressClassName": anything}
-_POD = {
-    "restartPolicy": anything,
-    "subdomain": anything,
-    "automountServiceAccountToken": {False},
-    "enableServiceLinks": {False},
-    "securityContext": {
-        "runAsNonRoot": anything,
-        "runAsUser": anything,
-        "seccompProfile": {"type": {"RuntimeDefault"}},
-    },
-    "imagePullSecrets": [{"name": anything}],
-    "affinity": {"nodeAffinity": anything},
-    "tolerations": [dict.fromkeys(("operator", "value", "effect"), anything) | {"key": anything}],
-    "runtimeClassName": anything,
-}
-_NEEDED = {
-    "automountServiceAccountToken",
-    "allowPrivilegeEscalation",
-    "capabilities",
-    "seccompProfile",
-    "securityContext",
-}
-"""What must not be left out: its absence allows more."""
+        def check(host: str) -> str:
+            own = networking.host(JobSpec(name=job.name), self.namespace, self._kubernetes)
+            if host == own or (self._suffix and host.endswith(self._suffix)):
+                return ""
+            return f"a host ends with {self._suffix} here" if self._suffix else "hosts of one's own"
 
+        return check
 
-def _container(image: Check, secret: str) -> dict[str, Rule]:
-    source = {
-        "secretKeyRef": {"name": {secret}, "key": anything},
-        "fieldRef": {"fieldPath": {f"metadata.annotations['{labels.INDEX}']"}},
-    }
-    free = ("name", "command", "workingDir", "resources", "volumeMounts", "terminationMessagePolicy")
-    return dict.fromkeys(free, anything) | {
-        "image": image,
-        "env": [{"name": anything, "value": anything, "valueFrom": source}],
-        "ports": [{"containerPort": anything, "protocol": anything}],
-        "securityContext": {"allowPrivilegeEscalation": {False}, "capabilities": {"drop": [{"ALL"}]}},
-    }
-
-
-def check(value: object, rule: Rule, path: str) -> Wrong:
-    """(path, words) of all that the rule does not allow."""
-    if isinstance(rule, dict):
-        yield from _mapping(value, rule, path)
-    elif isinstance(rule, list):
-        for item in value if isinstance(value, list) else (None,):
-            yield from check(item, rule[0], path)
-    elif isinstance(rule, set | frozenset):
-        if value not in rule:
-            yield path, f"{path}: {value!r:.80}"
-    elif words := rule(value):
-        yield path, words
-
-
-def _mapping(value: object, rule: Mapping[str, Rule], path: str) -> Wrong:
-    if not isinstance(value, Mapping):
-        yield path, f"{path}: {value!r:.80}"
-        return
-    for key, part in value.items():
-        where = f"{path}.{key}"
-        if key in rule:
-            yield from check(part, rule[key], where)
-        else:
-            yield where, where
-    for key in (rule.keys() & _NEEDED) - value.keys():
-        yield f"{path}.{key}", f"{path} without {key}"
-
-
-def _last(path: str) -> str:
-    return path.rpartition(".")[2]
-
-
-def _without_host(spec: JobSpec) -> JobSpec:
-    """As it would be were the host left to the server."""
-    return JobSpec(name=spec.name)
+    def _check_prefixes(self, value: Mapping[str, str], names: set[str]) -> str:
+        prefixes = _OUR_PREFIXES | {"", *self._settings.annotations}
+        for key in value:
+            if key not in names and key.rpartition("/")[0] not in prefixes:
+                return f"{key}: names with this prefix"
+        return ""

@@ -1,4 +1,4 @@
-"""How much one person may have at a time: jobs that have not ended, and their GPUs."""
+"""Quotas of a user: jobs that have not ended, and their GPUs."""
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,21 +12,24 @@ HINT = "Stop or delete one, or ask the server's admin for more."
 
 
 def gpus_of(spec: JobSpec) -> int:
-    """Of all its nodes or replicas together."""
+    """Return the GPUs of a spec, of all its nodes or replicas together."""
     return spec.gpus * (spec.replicas if spec.kind == "deployment" else spec.nodes)
 
 
-def counts() -> ColumnElement[bool]:
-    """The rows that count: not ended, not deleted."""
+def counted_rows() -> ColumnElement[bool]:
+    """Return the condition for rows that count: not ended, not deleted."""
     return JobRow.finished.is_(None) & JobRow.deleted.is_(None)
 
 
 async def check(session: AsyncSession, user: User, gpus: int, settings: ServerSettings) -> None:
-    """Whether one more job with so many GPUs may be. `user` is locked by this transaction. Raises Refused."""
+    """Check that a user may have one more job with so many GPUs. Raises Refused.
+
+    `user` is locked by this transaction, so that two creates at once do not both pass.
+    """
     most_jobs = settings.max_jobs if user.max_jobs is None else user.max_jobs
     most_gpus = settings.max_gpus if user.max_gpus is None else user.max_gpus
     used = select(func.count(), func.coalesce(func.sum(JobRow.gpus), 0)).where(
-        JobRow.user_id == user.id, counts()
+        JobRow.user_id == user.id, counted_rows()
     )
     jobs, busy = (await session.execute(used)).one()
     if most_jobs is not None and jobs >= most_jobs:

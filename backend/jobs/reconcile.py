@@ -1,7 +1,7 @@
-"""Rows and objects brought together, at the start and every 30 s.
+"""Reconcile rows and objects, at the start and every 30 s.
 
 The cluster knows what runs, the row whose it is. They are joined by uid; before a row has one, by its random
-key, which the objects bear beside the server's id.
+key, which the objects carry beside the server's id.
 
 | row | objects | what is done |
 |---|---|---|
@@ -27,8 +27,8 @@ from sqlalchemy import delete, select, update
 from backend.clusters.cluster import Cluster
 from backend.clusters.hub import Owner
 from backend.db.models import Idempotency, JobRow, User
-from backend.jobs.lifecycle import begin_deletion, gone
-from backend.jobs.rows import MAKING, job_of, now, ref_of
+from backend.jobs.lifecycle import deleted_values, start_deletion
+from backend.jobs.rows import CREATING, job_of, now, ref_of
 from backend.jobs.service import JobService, log
 from backend_client.errors import BackendError, NotFound
 from backend_client.models import JobState
@@ -37,126 +37,130 @@ from backend_client.multi_user import CreatedJob
 EVERY_SECONDS = 30.0
 PATIENCE = timedelta(seconds=90)
 """Longer than any create takes."""
-_LATE = timedelta(days=2)
+_LATE_OBJECTS = timedelta(days=2)
 """How long after its end a row without a uid is still looked for."""
-_IDEMPOTENT = timedelta(hours=24)
+_IDEMPOTENCY_LIFE = timedelta(hours=24)
 
 Rows = Sequence[tuple[JobRow, str]]
 
 
-async def keep(desk: JobService) -> None:
-    """For ever. One process alone (SQLite) knows at its start that nobody else is at work."""
-    patience = timedelta() if desk.database.sqlite else PATIENCE
+async def run_forever(service: JobService) -> None:
+    """Reconcile for ever. One process alone (SQLite) knows at its start that nobody else is at work."""
+    patience = timedelta() if service.database.sqlite else PATIENCE
     while True:
         try:
-            await once(desk, patience)
+            await reconcile_once(service, patience)
         except BackendError as error:
             log.warning("not reconciled: %s", error.title)
-        desk.settled.set()
+        service.reconciled.set()
         patience = PATIENCE
         await asyncio.sleep(EVERY_SECONDS)
 
 
-async def once(desk: JobService, patience: timedelta = PATIENCE) -> None:
-    """One round over all clusters at once. Raises Unreachable where the database is away."""
-    async with desk.database.write() as session:
-        await session.execute(delete(Idempotency).where(Idempotency.created < now() - _IDEMPOTENT))
-    await asyncio.gather(*(_cluster(desk, cluster, patience) for cluster in desk.clusters))
+async def reconcile_once(service: JobService, patience: timedelta = PATIENCE) -> None:
+    """Reconcile all clusters once, at the same time. Raises Unreachable where the database is away."""
+    async with service.database.write() as session:
+        await session.execute(delete(Idempotency).where(Idempotency.created < now() - _IDEMPOTENCY_LIFE))
+    await asyncio.gather(*(_reconcile_cluster(service, cluster, patience) for cluster in service.clusters))
 
 
-async def _cluster(desk: JobService, cluster: Cluster, patience: timedelta) -> None:
-    rows = await _rows(desk, cluster.name)  # before the objects: what they then lack is gone
+async def _reconcile_cluster(service: JobService, cluster: Cluster, patience: timedelta) -> None:
+    rows = await _unsettled_rows(service, cluster.name)  # before the objects: what they then lack is gone
     for row, _ in rows:
         if row.uid and row.deleting:
-            begin_deletion(desk, row.id, ref_of(row))
+            start_deletion(service, row.id, ref_of(row))
     try:
-        async with cluster.gate.call():
-            made = await cluster.backend.list_created(desk.server_id)
+        async with cluster.breaker.call():
+            created = await cluster.backend.list_created(service.server_id)
     except BackendError as error:
         log.warning("%s is not reconciled: %s", cluster.name, error.title)
         return
-    there = {found.ref.uid for found in made.values()}
+    listed = {job.ref.uid for job in created.values()}
     for row, owner in rows:
         if row.uid is None:
-            await _unfinished(desk, row, owner, made.get(row.key), patience)
-        elif not row.deleting and row.uid not in there:
-            await _missing(desk, cluster, row)
-    desk.foreign[cluster.name] = await _strangers(desk, made)
+            await _reconcile_unfinished(service, row, owner, created.get(row.key), patience)
+        elif not row.deleting and row.uid not in listed:
+            await _confirm_removed(service, cluster, row)
+    service.orphans[cluster.name] = await _count_orphans(service, created)
 
 
-async def _rows(desk: JobService, cluster: str) -> Rows:
-    """Rows that stand for something: living, or without a uid and not long over. The hub knows them all."""
-    wanted = JobRow.deleted.is_(None) | (JobRow.uid.is_(None) & (JobRow.deleted > now() - _LATE))
+async def _unsettled_rows(service: JobService, cluster: str) -> Rows:
+    """Return rows that may have objects: live, or without a uid and not long over; the hub gets them all."""
+    unsettled = JobRow.deleted.is_(None) | (JobRow.uid.is_(None) & (JobRow.deleted > now() - _LATE_OBJECTS))
     query = select(JobRow, User.name).join(User, User.id == JobRow.user_id)
-    async with desk.database.read() as session:
-        found = (await session.execute(query.where(JobRow.cluster == cluster, wanted))).all()
-    for row, owner in found:
-        if row.uid and not desk.hub.owns(cluster, row.uid):
-            desk.hub.claim(Owner(row.user_id, owner), job_of(row, owner))  # made by another process
-    return found
+    async with service.database.read() as session:
+        rows = (await session.execute(query.where(JobRow.cluster == cluster, unsettled))).all()
+    for row, owner in rows:
+        if row.uid and not service.hub.is_claimed(cluster, row.uid):
+            service.hub.claim(Owner(row.user_id, owner), job_of(row, owner))  # created by another process
+    return rows
 
 
-async def _unfinished(
-    desk: JobService, row: JobRow, owner: str, made: CreatedJob | None, patience: timedelta
+async def _reconcile_unfinished(
+    service: JobService, row: JobRow, owner: str, created: CreatedJob | None, patience: timedelta
 ) -> None:
-    """A row without a uid."""
-    if row.key in desk.making:
+    """Reconcile a row without a uid: adopt its objects, delete them, or let the row fail (see the table)."""
+    if row.key in service.creates:
         return
-    making = row.state == MAKING
-    if made and making and not made.held:
-        await _adopt(desk, row, owner, made, keep=True)
+    making = row.state == CREATING
+    if created and making and not created.held:
+        await _adopt(service, row, owner, created, keep=True)
     elif making and row.created > now() - patience:
         return
-    elif made:
-        await _adopt(desk, row, owner, made, keep=False)
+    elif created:
+        await _adopt(service, row, owner, created, keep=False)
     elif making:
-        await _write(desk, row, {"state": JobState.FAILED, "reason": "it never came to be", **gone()})
+        await _write(
+            service, row, {"state": JobState.FAILED, "reason": "it never came to be", **deleted_values()}
+        )
 
 
-async def _adopt(desk: JobService, row: JobRow, owner: str, made: CreatedJob, *, keep: bool) -> None:
-    """The row gets its objects' uid, in one commit with what is to become of them."""
-    ref = made.ref
-    found = {"uid": ref.uid, "name": ref.name, "namespace": ref.namespace, "kind": ref.kind}
-    kept: dict[str, object] = {"state": JobState.PENDING}
+async def _adopt(service: JobService, row: JobRow, owner: str, created: CreatedJob, *, keep: bool) -> None:
+    """Write the objects' uid to their row, in one commit with whether they are kept or deleted."""
+    ref = created.ref
+    identity = {"uid": ref.uid, "name": ref.name, "namespace": ref.namespace, "kind": ref.kind}
+    adopted: dict[str, object] = {"state": JobState.PENDING}
     removed: dict[str, object] = {
         "state": JobState.FAILED,
         "reason": "the server stopped before it was whole",
         "deleting": now(),
         "deleted": None,
     }
-    await _write(desk, row, found | (kept if keep else removed))
+    await _write(service, row, identity | (adopted if keep else removed))
     if keep:
-        desk.hub.claim(Owner(row.user_id, owner), msgspec.structs.replace(job_of(row, owner), ref=ref))
+        service.hub.claim(Owner(row.user_id, owner), msgspec.structs.replace(job_of(row, owner), ref=ref))
     else:
-        begin_deletion(desk, row.id, ref)
+        start_deletion(service, row.id, ref)
 
 
-async def _missing(desk: JobService, cluster: Cluster, row: JobRow) -> None:
-    """The list did not have it: asked for by itself, to be sure."""
+async def _confirm_removed(service: JobService, cluster: Cluster, row: JobRow) -> None:
+    """Ask for a job that the list did not have by itself, and mark its row deleted if it is not found."""
     ref = ref_of(row)
     try:
-        async with cluster.gate.call():
+        async with cluster.breaker.call():
             await cluster.backend.get(ref)
     except NotFound:
         await _write(
-            desk, row, {"reason": row.reason or "removed in the cluster, not by this server", **gone()}
+            service,
+            row,
+            {"reason": row.reason or "removed in the cluster, not by this server", **deleted_values()},
         )
-        desk.hub.release(ref.context, ref.uid)
+        service.hub.release(ref.context, ref.uid)
     except BackendError:
         return
 
 
-async def _write(desk: JobService, row: JobRow, values: Mapping[str, object]) -> None:
-    """Unless the row has got a uid from somebody else meanwhile. What fails frees its Idempotency-Key."""
+async def _write(service: JobService, row: JobRow, values: Mapping[str, object]) -> None:
+    """Write values to a row, unless its uid has changed. A row that fails frees its Idempotency-Key."""
     same = JobRow.uid.is_(None) if row.uid is None else JobRow.uid == row.uid
-    async with desk.database.write() as session:
+    async with service.database.write() as session:
         if values.get("state") == JobState.FAILED:
             await session.execute(delete(Idempotency).where(Idempotency.job_id == row.id))
         await session.execute(update(JobRow).where(JobRow.id == row.id, same).values(**values))
 
 
-async def _strangers(desk: JobService, made: Mapping[str, CreatedJob]) -> int:
-    """Objects that no row knows; asked after they were seen, since rows come first."""
-    async with desk.database.read() as session:
-        known = set(await session.scalars(select(JobRow.key).where(JobRow.key.in_(made))))
-    return len(made.keys() - known)
+async def _count_orphans(service: JobService, created: Mapping[str, CreatedJob]) -> int:
+    """Count the objects that no row has; queried after the objects were listed, since rows come first."""
+    async with service.database.read() as session:
+        known = set(await session.scalars(select(JobRow.key).where(JobRow.key.in_(created))))
+    return len(created.keys() - known)

@@ -12,12 +12,12 @@ from backend_client.models.secret import Secret
 from backend_client.server.bodies import split_secrets
 
 ALIASES = {"deploymentName": "name", "imageName": "image"}
-_SIZES = {"cpu": "cpu", "memory": "memory"}
+_RESOURCE_FIELDS = {"cpu": "cpu", "memory": "memory"}
 _PORT = {"containerPort": "number", "port": "number", "targetPort": "target"}
 
 
-def read(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
-    """The spec, each field by itself, and the values of its secrets. Raises Invalid, which names the wrong.
+def parse_job_body(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
+    """Parse the body: the spec, field by field, and the values of its secrets. Raises Invalid, by field.
 
     Without `kind` it is a deployment. `gpu_resource`: what a GPU is called in `resources`.
     """
@@ -27,11 +27,11 @@ def read(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
         raise Invalid({"body": "is no JSON"}) from None
     if not isinstance(raw, dict):
         raise Invalid({"body": "write an object: name, image, command, …"})
-    plain, secrets = split_secrets(_renamed(raw, gpu_resource))
+    plain, secrets = split_secrets(_normalize(raw, gpu_resource))
     return parse_fields({"kind": "deployment"} | plain), secrets
 
 
-def _renamed(raw: Mapping[str, Any], gpu_resource: str) -> dict[str, Any]:
+def _normalize(raw: Mapping[str, Any], gpu_resource: str) -> dict[str, Any]:
     twice = {
         alias: f"says the same as {name}; write one"
         for alias, name in ALIASES.items()
@@ -49,7 +49,7 @@ def _renamed(raw: Mapping[str, Any], gpu_resource: str) -> dict[str, Any]:
 
 
 def _resources(raw: object, gpu_resource: str) -> dict[str, object]:
-    """Limits and requests, of which a job has one: the limit counts where both are there."""
+    """Read limits and requests, of which a job has one: the limit counts where both are there."""
     if raw is None:
         return {}
     if not isinstance(raw, Mapping) or not raw.keys() <= {"limits", "requests"}:
@@ -57,15 +57,15 @@ def _resources(raw: object, gpu_resource: str) -> dict[str, object]:
     parts = [raw.get(part) or {} for part in ("requests", "limits")]
     if not all(isinstance(part, Mapping) for part in parts):
         raise Invalid({"resources": "write limits and requests as NAME: QUANTITY"})
-    names = _SIZES | {gpu_resource: "gpus"}
-    asked = {name: value for part in parts for name, value in part.items()}
-    if unknown := next((name for name in asked if name not in names), None):
+    names = _RESOURCE_FIELDS | {gpu_resource: "gpus"}
+    quantities = {name: value for part in parts for name, value in part.items()}
+    if unknown := next((name for name in quantities if name not in names), None):
         raise Invalid({"resources": f"{unknown:.80}: there are {', '.join(names)}"})
-    return {names[name]: value for name, value in asked.items()}
+    return {names[name]: value for name, value in quantities.items()}
 
 
 def _port(raw: object) -> object:
-    """A number, a word like 80:8080, or an object in Kubernetes' names or ours."""
+    """Rename the keys of a port: a number, a text like 80:8080, or an object in Kubernetes' names or ours."""
     if not isinstance(raw, Mapping):
         return raw
     rename: Callable[[str], str] = lambda name: _PORT.get(name, name)  # noqa: E731  short

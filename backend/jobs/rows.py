@@ -1,4 +1,4 @@
-"""Rows of jobs: found for a caller, listed for a caller, and as the Jobs that they tell of."""
+"""Rows of jobs: select those that a caller may see, find one by its name, and turn them into Jobs."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,18 +8,18 @@ from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.auth.caller import Caller
-from backend.authorization import visible
+from backend.authorization import visible_rows
 from backend.db.models import JobRow, User
 from backend_client.errors import Conflict, NotFound
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState
 
-MAKING = "Making"
-"""State of a row whose job is being made: it has no uid yet."""
+CREATING = "Making"
+"""State of a row whose job is being created: it has no uid yet."""
 _SPEC = msgspec.json.Decoder(JobSpec)
 
 
 class JobSelector(msgspec.Struct, frozen=True):
-    """What a request says about which job it means, beside the name."""
+    """Selects one of several jobs of a name; an empty field selects all."""
 
     cluster: str = ""
     owner: str = ""
@@ -27,50 +27,52 @@ class JobSelector(msgspec.Struct, frozen=True):
 
 
 def live_jobs() -> ColumnElement[bool]:
-    """Rows of jobs that are there."""
+    """Return the condition for rows of jobs that exist in their cluster."""
     return JobRow.uid.is_not(None) & JobRow.deleted.is_(None)
 
 
-def owned(who: Caller) -> Select[JobRow, str]:
-    """(row, owner's name) of all that this caller may see."""
-    return select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(visible(who))
+def rows_with_owner(caller: Caller) -> Select[JobRow, str]:
+    """Select (row, owner's name) of all jobs that a caller may see."""
+    return select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(visible_rows(caller))
 
 
-async def find(session: AsyncSession, who: Caller, name: str, which: JobSelector) -> tuple[JobRow, str]:
-    """The one job of this name, and its owner's name. Raises NotFound; Conflict names the candidates."""
-    query = owned(who).where(JobRow.name == name, live_jobs())
-    if which.cluster:
-        query = query.where(JobRow.cluster == which.cluster)
-    if which.owner:
-        query = query.where(User.name_key == which.owner.casefold())
-    if which.uid:
-        query = query.where(JobRow.uid == which.uid)
-    found = (await session.execute(query.order_by(JobRow.id).limit(20))).all()
-    if not found:
-        raise NotFound(f"There is no job {name}{f' ({which.uid})' if which.uid else ''}.")
-    if len(found) > 1:
-        raise _ambiguous(name, found)
-    row, owner = found[0]
+async def find_row(
+    session: AsyncSession, caller: Caller, name: str, selector: JobSelector
+) -> tuple[JobRow, str]:
+    """Find the one row of this name, and its owner's name. Raises NotFound; Conflict names the candidates."""
+    query = rows_with_owner(caller).where(JobRow.name == name, live_jobs())
+    if selector.cluster:
+        query = query.where(JobRow.cluster == selector.cluster)
+    if selector.owner:
+        query = query.where(User.name_key == selector.owner.casefold())
+    if selector.uid:
+        query = query.where(JobRow.uid == selector.uid)
+    rows = (await session.execute(query.order_by(JobRow.id).limit(20))).all()
+    if not rows:
+        raise NotFound(f"There is no job {name}{f' ({selector.uid})' if selector.uid else ''}.")
+    if len(rows) > 1:
+        raise _ambiguous(name, rows)
+    row, owner = rows[0]
     return row, owner
 
 
-def _ambiguous(name: str, found: Sequence[Row[JobRow, str]]) -> Conflict:
-    fields = {str(row.uid): f"cluster={row.cluster} owner={owner}" for row, owner in found}
-    return Conflict(f"There are {len(found)} jobs {name}.", "Say ?cluster=, ?owner= or ?uid=.", fields=fields)
+def _ambiguous(name: str, rows: Sequence[Row[JobRow, str]]) -> Conflict:
+    fields = {str(row.uid): f"cluster={row.cluster} owner={owner}" for row, owner in rows}
+    return Conflict(f"There are {len(rows)} jobs {name}.", "Say ?cluster=, ?owner= or ?uid=.", fields=fields)
 
 
 def ref_of(row: JobRow) -> JobRef:
-    """Where it is in its cluster."""
+    """Return the ref of a row's job in its cluster."""
     return JobRef(row.cluster, row.namespace, row.kind, row.name, row.uid or "")
 
 
 def spec_of(row: JobRow) -> JobSpec:
-    """What was asked."""
+    """Return the spec of a row, as it was requested."""
     return _SPEC.decode(row.spec)
 
 
 def job_of(row: JobRow, owner: str) -> Job:
-    """The job as far as its row knows it: while its cluster does not tell."""
+    """Return the Job as its row has it, for as long as its cluster does not answer."""
     last = Attempt(number=1, exit_code=row.exit_code, started=row.started, finished=row.finished)
     return Job(
         ref=ref_of(row),
@@ -86,7 +88,7 @@ def job_of(row: JobRow, owner: str) -> Job:
 
 
 def state_of(word: str) -> JobState:
-    """The state that a row names; Pending where it names none: it is being made."""
+    """Return the JobState of a row; Pending while the job is being created."""
     try:
         return JobState(word)
     except ValueError:
@@ -94,5 +96,5 @@ def state_of(word: str) -> JobState:
 
 
 def now() -> datetime:
-    """Aware, UTC."""
+    """Return the time now, aware, in UTC."""
     return datetime.now(UTC)

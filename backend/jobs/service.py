@@ -1,4 +1,4 @@
-"""All that acts on jobs, in one place: the clusters, the hub, and what is under way."""
+"""The job service: the clusters, the hub, and the creates and deletions under way."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger("traindeck.jobs")
 
 
 class JobService:
-    """Shared by all requests. `runtime.open_desk` makes it, and ends what it began."""
+    """Shared by all requests. `startup.start_job_service` makes it; `aclose` cancels what it started."""
 
     def __init__(self, settings: ServerSettings, database: Database, server_id: str) -> None:
         self.settings = settings
@@ -24,26 +24,26 @@ class JobService:
         self.server_id = server_id
         self.hub = Hub()
         self.clusters = ClusterRegistry(settings, database, self.hub)
-        self.making: dict[str, asyncio.Task[Job]] = {}
+        self.creates: dict[str, asyncio.Task[Job]] = {}
         """Key of a row -> its create, under way."""
-        self.deleting: dict[int, asyncio.Task[None]] = {}
+        self.deletions: dict[int, asyncio.Task[None]] = {}
         """Id of a row -> its deletion, under way."""
-        self.foreign: dict[str, int] = {}
-        """Cluster -> objects with this server's id that no row knows. They are never touched."""
-        self.looks = VisibleJobsRegistry(self.hub, self.clusters)
-        self.settled = asyncio.Event()
-        """Set once what an earlier process has left was looked through."""
+        self.orphans: dict[str, int] = {}
+        """Cluster -> number of objects with this server's id that no row has. They are never touched."""
+        self.visible_jobs = VisibleJobsRegistry(self.hub, self.clusters)
+        self.reconciled = asyncio.Event()
+        """Set once the first round of the reconciler has settled what an earlier process left."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def keep(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run it beside the requests, until the server ends."""
+    def run_in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine beside the requests, until the server ends."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     async def aclose(self) -> None:
-        """Cancel what is under way: the next start finds it in the rows, and goes on."""
-        tasks = [*self._tasks, *self.making.values(), *self.deleting.values()]
+        """Cancel what is under way: the next start finds it in the rows, and continues."""
+        tasks = [*self._tasks, *self.creates.values(), *self.deletions.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A desk as a server starts it: what the rows remember, the clusters' watches, the work beside requests."""
+"""The start of the job service: the hub filled from the rows, the clusters' watches, the background tasks."""
 
 from contextlib import AsyncExitStack
 
@@ -8,7 +8,7 @@ from backend.clusters.hub import Owner
 from backend.db.engine import Database
 from backend.db.models import JobRow, User
 from backend.jobs import reconcile
-from backend.jobs.history_recorder import History
+from backend.jobs.history_recorder import HistoryRecorder
 from backend.jobs.rows import job_of, live_jobs
 from backend.jobs.service import JobService
 from backend.settings import ServerSettings
@@ -17,17 +17,21 @@ from backend.settings import ServerSettings
 async def start_job_service(
     settings: ServerSettings, database: Database, server_id: str, stack: AsyncExitStack
 ) -> JobService:
-    """Everything runs when it returns; no cluster has answered yet. `stack` closes it. Raises Refused."""
-    desk = JobService(settings, database, server_id)
-    stack.push_async_callback(desk.aclose)
-    history = History(database, desk.hub)
+    """Start the job service: all runs when it returns, no cluster has answered yet. Raises Refused.
+
+    `stack` closes it.
+    """
+    service = JobService(settings, database, server_id)
+    stack.push_async_callback(service.aclose)
+    history = HistoryRecorder(database, service.hub)
+    service.hub.subscribe(history.observe)
     query = select(JobRow, User.name).join(User, User.id == JobRow.user_id).where(live_jobs())
     async with database.read() as session:
         rows = (await session.execute(query)).all()
-    desk.hub.remember((Owner(row.user_id, owner), job_of(row, owner)) for row, owner in rows)
-    history.remember(((row.cluster, row.uid or ""), row.counted) for row, _ in rows)
-    await desk.clusters.open()
-    desk.keep(history.keep())
-    desk.keep(desk.looks.keep())
-    desk.keep(reconcile.keep(desk))
-    return desk
+    service.hub.remember((Owner(row.user_id, owner), job_of(row, owner)) for row, owner in rows)
+    history.set_counted(((row.cluster, row.uid or ""), row.counted) for row, _ in rows)
+    await service.clusters.open()
+    service.run_in_background(history.run_forever())
+    service.run_in_background(service.visible_jobs.expire_forever())
+    service.run_in_background(reconcile.run_forever(service))
+    return service

@@ -1,4 +1,4 @@
-"""Who looks at which jobs: the progress of one is read once in its cluster, however many look."""
+"""The jobs that are visible on screens: the progress of each is read once, however many screens show it."""
 
 import asyncio
 import time
@@ -16,25 +16,25 @@ from backend_client.models import JobRef
 from backend_client.protocol import JobBackend
 from backend_client.server.bodies import VisibleJobs
 
-KEPT_SECONDS = 90.0
-"""After the last word of a screen; one that still looks says so twice as often."""
-MOST_SCREENS = 8
-"""Of one login; an older one is forgotten for a newer one."""
-_SWEEP_SECONDS = 15.0
+EXPIRY_SECONDS = 90.0
+"""After the last report of a screen; one that is open reports twice as often."""
+MAX_SCREENS = 8
+"""Screens of one login at most; the oldest is forgotten for a newer one."""
+_EXPIRE_EVERY_SECONDS = 15.0
 
-Screen = tuple[int, str]
-"""Token and screen."""
+ScreenKey = tuple[int, str]
+"""(token_id, screen)."""
 
 
-class _Looking(Struct, frozen=True):
-    """What one screen shows."""
+class _ShownJobs(Struct, frozen=True):
+    """The jobs that one screen shows."""
 
     until: float
     uids: tuple[str, ...]
 
 
 class VisibleJobsRegistry:
-    """Everybody's looks, handed on to the clusters."""
+    """The visible jobs of all screens, handed on to the clusters' backends."""
 
     def __init__(
         self, hub: Hub, clusters: ClusterRegistry, clock: Callable[[], float] = time.monotonic
@@ -42,53 +42,53 @@ class VisibleJobsRegistry:
         self._hub = hub
         self._clusters = clusters
         self._clock = clock
-        self._screens: dict[Screen, _Looking] = {}
-        self._told: dict[str, tuple[JobBackend, tuple[JobRef, ...]]] = {}
+        self._screens: dict[ScreenKey, _ShownJobs] = {}
+        self._published: dict[str, tuple[JobBackend, tuple[JobRef, ...]]] = {}
 
-    async def set_visible_jobs(self, who: Caller, told: VisibleJobs) -> None:
-        """Take in what a screen shows, as far as its person may see it."""
-        seen = tuple(uid for uid in dict.fromkeys(told.uids) if self._sees(who, uid))
-        screen = who.token_id, told.screen
+    async def set_visible_jobs(self, caller: Caller, visible: VisibleJobs) -> None:
+        """Set the jobs that a screen shows, as far as its caller may see them."""
+        seen = tuple(uid for uid in dict.fromkeys(visible.uids) if self._may_see(caller, uid))
+        screen = caller.token_id, visible.screen
         self._screens.pop(screen, None)
-        mine = [other for other in self._screens if other[0] == who.token_id]
-        for oldest in mine[: max(0, len(mine) + 1 - MOST_SCREENS)]:
+        mine = [other for other in self._screens if other[0] == caller.token_id]
+        for oldest in mine[: max(0, len(mine) + 1 - MAX_SCREENS)]:
             del self._screens[oldest]
         if seen:
-            self._screens[screen] = _Looking(self._clock() + KEPT_SECONDS, seen)
-        await self._tell()
+            self._screens[screen] = _ShownJobs(self._clock() + EXPIRY_SECONDS, seen)
+        await self._publish()
 
-    async def keep(self) -> None:
-        """Forget those that have gone, for ever."""
+    async def expire_forever(self) -> None:
+        """Forget screens that no longer report, for ever."""
         while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            await self.sweep()
+            await asyncio.sleep(_EXPIRE_EVERY_SECONDS)
+            await self.expire()
 
-    async def sweep(self) -> None:
-        """Forget those that have gone."""
+    async def expire(self) -> None:
+        """Forget the screens that no longer report."""
         now = self._clock()
         self._screens = {screen: seen for screen, seen in self._screens.items() if seen.until > now}
-        await self._tell()
+        await self._publish()
 
-    def _sees(self, who: Caller, uid: str) -> bool:
-        found = self._hub.whose(uid)
-        return found is not None and may(who, Action.SEE, found[1].user_id).allowed is True
+    def _may_see(self, caller: Caller, uid: str) -> bool:
+        found = self._hub.find_owner(uid)
+        return found is not None and may(caller, Action.SEE, found[1].user_id).allowed is True
 
-    async def _tell(self) -> None:
-        """Tell each cluster, where it is news."""
-        wanted: defaultdict[str, list[JobRef]] = defaultdict(list)
+    async def _publish(self) -> None:
+        """Hand the visible jobs on to each cluster whose own have changed."""
+        refs: defaultdict[str, list[JobRef]] = defaultdict(list)
         for ref in self._refs():
-            wanted[ref.context].append(ref)
+            refs[ref.context].append(ref)
         for cluster in self._clusters:
-            told = cluster.backend, tuple(wanted[cluster.name])
-            if told != self._told.get(cluster.name, (cluster.backend, ())):
-                self._told[cluster.name] = told
-                await cluster.backend.set_visible_jobs(told[1])
+            published = cluster.backend, tuple(refs[cluster.name])
+            if published != self._published.get(cluster.name, (cluster.backend, ())):
+                self._published[cluster.name] = published
+                await cluster.backend.set_visible_jobs(published[1])
 
     def _refs(self) -> Iterator[JobRef]:
-        """The first of each screen, then the second of each: a long list does not crowd out the others."""
+        """Yield the first job of each screen, then the second of each: no long list crowds out others."""
         each = zip_longest(*(seen.uids for seen in self._screens.values()))
         for uid in dict.fromkeys(chain.from_iterable(each)):
-            whose = self._hub.whose(uid) if uid else None
-            known = self._hub.get(whose[0], uid) if whose else None
-            if known:
-                yield known.job.ref
+            location = self._hub.find_owner(uid) if uid else None
+            cached = self._hub.get(location[0], uid) if location else None
+            if cached:
+                yield cached.job.ref

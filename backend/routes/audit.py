@@ -1,16 +1,14 @@
-"""The audit log, for admins."""
+"""Routes of the audit log, for admins."""
 
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from backend import audit
-from backend.auth.caller import Caller
-from backend.authorization import Action, allowed
 from backend.db.models import AuditRow
-from backend.runtime import Runtime, runtime
+from backend.routes.deps import CanReadAudit, RuntimeDep
 
 router = APIRouter(prefix="/api/audit", tags=["people"])
 
@@ -39,17 +37,17 @@ class Lines(BaseModel):
 
 @router.get("")
 async def lines(
-    here: Annotated[Runtime, Depends(runtime)],
-    _admin: Annotated[Caller, Depends(allowed(Action.AUDIT))],
+    runtime: RuntimeDep,
+    _admin: CanReadAudit,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
 ) -> Lines:
     """The log, newest first. Each digest covers the line and the digest of the line before it."""
-    async with here.database.read() as session:
-        rows = await audit.lines(session, after, limit)
+    async with runtime.database.read() as session:
+        rows = await audit.list_lines(session, after, limit)
     more = str(rows[-1].id) if len(rows) == limit else ""
-    return Lines(items=[_told(row) for row in rows], next=more)
+    return Lines(items=[_line(row) for row in rows], next=more)
 
 
-def _told(row: AuditRow) -> Line:
+def _line(row: AuditRow) -> Line:
     return Line(**{field: getattr(row, field) for field in Line.model_fields})

@@ -1,43 +1,37 @@
-"""People by themselves: register, log in and out, password, tokens."""
+"""Routes of a user's own account: register, log in and out, password, tokens."""
 
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import plain, record
-from backend.auth import first_admin, tokens
+from backend.audit import one_line, record
+from backend.auth import tokens
 from backend.auth.caller import Caller, address_of, request_id
-from backend.auth.password_guard import guard
-from backend.auth.stream_revocation import OVER
+from backend.auth.first_admin import redeem_setup_code
+from backend.auth.password_guard import guard_password
+from backend.auth.stream_revocation import LOGIN_ENDED
 from backend.auth.users import add_user, find_user
-from backend.authorization import Action, allowed
 from backend.db.models import User
-from backend.runtime import Runtime, runtime
+from backend.routes.bodies import RequestModel
+from backend.routes.deps import CurrentCaller, RuntimeDep
+from backend.runtime import Runtime
 from backend_client.errors import Forbidden, LoginNeeded, NotFound
 from backend_client.server.roles import Role
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
-WRONG = "The user or the password is wrong."
+_WRONG_LOGIN = "The user or the password is wrong."
 HINT = "Try again; an admin can set a new password."
-Here = Annotated[Runtime, Depends(runtime)]
-Me = Annotated[Caller, Depends(allowed(Action.SELF))]
 
 
-class Body(BaseModel):
-    """What a request says; a field that is not known is refused, not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Login(Body):
+class Login(RequestModel):
     """Who logs in, and from where the token will be used ("name")."""
 
     user: str = Field(max_length=64)
     password: SecretStr
-    name: str = Field("", max_length=tokens.LONGEST_NAME)
+    name: str = Field("", max_length=tokens.MAX_NAME_LENGTH)
 
 
 class Register(Login):
@@ -46,7 +40,7 @@ class Register(Login):
     code: SecretStr = SecretStr("")
 
 
-class NewPassword(Body):
+class NewPassword(RequestModel):
     """A password and its successor."""
 
     old: SecretStr
@@ -89,119 +83,123 @@ class Tokens(BaseModel):
 
 
 @router.post("/register", status_code=201)
-async def register(body: Register, here: Here, request: Request) -> LoggedIn:
+async def register(body: Register, runtime: RuntimeDep, request: Request) -> LoggedIn:
     """A new account: the first admin's with the set-up code, else a viewer's where registration is open."""
     code = body.code.get_secret_value()
-    if not code and (here.settings.registration == "closed" or not await first_admin.is_set_up(here)):
+    if not code and (runtime.settings.registration == "closed" or not await runtime.first_admin.exists()):
         raise Forbidden(
             "This server takes no registrations.", "An admin makes accounts; the first has a code."
         )
-    hashed = await here.passwords.hash_new(body.password.get_secret_value(), body.user)
-    async with here.database.write() as session:
+    hashed = await runtime.passwords.hash_new(body.password.get_secret_value(), body.user)
+    async with runtime.database.write() as session:
         if code:
-            await first_admin.redeem(session, code)
+            await redeem_setup_code(session, code)
         user = await add_user(session, body.user, hashed, Role.ADMIN if code else Role.VIEWER)
-        answer = await _log_in(session, user, body.name, here, request, "register")
+        answer = await _log_in(session, user, body.name, runtime, request, "register")
     if code:
-        here.first_admin.set()
+        runtime.first_admin.set_exists()
     return answer
 
 
 @router.post("/login")
-async def login(body: Login, here: Here, request: Request) -> LoggedIn:
+async def login(body: Login, runtime: RuntimeDep, request: Request) -> LoggedIn:
     """A token for a user and a password."""
     password = body.password.get_secret_value()
-    async with guard(here, body.user, address_of(request)) as tried:
-        async with here.database.read() as session:
+    async with guard_password(runtime.throttle, body.user, address_of(request)) as attempt:
+        async with runtime.database.read() as session:
             user = await find_user(session, body.user)
-        known = user.password_hash if user and not user.disabled else None
-        tried.right = await here.passwords.verify(known, password)
-    if not user or not known or not tried.right:
-        await _denied(here, user, request)
-        raise LoginNeeded(WRONG, HINT)
-    rehashed = await here.passwords.hash(password) if here.passwords.stale(known) else known
-    async with here.database.write() as session:
-        user = await _unchanged(session, user.id, known)
+        stored = user.password_hash if user and not user.disabled else None
+        attempt.succeeded = await runtime.passwords.verify(stored, password)
+    if not user or not stored or not attempt.succeeded:
+        await _record_denied(runtime, user, request)
+        raise LoginNeeded(_WRONG_LOGIN, HINT)
+    rehashed = await runtime.passwords.hash(password) if runtime.passwords.needs_rehash(stored) else stored
+    async with runtime.database.write() as session:
+        user = await _lock_unchanged(session, user.id, stored)
         user.password_hash = rehashed
-        return await _log_in(session, user, body.name, here, request, "login")
+        return await _log_in(session, user, body.name, runtime, request, "login")
 
 
 @router.post("/logout", status_code=204, response_class=Response)
-async def logout(me: Me, here: Here) -> None:
+async def logout(caller: CurrentCaller, runtime: RuntimeDep) -> None:
     """End this login."""
-    async with here.database.write() as session:
-        ended = await tokens.revoke(session, me.user_id, only=me.token_id)
-        await record(session, me, "logout")
-    here.revocations.end(ended)
+    async with runtime.database.write() as session:
+        ended = await tokens.revoke(session, caller.user_id, only=caller.token_id)
+        await record(session, caller, "logout")
+    runtime.revocations.revoke(ended)
 
 
 @router.get("/me")
-async def whoami(me: Me) -> Account:
+async def whoami(caller: CurrentCaller) -> Account:
     """Who calls."""
-    return Account(user=me.name, role=me.role, token_id=me.token_id)
+    return Account(user=caller.name, role=caller.role, token_id=caller.token_id)
 
 
 @router.post("/password", status_code=204, response_class=Response)
-async def password(body: NewPassword, me: Me, here: Here) -> None:
+async def password(body: NewPassword, caller: CurrentCaller, runtime: RuntimeDep) -> None:
     """Change it; all other logins end."""
-    async with guard(here, me.name, me.address) as tried:
-        async with here.database.read() as session:
-            stored = (await session.get_one(User, me.user_id)).password_hash
-        tried.right = await here.passwords.verify(stored, body.old.get_secret_value())
-    if not tried.right:
+    async with guard_password(runtime.throttle, caller.name, caller.address) as attempt:
+        async with runtime.database.read() as session:
+            stored = (await session.get_one(User, caller.user_id)).password_hash
+        attempt.succeeded = await runtime.passwords.verify(stored, body.old.get_secret_value())
+    if not attempt.succeeded:
         raise Forbidden("The old password is wrong.", HINT)
-    hashed = await here.passwords.hash_new(body.new.get_secret_value(), me.name)
-    async with here.database.write() as session:
-        (await _unchanged(session, me.user_id, stored)).password_hash = hashed
-        ended = await tokens.revoke(session, me.user_id, spare=me.token_id)
-        await record(session, me, "password")
-    here.revocations.end(ended)
+    hashed = await runtime.passwords.hash_new(body.new.get_secret_value(), caller.name)
+    async with runtime.database.write() as session:
+        (await _lock_unchanged(session, caller.user_id, stored)).password_hash = hashed
+        ended = await tokens.revoke(session, caller.user_id, keep=caller.token_id)
+        await record(session, caller, "password")
+    runtime.revocations.revoke(ended)
 
 
 @router.get("/tokens")
-async def list_tokens(me: Me, here: Here) -> Tokens:
+async def list_tokens(caller: CurrentCaller, runtime: RuntimeDep) -> Tokens:
     """One's own logins that hold."""
-    async with here.database.read() as session:
-        rows = await tokens.live_tokens(session, me.user_id, here.settings)
+    async with runtime.database.read() as session:
+        rows = await tokens.live_tokens(session, caller.user_id, runtime.settings)
     names = ("id", "name", "created", "expires", "last_used")
-    told = [{name: getattr(row, name) for name in names} | {"current": row.id == me.token_id} for row in rows]
-    return Tokens(items=[TokenInfo(**row) for row in told])
+    infos = [
+        {name: getattr(row, name) for name in names} | {"current": row.id == caller.token_id} for row in rows
+    ]
+    return Tokens(items=[TokenInfo(**row) for row in infos])
 
 
 @router.delete("/tokens/{token_id}", status_code=204, response_class=Response)
-async def revoke_token(token_id: Annotated[int, Path(ge=1, le=2**62)], me: Me, here: Here) -> None:
+async def revoke_token(
+    token_id: Annotated[int, Path(ge=1, le=2**62)], caller: CurrentCaller, runtime: RuntimeDep
+) -> None:
     """End one of one's own logins."""
-    async with here.database.write() as session:
-        ended = await tokens.revoke(session, me.user_id, only=token_id)
+    async with runtime.database.write() as session:
+        ended = await tokens.revoke(session, caller.user_id, only=token_id)
         if not ended:
             raise NotFound(f"You have no login {token_id}.", "traindeck tokens lists them.")
-        await record(session, me, "revoke", f"token {token_id}")
-    here.revocations.end(ended, OVER)
+        await record(session, caller, "revoke", f"token {token_id}")
+    runtime.revocations.revoke(ended, LOGIN_ENDED)
 
 
 async def _log_in(  # noqa: PLR0917
-    session: AsyncSession, user: User, name: str, here: Runtime, request: Request, verb: str
+    session: AsyncSession, user: User, name: str, runtime: Runtime, request: Request, verb: str
 ) -> LoggedIn:
-    token, row = await tokens.issue(session, user.id, plain(name), here.settings)
-    await record(session, _as(user, row.id, request), verb, name)
+    token, row = await tokens.issue(session, user.id, one_line(name), runtime.settings)
+    await record(session, _caller_of(user, row.id, request), verb, name)
     return LoggedIn(token=token.reveal(), user=user.name, role=Role(user.role), expires=row.expires)
 
 
-async def _unchanged(session: AsyncSession, user_id: int, known: str) -> User:
-    """The person, locked, whose password is still the one that was looked at."""
+async def _lock_unchanged(session: AsyncSession, user_id: int, stored: str) -> User:
+    """Lock the user whose password is still the one that was verified. Raises LoginNeeded."""
     user = await session.get_one(User, user_id, with_for_update=True, populate_existing=True)
-    if user.password_hash != known:
-        raise LoginNeeded(WRONG, HINT)
+    if user.password_hash != stored:
+        raise LoginNeeded(_WRONG_LOGIN, HINT)
     return user
 
 
-async def _denied(here: Runtime, user: User | None, request: Request) -> None:
-    """Without the name where nobody has it: some type their password there."""
+async def _record_denied(runtime: Runtime, user: User | None, request: Request) -> None:
+    """Record a failed login, without a name that nobody has: some type their password there."""
     name = user.name if user else "(unknown)"
-    who = Caller(0, name, Role.VIEWER, 0, address_of(request), request_id(request))
-    async with here.database.write() as session:
-        await record(session, who, "login", result="wrong user or password")
+    caller = Caller(0, name, Role.VIEWER, 0, address_of(request), request_id(request))
+    async with runtime.database.write() as session:
+        await record(session, caller, "login", result="wrong user or password")
 
 
-def _as(user: User, token_id: int, request: Request) -> Caller:
+def _caller_of(user: User, token_id: int, request: Request) -> Caller:
     return Caller(user.id, user.name, Role(user.role), token_id, address_of(request), request_id(request))

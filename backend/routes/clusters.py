@@ -1,29 +1,24 @@
-"""Where jobs run: the clusters, what is free there; for admins, which there are."""
+"""Routes of the clusters: list, capacity, choices; for admins, register and unregister."""
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+import msgspec
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from backend.audit import record
-from backend.auth.caller import Caller
-from backend.authorization import Action, allowed
 from backend.clusters.cluster import Cluster
-from backend.clusters.registration import ClusterRegistration, read
-from backend.jobs.choices import chosen
-from backend.openapi import ref, takes
-from backend.runtime import Runtime, runtime
+from backend.clusters.registration import ClusterRegistration, check_registration
+from backend.jobs.choices import choices_for
+from backend.openapi import struct_body, struct_response
+from backend.routes.bodies import StructResponse, decode_body
+from backend.routes.deps import CanManageClusters, CanSee, RuntimeDep
 from backend_client.errors import BackendError
 from backend_client.protocol import Capacity, Scope
 from backend_client.server.bodies import Choices, Clusters
-from backend_client.server.wire import encode
 
 router = APIRouter(prefix="/api", tags=["clusters"])
-Here = Annotated[Runtime, Depends(runtime)]
-See = Annotated[Caller, Depends(allowed(Action.SEE))]
-Admin = Annotated[Caller, Depends(allowed(Action.CLUSTERS))]
-JSON = "application/json"
+_REGISTRATION = msgspec.json.Decoder(ClusterRegistration)
 
 
 class Registered(BaseModel):
@@ -35,57 +30,60 @@ class Registered(BaseModel):
     created: datetime
 
 
-@router.get("/clusters", responses={200: ref(Clusters)})
-async def clusters(here: Here, _who: See) -> Response:
+@router.get("/clusters", responses={200: struct_response(Clusters)})
+async def clusters(runtime: RuntimeDep, _caller: CanSee) -> Response:
     """All clusters: how they are, what each makes of fields and features."""
-    desk = here.desk
-    told = Clusters(tuple(cluster.info(desk.hub.links[cluster.name]) for cluster in desk.clusters))
-    return Response(encode(told), media_type=JSON)
+    service = runtime.jobs
+    infos = tuple(cluster.info(service.hub.links[cluster.name]) for cluster in service.clusters)
+    return StructResponse(Clusters(infos))
 
 
-@router.post("/clusters", status_code=201, openapi_extra=takes(ClusterRegistration))
-async def register(request: Request, here: Here, admin: Admin) -> Registered:
+@router.post("/clusters", status_code=201, openapi_extra=struct_body(ClusterRegistration))
+async def register(request: Request, runtime: RuntimeDep, admin: CanManageClusters) -> Registered:
     """Register a cluster: name, https server, ca, and token or certificate and key. It must answer.
 
     Of one that is registered already, a new login.
     """
-    wanted = read(await request.body())
-    await here.desk.clusters.probe(wanted)
-    async with here.database.write() as session:
-        row = await here.desk.clusters.register(session, wanted)
-        await record(session, admin, "add cluster", wanted.server, cluster=wanted.name)
-    await here.desk.clusters.begin(row)
+    registration = await decode_body(
+        request, _REGISTRATION, "name, server, ca, and token or certificate and key"
+    )
+    check_registration(registration)
+    await runtime.jobs.clusters.probe(registration)
+    async with runtime.database.write() as session:
+        row = await runtime.jobs.clusters.register(session, registration)
+        await record(session, admin, "add cluster", registration.server, cluster=registration.name)
+    await runtime.jobs.clusters.connect(row)
     return Registered(name=row.name, server=row.server, namespace=row.namespace, created=row.created)
 
 
 @router.delete("/clusters/{name}", status_code=204, response_class=Response)
-async def unregister(name: str, here: Here, admin: Admin) -> None:
+async def unregister(name: str, runtime: RuntimeDep, admin: CanManageClusters) -> None:
     """Forget a cluster in which no jobs are."""
-    async with here.database.write() as session:
-        await here.desk.clusters.unregister(session, name)
+    async with runtime.database.write() as session:
+        await runtime.jobs.clusters.unregister(session, name)
         await record(session, admin, "remove cluster", name, cluster=name)
-    await here.desk.clusters.end(name)
+    await runtime.jobs.clusters.disconnect(name)
 
 
-@router.get("/capacity", responses={200: ref(Capacity)})
-async def capacity(here: Here, _who: See, cluster: str = "") -> Response:
+@router.get("/capacity", responses={200: struct_response(Capacity)})
+async def capacity(runtime: RuntimeDep, _caller: CanSee, cluster: str = "") -> Response:
     """GPUs, free and in all; of one cluster, or of all together."""
-    wanted = [here.desk.clusters.get(cluster)] if cluster else [*here.desk.clusters]
-    found = [await _capacity(one) for one in wanted]
-    pools = tuple(pool for one in found for pool in one.pools)
-    hidden = "; ".join(filter(None, (one.unknown_because for one in found)))
-    return Response(encode(Capacity(pools, "" if pools else hidden)), media_type=JSON)
+    clusters = [runtime.jobs.clusters.get(cluster)] if cluster else [*runtime.jobs.clusters]
+    capacities = [await _cluster_capacity(each) for each in clusters]
+    pools = tuple(pool for each in capacities for pool in each.pools)
+    reasons = "; ".join(filter(None, (each.unknown_because for each in capacities)))
+    return StructResponse(Capacity(pools, "" if pools else reasons))
 
 
-@router.get("/choices", responses={200: ref(Choices)})
-async def choices(here: Here, who: See, field: str, cluster: str = "") -> Response:
+@router.get("/choices", responses={200: struct_response(Choices)})
+async def choices(runtime: RuntimeDep, caller: CanSee, field: str, cluster: str = "") -> Response:
     """What can stand in a field of a job of the caller's own, in one cluster; "" is the only one."""
-    return Response(encode(Choices(tuple(await chosen(here.desk, who, field, cluster)))), media_type=JSON)
+    return StructResponse(Choices(tuple(await choices_for(runtime.jobs, caller, field, cluster))))
 
 
-async def _capacity(cluster: Cluster) -> Capacity:
+async def _cluster_capacity(cluster: Cluster) -> Capacity:
     try:
-        async with cluster.gate.call():
+        async with cluster.breaker.call():
             return await cluster.backend.capacity(Scope())
     except BackendError as error:
         return Capacity(unknown_because=error.title)

@@ -1,29 +1,24 @@
-"""What was: jobs stay here when they are deleted."""
+"""Routes of the history: jobs stay in it when they are deleted."""
 
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
-from backend.auth.caller import Caller
-from backend.authorization import Action, allowed
 from backend.jobs import history_query
-from backend.openapi import ref
-from backend.routes.clusters import JSON
-from backend.runtime import Runtime, runtime
+from backend.openapi import struct_response
+from backend.routes.bodies import StructResponse
+from backend.routes.deps import CanSee, RuntimeDep
 from backend_client.history import HistoryPage, HistoryQuery
 from backend_client.models import JobState
-from backend_client.server.wire import encode
 
 router = APIRouter(prefix="/api", tags=["jobs"])
-Here = Annotated[Runtime, Depends(runtime)]
-See = Annotated[Caller, Depends(allowed(Action.SEE))]
 
 
-@router.get("/history", responses={200: ref(HistoryPage)})
+@router.get("/history", responses={200: struct_response(HistoryPage)})
 async def history(  # noqa: PLR0917  one for each word of the query
-    here: Here,
-    who: See,
+    runtime: RuntimeDep,
+    caller: CanSee,
     text: str = "",
     user: str = "",
     state: Annotated[list[JobState], Query()] = [],  # noqa: B006  FastAPI's way
@@ -34,6 +29,4 @@ async def history(  # noqa: PLR0917  one for each word of the query
 ) -> Response:
     """Newest first, in pages; `text` stands in the name, the command or the reason."""
     query = HistoryQuery(text=text, user=user, states=frozenset(state), since=since, until=until)
-    return Response(
-        encode(await history_query.page(here.database, who, query, after, limit)), media_type=JSON
-    )
+    return StructResponse(await history_query.page(runtime.database, caller, query, after, limit))

@@ -1,4 +1,4 @@
-"""The log of a job: plain text for a pipe, events for a client that wants to go on where it was."""
+"""Routes of a job's log: plain text for a pipe, events for a client that resumes."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -7,22 +7,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from backend.auth.caller import Caller
-from backend.authorization import Action, allowed
 from backend.jobs.log_text import LogText
-from backend.jobs.rows import find, ref_of
+from backend.jobs.rows import find_row, ref_of
 from backend.jobs.service import JobService
-from backend.routes.jobs import Meant
-from backend.routes.streams import EVENTS, events, text
-from backend.runtime import Runtime, runtime
+from backend.routes.deps import CanSee, RuntimeDep, SelectedJob
+from backend.routes.streams import EVENTS, event_stream, text_stream
 from backend_client.errors import BackendError
 from backend_client.logs.follow import follow as following
 from backend_client.protocol import Closed, LogItem, LogQuery
 from backend_client.server.wire import EVENT_STREAM, log_frame
 
 router = APIRouter(prefix="/api", tags=["jobs"])
-Here = Annotated[Runtime, Depends(runtime)]
-See = Annotated[Caller, Depends(allowed(Action.SEE))]
 Batches = AsyncGenerator[Sequence[LogItem], None]
 BOTH: dict[int | str, dict[str, Any]] = {
     200: {**EVENTS[200], "description": "Text, or server-sent events where they are accepted."}
@@ -30,8 +25,8 @@ BOTH: dict[int | str, dict[str, Any]] = {
 BOTH[200]["content"] = {"text/plain": {}, EVENT_STREAM: {}}
 
 
-class Asked:
-    """Which lines, as the query says it."""
+class LogSelection:
+    """The lines that the query selects."""
 
     def __init__(  # noqa: PLR0917  one for each word of the query
         self,
@@ -51,10 +46,10 @@ class Asked:
 @router.get("/jobs/{name}/logs", responses=BOTH)
 async def logs(  # noqa: PLR0917  one for each part of the request
     name: str,
-    here: Here,
-    who: See,
-    meant: Meant,
-    asked: Annotated[Asked, Depends()],
+    runtime: RuntimeDep,
+    caller: CanSee,
+    selector: SelectedJob,
+    selection: Annotated[LogSelection, Depends()],
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
@@ -62,19 +57,21 @@ async def logs(  # noqa: PLR0917  one for each part of the request
 
     As events: `opened`, `lines`, `gap`, `closed`; `Last-Event-ID` (or `after`) goes on behind those lines.
     """
-    async with here.database.read() as session:
-        row, _ = await find(session, who, name, meant)
-    query = LogQuery(ref=ref_of(row), **asked.lines)  # type: ignore[arg-type]  # each as FastAPI has checked it
+    async with runtime.database.read() as session:
+        row, _ = await find_row(session, caller, name, selector)
+    query = LogQuery(ref=ref_of(row), **selection.lines)  # type: ignore[arg-type]  # each as FastAPI has checked it
     if EVENT_STREAM in accept:
-        batches = await _begun(_raw(here.desk, query, asked.after or last_event_id))
-        return events(here.revocations, who, _frames(batches))
-    ranked = row.kind != "pod" and asked.lines["rank"] is None
-    begun = await _begun(_whole(here.desk, query))
-    return text(here.revocations, who, LogText(timestamps=asked.timestamps, ranked=ranked).parts(begun), {})
+        batches = await _started(_raw_log(runtime.jobs, query, selection.after or last_event_id))
+        return event_stream(runtime.revocations, caller, _frames(batches))
+    ranked = row.kind != "pod" and selection.lines["rank"] is None
+    begun = await _started(_healed_log(runtime.jobs, query))
+    return text_stream(
+        runtime.revocations, caller, LogText(timestamps=selection.timestamps, ranked=ranked).parts(begun), {}
+    )
 
 
-async def _begun(batches: Batches) -> Batches:
-    """The same batches, once the first is there: until then an error can still be told as one."""
+async def _started(batches: Batches) -> Batches:
+    """Wait for the first batch, then yield all: until then an error can still be answered as a problem."""
     first = await anext(batches, ())
 
     async def all_of_them() -> Batches:
@@ -86,17 +83,17 @@ async def _begun(batches: Batches) -> Batches:
     return all_of_them()
 
 
-async def _raw(desk: JobService, query: LogQuery, after: str) -> Batches:
-    """As the cluster gives them: what breaks is told, and the client goes on behind its last line."""
-    cluster = desk.clusters.get(query.ref.context)
+async def _raw_log(service: JobService, query: LogQuery, after: str) -> Batches:
+    """Yield the batches as the cluster gives them: what breaks is sent, and the client resumes by itself."""
+    cluster = service.clusters.get(query.ref.context)
     async with aclosing(cluster.backend.logs(query, after=after)) as batches:  # type: ignore[type-var]
         async for batch in batches:
             yield batch
 
 
-async def _whole(desk: JobService, query: LogQuery) -> Batches:
-    """Over broken lines, for a reader that cannot say where it was."""
-    cluster = desk.clusters.get(query.ref.context)
+async def _healed_log(service: JobService, query: LogQuery) -> Batches:
+    """Yield the batches over broken connections, for a reader that cannot resume."""
+    cluster = service.clusters.get(query.ref.context)
     async with aclosing(following(cluster.backend, query)) as batches:
         async for batch in batches:
             yield batch

@@ -1,23 +1,21 @@
-"""What anybody may know of the server."""
+"""Routes of the server itself, public."""
 
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from backend.auth.first_admin import is_set_up
-from backend.runtime import Runtime, runtime
+from backend.routes.deps import RuntimeDep
 
 router = APIRouter(prefix="/api", tags=["server"])
-Here = Annotated[Runtime, Depends(runtime)]
 
 
 @router.get("/server")
-async def about(here: Here) -> dict[str, Any]:
+async def about(runtime: RuntimeDep) -> dict[str, Any]:
     """Its name and version, and how people come in; `setup`: it waits for its first admin."""
     return {
         "name": "traindeck",
         "version": version("traindeck"),
-        "registration": here.settings.registration,
-        "setup": not await is_set_up(here),
+        "registration": runtime.settings.registration,
+        "setup": not await runtime.first_admin.exists(),
     }

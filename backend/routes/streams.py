@@ -1,4 +1,4 @@
-"""Answers that go on: until the login or the server ends, or nobody reads any more."""
+"""Streaming answers: they end with the login or the server, or when the client reads no more."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from backend.auth.caller import Caller
 from backend.auth.stream_revocation import StreamRevocations
 from backend_client.server.wire import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, Bye, watch_frame
 
-STUCK_SECONDS = 60.0
-"""A client that takes nothing for so long is cut off."""
+SEND_TIMEOUT_SECONDS = 60.0
+"""Seconds after which a client that takes nothing is cut off."""
 HEADERS = {"X-Accel-Buffering": "no"}
 """A proxy in front (nginx) must not hold events back."""
 EVENTS: dict[int | str, dict[str, Any]] = {
@@ -22,33 +22,33 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 
 
 class BoundedStreamingResponse(StreamingResponse):
-    """A stream whose every piece must be taken within a time."""
+    """A stream whose every piece must be taken within `SEND_TIMEOUT_SECONDS`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def within(message: Message) -> None:
-            async with asyncio.timeout(STUCK_SECONDS):
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 await send(message)
 
         with contextlib.suppress(TimeoutError):
             await super().__call__(scope, receive, within)
 
 
-def events(
-    revocations: StreamRevocations, who: Caller, frames: AsyncGenerator[bytes, None]
+def event_stream(
+    revocations: StreamRevocations, caller: Caller, frames: AsyncGenerator[bytes, None]
 ) -> BoundedStreamingResponse:
-    """A stream of server-sent events, with its heartbeats and its farewell."""
-    flow = until_goodbye(revocations, who, frames, heartbeat=HEARTBEAT, farewell=watch_frame)
+    """Answer with a stream of server-sent events, its heartbeats and its goodbye."""
+    flow = until_goodbye(revocations, caller, frames, heartbeat=HEARTBEAT, farewell=watch_frame)
     return BoundedStreamingResponse(flow, media_type=EVENT_STREAM, headers=HEADERS)
 
 
-def text(
+def text_stream(
     revocations: StreamRevocations,
-    who: Caller,
+    caller: Caller,
     parts: AsyncGenerator[bytes, None],
     headers: Mapping[str, str],
 ) -> BoundedStreamingResponse:
-    """Plain text that goes on."""
-    flow = until_goodbye(revocations, who, parts)
+    """Answer with a stream of plain text."""
+    flow = until_goodbye(revocations, caller, parts)
     return BoundedStreamingResponse(
         flow, media_type="text/plain; charset=utf-8", headers={**HEADERS, **headers}
     )
@@ -56,16 +56,19 @@ def text(
 
 async def until_goodbye(
     revocations: StreamRevocations,
-    who: Caller,
+    caller: Caller,
     parts: AsyncGenerator[bytes, None],
     *,
     heartbeat: bytes = b"",
     farewell: Callable[[Bye], bytes] | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """The parts, as they come. `heartbeat` is sent into a long silence; `farewell` makes the last part."""
+    """Yield parts until the login or the server ends.
+
+    `heartbeat` is sent into a long silence; `farewell` makes the last part.
+    """
     coming: asyncio.Future[bytes] | None = None
     try:
-        async with revocations.until_revoked(who) as bye:
+        async with revocations.until_revoked(caller) as bye:
             while True:
                 coming = coming or asyncio.ensure_future(anext(parts))
                 either: set[asyncio.Future[Any]] = {coming, bye}

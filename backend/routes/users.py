@@ -1,31 +1,26 @@
-"""Accounts, for admins."""
+"""Routes of the accounts, for admins."""
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import record
 from backend.auth import tokens
-from backend.auth.caller import Caller
-from backend.auth.stream_revocation import CHANGED, OVER
+from backend.auth.stream_revocation import LOGIN_ENDED, ROLE_CHANGED
 from backend.auth.users import add_user, get_user
-from backend.authorization import Action, allowed
 from backend.db.models import User
-from backend.routes.auth import Body
-from backend.runtime import Runtime, runtime
+from backend.routes.bodies import RequestModel
+from backend.routes.deps import CanManageUsers, RuntimeDep
 from backend_client.errors import Conflict
 from backend_client.server.roles import Role
 
 router = APIRouter(prefix="/api/users", tags=["people"])
-Here = Annotated[Runtime, Depends(runtime)]
-Admin = Annotated[Caller, Depends(allowed(Action.PEOPLE))]
 
 
-class NewUser(Body):
+class NewUser(RequestModel):
     """An account; the least role unless said otherwise."""
 
     user: str = Field(max_length=64)
@@ -33,7 +28,7 @@ class NewUser(Body):
     role: Role = Role.VIEWER
 
 
-class Change(Body):
+class Change(RequestModel):
     """What to change; what is left out stays. A quota of null is the server's own."""
 
     role: Role | None = None
@@ -61,53 +56,53 @@ class People(BaseModel):
 
 
 @router.get("")
-async def people(here: Here, _admin: Admin) -> People:
+async def people(runtime: RuntimeDep, _admin: CanManageUsers) -> People:
     """All accounts."""
-    async with here.database.read() as session:
+    async with runtime.database.read() as session:
         rows = await session.scalars(select(User).order_by(User.name_key))
-        return People(items=[_told(row) for row in rows])
+        return People(items=[_person(row) for row in rows])
 
 
 @router.post("", status_code=201)
-async def add(body: NewUser, here: Here, admin: Admin) -> Person:
+async def add(body: NewUser, runtime: RuntimeDep, admin: CanManageUsers) -> Person:
     """A new account."""
-    hashed = await here.passwords.hash_new(body.password.get_secret_value(), body.user)
-    async with here.database.write() as session:
+    hashed = await runtime.passwords.hash_new(body.password.get_secret_value(), body.user)
+    async with runtime.database.write() as session:
         user = await add_user(session, body.user, hashed, body.role)
         await record(session, admin, "add user", f"{user.name} {user.role}")
-        return _told(user)
+        return _person(user)
 
 
 @router.get("/{name}")
-async def person(name: str, here: Here, _admin: Admin) -> Person:
+async def person(name: str, runtime: RuntimeDep, _admin: CanManageUsers) -> Person:
     """One account."""
-    async with here.database.read() as session:
-        return _told(await get_user(session, name))
+    async with runtime.database.read() as session:
+        return _person(await get_user(session, name))
 
 
 @router.patch("/{name}")
-async def change(name: str, body: Change, here: Here, admin: Admin) -> Person:
+async def change(name: str, body: Change, runtime: RuntimeDep, admin: CanManageUsers) -> Person:
     """Role, disabled, quotas, a new password. Disabling and a new password end all logins of that person."""
     fresh = body.password
-    hashed = await here.passwords.hash_new(fresh.get_secret_value(), name) if fresh else ""
-    async with here.database.write() as session:
-        admins = await _admins(session)
+    hashed = await runtime.passwords.hash_new(fresh.get_secret_value(), name) if fresh else ""
+    async with runtime.database.write() as session:
+        admins = await _lock_admins(session)
         user = await get_user(session, name)
         role = user.role
         _apply(user, body, hashed)
         if admins == [user.id] and (user.disabled or user.role != Role.ADMIN):
             raise Conflict(f"{user.name} is the last admin.", "Make another one first.")
         over = user.disabled or bool(hashed)
-        logins = await (tokens.revoke if over else tokens.ids)(session, user.id)
-        await record(session, admin, "change user", f"{user.name}: {_words(body)}")
-        told = _told(user)
-    if over or told.role != role:
-        here.revocations.end(logins, OVER if over else CHANGED)
-    return told
+        logins = await (tokens.revoke if over else tokens.token_ids)(session, user.id)
+        await record(session, admin, "change user", f"{user.name}: {_change_text(body)}")
+        changed = _person(user)
+    if over or changed.role != role:
+        runtime.revocations.revoke(logins, LOGIN_ENDED if over else ROLE_CHANGED)
+    return changed
 
 
-async def _admins(session: AsyncSession) -> list[int]:
-    """Locked: two admins who disable each other at once do not both succeed."""
+async def _lock_admins(session: AsyncSession) -> list[int]:
+    """Lock the admins, and return their ids: two who disable each other at once do not both succeed."""
     query = select(User.id).where(User.role == Role.ADMIN, User.disabled.is_(False)).order_by(User.id)
     return [*await session.scalars(query.with_for_update())]
 
@@ -120,11 +115,11 @@ def _apply(user: User, body: Change, hashed: str) -> None:
     user.password_hash = hashed or user.password_hash
 
 
-def _words(body: Change) -> str:
-    words = [f"{field}={getattr(body, field)}" for field in sorted(body.model_fields_set - {"password"})]
-    return ", ".join([*words, "a new password"] if body.password else words)
+def _change_text(body: Change) -> str:
+    changes = [f"{field}={getattr(body, field)}" for field in sorted(body.model_fields_set - {"password"})]
+    return ", ".join([*changes, "a new password"] if body.password else changes)
 
 
-def _told(user: User) -> Person:
+def _person(user: User) -> Person:
     fields = {field: getattr(user, field) for field in Person.model_fields if field != "user"}
     return Person(user=user.name, **fields)

@@ -1,28 +1,26 @@
-"""Jobs as they change."""
+"""Route of the watch: jobs as they change."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Header, Response
 from sqlalchemy import select
 
 from backend.auth.caller import Caller
-from backend.authorization import Action, allowed
 from backend.clusters.event_log import Audience
 from backend.db.models import User
-from backend.routes.streams import EVENTS, events
-from backend.runtime import Runtime, runtime
+from backend.routes.deps import CanSee, RuntimeDep
+from backend.routes.streams import EVENTS, event_stream
+from backend.runtime import Runtime
 from backend_client.server.roles import Role
 
 router = APIRouter(prefix="/api", tags=["jobs"])
-Here = Annotated[Runtime, Depends(runtime)]
-See = Annotated[Caller, Depends(allowed(Action.SEE))]
 NOBODY = -1
 
 
 @router.get("/watch", responses=EVENTS)
 async def watch(
-    here: Here,
-    who: See,
+    runtime: RuntimeDep,
+    caller: CanSee,
     *,
     cluster: str = "",
     owner: str = "",
@@ -34,16 +32,16 @@ async def watch(
     With `uid` of one job alone. `Last-Event-ID` goes on behind that event, where that is still known.
     `lagged` and `bye` end the stream.
     """
-    audience = Audience(await _listens(here, who, owner), cluster, uid)
-    return events(here.revocations, who, here.desk.hub.frames(audience, last_event_id))
+    audience = Audience(await _audience_user(runtime, caller, owner), cluster, uid)
+    return event_stream(runtime.revocations, caller, runtime.jobs.hub.frames(audience, last_event_id))
 
 
-async def _listens(here: Runtime, who: Caller, owner: str) -> int | None:
-    """Whose jobs the stream tells of; None is everybody's."""
-    if who.role is not Role.ADMIN:
-        return who.user_id if owner.casefold() in ("", who.name.casefold()) else NOBODY
+async def _audience_user(runtime: Runtime, caller: Caller, owner: str) -> int | None:
+    """Return the id of the user whose jobs the stream is about; None is everybody's."""
+    if caller.role is not Role.ADMIN:
+        return caller.user_id if owner.casefold() in ("", caller.name.casefold()) else NOBODY
     if not owner:
         return None
-    async with here.database.read() as session:
-        found = await session.scalar(select(User.id).where(User.name_key == owner.casefold()))
-    return found or NOBODY
+    async with runtime.database.read() as session:
+        user_id = await session.scalar(select(User.id).where(User.name_key == owner.casefold()))
+    return user_id or NOBODY

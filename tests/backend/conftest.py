@@ -22,7 +22,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def postgres():
-    """A PostgreSQL of this worker, on a unix socket of its own."""
+    """Start a PostgreSQL for this worker, on a unix socket of its own."""
     where = binaries()
     if not where:
         pytest.skip("needs PostgreSQL: apt-get install postgresql")
@@ -34,7 +34,7 @@ def postgres():
 
 @pytest.fixture(params=DATABASES)
 def url(request, tmp_path):
-    """The URL of an empty database."""
+    """Return the URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/traindeck.db"
     return request.getfixturevalue("postgres").fresh(f"t{next(_numbers)}")
@@ -42,7 +42,7 @@ def url(request, tmp_path):
 
 @pytest.fixture
 async def database(url, tmp_path):
-    """An open database with its schema, of each kind."""
+    """Open a database with its schema, of each kind."""
     opened = await open_database(database_url(url, tmp_path))
     yield opened
     await opened.aclose()
@@ -64,7 +64,7 @@ def settings(url, tmp_path):
 
 @pytest.fixture
 async def app(settings, tmp_path):
-    """A running server without a socket, with its admin `root` (see `token_of`)."""
+    """Run a server without a socket, with its admin `root`."""
     made = create_app(settings, announce=lambda words: None)
     async with made.router.lifespan_context(made):
         await person(made, "root", Role.ADMIN)
@@ -73,14 +73,14 @@ async def app(settings, tmp_path):
 
 @pytest.fixture
 async def client(app):
-    """A client without a token: `client.get(path, headers=await login(app, "ann"))`."""
+    """Return a client without a token: `client.get(path, headers=await login(app, "ann"))`."""
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
         yield made
 
 
 async def person(app, name, role=Role.RESEARCHER):
-    """A new user with the password PASSWORD; gives its id."""
+    """Add a user with the password PASSWORD; return its id."""
     runtime = app.state.runtime
     hashed = await runtime.passwords.hash(PASSWORD)
     async with runtime.database.write() as session:
@@ -88,12 +88,12 @@ async def person(app, name, role=Role.RESEARCHER):
 
 
 async def login(app, name, role=Role.RESEARCHER):
-    """The headers of a new login of this user, who is made where there is none yet."""
+    """Return the headers of a new login of a user, who is added where there is none yet."""
     return {"Authorization": f"Bearer {(await logged_in(app, name, role))[0]}"}
 
 
 async def logged_in(app, name, role=Role.RESEARCHER):
-    """A new login of this user, made where there is none yet: the token, and the Caller it stands for."""
+    """Log a user in, added where there is none yet: return the token and its Caller."""
     runtime = app.state.runtime
     async with runtime.database.read() as session:
         user = await find_user(session, name)

@@ -48,11 +48,11 @@ async def test_hostile_text_stays_in_its_line(database):
     async with database.write() as session:
         await audit.record(session, WHO, "stop", HOSTILE, cluster=HOSTILE, result=HOSTILE)
     async with database.read() as session:
-        (line,) = await audit.lines(session)
+        (line,) = await audit.list_lines(session)
         for told in (line.user, line.object, line.cluster, line.result):
             assert len(told) <= 200
             assert told.isprintable()
-        assert await audit.broken(session) == 0
+        assert await audit.first_broken_line(session) == 0
 
 
 async def test_the_database_refuses_to_change_it(database):
@@ -83,7 +83,7 @@ async def test_what_was_changed_or_taken_away_shows(database, change):
         await session.execute(text(statement))
     async with database.read() as session:
         expected = {"UPDATE": 2, "2": 3, "3": -1}[change.split()[0]]
-        assert await audit.broken(session) == expected
+        assert await audit.first_broken_line(session) == expected
 
 
 async def test_many_writers_make_one_chain(database):
@@ -93,5 +93,5 @@ async def test_many_writers_make_one_chain(database):
 
     await asyncio.gather(*(write(number) for number in range(30)))
     async with database.read() as session:
-        assert len(await audit.lines(session)) == 30
-        assert await audit.broken(session) == 0
+        assert len(await audit.list_lines(session)) == 30
+        assert await audit.first_broken_line(session) == 0

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from backend.app import create_app
-from backend.json_logging import JsonLines, redacted
+from backend.json_logging import JsonLines, redact
 from backend.rate_limit import RateLimiter
 from backend_client.errors import Refused
 from tests.backend.conftest import PASSWORD, login, person
@@ -149,8 +149,8 @@ def test_a_bucket_fills_again():
     now = [100.0]
     rates = RateLimiter(2, 3, clock=lambda: now[0])
     assert [rates.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
-    assert rates.empty("a") == 0.5
-    assert rates.empty("b") == 0
+    assert rates.wait_seconds("a") == 0.5
+    assert rates.wait_seconds("b") == 0
     now[0] += 0.5
     assert [rates.take("a"), rates.take("a")] == [0, 0.5]
 
@@ -171,7 +171,7 @@ def test_the_log_holds_no_secrets():
     assert "aaaa" not in line
     assert "geheim" not in line
     assert "Traceback" not in line
-    assert redacted("authorization: Bearer xyz") == "authorization: Bearer ***"
+    assert redact("authorization: Bearer xyz") == "authorization: Bearer ***"
 
 
 async def test_the_document(app, client):

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.serve import check, host_port
-from backend.settings import ServerSettings, server_settings, strays
+from backend.serve import check_exposure, host_port
+from backend.settings import ServerSettings, server_settings, unknown_variables
 from backend_client.errors import Invalid, Refused
 from tests.backend.conftest import PASSWORD
 
@@ -57,7 +57,7 @@ class Serving:
         self.out.close()
 
     def end(self, sign=signal.SIGTERM):
-        """Its exit code, and the seconds it took."""
+        """End it; return its exit code, and the seconds it took."""
         began = time.monotonic()
         self.process.send_signal(sign)
         return self.process.wait(20), time.monotonic() - began
@@ -68,7 +68,7 @@ class Serving:
 
 
 def refused(folder, *words, **env):
-    """What a server says that does not start."""
+    """Return what a server says that does not start."""
     done = subprocess.run(
         [sys.executable, "-m", "tui", "serve", "--folder", str(folder / "server"), *words],
         capture_output=True,
@@ -164,16 +164,16 @@ def test_what_it_refuses_to_do(tmp_path):
 
 @pytest.mark.parametrize("near", ["127.0.0.1:1", "[::1]:1", "localhost:1", "127.8.8.8:1"])
 def test_loopback_needs_no_tls(near):
-    check(ServerSettings(listen=near))
+    check_exposure(ServerSettings(listen=near))
 
 
 @pytest.mark.parametrize("far", ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "gpu-login:1"])
 def test_elsewhere_tls_or_a_proxy_is_needed(far):
     with pytest.raises(Refused):
-        check(ServerSettings(listen=far))
-    check(ServerSettings(listen=far, behind_proxy=True))
+        check_exposure(ServerSettings(listen=far))
+    check_exposure(ServerSettings(listen=far, behind_proxy=True))
     with pytest.raises(Refused, match="one person"):
-        check(ServerSettings(listen=far, behind_proxy=True, local=True))
+        check_exposure(ServerSettings(listen=far, behind_proxy=True, local=True))
 
 
 @pytest.mark.parametrize("wrong", ["", "8642", ":8642", "host:", "host:x", "host:70000"])
@@ -204,7 +204,7 @@ def test_misspelt_variables_are_named(monkeypatch):
     monkeypatch.setenv("TRAINDECK_SERVER_CONFIG", "/nowhere")
     monkeypatch.setenv("TRAINDECK_SERVER_FOLDR", "secret")
     told = ["TRAINDECK_SERVER_FOLDR is ignored: there is no such setting; did you mean folder?"]
-    assert strays() == told
+    assert unknown_variables() == told
 
 
 async def test_two_hundred_open_streams_end_with_a_farewell(tmp_path):
@@ -224,7 +224,7 @@ async def test_two_hundred_open_streams_end_with_a_farewell(tmp_path):
 
 
 async def read(client, headers, opened):
-    """The last event of a watch."""
+    """Read the last event of a watch."""
     async with client.stream("GET", "/api/watch", headers=headers) as answer:
         assert answer.status_code == 200
         last, event = "", ""

@@ -17,7 +17,7 @@ from tests.backend.conftest import PASSWORD
 
 @asynccontextmanager
 async def empty_server(settings):
-    """A server without an admin: a client, and what its terminal said."""
+    """Run a server without an admin: a client, and a queue of what its terminal said."""
     said = asyncio.Queue()
     app = create_app(settings, announce=said.put_nowait)
     async with app.router.lifespan_context(app):

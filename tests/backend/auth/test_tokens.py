@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from backend.auth import caller, stream_revocation, tokens
-from backend.auth.stream_revocation import STOPPING, StreamRevocations
+from backend.auth.stream_revocation import SERVER_STOPPING, StreamRevocations
 from backend.db.models import Token, User
 from backend_client.errors import LoginNeeded
 from tests.backend.conftest import PASSWORD, logged_in, login, person
@@ -27,7 +27,7 @@ def test_the_shape_of_a_token():
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer td_x", "Basic YTpi", "Bearer " + "x" * 60_000])
 def test_what_is_no_token_is_refused_without_a_look_up(header):
     with pytest.raises(LoginNeeded):
-        caller.token_of(header)
+        caller.bearer_token(header)
 
 
 async def test_only_a_hash_is_kept(app, client):
@@ -98,7 +98,7 @@ async def test_a_stream_ends_at_logout_at_once(app, client):
         assert (await client.post("/api/auth/logout", headers=headers)).status_code == 204
         assert mine.result().login
         assert not theirs.done()
-    assert not held._held
+    assert not held._streams
 
 
 async def test_a_stream_ends_when_its_user_is_disabled(app, client):
@@ -116,18 +116,18 @@ async def test_a_stream_starts_over_when_a_role_changes(app, client):
         await client.patch("/api/users/ann", json={"max_gpus": 1}, headers=root)
         assert not farewell.done()
         await client.patch("/api/users/ann", json={"role": "viewer"}, headers=root)
-        assert farewell.result() == stream_revocation.CHANGED
+        assert farewell.result() == stream_revocation.ROLE_CHANGED
 
 
 async def test_a_role_that_another_process_changes(app, monkeypatch):
     _, who = await logged_in(app, "ann")
     runtime = app.state.runtime
-    monkeypatch.setattr(stream_revocation, "RECHECK", 0.01)
+    monkeypatch.setattr(stream_revocation, "RECHECK_SECONDS", 0.01)
     async with runtime.revocations.until_revoked(who) as farewell:
         async with runtime.database.write() as session:
             await session.execute(update(User).where(User.name == "ann").values(role="viewer"))
-        work = asyncio.create_task(runtime.revocations.recheck(runtime.database))
-        assert await asyncio.wait_for(farewell, 10) == stream_revocation.CHANGED
+        work = asyncio.create_task(runtime.revocations.recheck_forever(runtime.database))
+        assert await asyncio.wait_for(farewell, 10) == stream_revocation.ROLE_CHANGED
         work.cancel()
 
 
@@ -142,13 +142,13 @@ async def test_what_another_process_ends_ends_streams_within_five_seconds(app):
 
 
 async def test_an_open_stream_is_a_use(app, monkeypatch):
-    monkeypatch.setattr(stream_revocation, "RECHECK", 0.01)
+    monkeypatch.setattr(stream_revocation, "RECHECK_SECONDS", 0.01)
     _, who = await logged_in(app, "ann")
     runtime, old = app.state.runtime, datetime.now(UTC) - timedelta(minutes=30)
     async with runtime.database.write() as session:
         await session.execute(update(Token).values(last_used=old))
     async with runtime.revocations.until_revoked(who) as farewell, asyncio.timeout(10):
-        work = asyncio.create_task(runtime.revocations.recheck(runtime.database))
+        work = asyncio.create_task(runtime.revocations.recheck_forever(runtime.database))
         while True:
             async with runtime.database.read() as session:
                 if await session.scalar(select(Token.last_used)) > old + timedelta(minutes=1):
@@ -161,7 +161,7 @@ async def test_at_a_stop_all_streams_end_and_new_ones_too():
     held = StreamRevocations()
     who = caller.Caller(1, "ann", caller.Role.VIEWER, 1, "local", "x")
     async with held.until_revoked(who) as first:
-        held.stop()
+        held.revoke_all()
         async with held.until_revoked(who) as second:
-            assert first.result() == second.result() == STOPPING
-            assert not STOPPING.login
+            assert first.result() == second.result() == SERVER_STOPPING
+            assert not SERVER_STOPPING.login

@@ -29,7 +29,7 @@ def job(uid, cluster="c", state=JobState.RUNNING, reason=""):
 
 @pytest.fixture
 def hub(monkeypatch):
-    monkeypatch.setattr(hubs, "PACE", 0.0)
+    monkeypatch.setattr(hubs, "FRAME_SECONDS", 0.0)
     made = Hub()
     made.add("c")
     return made
@@ -45,7 +45,7 @@ class Client:
         self._stream = None
 
     async def read(self):
-        """All there is to read now."""
+        """Read all that the stream has now."""
         if self._stream is None:
             self._stream = self.hub.frames(self.audience, self.last)
         while True:
@@ -97,9 +97,9 @@ async def test_each_is_told_of_their_own_and_an_admin_of_all(hub):
     clients = [await Client(hub, audience).read() for audience in (ANNS, BOBS, ALL)]
     hub.claim(ANN, job("a"))
     hub.claim(BOB, job("b"))
-    hub.take("c", [Changed((job("nobodys"),))])
+    hub.apply("c", [Changed((job("nobodys"),))])
     assert [set((await client.read()).jobs) for client in clients] == [{"a"}, {"b"}, {"a", "b"}]
-    hub.take("c", [Gone((job("a").ref,))])
+    hub.apply("c", [Gone((job("a").ref,))])
     assert [set((await client.read()).jobs) for client in clients] == [set(), {"b"}, {"b"}]
     told = clients[1].jobs["b"]
     assert (told.owner, told.spec.namespace, told.ref.namespace) == ("bob", "", "td-someone")
@@ -107,7 +107,7 @@ async def test_each_is_told_of_their_own_and_an_admin_of_all(hub):
 
 async def test_a_job_that_was_told_before_it_was_claimed_is_told_as_it_is_now(hub):
     client = await Client(hub, ANNS).read()
-    hub.take("c", [Changed((job("a", state=JobState.FAILED),))])
+    hub.apply("c", [Changed((job("a", state=JobState.FAILED),))])
     assert (await client.read()).jobs == {}
     hub.claim(ANN, job("a", state=JobState.PENDING))
     assert (await client.read()).jobs["a"].state is JobState.FAILED
@@ -117,14 +117,14 @@ async def test_what_only_the_rows_remember_is_gone_once_the_cluster_has_told_its
     hub.remember([(ANN, job("a")), (ANN, job("b"))])
     client = await Client(hub, ANNS).read()
     assert set(client.jobs) == {"a", "b"}
-    hub.take("c", [Freshness(FreshnessState.LIVE, NOW), Snapshot((job("a"),))])
+    hub.apply("c", [Freshness(FreshnessState.LIVE, NOW), Snapshot((job("a"),))])
     hub.claim(ANN, job("new"))
-    hub.take("c", [Synced()])
+    hub.apply("c", [Synced()])
     assert set((await client.read()).jobs) == {"a", "new"}
-    hub.take("c", [Freshness(FreshnessState.STALE, NOW, "away")])
+    hub.apply("c", [Freshness(FreshnessState.STALE, NOW, "away")])
     assert set((await client.read()).jobs) == {"a", "new"}
     assert client.links["c"].why == "away"
-    hub.take("c", [Snapshot((job("new"),)), Synced()])
+    hub.apply("c", [Snapshot((job("new"),)), Synced()])
     assert set((await client.read()).jobs) == {"new"}
 
 
@@ -145,19 +145,19 @@ async def test_each_job_is_encoded_once_and_each_frame_made_once(hub, monkeypatc
 
 
 async def test_who_reads_slowly_gets_less_and_who_does_not_read_is_told(hub, monkeypatch):
-    monkeypatch.setattr(event_log, "MOST_BATCHES", 10)
+    monkeypatch.setattr(event_log, "MAX_BATCHES", 10)
     hub.claim(ANN, job("a"))
     slow, stuck, quick = hub.frames(ANNS), hub.frames(ANNS), hub.frames(ANNS)
     for stream in (slow, stuck, quick):
         await anext(stream)
         await anext(stream)
     for number in range(8):
-        hub.take("c", [Changed((job("a", reason=str(number)),))])
+        hub.apply("c", [Changed((job("a", reason=str(number)),))])
         if number % 4 == 0:
             await anext(quick)
     assert (await anext(slow)).count(b"event: changed") == 1
     for number in range(20):
-        hub.take("c", [Changed((job("a", reason=f"x{number}"),))])
+        hub.apply("c", [Changed((job("a", reason=f"x{number}"),))])
     assert await anext(stuck) == LAGGED
     with pytest.raises(StopAsyncIteration):
         await anext(stuck)
@@ -183,8 +183,8 @@ async def test_a_place_of_another_server_or_of_another_person_is_no_place(hub):
 async def test_steps_reach_the_owner_alone(hub):
     hub.claim(ANN, job("a"))
     clients = [await Client(hub, audience).read() for audience in (ANNS, BOBS)]
-    hub.step("c", "a", DeleteStep("waiting for 2 pods", slow=True))
-    hub.step("c", "unknown", DeleteStep("nobody's"))
+    hub.publish_step("c", "a", DeleteStep("waiting for 2 pods", slow=True))
+    hub.publish_step("c", "unknown", DeleteStep("nobody's"))
     assert [(await client.read()).steps for client in clients] == [[("a", "waiting for 2 pods")], []]
 
 
@@ -205,9 +205,9 @@ async def test_one_job_alone(hub):
     client, bobs = Client(hub, Audience(1, uid="a")), Client(hub, Audience(2, uid="a"))
     assert set((await client.read()).jobs) == {"a"}
     assert (await bobs.read()).jobs == {}
-    hub.step("c", "b", DeleteStep("another's"))
-    hub.step("c", "a", DeleteStep("stopping"))
-    hub.take("c", [Changed((job("b", reason="x"),))])
+    hub.publish_step("c", "b", DeleteStep("another's"))
+    hub.publish_step("c", "a", DeleteStep("stopping"))
+    hub.apply("c", [Changed((job("b", reason="x"),))])
     assert [(await one.read()).steps for one in (client, bobs)] == [[("a", "stopping")], []]
     hub.release("c", "b")
     hub.release("c", "a")
@@ -229,7 +229,12 @@ CHANGES = st.lists(
 @given(CHANGES, st.integers(2, 12))
 def test_whoever_comes_and_goes_ends_with_what_is(changes, most):
     async def check():
-        before, event_log.MOST_BATCHES, pace, hubs.PACE = event_log.MOST_BATCHES, most, hubs.PACE, 0.0
+        before, event_log.MAX_BATCHES, pace, hubs.FRAME_SECONDS = (
+            event_log.MAX_BATCHES,
+            most,
+            hubs.FRAME_SECONDS,
+            0.0,
+        )
         try:
             hub = Hub()
             hub.add("c")
@@ -239,9 +244,9 @@ def test_whoever_comes_and_goes_ends_with_what_is(changes, most):
                     owner = ANN if uid in "ab" else BOB
                     hub.claim(owner, job(uid, reason=str(count)))
                 elif what == "gone":
-                    hub.take("c", [Gone((job(uid).ref,))])
+                    hub.apply("c", [Gone((job(uid).ref,))])
                 elif what == "stale":
-                    hub.take("c", [Freshness(FreshnessState.STALE, NOW, str(count))])
+                    hub.apply("c", [Freshness(FreshnessState.STALE, NOW, str(count))])
                 elif what == "read":
                     await client.read()
                 else:
@@ -251,6 +256,6 @@ def test_whoever_comes_and_goes_ends_with_what_is(changes, most):
             assert client.jobs == {one.job.name: one.job for one in hub.all() if one.user_id == 1}
             await client.leave()
         finally:
-            event_log.MOST_BATCHES, hubs.PACE = before, pace
+            event_log.MAX_BATCHES, hubs.FRAME_SECONDS = before, pace
 
     asyncio.run(check())

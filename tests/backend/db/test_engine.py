@@ -68,7 +68,7 @@ async def test_each_migration_keeps_the_data(url, tmp_path):
 
 
 def fill(connection):
-    """A row in every empty table, whatever its columns are."""
+    """Insert a row into every empty table, whatever its columns are."""
     for table in inspect(connection).get_sorted_table_and_fkc_names():
         name = table[0]
         if name and not connection.scalar(text(f'SELECT count(*) FROM "{name}"')):

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.jobs.images import allowed, whole
+from backend.jobs.images import full_reference, is_allowed
 from backend.jobs.manifest_policy import ManifestPolicy
 from backend.jobs.namespaces import namespace_of
-from backend.jobs.request_body import read
+from backend.jobs.request_body import parse_job_body
 from backend.settings import ServerSettings
 from backend_client.errors import Invalid, Refused
 from backend_client.kubernetes.manifests.render import render_manifests
@@ -35,7 +35,7 @@ FULL = {
 
 
 def made(site=PLAIN, **fields):
-    """(spec, manifests) as a create renders them."""
+    """Return (spec, manifests) as a create renders them."""
     wanted = spec(**fields)
     secrets = {name: Secret("x") for name in wanted.secrets}
     seen = ClusterFacts(namespace=HOME)
@@ -43,9 +43,9 @@ def made(site=PLAIN, **fields):
 
 
 def refusal(wanted, manifests, site=PLAIN, **rules):
-    """The fields that are refused, and the words."""
+    """Return the fields that are refused, and the message."""
     shared = rules.pop("shared", False)
-    look = ManifestPolicy(ServerSettings(**rules), site, HOME, shared=shared).of(wanted)
+    look = ManifestPolicy(ServerSettings(**rules), site, HOME, shared=shared).check_for(wanted)
     try:
         look(manifests)
     except Refused as error:
@@ -181,15 +181,15 @@ def test_a_service_opens_no_node_and_takes_no_address():
     ],
 )
 def test_the_whole_name_of_an_image(image, meant):
-    assert whole(image) == meant
+    assert full_reference(image) == meant
 
 
 def test_an_image_is_of_a_place_or_not():
-    assert allowed("anything", ())
-    assert allowed("ghcr.io/lab/x:1", ["ghcr.io/lab/"])
-    assert allowed("nginx:1", ["docker.io/library/nginx"])
+    assert is_allowed("anything", ())
+    assert is_allowed("ghcr.io/lab/x:1", ["ghcr.io/lab/"])
+    assert is_allowed("nginx:1", ["docker.io/library/nginx"])
     for image in ("ghcr.io/labs/x", "ghcr.io.evil/lab/x", "lab/x", "evil/ghcr.io/lab/x"):
-        assert not allowed(image, ["ghcr.io/lab"])
+        assert not is_allowed(image, ["ghcr.io/lab"])
 
 
 SYSTEM = ("default", "kube-system", "kube-public", "kube-node-lease", "traindeck")
@@ -231,7 +231,7 @@ BODY = b"""{"deploymentName": "web", "imageName": "nginx", "command": "python se
 
 
 def test_the_names_of_a_deployments_api_are_taken():
-    found, secrets = read(BODY, "nvidia.com/gpu")
+    found, secrets = parse_job_body(BODY, "nvidia.com/gpu")
     assert secrets == {}
     assert (found.name, found.image, found.kind) == ("web", "nginx", "deployment")
     assert (found.cpu, found.memory, found.gpus, found.command) == ("1", "2Gi", 2, ("python", "serve.py"))
@@ -258,5 +258,5 @@ def test_the_names_of_a_deployments_api_are_taken():
 )
 def test_what_is_wrong_with_a_body_is_said_by_field(body, field):
     with pytest.raises(Invalid) as caught:
-        read(body, "nvidia.com/gpu")
+        parse_job_body(body, "nvidia.com/gpu")
     assert set(caught.value.fields) == {field}

@@ -43,7 +43,7 @@ class Servers:
         }
 
     async def run(self, step=0, action=None, **more):
-        """What one server tells at its end; None where it died."""
+        """Return what one server reports at its end; None where it died."""
         request = {**self.request, "step": step, "action": action, **more}
         return await asyncio.to_thread(self._run, request)
 
@@ -72,7 +72,7 @@ async def on_the_machine(plain, url, tmp_path, monkeypatch):
 
 
 async def token(servers, then=None):
-    """A login of ann at a server that lives shortly."""
+    """Log ann in at a server that lives shortly; return the token."""
 
     settings = ServerSettings(**servers.request["settings"], database=SecretStr(servers.request["database"]))
     app = create_app(settings, announce=lambda words: None)
@@ -85,7 +85,7 @@ async def token(servers, then=None):
 
 
 async def die_everywhere(servers, body):
-    """All crash points of create, stop and delete, one after another; gives how many there were."""
+    """Die at all steps of create, stop and delete, one after another; return how many there were."""
     points = 0
     for number in range(1, MOST, STRIDE):
         name = f"job-{number}"
@@ -106,7 +106,7 @@ async def die_everywhere(servers, body):
 
 
 async def die_at(servers, number, action, then):
-    """One crash of another action; 1 if it had so many steps."""
+    """Die at one step of an action; return 1 if it had so many steps."""
     told = await servers.run(number, action=action)
     again = await servers.run(action=action)
     assert sound(again["before"]), (number, action, again)
@@ -117,7 +117,7 @@ async def die_at(servers, number, action, then):
 
 
 def sound(told):
-    """No object without a row, no row without its object, nothing half made."""
+    """Tell whether no object is without a row, no row without its object, nothing half made."""
     return (told["orphans"], told["held"], told["making"], told["foreign"]) == ([], 0, 0, 0)
 
 

@@ -12,7 +12,7 @@ __all__ = ["cluster", "own_cluster", "shared_cluster"]
 
 @pytest.fixture
 async def settings(settings, tmp_path, monkeypatch):
-    """This machine takes the jobs; none of them outlives the test."""
+    """Let this machine take the jobs; none of them outlives the test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     yield settings.model_copy(update={"local": True, "local_gpus": 2, "local_grace": 1.0})
     await remove_all(LocalBackend(gpus=2, grace=0.5))

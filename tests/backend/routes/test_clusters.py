@@ -13,7 +13,7 @@ from backend.clusters.credential_vault import KEY_FILE
 from backend.clusters.registration import ClusterRegistration
 from backend.db.models import AuditRow, JobRow
 from backend.db.models import Cluster as ClusterRow
-from backend.jobs.reconcile import once
+from backend.jobs.reconcile import reconcile_once
 from tests.backend.support.clusters import register, wanted
 from tests.backend.support.people import enter, eventually, serving
 from tests.backend_client.kubernetes.support.live import Live, path_of
@@ -24,7 +24,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 @pytest.fixture
 def settings(settings):
-    """No machine beside the clusters."""
+    """Return settings without a machine beside the clusters."""
     return settings.model_copy(update={"local": False})
 
 
@@ -85,11 +85,11 @@ class Silent:
 
 async def add_hanging(app, port, name="hung"):
     """Registered while it still answered."""
-    desk = app.state.runtime.desk
+    service = app.state.runtime.jobs
     place = ClusterRegistration(name=name, server=f"https://127.0.0.1:{port}", token="t")
-    async with desk.database.write() as session:
-        row = await desk.clusters.register(session, place)
-    await desk.clusters.begin(row)
+    async with service.database.write() as session:
+        row = await service.clusters.register(session, place)
+    await service.clusters.connect(row)
 
 
 async def info(person, name):
@@ -101,7 +101,7 @@ async def test_one_that_hangs_fails_fast_and_says_since_when(app, ann, monkeypat
     async with Silent() as silent:
         await add_hanging(app, silent.port)
         body = {"kind": "job", "image": IMAGE, "command": ["true"]}
-        slow = [await timed(ann, body) for _ in range(circuit_breaker.FAILURES)]
+        slow = [await timed(ann, body) for _ in range(circuit_breaker.FAILURE_THRESHOLD)]
         fast = [await timed(ann, body) for _ in range(20)]
         assert max(fast) < 0.5 < min(slow)
         assert "Retry-After" in ann.last.headers
@@ -187,8 +187,8 @@ class TestRealCluster:
             return past if past["deleted"] else False
 
         assert "not by this server" in (await eventually(remembered))["reason"]
-        await once(app.state.runtime.desk)
-        assert app.state.runtime.desk.foreign["test"] == 1
+        await reconcile_once(app.state.runtime.jobs)
+        assert app.state.runtime.jobs.orphans["test"] == 1
         assert api.call("GET", path_of("batch/v1", "jobs", home, stranger))[0] == 200
 
     async def test_a_stopped_job_frees_its_quota_and_takes_it_again(self, app, ann, root, cluster):
@@ -222,11 +222,11 @@ class TestRealCluster:
             await add_hanging(app, silent.port)
             stuck = [
                 asyncio.create_task(ann.ask_status("POST", "/plan", json={"image": IMAGE, "cluster": "hung"}))
-                for _ in range(circuit_breaker.MOST_AT_ONCE + 5)
+                for _ in range(circuit_breaker.MAX_CONCURRENT + 5)
             ]
             problem = await ann.submit(status=422, image=IMAGE)
             assert "say which" in problem["fields"]["cluster"]
-            assert not any(task.done() for task in stuck[: circuit_breaker.MOST_AT_ONCE])
+            assert not any(task.done() for task in stuck[: circuit_breaker.MAX_CONCURRENT])
             made = await ann.submit(name="fine", image=IMAGE, cluster="test")
             assert await ann.names() == ["fine"]
             assert (await ann.ask("GET", "/jobs/fine"))["ref"] == made["ref"]
@@ -235,7 +235,7 @@ class TestRealCluster:
 
 
 async def made(person, name):
-    """Whether there is room for it by now: the row comes a moment after the job."""
+    """Submit a job; tell whether the quota has room for it by now: a row ends a moment after its job."""
     body = {"kind": "job", "image": IMAGE, "command": ["true"], "name": name}
     return await person.ask_status("POST", "/jobs", json=body) == 201
 
@@ -254,7 +254,7 @@ async def rows(app):
 
 
 async def copy_of(app, api, home):
-    """An object with this server's id that no row knows."""
+    """Copy an object with this server's id, so that no row has it."""
     found = api.items("batch/v1", "jobs", home)[0]
     meta = {key: found["metadata"][key] for key in ("labels", "annotations")}
     meta["annotations"] = meta["annotations"] | {"traindeck.dev/key": "another"}

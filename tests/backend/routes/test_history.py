@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from backend.jobs.gpu_seconds import Meter
+from backend.jobs.gpu_seconds import GpuSecondsMeter
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState
 from tests.backend.support.people import eventually
 
@@ -25,7 +25,7 @@ def job(*attempts, gpus=2, finished=None):
 
 
 def test_each_second_of_each_rank_counts_once():
-    meter = Meter()
+    meter = GpuSecondsMeter()
     assert meter.count(KEY, job((0, None), (5, None)), at(10)) == 2 * (10 + 5)
     assert meter.count(KEY, job((0, None), (5, None)), at(10)) == 0
     assert meter.count(KEY, job((0, 20), (5, 25)), at(99)) == 2 * (10 + 15)
@@ -33,7 +33,7 @@ def test_each_second_of_each_rank_counts_once():
 
 
 def test_a_rank_that_went_with_its_pod_counts_until_then():
-    meter = Meter()
+    meter = GpuSecondsMeter()
     meter.count(KEY, job((0, None)), at(10))
     assert meter.count(KEY, job(), at(30)) == 2 * 20
     assert meter.count(KEY, job(), at(60)) == 0
@@ -42,9 +42,9 @@ def test_a_rank_that_went_with_its_pod_counts_until_then():
 
 
 def test_after_a_restart_it_goes_on_where_the_row_has_got_to():
-    assert Meter().count(KEY, job((0, None)), at(100), since=at(60)) == 2 * 40
-    assert Meter().count(KEY, job((0, 50)), at(100), since=at(60)) == 0
-    assert Meter().count(KEY, job((0, 90)), at(100), since=at(60)) == 2 * 30
+    assert GpuSecondsMeter().count(KEY, job((0, None)), at(100), since=at(60)) == 2 * 40
+    assert GpuSecondsMeter().count(KEY, job((0, 50)), at(100), since=at(60)) == 0
+    assert GpuSecondsMeter().count(KEY, job((0, 90)), at(100), since=at(60)) == 2 * 30
 
 
 async def items(person, **query):
@@ -52,7 +52,7 @@ async def items(person, **query):
 
 
 async def known(person, name, holds):
-    """What the history says of a job, once it is so."""
+    """Wait for what the history says of a job."""
 
     async def look():
         found = next((one for one in await items(person) if one["name"] == name), None)

@@ -91,7 +91,7 @@ LAST = ("DELETE /api/jobs/{name}", "POST /api/auth/logout")
 
 
 async def everybody(app):
-    """Name -> headers."""
+    """Log everybody in: name -> headers."""
     found = {"nobody": {}}
     now = datetime.now(UTC)
     changes = {

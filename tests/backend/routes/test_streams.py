@@ -30,7 +30,7 @@ async def ann(server):
 
 
 def entered(server, name):
-    """A client that is logged in."""
+    """Return a client that is logged in."""
     answer = httpx.post(f"{server.url}/api/auth/login", json={"user": name, "password": PASSWORD})
     headers = {"Authorization": f"Bearer {answer.json()['token']}"}
     return httpx.AsyncClient(base_url=server.url, headers=headers, timeout=15)
@@ -45,7 +45,7 @@ async def submit(client, script, name):
 
 
 async def events(client, path, read, **headers):
-    """(event, id) of a stream of events, until it ends."""
+    """Read (event, id) of a stream of events, until it ends."""
     parser = SseParser()
     accept = {"Accept": "text/event-stream"}
     async with client.stream("GET", path, headers=accept | headers) as answer:

@@ -9,7 +9,7 @@ from tests.backend.support.people import enter
 
 
 def wanted(cluster, name="test", **more):
-    """The body of POST /api/clusters for the cluster of the tests, as one who may do all."""
+    """Return the body of POST /api/clusters for the cluster of the tests, with its admin's login."""
     path = Path(cluster.kubeconfig)
     config = yaml.safe_load(path.read_text())
     context = next(c["context"] for c in config["contexts"] if c["name"] == config["current-context"])

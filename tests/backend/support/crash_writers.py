@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from backend.audit import broken, record
+from backend.audit import first_broken_line, record
 from backend.auth.caller import Caller
 from backend.db.engine import database_url, open_database
 from backend.db.models import AuditRow
@@ -69,7 +69,7 @@ def _one_life(url: str, notes: Path, seconds: float, cut: Callable[[], None] | N
 async def _written(url: str, folder: Path) -> set[str]:
     database = await open_database(database_url(url, folder))
     async with database.read() as session:
-        assert await broken(session) == 0
+        assert await first_broken_line(session) == 0
         found = set(await session.scalars(select(AuditRow.object)))
     await database.aclose()
     return found

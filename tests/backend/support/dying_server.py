@@ -70,7 +70,7 @@ def is_write(_transport, method, *_rest) -> bool:
 
 
 async def serve(request: dict) -> dict:
-    """One server's life: say what it found and made of it (`before`), act, and say what is there."""
+    """Run one server: report what it found after reconciling (`before`), act, report what is there."""
     steps = Steps(request["step"])
     steps.around(AsyncSession, "commit")
     steps.around(Transport, "request", is_write)
@@ -82,15 +82,15 @@ async def serve(request: dict) -> dict:
     settings = ServerSettings(**request["settings"], database=SecretStr(request["database"]))
     app = create_app(settings, announce=lambda words: None)
     async with app.router.lifespan_context(app):
-        desk = app.state.runtime.desk
-        await asyncio.wait_for(desk.settled.wait(), 20)
-        before = {} if request["step"] else await quiet(desk)
+        service = app.state.runtime.jobs
+        await asyncio.wait_for(service.reconciled.wait(), 20)
+        before = {} if request["step"] else await quiet(service)
         steps.armed = bool(request["step"])
         transport = httpx.ASGITransport(app=app)
         headers = {"Authorization": f"Bearer {request['token']}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
             status = await act(client, request) if request["action"] else 0
-        return {"before": before, "status": status, **await quiet(desk)}
+        return {"before": before, "status": status, **await quiet(service)}
 
 
 async def act(client: httpx.AsyncClient, request: dict) -> int:
@@ -101,26 +101,26 @@ async def act(client: httpx.AsyncClient, request: dict) -> int:
     return answer.status_code
 
 
-async def quiet(desk) -> dict:
-    """What is there, once nothing is under way any more, and one more look finds nothing to do."""
+async def quiet(service) -> dict:
+    """Report what is there, once nothing is under way and one more round finds nothing to do."""
     async with asyncio.timeout(90):
-        await wait_for(desk)
-        await reconcile.once(desk, timedelta())
-        await wait_for(desk)
-    return await there(desk)
+        await wait_for(service)
+        await reconcile.reconcile_once(service, timedelta())
+        await wait_for(service)
+    return await there(service)
 
 
-async def wait_for(desk) -> None:
-    while desk.deleting or desk.making:
-        await asyncio.wait([*desk.deleting.values(), *desk.making.values()])
+async def wait_for(service) -> None:
+    while service.deletions or service.creates:
+        await asyncio.wait([*service.deletions.values(), *service.creates.values()])
         await asyncio.sleep(0)
 
 
-async def there(desk) -> dict:
+async def there(service) -> dict:
     """Rows, and objects that bear this server's id."""
-    cluster = next(iter(desk.clusters))
-    made = await cluster.backend.list_created(desk.server_id)
-    async with desk.database.read() as session:
+    cluster = next(iter(service.clusters))
+    made = await cluster.backend.list_created(service.server_id)
+    async with service.database.read() as session:
         rows = [*await session.scalars(select(JobRow).order_by(JobRow.id))]
     living = {row.uid for row in rows if row.uid and not row.deleted}
     uids = {found.ref.uid for found in made.values()}
@@ -130,7 +130,7 @@ async def there(desk) -> dict:
         "orphans": sorted(uids ^ living),
         "held": sum(found.held for found in made.values()),
         "making": sum(row.state == "Making" for row in rows),
-        "foreign": sum(desk.foreign.values()),
+        "foreign": sum(service.orphans.values()),
         "states": [row.state for row in rows if row.uid in living],
         "rows": [
             [row.id, row.state, row.reason, row.uid, str(row.deleting), str(row.deleted)] for row in rows

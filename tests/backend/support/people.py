@@ -21,18 +21,18 @@ class Person:
         self._client = httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
 
     async def ask(self, method, path, status=200, **more):
-        """The answer's JSON; its status must be this one."""
+        """Send a request; return the answer's JSON, whose status must be this one."""
         answer = await self._client.request(method, f"/api{path}", **more)
         assert answer.status_code == status, answer.text
         self.last = answer
         return answer.json() if answer.content and "json" in answer.headers["content-type"] else answer.text
 
     async def ask_status(self, method, path, **more):
-        """The answer's status alone."""
+        """Send a request; return the answer's status alone."""
         return (await self._client.request(method, f"/api{path}", **more)).status_code
 
     async def submit(self, script="sleep 60", status=201, key="", **fields):
-        """A job of this machine."""
+        """Submit a job of this machine."""
         body = {"kind": "job", "command": ["sh", "-c", script], **fields}
         headers = {"Idempotency-Key": key} if key else {}
         return await self.ask("POST", "/jobs", status, json=body, headers=headers)
@@ -41,7 +41,7 @@ class Person:
         return [job["ref"]["name"] for job in (await self.ask("GET", "/jobs", params=query))["items"]]
 
     async def until(self, name, holds, path="/jobs/{}", **query):
-        """The job (or None, once it is not there), as soon as it is so."""
+        """Wait until a job `holds` (None, once it is not there), and return it."""
 
         async def look():
             answer = await self._client.get(f"/api{path.format(name)}", params=query)
@@ -58,7 +58,7 @@ class Person:
 
 
 async def eventually(look, seconds=DEADLINE):
-    """What `look` gives, as soon as it is not False."""
+    """Poll `look` until its result is not False, and return that."""
     until = time.monotonic() + seconds
     while (found := await look()) is False:
         assert time.monotonic() < until, "it did not come about"
@@ -72,7 +72,7 @@ async def enter(app, name, role="researcher"):
 
 @asynccontextmanager
 async def serving(settings):
-    """A server without a socket."""
+    """Run a server without a socket."""
     made = create_app(settings, announce=lambda words: None)
     async with made.router.lifespan_context(made):
         yield made

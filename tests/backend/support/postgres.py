@@ -12,7 +12,7 @@ PROGRAMS = ("initdb", "postgres", "psql")
 
 
 def binaries() -> Path | None:
-    """The folder of initdb, postgres and psql, or None."""
+    """Find the folder of initdb, postgres and psql, or None."""
     debian = sorted(Path(PLACES).glob("*/bin"), reverse=True)
     where = [*debian, *(Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep))]
     return next((path for path in where if all((path / name).exists() for name in PROGRAMS)), None)
@@ -46,13 +46,13 @@ class Postgres:
         self._run("psql", *self._at("postgres"), "-c", "", tries=100)
 
     def kill(self) -> None:
-        """As a power cut would: nobody gets to write anything more."""
+        """Kill it as a power cut would: nobody gets to write anything more."""
         for pid in [self.process.pid, *_children(self.process.pid)]:
             os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def fresh(self, name: str) -> str:
-        """The URL of a new, empty database."""
+        """Create a new, empty database; return its URL."""
         self._run("psql", *self._at("postgres"), "-c", f"CREATE DATABASE {name}")
         return self.url(name)
 

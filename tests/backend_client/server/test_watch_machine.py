@@ -95,7 +95,7 @@ async def played(rounds):
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.002)
     async with asyncio.timeout(2):
-        while reader.jobs != {uid: known.job for (_, uid), known in hub._known.items()}:
+        while reader.jobs != {uid: known.job for (_, uid), known in hub._cached.items()}:
             assert not task.done() or task.result()
             await asyncio.sleep(0.001)
     task.cancel()

@@ -37,7 +37,7 @@ def _user(**options: Any) -> sa.Column[Any]:
 
 
 def upgrade() -> None:
-    """All tables."""
+    """Create all tables."""
     _people()
     _work()
     op.create_table(
@@ -93,7 +93,7 @@ def _work() -> None:
 
 
 def _append_only() -> None:
-    """The database itself keeps the lines of the audit log."""
+    """Make the database itself refuse to change or remove a line of the audit log."""
     if op.get_bind().dialect.name == "sqlite":
         for verb in ("UPDATE", "DELETE"):
             op.execute(

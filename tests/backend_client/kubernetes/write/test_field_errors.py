@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from backend_client.kubernetes.resources.quota import ResourceQuota
 
 from backend_client.kubernetes.manifests.render import Manifest, render_manifests
+from backend_client.kubernetes.resources.quota import ResourceQuota
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.write.field_errors import from_message, from_path, quota_findings
 from tests.backend_client.kubernetes.conftest import Cluster

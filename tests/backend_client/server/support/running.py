@@ -46,7 +46,7 @@ class Running:
         assert self._server.started
 
     def stop(self) -> None:
-        self.app.state.runtime.revocations.stop()
+        self.app.state.runtime.revocations.revoke_all()
         self._server.should_exit = True
         self._thread.join(10)
 

@@ -1,0 +1,45 @@
+"""Bodies of requests and answers: one rule for which are msgspec structs and which are pydantic models.
+
+- What the client library has a struct for (jobs, access reviews, visible jobs, pages), and a cluster's
+  registration, is that msgspec struct. `decode_body` reads it (`jobs.request_body` reads a JobSpec field by
+  field), `openapi.struct_body` and `struct_response` describe it, `StructResponse` answers it. So
+  both ends of the wire share one type, and a job is encoded once.
+- What only the server knows (accounts, logins, passwords, the audit log) is a pydantic model that FastAPI
+  reads and describes by itself: a `RequestModel`, its passwords `SecretStr`, so that none reaches a log.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from backend_client.errors import Invalid
+from backend_client.server.wire import encode
+
+T = TypeVar("T")
+
+
+class RequestModel(BaseModel):
+    """The body of a request; a field that is not known is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StructResponse(Response):
+    """A msgspec struct (or its JSON, where it is encoded already) as the answer."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Encode the struct; JSON is sent as it is."""
+        return content if isinstance(content, bytes) else encode(content)
+
+
+async def decode_body(request: Request, decoder: msgspec.json.Decoder[T], expected: str) -> T:
+    """Decode the body of a request. Raises Invalid, which says what was `expected` and what is wrong."""
+    body = await request.body()
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid({"body": f"write {expected}: {error}"}) from None
