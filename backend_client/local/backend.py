@@ -20,6 +20,7 @@ from backend_client.models.fields import duration_text
 from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
 from backend_client.multi_user import CreatedJob, ManifestCheck, Ownership
+from backend_client.paths import user_state_dir
 from backend_client.protocol import (
     AccessDecision,
     AccessReview,
@@ -264,10 +265,8 @@ def _words(error: OSError) -> Refused:
 
 
 def default_root() -> Path:
-    """$XDG_STATE_HOME/traindeck/local/<host>."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-    return base / "traindeck" / "local" / os.uname().nodename
+    """Return $XDG_STATE_HOME/traindeck/local/<host>."""
+    return user_state_dir() / "local" / os.uname().nodename
 
 
 def _matches(job: Job, query: JobQuery) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backend_client.local import devices, linger
-from tui.settings import xdg
+from backend_client.paths import user_cache_dir, user_config_dir, user_state_dir
 from tui.ui.sanitize import over_ssh
 
 OK, NOTE, BAD = "ok", "note", "bad"
@@ -109,8 +109,9 @@ def _utf8(said: dict[str, str]) -> Finding | None:
 
 def folders() -> Iterator[Finding]:
     """Where settings, logins and jobs are kept."""
-    for kind, fallback in (("CONFIG", ".config"), ("STATE", ".local/state"), ("CACHE", ".cache")):
-        yield _folder(f"{kind.lower()}", xdg(kind, fallback))
+    yield _folder("config", user_config_dir())
+    yield _folder("state", user_state_dir())
+    yield _folder("cache", user_cache_dir())
 
 
 def _folder(about: str, path: Path) -> Finding:

@@ -20,12 +20,13 @@ import msgspec
 
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
+from backend_client.paths import user_cache_dir
 from backend_client.protocol import JobQuery
 from tui.cli.commands import one_of, parser_of
 from tui.cli.lookup import all_jobs
 from tui.cli.output import put
 from tui.cli.program import contexts_of, given_token, meant, named
-from tui.settings import Loaded, replace, xdg
+from tui.settings import Loaded, replace
 
 PATIENCE = 0.3
 """Seconds that the shell waits."""
@@ -61,7 +62,7 @@ def _jobs(words: list[str], loaded: Loaded) -> list[str]:
     contexts = contexts_of(loaded.settings, named(line), given_token(line))
     context, scope = meant(contexts, line), "*" if line.all_namespaces else line.namespace
     key = hashlib.blake2b(f"{context}\n{scope}".encode(), digest_size=12).hexdigest()
-    cache = xdg("CACHE", ".cache") / "names" / f"{key}.json"
+    cache = user_cache_dir() / "names" / f"{key}.json"
     if _age(cache) > _FRESH:
         _renewed(contexts, context, scope, cache)
     return _read(cache)

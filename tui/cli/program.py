@@ -12,6 +12,7 @@ from backend_client.contexts import Contexts, ContextSource, LocalContext
 from backend_client.errors import Refused
 from backend_client.kubernetes.contexts import KubeconfigContexts
 from backend_client.models.secret import Secret
+from backend_client.paths import user_cache_dir, user_config_dir, user_state_dir
 from backend_client.protocol import JobBackend
 from backend_client.server.contexts import ServerContexts
 from tui.cli import __version__
@@ -26,7 +27,7 @@ from tui.cli.commands import (
     verb_named,
 )
 from tui.cli.output import put, say
-from tui.settings import Loaded, Settings, load, xdg
+from tui.settings import Loaded, Settings, load
 
 
 def run(words: list[str]) -> int:
@@ -84,8 +85,8 @@ def contexts_of(settings: Settings, named: str = "", token: Secret | None = None
     ways: list[ContextSource] = [
         KubeconfigContexts(settings.kubernetes),
         ServerContexts(
-            xdg("CONFIG", ".config"),
-            xdg("CACHE", ".cache") / "servers",
+            user_config_dir(),
+            user_cache_dir() / "servers",
             site=settings.site.server,
             named=named,
             token=token,
@@ -94,7 +95,7 @@ def contexts_of(settings: Settings, named: str = "", token: Secret | None = None
             enabled=local.enabled, gpus=local.gpus, grace=local.grace, log_cap=local.log_cap * 2**20
         ),
     ]
-    return Contexts(ways, xdg("STATE", ".local/state") / "context")
+    return Contexts(ways, user_state_dir() / "context")
 
 
 def named(args: argparse.Namespace) -> str:

@@ -6,10 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
-import platformdirs
-
 from backend_client.models import JobSpec
 from backend_client.models.fields import field_text
+from backend_client.paths import user_state_dir
 
 KEPT = ("image", "command", "workdir")
 LONGEST = 20
@@ -20,7 +19,7 @@ RecentValues = dict[str, list[str]]
 
 def drafts_path() -> Path:
     """The state file (0600)."""
-    return platformdirs.user_state_path("traindeck") / "drafts.json"
+    return user_state_dir() / "drafts.json"
 
 
 def load() -> RecentValues:

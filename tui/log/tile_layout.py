@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tui.settings.loader import xdg
+from backend_client.paths import user_state_dir
 
 MOST = 4
 _WIDTH, _HEIGHT = 38, 6
@@ -32,7 +32,7 @@ def grid(count: int, width: int, height: int) -> tuple[int, int]:
 
 def tiles_path() -> Path:
     """The state file (0600)."""
-    return xdg("STATE", ".local/state") / "logs.json"
+    return user_state_dir() / "logs.json"
 
 
 def load(context: str) -> list[str]:

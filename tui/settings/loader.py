@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from backend_client.paths import user_cache_dir, user_config_dir
 from tui.settings.model import Settings
 
 SITE_FILE = Path("/etc/traindeck/config.toml")
@@ -43,15 +44,9 @@ class _Cached(Struct, frozen=True):
     loaded: Loaded
 
 
-def xdg(kind: str, fallback: str) -> Path:
-    """traindeck's folder of one kind ("STATE", "CONFIG", "CACHE"); a relative XDG path does not count."""
-    base = Path(os.environ.get(f"XDG_{kind}_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / fallback) / "traindeck"
-
-
 def user_file() -> Path:
     """Where a person's settings stand."""
-    return xdg("CONFIG", ".config") / "config.toml"
+    return user_config_dir() / "config.toml"
 
 
 def load(version: str, site_file: Path = SITE_FILE) -> Loaded:
@@ -66,7 +61,7 @@ def load(version: str, site_file: Path = SITE_FILE) -> Loaded:
     key = sha256(
         msgspec.json.encode([version, [str(path) for path in files], contents, variables])
     ).hexdigest()
-    cache = xdg("CACHE", ".cache") / "settings.json"
+    cache = user_cache_dir() / "settings.json"
     return _cached(cache, key) or _validated(cache, key, files, variables)
 
 
