@@ -4,7 +4,6 @@ Each way is a `Way`: it names its contexts and opens them. `Contexts` puts them 
 names that meet apart (`k8s:NAME`), and decides which one is meant.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused
 from backend_client.models.names import closest_match
+from backend_client.private_files import write_private
 from backend_client.protocol import JobBackend
 
 
@@ -129,10 +129,7 @@ class Contexts:
     def set_current(self, name: str) -> ContextInfo:
         """Remember a context as the chosen one. Raises as `open`, or OSError."""
         info = self._usable(name)[0]
-        self._chosen_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._chosen_file.with_name(f".{self._chosen_file.name}.{os.getpid()}")
-        draft.write_text(info.name, encoding="utf-8")
-        draft.replace(self._chosen_file)
+        write_private(self._chosen_file, info.name.encode())
         return info
 
     def _chosen(self) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from backend_client import private_files
 from backend_client.errors import Refused
+from backend_client.private_files import WRITERS, read_private, update_private
 from backend_client.server.address import host_of
 
 
@@ -41,7 +41,7 @@ class Accounts:
 
     def all(self) -> list[Account]:
         """In the order of their first login. Raises Refused where the file cannot be trusted or read."""
-        return self._decoded(private_files.read(self.path, private_files.WRITERS))
+        return self._decoded(read_private(self.path, WRITERS))
 
     def find(self, url: str, user: str) -> Account | None:
         """The account of this user at this server."""
@@ -59,7 +59,7 @@ class Accounts:
             known[slice(same[0], same[0] + 1) if same else slice(len(known), None)] = [kept]
             return _encoded(known)
 
-        private_files.update(self.path, change, private_files.WRITERS)
+        update_private(self.path, change, WRITERS)
         return kept
 
     def drop(self, account: Account) -> None:
@@ -68,7 +68,7 @@ class Accounts:
         def change(content: bytes) -> bytes:
             return _encoded([one for one in self._decoded(content) if one.key != account.key])
 
-        private_files.update(self.path, change, private_files.WRITERS)
+        update_private(self.path, change, WRITERS)
 
     def _decoded(self, content: bytes) -> list[Account]:
         if not content:

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from backend_client import private_files
 from backend_client.errors import Refused
+from backend_client.private_files import read_private, update_private
 from backend_client.server.capabilities import UNKNOWN, Capabilities
 
 
@@ -20,7 +20,7 @@ class CapabilitiesCache:
     def read(self) -> Capabilities:
         """The rules of last time."""
         try:
-            return msgspec.json.decode(private_files.read(self.path), type=Capabilities)
+            return msgspec.json.decode(read_private(self.path), type=Capabilities)
         except (Refused, msgspec.MsgspecError, UnicodeDecodeError):
             return UNKNOWN
 
@@ -32,4 +32,4 @@ class CapabilitiesCache:
     def write(self, rules: Capabilities) -> None:
         """Keep them for the next time."""
         with suppress(Refused):
-            private_files.update(self.path, lambda _: msgspec.json.encode(rules))
+            update_private(self.path, lambda _: msgspec.json.encode(rules))

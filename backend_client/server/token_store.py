@@ -16,9 +16,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from backend_client import private_files
 from backend_client.errors import LoginNeeded, Refused
 from backend_client.models.secret import Secret
+from backend_client.private_files import read_private, update_private
 
 Answer = TypeVar("Answer")
 
@@ -61,7 +61,7 @@ class FileTokenStore:
         return f"{shown}, readable by you alone"
 
     def get(self, key: str) -> Secret | None:
-        token = self._decoded(private_files.read(self.path)).get(key)
+        token = self._decoded(read_private(self.path)).get(key)
         return Secret(token) if token else None
 
     def put(self, key: str, token: Secret) -> None:
@@ -81,7 +81,7 @@ class FileTokenStore:
             change(tokens)
             return msgspec.json.encode({"tokens": tokens})
 
-        private_files.update(self.path, changed)
+        update_private(self.path, changed)
 
     def _decoded(self, content: bytes) -> dict[str, str]:
         try:

@@ -21,12 +21,13 @@ import msgspec
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
 from backend_client.paths import user_cache_dir
+from backend_client.private_files import write_private
 from backend_client.protocol import JobQuery
 from tui.cli.commands import one_of, parser_of
 from tui.cli.lookup import all_jobs
 from tui.cli.output import put
 from tui.cli.program import contexts_of, given_token, meant, named
-from tui.settings import Loaded, replace
+from tui.settings import Loaded
 
 PATIENCE = 0.3
 """Seconds that the shell waits."""
@@ -100,7 +101,7 @@ def _renew(contexts: Contexts, context: str, scope: str, cache: Path) -> NoRetur
         cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with cache.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one at a time
-            replace(cache, msgspec.json.encode(asyncio.run(_listed(contexts, context, scope))))
+            write_private(cache, msgspec.json.encode(asyncio.run(_listed(contexts, context, scope))))
     except BaseException:  # noqa: BLE001  nobody is there to be told
         os._exit(1)
     os._exit(0)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from backend_client.paths import user_cache_dir, user_config_dir
+from backend_client.private_files import write_private
 from tui.settings.model import Settings
 
 SITE_FILE = Path("/etc/traindeck/config.toml")
@@ -97,15 +98,5 @@ def _validated(cache: Path, key: str, files: tuple[Path, Path], variables: dict[
 
     loaded = check(variables, *files)
     with suppress(OSError):  # a full disk or a read-only home: the next start validates again
-        replace(cache, msgspec.json.encode(_Cached(key, loaded)))
+        write_private(cache, msgspec.json.encode(_Cached(key, loaded)))
     return loaded
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a whole file, 0600 in a 0700 folder, or leave the old one. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-        file.write(content)
-    draft.replace(path)
