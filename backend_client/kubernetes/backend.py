@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import copy
-from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Forbidden, Invalid, NotFound
+from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.kubernetes import access, capabilities
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
@@ -96,10 +96,7 @@ class KubernetesBackend:
         """Newest first. The pages after the first are cut from what it was cut from, where that is kept."""
         if not after or self._listed is None or self._listed[0] != query:
             self._listed = query, await self._list(query)
-        jobs = self._listed[1]
-        start = bisect_right(jobs, after, key=_age)
-        end = start + query.limit
-        return Page(tuple(jobs[start:end]), _age(jobs[end - 1]) if end < len(jobs) else "")
+        return cut_page(self._listed[1], query.limit, after)
 
     async def get(self, ref: JobRef) -> Job:
         return await listing.load_one(await self._at(ref), self._board(), ref)
@@ -216,21 +213,8 @@ class KubernetesBackend:
         else:
             await listing.load_all(transport, board, namespaces)
         jobs, _ = board.drain(complete=True)
-        return sorted((job for job in jobs if _matches(job, query)), key=_age)
+        return sorted((job for job in jobs if matches(query, job)), key=newest_first_key)
 
 
 def _ignore(_items: Sequence[LogItem]) -> None:
     """No progress is read in a log of the past."""
-
-
-def _matches(job: Job, query: JobQuery) -> bool:
-    return (
-        query.name in ("", job.name)
-        and (not query.states or job.state in query.states)
-        and query.labels.items() <= job.spec.labels.items()
-    )
-
-
-def _age(job: Job) -> str:
-    """Sorts the newest first, and names a place in the list that stays when jobs come and go."""
-    return f"{2**63 - round(job.created.timestamp() * 1e6):020d}-{job.ref.uid}"

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from backend_client.errors import Forbidden, NotFound, Refused
+from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.local import capabilities, devices, linger, plan, slots
 from backend_client.local.logs import read_logs
 from backend_client.local.store import JobStore, user
@@ -103,10 +104,8 @@ class LocalBackend:
         return [self._may(ask) for ask in asks]
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
-        jobs = sorted(await _off_loop(self._matching, query), key=_age)
-        rest = [job for job in jobs if _age(job) > after] if after else jobs
-        page = rest[: query.limit]
-        return Page(tuple(page), _age(page[-1]) if len(rest) > len(page) else "")
+        jobs = sorted(await _off_loop(self._matching, query), key=newest_first_key)
+        return cut_page(jobs, query.limit, after)
 
     async def get(self, ref: JobRef) -> Job:
         job = await _off_loop(self._home(ref.namespace).job, ref.uid)
@@ -179,7 +178,7 @@ class LocalBackend:
 
     def _matching(self, query: JobQuery) -> Sequence[Job]:
         stores = [store for store in self._stores() if query.namespace in ("", store.host)]
-        return [job for store in stores for job in store.jobs(store.uids()) if _matches(job, query)]
+        return [job for store in stores for job in store.jobs(store.uids()) if matches(query, job)]
 
     def _may(self, ask: AccessReview) -> AccessDecision:
         if ask.verb == Verb.RESUME:
@@ -267,16 +266,3 @@ def _words(error: OSError) -> Refused:
 def default_root() -> Path:
     """Return $XDG_STATE_HOME/traindeck/local/<host>."""
     return user_state_dir() / "local" / os.uname().nodename
-
-
-def _matches(job: Job, query: JobQuery) -> bool:
-    return (
-        query.name in ("", job.name)
-        and (not query.states or job.state in query.states)
-        and query.labels.items() <= job.spec.labels.items()
-    )
-
-
-def _age(job: Job) -> str:
-    """Sorts the newest first, and names a place in the list that stays when jobs come and go."""
-    return f"{2**63 - round(job.created.timestamp() * 1e6):020d}-{job.ref.uid}"
