@@ -3,12 +3,12 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from backend_client.local.log_writer import HEAD
 from backend_client.protocol import Gap, Lines, LogSource
+from backend_client.timestamps import TimestampCache
 
 _BATCH = 256 * 1024
 _BLOCK = 1024 * 1024
@@ -109,7 +109,7 @@ def parse(data: bytes, stream: bytes = b"") -> tuple[list[bytes], list[int], byt
     """
     records = data.split(b"\n")
     records.pop()
-    clock = _Clock()
+    clock = TimestampCache()
     if not stream and {record[30:HEAD] for record in records} <= _WHOLE:
         return [record[HEAD:] for record in records], [clock[record[:30]] for record in records], b""
     lines: list[bytes] = []
@@ -131,21 +131,6 @@ def parse(data: bytes, stream: bytes = b"") -> tuple[list[bytes], list[int], byt
             times.append(when)
         stream = of if record[38:39] == b"P" else b""
     return lines, times, stream
-
-
-class _Clock(dict[bytes, int]):
-    """RFC 3339 with nanoseconds -> nanoseconds since the epoch, each computed once; 0 for a torn one."""
-
-    def __missing__(self, stamp: bytes) -> int:
-        try:
-            if len(stamp) == 19:
-                value = int(datetime.fromisoformat(stamp.decode() + "+00:00").timestamp()) * 1_000_000_000
-            else:
-                value = self[stamp[:19]] + int(stamp[20:29])
-        except ValueError:
-            value = 0
-        self[stamp] = value
-        return value
 
 
 def tail_start(folder: Path, attempt: int, count: int) -> Position:
@@ -192,7 +177,7 @@ def _record_at(fd: int, offset: int) -> tuple[int, int, int] | None:
     end = None if start is None else _line_end(fd, start)
     if start is None or end is None:
         return None
-    return start, end, _Clock()[os.pread(fd, 30, start)]
+    return start, end, TimestampCache()[os.pread(fd, 30, start)]
 
 
 def _line_end(fd: int, offset: int) -> int | None:

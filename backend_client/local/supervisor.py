@@ -19,7 +19,7 @@ from backend_client.local import devices, inotify, slots, state_dir
 from backend_client.local.log_writer import LogWriter
 from backend_client.local.process import CannotStart, adopt_orphans
 from backend_client.local.process_run import ProcessRun
-from backend_client.words import RESTARTS_FROM_START
+from backend_client.messages import RESTARTS_FROM_START
 
 ATTEMPTS_KEPT = 10
 _HEALTHY = 600
