@@ -12,7 +12,9 @@ from backend_client.protocol import JobBackend
 
 if TYPE_CHECKING:
     from backend_client.server.accounts import Account
+    from backend_client.server.auth_client import AuthClient
     from backend_client.server.connection import Connection
+    from backend_client.server.token_store import TokenStore
 
 
 class ServerContexts:
@@ -73,6 +75,18 @@ class ServerContexts:
 
         account = self.account(name)
         return Connection(account.url, TokenSession(self, name), ca=account.ca)
+
+    def auth_client(self, url: str, *, ca: str = "") -> "AuthClient":
+        """Return what logs in and out at a server, and keeps the account and its token here."""
+        from backend_client.server.auth_client import AuthClient  # noqa: PLC0415  httpx
+
+        return AuthClient(self.folder, url, ca=ca)
+
+    def token_store(self, account: "Account") -> "TokenStore":
+        """Return the store that has an account's token."""
+        from backend_client.server.token_store import store_named  # noqa: PLC0415  not where a token is given
+
+        return store_named(account.store, self.folder)
 
     def accounts(self) -> "list[Account]":
         """All accounts, and the servers that are known without one. Raises Refused."""
@@ -144,10 +158,8 @@ class TokenSession:
         return self._token
 
     def _read(self) -> Secret | None:
-        from backend_client.server.token_store import store_named  # noqa: PLC0415  not where a token is given
-
         account = self._servers.account(self._name)
-        return store_named(account.store, self._servers.folder).get(account.key) if account.store else None
+        return self._servers.token_store(account).get(account.key) if account.store else None
 
 
 def login_needed(account: "Account") -> LoginNeeded:

@@ -8,7 +8,7 @@ import msgspec
 
 from backend_client.contexts import ContextInfo, Contexts
 from backend_client.errors import BackendError, LoginNeeded
-from backend_client.server.token_store import TokenStore, store_named
+from backend_client.server.token_store import TokenStore
 from tui.cli.checks import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
 from tui.cli.output import coloured, put, put_as
 from tui.cli.program import meant
@@ -95,7 +95,7 @@ def _logins(contexts: Contexts) -> Iterator[Finding]:
         yield Finding("logins", BAD, error.title, error.hint)
         return
     for one in accounts:
-        yield _login(one.name, one.key, store_named(one.store, way.folder))
+        yield _login(one.name, one.key, way.token_store(one))
 
 
 def _login(name: str, key: str, store: TokenStore) -> Finding:

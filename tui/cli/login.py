@@ -12,7 +12,6 @@ import msgspec
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError, Forbidden, Invalid
 from backend_client.server.accounts import Account
-from backend_client.server.contexts import ServerContexts
 from tui.cli import prompt
 from tui.cli.output import complain, local_time, put, put_as, put_block, say
 from tui.cli.program import meant
@@ -62,10 +61,8 @@ def register(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> in
 
 
 def _enter(args: argparse.Namespace, contexts: Contexts, *, new: bool) -> int:
-    from backend_client.server.auth_client import AuthClient  # noqa: PLC0415  httpx
-
     door = _door(args, contexts)
-    at = AuthClient(servers(contexts).folder, door.url, ca=door.ca)
+    at = servers(contexts).auth_client(door.url, ca=door.ca)
     about = asyncio.run(at.server_info())
     if new and not about.is_open:
         hint = "An admin makes accounts there: `traindeck users add`."
@@ -117,7 +114,7 @@ def _door(args: argparse.Namespace, contexts: Contexts) -> Account:
 def _choose(contexts: Contexts, name: str) -> None:
     """As `use`: the login is meant to be worked with."""
     try:
-        info = contexts.set_current(f"{ServerContexts.kind}:{name}")
+        info = contexts.set_current(f"{servers(contexts).kind}:{name}")
     except OSError as error:
         say(f"The choice of the context cannot be kept ({error.strerror}): name it with --context {name}.")
         return
@@ -139,13 +136,11 @@ def logout(args: argparse.Namespace, contexts: Contexts, loaded: Loaded) -> int:
 
 
 def _leave(at: ServerAccount) -> int:
-    from backend_client.server.auth_client import AuthClient  # noqa: PLC0415
-
     account = at.account
     if not account.store:
         say(f"Nobody is logged in at {account.name}.")
         return 0
-    trouble = asyncio.run(AuthClient(at.servers.folder, account.url, ca=account.ca).log_out(account))
+    trouble = asyncio.run(at.servers.auth_client(account.url, ca=account.ca).log_out(account))
     say(f"Logged out of {account.url}; the token of {account.user} is forgotten here.")
     if trouble:
         complain(trouble, "but the server was not told")

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from backend_client.accounts import HasAccounts
 from backend_client.contexts import Contexts
 from backend_client.errors import Refused
 from backend_client.server.accounts import Account
-from backend_client.server.contexts import ServerContexts
 from tui.cli.program import meant
 from tui.settings import Loaded
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class ServerAccount(Struct, frozen=True):
     """One account at one server: a context."""
 
-    servers: ServerContexts
+    servers: HasAccounts
     account: Account
 
     async def call(self, method: str, path: str, answer: type[T], **body: Any) -> T:
@@ -36,15 +36,15 @@ class ServerAccount(Struct, frozen=True):
         await self.call(method, path, type(None), **body)
 
 
-def servers(contexts: Contexts) -> ServerContexts:
+def servers(contexts: Contexts) -> HasAccounts:
     """The way that all accounts are in."""
-    return next(way for way in contexts.ways if isinstance(way, ServerContexts))
+    return next(way for way in contexts.ways if isinstance(way, HasAccounts))
 
 
 def in_use(args: argparse.Namespace, contexts: Contexts) -> ServerAccount | None:
     """The account that is meant; None where jobs run without a server. Raises BackendError."""
     way, plain = contexts.source_of(meant(contexts, args))
-    return ServerAccount(way, way.account(plain)) if isinstance(way, ServerContexts) else None
+    return ServerAccount(way, way.account(plain)) if isinstance(way, HasAccounts) else None
 
 
 def the_server(args: argparse.Namespace, contexts: Contexts) -> ServerAccount:
