@@ -65,7 +65,7 @@ class Tracker:
             self._line(piece)
 
     def read(self) -> dict[str, float] | None:
-        """Return step, total, rate (steps a second), seconds_left and loss, as far as known; None for nothing.
+        """Return step, total, rate (steps a second), seconds_left and loss; None for nothing.
 
         All are finite numbers. After a loss of nan or inf the loss is not known: it goes into JSON, which has
         no such numbers, and the one before would be a lie.
