@@ -79,19 +79,20 @@ class Contexts:
     `ways`: the weightiest first; `chosen_file` remembers what `traindeck use` and the `c` key chose.
     """
 
-    def __init__(self, ways: Sequence[ContextSource], chosen_file: Path) -> None:
-        self.ways = ways
-        self._chosen_file = chosen_file
+    def __init__(self, sources: Sequence[ContextSource], current_file: Path) -> None:
+        self.sources = sources
+        self._current_file = current_file
 
     def list_contexts(self) -> list[ContextInfo]:
         """All contexts, in the order of the ways."""
         return [info for info, _, _ in self._all()]
 
     def _all(self) -> list[tuple[ContextInfo, ContextSource, str]]:
-        plain = [(info, way) for way in self.ways for info in way.contexts()]
+        plain = [(info, way) for way in self.sources for info in way.contexts()]
         meeting = [info.name for info, _ in plain]
         return [
-            (_full(info) if meeting.count(info.name) > 1 else info, way, info.name) for info, way in plain
+            (_qualified(info) if meeting.count(info.name) > 1 else info, way, info.name)
+            for info, way in plain
         ]
 
     def default(self, flag: str = "", variable: str = "") -> str:
@@ -102,16 +103,16 @@ class Contexts:
         for name, source in (
             (flag, "--context"),
             (variable, "TRAINDECK_CONTEXT"),
-            (self._chosen(), "the last `traindeck use`"),
+            (self._read_current(), "the last `traindeck use`"),
         ):
             if name:
                 return self._find(name, source)[0].name
-        for way in self.ways:
+        for way in self.sources:
             if way.current():
                 return self._find(f"{way.kind}:{way.current()}")[0].name
-        raise Refused("No context is left to run jobs in.", self._hidden())
+        raise Refused("No context is left to run jobs in.", self._reasons())
 
-    def _hidden(self) -> str:
+    def _reasons(self) -> str:
         return "; ".join(
             f"{info.name}: {info.unavailable}" for info in self.list_contexts() if info.unavailable
         )
@@ -129,12 +130,12 @@ class Contexts:
     def set_current(self, name: str) -> ContextInfo:
         """Remember a context as the chosen one. Raises as `open`, or OSError."""
         info = self._usable(name)[0]
-        write_private(self._chosen_file, info.name.encode())
+        write_private(self._current_file, info.name.encode())
         return info
 
-    def _chosen(self) -> str:
+    def _read_current(self) -> str:
         try:
-            return self._chosen_file.read_text(encoding="utf-8", errors="replace").strip()
+            return self._current_file.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
 
@@ -156,5 +157,5 @@ class Contexts:
         raise NotFound(f"There is no context {name}{said}.", hint)
 
 
-def _full(info: ContextInfo) -> ContextInfo:
+def _qualified(info: ContextInfo) -> ContextInfo:
     return ContextInfo(f"{info.kind}:{info.name}", info.kind, info.about, info.unavailable)

@@ -34,18 +34,18 @@ def nvml_probe() -> tuple[str, ...]:
     return sys.executable, "-I", "-c", code, PACKAGES
 
 
-def table(probe: Sequence[str], count: int) -> list[Device]:
+def list_devices(probe: Sequence[str], count: int) -> list[Device]:
     """What the probe says; without one, or where it finds nothing, `count` numbered slots."""
-    found = _ask(probe) if probe else []
-    return [Device(**row) for row in found] or [Device(str(number), "GPU") for number in range(count)]
+    rows = _run_probe(probe) if probe else []
+    return [Device(**row) for row in rows] or [Device(str(number), "GPU") for number in range(count)]
 
 
-def foreign(probe: Sequence[str]) -> list[str]:
+def foreign_ids(probe: Sequence[str]) -> list[str]:
     """The ids of the GPUs that other users' processes use now."""
-    return [device.id for device in table(probe, 0) if device.foreign]
+    return [device.id for device in list_devices(probe, 0) if device.foreign]
 
 
-def _ask(probe: Sequence[str]) -> list[dict[str, Any]]:
+def _run_probe(probe: Sequence[str]) -> list[dict[str, Any]]:
     import subprocess  # noqa: PLC0415  # dear, and only where there is a driver
 
     try:
@@ -70,7 +70,7 @@ def _nvml() -> Iterator[dict[str, Any]]:
         yield {
             "id": _text(pynvml.nvmlDeviceGetUUID(handle)),
             "product": _text(pynvml.nvmlDeviceGetName(handle)),
-            "foreign": any(_foreign(process.pid) for process in processes),
+            "foreign": any(_is_foreign(process.pid) for process in processes),
         }
 
 
@@ -78,7 +78,7 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _foreign(pid: int) -> bool:
+def _is_foreign(pid: int) -> bool:
     """True where the process is another user's, or cannot be seen from here."""
     try:
         return Path(f"/proc/{pid}").stat().st_uid != os.getuid()

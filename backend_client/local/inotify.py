@@ -24,15 +24,15 @@ class Inotify:
 
     def read(self) -> list[tuple[int, int, str]]:
         """What happened since: (watch, mask, file name). Never blocks."""
-        found = []
+        events = []
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self.fd, 65536):
-                at = 0
-                while at < len(data):
-                    watch, mask, _, length = _HEAD.unpack_from(data, at)
-                    at += _HEAD.size + length
-                    found.append((watch, mask, os.fsdecode(data[at - length : at].rstrip(b"\0"))))
-        return found
+                offset = 0
+                while offset < len(data):
+                    watch, mask, _, length = _HEAD.unpack_from(data, offset)
+                    offset += _HEAD.size + length
+                    events.append((watch, mask, os.fsdecode(data[offset - length : offset].rstrip(b"\0"))))
+        return events
 
     def close(self) -> None:
         os.close(self.fd)

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from backend_client.local.state_dir import private_file, stamp
+from backend_client.local.state_dir import private_file, timestamp
 
 HEAD = 40
 LONGEST = 64 * 1024
@@ -34,7 +34,7 @@ class LogWriter:
     def write(self, stream: str, data: bytes) -> None:
         """Take what a stream ("stdout", "stderr") gave, in whatever pieces."""
         whole, newline, rest = (self._rest.pop(stream, b"") + data).rpartition(b"\n")
-        head = f"{stamp(time.time_ns())} {stream} ".encode()
+        head = f"{timestamp(time.time_ns())} {stream} ".encode()
         if newline:
             self._put(head + b"F " + whole.replace(b"\n", b"\n" + head + b"F ") + b"\n")
         while len(rest) >= LONGEST:
@@ -47,7 +47,7 @@ class LogWriter:
     def flush(self) -> None:
         """Write what is held back."""
         for stream, rest in self._rest.items():
-            self._put(f"{stamp(time.time_ns())} {stream} P ".encode() + rest + b"\n")
+            self._put(f"{timestamp(time.time_ns())} {stream} P ".encode() + rest + b"\n")
         self._rest.clear()
         self.due = None
 

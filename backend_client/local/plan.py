@@ -9,7 +9,7 @@ import msgspec
 
 from backend_client.errors import Invalid, Refused
 from backend_client.local.capabilities import FIELDS
-from backend_client.local.slots import gpus
+from backend_client.local.slots import gpu_count
 from backend_client.models import JobSpec
 from backend_client.models.fields import explicit_fields
 from backend_client.models.secret import Secret
@@ -24,36 +24,36 @@ def with_workdir(spec: JobSpec) -> JobSpec:
 
 def spec_errors(spec: JobSpec) -> dict[str, str]:
     """What no machine could do: field -> sentence. `spec` is settled."""
-    found = {}
+    errors = {}
     if not spec.command:
-        found["command"] = "say what to run: python train.py"
+        errors["command"] = "say what to run: python train.py"
     if not Path(spec.workdir).is_dir():
-        found["workdir"] = f"there is no folder {spec.workdir} on this machine"
-    return found
+        errors["workdir"] = f"there is no folder {spec.workdir} on this machine"
+    return errors
 
 
 def refused_fields(spec: JobSpec, host: str, slots: int) -> dict[str, str]:
     """What this context does not honour: field -> sentence."""
-    found = {name: FIELDS[name].why for name in explicit_fields(spec) if FIELDS[name].use == Use.REFUSED}
+    refused = {name: FIELDS[name].why for name in explicit_fields(spec) if FIELDS[name].use == Use.REFUSED}
     if spec.gpus > slots:
         has = (
-            gpus(slots)
+            gpu_count(slots)
             if slots
             else "no GPUs (local.gpus in the settings says how many, where no driver does)"
         )
-        found["gpus"] = f"asks for {gpus(spec.gpus)}; {host} has {has}"
+        refused["gpus"] = f"asks for {gpu_count(spec.gpus)}; {host} has {has}"
     if slots and "CUDA_VISIBLE_DEVICES" in {*spec.env, *spec.secrets}:
-        found["env"] = "CUDA_VISIBLE_DEVICES is set from the job's slots; say how many with gpus"
-    return found
+        refused["env"] = "CUDA_VISIBLE_DEVICES is set from the job's slots; say how many with gpus"
+    return refused
 
 
-def check(spec: JobSpec, host: str, slots: int) -> None:
+def check_spec(spec: JobSpec, host: str, slots: int) -> None:
     """Raises Invalid or Refused, which name every wrong field."""
-    if bad := spec_errors(spec):
-        raise Invalid(bad)
-    if bad := refused_fields(spec, host, slots):
-        words = "; ".join(f"{name}: {why}" for name, why in bad.items())
-        raise Refused(f"local jobs do not take this: {words}", fields=bad)
+    if errors := spec_errors(spec):
+        raise Invalid(errors)
+    if errors := refused_fields(spec, host, slots):
+        message = "; ".join(f"{name}: {why}" for name, why in errors.items())
+        raise Refused(f"local jobs do not take this: {message}", fields=errors)
 
 
 def added_environment(spec: JobSpec) -> dict[str, str]:

@@ -41,7 +41,7 @@ class ProcessRun:
         self._streams: dict[int, str] = {}
         self._tail = b""
 
-    def begin(
+    def start(
         self, command: Sequence[str], *, env: Mapping[str, str], workdir: str, keep: Iterable[int]
     ) -> None:
         """Start it. Raises CannotStart."""
@@ -60,7 +60,7 @@ class ProcessRun:
             self._terminate()
 
     @property
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         return self.status is not None and not self._group_left()
 
     def step(self, wake: int) -> None:
@@ -106,8 +106,8 @@ class ProcessRun:
         if code < 0:
             return 128 - code, -code, f"exit {128 - code} ({_signal_name(-code)})"
         last = _last_line(self._tail)
-        words = f"exit {code}: {last}" if last else f"exit {code}"
-        return code, None, words if code else ""
+        message = f"exit {code}: {last}" if last else f"exit {code}"
+        return code, None, message if code else ""
 
     def _terminate(self) -> None:
         self._signal(signal.SIGTERM)
@@ -155,7 +155,7 @@ class ProcessRun:
             del self._streams[fd]
             return False
         self._log.write(stream, data)
-        self.progress.take(stream, data)
+        self.progress.feed(stream, data)
         if stream == "stderr":
             self._tail = (self._tail + data)[-_TAIL:]
         self._read_at = time.monotonic() + (_GATHER if len(data) < _READ // 2 else 0)
@@ -169,19 +169,19 @@ class _Progress:
 
     def __init__(self) -> None:
         self.due: float | None = None
-        self.found: dict[str, Any] | None = None
+        self.figures: dict[str, Any] | None = None
         """What the tracker says now."""
         self.changed = False
         """True when `found` is news; whoever takes it sets it back."""
         self._tracker = Tracker()
-        self._fresh: dict[str, bytes] = {}
+        self._unread: dict[str, bytes] = {}
         self._last = 0.0
 
-    def take(self, stream: str, data: bytes) -> None:
-        fresh = self._fresh.get(stream, b"") + data
-        if len(fresh) > 2 * self.KEEP:
-            fresh = re.split(rb"[\r\n]", fresh[-self.KEEP :], maxsplit=1)[-1]
-        self._fresh[stream] = fresh
+    def feed(self, stream: str, data: bytes) -> None:
+        unread = self._unread.get(stream, b"") + data
+        if len(unread) > 2 * self.KEEP:
+            unread = re.split(rb"[\r\n]", unread[-self.KEEP :], maxsplit=1)[-1]
+        self._unread[stream] = unread
         if self.due is None:
             self.due = max(time.monotonic() + 0.1, self._last + 1)
 
@@ -194,15 +194,15 @@ class _Progress:
         self._feed(whole_lines=False)
 
     def _feed(self, *, whole_lines: bool) -> None:
-        for stream, fresh in self._fresh.items():
-            cut = max(fresh.rfind(b"\n"), fresh.rfind(b"\r")) + 1
-            ready = fresh[:cut] if whole_lines and cut else fresh
-            self._fresh[stream] = fresh[len(ready) :]
+        for stream, unread in self._unread.items():
+            cut = max(unread.rfind(b"\n"), unread.rfind(b"\r")) + 1
+            ready = unread[:cut] if whole_lines and cut else unread
+            self._unread[stream] = unread[len(ready) :]
             if ready:
                 self._tracker.feed(ready if ready.endswith((b"\n", b"\r")) else ready + b"\n")
-        found = self._tracker.read()
-        if found is not None and found != self.found:
-            self.found, self.changed = found, True
+        figures = self._tracker.read()
+        if figures is not None and figures != self.figures:
+            self.figures, self.changed = figures, True
 
 
 def _pipe() -> tuple[int, int]:

@@ -55,12 +55,12 @@ class Record(Struct, kw_only=True):
         )
 
     @property
-    def over(self) -> bool:
+    def is_final(self) -> bool:
         """True where the record is final: its supervisor will write no more."""
         return self.finished is not None and self.next_try is None
 
 
-def unreadable(uid: str, host: str, changed: float, why: str) -> Job:
+def unreadable_job(uid: str, host: str, changed: float, why: str) -> Job:
     """A job whose record cannot be read: it is said to be unknown, and can be deleted."""
     return Job(
         ref=JobRef("local", host, "job", uid, uid),

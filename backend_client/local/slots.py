@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from backend_client.local.state_dir import Process, StateDir, held, pids, private_file, read_json
+from backend_client.local.state_dir import Process, StateDir, is_locked, pids, private_file, read_json
 
 
 class HeldSlots(NamedTuple):
@@ -34,28 +34,28 @@ def leave(root: StateDir, uid: str) -> None:
             (root.queue / ticket).unlink(missing_ok=True)
 
 
-def take(root: StateDir, uid: str, want: int, ids: Sequence[str], foreign: Sequence[str]) -> HeldSlots | str:
+def take(root: StateDir, uid: str, count: int, ids: Sequence[str], foreign: Sequence[str]) -> HeldSlots | str:
     """`want` of the slots, or in words why not yet. `foreign`: those that other people's processes use."""
     with root.locked():
         ahead = _first_in_line(root, uid)
         if ahead:
-            return f"waits for {gpus(want)}; behind {_name(root, ahead)}"
-        free = [slot for slot in ids if slot not in foreign and not held(root.slots / slot)]
-        if len(free) < want:
-            return f"waits for {gpus(want)}; {_holders(root, ids, foreign)}"
-        mine = tuple(free[:want])
-        fds = tuple(_hold(root.slots / slot, uid) for slot in mine)
+            return f"waits for {gpu_count(count)}; behind {_name(root, ahead)}"
+        free = [slot for slot in ids if slot not in foreign and not is_locked(root.slots / slot)]
+        if len(free) < count:
+            return f"waits for {gpu_count(count)}; {_holders(root, ids, foreign)}"
+        ids_taken = tuple(free[:count])
+        fds = tuple(_hold(root.slots / slot, uid) for slot in ids_taken)
         leave(root, uid)
-        return HeldSlots(mine, fds)
+        return HeldSlots(ids_taken, fds)
 
 
 def free(root: StateDir, ids: Sequence[str]) -> list[str]:
     """The slots that no job of ours holds now."""
     with root.locked():
-        return [slot for slot in ids if not held(root.slots / slot)]
+        return [slot for slot in ids if not is_locked(root.slots / slot)]
 
 
-def gpus(count: int) -> str:
+def gpu_count(count: int) -> str:
     """1 -> "1 GPU"."""
     return f"{count} GPU" if count == 1 else f"{count} GPUs"
 
@@ -88,7 +88,7 @@ def _holders(root: StateDir, ids: Sequence[str], foreign: Sequence[str]) -> str:
     held_by: dict[str, int] = {}
     for slot in ids:
         path = root.slots / slot
-        if held(path):
+        if is_locked(path):
             who = _holder(root, path)
         elif slot in foreign:
             who = "another user"
@@ -103,16 +103,16 @@ def _holder(root: StateDir, path: Path) -> str:
     uid = path.read_text()
     if root.alive(uid):
         return _name(root, uid)
-    left = next(_openers(path), None)
+    left = next(_processes_with(path), None)
     return f"process {left.pid} ({left.name}), left by {_name(root, uid)}," if left else _name(root, uid)
 
 
-def _openers(path: Path) -> Iterator[Process]:
+def _processes_with(path: Path) -> Iterator[Process]:
     """The processes of ours that have a file open."""
-    wanted = path.resolve()
+    target = path.resolve()
     for pid in pids():
         with contextlib.suppress(OSError):
-            if any(fd.readlink() == wanted for fd in Path(f"/proc/{pid}/fd").iterdir()):
+            if any(fd.readlink() == target for fd in Path(f"/proc/{pid}/fd").iterdir()):
                 yield Process(pid)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
-PARTS = ("jobs", "live", "slots", "queue", "trash")
+FOLDERS = ("jobs", "live", "slots", "queue", "trash")
 
 
 class StateDir:
@@ -30,7 +30,7 @@ class StateDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.jobs, self.live, self.slots, self.queue, self.trash = (path / part for part in PARTS)
+        self.jobs, self.live, self.slots, self.queue, self.trash = (path / part for part in FOLDERS)
 
     def job(self, uid: str) -> Path:
         return self.jobs / uid
@@ -44,10 +44,10 @@ class StateDir:
     def log(self, uid: str) -> Path:
         return self.jobs / uid / "log"
 
-    def make(self) -> None:
+    def create(self) -> None:
         """Create what is missing; nobody but the owner may look in."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        for folder in (self.path, *(self.path / part for part in PARTS)):
+        for folder in (self.path, *(self.path / part for part in FOLDERS)):
             private_folder(folder)
 
     @contextlib.contextmanager
@@ -62,7 +62,7 @@ class StateDir:
 
     def alive(self, uid: str) -> bool:
         """True while the supervisor of this job lives."""
-        return held(self.live / uid)
+        return is_locked(self.live / uid)
 
 
 def private_folder(path: Path) -> None:
@@ -81,7 +81,7 @@ def private_file(path: Path, flags: int) -> int:
     return fd
 
 
-def held(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """True while somebody holds this file exclusively. Lookers never disturb each other."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -112,10 +112,10 @@ def read_json(path: Path) -> Any:
 
 def now() -> str:
     """The time as records write it: RFC 3339, UTC, microseconds."""
-    return stamp(time.time_ns())[:26] + "Z"
+    return timestamp(time.time_ns())[:26] + "Z"
 
 
-def stamp(nanoseconds: int) -> str:
+def timestamp(nanoseconds: int) -> str:
     """Nanoseconds since the epoch as RFC 3339 with nine decimals, always 30 characters."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
@@ -154,9 +154,9 @@ def identity(pid: int) -> dict[str, Any]:
     return {"pid": pid, "start": Process(pid).start, "boot": boot_id()}
 
 
-def same(who: dict[str, Any]) -> bool:
+def is_running(identity: dict[str, Any]) -> bool:
     """True while the process that `identity` described lives."""
     try:
-        return bool(who["boot"] == boot_id() and Process(who["pid"]).start == who["start"])
+        return bool(identity["boot"] == boot_id() and Process(identity["pid"]).start == identity["start"])
     except (OSError, ValueError, KeyError):
         return False

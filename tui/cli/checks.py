@@ -132,7 +132,7 @@ def _folder(about: str, path: Path) -> Finding:
 def gpus(slots: int) -> Finding:
     """The NVIDIA driver; `slots` is what the settings say where there is none."""
     probe = devices.nvml_probe()
-    found = [device.product for device in devices.table(probe, 0)]
+    found = [device.product for device in devices.list_devices(probe, 0)]
     if found:
         counts = ", ".join(f"{found.count(product)} x {product}" for product in dict.fromkeys(found))
         return Finding("GPUs", OK, counts)

@@ -38,7 +38,7 @@ class ServerAccount(Struct, frozen=True):
 
 def servers(contexts: Contexts) -> HasAccounts:
     """The way that all accounts are in."""
-    return next(way for way in contexts.ways if isinstance(way, HasAccounts))
+    return next(way for way in contexts.sources if isinstance(way, HasAccounts))
 
 
 def in_use(args: argparse.Namespace, contexts: Contexts) -> ServerAccount | None:

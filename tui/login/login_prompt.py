@@ -59,7 +59,7 @@ class LoginPrompt:
     def show(self) -> None:
         """Bring the screen because a person wants it."""
         here = self._here()
-        known = [way for way in self._app.contexts.ways if isinstance(way, HasAccounts)]
+        known = [way for way in self._app.contexts.sources if isinstance(way, HasAccounts)]
         if known:
             self._show(known[0], here[1] if here else None)
         else:
