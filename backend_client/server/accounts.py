@@ -41,36 +41,36 @@ class Accounts:
 
     def all(self) -> list[Account]:
         """In the order of their first login. Raises Refused where the file cannot be trusted or read."""
-        return self._decoded(read_private(self.path, WRITERS))
+        return self._decode(read_private(self.path, WRITERS))
 
     def find(self, url: str, user: str) -> Account | None:
         """The account of this user at this server."""
         return next((one for one in self.all() if (one.url, one.user) == (url, user)), None)
 
-    def keep(self, account: Account) -> Account:
+    def save(self, account: Account) -> Account:
         """Write an account down, in place of the one it was; gives it a name where it has none."""
-        kept = account
+        saved = account
 
         def change(content: bytes) -> bytes:
-            nonlocal kept
-            known = self._decoded(content)
-            kept = _named(account, known)
-            same = [at for at, one in enumerate(known) if one.key == kept.key]
-            known[slice(same[0], same[0] + 1) if same else slice(len(known), None)] = [kept]
-            return _encoded(known)
+            nonlocal saved
+            known = self._decode(content)
+            saved = _with_name(account, known)
+            same = [at for at, one in enumerate(known) if one.key == saved.key]
+            known[slice(same[0], same[0] + 1) if same else slice(len(known), None)] = [saved]
+            return _encode(known)
 
         update_private(self.path, change, WRITERS)
-        return kept
+        return saved
 
-    def drop(self, account: Account) -> None:
+    def remove(self, account: Account) -> None:
         """Forget an account; none there is no fault."""
 
         def change(content: bytes) -> bytes:
-            return _encoded([one for one in self._decoded(content) if one.key != account.key])
+            return _encode([one for one in self._decode(content) if one.key != account.key])
 
         update_private(self.path, change, WRITERS)
 
-    def _decoded(self, content: bytes) -> list[Account]:
+    def _decode(self, content: bytes) -> list[Account]:
         if not content:
             return []
         try:
@@ -81,14 +81,14 @@ class Accounts:
             ) from None
 
 
-def _encoded(known: list[Account]) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(_File(known)), indent=2) + b"\n"
+def _encode(accounts: list[Account]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(_File(accounts)), indent=2) + b"\n"
 
 
-def _named(account: Account, known: list[Account]) -> Account:
+def _with_name(account: Account, accounts: list[Account]) -> Account:
     """With the name it has, else its server's host, else user@host: a name once given stays."""
-    old = next((one.name for one in known if one.key == account.key), "")
-    taken = {one.name for one in known}
+    old = next((one.name for one in accounts if one.key == account.key), "")
+    taken = {one.name for one in accounts}
     host = host_of(account.url)
     name = old or account.name or (host if host not in taken else f"{account.user}@{host}")
     return msgspec.structs.replace(account, name=name)

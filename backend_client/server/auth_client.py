@@ -13,7 +13,7 @@ from backend_client.errors import BackendError, LoginNeeded
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account, Accounts
 from backend_client.server.connection import Connection
-from backend_client.server.token_store import TokenStore, store_for_new, store_named
+from backend_client.server.token_store import TokenStore, choose_store, store_of_kind
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class ServerInfo(Struct, frozen=True):
         return self.registration == "open" or self.setup
 
 
-class LoggedIn(Struct, frozen=True):
+class LoginResult(Struct, frozen=True):
     """How a login ended."""
 
     account: Account
@@ -43,7 +43,7 @@ class LoggedIn(Struct, frozen=True):
     """Where the token is kept, in words."""
 
 
-class _Granted(Struct, frozen=True):
+class _TokenGrant(Struct, frozen=True):
     """The answer to a login or a registration."""
 
     token: str
@@ -65,48 +65,50 @@ class AuthClient:
 
     async def server_info(self) -> ServerInfo:
         """Who answers there, and whether it takes new people."""
-        return await self._public("GET", "/api/server", ServerInfo)
+        return await self._request("GET", "/api/server", ServerInfo)
 
-    async def log_in(self, user: str, password: Secret) -> LoggedIn:
+    async def log_in(self, user: str, password: Secret) -> LoginResult:
         """As somebody whom the server knows."""
-        asked = {"user": user, "password": password.reveal(), "name": _here()}
-        return await self._enter("/api/auth/login", asked)
+        body = {"user": user, "password": password.reveal(), "name": _token_name()}
+        return await self._authenticate("/api/auth/login", body)
 
-    async def register(self, user: str, password: Secret, code: Secret | None = None) -> LoggedIn:
+    async def register(self, user: str, password: Secret, code: Secret | None = None) -> LoginResult:
         """As somebody new; `code` makes the first admin of an empty server."""
-        asked = {"user": user, "password": password.reveal(), "name": _here()}
-        return await self._enter("/api/auth/register", asked | ({"code": code.reveal()} if code else {}))
+        body = {"user": user, "password": password.reveal(), "name": _token_name()}
+        return await self._authenticate(
+            "/api/auth/register", body | ({"code": code.reveal()} if code else {})
+        )
 
     async def log_out(self, account: Account) -> BackendError | None:
         """Make the token invalid and forget it. Forgets it also where the server cannot be told: then why."""
-        store = store_named(account.store, self.folder)
+        store = store_of_kind(account.store, self.folder)
         token = await asyncio.to_thread(store.get, account.key)
-        trouble = await self._revoke(token) if token else None
+        error = await self._revoke(token) if token else None
         await asyncio.to_thread(store.drop, account.key)
-        Accounts(self.folder).keep(msgspec.structs.replace(account, store=""))
-        return trouble
+        Accounts(self.folder).save(msgspec.structs.replace(account, store=""))
+        return error
 
-    async def _enter(self, path: str, asked: dict[str, str]) -> LoggedIn:
+    async def _authenticate(self, path: str, body: dict[str, str]) -> LoginResult:
         """The store is proved first: a token that cannot be kept would be lost."""
-        store = await asyncio.to_thread(store_for_new, self.folder)
-        granted = await self._public("POST", path, _Granted, msgspec.json.encode(asked))
-        token = Secret(granted.token)
-        account = Account(name="", url=self.url, user=granted.user, ca=self.ca, store=store.kind)
+        store = await asyncio.to_thread(choose_store, self.folder)
+        grant = await self._request("POST", path, _TokenGrant, msgspec.json.encode(body))
+        token = Secret(grant.token)
+        account = Account(name="", url=self.url, user=grant.user, ca=self.ca, store=store.kind)
         try:
-            account = await asyncio.to_thread(self._keep, account, token, store)
+            account = await asyncio.to_thread(self._save, account, token, store)
         except BackendError:
             await self._revoke(token)
             raise
-        return LoggedIn(account, granted.role, granted.expires, store.where)
+        return LoginResult(account, grant.role, grant.expires, store.where)
 
-    def _keep(self, account: Account, token: Secret, store: TokenStore) -> Account:
+    def _save(self, account: Account, token: Secret, store: TokenStore) -> Account:
         accounts = Accounts(self.folder)
         old = accounts.find(account.url, account.user)
         store.put(account.key, token)
-        kept = accounts.keep(account)
+        saved = accounts.save(account)
         if old and old.store not in ("", store.kind):
-            store_named(old.store, self.folder).drop(account.key)
-        return kept
+            store_of_kind(old.store, self.folder).drop(account.key)
+        return saved
 
     async def _revoke(self, token: Secret) -> BackendError | None:
         connection = Connection(self.url, lambda: token, ca=self.ca)
@@ -120,7 +122,7 @@ class AuthClient:
             await connection.aclose()
         return None
 
-    async def _public(self, method: str, path: str, answer: type[T], body: bytes = b"") -> T:
+    async def _request(self, method: str, path: str, answer: type[T], body: bytes = b"") -> T:
         connection = Connection(self.url, None, ca=self.ca)
         try:
             return connection.decode(await connection.request(method, path, body=body), answer)
@@ -128,6 +130,6 @@ class AuthClient:
             await connection.aclose()
 
 
-def _here() -> str:
+def _token_name() -> str:
     """What the token is called among one's others."""
     return f"traindeck on {socket.gethostname()}"[:64]

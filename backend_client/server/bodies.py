@@ -126,16 +126,20 @@ def create_body(spec: JobSpec, secrets: Mapping[str, Secret]) -> bytes:
     """
     values = msgspec.to_builtins(spec)
     body = {name: values[name] for name in FIELD_NAMES if getattr(spec, name) != getattr(DEFAULTS, name)}
-    given = {name: secrets[name].reveal() if name in secrets else None for name in spec.secrets}
-    return msgspec.json.encode({**body, "kind": spec.kind} | ({"secrets": given} if given else {}))
+    secret_values = {name: secrets[name].reveal() if name in secrets else None for name in spec.secrets}
+    return msgspec.json.encode(
+        {**body, "kind": spec.kind} | ({"secrets": secret_values} if secret_values else {})
+    )
 
 
 def split_secrets(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Secret]]:
     """A create's body as what `parse_spec` takes, and the values of its secrets. Raises Invalid."""
-    given = body.get("secrets") or {}
-    if isinstance(given, str | list):
+    secrets = body.get("secrets") or {}
+    if isinstance(secrets, str | list):
         return dict(body), {}
-    if not isinstance(given, Mapping) or any(not isinstance(value, str | None) for value in given.values()):
+    if not isinstance(secrets, Mapping) or any(
+        not isinstance(value, str | None) for value in secrets.values()
+    ):
         raise Invalid({"secrets": "write NAME: value for each"})
-    values = {str(name): Secret(value) for name, value in given.items() if value is not None}
-    return {**body, "secrets": list(given)}, values
+    values = {str(name): Secret(value) for name, value in secrets.items() if value is not None}
+    return {**body, "secrets": list(secrets)}, values

@@ -24,12 +24,12 @@ class CapabilitiesCache:
         except (Refused, msgspec.MsgspecError, UnicodeDecodeError):
             return UNKNOWN
 
-    def drop(self) -> None:
+    def remove(self) -> None:
         """Forget them."""
         with suppress(OSError):
             self.path.unlink()
 
-    def write(self, rules: Capabilities) -> None:
+    def write(self, capabilities: Capabilities) -> None:
         """Keep them for the next time."""
         with suppress(Refused):
-            update_private(self.path, lambda _: msgspec.json.encode(rules))
+            update_private(self.path, lambda _: msgspec.json.encode(capabilities))

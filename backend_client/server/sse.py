@@ -36,22 +36,22 @@ class SseParser:
         self._line.append(data)
         self._size += len(data)
         if b"\n" not in data:
-            self._check()
+            self._check_size()
             return []
         *lines, rest = b"".join(self._line).split(b"\n")
         self._line = [rest]
-        frames = [frame for line in lines if (frame := self._take(line.removesuffix(b"\r")))]
+        events = [frame for line in lines if (frame := self._feed_line(line.removesuffix(b"\r")))]
         self._size = len(rest) + sum(map(len, self._fields.values()))
-        self._check()
-        return frames
+        self._check_size()
+        return events
 
-    def _check(self) -> None:
+    def _check_size(self) -> None:
         if self._size > LONGEST_EVENT:
             raise ValueError(f"an event has more than {LONGEST_EVENT >> 20} MiB")
 
-    def _take(self, line: bytes) -> SseEvent | None:
+    def _feed_line(self, line: bytes) -> SseEvent | None:
         if not line:
-            return self._frame()
+            return self._event()
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data" and b"data" in self._fields:
@@ -59,7 +59,7 @@ class SseParser:
         self._fields[name] = value
         return None
 
-    def _frame(self) -> SseEvent:
+    def _event(self) -> SseEvent:
         fields, self._fields = self._fields, {}
         return SseEvent(
             fields.get(b"event", b"").decode(errors="replace"),
@@ -71,17 +71,17 @@ class SseParser:
 class SseStream:
     """The frames of one answer, as they come: those of one read together."""
 
-    def __init__(self, response: "httpx.Response", place: str) -> None:
+    def __init__(self, response: "httpx.Response", label: str) -> None:
         self._response = response
-        self._place = place
+        self._label = label
 
     async def batches(self) -> AsyncIterator[list[SseEvent]]:
         """Ends where the server ends. Raises Unreachable where an event is too long, else httpx.HTTPError."""
         parser = SseParser()
         async for data in self._response.aiter_raw():
             try:
-                frames = parser.feed(data)
+                events = parser.feed(data)
             except ValueError as error:
-                raise Unreachable(f"{self._place} cannot be followed: {error}") from None
-            if frames:
-                yield frames
+                raise Unreachable(f"{self._label} cannot be followed: {error}") from None
+            if events:
+                yield events

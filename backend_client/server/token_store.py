@@ -61,7 +61,7 @@ class FileTokenStore:
         return f"{shown}, readable by you alone"
 
     def get(self, key: str) -> Secret | None:
-        token = self._decoded(read_private(self.path)).get(key)
+        token = self._decode(read_private(self.path)).get(key)
         return Secret(token) if token else None
 
     def put(self, key: str, token: Secret) -> None:
@@ -77,13 +77,13 @@ class FileTokenStore:
 
     def _change(self, change: Callable[[dict[str, str]], object]) -> None:
         def changed(content: bytes) -> bytes:
-            tokens = self._decoded(content)
+            tokens = self._decode(content)
             change(tokens)
             return msgspec.json.encode({"tokens": tokens})
 
         update_private(self.path, changed)
 
-    def _decoded(self, content: bytes) -> dict[str, str]:
+    def _decode(self, content: bytes) -> dict[str, str]:
         try:
             return msgspec.json.decode(content, type=dict[str, dict[str, str]])["tokens"] if content else {}
         except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
@@ -100,11 +100,11 @@ class KeyringTokenStore:
     def works(self) -> bool:
         """True where a keyring takes a value, gives it back and forgets it again, at once."""
         try:
-            return not over_ssh() and _limited(self._try)
+            return not over_ssh() and _with_time_limit(self._probe)
         except Refused:
             return False
 
-    def _try(self) -> bool:
+    def _probe(self) -> bool:
         import keyring  # noqa: PLC0415  not on the way of a start
 
         if keyring.get_keyring().priority < 1:  # its words for: none, or one that does not protect
@@ -124,27 +124,27 @@ class KeyringTokenStore:
                 "The token is in this machine's keyring, which is not asked over SSH.",
                 "`traindeck login` over SSH keeps one in a file.",
             )
-        token = _limited(lambda: keyring.get_password(SERVICE, key))
+        token = _with_time_limit(lambda: keyring.get_password(SERVICE, key))
         return Secret(token) if token else None
 
     def put(self, key: str, token: Secret) -> None:
         import keyring  # noqa: PLC0415
 
-        _limited(lambda: keyring.set_password(SERVICE, key, token.reveal()))
+        _with_time_limit(lambda: keyring.set_password(SERVICE, key, token.reveal()))
 
     def drop(self, key: str) -> None:
         if self.get(key):
             import keyring  # noqa: PLC0415
 
-            _limited(lambda: keyring.delete_password(SERVICE, key))
+            _with_time_limit(lambda: keyring.delete_password(SERVICE, key))
 
 
-def store_named(kind: str, folder: Path) -> TokenStore:
+def store_of_kind(kind: str, folder: Path) -> TokenStore:
     """The store that an account's token is in."""
     return KeyringTokenStore() if kind == KeyringTokenStore.kind else FileTokenStore(folder)
 
 
-def store_for_new(folder: Path) -> TokenStore:
+def choose_store(folder: Path) -> TokenStore:
     """Where a new token goes. Asks the keyring, and proves that the file can be written, before a login."""
     ring = KeyringTokenStore()
     if ring.works():
@@ -159,7 +159,7 @@ def over_ssh() -> bool:
     return "SSH_CONNECTION" in os.environ
 
 
-def _limited(call: Callable[[], Answer]) -> Answer:
+def _with_time_limit(call: Callable[[], Answer]) -> Answer:
     """What a call to the keyring gives, or Refused. In a thread: nothing else can be given a time limit."""
     answers: queue.SimpleQueue[tuple[Answer | None, str]] = queue.SimpleQueue()
 
@@ -170,9 +170,12 @@ def _limited(call: Callable[[], Answer]) -> Answer:
             answers.put((None, type(error).__name__))
 
     threading.Thread(target=run, daemon=True).start()
-    answer, trouble = None, f"it does not answer within {_LIMIT:.0f} s; it may wait for somebody to unlock it"
+    answer, error_text = (
+        None,
+        f"it does not answer within {_LIMIT:.0f} s; it may wait for somebody to unlock it",
+    )
     with suppress(queue.Empty):
-        answer, trouble = answers.get(timeout=_LIMIT)
-    if trouble:
-        raise Refused(f"The keyring cannot be used: {trouble}.", "Unlock it and try again.")
+        answer, error_text = answers.get(timeout=_LIMIT)
+    if error_text:
+        raise Refused(f"The keyring cannot be used: {error_text}.", "Unlock it and try again.")
     return answer  # type: ignore[return-value]  # None is an answer too

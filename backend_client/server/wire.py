@@ -92,9 +92,9 @@ def frame(event: str, data: bytes, id: str = "") -> bytes:  # noqa: A002  the fi
     return f"event: {event}\n{mark}data: ".encode() + data + b"\n\n"
 
 
-def watch_frame(told: WatchWire, id: str = "") -> bytes:  # noqa: A002  as above
+def watch_frame(event: WatchWire, id: str = "") -> bytes:  # noqa: A002  as above
     """One event of a watch."""
-    return frame(_NAMES[type(told)], encode(told), id)
+    return frame(_NAMES[type(event)], encode(event), id)
 
 
 def jobs_data(encoded: Iterable[bytes]) -> bytes:
@@ -137,26 +137,26 @@ def log_frame(item: LogItem) -> bytes:
     """One event of a log stream: `opened`, `lines`, `gap`, `closed`."""
     if not isinstance(item, Lines):
         return frame(_ITEM_NAMES[type(item)], encode(item))
-    told = _Lines(
+    lines = _Lines(
         source=item.source,
         lines=_texts(item.lines),
         times=item.times,
         continues=item.continues,
         open=item.open,
     )
-    return frame("lines", encode(told), item.cursor)
+    return frame("lines", encode(lines), item.cursor)
 
 
 def read_log(event: str, data: bytes, id: str = "") -> LogItem | Bye | None:  # noqa: A002  as above
     """An event of a log stream; None for a name that is not known here. Raises msgspec.DecodeError."""
     if event == "lines":
-        told = _LINES_DECODER.decode(data)
+        wire = _LINES_DECODER.decode(data)
         return Lines(
-            source=told.source,
-            lines=[_bytes(line) for line in told.lines],
-            times=told.times,
-            continues=told.continues,
-            open=told.open,
+            source=wire.source,
+            lines=[_bytes(line) for line in wire.lines],
+            times=wire.times,
+            continues=wire.continues,
+            open=wire.open,
             cursor=id,
         )
     if event == "bye":

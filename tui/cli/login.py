@@ -19,7 +19,7 @@ from tui.cli.server_account import ServerAccount, in_use, servers, the_server
 from tui.settings import Loaded
 
 if TYPE_CHECKING:
-    from backend_client.server.auth_client import LoggedIn
+    from backend_client.server.auth_client import LoginResult
 
 
 def login_flags(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +79,7 @@ def _enter(args: argparse.Namespace, contexts: Contexts, *, new: bool) -> int:
     return 0
 
 
-def _tell(args: argparse.Namespace, done: "LoggedIn") -> None:
+def _tell(args: argparse.Namespace, done: "LoginResult") -> None:
     account = done.account
     until = f" until {local_time(done.expires)}" if done.expires else ""
     say(f"Logged in at {account.url} as {account.user} ({done.role}){until}.")
@@ -93,12 +93,12 @@ def _tell(args: argparse.Namespace, done: "LoggedIn") -> None:
 
 def _door(args: argparse.Namespace, contexts: Contexts) -> Account:
     """The server that is named, else the one in use, else the only one that is known, else what is asked."""
-    from backend_client.server.address import address  # noqa: PLC0415
+    from backend_client.server.address import parse_address  # noqa: PLC0415
 
     known = servers(contexts).accounts()
     found = known
     if args.url:
-        found = [one for one in known if one.url == address(args.url)]
+        found = [one for one in known if one.url == parse_address(args.url)]
     else:
         with suppress(BackendError):
             at = in_use(args, contexts)
@@ -106,7 +106,7 @@ def _door(args: argparse.Namespace, contexts: Contexts) -> Account:
     urls = sorted({one.url for one in found})
     if len(urls) > 1:
         raise Invalid({"URL": f"say which server: {', '.join(urls)}"})
-    door = found[0] if found else Account(name="", url=address(args.url or prompt.line("Server")))
+    door = found[0] if found else Account(name="", url=parse_address(args.url or prompt.line("Server")))
     ca = os.path.abspath(args.ca) if args.ca else door.ca  # noqa: PTH100  used from other folders later
     return msgspec.structs.replace(door, ca=ca)
 

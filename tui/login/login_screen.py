@@ -18,7 +18,7 @@ from backend_client.accounts import HasAccounts
 from backend_client.errors import BackendError, LoginNeeded
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account
-from backend_client.server.address import address, host_of
+from backend_client.server.address import host_of, parse_address
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.login.entry import LabeledInput
@@ -135,7 +135,7 @@ class LoginScreen(ModalScreen[Account | None]):
         if not self._text("server"):
             return
         try:
-            url = address(self._text("server"))
+            url = parse_address(self._text("server"))
         except BackendError as error:
             self._waiting = False
             self._wrong("server", error.fields.get("server", error.title))
