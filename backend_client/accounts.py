@@ -1,4 +1,4 @@
-"""The accounts that a context source has: what a front end needs to log in and out, whatever is behind it."""
+"""`HasAccounts`: a context source that people log in to, as front ends see it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -25,7 +25,7 @@ class HasAccounts(Protocol):
         ...
 
     def auth_client(self, url: str, *, ca: str = "") -> "AuthClient":
-        """Return what logs in and out at a server, and keeps the token in this source. Loads httpx."""
+        """Return the client that logs in and out at a server; this source keeps the token. Loads httpx."""
         ...
 
     def token_store(self, account: "Account") -> "TokenStore":

@@ -182,7 +182,7 @@ class KubernetesBackend:
         return await self._opening.transport()
 
     def _board(self) -> JobCache:
-        return JobCache(self.context, self._site, self._gpus.blocks, self._glances.known.get)
+        return JobCache(self.context, self._site, self._gpus.blocks, self._glances.progress.get)
 
     async def _writer(self) -> "JobWriter":
         from backend_client.kubernetes.write.writer import JobWriter  # noqa: PLC0415  who only looks needs none

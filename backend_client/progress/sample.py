@@ -1,4 +1,4 @@
-"""What one line of output says about a training, whatever its format, and the patterns that formats share."""
+"""Sample: what one line of output says about a training; and the patterns that all formats share."""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Which servers a person has accounts at, and as whom. Holds no token: `store` says where that is kept."""
+"""A person's accounts at servers, in servers.json. Holds no token: `Account.store` says where that is."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One user of one server: a context."""
 
     name: str
-    """What the context is called: the server's host, or user@host where there is one of that name already."""
+    """The context's name: the server's host, or user@host where that name is taken."""
     url: str
     user: str = ""
     """Empty for a server where nobody has logged in yet."""
@@ -25,7 +25,7 @@ class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        """What the token is kept under."""
+        """The key of the token in its store."""
         return f"{self.user}@{self.url}"
 
 
@@ -40,15 +40,15 @@ class Accounts:
         self.path = folder / "servers.json"
 
     def all(self) -> list[Account]:
-        """In the order of their first login. Raises Refused where the file cannot be trusted or read."""
+        """Return all accounts, in the order of their first login. Raises Refused for an unsafe file."""
         return self._decode(read_private(self.path, WRITERS))
 
     def find(self, url: str, user: str) -> Account | None:
-        """The account of this user at this server."""
+        """Return the account of this user at this server, None where there is none."""
         return next((one for one in self.all() if (one.url, one.user) == (url, user)), None)
 
     def save(self, account: Account) -> Account:
-        """Write an account down, in place of the one it was; gives it a name where it has none."""
+        """Save an account, in place of the one with its key; return it with a name."""
         saved = account
 
         def change(content: bytes) -> bytes:
@@ -63,7 +63,7 @@ class Accounts:
         return saved
 
     def remove(self, account: Account) -> None:
-        """Forget an account; none there is no fault."""
+        """Remove an account; one that is not there is no error."""
 
         def change(content: bytes) -> bytes:
             return _encode([one for one in self._decode(content) if one.key != account.key])
@@ -86,7 +86,7 @@ def _encode(accounts: list[Account]) -> bytes:
 
 
 def _with_name(account: Account, accounts: list[Account]) -> Account:
-    """With the name it has, else its server's host, else user@host: a name once given stays."""
+    """Return an account with a name: its own, which stays, else its server's host, else user@host."""
     old = next((one.name for one in accounts if one.key == account.key), "")
     taken = {one.name for one in accounts}
     host = host_of(account.url)

@@ -1,4 +1,4 @@
-"""The address of a server: what a person may write, and where a password or a token may go."""
+"""Addresses of servers: what a person may type, and where a password or a token may be sent."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ _PORTS = {"https": 443, "http": 80}
 
 
 def parse_address(text: str) -> str:
-    """`https://HOST[:PORT]` out of what a person wrote; http for this machine only. Raises Invalid.
+    """Parse an address into `https://HOST[:PORT]`; http for this machine only. Raises Invalid.
 
     A socket of this machine is `unix:///path`.
     """
@@ -38,7 +38,7 @@ def _invalid(text: str) -> Invalid:
 
 
 def is_this_machine(host: str) -> bool:
-    """True for loopback: what goes there crosses no network."""
+    """Return True for loopback: what goes there crosses no network."""
     if host == "localhost":
         return True
     try:
@@ -48,5 +48,5 @@ def is_this_machine(host: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """HOST[:PORT] of an address."""
+    """Return HOST[:PORT] of an address."""
     return url.partition("://")[2]

@@ -1,4 +1,4 @@
-"""In and out of one server: ask who it is, log in, register, log out. The token goes to its store at once."""
+"""AuthClient: log in, register and log out at a server. The token goes to its store at once."""
 
 import asyncio
 import socket
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 class ServerInfo(Struct, frozen=True):
-    """What a server says of itself to everybody (GET /api/server)."""
+    """The public facts about a server (GET /api/server)."""
 
     name: str = ""
     version: str = ""
     registration: str = "closed"
-    """open: everybody may register; closed: an admin makes the accounts."""
+    """open: everybody may register; closed: an admin creates the accounts."""
     setup: bool = False
-    """True where nobody has an account yet, and the set-up code makes the first admin."""
+    """True where nobody has an account yet, and the set-up code creates the first admin."""
 
     @property
     def is_open(self) -> bool:
@@ -34,13 +34,13 @@ class ServerInfo(Struct, frozen=True):
 
 
 class LoginResult(Struct, frozen=True):
-    """How a login ended."""
+    """A login that succeeded."""
 
     account: Account
     role: str
     expires: datetime | None
     where: str
-    """Where the token is kept, in words."""
+    """Where the token is kept, as text."""
 
 
 class _TokenGrant(Struct, frozen=True):
@@ -53,7 +53,7 @@ class _TokenGrant(Struct, frozen=True):
 
 
 class AuthClient:
-    """One server, for somebody who wants in or out. `folder`: where accounts and tokens are kept.
+    """Logs in and out at one server. `folder`: where accounts and tokens are kept.
 
     Every method may raise a BackendError; a password or a token is part of none.
     """
@@ -64,23 +64,23 @@ class AuthClient:
         self.ca = ca
 
     async def server_info(self) -> ServerInfo:
-        """Who answers there, and whether it takes new people."""
+        """Return the server's name, version and whether people can register."""
         return await self._request("GET", "/api/server", ServerInfo)
 
     async def log_in(self, user: str, password: Secret) -> LoginResult:
-        """As somebody whom the server knows."""
+        """Log in with a password, and keep the token."""
         body = {"user": user, "password": password.reveal(), "name": _token_name()}
         return await self._authenticate("/api/auth/login", body)
 
     async def register(self, user: str, password: Secret, code: Secret | None = None) -> LoginResult:
-        """As somebody new; `code` makes the first admin of an empty server."""
+        """Create an account and log in; `code` creates the first admin of an empty server."""
         body = {"user": user, "password": password.reveal(), "name": _token_name()}
         return await self._authenticate(
             "/api/auth/register", body | ({"code": code.reveal()} if code else {})
         )
 
     async def log_out(self, account: Account) -> BackendError | None:
-        """Make the token invalid and forget it. Forgets it also where the server cannot be told: then why."""
+        """Revoke the token and remove it here; where the server cannot be told, return that error."""
         store = store_of_kind(account.store, self.folder)
         token = await asyncio.to_thread(store.get, account.key)
         error = await self._revoke(token) if token else None
@@ -89,7 +89,7 @@ class AuthClient:
         return error
 
     async def _authenticate(self, path: str, body: dict[str, str]) -> LoginResult:
-        """The store is proved first: a token that cannot be kept would be lost."""
+        """Log in or register. The store is tested first: a token that cannot be kept would be lost."""
         store = await asyncio.to_thread(choose_store, self.folder)
         grant = await self._request("POST", path, _TokenGrant, msgspec.json.encode(body))
         token = Secret(grant.token)
@@ -131,5 +131,5 @@ class AuthClient:
 
 
 def _token_name() -> str:
-    """What the token is called among one's others."""
+    """Return the token's name in the list of one's tokens."""
     return f"traindeck on {socket.gethostname()}"[:64]

@@ -44,7 +44,7 @@ _PLAIN_KEY = re.compile(r"[!-~]{1,64}")
 
 
 class ServerBackend:
-    """Jobs that a server keeps for its users. A job's cluster stands in `spec.cluster`."""
+    """The jobs of a server, as one of its users. A job's cluster is in `spec.cluster`."""
 
     namespace = ""
 
@@ -58,9 +58,9 @@ class ServerBackend:
         capabilities: Capabilities = UNKNOWN,
         save: Callable[[Capabilities], None] | None = None,
     ) -> None:
-        """`token`, `ca`: as of `Connection`. `rules`: those kept from last time; `keep` is given newer ones.
+        """`token`, `ca`: as of `Connection`. `capabilities`: the cached ones; `save` takes newer ones.
 
-        Contacts nobody yet. Raises Refused for an address that a token must not travel to.
+        Contacts nobody yet. Raises Refused for an address that a token must not be sent to.
         """
         self.context = context
         self.capabilities = capabilities
@@ -82,7 +82,7 @@ class ServerBackend:
         return self.capabilities.fields
 
     async def fetch_capabilities(self) -> Capabilities:
-        """Ask the server for its rules."""
+        """Ask the server for its capabilities, and save them."""
         capabilities = merge((await self._connection.fetch("GET", "/api/clusters", Clusters)).items)
         if capabilities != self.capabilities and self._save:
             self._save(capabilities)
@@ -174,7 +174,7 @@ class ServerBackend:
         return (await self._connection.fetch("GET", "/api/choices", Choices, query=parameters)).items
 
     async def history(self, query: HistoryQuery, *, after: str = "") -> HistoryPage:
-        """Newest first. `after` is the `next` of the page before."""
+        """Return a page of the history, newest first. `after` is the `next` of the page before."""
         parameters = _not_empty(
             text=query.text,
             user=query.user,
@@ -190,7 +190,7 @@ class ServerBackend:
         await self._connection.aclose()
 
     def _from_wire(self, job: Job) -> Job:
-        """On the wire the context is the cluster."""
+        """Return a job as one of this context: on the wire the context is the cluster."""
         ref = replace(job.ref, context=self.context)
         return replace(job, ref=ref, spec=replace(job.spec, cluster=job.ref.context))
 
@@ -200,7 +200,7 @@ def _path(ref: JobRef) -> str:
 
 
 def _uid_query(ref: JobRef) -> dict[str, str]:
-    """A job by its uid, whatever else has its name."""
+    """Return the query that names a job by its uid, whatever else has its name."""
     return {"uid": ref.uid}
 
 

@@ -1,4 +1,4 @@
-"""What a server makes of features and fields: that of its clusters, put together."""
+"""The features and fields of a server: those of its clusters, merged."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ _ABSENT = "this server's clusters do not have it"
 
 
 class Capabilities(Struct, frozen=True):
-    """What is kept of a server, so that a form can be drawn before it has answered."""
+    """The features and field rules of a server; cached, so that a form can be drawn before it answers."""
 
     missing_features: Mapping[Feature, str] = field(name="lacks")
     fields: Mapping[str, FieldRule]
@@ -23,7 +23,10 @@ class Capabilities(Struct, frozen=True):
 
 
 def merge(clusters: Sequence[ClusterInfo]) -> Capabilities:
-    """Something is absent or refused where every cluster says so; of one that differs, `plan` tells."""
+    """Merge the capabilities of clusters: something is absent or refused where every cluster says so.
+
+    Where they differ, `plan` says what one of them refuses.
+    """
     missing_features = {
         feature: _reason(feature, clusters) for feature in Feature if _is_absent(feature, clusters)
     }
@@ -31,7 +34,7 @@ def merge(clusters: Sequence[ClusterInfo]) -> Capabilities:
 
 
 def _is_absent(feature: Feature, clusters: Sequence[ClusterInfo]) -> bool:
-    """The history is the server's own."""
+    """Return True where no cluster has a feature; the history is the server's own."""
     return feature is not Feature.HISTORY and all(feature not in cluster.features for cluster in clusters)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP client. Importing this takes long (httpx), and so does reading certificates: done in a thread."""
+"""The httpx client. Importing this takes long (httpx), and so does reading certificates: done in a thread."""
 
 import sys
 
@@ -14,7 +14,7 @@ from backend_client.errors import Refused
 
 
 def make_client(url: str, ca: str, label: str) -> httpx.AsyncClient:
-    """A client of one server (`url` and `ca` as of `Connection`). Raises Refused where `ca` is of no use."""
+    """Make the client of one server (`url` and `ca` as of `Connection`). Raises Refused for a wrong `ca`."""
     scheme, _, path = url.partition("://")
     transport = httpx.AsyncHTTPTransport(uds=path) if scheme == "unix" else None
     return httpx.AsyncClient(

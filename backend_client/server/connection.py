@@ -1,6 +1,6 @@
-"""Requests to one server: the login in a header, errors in words, nothing followed elsewhere.
+"""Connection: requests to one server, with the token in a header; errors as sentences, redirects refused.
 
-Everything asked here may be asked twice (a create has its key, the rest names a uid), so what breaks on the
+Every request may be sent twice (a create has its key, the rest names a uid), so what breaks on the
 way is repeated a few times. No token is ever part of an error.
 """
 
@@ -53,15 +53,15 @@ class Connection:
     """One caller's connections to one server. Every method may raise a BackendError and nothing else."""
 
     def __init__(self, url: str, token: Callable[[], Secret | None] | None, *, ca: str = "") -> None:
-        """`url`: https://…, http://… of this machine, or unix:///path of a socket. `token` is asked before
+        """`url`: https://…, http://… of this machine, or unix:///path of a socket. `token` is called before
         each request, so that a renewed login is taken up; in a thread, since a keyring may take its time.
-        Without it, what is public can be asked. `ca`: a file of certificates to trust instead of the
-        system's. Raises Refused where a token or a password must not travel there.
+        Without it, public routes can be called. `ca`: a file of certificates to trust instead of the
+        system's. Raises Refused where a token or a password must not be sent there.
         """
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
         self.label = parts.path if parts.scheme == "unix" else parts.netloc
-        """The server in words."""
+        """The server's host and port, or its socket, for messages."""
         _check_address(parts.scheme, parts.hostname or "", self.label)
         self._token = token
         self._ca = ca
@@ -69,11 +69,11 @@ class Connection:
         self._opening = asyncio.Lock()
 
     async def fetch(self, method: str, path: str, answer: type[T], *, query: Query | None = None) -> T:
-        """A request without a body, and its answer decoded."""
+        """Send a request without a body, and decode its answer."""
         return self.decode(await self.request(method, path, query=query), answer)
 
     def decode(self, body: bytes, answer: type[T]) -> T:
-        """JSON of the server as what it should be; what is not raises Unreachable."""
+        """Decode JSON of the server as a type. Raises Unreachable where it is not of it."""
         try:
             return msgspec.json.decode(body, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -88,7 +88,7 @@ class Connection:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        """One request and its whole answer; what breaks on the way is sent again."""
+        """Send a request and return its whole answer; what breaks on the way is sent again."""
         kind = {"Content-Type": "application/json"} if body else {}
         request = _Request(method, path, query or {}, body, {**kind, **(headers or {})}, READ_SECONDS)
         try:
@@ -101,7 +101,7 @@ class Connection:
     async def stream(
         self, path: str, *, query: Query | None = None, last: str = ""
     ) -> AsyncIterator[SseStream]:
-        """An answer of server-sent events behind the event `last`. Not repeated: who reads it resumes."""
+        """Open a stream of server-sent events behind the event `last`. Not repeated: its reader resumes."""
         headers = {"Accept": EVENT_STREAM} | ({"Last-Event-ID": last} if last else {})
         request = _Request("GET", path, query or {}, b"", headers, SILENCE_SECONDS)
         async with self._send(request) as response:
@@ -134,7 +134,7 @@ class Connection:
 
     @contextlib.asynccontextmanager
     async def _send(self, request: _Request) -> AsyncIterator["httpx.Response"]:
-        """The head of an answer that went well, and its body as it is read."""
+        """Send a request and yield its response, whose body is not read yet. Raises for an error status."""
         client = await self._get_client()
         import httpx  # noqa: PLC0415  it is loaded by now
 
@@ -224,5 +224,5 @@ def _check_address(scheme: str, host: str, label: str) -> None:
 
 
 def _seconds(text: str) -> float | None:
-    """Retry-After; a date there is nobody's wish of ours."""
+    """Return the seconds of a Retry-After; our server sends no date there."""
     return float(text) if text.isdecimal() else None

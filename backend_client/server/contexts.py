@@ -1,4 +1,4 @@
-"""A person's accounts at servers, as one way to reach jobs. Loads next to nothing where there are none."""
+"""ServerContexts: the accounts at servers as a context source. Loads next to nothing where there are none."""
 
 import os
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class ServerContexts:
-    """Every account is a context; so is the site's own server, and one that is named by its URL.
+    """The context source of servers: accounts, the site's own server, and one that is named by its URL.
 
-    `folder`: where accounts and tokens are; `cache`: where the servers' rules are kept between two runs;
+    `folder`: where accounts and tokens are; `cache`: where capabilities are kept between two runs;
     `site`: URL of the site's server; `named`: the context that the flag or the environment names, the only
     one that `token` goes to.
     """
@@ -51,7 +51,7 @@ class ServerContexts:
             return [ContextInfo("servers", self.kind, "traindeck servers", error.title)]
 
     def current(self) -> str:
-        """The site's server."""
+        """Return the context of the site's server, "" where there is none."""
         if not self._site or not self._may_have_accounts():
             return ""
         try:
@@ -60,7 +60,7 @@ class ServerContexts:
             return ""
 
     def open(self, name: str) -> JobBackend:
-        """Contacts nobody yet; who is not logged in learns it from the first call."""
+        """Open a context. Contacts nobody yet; without a login the first call raises LoginNeeded."""
         from backend_client.server.backend import ServerBackend  # noqa: PLC0415  other ways need no httpx
         from backend_client.server.capabilities_cache import CapabilitiesCache  # noqa: PLC0415
 
@@ -75,14 +75,14 @@ class ServerContexts:
         )
 
     def connect(self, name: str) -> "Connection":
-        """Requests with the token of a context. Raises Refused where a token must not travel there."""
+        """Return a connection that sends a context's token. Raises Refused where it must not go there."""
         from backend_client.server.connection import Connection  # noqa: PLC0415  other ways need no httpx
 
         account = self.account(name)
         return Connection(account.url, TokenSession(self, name), ca=account.ca)
 
     def auth_client(self, url: str, *, ca: str = "") -> "AuthClient":
-        """Return what logs in and out at a server, and keeps the account and its token here."""
+        """Return the client that logs in and out at a server; accounts and tokens are kept here."""
         from backend_client.server.auth_client import AuthClient  # noqa: PLC0415  httpx
 
         return AuthClient(self.folder, url, ca=ca)
@@ -94,7 +94,7 @@ class ServerContexts:
         return store_of_kind(account.store, self.folder)
 
     def accounts(self) -> "list[Account]":
-        """All accounts, and the servers that are known without one. Raises Refused."""
+        """Return all accounts, and the servers that are known without one. Raises Refused."""
         from backend_client.server.accounts import Account, Accounts  # noqa: PLC0415  nobody may have any
         from backend_client.server.address import host_of  # noqa: PLC0415
 
@@ -108,14 +108,14 @@ class ServerContexts:
         return accounts
 
     def account(self, name: str) -> "Account":
-        """The account of a context, by its plain name."""
+        """Return the account of a context, by its plain name. Raises NotFound."""
         account = next((one for one in self.accounts() if one.name == name), None)
         if account is None:
             raise NotFound(f"There is no account {name} any more.", "`traindeck login` makes one.")
         return account
 
     def forget(self, account: "Account") -> None:
-        """It is no context any more; the site's server is one without it too. Raises Refused."""
+        """Drop an account and its context; the site's server stays one. Raises Refused."""
         from backend_client.server.accounts import Accounts  # noqa: PLC0415  as above
         from backend_client.server.capabilities_cache import CapabilitiesCache  # noqa: PLC0415
 
@@ -123,11 +123,11 @@ class ServerContexts:
         CapabilitiesCache(self._cache, account.name).remove()
 
     def explicit_token(self, name: str) -> Secret | None:
-        """The token that came from outside, where this context was named with it."""
+        """Return the token from the environment, where this context was named with it."""
         return self._token if name == self._named else None
 
     def version(self) -> int:
-        """Another one whenever somebody has logged in or out."""
+        """Return a number that changes whenever somebody logs in or out."""
         try:
             return (self.folder / "servers.json").stat().st_mtime_ns
         except OSError:
@@ -143,7 +143,7 @@ class ServerContexts:
 
 
 class TokenSession:
-    """The token of one context, as its backend asks for it: a login elsewhere is taken up."""
+    """The token of one context, read again after a login or logout in another program."""
 
     def __init__(self, source: ServerContexts, name: str) -> None:
         self._source = source
@@ -152,7 +152,7 @@ class TokenSession:
         self._version = -1
 
     def __call__(self) -> Secret:
-        """Raises LoginNeeded where there is none, Refused where it cannot be read. May block."""
+        """Return the token. Raises LoginNeeded where there is none, Refused for an unsafe file. May block."""
         if token := self._source.explicit_token(self._name):
             return token
         version = self._source.version()
@@ -168,7 +168,7 @@ class TokenSession:
 
 
 def login_needed(account: "Account") -> LoginNeeded:
-    """What to say to somebody who is not logged in."""
+    """Return the error for an account that is not logged in."""
     from backend_client.server.address import host_of  # noqa: PLC0415
 
     user = f" as {account.user}" if account.user else ""

@@ -1,4 +1,4 @@
-"""The deletion of a job: asked for once, then told step by step by the watch, until the job is gone."""
+"""DeletionWatch: request the deletion of a job once, then report its steps until it is gone."""
 
 import asyncio
 import contextlib
@@ -14,16 +14,16 @@ from backend_client.server.watch import PATH
 from backend_client.server.wire import Step, read_watch
 
 _OPEN_SECONDS = 3.0
-"""How long to wait for the watch before asking: without it the first steps are not told."""
+"""How long to wait for the watch before the request: without it the first steps are missed."""
 _CHECK_SECONDS = 2.0
-"""After so long without a word, look whether the job is still there: a broken watch may have missed it."""
+"""After so long without an event, check whether the job is still there: a broken watch may have missed it."""
 
 
 class DeletionWatch:
     """The deletion of one job."""
 
     def __init__(self, connection: Connection, path: str, query: Mapping[str, str]) -> None:
-        """`path` and `asked` name the job, by its uid too."""
+        """`path` and `query` name the job, by its uid too."""
         self._connection = connection
         self._path = path
         self._query = query
@@ -33,9 +33,9 @@ class DeletionWatch:
         """Steps; None: it is gone."""
 
     async def steps(self, *, wait: bool) -> AsyncGenerator[DeleteStep, None]:
-        """Until the job is gone; without `wait` until the server goes on alone.
+        """Delete the job, and yield the steps until it is gone; without `wait` only request it.
 
-        Raises NotFound where it was gone already, or why it may not be deleted.
+        Raises NotFound where it was gone already, or the error of the request.
         """
         listener = asyncio.create_task(self._listen())
         try:
@@ -63,7 +63,7 @@ class DeletionWatch:
                 return DeleteStep(f"the server has taken the deletion on; {error.title}")
 
     async def _listen(self) -> None:
-        """Hear of this job, on a new line whenever one breaks."""
+        """Watch this job, on a new connection whenever one breaks."""
         while True:
             with contextlib.suppress(BackendError):
                 async with self._connection.stream(PATH, query={"uid": self._uid}) as stream:

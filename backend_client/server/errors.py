@@ -1,4 +1,4 @@
-"""What httpx raises, in words."""
+"""Map the exceptions of httpx to BackendErrors."""
 
 import os
 import socket
@@ -14,11 +14,11 @@ _HINT = "check the address, the network, VPN or tunnel"
 
 
 class ConnectionBroken(Unreachable):
-    """A connection that broke on the way: another one may hold."""
+    """A connection that broke on the way: a retry may help."""
 
 
 def from_httpx(error: "httpx.HTTPError", label: str, silence: float) -> BackendError:
-    """What went wrong with a request. `silence`: seconds that it waited for a word."""
+    """Return the error for a request that failed. `silence`: seconds that it waited for a byte."""
     import httpx  # noqa: PLC0415  it is loaded: it has just failed
 
     root = _root_cause(error)
@@ -41,7 +41,7 @@ def from_httpx(error: "httpx.HTTPError", label: str, silence: float) -> BackendE
 
 
 def _root_cause(error: BaseException) -> BaseException:
-    """What lies under what httpx, httpcore and anyio have put around it."""
+    """Return the first exception under those that httpx, httpcore and anyio have put around it."""
     while True:
         inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
         inner = inner or error.__cause__ or error.__context__

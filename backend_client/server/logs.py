@@ -1,4 +1,4 @@
-"""The log of a job over a line that may break: a break is told only when the line is not back at once."""
+"""LogStream: the log of a job from a server, resumed behind its cursor where the connection breaks."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -20,7 +20,7 @@ class LogStream:
     def __init__(
         self, connection: Connection, path: str, job_query: Mapping[str, str], query: LogQuery, after: str
     ) -> None:
-        """`asked`: what names the job."""
+        """`job_query` names the job."""
         self._connection = connection
         self._path = path
         self._job_query = job_query
@@ -29,7 +29,7 @@ class LogStream:
         self._sources: set[LogSource] = set()
 
     async def batches(self) -> AsyncGenerator[Sequence[LogItem], None]:
-        """Ends with Closed, `lost` where the line breaks again and again without a word. Raises as `logs`."""
+        """Yield batches; the last ends with Closed, `lost` where every retry breaks. Raises as `logs`."""
         pauses = iter(RETRY_PAUSES)
         begun = False
         while True:
@@ -57,7 +57,7 @@ class LogStream:
         return self._connection.stream(self._path, query=self._parameters(), last=self._after)
 
     def _parameters(self) -> dict[str, str]:
-        """`tail` and `since` say where to begin; a cursor says it better."""
+        """Return the query's parameters; behind a cursor `tail` and `since` have no meaning."""
         query = self._query
         begin = {} if self._after else {"tail": query.tail, "since": query.since and query.since.isoformat()}
         parameters = {**begin, "rank": query.rank, "attempt": query.attempt, "follow": query.follow or None}

@@ -1,4 +1,7 @@
-"""Server-sent events: bytes to frames."""
+"""Server-sent events: bytes -> events.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html; of its line ends LF and CRLF.
+"""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -23,7 +26,7 @@ class SseEvent(Struct, frozen=True):
 
 
 class SseParser:
-    """Bytes, cut anywhere, to frames. Of the format's ways to end a line it knows LF and CRLF."""
+    """Parses bytes, cut anywhere, into events."""
 
     def __init__(self) -> None:
         self._line: list[bytes] = []
@@ -32,7 +35,7 @@ class SseParser:
         self._size = 0
 
     def feed(self, data: bytes) -> list[SseEvent]:
-        """The frames that end in these bytes. Raises ValueError where one is too long."""
+        """Return the events that end in these bytes. Raises ValueError where one is too long."""
         self._line.append(data)
         self._size += len(data)
         if b"\n" not in data:
@@ -69,14 +72,14 @@ class SseParser:
 
 
 class SseStream:
-    """The frames of one answer, as they come: those of one read together."""
+    """The events of one response, as they come."""
 
     def __init__(self, response: "httpx.Response", label: str) -> None:
         self._response = response
         self._label = label
 
     async def batches(self) -> AsyncIterator[list[SseEvent]]:
-        """Ends where the server ends. Raises Unreachable where an event is too long, else httpx.HTTPError."""
+        """Yield the events of each read. Raises Unreachable where one is too long, else httpx.HTTPError."""
         parser = SseParser()
         async for data in self._response.aiter_raw():
             try:

@@ -1,8 +1,8 @@
-"""Where a token is kept between two runs: the desktop's keyring, or a file that nobody else can read.
+"""Token stores: the desktop's keyring, or a file that nobody else can read.
 
-The keyring is asked before a login, with a real write, and never over SSH: one without a session, or a locked
-one, hangs or fails at the first write, which would lose a token just made. Which store has a token is written
-beside the account; nothing falls from one to the other by itself.
+The keyring is probed before a login, with a real write, and never over SSH: one without a session, or a
+locked one, hangs or fails at the first write, which would lose a new token. Which store has a token is
+written in the account; nothing falls from one to the other by itself.
 """
 
 import os
@@ -28,13 +28,13 @@ _LIMIT = 3.0
 
 
 class TokenStore(Protocol):
-    """Keeps tokens by their account's key. Every method may raise Refused in words, and block."""
+    """Keeps tokens by their account's key. Every method may raise Refused, and block."""
 
     kind: str
 
     @property
     def where(self) -> str:
-        """The place, in words."""
+        """Where the tokens are, as text."""
         ...
 
     def get(self, key: str) -> Secret | None: ...
@@ -42,7 +42,7 @@ class TokenStore(Protocol):
     def put(self, key: str, token: Secret) -> None: ...
 
     def drop(self, key: str) -> None:
-        """Forget one; none there is no fault."""
+        """Remove a token; one that is not there is no error."""
         ...
 
 
@@ -98,7 +98,7 @@ class KeyringTokenStore:
     where = "the keyring of your desktop"
 
     def works(self) -> bool:
-        """True where a keyring takes a value, gives it back and forgets it again, at once."""
+        """Return True where the keyring stores a value, reads it and deletes it, within the limit."""
         try:
             return not over_ssh() and _with_time_limit(self._probe)
         except Refused:
@@ -140,12 +140,12 @@ class KeyringTokenStore:
 
 
 def store_of_kind(kind: str, folder: Path) -> TokenStore:
-    """The store that an account's token is in."""
+    """Return the store of a kind (`Account.store`)."""
     return KeyringTokenStore() if kind == KeyringTokenStore.kind else FileTokenStore(folder)
 
 
 def choose_store(folder: Path) -> TokenStore:
-    """Where a new token goes. Asks the keyring, and proves that the file can be written, before a login."""
+    """Choose the store for a new token: the keyring where it works, else the file. Raises Refused."""
     ring = KeyringTokenStore()
     if ring.works():
         return ring
@@ -155,12 +155,12 @@ def choose_store(folder: Path) -> TokenStore:
 
 
 def over_ssh() -> bool:
-    """True where a keyring would belong to a desktop that nobody sits at."""
+    """Return True in an SSH session: a keyring would belong to a desktop that nobody sits at."""
     return "SSH_CONNECTION" in os.environ
 
 
 def _with_time_limit(call: Callable[[], Answer]) -> Answer:
-    """What a call to the keyring gives, or Refused. In a thread: nothing else can be given a time limit."""
+    """Call the keyring in a thread, which can be given a time limit. Raises Refused."""
     answers: queue.SimpleQueue[tuple[Answer | None, str]] = queue.SimpleQueue()
 
     def run() -> None:

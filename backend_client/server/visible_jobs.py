@@ -1,4 +1,4 @@
-"""What a screen shows, told to the server: now, and again while it looks, since a server forgets."""
+"""Report the jobs that a screen shows to the server: at once, and again, since a server forgets."""
 
 import asyncio
 import contextlib
@@ -12,11 +12,11 @@ from backend_client.server.connection import Connection
 from backend_client.server.wire import encode
 
 REPEAT_SECONDS = 40.0
-"""A server forgets a look after 90 s; one that was restarted knows none."""
+"""A server forgets a report after 90 s; one that was restarted has none."""
 
 
 class VisibleJobsReporter:
-    """One screen's looks. Never fails: a server that cannot be told shows no progress, and that is all."""
+    """Reports the visible jobs of one screen. Never fails: without it a server only shows no progress."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -24,13 +24,13 @@ class VisibleJobsReporter:
         self._task: asyncio.Task[None] | None = None
 
     def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
-        """These jobs are looked at; replaces what was said before."""
+        """Set the jobs that the screen shows; replaces those set before."""
         if self._task:
             self._task.cancel()
         self._task = asyncio.create_task(self._report([ref.uid for ref in refs]))
 
     async def aclose(self) -> None:
-        """Say no more. The server forgets."""
+        """Stop reporting; the server forgets."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

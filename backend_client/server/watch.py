@@ -1,7 +1,7 @@
-"""Jobs as they change, over a line that may break: the consumer's list is the server's again afterwards.
+"""WatchStream: jobs as they change, over a connection that may break; the consumer's list stays the server's.
 
-A break is told only when the line is not back at once. The list is told once: after `Synced` there are only
-changes, also where the server had to start over.
+A break is reported only when the connection is not back at once. The list comes once: after `Synced` there
+are only changes, also where the server had to start over.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from backend_client.server.wire import ClusterLink, Lagged, WatchWire, read_watc
 PATH = "/api/watch"
 _WORST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
 _FIRST, _LONGEST, _HEALTHY = 0.3, 30.0, 5.0
-"""Seconds: the wait after a break is a random part of a ceiling, which doubles until a line has held a while.
-Many clients lose a server together when it stops."""
+"""Seconds: the wait after a break is a random part of a ceiling, which doubles until a connection has held a
+while. Many clients lose a server together when it stops."""
 
 
 class WatchStream:
@@ -31,22 +31,22 @@ class WatchStream:
     def __init__(
         self, connection: Connection, from_wire: Callable[[Job], Job], namespaces: Collection[str]
     ) -> None:
-        """`ours`: a job of the wire as the consumer's context has it; `places`: namespaces, none for all."""
+        """`from_wire`: a job of the wire -> as the consumer's context has it; `namespaces`: none for all."""
         self._connection = connection
         self._list = _ReplicatedList(from_wire, namespaces)
         self._clusters: dict[str, ClusterLink] = {}
         self._connection_freshness = Freshness(FreshnessState.STALE, datetime.now(UTC))
-        """Of the line to the server."""
+        """Freshness of the connection to the server."""
         self._last_received = datetime.now(UTC)
         self._published: Freshness | None = None
         self._last_event_id = ""
-        """The event to go on behind; empty: start over."""
+        """The event to resume behind; empty: start over."""
         self._was_healthy = False
-        """The line was well until just now: its first break is not told."""
+        """The connection was well until just now: its first break is not reported."""
         self._failures = 0
 
     async def batches(self) -> AsyncGenerator[Sequence[WatchEvent], None]:
-        """For ever, until closed; or until the login has ended: then a Link and LoginNeeded."""
+        """Yield batches until closed. Where the login has ended, yield a Freshness and raise LoginNeeded."""
         clock = asyncio.get_running_loop().time
         while True:
             begun, asked = clock(), 0.0
@@ -104,7 +104,7 @@ class WatchStream:
             raise Unreachable(f"{self._connection.label} tells what cannot be read: {error}") from None
 
     def _freshness(self) -> Freshness:
-        """The worst of all clusters, where the line itself is well."""
+        """Return the worst freshness of all clusters, where the connection itself is well."""
         worst = min(
             self._clusters.values(), key=lambda link: (_WORST.index(link.state), link.since), default=None
         )
@@ -125,7 +125,7 @@ class WatchStream:
 
 
 class _ReplicatedList:
-    """What the consumer was told, so that only what differs is told again."""
+    """The consumer's copy of the list, so that it only gets what differs."""
 
     def __init__(self, from_wire: Callable[[Job], Job], namespaces: Collection[str]) -> None:
         self._from_wire = from_wire
@@ -136,15 +136,15 @@ class _ReplicatedList:
 
     @property
     def listing(self) -> bool:
-        """True in the middle of a list: nobody can go on behind that."""
+        """True in the middle of a list: nobody can resume there."""
         return self._listed is not None
 
     def restart(self) -> None:
-        """What was listed on a line that broke does not count."""
+        """Drop what was listed on a connection that broke."""
         self._listed = None
 
     def apply(self, event: WatchWire | None) -> list[WatchEvent]:
-        """What to tell of an event of the wire."""
+        """Apply an event of the wire, and return the events for the consumer."""
         match event:
             case Snapshot(jobs):
                 self._listed = (self._listed or set()) | {job.ref.uid for job in jobs}

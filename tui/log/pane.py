@@ -98,7 +98,7 @@ class LogPane(LogTaker):
 
     def _silence(self) -> str:
         """Who is silent for long; it is looked at again when there may be more to tell, and not before."""
-        heard = self.view.buffer.heard
+        heard = self.view.buffer.last_written
         if self._ended or len(heard) < 2:
             return ""
         if self._sieve.rank is not None:

@@ -192,7 +192,7 @@ class LogFinder(LogReader):
         self._to_rank(-1)
 
     def _to_rank(self, by: int) -> None:
-        ranks = self.view.buffer.heard
+        ranks = self.view.buffer.last_written
         if len(ranks) > 1:
             self.sift(LineFilter(neighbour(ranks, self._sieve.rank, by), self._sieve.search))
 
@@ -206,7 +206,7 @@ class LogFinder(LogReader):
         if found is None:
             self.post_message(self.Found(serial, -1, f"no error{where} found"))
         else:
-            self.post_message(self.Found(serial, found.number, f"first error{where}: {found.words}"))
+            self.post_message(self.Found(serial, found.number, f"first error{where}: {found.message}"))
 
     def on_log_finder_found(self, message: Found) -> None:
         """Go there; a sieve that hides it is taken away."""
@@ -233,4 +233,4 @@ class LogFinder(LogReader):
 
 def typed(search: Search) -> str:
     """A search as a person types it."""
-    return f"/{search.words}/" if search.regex else search.words
+    return f"/{search.query}/" if search.regex else search.query
