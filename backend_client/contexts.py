@@ -1,7 +1,7 @@
 """Contexts: context name -> JobBackend.
 
-A `ContextSource` (kubeconfig, servers, this machine) names its contexts and opens them. `Contexts` lists those
-of all sources, qualifies names that two sources have (`k8s:NAME`), and resolves the one to use.
+A `ContextSource` (kubeconfig, servers, this machine) names its contexts and opens them. `Contexts` lists
+those of all sources, qualifies names that two sources have (`k8s:NAME`), and resolves the one to use.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The context `local`: this machine. What a bare machine starts with."""
+"""LocalBackend: jobs as processes of this machine, the context `local`."""
 
 import asyncio
 import copy
@@ -65,8 +65,8 @@ class LocalBackend:
         log_cap: int = 256 * 2**20,
         probe: Sequence[str] | None = None,
     ) -> None:
-        """`root`: the state folder, called as the host. `gpus`: slots where no driver tells. `grace`: seconds
-        from SIGTERM to SIGKILL. `log_cap`: bytes an attempt. `probe`: the command that prints the device
+        """`root`: the state folder, named after the host. `gpus`: slots where there is no driver. `grace`:
+        seconds from SIGTERM to SIGKILL. `log_cap`: bytes an attempt. `probe`: the command that prints the device
         table (see devices.py), for tests. Raises Refused where this is not Linux.
         """
         if not sys.platform.startswith("linux"):
@@ -85,16 +85,16 @@ class LocalBackend:
         self._probe = devices.nvml_probe() if probe is None else tuple(probe)
 
     def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:  # noqa: ARG002  processes have no objects
-        """As `Behind` has it."""
+        """Return the same backend, which marks the jobs that it creates with an owner."""
         mine = copy.copy(self)
         mine._ownership = stamp  # noqa: SLF001  our own copy
         return mine
 
     async def ensure_namespace(self, namespace: str, stamp: Ownership) -> None:
-        """As `Behind` has it. A machine has no namespaces."""
+        """Do nothing: a machine has no namespaces."""
 
     async def list_created(self, server: str) -> Mapping[str, CreatedJob]:
-        """As `Behind` has it. What no supervisor has accepted is no job: the next create sweeps it away."""
+        """List the jobs of a server; one that no supervisor has accepted is none (see launch.py)."""
         return await _in_thread(self._created, server)
 
     async def whoami(self) -> Identity:
@@ -118,7 +118,7 @@ class LocalBackend:
         return watch([store for store in self._stores() if not namespaces or {"", store.host} & namespaces])
 
     async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
-        """Nothing to do: every supervisor reads its job's progress."""
+        """Do nothing: every supervisor reads its job's progress."""
 
     async def plan(self, spec: JobSpec) -> Plan:
         return await _in_thread(self._plan, spec)
@@ -166,10 +166,10 @@ class LocalBackend:
         return await _in_thread(self._capacity)
 
     async def aclose(self) -> None:
-        """Nothing is held open between two calls."""
+        """Do nothing: nothing is open between two calls."""
 
     def _stores(self) -> Sequence[JobStore]:
-        """Ours, and those of other hosts that keep their state beside it (a shared home)."""
+        """List our store, and those of other hosts that keep their state beside it (a shared home)."""
         others = (path for path in sorted(self._store.root.path.parent.iterdir()) if (path / "live").is_dir())
         return [self._store, *(JobStore(path, foreign=True) for path in others if path.name != self.host)]
 
@@ -255,7 +255,7 @@ class LocalBackend:
 
 
 async def _in_thread(work: Callable[..., T], *args: Any) -> T:
-    """Do what waits for the disk in a thread: nothing on the event loop may."""
+    """Run what waits for the disk in a thread: the event loop must not wait. Raises Refused for OSError."""
     try:
         return await asyncio.to_thread(work, *args)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What this context makes of each field of a JobSpec, and what it lacks, in words."""
+"""The capabilities of this machine: the rule of each JobSpec field, and the features that it lacks."""
 
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use

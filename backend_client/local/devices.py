@@ -1,4 +1,4 @@
-"""The GPUs of this machine. Standard library alone; NVML is asked in a process of its own, for it is large.
+"""The GPUs of this machine. Standard library alone; NVML is loaded in a process of its own, for it is large.
 
 The table comes from a command (`probe`) that prints a JSON list of {"id", "product", "foreign"}.
 """
@@ -18,14 +18,14 @@ class Device(NamedTuple):
     """One GPU, one slot."""
 
     id: str
-    """What CUDA_VISIBLE_DEVICES calls it: a UUID, or a number where there is no driver to ask."""
+    """Its name in CUDA_VISIBLE_DEVICES: a UUID, or a number where there is no driver."""
     product: str
     foreign: bool = False
     """True while a process of another user uses it."""
 
 
 def nvml_probe() -> tuple[str, ...]:
-    """The command that asks NVML; empty where this machine has no NVIDIA driver."""
+    """Return the command that asks NVML; empty where this machine has no NVIDIA driver."""
     if not any(Path(sign).exists() for sign in ("/proc/driver/nvidia/version", "/dev/nvidiactl")):
         return ()
     code = (
@@ -35,13 +35,13 @@ def nvml_probe() -> tuple[str, ...]:
 
 
 def list_devices(probe: Sequence[str], count: int) -> list[Device]:
-    """What the probe says; without one, or where it finds nothing, `count` numbered slots."""
+    """List the GPUs that the probe prints; without a probe, or a GPU, `count` numbered slots."""
     rows = _run_probe(probe) if probe else []
     return [Device(**row) for row in rows] or [Device(str(number), "GPU") for number in range(count)]
 
 
 def foreign_ids(probe: Sequence[str]) -> list[str]:
-    """The ids of the GPUs that other users' processes use now."""
+    """List the ids of the GPUs that other users' processes use now."""
     return [device.id for device in list_devices(probe, 0) if device.foreign]
 
 
@@ -56,7 +56,7 @@ def _run_probe(probe: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Print the table as NVML knows it."""
+    """Print the table of NVML as JSON."""
     json.dump(list(_nvml()), sys.stdout)
 
 
@@ -79,7 +79,7 @@ def _text(value: Any) -> str:
 
 
 def _is_foreign(pid: int) -> bool:
-    """True where the process is another user's, or cannot be seen from here."""
+    """Return True where the process is another user's, or cannot be seen from here."""
     try:
         return Path(f"/proc/{pid}").stat().st_uid != os.getuid()
     except OSError:

@@ -1,4 +1,4 @@
-"""Makes a job: its folder, its place in the line, its supervisor. Safe to repeat after a kill at any step.
+"""Create a job: its folder, its ticket in the queue, its supervisor. Safe to repeat after a kill at any step.
 
 A job counts from the moment its supervisor has accepted it. What a killed client left before that is seen
 by nobody and removed by the next create; the lock on live/<uid>, passed on to the supervisor, says without a
@@ -36,7 +36,7 @@ _LIMIT_SECONDS = 30.0
 
 
 def uid_of(key: str) -> str:
-    """The same key names the same job."""
+    """Return the uid that belongs to a key: the same key is the same job."""
     return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
 
@@ -48,7 +48,7 @@ def create(
     launch_config: Mapping[str, Any],
     ownership: Ownership | None = None,
 ) -> str:
-    """Make the job that `key` names, or find it made; its uid. Raises Conflict where the name is taken."""
+    """Create the job of `key` unless it exists; return its uid. Raises Conflict where the name is taken."""
     uid, until = uid_of(key), time.monotonic() + _LIMIT_SECONDS
     store.root.create()
     owner_fields = (
@@ -70,7 +70,7 @@ def create(
 
 
 def _claim(store: JobStore, uid: str, spec: JobSpec, owner_fields: Mapping[str, str]) -> int | None:
-    """Lay the job's folder down; the descriptor that holds it. None where it stands, or is being made."""
+    """Create the job's folder, and return the descriptor that locks it; None where another process has."""
     root = store.root
     with root.locked():
         if root.alive(uid) or store.job(uid):
@@ -112,7 +112,7 @@ def _write_folder(root: state_dir.StateDir, uid: str, spec: JobSpec, owner_field
 
 
 def _remove_leftovers(store: JobStore) -> None:
-    """Remove what clients that were killed have left. Called under the lock."""
+    """Remove what killed clients have left. Called under the lock."""
     for folder in store.root.jobs.iterdir():
         if folder.name.startswith(".") or (
             store.is_unaccepted(folder.name) and not store.root.alive(folder.name)

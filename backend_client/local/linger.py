@@ -1,4 +1,4 @@
-"""Whether logind ends a person's processes when they log out: local jobs would end with them."""
+"""Find out whether logind ends a person's processes when they log out: local jobs would end with them."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ _LIMIT = 3.0
 
 
 def jobs_end_at_logout() -> bool:
-    """True where they do, as far as can be known. Blocks for a moment."""
+    """Return True where jobs end with the login, as far as that can be found out. Blocks for a moment."""
     return (
         os.geteuid() != 0
         and _in_a_login()

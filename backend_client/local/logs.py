@@ -1,4 +1,4 @@
-"""A job's log as the protocol tells it: attempt after attempt, followed by inotify."""
+"""Read a local job's log as the items of the protocol: attempt after attempt, followed by inotify."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ _JOB_NEWS = inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DELETE_SELF
 async def read_logs(
     store: JobStore, job: Job, query: LogQuery, after: str
 ) -> AsyncIterator[Sequence[LogItem]]:
-    """The lines that the query asks for. Ends with Closed."""
+    """Read the lines of a query; the last item is Closed."""
     uid, folder = job.ref.uid, store.root.log(job.ref.uid)
     position = await asyncio.to_thread(_start_position, folder, job, query, after)
     fresh = not after
@@ -58,7 +58,7 @@ async def read_logs(
 
 
 def _start_position(folder: Path, job: Job, query: LogQuery, after: str) -> Position | None:
-    """Where to begin; None where nothing was written yet. Raises NotFound, Invalid."""
+    """Return the position to begin at; None where nothing was written yet. Raises NotFound, Invalid."""
     if after:
         try:
             return Position.parse(after)
@@ -78,12 +78,12 @@ def _start_position(folder: Path, job: Job, query: LogQuery, after: str) -> Posi
 
 
 def _next_attempt(job: Job, attempt: int) -> int:
-    """The number of the attempt after this one, or 0."""
+    """Return the number of the attempt after this one, or 0."""
     return next((a.number for a in job.attempts if a.number > attempt), 0)
 
 
 def _end_reason(job: Job, query: LogQuery, position: Position | None) -> str:
-    """Why nothing more comes, or ""."""
+    """Return why the log ends here, "" where it goes on."""
     if job.ended:
         return f"{job.state}: {job.reason}" if job.reason else str(job.state)
     attempt = next((a for a in job.attempts if a.number == query.attempt), None)

@@ -1,4 +1,4 @@
-"""What a create would do, and what speaks against it."""
+"""Validate a JobSpec for this machine, and show what a create would do."""
 
 import os
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from backend_client.protocol import Use
 
 
 def with_workdir(spec: JobSpec) -> JobSpec:
-    """The spec with its workdir written out: absolute, `~` expanded; this process's own if empty."""
+    """Return the spec with an absolute workdir, `~` expanded; this process's own if empty."""
     folder = Path.cwd() / Path(spec.workdir).expanduser()
     return msgspec.structs.replace(spec, workdir=os.path.normpath(folder))
 
 
 def spec_errors(spec: JobSpec) -> dict[str, str]:
-    """What no machine could do: field -> sentence. `spec` is settled."""
+    """Return what no machine could do: field -> sentence. `spec` has its workdir."""
     errors = {}
     if not spec.command:
         errors["command"] = "say what to run: python train.py"
@@ -33,7 +33,7 @@ def spec_errors(spec: JobSpec) -> dict[str, str]:
 
 
 def refused_fields(spec: JobSpec, host: str, slots: int) -> dict[str, str]:
-    """What this context does not honour: field -> sentence."""
+    """Return the fields that this machine refuses: field -> sentence."""
     refused = {name: FIELDS[name].why for name in explicit_fields(spec) if FIELDS[name].use == Use.REFUSED}
     if spec.gpus > slots:
         has = (
@@ -48,7 +48,7 @@ def refused_fields(spec: JobSpec, host: str, slots: int) -> dict[str, str]:
 
 
 def check_spec(spec: JobSpec, host: str, slots: int) -> None:
-    """Raises Invalid or Refused, which name every wrong field."""
+    """Validate a spec. Raises Invalid or Refused, which name every wrong field."""
     if errors := spec_errors(spec):
         raise Invalid(errors)
     if errors := refused_fields(spec, host, slots):
@@ -57,12 +57,15 @@ def check_spec(spec: JobSpec, host: str, slots: int) -> None:
 
 
 def added_environment(spec: JobSpec) -> dict[str, str]:
-    """What is put into the environment beside what the spec says."""
+    """Return the variables that are set beside those of the spec."""
     return {} if "PYTHONUNBUFFERED" in spec.env else {"PYTHONUNBUFFERED": "1"}
 
 
 def environment(spec: JobSpec, secrets: Mapping[str, Secret]) -> dict[str, str]:
-    """The job's environment: ours less TRAINDECK_*, then the spec's. Raises Invalid for a missing secret."""
+    """Return the job's environment: ours less TRAINDECK_*, then the spec's.
+
+    Raises Invalid for a missing secret.
+    """
     missing = [name for name in spec.secrets if name not in secrets]
     if missing:
         raise Invalid({"secrets": f"{', '.join(missing)} has no value; set it in your environment"})
@@ -72,7 +75,7 @@ def environment(spec: JobSpec, secrets: Mapping[str, Secret]) -> dict[str, str]:
 
 
 def plan_yaml(spec: JobSpec, host: str, folder: Path) -> str:
-    """The plan as YAML. `spec` is settled and named."""
+    """Return the plan as YAML. `spec` has its workdir and its name."""
     import yaml  # noqa: PLC0415  # dear, and not needed to list jobs
 
     plan: dict[str, Any] = {"name": spec.name, "kind": spec.kind, "host": host, "command": list(spec.command)}

@@ -1,4 +1,4 @@
-"""Reads the jobs of a state folder, and sees to it that what is dead is recorded as dead."""
+"""JobStore: read, stop and remove the jobs of a state folder; record the death of killed supervisors."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ _Stamp = tuple[int, int, int]
 
 
 class JobStore:
-    """The jobs of one host. Everything here blocks for as long as the disk does: call it off the loop."""
+    """The jobs of one host. All methods block for as long as the disk does: call them off the loop."""
 
     def __init__(self, path: Path, *, foreign: bool = False) -> None:
         self.root = state_dir.StateDir(path)
@@ -31,7 +31,7 @@ class JobStore:
         self._cached: dict[str, tuple[_Stamp, Record]] = {}
 
     def uids(self) -> list[str]:
-        """All there are, the last changed first."""
+        """List the uids of all jobs, the last changed first."""
         with contextlib.suppress(FileNotFoundError), os.scandir(self.root.jobs) as entries:
             changed = []
             for entry in entries:
@@ -41,7 +41,7 @@ class JobStore:
         return []
 
     def job(self, uid: str) -> Job | None:
-        """One job as it stands now; None where there is none (yet)."""
+        """Return a job as it is now; None where there is none (yet)."""
         try:
             record = self._record(uid)
             if record.state == NEW:
@@ -56,33 +56,33 @@ class JobStore:
             return self._unreadable(uid, error)
 
     def jobs(self, uids: Sequence[str]) -> list[Job]:
-        """Those of them that exist."""
+        """Return the jobs of these uids that exist."""
         return [job for uid in uids if (job := self.job(uid))]
 
     def names(self) -> set[str]:
-        """The names that are taken, by jobs that are being made too."""
+        """Return the names that are taken, by jobs that are being created too."""
         uids = self.uids()
         unaccepted = {record.name for uid in uids if (record := self._unaccepted(uid))}
         return unaccepted | {job.name for job in self.jobs(uids)}
 
     def is_unaccepted(self, uid: str) -> bool:
-        """True where no supervisor has accepted it (yet)."""
+        """Return True where no supervisor has accepted the job (yet)."""
         return self._unaccepted(uid) is not None
 
     def accepted(self, uid: str, limit: float = 30.0) -> Record | None:
-        """The record of a job, once its supervisor has accepted it; None where none will."""
+        """Wait until a supervisor has accepted a job, and return its record; None where none will."""
         until = time.monotonic() + limit
         while self.is_unaccepted(uid):
             if not self.root.alive(uid) or time.monotonic() > until:
                 return None
-            time.sleep(0.01)  # whoever makes it is a few milliseconds from the end
+            time.sleep(0.01)  # the process that creates it is a few milliseconds from the end
         try:
             return self._record(uid)
         except (OSError, ValueError):
             return None
 
     def request_stop(self, uid: str) -> None:
-        """Record who asks, and tell the supervisor. No-op for a job that has ended."""
+        """Record who requests the stop, and signal the supervisor. No-op for a job that has ended."""
         with self.root.locked():
             record = self._record(uid)
             if record.is_final or not record.supervisor:
@@ -92,7 +92,7 @@ class JobStore:
             send_signal(record.supervisor, signal.SIGTERM)
 
     def events(self, uid: str) -> list[Event]:
-        """What the record itself does not tell: who asked for the end."""
+        """List the events that the record does not have: who requested the stop."""
         try:
             request = state_dir.read_json(self.root.stop(uid))
         except (OSError, ValueError):
@@ -101,7 +101,7 @@ class JobStore:
         return [Event(time=when, reason="Stopping", message=f"{request['who']} asked for the end")]
 
     def remove(self, uid: str) -> None:
-        """Take a job that has ended out of the list, then off the disk."""
+        """Remove a job that has ended from the list, then from the disk."""
         grave = self.root.trash / f"{uid}.{time.time_ns()}"
         with self.root.locked(), contextlib.suppress(FileNotFoundError):
             self.root.job(uid).rename(grave)
@@ -109,12 +109,12 @@ class JobStore:
         self.empty_trash()
 
     def empty_trash(self) -> None:
-        """Remove what a removal before may have left half done."""
+        """Delete what is in the trash, from earlier removals too."""
         for grave in self.root.trash.iterdir():
             shutil.rmtree(grave, ignore_errors=True)
 
     def _unaccepted(self, uid: str) -> Record | None:
-        """The record of what no supervisor has accepted (yet)."""
+        """Return the record of a job that no supervisor has accepted (yet), else None."""
         try:
             record = self._record(uid)
         except (OSError, ValueError):
@@ -140,7 +140,7 @@ class JobStore:
         return unreadable_job(uid, self.host, changed, str(error))
 
     def _record_death(self, uid: str) -> Record:
-        """Its supervisor is gone without a word: end what is left, and record that once."""
+        """Record that a supervisor was killed, once, and kill the processes that its job has left."""
         with self.root.locked():
             self._cached.pop(uid, None)
             record = self._record(uid)
@@ -162,7 +162,7 @@ class JobStore:
 
 
 def _death_fields(root: state_dir.StateDir, uid: str, raw: dict[str, Any]) -> dict[str, Any]:
-    """What a record says once its supervisor is found dead."""
+    """Return the fields of a record whose supervisor is dead."""
     rebooted = (raw.get("supervisor") or {}).get("boot") != state_dir.boot_id()
     when = (
         state_dir.timestamp(min(time.time_ns(), state_dir.boot_time()))[:26] + "Z"
@@ -208,7 +208,7 @@ def _has_mark(pid: int, uid: str) -> bool:
 
 
 def send_signal(identity: dict[str, Any], number: int) -> None:
-    """Send a signal to the process that `disk.identity` described, and to no other."""
+    """Send a signal to the process of an `identity` (state_dir), and to no other."""
     with contextlib.suppress(ProcessLookupError):
         fd = os.pidfd_open(identity["pid"])
         try:
@@ -219,7 +219,7 @@ def send_signal(identity: dict[str, Any], number: int) -> None:
 
 
 def current_user() -> str:
-    """Who we are, as the system calls us."""
+    """Return our user name, or our number where it has none."""
     import pwd  # noqa: PLC0415
 
     try:

@@ -1,4 +1,4 @@
-"""The process that stands behind one job, from its creation to its end. Standard library alone.
+"""The supervisor: the process that runs one job, from its creation to its end. Standard library alone.
 
 It waits for the job's GPU slots, starts the command, writes the log, reads the progress out of it, starts a
 deployment again, and records the end. It sleeps in poll() while its job is silent.
@@ -26,7 +26,7 @@ _HEALTHY = 600
 """Seconds after which a crash counts as the first one again."""
 _LONGEST_PAUSE = 60
 _FOREIGN_CHECK = 30
-"""Seconds between two looks at GPUs that other users' processes hold: nothing tells when those end."""
+"""Seconds between two checks of GPUs that other users' processes hold: no event reports their end."""
 
 
 class _StopRequested(Exception):
@@ -34,7 +34,7 @@ class _StopRequested(Exception):
 
 
 class Supervisor:
-    """One job's life. `record` is what stands in job.json; only this process writes it meanwhile."""
+    """Runs one job. `record` is the content of job.json; only this process writes it meanwhile."""
 
     def __init__(self, root: state_dir.StateDir, uid: str, live: int, launch_config: dict[str, Any]) -> None:
         self.root, self.uid, self.live, self.launch_config = root, uid, live, launch_config
@@ -44,14 +44,14 @@ class Supervisor:
         self.signals = _Signals()
 
     def accept(self) -> None:
-        """From here on the job exists, and is this process's to end."""
+        """Accept the job: from here on it exists, and this process ends it."""
         waits = bool(self.spec.get("gpus"))
         self.record["supervisor"] = state_dir.identity(os.getpid())
         self.record["queued"] = state_dir.now() if waits else None
         self.save("Queued" if waits else "Starting")
 
     def run(self) -> None:
-        """Until the job has ended for good."""
+        """Run the job until it has ended for good."""
         try:
             self._wait_for_slots()
             self._run_attempts()
@@ -59,7 +59,7 @@ class Supervisor:
             self._finish(*self._stop_reason())
 
     def save(self, state: str, reason: str = "") -> None:
-        """Write the record, and let everybody know who looks."""
+        """Write the record, and notify the watchers."""
         self.record.update(state=state, reason=reason)
         state_dir.write_json(self.root.record(self.uid), self.record)
         os.write(self.live, b".")
@@ -105,7 +105,7 @@ class Supervisor:
                 self._pause(until - time.monotonic())
 
     def _run_attempt(self) -> tuple[str, str]:
-        """Start the command and see it through; the state and the reason that it leaves."""
+        """Run the command once, and return the state and the reason of its end."""
         entry = self._new_entry()
         log = LogWriter(self.root.log(self.uid), entry["number"], self.launch_config["log_cap"])
         run = ProcessRun(log, grace=self.launch_config["grace"], limit=self.spec.get("max_runtime", 0))
@@ -153,7 +153,7 @@ class Supervisor:
         return ("Failed", message) if code else ("Succeeded", "")
 
     def _stop_reason(self) -> tuple[str, str]:
-        """What a SIGTERM means: a person asked for the end, or the machine did."""
+        """Return the state and the reason after a SIGTERM: from a person, or from the machine."""
         try:
             return "Stopped", f"stopped by {state_dir.read_json(self.root.stop(self.uid))['who']}"
         except (OSError, ValueError):
@@ -179,7 +179,7 @@ class Supervisor:
         return env
 
     def _pause(self, seconds: float | None, fd: int = -1) -> None:
-        """Sleep until the time is over or `fd` is readable. Raises _Told when SIGTERM came."""
+        """Sleep until the time is over or `fd` is readable. Raises _StopRequested when SIGTERM came."""
         if self.signals.terminated:
             raise _StopRequested
         poll = select.poll()
@@ -226,9 +226,9 @@ class _Signals:
 
 
 def main() -> None:
-    """`... ROOT UID LIVE_FD`, the orders as JSON on stdin; says "ready" once the job is its own.
+    """Run as `... ROOT UID LIVE_FD`, launch_config as JSON on stdin; print "ready" once the job is accepted.
 
-    Detached from whoever starts it: it is nobody's child, and leads a session of its own.
+    Detached from its starter: it is nobody's child, and leads a session of its own.
     """
     if os.fork():
         os._exit(0)

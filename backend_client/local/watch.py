@@ -1,4 +1,4 @@
-"""Tells of every change by one inotify watch per host: no polling, 0.02 s of gathering."""
+"""Watch local jobs by one inotify watch per host: no polling; changes are gathered for 0.02 s."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,11 @@ _FIRST_PAGE, _PAGE = 200, 1000
 _GATHER = 0.02
 _RETRY = 5.0
 _OTHER_HOSTS = 60.0
-"""Seconds between two looks at other hosts' jobs: a shared home tells nothing of what they write."""
+"""Seconds between two checks of other hosts' jobs: inotify does not report what other hosts write."""
 
 
 async def watch(stores: Sequence[JobStore]) -> AsyncIterator[Sequence[WatchEvent]]:
-    """The list of all these hosts, then every change. Heals by itself and never ends."""
+    """Watch the jobs of all these hosts: the list, then every change. Reconnects by itself and never ends."""
     while True:
         try:
             async with contextlib.aclosing(_watch(stores)) as batches:
@@ -74,7 +74,7 @@ async def _watch(stores: Sequence[JobStore]) -> AsyncGenerator[Sequence[WatchEve
 
 
 class _JobList:
-    """What was told so far, and what is new since."""
+    """The jobs that were published, and the changes since."""
 
     def __init__(self, stores: Sequence[JobStore], news: inotify.Inotify) -> None:
         self.published: dict[str, tuple[JobStore, Job]] = {}
@@ -82,13 +82,13 @@ class _JobList:
         self._watched = {news.add(store.root.live, _EVENTS): store for store in stores}
 
     def read(self, store: JobStore, uids: Sequence[str]) -> list[Job]:
-        """Jobs as they are now, remembered as told."""
+        """Read jobs as they are now, and keep them as published."""
         jobs = store.jobs(uids)
         self.published.update((job.ref.uid, (store, job)) for job in jobs)
         return jobs
 
     def changes(self, *, everything: bool = False) -> list[WatchEvent]:
-        """What to tell, after a look at what inotify named; `everything`: after a look at all."""
+        """Return the changes of the jobs that inotify named; `everything`: of all jobs."""
         changed: list[Job] = []
         gone: list[JobRef] = []
         for uid, store in self._changed_uids(everything).items():
