@@ -66,8 +66,8 @@ class LocalBackend:
         probe: Sequence[str] | None = None,
     ) -> None:
         """`root`: the state folder, named after the host. `gpus`: slots where there is no driver. `grace`:
-        seconds from SIGTERM to SIGKILL. `log_cap`: bytes an attempt. `probe`: the command that prints the device
-        table (see devices.py), for tests. Raises Refused where this is not Linux.
+        seconds from SIGTERM to SIGKILL. `log_cap`: bytes an attempt. `probe`: the command that prints the
+        device table (see devices.py), for tests. Raises Refused where this is not Linux.
         """
         if not sys.platform.startswith("linux"):
             raise Refused(
