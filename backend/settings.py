@@ -12,15 +12,15 @@ from pydantic_settings import TomlConfigSettingsSource as Toml
 
 from backend_client.errors import Invalid, Refused
 from backend_client.models.names import closest_match
+from backend_client.paths import user_state_dir
 
 FILE = "/etc/traindeck/server.toml"
 PREFIX = "TRAINDECK_SERVER_"
 
 
 def state_folder() -> Path:
-    """Where a server keeps its own things, where nobody says."""
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(home) / "traindeck" / "server"
+    """Return the folder of a server's own files where no setting names one."""
+    return user_state_dir() / "server"
 
 
 class ServerSettings(BaseSettings):

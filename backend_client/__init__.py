@@ -1,1 +1,1 @@
-"""Training jobs, and the ways to reach them. Knows no screen and no web framework."""
+"""Training jobs, and the backends that reach them. Knows no screen and no web framework."""

@@ -1,18 +1,18 @@
-"""Context name -> JobBackend. The one place that knows all ways to reach jobs.
+"""Contexts: context name -> JobBackend.
 
-Each way is a `Way`: it names its contexts and opens them. `Contexts` puts them beside each other, tells
-names that meet apart (`k8s:NAME`), and decides which one is meant.
+A `ContextSource` (kubeconfig, servers, this machine) names its contexts and opens them. `Contexts` lists
+those of all sources, qualifies names that two sources have (`k8s:NAME`), and resolves the one to use.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused
 from backend_client.models.names import closest_match
+from backend_client.private_files import write_private
 from backend_client.protocol import JobBackend
 
 
@@ -20,41 +20,49 @@ class ContextInfo(Struct, frozen=True):
     """One context, as it is chosen and shown."""
 
     name: str
-    """What a person types; KIND:NAME where two ways have the same name."""
+    """What a person types; KIND:NAME where two sources have the same name."""
     kind: str
     about: str = ""
-    """What it reaches, in words."""
+    """What it reaches, as text."""
     unavailable: str = ""
     """Why it cannot be used here; empty where it can."""
 
 
 class ContextSource(Protocol):
-    """One way to reach jobs."""
+    """One source of contexts: kubeconfig, servers, or this machine."""
 
     kind: str
 
     def contexts(self) -> Sequence[ContextInfo]:
-        """All contexts of this way, by their plain names. No network."""
+        """Return all contexts of this source, by their plain names. No network."""
         ...
 
     def current(self) -> str:
-        """The plain name that is meant where nobody has chosen any; empty where there is none."""
+        """Return the plain name of the default context; empty where there is none."""
         ...
 
     def open(self, name: str) -> JobBackend:
-        """The backend of one. No network; raises BackendError where what it needs is missing."""
+        """Open the backend of a context. No network; raises BackendError where a file is missing."""
         ...
 
 
+class _Entry(NamedTuple):
+    """A context, the source that has it, and its plain name there."""
+
+    info: ContextInfo
+    source: ContextSource
+    plain_name: str
+
+
 class LocalContext:
-    """This machine."""
+    """The context source of this machine."""
 
     kind = "local"
 
     def __init__(
         self, *, enabled: bool = True, gpus: int = 0, grace: float = 10.0, log_cap: int = 2**28
     ) -> None:
-        """`gpus`: slots where no driver tells; `grace`: seconds; `log_cap`: bytes an attempt."""
+        """`gpus`: slots where there is no driver; `grace`: seconds; `log_cap`: bytes an attempt."""
         self.enabled = enabled
         self.gpus = gpus
         self.grace = grace
@@ -68,96 +76,94 @@ class LocalContext:
         return "local" if self.enabled else ""
 
     def open(self, name: str) -> JobBackend:  # noqa: ARG002  there is one
-        from backend_client.local.backend import LocalBackend  # noqa: PLC0415  the other ways do not need it
+        from backend_client.local.backend import LocalBackend  # noqa: PLC0415  other sources do not need it
 
         return LocalBackend(gpus=self.gpus, grace=self.grace, log_cap=self.log_cap)
 
 
 class Contexts:
-    """All contexts of all ways, and which one is meant.
+    """All contexts of all sources, and which one is the default.
 
-    `ways`: the weightiest first; `chosen_file` remembers what `traindeck use` and the `c` key chose.
+    `sources`: the preferred one first; `current_file` keeps what `traindeck use` and the `c` key chose.
     """
 
-    def __init__(self, ways: Sequence[ContextSource], chosen_file: Path) -> None:
-        self.ways = ways
-        self._chosen_file = chosen_file
+    def __init__(self, sources: Sequence[ContextSource], current_file: Path) -> None:
+        self.sources = sources
+        self._current_file = current_file
 
     def list_contexts(self) -> list[ContextInfo]:
-        """All contexts, in the order of the ways."""
-        return [info for info, _, _ in self._all()]
+        """List all contexts, in the order of the sources."""
+        return [entry.info for entry in self._entries()]
 
-    def _all(self) -> list[tuple[ContextInfo, ContextSource, str]]:
-        plain = [(info, way) for way in self.ways for info in way.contexts()]
-        meeting = [info.name for info, _ in plain]
+    def _entries(self) -> list[_Entry]:
+        plain = [_Entry(info, source, info.name) for source in self.sources for info in source.contexts()]
+        names = [entry.plain_name for entry in plain]
         return [
-            (_full(info) if meeting.count(info.name) > 1 else info, way, info.name) for info, way in plain
+            entry._replace(info=_qualified(entry.info)) if names.count(entry.plain_name) > 1 else entry
+            for entry in plain
         ]
 
     def default(self, flag: str = "", variable: str = "") -> str:
-        """The context that is meant: flag, else TRAINDECK_CONTEXT, else the last chosen, else a way's own.
+        """Resolve the context: flag, else TRAINDECK_CONTEXT, else the last chosen, else a source's own.
 
-        Raises NotFound where the chosen one is no more: never the next in line.
+        Raises NotFound where the chosen one is gone: another one is never taken instead.
         """
         for name, source in (
             (flag, "--context"),
             (variable, "TRAINDECK_CONTEXT"),
-            (self._chosen(), "the last `traindeck use`"),
+            (self._read_current(), "the last `traindeck use`"),
         ):
             if name:
-                return self._find(name, source)[0].name
-        for way in self.ways:
-            if way.current():
-                return self._find(f"{way.kind}:{way.current()}")[0].name
-        raise Refused("No context is left to run jobs in.", self._hidden())
+                return self._find(name, source).info.name
+        for context_source in self.sources:
+            if context_source.current():
+                return self._find(f"{context_source.kind}:{context_source.current()}").info.name
+        raise Refused("No context is left to run jobs in.", self._reasons())
 
-    def _hidden(self) -> str:
+    def _reasons(self) -> str:
         return "; ".join(
             f"{info.name}: {info.unavailable}" for info in self.list_contexts() if info.unavailable
         )
 
     def open(self, name: str) -> JobBackend:
-        """The backend of a context. Raises NotFound, Refused for a hidden one, or what opening it raises."""
-        way, plain = self.source_of(name)
-        return way.open(plain)
+        """Open a context. Raises NotFound, Refused for an unavailable one, or what its source raises."""
+        source, plain_name = self.source_of(name)
+        return source.open(plain_name)
 
     def source_of(self, name: str) -> tuple[ContextSource, str]:
-        """The way that has a context, and its plain name there. Raises as `open`."""
-        _, way, plain = self._usable(name)
-        return way, plain
+        """Return the source that has a context, and its plain name there. Raises as `open`."""
+        entry = self._usable(name)
+        return entry.source, entry.plain_name
 
     def set_current(self, name: str) -> ContextInfo:
-        """Remember a context as the chosen one. Raises as `open`, or OSError."""
-        info = self._usable(name)[0]
-        self._chosen_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._chosen_file.with_name(f".{self._chosen_file.name}.{os.getpid()}")
-        draft.write_text(info.name, encoding="utf-8")
-        draft.replace(self._chosen_file)
+        """Save a context as the chosen one. Raises as `open`, or OSError."""
+        info = self._usable(name).info
+        write_private(self._current_file, info.name.encode())
         return info
 
-    def _chosen(self) -> str:
+    def _read_current(self) -> str:
         try:
-            return self._chosen_file.read_text(encoding="utf-8", errors="replace").strip()
+            return self._current_file.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
 
-    def _usable(self, name: str) -> tuple[ContextInfo, ContextSource, str]:
-        found = self._find(name)
-        if found[0].unavailable:
-            raise Refused(f"The context {found[0].name} cannot be used here: {found[0].unavailable}.")
-        return found
+    def _usable(self, name: str) -> _Entry:
+        entry = self._find(name)
+        if entry.info.unavailable:
+            raise Refused(f"The context {entry.info.name} cannot be used here: {entry.info.unavailable}.")
+        return entry
 
-    def _find(self, name: str, source: str = "") -> tuple[ContextInfo, ContextSource, str]:
-        everything = self._all()
-        for info, way, plain in everything:
-            if name in (info.name, f"{info.kind}:{plain}"):
-                return info, way, plain
-        known = [info.name for info, _, _ in everything]
-        meant = [full for full in known if full.endswith(f":{name}")] or [closest_match(name, known)]
-        hint = f"Did you mean {' or '.join(meant)}?" if meant[0] else f"There are: {', '.join(known)}."
-        said = f" ({source})" if source else ""
-        raise NotFound(f"There is no context {name}{said}.", hint)
+    def _find(self, name: str, origin: str = "") -> _Entry:
+        entries = self._entries()
+        for entry in entries:
+            if name in (entry.info.name, f"{entry.info.kind}:{entry.plain_name}"):
+                return entry
+        names = [entry.info.name for entry in entries]
+        similar = [full for full in names if full.endswith(f":{name}")] or [closest_match(name, names)]
+        hint = f"Did you mean {' or '.join(similar)}?" if similar[0] else f"There are: {', '.join(names)}."
+        where = f" ({origin})" if origin else ""
+        raise NotFound(f"There is no context {name}{where}.", hint)
 
 
-def _full(info: ContextInfo) -> ContextInfo:
+def _qualified(info: ContextInfo) -> ContextInfo:
     return ContextInfo(f"{info.kind}:{info.name}", info.kind, info.about, info.unavailable)

@@ -1,4 +1,17 @@
-"""What can go wrong, in words: what failed, on what object (`title`), and what to do next (`hint`)."""
+"""The errors of backends. Each has a `title` (what failed, on what object), a `hint` (what to do next) and
+an exit code of the command line.
+
+BackendError            1  the base; nothing else leaves a backend, save for defects
+├── Invalid             2  the request is wrong in itself: HTTP 422
+├── Refused             1  a right request that this context does not honour: 400
+│   └── Conflict        1  a name is taken, a uid has changed, a state forbids it: 409
+├── NotFound            3  no such object: 404
+├── Unreachable         4  the other side did not answer: 503
+├── Forbidden           5  this caller may not do that: 403
+└── LoginNeeded         5  nobody is logged in: 401
+
+The class names are part of the HTTP API (`kind` in problem+json, server/bodies.py).
+"""
 
 from collections.abc import Mapping
 
@@ -25,8 +38,8 @@ class Invalid(BackendError):
     exit_code = 2
 
     def __init__(self, fields: Mapping[str, str], title: str = "", hint: str = "") -> None:
-        words = title or "; ".join(f"{name}: {message}" for name, message in fields.items())
-        super().__init__(words, hint, fields=fields)
+        sentence = title or "; ".join(f"{name}: {message}" for name, message in fields.items())
+        super().__init__(sentence, hint, fields=fields)
 
 
 class Refused(BackendError):

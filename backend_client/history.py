@@ -1,4 +1,4 @@
-"""What was: the jobs that a server remembers, also those that are deleted. Where a context has HISTORY."""
+"""The history of jobs, deleted ones too, where a context has `Feature.HISTORY`."""
 
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -35,14 +35,14 @@ class HistoryQuery(Struct, frozen=True, kw_only=True):
     """Which of them. Everything given must hold."""
 
     text: str = ""
-    """Stands in the name, the command or the reason, in any case of its letters."""
+    """Substring of the name, the command or the reason; upper and lower case are the same."""
     user: str = ""
     """Jobs of this user; empty: of everyone whose jobs the caller may see."""
     states: frozenset[JobState] = frozenset()
     since: datetime | None = None
-    """Made at this moment or later."""
+    """Created at this time or later."""
     until: datetime | None = None
-    """Made before this moment."""
+    """Created before this time."""
 
 
 class HistoryPage(Struct, frozen=True):
@@ -58,5 +58,5 @@ class HasHistory(Protocol):
     """A backend that has `Feature.HISTORY`."""
 
     async def history(self, query: HistoryQuery, *, after: str = "") -> HistoryPage:
-        """Newest first. `after` is the `next` of the page before."""
+        """Return a page of the history, newest first. `after` is the `next` of the page before."""
         ...

@@ -1,4 +1,4 @@
-"""What a server needs of the backend that it stands before, beside `JobBackend` itself."""
+"""What a server needs of a backend beside `JobBackend`: to act for many people at once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, Self
@@ -9,7 +9,7 @@ from backend_client.models import JobRef
 from backend_client.protocol import JobBackend
 
 ManifestCheck = Callable[[Sequence[Mapping[str, Any]]], None]
-"""Looks at the objects of a job, as they would be made, before any is. Raises Refused."""
+"""Checks the objects of a job before any is created. Raises Refused."""
 
 
 HALF_CREATED_HINT = "it stands half made; resume finishes it, delete removes it"
@@ -17,7 +17,7 @@ HALF_CREATED_HINT = "it stands half made; resume finishes it, delete removes it"
 
 
 class Ownership(Struct, frozen=True):
-    """Whose job a server makes: what is made bears it."""
+    """Whose job a server creates; what it creates is marked with it."""
 
     server: str
     """The server's id: letters and digits, at most 63."""
@@ -26,24 +26,24 @@ class Ownership(Struct, frozen=True):
 
 
 class CreatedJob(Struct, frozen=True):
-    """What a create has left."""
+    """A job that a create of a server has left, whole or in part."""
 
     ref: JobRef
     held: bool
-    """Nothing of it runs: parts of it may be missing yet."""
+    """True while nothing of it runs; parts of it may be missing yet."""
 
 
 class MultiUserBackend(JobBackend, Protocol):
     """A backend that can act for many people at once."""
 
     def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:
-        """The same context for one person. Closed with the first."""
+        """Return the same context for one person; it is closed with this one."""
         ...
 
     async def ensure_namespace(self, namespace: str, stamp: Ownership) -> None:
-        """Make a person's namespace where it is missing. Raises a BackendError."""
+        """Create a person's namespace where it is missing. Raises a BackendError."""
         ...
 
     async def list_created(self, server: str) -> Mapping[str, CreatedJob]:
-        """All that bears this server's id, by the key of its create. Raises a BackendError."""
+        """List all jobs marked with this server's id, by the key of their create. Raises a BackendError."""
         ...

@@ -1,23 +1,30 @@
-"""Small files of one person: written whole, readable by nobody else, and refused where that is not so."""
+"""Atomic writes of small private files (0600 in a 0700 folder); reads refuse what others could change.
+
+A reader sees the old content or the new, never half of it. Standard library alone.
+"""
 
 import os
 import stat
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from backend_client.errors import Refused
 
 OTHERS = 0o077
+"""Mode bits that let others use a file."""
 WRITERS = 0o022
+"""Mode bits that let others change it."""
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST = 2**20
 _WAIT = 5.0
 """Seconds for another writer to end; one that takes longer has died."""
 
 
-def read(path: Path, forbidden: int = OTHERS) -> bytes:
-    """The content, b"" where there is no file.
+def read_private(path: Path, forbidden: int = OTHERS) -> bytes:
+    """Return the content of a file (1 MiB at most), b"" where there is none.
 
     Raises Refused where the file or its folder is another's, a link, or has one of the mode's `forbidden`
     bits; the sentence says where it is and what mends it.
@@ -55,26 +62,51 @@ def _check_folder(folder: Path) -> None:
         raise Refused(f"Others can change what lies in {folder}, so it is not read.", f"chmod 700 {folder}")
 
 
-def update(path: Path, change: Callable[[bytes], bytes], forbidden: int = OTHERS) -> None:
-    """Replace the content (0600, in a 0700 folder) by what `change` makes of it; one writer at a time.
+def write_private(path: Path, content: bytes, *, sync: bool = False) -> None:
+    """Replace a file, whole or not at all. Raises OSError; the old content then stays.
 
-    Raises Refused in words; the old content then stays.
+    `sync`: the content is on the disk before the name is; a file that cannot be made again needs that.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A name of its own for each writer: threads and hosts may write the same file at the same time.
+    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    with _removed_on_failure(draft, os.open(draft, _NEW_FILE, 0o600)) as file:
+        _fill(file, content, sync=sync)
+        draft.replace(path)
+
+
+def update_private(path: Path, change: Callable[[bytes], bytes], forbidden: int = OTHERS) -> None:
+    """Replace the content of a file by `change(content)`; one writer at a time.
+
+    Raises Refused, one sentence; the old content then stays.
     """
     draft = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.chmod(0o700)
-        with os.fdopen(_lock(draft), "wb") as file:
-            try:
-                file.write(change(read(path, forbidden)))
-                file.flush()
-                os.fsync(file.fileno())
-                draft.replace(path)
-            except BaseException:
-                draft.unlink(missing_ok=True)
-                raise
+        with _removed_on_failure(draft, _lock(draft)) as file:
+            _fill(file, change(read_private(path, forbidden)), sync=True)
+            draft.replace(path)
     except OSError as error:
         raise Refused(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from None
+
+
+@contextmanager
+def _removed_on_failure(draft: Path, descriptor: int) -> Iterator[BinaryIO]:
+    with os.fdopen(descriptor, "wb") as file:
+        try:
+            yield file
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def _fill(file: BinaryIO, content: bytes, *, sync: bool) -> None:
+    """Write all of it out: what a full disk refuses is refused before the old file is replaced."""
+    file.write(content)
+    file.flush()
+    if sync:
+        os.fsync(file.fileno())
 
 
 def _lock(draft: Path) -> int:
@@ -82,9 +114,7 @@ def _lock(draft: Path) -> int:
     deadline = time.monotonic() + _WAIT
     while True:
         try:
-            descriptor = os.open(
-                draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(draft, _NEW_FILE, 0o600)
         except FileExistsError:
             if time.monotonic() > deadline:
                 with suppress(FileNotFoundError):

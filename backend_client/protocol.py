@@ -1,6 +1,7 @@
-"""The one interface between jobs and everybody who looks at them.
+"""`JobBackend`, the one interface between jobs and front ends, and the types that cross it.
 
-A screen, the command line and our server talk to a `JobBackend` and never learn which one it is.
+A screen, the command line and our server talk to a `JobBackend` and never learn which one it is (Kubernetes,
+a server, this machine): they ask for its `features`, `missing_features` and `fields` instead.
 Batches cross this line, never single lines or single events. Cursors are opaque and can be stored.
 """
 
@@ -16,7 +17,7 @@ from backend_client.models.secret import Secret
 
 
 class Feature(StrEnum):
-    """What a context may lack. An absent one is greyed out; `JobBackend.lacks` says why."""
+    """What a context may lack. An absent one is greyed out; `JobBackend.missing_features` says why."""
 
     RESUME = "resume"
     RANKS = "ranks"
@@ -25,7 +26,7 @@ class Feature(StrEnum):
     METRICS = "metrics"
     NAMESPACES = "namespaces"
     STOPPED_LOGS = "stopped_logs"
-    """The log of a job that is stopped stays."""
+    """The log of a stopped job can still be read."""
 
 
 class Use(StrEnum):
@@ -49,7 +50,7 @@ class Identity(Struct, frozen=True):
 
     user: str
     place: str
-    """Where jobs of this context run, in words: "this machine, gpu-7"."""
+    """Where jobs of this context run, as text: "this machine, gpu-7"."""
 
 
 class Verb(StrEnum):
@@ -148,7 +149,7 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     ref: JobRef
     follow: bool = False
     tail: int | None = None
-    """Only the last so many lines to begin with."""
+    """Begin with the last so many lines; None begins with the first."""
     since: datetime | None = None
     attempt: int | None = None
     rank: int | None = None
@@ -183,7 +184,7 @@ class Lines(Struct, frozen=True, kw_only=True):
     continues: bool = False
     open: bool = False
     cursor: str = ""
-    """Pass as `after` to go on behind this batch."""
+    """Pass as `after` to continue behind this batch."""
 
 
 class Gap(Struct, frozen=True):
@@ -216,16 +217,16 @@ class Plan(Struct, frozen=True, kw_only=True):
     name: str
     """The name it would get."""
     yaml: str
-    """The exact objects, as YAML."""
+    """The objects that it would create, as YAML."""
     place: str
-    """Where it would run, in words."""
+    """Where it would run, as text."""
     warnings: tuple[Diagnostic, ...] = ()
     errors: tuple[Diagnostic, ...] = ()
     urls: tuple[str, ...] = ()
     question: str = ""
-    """What to ask a person before the create; empty where nothing needs asking."""
+    """A question to put to a person before the create; empty where there is none."""
     advice: str = ""
-    """What a person should know about this place, told at their first create in it."""
+    """What a person should know about this place, shown with their first create in it."""
 
 
 class GpuPool(Struct, frozen=True):
@@ -243,7 +244,7 @@ class Capacity(Struct, frozen=True):
 
     pools: tuple[GpuPool, ...] = ()
     unknown_because: str = field(default="", name="hidden")
-    """Why the figures are not known; empty where they are."""
+    """Why the figures are unknown; empty where they are known."""
 
     @property
     def total(self) -> int:
@@ -270,94 +271,114 @@ class DeleteStep(Struct, frozen=True):
 
 
 class JobBackend(Protocol):
-    """One caller's view of one context. Who the caller is was settled when it was opened.
+    """One caller's view of one context; the caller was settled when it was opened.
 
     Every method may raise a `BackendError` and nothing else; all but `watch`, `logs` and `delete` answer or
     raise within the context's time limit.
     """
 
     @property
-    def context(self) -> str: ...
-
-    @property
-    def namespace(self) -> str:
-        """The namespace that is meant where nobody names one; "" where that is all there is."""
+    def context(self) -> str:
+        """The context's name, as in `JobRef.context`."""
         ...
 
     @property
-    def features(self) -> frozenset[Feature]: ...
+    def namespace(self) -> str:
+        """The default namespace; "" stands for all that the context has."""
+        ...
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """The features that this context has."""
+        ...
 
     @property
     def missing_features(self) -> Mapping[Feature, str]:
-        """For each absent feature, why, in a sentence."""
+        """Absent feature -> why, in one sentence."""
         ...
 
     @property
     def fields(self) -> Mapping[str, FieldRule]:
-        """JobSpec field -> rule; every field has one."""
+        """JobSpec field -> rule, for every field."""
         ...
 
-    async def whoami(self) -> Identity: ...
+    async def whoami(self) -> Identity:
+        """Return the user that this context knows the caller as."""
+        ...
 
-    async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]: ...
+    async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]:
+        """Decide what the caller may do: one decision for each review, in their order."""
+        ...
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
-        """Newest first. `after` is the `next` of the page before."""
+        """List a page of jobs, newest first. `after` is the `next` of the page before."""
         ...
 
     async def get(self, ref: JobRef) -> Job:
-        """By uid; NotFound where no job has it (a namesake does not count)."""
+        """Return a job by its uid. Raises NotFound where none has it; the same name does not count."""
         ...
 
     def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
-        """The list, then every change. Heals by itself and never ends."""
-        ...
+        """Watch jobs: the list as Snapshots and Synced, then every change.
 
-    async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
-        """These jobs are being looked at, the first above all: their progress is worth reading.
-
-        A hint for as long as somebody watches, where it comes as any change does. Replaces what was said
-        before, contacts nobody, never fails.
+        It reconnects by itself and never ends; a Freshness says whether the list is still up to date.
         """
         ...
 
-    async def plan(self, spec: JobSpec) -> Plan: ...
+    async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
+        """Set the jobs that a person looks at, the most important first, so that their progress is read.
+
+        A hint while somebody watches: progress comes as any change does. Replaces the jobs set before,
+        contacts nobody, never fails.
+        """
+        ...
+
+    async def plan(self, spec: JobSpec) -> Plan:
+        """Work out what `create` would do, and what speaks against it; creates nothing."""
+        ...
 
     async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
-        """Make the job. The same key gives the same job: safe to repeat after any failure.
+        """Create a job. The same key gives the same job: safe to repeat after any failure.
 
-        An empty name is suggested from the command; a given name that is taken is a Conflict.
+        An empty name is derived from the command. Raises Conflict for a name that is taken.
         """
         ...
 
     async def stop(self, ref: JobRef) -> Job:
-        """Ask for the end; the answer may still be Stopping. Of an ended job: no-op."""
+        """Request the end of a job; its state may be Stopping then. A job that has ended is left alone."""
         ...
 
-    async def resume(self, ref: JobRef) -> Job: ...
+    async def resume(self, ref: JobRef) -> Job:
+        """Start a stopped job again, where the context has `Feature.RESUME`."""
+        ...
 
     def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
-        """Stop it where it runs, then remove all of it. By uid; NotFound where it is gone already.
+        """Stop a job if it runs, then remove all of it. Raises NotFound where no job has its uid.
 
-        Ends when it is gone; without `wait` as soon as the context goes on alone. May be repeated.
+        Ends when the job is gone; without `wait`, when the context needs no caller for the rest. May be
+        repeated.
         """
         ...
 
     def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
-        """Ends with one Closed, always the last item."""
+        """Read, and with `query.follow` follow, the log of a job. The last item is always a Closed."""
         ...
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
-        """What happened beside what the Job itself tells, oldest first."""
+        """List what happened to a job beside what the Job itself shows, oldest first."""
         ...
 
-    async def capacity(self, scope: Scope) -> Capacity: ...
+    async def capacity(self, scope: Scope) -> Capacity:
+        """Count the GPUs, free and in all."""
+        ...
 
     async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:
-        """What the context has for a field of JobSpec; nothing where it has nothing to tell.
+        """List the values that the context has for a field of JobSpec; none where it knows none.
 
-        Raises Forbidden where this person may not see it: then it is written by hand.
+        Raises Forbidden where the caller may not see them: then the value is typed by hand.
         """
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ...

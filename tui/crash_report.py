@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from backend_client.models.secret import Secret
-from tui.settings.paths import xdg
+from backend_client.paths import user_state_dir
 
 _TELLING_NAME = re.compile(r"(?i)key|token|secret|password|passwd|credential|auth")
 _TELLING_TEXT = re.compile(
@@ -24,7 +24,7 @@ _TELLING_TEXT = re.compile(
 def write(error: BaseException) -> Path | None:
     """Write the report, 0600, and say where it is; None where it could not be written."""
     now = datetime.now(UTC)
-    path = xdg("STATE", ".local/state") / "crash" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    path = user_state_dir() / "crash" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(

@@ -2,7 +2,6 @@
 
 import hmac
 import os
-import secrets
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from backend.settings import ServerSettings
 from backend_client.errors import Refused
+from backend_client.private_files import write_private
 
 KEY_FILE = "credentials.key"
 _NONCE = 12
@@ -57,7 +57,7 @@ def open_vault(settings: ServerSettings) -> CredentialVault:
 
 def _key_of(path: Path) -> bytes:
     if not path.exists():
-        _write(path)
+        write_private(path, os.urandom(32), sync=True)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(fd, "rb") as file:
         if os.fstat(fd).st_mode & 0o077:
@@ -66,13 +66,3 @@ def _key_of(path: Path) -> bytes:
     if len(key) != 32:
         raise Refused(f"{path} is no key.", HINT)
     return key
-
-
-def _write(path: Path) -> None:
-    """Whole or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(os.urandom(32))
-        os.fsync(fd)
-    draft.rename(path)

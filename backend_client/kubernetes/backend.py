@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
@@ -10,6 +9,7 @@ from msgspec import Struct
 
 from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Forbidden, Invalid, NotFound
+from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.kubernetes import access, capabilities
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
@@ -129,10 +129,7 @@ class KubernetesBackend:
         """List a page of jobs, newest first. Later pages are cut from the same list as the first."""
         if not after or self._listed is None or self._listed[0] != query:
             self._listed = query, await self._list_jobs(query)
-        jobs = self._listed[1]
-        start = bisect_right(jobs, after, key=_age)
-        end = start + query.limit
-        return Page(tuple(jobs[start:end]), _age(jobs[end - 1]) if end < len(jobs) else "")
+        return cut_page(self._listed[1], query.limit, after)
 
     async def get(self, ref: JobRef) -> Job:
         return await listing.load_one(await self._transport_of(ref), self._new_cache(), ref)
@@ -224,7 +221,7 @@ class KubernetesBackend:
         return await self._session.transport()
 
     def _new_cache(self) -> JobCache:
-        return JobCache(self.context, self._site, self._shared.capacity.node_gpus, self._sampler.known.get)
+        return JobCache(self.context, self._site, self._shared.capacity.node_gpus, self._sampler.progress.get)
 
     async def _writer(self) -> "JobWriter":
         from backend_client.kubernetes.write.writer import JobWriter  # noqa: PLC0415  who only lists needs none
@@ -257,21 +254,8 @@ class KubernetesBackend:
         else:
             await listing.load_all(transport, cache, namespaces)
         jobs, _ = cache.drain(complete=True)
-        return sorted((job for job in jobs if _matches(job, query)), key=_age)
+        return sorted((job for job in jobs if matches(query, job)), key=newest_first_key)
 
 
 def _ignore(_items: Sequence[LogItem]) -> None:
     """Sample no progress: this log is of the past."""
-
-
-def _matches(job: Job, query: JobQuery) -> bool:
-    return (
-        query.name in ("", job.name)
-        and (not query.states or job.state in query.states)
-        and query.labels.items() <= job.spec.labels.items()
-    )
-
-
-def _age(job: Job) -> str:
-    """Return the key that sorts newest first; it also marks a position that stays when jobs come and go."""
-    return f"{2**63 - round(job.created.timestamp() * 1e6):020d}-{job.ref.uid}"

@@ -1,4 +1,4 @@
-"""The context `local`: this machine. What a bare machine starts with."""
+"""LocalBackend: jobs as processes of this machine, the context `local`."""
 
 import asyncio
 import copy
@@ -11,15 +11,17 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from backend_client.errors import Forbidden, NotFound, Refused
+from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.local import capabilities, devices, linger, plan, slots
 from backend_client.local.logs import read_logs
-from backend_client.local.store import JobStore, user
-from backend_client.local.watch import ended, watch
+from backend_client.local.store import JobStore, current_user
+from backend_client.local.watch import wait_until_ended, watch
 from backend_client.models import Event, Job, JobRef, JobSpec, JobState
 from backend_client.models.fields import duration_text
 from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
 from backend_client.multi_user import CreatedJob, ManifestCheck, Ownership
+from backend_client.paths import user_state_dir
 from backend_client.protocol import (
     AccessDecision,
     AccessReview,
@@ -51,7 +53,7 @@ class LocalBackend:
     context = "local"
     namespace = ""
     features: frozenset[Feature] = frozenset({Feature.STOPPED_LOGS})
-    missing_features = capabilities.LACKS
+    missing_features = capabilities.MISSING_FEATURES
     fields = capabilities.FIELDS
 
     def __init__(
@@ -63,9 +65,9 @@ class LocalBackend:
         log_cap: int = 256 * 2**20,
         probe: Sequence[str] | None = None,
     ) -> None:
-        """`root`: the state folder, called as the host. `gpus`: slots where no driver tells. `grace`: seconds
-        from SIGTERM to SIGKILL. `log_cap`: bytes an attempt. `probe`: the command that prints the device
-        table (see devices.py), for tests. Raises Refused where this is not Linux.
+        """`root`: the state folder, named after the host. `gpus`: slots where there is no driver. `grace`:
+        seconds from SIGTERM to SIGKILL. `log_cap`: bytes an attempt. `probe`: the command that prints the
+        device table (see devices.py), for tests. Raises Refused where this is not Linux.
         """
         if not sys.platform.startswith("linux"):
             raise Refused(
@@ -74,64 +76,62 @@ class LocalBackend:
         path = root or default_root()
         self._store = JobStore(path)
         try:
-            self._store.root.make()
+            self._store.root.create()
         except OSError as error:
-            raise _words(error) from None
+            raise _refusal(error) from None
         self.host = path.name
         self._gpus, self._grace, self._log_cap = gpus, grace, log_cap
-        self._stamp: Ownership | None = None
+        self._ownership: Ownership | None = None
         self._probe = devices.nvml_probe() if probe is None else tuple(probe)
 
     def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:  # noqa: ARG002  processes have no objects
-        """As `Behind` has it."""
+        """Return the same backend, which marks the jobs that it creates with an owner."""
         mine = copy.copy(self)
-        mine._stamp = stamp  # noqa: SLF001  our own copy
+        mine._ownership = stamp  # noqa: SLF001  our own copy
         return mine
 
     async def ensure_namespace(self, namespace: str, stamp: Ownership) -> None:
-        """As `Behind` has it. A machine has no namespaces."""
+        """Do nothing: a machine has no namespaces."""
 
     async def list_created(self, server: str) -> Mapping[str, CreatedJob]:
-        """As `Behind` has it. What no supervisor has accepted is no job: the next create sweeps it away."""
-        return await _off_loop(self._made, server)
+        """List the jobs of a server; one that no supervisor has accepted is none (see launch.py)."""
+        return await _in_thread(self._created, server)
 
     async def whoami(self) -> Identity:
-        return Identity(user(), f"this machine, {self.host}")
+        return Identity(current_user(), f"this machine, {self.host}")
 
     async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]:
-        return [self._may(ask) for ask in asks]
+        return [self._decide(ask) for ask in asks]
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
-        jobs = sorted(await _off_loop(self._matching, query), key=_age)
-        rest = [job for job in jobs if _age(job) > after] if after else jobs
-        page = rest[: query.limit]
-        return Page(tuple(page), _age(page[-1]) if len(rest) > len(page) else "")
+        jobs = sorted(await _in_thread(self._find, query), key=newest_first_key)
+        return cut_page(jobs, query.limit, after)
 
     async def get(self, ref: JobRef) -> Job:
-        job = await _off_loop(self._home(ref.namespace).job, ref.uid)
+        job = await _in_thread(self._store_of(ref.namespace).job, ref.uid)
         if job is None:
             raise NotFound(f"there is no job {ref} ({ref.uid})")
         return job
 
     def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
-        wanted = {scope.namespace for scope in scopes}
-        return watch([store for store in self._stores() if not wanted or {"", store.host} & wanted])
+        namespaces = {scope.namespace for scope in scopes}
+        return watch([store for store in self._stores() if not namespaces or {"", store.host} & namespaces])
 
     async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
-        """Nothing to do: every supervisor reads its job's progress."""
+        """Do nothing: every supervisor reads its job's progress."""
 
     async def plan(self, spec: JobSpec) -> Plan:
-        return await _off_loop(self._plan, spec)
+        return await _in_thread(self._plan, spec)
 
     async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
-        uid = await _off_loop(self._create, spec, key, secrets)
+        uid = await _in_thread(self._create, spec, key, secrets)
         return await self.get(JobRef(self.context, self.host, spec.kind, spec.name, uid))
 
     async def stop(self, ref: JobRef) -> Job:
-        job = await self._mine(ref)
+        job = await self._get_own(ref)
         if job.ended:
             return job
-        await _off_loop(self._store.request_stop, ref.uid)
+        await _in_thread(self._store.request_stop, ref.uid)
         job = await self.get(ref)
         return job if job.ended else msgspec.structs.replace(job, state=JobState.STOPPING)
 
@@ -139,48 +139,48 @@ class LocalBackend:
         raise Refused(f"{ref} cannot be resumed", self.missing_features[Feature.RESUME])
 
     async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:  # noqa: ARG002
-        job = await self._mine(ref)
+        job = await self._get_own(ref)
         if not job.ended and job.state != JobState.UNKNOWN:
             yield DeleteStep(f"stopping {ref.name}; at most {self._grace:g} s")
             await self.stop(ref)
-            await ended(self._store, ref.uid)
+            await wait_until_ended(self._store, ref.uid)
         yield DeleteStep(f"removing {ref.name} and its log")
-        await _off_loop(self._store.remove, ref.uid)
+        await _in_thread(self._store.remove, ref.uid)
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
         job = await self.get(query.ref)
         try:
-            async for items in read_logs(self._home(query.ref.namespace), job, query, after):
+            async for items in read_logs(self._store_of(query.ref.namespace), job, query, after):
                 yield items
         except OSError as error:
-            raise _words(error) from None
+            raise _refusal(error) from None
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
         job = await self.get(ref)
-        return await asyncio.to_thread(self._home(job.ref.namespace).events, job.ref.uid)
+        return await asyncio.to_thread(self._store_of(job.ref.namespace).events, job.ref.uid)
 
     async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
         return ()
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  # there is one
-        return await _off_loop(self._capacity)
+        return await _in_thread(self._capacity)
 
     async def aclose(self) -> None:
-        """Nothing is held open between two calls."""
+        """Do nothing: nothing is open between two calls."""
 
     def _stores(self) -> Sequence[JobStore]:
-        """Ours, and those of other hosts that keep their state beside it (a shared home)."""
+        """List our store, and those of other hosts that keep their state beside it (a shared home)."""
         others = (path for path in sorted(self._store.root.path.parent.iterdir()) if (path / "live").is_dir())
         return [self._store, *(JobStore(path, foreign=True) for path in others if path.name != self.host)]
 
-    def _home(self, host: str) -> JobStore:
+    def _store_of(self, host: str) -> JobStore:
         return next((store for store in self._stores() if store.host == host), self._store)
 
-    def _matching(self, query: JobQuery) -> Sequence[Job]:
+    def _find(self, query: JobQuery) -> Sequence[Job]:
         stores = [store for store in self._stores() if query.namespace in ("", store.host)]
-        return [job for store in stores for job in store.jobs(store.uids()) if _matches(job, query)]
+        return [job for store in stores for job in store.jobs(store.uids()) if matches(query, job)]
 
-    def _may(self, ask: AccessReview) -> AccessDecision:
+    def _decide(self, ask: AccessReview) -> AccessDecision:
         if ask.verb == Verb.RESUME:
             return AccessDecision(False, self.missing_features[Feature.RESUME])
         theirs = ask.ref is not None and ask.ref.namespace != self.host and ask.verb != Verb.LOGS
@@ -188,22 +188,22 @@ class LocalBackend:
             return AccessDecision(False, f"runs on {ask.ref.namespace}; log in there to act on it")
         return AccessDecision(True)
 
-    async def _mine(self, ref: JobRef) -> Job:
+    async def _get_own(self, ref: JobRef) -> Job:
         job = await self.get(ref)
         if job.read_only:
             raise Forbidden(f"{ref.name} {job.read_only}")
         return job
 
     def _devices(self) -> Sequence[devices.Device]:
-        return devices.table(self._probe, self._gpus)
+        return devices.list_devices(self._probe, self._gpus)
 
     def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> str:
         from backend_client.local import launch  # noqa: PLC0415  # dear, and not needed to list jobs
 
         spec = plan.with_workdir(spec)
         ids = [device.id for device in self._devices()]
-        plan.check(spec, self.host, len(ids))
-        orders = {
+        plan.check_spec(spec, self.host, len(ids))
+        launch_config = {
             "env": plan.environment(spec, secrets),
             "slots": ids,
             "probe": self._probe,
@@ -211,13 +211,15 @@ class LocalBackend:
             "log_cap": self._log_cap,
             "limit": duration_text(spec.max_runtime),
         }
-        return launch.create(self._store, spec, key=key, orders=orders, stamp=self._stamp)
+        return launch.create(
+            self._store, spec, key=key, launch_config=launch_config, ownership=self._ownership
+        )
 
-    def _made(self, server: str) -> Mapping[str, CreatedJob]:
-        found = {uid: record for uid in self._store.uids() if (record := self._store.settled(uid))}
+    def _created(self, server: str) -> Mapping[str, CreatedJob]:
+        records = {uid: record for uid in self._store.uids() if (record := self._store.accepted(uid))}
         return {
             record.key: CreatedJob(record.job(self.host).ref, held=False)
-            for record in found.values()
+            for record in records.values()
             if record.server == server
         }
 
@@ -229,55 +231,42 @@ class LocalBackend:
             errors["name"] = f"there is a job {spec.name} already"
         named = msgspec.structs.replace(spec, name=spec.name or suggest_name(spec.command, taken))
         first = not (self._store.root.path / "used").exists()
-        question = f"Jobs of the context local run on this machine, {self.host}, as {user()}. Run it here?"
+        question = (
+            f"Jobs of the context local run on this machine, {self.host}, as {current_user()}. Run it here?"
+        )
         return Plan(
             name=named.name,
             yaml=plan.plan_yaml(named, self.host, self._store.root.path),
             place=f"this machine, {self.host}",
             errors=tuple(Diagnostic(field, words) for field, words in errors.items()),
             question=question if first else "",
-            advice=_LOGOUT if first and not self._stamp and linger.jobs_end_at_logout() else "",
+            advice=_LOGOUT if first and not self._ownership and linger.jobs_end_at_logout() else "",
         )
 
     def _capacity(self) -> Capacity:
-        found = self._devices()
-        free = set(slots.free(self._store.root, [device.id for device in found]))
+        table = self._devices()
+        free = set(slots.free(self._store.root, [device.id for device in table]))
         pools = []
-        for product in dict.fromkeys(device.product for device in found):
-            of = [device for device in found if device.product == product]
+        for product in dict.fromkeys(device.product for device in table):
+            of = [device for device in table if device.product == product]
             ready = sum(device.id in free and not device.foreign for device in of)
             pools.append(GpuPool(product, len(of), ready, ready))
         return Capacity(tuple(pools))
 
 
-async def _off_loop(work: Callable[..., T], *args: Any) -> T:
-    """Do what waits for the disk in a thread: nothing on the event loop may."""
+async def _in_thread(work: Callable[..., T], *args: Any) -> T:
+    """Run what waits for the disk in a thread: the event loop must not wait. Raises Refused for OSError."""
     try:
         return await asyncio.to_thread(work, *args)
     except OSError as error:
-        raise _words(error) from None
+        raise _refusal(error) from None
 
 
-def _words(error: OSError) -> Refused:
+def _refusal(error: OSError) -> Refused:
     where = f": {error.filename}" if error.filename else ""
     return Refused(f"this machine does not let us: {error.strerror or error}{where}")
 
 
 def default_root() -> Path:
-    """$XDG_STATE_HOME/traindeck/local/<host>."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-    return base / "traindeck" / "local" / os.uname().nodename
-
-
-def _matches(job: Job, query: JobQuery) -> bool:
-    return (
-        query.name in ("", job.name)
-        and (not query.states or job.state in query.states)
-        and query.labels.items() <= job.spec.labels.items()
-    )
-
-
-def _age(job: Job) -> str:
-    """Sorts the newest first, and names a place in the list that stays when jobs come and go."""
-    return f"{2**63 - round(job.created.timestamp() * 1e6):020d}-{job.ref.uid}"
+    """Return $XDG_STATE_HOME/traindeck/local/<host>."""
+    return user_state_dir() / "local" / os.uname().nodename

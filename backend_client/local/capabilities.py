@@ -1,9 +1,9 @@
-"""What this context makes of each field of a JobSpec, and what it lacks, in words."""
+"""The capabilities of this machine: the rule of each JobSpec field, and the features that it lacks."""
 
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use
 
-_HONOURED = frozenset("name kind workdir env secrets gpus max_runtime labels annotations".split())
+_SUPPORTED = frozenset("name kind workdir env secrets gpus max_runtime labels annotations".split())
 _CLUSTER = "choose a Kubernetes context for that"
 _WHY = {
     "image": "local jobs run as plain processes; leave the image empty, or choose a Kubernetes context",
@@ -28,12 +28,12 @@ FIELDS: dict[str, FieldRule] = {
     name: FieldRule(Use.REQUIRED)
     if name == "command"
     else FieldRule(Use.OPTIONAL)
-    if name in _HONOURED
+    if name in _SUPPORTED
     else FieldRule(Use.REFUSED, _WHY[name])
     for name in FIELD_NAMES
 }
 
-LACKS: dict[Feature, str] = {
+MISSING_FEATURES: dict[Feature, str] = {
     Feature.RESUME: "a local job that was stopped is over; run it again instead",
     Feature.RANKS: "a local job is one process on this machine",
     Feature.QUEUE: "local jobs wait for this machine's GPU slots only",

@@ -1,4 +1,4 @@
-"""The GPUs of this machine. Standard library alone; NVML is asked in a process of its own, for it is large.
+"""The GPUs of this machine. Standard library alone; NVML is loaded in a process of its own, for it is large.
 
 The table comes from a command (`probe`) that prints a JSON list of {"id", "product", "foreign"}.
 """
@@ -18,14 +18,14 @@ class Device(NamedTuple):
     """One GPU, one slot."""
 
     id: str
-    """What CUDA_VISIBLE_DEVICES calls it: a UUID, or a number where there is no driver to ask."""
+    """Its name in CUDA_VISIBLE_DEVICES: a UUID, or a number where there is no driver."""
     product: str
     foreign: bool = False
     """True while a process of another user uses it."""
 
 
 def nvml_probe() -> tuple[str, ...]:
-    """The command that asks NVML; empty where this machine has no NVIDIA driver."""
+    """Return the command that asks NVML; empty where this machine has no NVIDIA driver."""
     if not any(Path(sign).exists() for sign in ("/proc/driver/nvidia/version", "/dev/nvidiactl")):
         return ()
     code = (
@@ -34,18 +34,18 @@ def nvml_probe() -> tuple[str, ...]:
     return sys.executable, "-I", "-c", code, PACKAGES
 
 
-def table(probe: Sequence[str], count: int) -> list[Device]:
-    """What the probe says; without one, or where it finds nothing, `count` numbered slots."""
-    found = _ask(probe) if probe else []
-    return [Device(**row) for row in found] or [Device(str(number), "GPU") for number in range(count)]
+def list_devices(probe: Sequence[str], count: int) -> list[Device]:
+    """List the GPUs that the probe prints; without a probe, or a GPU, `count` numbered slots."""
+    rows = _run_probe(probe) if probe else []
+    return [Device(**row) for row in rows] or [Device(str(number), "GPU") for number in range(count)]
 
 
-def foreign(probe: Sequence[str]) -> list[str]:
-    """The ids of the GPUs that other users' processes use now."""
-    return [device.id for device in table(probe, 0) if device.foreign]
+def foreign_ids(probe: Sequence[str]) -> list[str]:
+    """List the ids of the GPUs that other users' processes use now."""
+    return [device.id for device in list_devices(probe, 0) if device.foreign]
 
 
-def _ask(probe: Sequence[str]) -> list[dict[str, Any]]:
+def _run_probe(probe: Sequence[str]) -> list[dict[str, Any]]:
     import subprocess  # noqa: PLC0415  # dear, and only where there is a driver
 
     try:
@@ -56,7 +56,7 @@ def _ask(probe: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Print the table as NVML knows it."""
+    """Print the table of NVML as JSON."""
     json.dump(list(_nvml()), sys.stdout)
 
 
@@ -70,7 +70,7 @@ def _nvml() -> Iterator[dict[str, Any]]:
         yield {
             "id": _text(pynvml.nvmlDeviceGetUUID(handle)),
             "product": _text(pynvml.nvmlDeviceGetName(handle)),
-            "foreign": any(_foreign(process.pid) for process in processes),
+            "foreign": any(_is_foreign(process.pid) for process in processes),
         }
 
 
@@ -78,8 +78,8 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _foreign(pid: int) -> bool:
-    """True where the process is another user's, or cannot be seen from here."""
+def _is_foreign(pid: int) -> bool:
+    """Return True where the process is another user's, or cannot be seen from here."""
     try:
         return Path(f"/proc/{pid}").stat().st_uid != os.getuid()
     except OSError:

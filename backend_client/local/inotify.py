@@ -1,4 +1,4 @@
-"""inotify, so that nobody polls. Standard library alone."""
+"""inotify(7) by ctypes, so that nothing polls. Standard library alone."""
 
 import contextlib
 import ctypes
@@ -19,20 +19,20 @@ class Inotify:
         self.fd = _check(_libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK), "inotify")
 
     def add(self, path: Path, mask: int) -> int:
-        """Watch a folder or file; the number that `read` calls it by. Raises OSError."""
+        """Watch a folder or file, and return the number that `read` names it by. Raises OSError."""
         return _check(_libc.inotify_add_watch(self.fd, os.fsencode(path), mask), str(path))
 
     def read(self) -> list[tuple[int, int, str]]:
-        """What happened since: (watch, mask, file name). Never blocks."""
-        found = []
+        """Read the events since the last call: (watch, mask, file name). Never blocks."""
+        events = []
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self.fd, 65536):
-                at = 0
-                while at < len(data):
-                    watch, mask, _, length = _HEAD.unpack_from(data, at)
-                    at += _HEAD.size + length
-                    found.append((watch, mask, os.fsdecode(data[at - length : at].rstrip(b"\0"))))
-        return found
+                offset = 0
+                while offset < len(data):
+                    watch, mask, _, length = _HEAD.unpack_from(data, offset)
+                    offset += _HEAD.size + length
+                    events.append((watch, mask, os.fsdecode(data[offset - length : offset].rstrip(b"\0"))))
+        return events
 
     def close(self) -> None:
         os.close(self.fd)

@@ -1,4 +1,4 @@
-"""Makes a job: its folder, its place in the line, its supervisor. Safe to repeat after a kill at any step.
+"""Create a job: its folder, its ticket in the queue, its supervisor. Safe to repeat after a kill at any step.
 
 A job counts from the moment its supervisor has accepted it. What a killed client left before that is seen
 by nobody and removed by the next create; the lock on live/<uid>, passed on to the supervisor, says without a
@@ -21,7 +21,7 @@ from backend_client.errors import Conflict, Refused, Unreachable
 from backend_client.local import slots, state_dir
 from backend_client.local.devices import PACKAGES
 from backend_client.local.record import NEW
-from backend_client.local.store import JobStore, user
+from backend_client.local.store import JobStore, current_user
 from backend_client.models import JobSpec
 from backend_client.models.fields import explicit_fields
 from backend_client.models.names import suggest_name
@@ -30,64 +30,73 @@ from backend_client.multi_user import Ownership
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); from backend_client.local.supervisor import main; main()"
 )
-_OWN = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONHOME")
+_INTERPRETER_VARIABLES = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONHOME")
 """What the supervisor's own interpreter may need; the job's environment reaches it through a pipe alone."""
-_PATIENCE = 30.0
+_LIMIT_SECONDS = 30.0
 
 
 def uid_of(key: str) -> str:
-    """The same key names the same job."""
+    """Return the uid that belongs to a key: the same key is the same job."""
     return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
 
 def create(
-    store: JobStore, spec: JobSpec, *, key: str, orders: Mapping[str, Any], stamp: Ownership | None = None
+    store: JobStore,
+    spec: JobSpec,
+    *,
+    key: str,
+    launch_config: Mapping[str, Any],
+    ownership: Ownership | None = None,
 ) -> str:
-    """Make the job that `key` names, or find it made; its uid. Raises Conflict where the name is taken."""
-    uid, until = uid_of(key), time.monotonic() + _PATIENCE
-    store.root.make()
-    marks = {"owner": stamp.owner, "server": stamp.server, "key": key} if stamp else {"owner": user()}
-    while (live := _prepare(store, uid, spec, marks)) is None:
+    """Create the job of `key` unless it exists; return its uid. Raises Conflict where the name is taken."""
+    uid, until = uid_of(key), time.monotonic() + _LIMIT_SECONDS
+    store.root.create()
+    owner_fields = (
+        {"owner": ownership.owner, "server": ownership.server, "key": key}
+        if ownership
+        else {"owner": current_user()}
+    )
+    while (live := _claim(store, uid, spec, owner_fields)) is None:
         if store.job(uid):
             return uid
         if time.monotonic() > until:
             raise Unreachable("this job is being made by another process, which does not come to an end")
         time.sleep(0.01)  # another process, with the same key, is a few milliseconds ahead
     try:
-        _supervise(store.root, uid, live, orders)
+        _start_supervisor(store.root, uid, live, launch_config)
     finally:
         os.close(live)
     return uid
 
 
-def _prepare(store: JobStore, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> int | None:
-    """Lay the job's folder down; the descriptor that holds it. None where it stands, or is being made."""
+def _claim(store: JobStore, uid: str, spec: JobSpec, owner_fields: Mapping[str, str]) -> int | None:
+    """Create the job's folder, and return the descriptor that locks it; None where another process has."""
     root = store.root
     with root.locked():
         if root.alive(uid) or store.job(uid):
             return None
-        _clear(store)
-        spec = _named(spec, store.names())
+        _remove_leftovers(store)
+        spec = _with_name(spec, store.names())
         live = state_dir.private_file(root.live / uid, os.O_RDWR)
         try:
             fcntl.flock(live, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _lay_down(root, uid, spec, marks)
+            _write_folder(root, uid, spec, owner_fields)
         except BaseException:
             os.close(live)
             raise
     return live
 
 
-def _lay_down(root: state_dir.StateDir, uid: str, spec: JobSpec, marks: Mapping[str, str]) -> None:
+def _write_folder(root: state_dir.StateDir, uid: str, spec: JobSpec, owner_fields: Mapping[str, str]) -> None:
     draft, created = root.jobs / f".{uid}", time.time_ns()
     state_dir.private_folder(draft)
     state_dir.private_folder(draft / "log")
     record: dict[str, Any] = {
         "uid": uid,
         "name": spec.name,
-        **marks,
-        "created": state_dir.stamp(created)[:26] + "Z",
-        "spec": _stored(spec),
+        **owner_fields,
+        "created": state_dir.timestamp(created)[:26] + "Z",
+        "spec": _explicit_values(spec),
         "state": NEW,
         "reason": "",
         "started": None,
@@ -102,17 +111,17 @@ def _lay_down(root: state_dir.StateDir, uid: str, spec: JobSpec, marks: Mapping[
     os.close(state_dir.private_file(root.path / "used", os.O_WRONLY))
 
 
-def _clear(store: JobStore) -> None:
-    """Remove what clients that were killed have left. Called under the lock."""
+def _remove_leftovers(store: JobStore) -> None:
+    """Remove what killed clients have left. Called under the lock."""
     for folder in store.root.jobs.iterdir():
         if folder.name.startswith(".") or (
-            store.half_made(folder.name) and not store.root.alive(folder.name)
+            store.is_unaccepted(folder.name) and not store.root.alive(folder.name)
         ):
             folder.rename(store.root.trash / f"{folder.name}.{time.time_ns()}")
-    store.sweep()
+    store.empty_trash()
 
 
-def _named(spec: JobSpec, taken: set[str]) -> JobSpec:
+def _with_name(spec: JobSpec, taken: set[str]) -> JobSpec:
     if spec.name in taken:
         free = suggest_name([spec.name], taken)
         raise Conflict(f"there is a job {spec.name} already", f"delete it, or choose another name: {free}")
@@ -121,12 +130,14 @@ def _named(spec: JobSpec, taken: set[str]) -> JobSpec:
     return msgspec.structs.replace(spec, name=suggest_name(spec.command, taken))
 
 
-def _stored(spec: JobSpec) -> dict[str, Any]:
+def _explicit_values(spec: JobSpec) -> dict[str, Any]:
     values = msgspec.to_builtins(spec)
     return {name: values[name] for name in explicit_fields(spec)}
 
 
-def _supervise(root: state_dir.StateDir, uid: str, live: int, orders: Mapping[str, Any]) -> None:
+def _start_supervisor(
+    root: state_dir.StateDir, uid: str, live: int, launch_config: Mapping[str, Any]
+) -> None:
     command = [
         sys.executable,
         "-I",
@@ -147,10 +158,10 @@ def _supervise(root: state_dir.StateDir, uid: str, live: int, orders: Mapping[st
         stderr=subprocess.PIPE,
         pass_fds=[live],
         cwd="/",
-        env={name: os.environ[name] for name in _OWN if name in os.environ},
+        env={name: os.environ[name] for name in _INTERPRETER_VARIABLES if name in os.environ},
     )
     try:
-        answer, complaint = process.communicate(json.dumps(orders).encode(), timeout=_PATIENCE)
+        answer, complaint = process.communicate(json.dumps(launch_config).encode(), timeout=_LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
         raise Unreachable(
             "the job's supervisor does not answer", "see whether it starts: list the jobs"

@@ -1,9 +1,9 @@
-"""Whether logind ends a person's processes when they log out: local jobs would end with them."""
+"""Find out whether logind ends a person's processes when they log out: local jobs would end with them."""
 
 import os
 from pathlib import Path
 
-from backend_client.local.store import user
+from backend_client.local.store import current_user
 
 CGROUP = Path("/proc/self/cgroup")
 LINGERING = Path("/var/lib/systemd/linger")
@@ -13,8 +13,13 @@ _LIMIT = 3.0
 
 
 def jobs_end_at_logout() -> bool:
-    """True where they do, as far as can be known. Blocks for a moment."""
-    return os.geteuid() != 0 and _in_a_login() and not (LINGERING / user()).exists() and _kills()
+    """Return True where jobs end with the login, as far as that can be found out. Blocks for a moment."""
+    return (
+        os.geteuid() != 0
+        and _in_a_login()
+        and not (LINGERING / current_user()).exists()
+        and _kills_user_processes()
+    )
 
 
 def _in_a_login() -> bool:
@@ -25,7 +30,7 @@ def _in_a_login() -> bool:
         return False
 
 
-def _kills() -> bool:
+def _kills_user_processes() -> bool:
     """KillUserProcesses, asked of logind itself: its files leave the default to whoever built it."""
     import subprocess  # noqa: PLC0415  dear, and only where there is a logind
 

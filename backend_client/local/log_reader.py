@@ -1,14 +1,14 @@
-"""Reads the log that logfile.py writes: records to `Lines`, from any position, backwards for a tail."""
+"""Read the log that log_writer.py writes: records -> `Lines`, from any position, backwards for a tail."""
 
 import contextlib
 import os
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from backend_client.local.log_writer import HEAD
 from backend_client.protocol import Gap, Lines, LogSource
+from backend_client.timestamps import TimestampCache
 
 _BATCH = 256 * 1024
 _BLOCK = 1024 * 1024
@@ -17,7 +17,7 @@ _WHOLE = {b" stdout F ", b" stderr F "}
 
 
 class Position(NamedTuple):
-    """A place between two records."""
+    """A position between two records."""
 
     attempt: int
     segment: int = 0
@@ -30,13 +30,13 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, cursor: str) -> Self:
-        """Raises ValueError."""
+        """Parse a cursor. Raises ValueError."""
         attempt, segment, offset, stream = cursor.split(".")
         return cls(int(attempt), int(segment), int(offset), stream)
 
 
 def segments(folder: Path, attempt: int) -> list[int]:
-    """The parts of an attempt's log that are kept, oldest first."""
+    """List the segments of an attempt's log that are kept, oldest first."""
     with contextlib.suppress(FileNotFoundError):
         names = [path.name.split(".") for path in folder.iterdir()]
         return sorted(int(name[1]) for name in names if name[0] == str(attempt))
@@ -44,7 +44,7 @@ def segments(folder: Path, attempt: int) -> list[int]:
 
 
 class SegmentReader:
-    """Goes through the log of one attempt, from a position on. Blocks for as long as the disk does."""
+    """Reads the log of one attempt from a position on. Blocks for as long as the disk does."""
 
     def __init__(self, folder: Path, position: Position, where: str) -> None:
         self.source = LogSource(position.attempt, where=where)
@@ -53,7 +53,7 @@ class SegmentReader:
         self._fd = -1
 
     def read(self) -> Lines | Gap | None:
-        """The next batch; None where there is nothing more so far."""
+        """Read the next batch; None where there is nothing more so far."""
         while True:
             attempt, segment, offset, stream = self.position
             if self._fd < 0 and not self._open():
@@ -90,7 +90,7 @@ class SegmentReader:
         return self._fd >= 0
 
     def _skip(self) -> Gap | None:
-        """Go to the oldest part that is kept."""
+        """Skip to the oldest segment that is kept."""
         kept = [
             number
             for number in segments(self._folder, self.position.attempt)
@@ -103,13 +103,13 @@ class SegmentReader:
 
 
 def parse(data: bytes, stream: bytes = b"") -> tuple[list[bytes], list[int], bytes]:
-    """(lines, times, open stream) of whole records; `stream`: whose line the records before left open.
+    """Parse whole records into (lines, times, open stream); `stream`: the one open before these records.
 
     A line that another stream breaks into ends there: its rest stands on a line of its own.
     """
     records = data.split(b"\n")
     records.pop()
-    clock = _Clock()
+    clock = TimestampCache()
     if not stream and {record[30:HEAD] for record in records} <= _WHOLE:
         return [record[HEAD:] for record in records], [clock[record[:30]] for record in records], b""
     lines: list[bytes] = []
@@ -133,23 +133,8 @@ def parse(data: bytes, stream: bytes = b"") -> tuple[list[bytes], list[int], byt
     return lines, times, stream
 
 
-class _Clock(dict[bytes, int]):
-    """RFC 3339 with nanoseconds -> nanoseconds since the epoch, each computed once; 0 for a torn one."""
-
-    def __missing__(self, stamp: bytes) -> int:
-        try:
-            if len(stamp) == 19:
-                value = int(datetime.fromisoformat(stamp.decode() + "+00:00").timestamp()) * 1_000_000_000
-            else:
-                value = self[stamp[:19]] + int(stamp[20:29])
-        except ValueError:
-            value = 0
-        self[stamp] = value
-        return value
-
-
 def tail_start(folder: Path, attempt: int, count: int) -> Position:
-    """Where the last `count` lines begin."""
+    """Return the position of the last `count` lines."""
     kept = segments(folder, attempt)
     last = True
     for segment in reversed(kept):
@@ -163,7 +148,7 @@ def tail_start(folder: Path, attempt: int, count: int) -> Position:
 
 
 def since_start(folder: Path, attempt: int, since: int) -> Position:
-    """Where the lines begin that were written at `since` (nanoseconds since the epoch) or later."""
+    """Return the position of the lines written at `since` (nanoseconds since the epoch) or later."""
     kept = segments(folder, attempt)
     for segment in reversed(kept):
         with (folder / f"{attempt}.{segment}").open("rb", buffering=0) as file:
@@ -174,7 +159,7 @@ def since_start(folder: Path, attempt: int, since: int) -> Position:
 
 
 def _first_since(fd: int, since: int) -> int:
-    """Where the first record that is not older starts, by halving; the end where all are older."""
+    """Return the offset of the first record that is not older, by bisection; the end where all are older."""
     low, high = 0, os.fstat(fd).st_size
     while low < high:
         middle = (low + high) // 2
@@ -187,16 +172,16 @@ def _first_since(fd: int, since: int) -> int:
 
 
 def _record_at(fd: int, offset: int) -> tuple[int, int, int] | None:
-    """(start, end, time) of the first whole record that starts at `offset` or behind it."""
+    """Return (start, end, time) of the first whole record that starts at `offset` or behind it."""
     start = _line_end(fd, offset - 1) if offset else 0
     end = None if start is None else _line_end(fd, start)
     if start is None or end is None:
         return None
-    return start, end, _Clock()[os.pread(fd, 30, start)]
+    return start, end, TimestampCache()[os.pread(fd, 30, start)]
 
 
 def _line_end(fd: int, offset: int) -> int | None:
-    """The place behind the next newline."""
+    """Return the offset behind the next newline."""
     while data := os.pread(fd, 4096, offset):
         found = data.find(b"\n")
         if found >= 0:
@@ -206,7 +191,7 @@ def _line_end(fd: int, offset: int) -> int | None:
 
 
 def _ends(path: Path) -> Iterator[tuple[int, bool]]:
-    """From the last record to the first: (the place behind it, whether its line goes on)."""
+    """Yield, from the last record to the first, (the offset behind it, whether its line continues)."""
     with contextlib.suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
         end = os.fstat(file.fileno()).st_size
         while end > 0:
@@ -222,7 +207,7 @@ def _ends(path: Path) -> Iterator[tuple[int, bool]]:
 
 
 def _whole_records(fd: int, offset: int) -> bytes:
-    """What stands from there to the last newline, about a batch of it."""
+    """Read from an offset to the last newline, about a batch."""
     size = _BATCH
     while True:
         data = os.pread(fd, size, offset)

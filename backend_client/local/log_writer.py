@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from backend_client.local.state_dir import private_file, stamp
+from backend_client.local.state_dir import private_file, timestamp
 
 HEAD = 40
 LONGEST = 64 * 1024
@@ -25,16 +25,16 @@ class LogWriter:
         self._segment = -1
         self._room = 0
         self.due: float | None = None
-        """Monotonic time at which `flush` wants to be called; None while nothing is held back."""
+        """Monotonic time at which to call `flush`; None while nothing is held back."""
         self.error = ""
         """Why the last write failed; empty where it did not."""
         self._fd = -1
         self._next_segment()
 
     def write(self, stream: str, data: bytes) -> None:
-        """Take what a stream ("stdout", "stderr") gave, in whatever pieces."""
+        """Write output of a stream ("stdout", "stderr"), cut anywhere."""
         whole, newline, rest = (self._rest.pop(stream, b"") + data).rpartition(b"\n")
-        head = f"{stamp(time.time_ns())} {stream} ".encode()
+        head = f"{timestamp(time.time_ns())} {stream} ".encode()
         if newline:
             self._put(head + b"F " + whole.replace(b"\n", b"\n" + head + b"F ") + b"\n")
         while len(rest) >= LONGEST:
@@ -47,7 +47,7 @@ class LogWriter:
     def flush(self) -> None:
         """Write what is held back."""
         for stream, rest in self._rest.items():
-            self._put(f"{stamp(time.time_ns())} {stream} P ".encode() + rest + b"\n")
+            self._put(f"{timestamp(time.time_ns())} {stream} P ".encode() + rest + b"\n")
         self._rest.clear()
         self.due = None
 
@@ -66,7 +66,7 @@ class LogWriter:
         self._append(records)
 
     def _append(self, records: bytes) -> None:
-        """A full disk must not end the job: what cannot be written is lost, and `error` says why."""
+        """Append records. A full disk must not end the job: they are lost then, and `error` says why."""
         self._room -= len(records)
         if self.error:
             records = b"\n" + records  # ends a record that was torn

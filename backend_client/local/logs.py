@@ -1,4 +1,4 @@
-"""A job's log as the protocol tells it: attempt after attempt, followed by inotify."""
+"""Read a local job's log as the items of the protocol: attempt after attempt, followed by inotify."""
 
 import asyncio
 import contextlib
@@ -20,43 +20,45 @@ _JOB_NEWS = inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DELETE_SELF
 async def read_logs(
     store: JobStore, job: Job, query: LogQuery, after: str
 ) -> AsyncIterator[Sequence[LogItem]]:
-    """The lines that the query asks for. Ends with Closed."""
+    """Read the lines of a query; the last item is Closed."""
     uid, folder = job.ref.uid, store.root.log(job.ref.uid)
-    place = await asyncio.to_thread(_start, folder, job, query, after)
+    position = await asyncio.to_thread(_start_position, folder, job, query, after)
     fresh = not after
     with contextlib.closing(inotify.Inotify()) as news:
         if query.follow:
             news.add(folder, _LOG_NEWS)
             news.add(store.root.live / uid, _JOB_NEWS)
         while True:
-            now = await asyncio.to_thread(store.job, uid)  # first: what it says has ended was written before
-            if now is None:
+            current = await asyncio.to_thread(
+                store.job, uid
+            )  # first: what it says has ended was written before
+            if current is None:
                 yield [Closed("the job was deleted")]
                 return
-            if place is None and now.attempts:
-                place = Position(now.attempts[-1].number)
-            if place:
-                where = next((a.node for a in now.attempts if a.number == place.attempt), "")
-                with contextlib.closing(SegmentReader(folder, place, where)) as reader:
+            if position is None and current.attempts:
+                position = Position(current.attempts[-1].number)
+            if position:
+                where = next((a.node for a in current.attempts if a.number == position.attempt), "")
+                with contextlib.closing(SegmentReader(folder, position, where)) as reader:
                     if fresh:
                         yield [Opened(reader.source)]
                         fresh = False
                     while item := await asyncio.to_thread(reader.read):
                         yield [item]
-                    place = reader.position
-                later = _later(now, place.attempt)
+                    position = reader.position
+                later = _next_attempt(current, position.attempt)
                 if later and query.follow and query.attempt is None:
-                    place, fresh = Position(later), True
+                    position, fresh = Position(later), True
                     continue
-            if end := _end(now, query, place):
+            if end := _end_reason(current, query, position):
                 yield [Closed(end)]
                 return
             await readable(news.fd)
             news.read()
 
 
-def _start(folder: Path, job: Job, query: LogQuery, after: str) -> Position | None:
-    """Where to begin; None where nothing was written yet. Raises NotFound, Invalid."""
+def _start_position(folder: Path, job: Job, query: LogQuery, after: str) -> Position | None:
+    """Return the position to begin at; None where nothing was written yet. Raises NotFound, Invalid."""
     if after:
         try:
             return Position.parse(after)
@@ -67,21 +69,21 @@ def _start(folder: Path, job: Job, query: LogQuery, after: str) -> Position | No
         raise NotFound(f"{job.ref} has no attempt {query.attempt}", "the last 10 attempts are kept")
     if not number:
         return None
-    places = [Position(number)]
+    positions = [Position(number)]
     if query.tail is not None:
-        places.append(tail_start(folder, number, query.tail))
+        positions.append(tail_start(folder, number, query.tail))
     if query.since is not None:
-        places.append(since_start(folder, number, int(query.since.timestamp() * 1_000_000_000)))
-    return max(places)
+        positions.append(since_start(folder, number, int(query.since.timestamp() * 1_000_000_000)))
+    return max(positions)
 
 
-def _later(job: Job, attempt: int) -> int:
-    """The number of the attempt after this one, or 0."""
+def _next_attempt(job: Job, attempt: int) -> int:
+    """Return the number of the attempt after this one, or 0."""
     return next((a.number for a in job.attempts if a.number > attempt), 0)
 
 
-def _end(job: Job, query: LogQuery, place: Position | None) -> str:
-    """Why nothing more comes, or ""."""
+def _end_reason(job: Job, query: LogQuery, position: Position | None) -> str:
+    """Return why the log ends here, "" where it goes on."""
     if job.ended:
         return f"{job.state}: {job.reason}" if job.reason else str(job.state)
     attempt = next((a for a in job.attempts if a.number == query.attempt), None)
@@ -89,6 +91,6 @@ def _end(job: Job, query: LogQuery, place: Position | None) -> str:
         return attempt.reason or f"attempt {attempt.number} has ended"
     if query.follow:
         return ""
-    if place is None:
+    if position is None:
         return f"it has not started yet; {job.reason}" if job.reason else "it has not started yet"
     return "this is all so far"

@@ -1,4 +1,4 @@
-"""What a create would do, and what speaks against it."""
+"""Validate a JobSpec for this machine, and show what a create would do."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import msgspec
 
 from backend_client.errors import Invalid, Refused
 from backend_client.local.capabilities import FIELDS
-from backend_client.local.slots import gpus
+from backend_client.local.slots import gpu_count
 from backend_client.models import JobSpec
 from backend_client.models.fields import explicit_fields
 from backend_client.models.secret import Secret
@@ -17,52 +17,55 @@ from backend_client.protocol import Use
 
 
 def with_workdir(spec: JobSpec) -> JobSpec:
-    """The spec with its workdir written out: absolute, `~` expanded; this process's own if empty."""
+    """Return the spec with an absolute workdir, `~` expanded; this process's own if empty."""
     folder = Path.cwd() / Path(spec.workdir).expanduser()
     return msgspec.structs.replace(spec, workdir=os.path.normpath(folder))
 
 
 def spec_errors(spec: JobSpec) -> dict[str, str]:
-    """What no machine could do: field -> sentence. `spec` is settled."""
-    found = {}
+    """Return what no machine could do: field -> sentence. `spec` has its workdir."""
+    errors = {}
     if not spec.command:
-        found["command"] = "say what to run: python train.py"
+        errors["command"] = "say what to run: python train.py"
     if not Path(spec.workdir).is_dir():
-        found["workdir"] = f"there is no folder {spec.workdir} on this machine"
-    return found
+        errors["workdir"] = f"there is no folder {spec.workdir} on this machine"
+    return errors
 
 
 def refused_fields(spec: JobSpec, host: str, slots: int) -> dict[str, str]:
-    """What this context does not honour: field -> sentence."""
-    found = {name: FIELDS[name].why for name in explicit_fields(spec) if FIELDS[name].use == Use.REFUSED}
+    """Return the fields that this machine refuses: field -> sentence."""
+    refused = {name: FIELDS[name].why for name in explicit_fields(spec) if FIELDS[name].use == Use.REFUSED}
     if spec.gpus > slots:
         has = (
-            gpus(slots)
+            gpu_count(slots)
             if slots
             else "no GPUs (local.gpus in the settings says how many, where no driver does)"
         )
-        found["gpus"] = f"asks for {gpus(spec.gpus)}; {host} has {has}"
+        refused["gpus"] = f"asks for {gpu_count(spec.gpus)}; {host} has {has}"
     if slots and "CUDA_VISIBLE_DEVICES" in {*spec.env, *spec.secrets}:
-        found["env"] = "CUDA_VISIBLE_DEVICES is set from the job's slots; say how many with gpus"
-    return found
+        refused["env"] = "CUDA_VISIBLE_DEVICES is set from the job's slots; say how many with gpus"
+    return refused
 
 
-def check(spec: JobSpec, host: str, slots: int) -> None:
-    """Raises Invalid or Refused, which name every wrong field."""
-    if bad := spec_errors(spec):
-        raise Invalid(bad)
-    if bad := refused_fields(spec, host, slots):
-        words = "; ".join(f"{name}: {why}" for name, why in bad.items())
-        raise Refused(f"local jobs do not take this: {words}", fields=bad)
+def check_spec(spec: JobSpec, host: str, slots: int) -> None:
+    """Validate a spec. Raises Invalid or Refused, which name every wrong field."""
+    if errors := spec_errors(spec):
+        raise Invalid(errors)
+    if errors := refused_fields(spec, host, slots):
+        message = "; ".join(f"{name}: {why}" for name, why in errors.items())
+        raise Refused(f"local jobs do not take this: {message}", fields=errors)
 
 
 def added_environment(spec: JobSpec) -> dict[str, str]:
-    """What is put into the environment beside what the spec says."""
+    """Return the variables that are set beside those of the spec."""
     return {} if "PYTHONUNBUFFERED" in spec.env else {"PYTHONUNBUFFERED": "1"}
 
 
 def environment(spec: JobSpec, secrets: Mapping[str, Secret]) -> dict[str, str]:
-    """The job's environment: ours less TRAINDECK_*, then the spec's. Raises Invalid for a missing secret."""
+    """Return the job's environment: ours less TRAINDECK_*, then the spec's.
+
+    Raises Invalid for a missing secret.
+    """
     missing = [name for name in spec.secrets if name not in secrets]
     if missing:
         raise Invalid({"secrets": f"{', '.join(missing)} has no value; set it in your environment"})
@@ -72,7 +75,7 @@ def environment(spec: JobSpec, secrets: Mapping[str, Secret]) -> dict[str, str]:
 
 
 def plan_yaml(spec: JobSpec, host: str, folder: Path) -> str:
-    """The plan as YAML. `spec` is settled and named."""
+    """Return the plan as YAML. `spec` has its workdir and its name."""
     import yaml  # noqa: PLC0415  # dear, and not needed to list jobs
 
     plan: dict[str, Any] = {"name": spec.name, "kind": spec.kind, "host": host, "command": list(spec.command)}

@@ -1,4 +1,4 @@
-"""Starts one command as the first process of a session of its own. Standard library alone."""
+"""Start one command as the first process of a session of its own. Standard library alone."""
 
 import ctypes
 import os
@@ -11,10 +11,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class CannotStart(Exception):
-    """The command did not start; `code` is what a shell would say (127 not found, 126 not executable)."""
+    """The command did not start; `code` is a shell's (127 not found, 126 not executable)."""
 
-    def __init__(self, code: int, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
         self.code = code
 
 
@@ -32,7 +32,7 @@ def start(
     err: int,
     keep: Iterable[int] = (),
 ) -> int:
-    """The pid of the command, which leads a new session and dies when this process does.
+    """Start a command, which leads a new session and dies when this process does; return its pid.
 
     `out`, `err`: where it writes; `keep`: further descriptors that it inherits. Raises CannotStart.
     """
@@ -48,11 +48,11 @@ def start(
     if answer:
         os.waitpid(pid, 0)
         number, _, where = answer.decode(errors="surrogateescape").partition(" ")
-        raise _cannot(command[0], workdir, where, int(number))
+        raise _start_error(command[0], workdir, where, int(number))
     return pid
 
 
-def _cannot(program: str, workdir: str, where: str, number: int) -> CannotStart:
+def _start_error(program: str, workdir: str, where: str, number: int) -> CannotStart:
     words = os.strerror(number)
     if where == "workdir":
         return CannotStart(126, f"cannot enter its workdir {workdir}: {words}")

@@ -1,4 +1,4 @@
-"""One start of the command, until nothing of it is left. Standard library alone."""
+"""ProcessRun: one start of the command, until no process of it is left. Standard library alone."""
 
 import contextlib
 import fcntl
@@ -25,14 +25,14 @@ _ERRNO = re.compile(r"^\w+: \[Errno \d+\] ")
 
 
 class ProcessRun:
-    """The command as it runs: its output goes into the log, what it leaves behind is ended with it."""
+    """A command while it runs: its output goes into the log; processes that it leaves behind are ended."""
 
     def __init__(self, log: LogWriter, *, grace: float, limit: float) -> None:
         self.pid = 0
         self.status: int | None = None
-        """What waitpid said of the first process; None while it runs."""
+        """The wait status of the first process; None while it runs."""
         self.cause = ""
-        """Why it was told to end; empty where it was not."""
+        """Why it was ended by us: "stop", "limit"; empty where it was not."""
         self.progress = _Progress()
         self._log, self._grace = log, grace
         self._limit_at = time.monotonic() + limit if limit else None
@@ -41,10 +41,10 @@ class ProcessRun:
         self._streams: dict[int, str] = {}
         self._tail = b""
 
-    def begin(
+    def start(
         self, command: Sequence[str], *, env: Mapping[str, str], workdir: str, keep: Iterable[int]
     ) -> None:
-        """Start it. Raises CannotStart."""
+        """Start the command. Raises CannotStart."""
         (out, out_in), (err, err_in) = _pipe(), _pipe()
         self._streams = {out: "stdout", err: "stderr"}
         try:
@@ -54,17 +54,17 @@ class ProcessRun:
             os.close(err_in)
 
     def end(self, cause: str) -> None:
-        """SIGTERM to all of it now, SIGKILL after the grace period."""
+        """Send SIGTERM to all of its processes now, SIGKILL after the grace period."""
         if not self.cause:
             self.cause = cause
             self._terminate()
 
     @property
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         return self.status is not None and not self._group_left()
 
     def step(self, wake: int) -> None:
-        """Wait for the next thing to do, and do it. `wake`: readable when a signal came."""
+        """Wait for the next event, and handle it. `wake`: readable when a signal came."""
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         now = time.monotonic()
@@ -82,7 +82,7 @@ class ProcessRun:
         self._tick(time.monotonic())
 
     def close(self) -> None:
-        """Take what is left in the pipes, and finish the log."""
+        """Read what is left in the pipes, and finish the log."""
         for fd in list(self._streams):
             while fd in self._streams and self._read(fd):
                 pass
@@ -92,7 +92,7 @@ class ProcessRun:
         self.progress.finish()
 
     def reap(self) -> None:
-        """Take the ends of all children that have ended, the adopted ones too."""
+        """Reap all children that have ended, the adopted ones too."""
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self.pid:
@@ -101,13 +101,13 @@ class ProcessRun:
                         self._terminate()
 
     def outcome(self) -> tuple[int, int | None, str]:
-        """(exit code, signal, what happened in words) of the first process."""
+        """Return (exit code, signal, one sentence) of the first process."""
         code = os.waitstatus_to_exitcode(self.status or 0)
         if code < 0:
             return 128 - code, -code, f"exit {128 - code} ({_signal_name(-code)})"
         last = _last_line(self._tail)
-        words = f"exit {code}: {last}" if last else f"exit {code}"
-        return code, None, words if code else ""
+        message = f"exit {code}: {last}" if last else f"exit {code}"
+        return code, None, message if code else ""
 
     def _terminate(self) -> None:
         self._signal(signal.SIGTERM)
@@ -155,7 +155,7 @@ class ProcessRun:
             del self._streams[fd]
             return False
         self._log.write(stream, data)
-        self.progress.take(stream, data)
+        self.progress.feed(stream, data)
         if stream == "stderr":
             self._tail = (self._tail + data)[-_TAIL:]
         self._read_at = time.monotonic() + (_GATHER if len(data) < _READ // 2 else 0)
@@ -169,19 +169,19 @@ class _Progress:
 
     def __init__(self) -> None:
         self.due: float | None = None
-        self.found: dict[str, Any] | None = None
-        """What the tracker says now."""
+        self.figures: dict[str, Any] | None = None
+        """The figures that the tracker read last."""
         self.changed = False
-        """True when `found` is news; whoever takes it sets it back."""
+        """True when `figures` have changed; their reader sets it back."""
         self._tracker = Tracker()
-        self._fresh: dict[str, bytes] = {}
+        self._unread: dict[str, bytes] = {}
         self._last = 0.0
 
-    def take(self, stream: str, data: bytes) -> None:
-        fresh = self._fresh.get(stream, b"") + data
-        if len(fresh) > 2 * self.KEEP:
-            fresh = re.split(rb"[\r\n]", fresh[-self.KEEP :], maxsplit=1)[-1]
-        self._fresh[stream] = fresh
+    def feed(self, stream: str, data: bytes) -> None:
+        unread = self._unread.get(stream, b"") + data
+        if len(unread) > 2 * self.KEEP:
+            unread = re.split(rb"[\r\n]", unread[-self.KEEP :], maxsplit=1)[-1]
+        self._unread[stream] = unread
         if self.due is None:
             self.due = max(time.monotonic() + 0.1, self._last + 1)
 
@@ -194,19 +194,19 @@ class _Progress:
         self._feed(whole_lines=False)
 
     def _feed(self, *, whole_lines: bool) -> None:
-        for stream, fresh in self._fresh.items():
-            cut = max(fresh.rfind(b"\n"), fresh.rfind(b"\r")) + 1
-            ready = fresh[:cut] if whole_lines and cut else fresh
-            self._fresh[stream] = fresh[len(ready) :]
+        for stream, unread in self._unread.items():
+            cut = max(unread.rfind(b"\n"), unread.rfind(b"\r")) + 1
+            ready = unread[:cut] if whole_lines and cut else unread
+            self._unread[stream] = unread[len(ready) :]
             if ready:
                 self._tracker.feed(ready if ready.endswith((b"\n", b"\r")) else ready + b"\n")
-        found = self._tracker.read()
-        if found is not None and found != self.found:
-            self.found, self.changed = found, True
+        figures = self._tracker.read()
+        if figures is not None and figures != self.figures:
+            self.figures, self.changed = figures, True
 
 
 def _pipe() -> tuple[int, int]:
-    """A large pipe, read without blocking."""
+    """Create a large pipe, read without blocking."""
     reads, writes = os.pipe()
     os.set_blocking(reads, False)
     with contextlib.suppress(OSError):  # the user's pipe memory is limited; then it stays at 64 KiB
@@ -222,7 +222,7 @@ def _signal_name(number: int) -> str:
 
 
 def _last_line(tail: bytes) -> str:
-    """The last line that says something, cleaned and cut: why it failed, as a rule."""
+    """Return the last line that is not empty, sanitized and cut: as a rule it says why it failed."""
     for raw in reversed(re.split(r"[\r\n]+", tail.decode(errors="replace"))):
         line = _ERRNO.sub("", _ESCAPES.sub("", raw).strip())
         if line:

@@ -1,4 +1,4 @@
-"""job.json as this side reads it, and the Job that it tells of."""
+"""Record: job.json as the client reads it, and the Job that it describes."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,14 +12,15 @@ NEW = "New"
 
 
 class Record(Struct, kw_only=True):
-    """What stands in job.json. The supervisor writes it, from the plain values that `new` makes."""
+    """The content of job.json. launch.py writes it first, then the supervisor, as plain values."""
 
     uid: str
     name: str
     owner: str
     server: str = ""
-    """The id of the server that made it for `owner`, and the key of its create; "" where there was none."""
+    """The id of the server that created it for `owner`; "" where there was none."""
     key: str = ""
+    """The key of that server's create."""
     created: datetime
     spec: JobSpec
     state: str = NEW
@@ -33,10 +34,10 @@ class Record(Struct, kw_only=True):
     progress: Progress | None = None
     supervisor: dict[str, Any] | None = None
     group: dict[str, Any] | None = None
-    """Who the first process of the running attempt is (see disk.identity)."""
+    """The first process of the running attempt (see state_dir.identity)."""
 
     def job(self, host: str, read_only: str = "") -> Job:
-        """The job, as one of `host`'s."""
+        """Return the job, as one of `host`'s."""
         return Job(
             ref=JobRef("local", host, self.spec.kind, self.name, self.uid),
             state=JobState(self.state),
@@ -55,13 +56,13 @@ class Record(Struct, kw_only=True):
         )
 
     @property
-    def over(self) -> bool:
+    def is_final(self) -> bool:
         """True where the record is final: its supervisor will write no more."""
         return self.finished is not None and self.next_try is None
 
 
-def unreadable(uid: str, host: str, changed: float, why: str) -> Job:
-    """A job whose record cannot be read: it is said to be unknown, and can be deleted."""
+def unreadable_job(uid: str, host: str, changed: float, why: str) -> Job:
+    """Return a job whose record cannot be read: its state is unknown, and it can be deleted."""
     return Job(
         ref=JobRef("local", host, "job", uid, uid),
         state=JobState.UNKNOWN,

@@ -1,7 +1,7 @@
 """GPUs as slots: one file each, held by the processes of the job that has the GPU. Standard library alone.
 
-A slot is free when nobody holds its file any more. Looking and taking both happen under the root's lock,
-so a look never makes another's try fail.
+A slot is free when no process locks its file (flock) any more. Reading and taking both happen under the
+root's lock, so that a reader never makes a taker fail.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from backend_client.local.state_dir import Process, StateDir, held, pids, private_file, read_json
+from backend_client.local.state_dir import Process, StateDir, is_locked, pids, private_file, read_json
 
 
 class HeldSlots(NamedTuple):
@@ -22,41 +22,41 @@ class HeldSlots(NamedTuple):
 
 
 def enqueue(root: StateDir, uid: str, created: int) -> None:
-    """Stand in line. Call under the root's lock; `created` in nanoseconds gives the place."""
+    """Add a ticket to the queue. Call under the root's lock; `created` in nanoseconds gives the position."""
     last = max((int(ticket.partition("-")[0]) for ticket, _ in _tickets(root)), default=0)
     os.close(private_file(root.queue / f"{max(created, last + 1):020d}-{uid}", os.O_WRONLY))
 
 
 def leave(root: StateDir, uid: str) -> None:
-    """Stand in line no longer."""
+    """Remove a job's tickets from the queue."""
     for ticket, owner in _tickets(root):
         if owner == uid:
             (root.queue / ticket).unlink(missing_ok=True)
 
 
-def take(root: StateDir, uid: str, want: int, ids: Sequence[str], foreign: Sequence[str]) -> HeldSlots | str:
-    """`want` of the slots, or in words why not yet. `foreign`: those that other people's processes use."""
+def take(root: StateDir, uid: str, count: int, ids: Sequence[str], foreign: Sequence[str]) -> HeldSlots | str:
+    """Take `count` slots, or return why not yet. `foreign`: those that other users' processes use."""
     with root.locked():
         ahead = _first_in_line(root, uid)
         if ahead:
-            return f"waits for {gpus(want)}; behind {_name(root, ahead)}"
-        free = [slot for slot in ids if slot not in foreign and not held(root.slots / slot)]
-        if len(free) < want:
-            return f"waits for {gpus(want)}; {_holders(root, ids, foreign)}"
-        mine = tuple(free[:want])
-        fds = tuple(_hold(root.slots / slot, uid) for slot in mine)
+            return f"waits for {gpu_count(count)}; behind {_name(root, ahead)}"
+        free = [slot for slot in ids if slot not in foreign and not is_locked(root.slots / slot)]
+        if len(free) < count:
+            return f"waits for {gpu_count(count)}; {_holders(root, ids, foreign)}"
+        taken = tuple(free[:count])
+        fds = tuple(_hold(root.slots / slot, uid) for slot in taken)
         leave(root, uid)
-        return HeldSlots(mine, fds)
+        return HeldSlots(taken, fds)
 
 
 def free(root: StateDir, ids: Sequence[str]) -> list[str]:
-    """The slots that no job of ours holds now."""
+    """List the slots that no job of ours holds now."""
     with root.locked():
-        return [slot for slot in ids if not held(root.slots / slot)]
+        return [slot for slot in ids if not is_locked(root.slots / slot)]
 
 
-def gpus(count: int) -> str:
-    """1 -> "1 GPU"."""
+def gpu_count(count: int) -> str:
+    """Return "1 GPU", "2 GPUs"."""
     return f"{count} GPU" if count == 1 else f"{count} GPUs"
 
 
@@ -66,7 +66,7 @@ def _tickets(root: StateDir) -> list[tuple[str, str]]:
 
 
 def _first_in_line(root: StateDir, uid: str) -> str:
-    """Who stands before `uid`, or "". Dead ones are taken out of the line."""
+    """Return the first job before `uid` in the queue, or "". Tickets of dead jobs are removed."""
     for ticket, owner in _tickets(root):
         if owner == uid:
             return ""
@@ -88,7 +88,7 @@ def _holders(root: StateDir, ids: Sequence[str], foreign: Sequence[str]) -> str:
     held_by: dict[str, int] = {}
     for slot in ids:
         path = root.slots / slot
-        if held(path):
+        if is_locked(path):
             who = _holder(root, path)
         elif slot in foreign:
             who = "another user"
@@ -99,20 +99,20 @@ def _holders(root: StateDir, ids: Sequence[str], foreign: Sequence[str]) -> str:
 
 
 def _holder(root: StateDir, path: Path) -> str:
-    """A job's name; or, of a job that has ended, the process that it left behind."""
+    """Name the job that holds a slot; or, of a job that has ended, the process that it left behind."""
     uid = path.read_text()
     if root.alive(uid):
         return _name(root, uid)
-    left = next(_openers(path), None)
+    left = next(_processes_with(path), None)
     return f"process {left.pid} ({left.name}), left by {_name(root, uid)}," if left else _name(root, uid)
 
 
-def _openers(path: Path) -> Iterator[Process]:
-    """The processes of ours that have a file open."""
-    wanted = path.resolve()
+def _processes_with(path: Path) -> Iterator[Process]:
+    """Yield our processes that have a file open."""
+    target = path.resolve()
     for pid in pids():
         with contextlib.suppress(OSError):
-            if any(fd.readlink() == wanted for fd in Path(f"/proc/{pid}/fd").iterdir()):
+            if any(fd.readlink() == target for fd in Path(f"/proc/{pid}/fd").iterdir()):
                 yield Process(pid)
 
 

@@ -1,11 +1,11 @@
-"""The state folder: where everything lies, who holds what, and files that are whole or not there.
+"""StateDir: the layout of the state folder, its locks, and atomic writes in it.
 
 Standard library alone: the supervisor imports this too.
 
     jobs/<uid>/job.json    the record: what was asked and what is
     jobs/<uid>/stop.json   who asked for the end, and when
     jobs/<uid>/log/        <attempt>.<segment>
-    live/<uid>             held (flock) by the job's supervisor for life; a byte written means: I changed
+    live/<uid>             locked (flock) by the job's supervisor for life; a byte written means: it changed
     slots/<id>             held by the processes of the job that has this GPU
     queue/<ticket>-<uid>   jobs that wait for slots, first come first
     trash/                 what is being removed
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
-PARTS = ("jobs", "live", "slots", "queue", "trash")
+FOLDERS = ("jobs", "live", "slots", "queue", "trash")
 
 
 class StateDir:
@@ -30,7 +30,7 @@ class StateDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.jobs, self.live, self.slots, self.queue, self.trash = (path / part for part in PARTS)
+        self.jobs, self.live, self.slots, self.queue, self.trash = (path / part for part in FOLDERS)
 
     def job(self, uid: str) -> Path:
         return self.jobs / uid
@@ -44,10 +44,10 @@ class StateDir:
     def log(self, uid: str) -> Path:
         return self.jobs / uid / "log"
 
-    def make(self) -> None:
-        """Create what is missing; nobody but the owner may look in."""
+    def create(self) -> None:
+        """Create the folders that are missing, for the owner alone."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        for folder in (self.path, *(self.path / part for part in PARTS)):
+        for folder in (self.path, *(self.path / part for part in FOLDERS)):
             private_folder(folder)
 
     @contextlib.contextmanager
@@ -61,12 +61,12 @@ class StateDir:
             os.close(fd)
 
     def alive(self, uid: str) -> bool:
-        """True while the supervisor of this job lives."""
-        return held(self.live / uid)
+        """Return True while the supervisor of this job lives."""
+        return is_locked(self.live / uid)
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder 0700 whatever the umask; one that stands already keeps its mode."""
+    """Create a folder, 0700 whatever the umask; one that exists keeps its mode."""
     try:
         path.mkdir(FOLDER_MODE)
     except FileExistsError:
@@ -81,8 +81,8 @@ def private_file(path: Path, flags: int) -> int:
     return fd
 
 
-def held(path: Path) -> bool:
-    """True while somebody holds this file exclusively. Lookers never disturb each other."""
+def is_locked(path: Path) -> bool:
+    """Return True while a process locks this file exclusively. Two readers do not disturb each other."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -106,33 +106,33 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value in a file. Raises OSError or ValueError."""
+    """Read the value in a file. Raises OSError or ValueError."""
     return json.loads(path.read_bytes())
 
 
 def now() -> str:
-    """The time as records write it: RFC 3339, UTC, microseconds."""
-    return stamp(time.time_ns())[:26] + "Z"
+    """Return the time as records have it: RFC 3339, UTC, microseconds."""
+    return timestamp(time.time_ns())[:26] + "Z"
 
 
-def stamp(nanoseconds: int) -> str:
-    """Nanoseconds since the epoch as RFC 3339 with nine decimals, always 30 characters."""
+def timestamp(nanoseconds: int) -> str:
+    """Return nanoseconds since the epoch as RFC 3339 with nine decimals, always 30 characters."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09d}Z"
 
 
 def boot_id() -> str:
-    """Which start of this machine this is."""
+    """Return the id of this boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def boot_time() -> int:
-    """When this machine was started, nanoseconds since the epoch."""
+    """Return when this machine was booted, nanoseconds since the epoch."""
     return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 class Process:
-    """What /proc/PID/stat says of one process. Raises OSError where there is none."""
+    """One process, from /proc/PID/stat (proc(5)). Raises OSError where there is none."""
 
     def __init__(self, pid: int) -> None:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
@@ -141,22 +141,22 @@ class Process:
         self.name = text[text.index("(") + 1 : text.rindex(")")]
         self.group = int(fields[2])
         self.start = int(fields[19])
-        """Clock ticks since boot: with the pid, who this process is."""
+        """Clock ticks since boot; with the pid it identifies the process."""
 
 
 def pids() -> list[int]:
-    """All processes of this machine."""
+    """List the pids of all processes of this machine."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """Who a process is, so that a later reader cannot take another for it."""
+    """Return what identifies a process, so that another one with its pid is not taken for it."""
     return {"pid": pid, "start": Process(pid).start, "boot": boot_id()}
 
 
-def same(who: dict[str, Any]) -> bool:
-    """True while the process that `identity` described lives."""
+def is_running(identity: dict[str, Any]) -> bool:
+    """Return True while the process of an `identity` lives."""
     try:
-        return bool(who["boot"] == boot_id() and Process(who["pid"]).start == who["start"])
+        return bool(identity["boot"] == boot_id() and Process(identity["pid"]).start == identity["start"])
     except (OSError, ValueError, KeyError):
         return False

@@ -1,4 +1,4 @@
-"""Reads the jobs of a state folder, and sees to it that what is dead is recorded as dead."""
+"""JobStore: read, stop and remove the jobs of a state folder; record the death of killed supervisors."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from backend_client.local import state_dir
-from backend_client.local.record import NEW, Record, unreadable
+from backend_client.local.record import NEW, Record, unreadable_job
 from backend_client.models import Event, Job
 
 _decode = msgspec.json.Decoder(Record).decode
@@ -21,17 +21,17 @@ _Stamp = tuple[int, int, int]
 
 
 class JobStore:
-    """The jobs of one host. Everything here blocks for as long as the disk does: call it off the loop."""
+    """The jobs of one host. All methods block for as long as the disk does: call them off the loop."""
 
     def __init__(self, path: Path, *, foreign: bool = False) -> None:
         self.root = state_dir.StateDir(path)
         self.host = path.name
         self._read_only = f"runs on {self.host}; log in there to act on it" if foreign else ""
         self._foreign = foreign
-        self._seen: dict[str, tuple[_Stamp, Record]] = {}
+        self._cached: dict[str, tuple[_Stamp, Record]] = {}
 
     def uids(self) -> list[str]:
-        """All there are, the last changed first."""
+        """List the uids of all jobs, the last changed first."""
         with contextlib.suppress(FileNotFoundError), os.scandir(self.root.jobs) as entries:
             changed = []
             for entry in entries:
@@ -41,80 +41,80 @@ class JobStore:
         return []
 
     def job(self, uid: str) -> Job | None:
-        """One job as it stands now; None where there is none (yet)."""
+        """Return a job as it is now; None where there is none (yet)."""
         try:
             record = self._record(uid)
             if record.state == NEW:
                 return None
-            if not self._foreign and not record.over and not self.root.alive(uid):
-                record = self._bury(uid)
+            if not self._foreign and not record.is_final and not self.root.alive(uid):
+                record = self._record_death(uid)
             return record.job(self.host, self._read_only)
         except FileNotFoundError:
-            self._seen.pop(uid, None)
+            self._cached.pop(uid, None)
             return None
         except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
             return self._unreadable(uid, error)
 
     def jobs(self, uids: Sequence[str]) -> list[Job]:
-        """Those of them that exist."""
+        """Return the jobs of these uids that exist."""
         return [job for uid in uids if (job := self.job(uid))]
 
     def names(self) -> set[str]:
-        """The names that are taken, by jobs that are being made too."""
+        """Return the names that are taken, by jobs that are being created too."""
         uids = self.uids()
-        making = {record.name for uid in uids if (record := self._making(uid))}
-        return making | {job.name for job in self.jobs(uids)}
+        unaccepted = {record.name for uid in uids if (record := self._unaccepted(uid))}
+        return unaccepted | {job.name for job in self.jobs(uids)}
 
-    def half_made(self, uid: str) -> bool:
-        """True where no supervisor has accepted it (yet)."""
-        return self._making(uid) is not None
+    def is_unaccepted(self, uid: str) -> bool:
+        """Return True where no supervisor has accepted the job (yet)."""
+        return self._unaccepted(uid) is not None
 
-    def settled(self, uid: str, patience: float = 30.0) -> Record | None:
-        """The record of a job, once its supervisor has accepted it; None where none will."""
-        until = time.monotonic() + patience
-        while self.half_made(uid):
+    def accepted(self, uid: str, limit: float = 30.0) -> Record | None:
+        """Wait until a supervisor has accepted a job, and return its record; None where none will."""
+        until = time.monotonic() + limit
+        while self.is_unaccepted(uid):
             if not self.root.alive(uid) or time.monotonic() > until:
                 return None
-            time.sleep(0.01)  # whoever makes it is a few milliseconds from the end
+            time.sleep(0.01)  # the process that creates it is a few milliseconds from the end
         try:
             return self._record(uid)
         except (OSError, ValueError):
             return None
 
     def request_stop(self, uid: str) -> None:
-        """Record who asks, and tell the supervisor. No-op for a job that has ended."""
+        """Record who requests the stop, and signal the supervisor. No-op for a job that has ended."""
         with self.root.locked():
             record = self._record(uid)
-            if record.over or not record.supervisor:
+            if record.is_final or not record.supervisor:
                 return
             if not self.root.stop(uid).exists():
-                state_dir.write_json(self.root.stop(uid), {"who": user(), "when": state_dir.now()})
-            tell(record.supervisor, signal.SIGTERM)
+                state_dir.write_json(self.root.stop(uid), {"who": current_user(), "when": state_dir.now()})
+            send_signal(record.supervisor, signal.SIGTERM)
 
     def events(self, uid: str) -> list[Event]:
-        """What the record itself does not tell: who asked for the end."""
+        """List the events that the record does not have: who requested the stop."""
         try:
-            asked = state_dir.read_json(self.root.stop(uid))
+            request = state_dir.read_json(self.root.stop(uid))
         except (OSError, ValueError):
             return []
-        when = datetime.fromisoformat(asked["when"])
-        return [Event(time=when, reason="Stopping", message=f"{asked['who']} asked for the end")]
+        when = datetime.fromisoformat(request["when"])
+        return [Event(time=when, reason="Stopping", message=f"{request['who']} asked for the end")]
 
     def remove(self, uid: str) -> None:
-        """Take a job that has ended out of the list, then off the disk."""
+        """Remove a job that has ended from the list, then from the disk."""
         grave = self.root.trash / f"{uid}.{time.time_ns()}"
         with self.root.locked(), contextlib.suppress(FileNotFoundError):
             self.root.job(uid).rename(grave)
         (self.root.live / uid).unlink(missing_ok=True)
-        self.sweep()
+        self.empty_trash()
 
-    def sweep(self) -> None:
-        """Remove what a removal before may have left half done."""
+    def empty_trash(self) -> None:
+        """Delete what is in the trash, from earlier removals too."""
         for grave in self.root.trash.iterdir():
             shutil.rmtree(grave, ignore_errors=True)
 
-    def _making(self, uid: str) -> Record | None:
-        """The record of what no supervisor has accepted (yet)."""
+    def _unaccepted(self, uid: str) -> Record | None:
+        """Return the record of a job that no supervisor has accepted (yet), else None."""
         try:
             record = self._record(uid)
         except (OSError, ValueError):
@@ -124,12 +124,12 @@ class JobStore:
     def _record(self, uid: str) -> Record:
         path = self.root.record(uid)
         stat = path.stat()
-        now = stat.st_mtime_ns, stat.st_ino, stat.st_size
-        seen = self._seen.get(uid)
-        if seen and seen[0] == now:
-            return seen[1]
+        stamp = stat.st_mtime_ns, stat.st_ino, stat.st_size
+        cached = self._cached.get(uid)
+        if cached and cached[0] == stamp:
+            return cached[1]
         record = _decode(path.read_bytes())
-        self._seen[uid] = now, record
+        self._cached[uid] = stamp, record
         return record
 
     def _unreadable(self, uid: str, error: Exception) -> Job | None:
@@ -137,35 +137,35 @@ class JobStore:
             changed = self.root.job(uid).stat().st_mtime
         except FileNotFoundError:
             return None
-        return unreadable(uid, self.host, changed, str(error))
+        return unreadable_job(uid, self.host, changed, str(error))
 
-    def _bury(self, uid: str) -> Record:
-        """Its supervisor is gone without a word: end what is left, and record that once."""
+    def _record_death(self, uid: str) -> Record:
+        """Record that a supervisor was killed, once, and kill the processes that its job has left."""
         with self.root.locked():
-            self._seen.pop(uid, None)
+            self._cached.pop(uid, None)
             record = self._record(uid)
-            if record.over or self.root.alive(uid):  # it ended, or somebody was here before us
+            if record.is_final or self.root.alive(uid):  # it ended, or somebody was here before us
                 return record
             if record.group:
                 end_group(uid, record.group)
             raw = state_dir.read_json(self.root.record(uid))
-            raw.update(_death(self.root, uid, raw))
+            raw.update(_death_fields(self.root, uid, raw))
             state_dir.write_json(self.root.record(uid), raw)
-        self._ring(uid)
+        self._notify_watchers(uid)
         return self._record(uid)
 
-    def _ring(self, uid: str) -> None:
+    def _notify_watchers(self, uid: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             fd = os.open(self.root.live / uid, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             os.write(fd, b".")
             os.close(fd)
 
 
-def _death(root: state_dir.StateDir, uid: str, raw: dict[str, Any]) -> dict[str, Any]:
-    """What a record says once its supervisor is found dead."""
+def _death_fields(root: state_dir.StateDir, uid: str, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record whose supervisor is dead."""
     rebooted = (raw.get("supervisor") or {}).get("boot") != state_dir.boot_id()
     when = (
-        state_dir.stamp(min(time.time_ns(), state_dir.boot_time()))[:26] + "Z"
+        state_dir.timestamp(min(time.time_ns(), state_dir.boot_time()))[:26] + "Z"
         if rebooted
         else state_dir.now()
     )
@@ -188,38 +188,38 @@ def end_group(uid: str, leader: dict[str, Any]) -> None:
     """
     if leader.get("boot") != state_dir.boot_id():
         return
-    known = state_dir.same(leader)
+    is_same_leader = state_dir.is_running(leader)
     for pid in state_dir.pids():
         with contextlib.suppress(OSError, ValueError):
-            _end_member(pid, uid, leader["pid"], known)
+            _end_member(pid, uid, leader["pid"], is_same_leader)
 
 
-def _end_member(pid: int, uid: str, group: int, known: bool) -> None:
+def _end_member(pid: int, uid: str, group: int, is_same_leader: bool) -> None:
     fd = os.pidfd_open(pid)
     try:
-        if state_dir.Process(pid).group == group and (known or _marked(pid, uid)):
+        if state_dir.Process(pid).group == group and (is_same_leader or _has_mark(pid, uid)):
             signal.pidfd_send_signal(fd, signal.SIGKILL)
     finally:
         os.close(fd)
 
 
-def _marked(pid: int, uid: str) -> bool:
+def _has_mark(pid: int, uid: str) -> bool:
     return f"TRAINDECK_JOB={uid}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 
-def tell(who: dict[str, Any], number: int) -> None:
-    """Send a signal to the process that `disk.identity` described, and to no other."""
+def send_signal(identity: dict[str, Any], number: int) -> None:
+    """Send a signal to the process of an `identity` (state_dir), and to no other."""
     with contextlib.suppress(ProcessLookupError):
-        fd = os.pidfd_open(who["pid"])
+        fd = os.pidfd_open(identity["pid"])
         try:
-            if state_dir.same(who):
+            if state_dir.is_running(identity):
                 signal.pidfd_send_signal(fd, number)
         finally:
             os.close(fd)
 
 
-def user() -> str:
-    """Who we are, as the system calls us."""
+def current_user() -> str:
+    """Return our user name, or our number where it has none."""
     import pwd  # noqa: PLC0415
 
     try:

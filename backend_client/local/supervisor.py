@@ -1,4 +1,4 @@
-"""The process that stands behind one job, from its creation to its end. Standard library alone.
+"""The supervisor: the process that runs one job, from its creation to its end. Standard library alone.
 
 It waits for the job's GPU slots, starts the command, writes the log, reads the progress out of it, starts a
 deployment again, and records the end. It sleeps in poll() while its job is silent.
@@ -19,14 +19,14 @@ from backend_client.local import devices, inotify, slots, state_dir
 from backend_client.local.log_writer import LogWriter
 from backend_client.local.process import CannotStart, adopt_orphans
 from backend_client.local.process_run import ProcessRun
-from backend_client.words import RESTARTS_FROM_START
+from backend_client.messages import RESTARTS_FROM_START
 
 ATTEMPTS_KEPT = 10
 _HEALTHY = 600
 """Seconds after which a crash counts as the first one again."""
 _LONGEST_PAUSE = 60
 _FOREIGN_CHECK = 30
-"""Seconds between two looks at GPUs that other users' processes hold: nothing tells when those end."""
+"""Seconds between two checks of GPUs that other users' processes hold: no event reports their end."""
 
 
 class _StopRequested(Exception):
@@ -34,52 +34,52 @@ class _StopRequested(Exception):
 
 
 class Supervisor:
-    """One job's life. `record` is what stands in job.json; only this process writes it meanwhile."""
+    """Runs one job. `record` is the content of job.json; only this process writes it meanwhile."""
 
-    def __init__(self, root: state_dir.StateDir, uid: str, live: int, orders: dict[str, Any]) -> None:
-        self.root, self.uid, self.live, self.orders = root, uid, live, orders
+    def __init__(self, root: state_dir.StateDir, uid: str, live: int, launch_config: dict[str, Any]) -> None:
+        self.root, self.uid, self.live, self.launch_config = root, uid, live, launch_config
         self.record: dict[str, Any] = state_dir.read_json(root.record(uid))
         self.spec: dict[str, Any] = self.record["spec"]
         self.slots = slots.HeldSlots((), ())
         self.signals = _Signals()
 
     def accept(self) -> None:
-        """From here on the job exists, and is this process's to end."""
+        """Accept the job: from here on it exists, and this process ends it."""
         waits = bool(self.spec.get("gpus"))
         self.record["supervisor"] = state_dir.identity(os.getpid())
         self.record["queued"] = state_dir.now() if waits else None
         self.save("Queued" if waits else "Starting")
 
     def run(self) -> None:
-        """Until the job has ended for good."""
+        """Run the job until it has ended for good."""
         try:
             self._wait_for_slots()
             self._run_attempts()
         except _StopRequested:
-            self._finish(*self._told())
+            self._finish(*self._stop_reason())
 
     def save(self, state: str, reason: str = "") -> None:
-        """Write the record, and let everybody know who looks."""
+        """Write the record, and notify the watchers."""
         self.record.update(state=state, reason=reason)
         state_dir.write_json(self.root.record(self.uid), self.record)
         os.write(self.live, b".")
 
     def _wait_for_slots(self) -> None:
-        want = self.spec.get("gpus", 0)
-        if not want:
+        count = self.spec.get("gpus", 0)
+        if not count:
             return
         with contextlib.closing(inotify.Inotify()) as news:
             news.add(self.root.slots, inotify.CLOSE_WRITE)
             news.add(self.root.live, inotify.CLOSE_WRITE)
             news.add(self.root.queue, inotify.DELETE)
             while True:
-                foreign = devices.foreign(self.orders["probe"])
-                got = slots.take(self.root, self.uid, want, self.orders["slots"], foreign)
-                if isinstance(got, slots.HeldSlots):
-                    self.slots = got
+                foreign = devices.foreign_ids(self.launch_config["probe"])
+                taken = slots.take(self.root, self.uid, count, self.launch_config["slots"], foreign)
+                if isinstance(taken, slots.HeldSlots):
+                    self.slots = taken
                     return
-                if got != self.record["reason"]:
-                    self.save("Queued", got)
+                if taken != self.record["reason"]:
+                    self.save("Queued", taken)
                 self._pause(_FOREIGN_CHECK if foreign else None, news.fd)
                 news.read()
 
@@ -88,13 +88,13 @@ class Supervisor:
         while True:
             self.record["next_try"] = None
             began = time.monotonic()
-            state, reason = self._attempt()
-            if self.spec.get("kind") != "deployment" or state == "Stopped" or self.signals.told:
+            state, reason = self._run_attempt()
+            if self.spec.get("kind") != "deployment" or state == "Stopped" or self.signals.terminated:
                 self._finish(state, reason)
                 return
             crashes = 0 if time.monotonic() - began >= _HEALTHY else crashes + 1
             pause = min(_LONGEST_PAUSE, 2 ** max(0, crashes - 1))
-            self.record["next_try"] = state_dir.stamp(time.time_ns() + pause * 10**9)[:26] + "Z"
+            self.record["next_try"] = state_dir.timestamp(time.time_ns() + pause * 10**9)[:26] + "Z"
             self.record["restarts"] += 1
             self.save(
                 "Failed" if state == "Failed" else "Starting",
@@ -104,56 +104,56 @@ class Supervisor:
             while time.monotonic() < until:
                 self._pause(until - time.monotonic())
 
-    def _attempt(self) -> tuple[str, str]:
-        """Start the command and see it through; the state and the reason that it leaves."""
+    def _run_attempt(self) -> tuple[str, str]:
+        """Run the command once, and return the state and the reason of its end."""
         entry = self._new_entry()
-        log = LogWriter(self.root.log(self.uid), entry["number"], self.orders["log_cap"])
-        attempt = ProcessRun(log, grace=self.orders["grace"], limit=self.spec.get("max_runtime", 0))
+        log = LogWriter(self.root.log(self.uid), entry["number"], self.launch_config["log_cap"])
+        run = ProcessRun(log, grace=self.launch_config["grace"], limit=self.spec.get("max_runtime", 0))
         try:
-            attempt.begin(
+            run.start(
                 self.spec["command"], env=self._env(), workdir=self.spec["workdir"], keep=self.slots.fds
             )
         except CannotStart as error:
-            attempt.close()
+            run.close()
             entry.update(exit_code=error.code, finished=state_dir.now(), reason=str(error))
             return "Failed", str(error)
-        entry["pid"] = attempt.pid
+        entry["pid"] = run.pid
         with contextlib.suppress(OSError):  # it may have ended already
-            self.record["group"] = state_dir.identity(attempt.pid)
+            self.record["group"] = state_dir.identity(run.pid)
         self.save("Running")
-        self._see_through(attempt)
-        code, number, words = attempt.outcome()
-        state, reason = self._judge(attempt.cause, code, words)
+        self._wait_for_end(run)
+        code, number, message = run.outcome()
+        state, reason = self._result(run.cause, code, message)
         entry.update(exit_code=code, signal=number, finished=state_dir.now(), reason=reason)
         self.record["group"] = None
         return state, reason
 
-    def _see_through(self, attempt: ProcessRun) -> None:
-        while not attempt.over:
-            attempt.step(self.signals.fd)
-            if self.signals.told and not attempt.cause:
-                attempt.end("told")
-                self.save("Stopping", self._told()[1])
-            if attempt.progress.changed:
-                self._progress(attempt)
+    def _wait_for_end(self, run: ProcessRun) -> None:
+        while not run.has_ended:
+            run.step(self.signals.fd)
+            if self.signals.terminated and not run.cause:
+                run.end("stop")
+                self.save("Stopping", self._stop_reason()[1])
+            if run.progress.changed:
+                self._record_progress(run)
                 self.save(self.record["state"], self.record["reason"])
-        attempt.close()
-        self._progress(attempt)
+        run.close()
+        self._record_progress(run)
 
-    def _progress(self, attempt: ProcessRun) -> None:
-        attempt.progress.changed = False
-        if attempt.progress.found is not None:
-            self.record["progress"] = {**attempt.progress.found, "updated": state_dir.now()}
+    def _record_progress(self, run: ProcessRun) -> None:
+        run.progress.changed = False
+        if run.progress.figures is not None:
+            self.record["progress"] = {**run.progress.figures, "updated": state_dir.now()}
 
-    def _judge(self, cause: str, code: int, words: str) -> tuple[str, str]:
-        if cause == "told":
-            return self._told()
+    def _result(self, cause: str, code: int, message: str) -> tuple[str, str]:
+        if cause == "stop":
+            return self._stop_reason()
         if cause == "limit":
-            return "Failed", f"ran longer than its max_runtime of {self.orders['limit']}"
-        return ("Failed", words) if code else ("Succeeded", "")
+            return "Failed", f"ran longer than its max_runtime of {self.launch_config['limit']}"
+        return ("Failed", message) if code else ("Succeeded", "")
 
-    def _told(self) -> tuple[str, str]:
-        """What a SIGTERM means: a person asked for the end, or the machine did."""
+    def _stop_reason(self) -> tuple[str, str]:
+        """Return the state and the reason after a SIGTERM: from a person, or from the machine."""
         try:
             return "Stopped", f"stopped by {state_dir.read_json(self.root.stop(self.uid))['who']}"
         except (OSError, ValueError):
@@ -173,14 +173,14 @@ class Supervisor:
         return entry
 
     def _env(self) -> dict[str, str]:
-        env = {**self.orders["env"], "TRAINDECK_JOB": self.uid}
-        if self.orders["slots"]:
+        env = {**self.launch_config["env"], "TRAINDECK_JOB": self.uid}
+        if self.launch_config["slots"]:
             env["CUDA_VISIBLE_DEVICES"] = ",".join(self.slots.ids)
         return env
 
     def _pause(self, seconds: float | None, fd: int = -1) -> None:
-        """Sleep until the time is over or `fd` is readable. Raises _Told when SIGTERM came."""
-        if self.signals.told:
+        """Sleep until the time is over or `fd` is readable. Raises _StopRequested when SIGTERM came."""
+        if self.signals.terminated:
             raise _StopRequested
         poll = select.poll()
         for source in (self.signals.fd, fd):
@@ -191,7 +191,7 @@ class Supervisor:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        if self.signals.told:
+        if self.signals.terminated:
             raise _StopRequested
 
     def _finish(self, state: str, reason: str) -> None:
@@ -204,10 +204,10 @@ class Supervisor:
 
 
 class _Signals:
-    """`told` is set by SIGTERM; `fd` is readable when any signal came."""
+    """`terminated` is set by SIGTERM; `fd` is readable when any signal came."""
 
     def __init__(self) -> None:
-        self.told = False
+        self.terminated = False
         self.fd, wake = os.pipe()
         for fd in (self.fd, wake):
             os.set_blocking(fd, False)
@@ -222,40 +222,40 @@ class _Signals:
             os.read(self.fd, 4096)
 
     def _on_term(self, *_: object) -> None:
-        self.told = True
+        self.terminated = True
 
 
 def main() -> None:
-    """`... ROOT UID LIVE_FD`, the orders as JSON on stdin; says "ready" once the job is its own.
+    """Run as `... ROOT UID LIVE_FD`, launch_config as JSON on stdin; print "ready" once the job is accepted.
 
-    Detached from whoever starts it: it is nobody's child, and leads a session of its own.
+    Detached from its starter: it is nobody's child, and leads a session of its own.
     """
     if os.fork():
         os._exit(0)
     os.setsid()
     root, uid, live = state_dir.StateDir(Path(sys.argv[-3])), sys.argv[-2], int(sys.argv[-1])
     os.set_inheritable(live, False)
-    orders = json.loads(
+    launch_config = json.loads(
         sys.stdin.buffer.read()
     )  # cut short where the client was killed: then there is no job
     os.chdir("/")
     adopt_orphans()
-    supervisor = Supervisor(root, uid, live, orders)
+    supervisor = Supervisor(root, uid, live, launch_config)
     supervisor.accept()
     with contextlib.suppress(BrokenPipeError):  # the client may be dead by now; the job is not
         os.write(1, b"ready\n")
-    _silence()
-    _guarded(supervisor, supervisor.run)
+    _close_streams()
+    _record_defect(supervisor, supervisor.run)
 
 
-def _silence() -> None:
+def _close_streams() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in range(3):
         os.dup2(nothing, fd)
     os.close(nothing)
 
 
-def _guarded(supervisor: Supervisor, run: Callable[[], None]) -> None:
+def _record_defect(supervisor: Supervisor, run: Callable[[], None]) -> None:
     try:
         run()
     except Exception as error:  # noqa: BLE001  # a defect must be seen in the list, and its trace be kept

@@ -1,4 +1,4 @@
-"""Tells of every change by one inotify watch per host: no polling, 0.02 s of gathering."""
+"""Watch local jobs by one inotify watch per host: no polling; changes are gathered for 0.02 s."""
 
 import asyncio
 import contextlib
@@ -10,16 +10,16 @@ from backend_client.local.store import JobStore
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 
-_NEWS = inotify.CREATE | inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DELETE
+_EVENTS = inotify.CREATE | inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DELETE
 _FIRST_PAGE, _PAGE = 200, 1000
 _GATHER = 0.02
 _RETRY = 5.0
 _OTHER_HOSTS = 60.0
-"""Seconds between two looks at other hosts' jobs: a shared home tells nothing of what they write."""
+"""Seconds between two checks of other hosts' jobs: inotify does not report what other hosts write."""
 
 
 async def watch(stores: Sequence[JobStore]) -> AsyncIterator[Sequence[WatchEvent]]:
-    """The list of all these hosts, then every change. Heals by itself and never ends."""
+    """Watch the jobs of all these hosts: the list, then every change. Reconnects by itself and never ends."""
     while True:
         try:
             async with contextlib.aclosing(_watch(stores)) as batches:
@@ -45,10 +45,10 @@ async def readable(fd: int, seconds: float | None = None) -> bool:
     return True
 
 
-async def ended(store: JobStore, uid: str) -> None:
+async def wait_until_ended(store: JobStore, uid: str) -> None:
     """Wait until a job has ended, or is no more."""
     with contextlib.suppress(FileNotFoundError), contextlib.closing(inotify.Inotify()) as news:
-        news.add(store.root.live / uid, _NEWS | inotify.DELETE_SELF)
+        news.add(store.root.live / uid, _EVENTS | inotify.DELETE_SELF)
         while (job := await asyncio.to_thread(store.job, uid)) and not job.ended:
             await readable(news.fd)
             news.read()
@@ -56,56 +56,56 @@ async def ended(store: JobStore, uid: str) -> None:
 
 async def _watch(stores: Sequence[JobStore]) -> AsyncGenerator[Sequence[WatchEvent]]:
     with contextlib.closing(inotify.Inotify()) as news:
-        list_ = _List(stores, news)
+        jobs_list = _JobList(stores, news)
         yield [Freshness(FreshnessState.LIVE, datetime.now(UTC))]
         for store in stores:
             uids = await asyncio.to_thread(store.uids)
             while uids:
-                size = _PAGE if list_.seen else _FIRST_PAGE
-                jobs = await asyncio.to_thread(list_.read, store, uids[:size])
+                size = _PAGE if jobs_list.published else _FIRST_PAGE
+                jobs = await asyncio.to_thread(jobs_list.read, store, uids[:size])
                 uids = uids[size:]
                 yield [Snapshot(tuple(jobs))]
         yield [Synced()]
         while True:
-            told = await readable(news.fd, _OTHER_HOSTS if len(stores) > 1 else None)
+            is_ready = await readable(news.fd, _OTHER_HOSTS if len(stores) > 1 else None)
             await asyncio.sleep(_GATHER)
-            if batch := await asyncio.to_thread(list_.changes, everything=not told):
+            if batch := await asyncio.to_thread(jobs_list.changes, everything=not is_ready):
                 yield batch
 
 
-class _List:
-    """What was told so far, and what is new since."""
+class _JobList:
+    """The jobs that were published, and the changes since."""
 
     def __init__(self, stores: Sequence[JobStore], news: inotify.Inotify) -> None:
-        self.seen: dict[str, tuple[JobStore, Job]] = {}
+        self.published: dict[str, tuple[JobStore, Job]] = {}
         self._stores, self._news = stores, news
-        self._watched = {news.add(store.root.live, _NEWS): store for store in stores}
+        self._watched = {news.add(store.root.live, _EVENTS): store for store in stores}
 
     def read(self, store: JobStore, uids: Sequence[str]) -> list[Job]:
-        """Jobs as they are now, remembered as told."""
+        """Read jobs as they are now, and keep them as published."""
         jobs = store.jobs(uids)
-        self.seen.update((job.ref.uid, (store, job)) for job in jobs)
+        self.published.update((job.ref.uid, (store, job)) for job in jobs)
         return jobs
 
     def changes(self, *, everything: bool = False) -> list[WatchEvent]:
-        """What to tell, after a look at what inotify named; `everything`: after a look at all."""
+        """Return the changes of the jobs that inotify named; `everything`: of all jobs."""
         changed: list[Job] = []
         gone: list[JobRef] = []
-        for uid, store in self._named(everything).items():
-            _, before = self.seen.get(uid, (store, None))
+        for uid, store in self._changed_uids(everything).items():
+            _, before = self.published.get(uid, (store, None))
             job = store.job(uid)
             if job is not None and job != before:
-                self.seen[uid] = store, job
+                self.published[uid] = store, job
                 changed.append(job)
             elif job is None and before is not None:
-                del self.seen[uid]
+                del self.published[uid]
                 gone.append(before.ref)
         events: list[WatchEvent] = [Changed(tuple(changed))] if changed else []
         return [*events, Gone(tuple(gone))] if gone else events
 
-    def _named(self, everything: bool) -> dict[str, JobStore]:
-        found = self._news.read()
-        if everything or any(mask & inotify.OVERFLOW for _, mask, _ in found):
-            every = {uid: store for uid, (store, _) in self.seen.items()}
+    def _changed_uids(self, everything: bool) -> dict[str, JobStore]:
+        events = self._news.read()
+        if everything or any(mask & inotify.OVERFLOW for _, mask, _ in events):
+            every = {uid: store for uid, (store, _) in self.published.items()}
             return every | {uid: store for store in self._stores for uid in store.uids()}
-        return {name: self._watched[watch] for watch, _, name in found if watch in self._watched and name}
+        return {name: self._watched[watch] for watch, _, name in events if watch in self._watched and name}

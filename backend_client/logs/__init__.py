@@ -1,4 +1,4 @@
-"""Logs, the same for every backend: bytes -> clean lines -> LogBuffer, and the one that reopens a stream."""
+"""Logs, the same for every backend: bytes -> clean lines -> LogBuffer; `follow` reopens a stream."""
 
 from backend_client.logs.block import Line
 from backend_client.logs.buffer import LogBuffer

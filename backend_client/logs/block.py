@@ -1,4 +1,4 @@
-"""What a LogBuffer is made of: a line, a block of finished ones, and a line that is still written."""
+"""The parts of a LogBuffer: a line, a block of finished lines, and a line that is still written."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -24,14 +24,14 @@ class Line(NamedTuple):
     """The text with its SGR sequences; empty where it has none."""
     time: int = 0
     source: LogSource | None = None
-    mark: bool = False
+    notice: bool = False
     """True for a sentence of ours between the lines: a gap, a new attempt, the end."""
 
 
 class Block:
     """Lines that were taken one after another; only the newest block still grows."""
 
-    __slots__ = ("base", "count", "first", "marks", "runs", "styled", "styled_at", "text", "times")
+    __slots__ = ("base", "count", "first", "notices", "runs", "styled", "styled_at", "text", "times")
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -43,7 +43,7 @@ class Block:
         self.styled_at = array("I")
         self.runs: list[tuple[int, LogSource | None]] = []
         """(index of the first line, its source), where the source changes."""
-        self.marks: set[int] = set()
+        self.notices: set[int] = set()
 
     def add(self, text: bytes, count: int, times: Sequence[int], source: LogSource | None) -> None:
         """Take `count` lines, joined by newlines, of one source."""
@@ -65,38 +65,38 @@ class Block:
             self.times.extend([min(max(time // MILLISECOND - self.base, 0), 2**32 - 1) for time in times])
 
     def style(self, index: int, styled: str) -> None:
-        """Must be called for ascending indices."""
+        """Store the SGR text of a line; call it for ascending indices."""
         if self.styled_at:
             self.styled += b"\n"
         self.styled += styled.encode()
         self.styled_at.append(index)
 
     def seal(self) -> None:
-        """Give back the room that was kept for growing."""
+        """Free the memory that was reserved for growing."""
         self.text, self.styled = bytes(self.text), bytes(self.styled)
         self.times, self.styled_at = self.times[:], self.styled_at[:]
 
     def lines(self, indices: Sequence[int], texts: Sequence[bytes]) -> Iterator[Line]:
-        """Some of its lines, by ascending index; `texts` are those of all."""
+        """Yield the lines at these ascending indices; `texts` are those of all its lines."""
         styles = self._styles(indices[0], indices[-1] + 1)
         ends = self._ends()
         run = bisect_right(ends, indices[0])
         for index in indices:
             while index >= ends[run]:
                 run += 1
-            mark = index in self.marks
-            time = 0 if mark else self.base + self.times[index]
+            notice = index in self.notices
+            time = 0 if notice else self.base + self.times[index]
             text = texts[index].decode()
-            yield Line(self.first + index, text, styles.get(index, ""), time, self.runs[run][1], mark)
+            yield Line(self.first + index, text, styles.get(index, ""), time, self.runs[run][1], notice)
 
     def of_rank(self, rank: int) -> set[int]:
-        """The indices of the lines that this rank wrote, and of our own sentences."""
+        """Return the indices of the lines that a rank wrote, and of our notices."""
         runs = zip(self.runs, self._ends(), strict=True)
         ranges = [range(at, end) for (at, source), end in runs if source is None or source.rank == rank]
         return {index for indices in ranges for index in indices}
 
     def _ends(self) -> list[int]:
-        """Where each run ends."""
+        """Return the index behind each run."""
         return [*(index for index, _ in self.runs[1:]), self.count]
 
     def _styles(self, start: int, stop: int) -> dict[int, str]:
@@ -119,7 +119,7 @@ class PartialLine:
         self.time = 0
 
     def write(self, raw: bytes, time: int) -> None:
-        """Go on with the line. What "\\r" writes over is forgotten at once."""
+        """Continue the line. What "\\r" writes over is dropped at once."""
         if not self.raw:
             self.time = time
         self.raw += raw
@@ -132,12 +132,12 @@ class PartialLine:
             del self.raw[LONGEST:]
 
     def clean(self) -> tuple[str, str]:
-        """(text, styled) as it stands now."""
+        """Return (text, styled) of the line so far."""
         return _plain(bytes(self.raw), self.surplus)
 
 
 def clean_line(raw: bytes) -> tuple[bytes, str]:
-    """(text, styled) of one finished line."""
+    """Return (text, styled) of one finished line."""
     if len(raw) <= LONGEST and not raw.translate(None, SAFE):
         return raw, ""
     text, styled = _plain(raw[:LONGEST], max(0, len(raw) - LONGEST))

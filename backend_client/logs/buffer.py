@@ -1,4 +1,4 @@
-"""The lines of a log, in memory: little more than their text, quick to fill, to search and to forget."""
+"""A log in memory: little more than the text of its lines, quick to fill, to search and to drop."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -33,12 +33,12 @@ class LogBuffer:
 
     @property
     def first(self) -> int:
-        """The oldest line kept: so many were dropped."""
+        """The number of the oldest line that is kept, which is how many were dropped."""
         return self._starts[0] if self._starts else self._closed
 
     @property
     def closed(self) -> int:
-        """Lines from here on are unfinished."""
+        """The number of the first unfinished line."""
         return self._closed
 
     @property
@@ -48,25 +48,25 @@ class LogBuffer:
 
     @property
     def ranks(self) -> int:
-        """How many ranks have written."""
+        """The number of ranks that have written."""
         return len(self.last_written)
 
     def append(self, items: Sequence[LogItem]) -> int:
-        """Take a batch; the number of the first line that is new or has changed."""
+        """Append a batch, and return the number of the first line that is new or has changed."""
         before = self._closed
         for item in items:
             if isinstance(item, Lines):
                 self._lines(item)
             elif isinstance(item, Gap):
-                self._mark(f"lines are missing here: {item.why}")
+                self._add_notice(f"lines are missing here: {item.why}")
             elif isinstance(item, Opened):
                 self._finish(*[source for source in self._open if source.rank == item.source.rank])
                 if item.source.attempt > 1:
                     where = f" on {item.source.where}" if item.source.where else ""
-                    self._mark(f"attempt {item.source.attempt}{where}")
+                    self._add_notice(f"attempt {item.source.attempt}{where}")
             elif isinstance(item, Closed) and not item.lost:
                 self._finish(*self._open)
-                self._mark(item.why)
+                self._add_notice(item.why)
         return before
 
     def _lines(self, batch: Lines) -> None:
@@ -120,7 +120,7 @@ class LogBuffer:
         return block
 
     def _block(self) -> Block:
-        """The block that grows; a new one where the last is full."""
+        """Return the block that grows: a new one where the last is full."""
         if self._blocks and len(self._blocks[-1].text) < _BLOCK:
             return self._blocks[-1]
         if self._blocks:
@@ -133,12 +133,12 @@ class LogBuffer:
         self._starts.append(self._closed)
         return self._blocks[-1]
 
-    def _mark(self, words: str) -> None:
-        block = self._store(sanitize_line(words.replace("\n", " ").encode())[0].encode(), 1, (), None)
-        block.marks.add(block.count - 1)
+    def _add_notice(self, message: str) -> None:
+        block = self._store(sanitize_line(message.replace("\n", " ").encode())[0].encode(), 1, (), None)
+        block.notices.add(block.count - 1)
 
     def _finish(self, *sources: LogSource) -> None:
-        """Unfinished lines are finished as they stand."""
+        """Finish the unfinished lines of these sources as they are."""
         for source in sources:
             if line := self._open.pop(source, None):
                 text, styled = line.clean()
@@ -146,7 +146,7 @@ class LogBuffer:
                 self._store(text.encode(), 1, (line.time,), line.source, styles)
 
     def lines(self, start: int, stop: int) -> Iterator[Line]:
-        """The lines of these numbers that are there, in order."""
+        """Yield the lines from `start` to before `stop` that are there, in order."""
         yield from self.pick(range(max(start, self.first), min(stop, self._closed)))
         for number, line in enumerate(list(self._open.values()), self._closed):
             if start <= number < stop:
@@ -154,16 +154,18 @@ class LogBuffer:
                 yield Line(number, text, styled, line.time // MILLISECOND, line.source)
 
     def pick(self, numbers: Sequence[int]) -> Iterator[Line]:
-        """The finished lines of these ascending numbers, all of which are there."""
-        at = 0
-        while at < len(numbers):
-            block = self._blocks[bisect_right(self._starts, numbers[at]) - 1]
-            upto = bisect_left(numbers, block.first + block.count, at)
-            yield from block.lines([number - block.first for number in numbers[at:upto]], self._texts(block))
-            at = upto
+        """Yield the finished lines of these ascending numbers, all of which must be there."""
+        position = 0
+        while position < len(numbers):
+            block = self._blocks[bisect_right(self._starts, numbers[position]) - 1]
+            upto = bisect_left(numbers, block.first + block.count, position)
+            yield from block.lines(
+                [number - block.first for number in numbers[position:upto]], self._texts(block)
+            )
+            position = upto
 
     def _texts(self, block: Block) -> list[bytes]:
-        """The block's lines, split once; the last few blocks are remembered."""
+        """Split a block into its lines, once; the last few blocks are cached."""
         count, texts = self._split.pop(block.first, (0, []))
         if count != block.count:
             texts = bytes(block.text).split(b"\n")
@@ -173,5 +175,5 @@ class LogBuffer:
         return texts
 
     def blocks(self) -> Iterator[Block]:
-        """Every block of finished lines, the newest first."""
+        """Return all blocks of finished lines, the newest first."""
         return iter(self._blocks[::-1])

@@ -13,26 +13,26 @@ from typing import NamedTuple
 from backend_client.logs.buffer import LogBuffer
 
 CAUSE, SIGN, AFTERMATH = range(3)
-"""How much a line says; the smaller, the more."""
-_AT_ONCE = 0.008
+"""How much a line explains: the smaller, the more."""
+_SLICE_SECONDS = 0.008
 """Seconds of work between two keys."""
-_LOOKED_AT = 1_000
-"""Bytes of a line that are looked at."""
+_LONGEST = 1_000
+"""Bytes of a line that are searched."""
 _BEFORE = rb"^(?:\S*rank\s?\d+\S*[:\s]\s*|\[\w+\d+\]:?\s*|\d+:\s+)?"
 """What a launcher puts before a line: "[rank3]: ", "[default0]:", "2: "."""
 
 
 class Rule(NamedTuple):
-    """A line that has one of `needles` and matches `pattern` fails in the way that `words` say."""
+    """A line that has one of `needles` and matches `pattern` reports the failure that `message` names."""
 
-    words: str
+    message: str
     weight: int
     needles: tuple[bytes, ...]
     pattern: re.Pattern[bytes]
 
 
-def _rule(words: str, weight: int, needles: bytes, pattern: bytes = b"") -> Rule:
-    return Rule(words, weight, tuple(needles.split(b"|")), re.compile(pattern))
+def _rule(message: str, weight: int, needles: bytes, pattern: bytes = b"") -> Rule:
+    return Rule(message, weight, tuple(needles.split(b"|")), re.compile(pattern))
 
 
 RULES = (
@@ -100,56 +100,56 @@ RULES = (
 
 
 class Failure(NamedTuple):
-    """What a line says; the smallest is the first cause."""
+    """A failure that a line reports; the smallest is the first cause."""
 
     weight: int
     number: int
-    words: str
+    message: str
 
 
 def classify(line: bytes) -> Rule | None:
-    """What a line says of a failure; the first rule of the table that fits it counts."""
-    line = line[:_LOOKED_AT]
+    """Return the first rule of the table that fits a line; None where it reports no failure."""
+    line = line[:_LONGEST]
     fitting = (rule for rule in RULES if any(needle in line for needle in rule.needles))
     return next((rule for rule in fitting if rule.pattern.search(line)), None)
 
 
 def failures(block: bytes) -> Iterator[Failure]:
-    """The lines (by number, from 0) of a block, joined by newlines, that speak of a failure, in order."""
+    """Yield the failures in a block of lines joined by newlines, in order; their numbers count from 0."""
     index, at = 0, 0
     for start in _suspects(block):
         index += block.count(b"\n", at, start)
         at = start
         end = block.find(b"\n", start)
         if rule := classify(block[start : len(block) if end < 0 else end]):
-            yield Failure(rule.weight, index, rule.words)
+            yield Failure(rule.weight, index, rule.message)
 
 
 def _suspects(block: bytes) -> list[int]:
-    """Where the lines begin that have a needle in them: quick, as most lines have none."""
+    """Return the offsets of the lines that have a needle in them: quick, as most lines have none."""
     starts = set()
     for needle in {needle for rule in RULES for needle in rule.needles}:
-        found = block.find(needle)
-        while found >= 0:
-            starts.add(block.rfind(b"\n", 0, found) + 1)
-            end = block.find(b"\n", found)
-            found = block.find(needle, end) if end >= 0 else -1
+        position = block.find(needle)
+        while position >= 0:
+            starts.add(block.rfind(b"\n", 0, position) + 1)
+            end = block.find(b"\n", position)
+            position = block.find(needle, end) if end >= 0 else -1
     return sorted(starts)
 
 
 async def first_failure(buffer: LogBuffer, rank: int | None = None) -> Failure | None:
-    """The first cause in a log, of one rank or of all; where none is told, the first sign of one."""
+    """Find the first cause in a log, of one rank or of all; else the first sign of one."""
     best: Failure | None = None
     turn = time.monotonic()
     for block in reversed(list(buffer.blocks())):
-        wanted = None if rank is None else block.of_rank(rank)
+        indices = None if rank is None else block.of_rank(rank)
         for failure in failures(bytes(block.text)):
-            if wanted is None or failure.number in wanted:
-                found = failure._replace(number=block.first + failure.number)
-                best = min(best or found, found)
+            if indices is None or failure.number in indices:
+                numbered = failure._replace(number=block.first + failure.number)
+                best = min(best or numbered, numbered)
         if best and best.weight == CAUSE:
             break
-        if time.monotonic() - turn > _AT_ONCE:
+        if time.monotonic() - turn > _SLICE_SECONDS:
             await asyncio.sleep(0)
             turn = time.monotonic()
     return best

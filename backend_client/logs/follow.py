@@ -1,4 +1,4 @@
-"""The one resumer: a log stream that is opened again where it broke, without a line lost or repeated."""
+"""`follow`: a log stream that is opened again where it broke, without a line lost or repeated."""
 
 import asyncio
 import random
@@ -19,23 +19,23 @@ async def follow(
     query: LogQuery,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    part: Callable[[], float] = random.random,
+    random_part: Callable[[], float] = random.random,
     login: Callable[[LoginNeeded], Awaitable[bool]] | None = None,
 ) -> AsyncGenerator[Sequence[LogItem]]:
-    """What `backend.logs` gives, and again behind the last line wherever the link breaks.
+    """Follow `backend.logs`; where the stream breaks, open it again behind the last line.
 
-    A broken link is told by one Closed(lost=True); the next batch, be it an empty one, says that it is back.
-    The stream ends with Closed(lost=False). An Opened is told once for each source. Raises what `logs`
-    raises, but for Unreachable; and for LoginNeeded where `login`, which waits for another login, says True.
+    A break yields one Closed(lost=True); the next batch, even an empty one, means that the stream is back.
+    The stream ends with Closed(lost=False). There is one Opened for each source. Raises what `logs`
+    raises, save Unreachable, and save LoginNeeded where `login`, which waits for a new login, returns True.
     """
     after, tries, broken = "", 0, False
-    known: set[LogSource] = set()
+    sources: set[LogSource] = set()
     while True:
         wait = 0.0
         try:
-            async with aclosing(_stream(backend, _behind(query, after), after)) as batches:
+            async with aclosing(_stream(backend, _resume_query(query, after), after)) as batches:
                 async for batch in batches:
-                    items = [item for item in batch if not _is_known(item, known)]
+                    items = [item for item in batch if not _is_repeated(item, sources)]
                     for item in items:
                         if isinstance(item, Lines):
                             after, tries = item.cursor or after, 0
@@ -51,15 +51,15 @@ async def follow(
         except (Unreachable, LoginNeeded) as error:
             yield [Closed(error.title, lost=True)]
             broken = True
-            wait = await _again(error, login)
-        await sleep(max(wait, part() * min(_LONGEST, _FIRST * 2**tries)))
+            wait = await _wait_for_retry(error, login)
+        await sleep(max(wait, random_part() * min(_LONGEST, _FIRST * 2**tries)))
         tries = min(tries + 1, 10)
 
 
-async def _again(
+async def _wait_for_retry(
     error: Unreachable | LoginNeeded, login: Callable[[LoginNeeded], Awaitable[bool]] | None
 ) -> float:
-    """Wait until another try may help; seconds to wait still. Raises the error where none will."""
+    """Wait for a login where one is needed; return the seconds still to wait. Raises what no retry mends."""
     if isinstance(error, Unreachable):
         return error.retry_after or 0.0
     if login is None or not await login(error):
@@ -68,7 +68,7 @@ async def _again(
 
 
 async def _stream(backend: JobBackend, query: LogQuery, after: str) -> AsyncGenerator[Sequence[LogItem]]:
-    """One stream, closed in any case; one that just ends is a lost one."""
+    """Open one stream and close it in any case; one that ends without a Closed is lost."""
     batches = backend.logs(query, after=after)
     try:
         async for batch in batches:
@@ -81,16 +81,16 @@ async def _stream(backend: JobBackend, query: LogQuery, after: str) -> AsyncGene
             await batches.aclose()
 
 
-def _behind(query: LogQuery, after: str) -> LogQuery:
-    """`tail` and `since` say where to begin; a cursor says it better."""
+def _resume_query(query: LogQuery, after: str) -> LogQuery:
+    """Return the query for a resumed stream: behind a cursor `tail` and `since` have no meaning."""
     return msgspec.structs.replace(query, tail=None, since=None) if after else query
 
 
-def _is_known(item: LogItem, known: set[LogSource]) -> bool:
-    """True for an Opened that was told before."""
+def _is_repeated(item: LogItem, sources: set[LogSource]) -> bool:
+    """Return True for an Opened of a source that has had one."""
     if not isinstance(item, Opened):
         return False
-    if item.source in known:
+    if item.source in sources:
         return True
-    known.add(item.source)
+    sources.add(item.source)
     return False

@@ -1,4 +1,4 @@
-"""Which lines of a LogBuffer are wanted: of one rank, or with some words; and how to walk over them."""
+"""A filter over the lines of a LogBuffer: those of one rank, those that match a search, or both."""
 
 import asyncio
 import time
@@ -9,20 +9,20 @@ from backend_client.logs.block import Block, Line
 from backend_client.logs.buffer import LogBuffer
 from backend_client.logs.search import Search
 
-_AT_ONCE = 0.008
+_SLICE_SECONDS = 0.008
 """Seconds of work between two keys."""
 
 
 class LineFilter:
     """Lets lines through: all, those of one rank, those that match, or both; our own sentences of any rank.
 
-    What it knows of finished lines `look` brings up to date; lines that are still written it sees at once.
+    `scan` finds the finished lines that pass; those that are still written are tested when they are shown.
     """
 
     def __init__(self, rank: int | None = None, search: Search | None = None) -> None:
         self.rank, self.search = rank, search
         self.upto = 0
-        """Lines before this one were looked at."""
+        """Lines before this one are scanned."""
         self._numbers = array("Q")
 
     @property
@@ -31,7 +31,7 @@ class LineFilter:
         return self.rank is None and self.search is None
 
     async def scan(self, buffer: LogBuffer) -> None:
-        """Look at the lines that are new; keys are served in between."""
+        """Scan the lines that are new; the event loop runs in between."""
         if self.passes_all:
             self.upto = buffer.closed
             return
@@ -39,8 +39,8 @@ class LineFilter:
         for block in buffer.blocks():
             if block.first + block.count <= since:
                 break
-            parts.append([n for n in await self._wanted(block) if since <= n < closed])
-            if time.monotonic() - turn > _AT_ONCE:
+            parts.append([n for n in await self._matching(block) if since <= n < closed])
+            if time.monotonic() - turn > _SLICE_SECONDS:
                 await asyncio.sleep(0)
                 turn = time.monotonic()
         del self._numbers[: bisect_left(self._numbers, buffer.first)]
@@ -48,29 +48,29 @@ class LineFilter:
             self._numbers.extend(part)
         self.upto = closed
 
-    async def _wanted(self, block: Block) -> list[int]:
-        """The numbers of a block's lines that pass, ascending."""
+    async def _matching(self, block: Block) -> list[int]:
+        """Return the numbers of a block's lines that pass, ascending."""
         of_rank = None if self.rank is None else block.of_rank(self.rank)
         if self.search is None:
             return [block.first + index for index in sorted(of_rank or ())]
         text, first = bytes(block.text), block.first
         # A regular expression may take long: it is run in a thread, where it lets others run.
         regex = self.search.regex
-        found = await asyncio.to_thread(self.search.lines, text) if regex else self.search.lines(text)
-        return [first + index for index in found if of_rank is None or index in of_rank]
+        indices = await asyncio.to_thread(self.search.lines, text) if regex else self.search.lines(text)
+        return [first + index for index in indices if of_rank is None or index in of_rank]
 
     def passes(self, line: Line) -> bool:
-        """Whether one line is wanted."""
+        """Return True where a line passes."""
         of_rank = self.rank is None or line.source is None or line.source.rank == self.rank
         return of_rank and (self.search is None or bool(self.search.spans(line.text)))
 
     def has(self, number: int) -> bool:
-        """Whether a finished line, by its number, has passed."""
+        """Return True where the finished line of this number has passed."""
         at = bisect_left(self._numbers, number)
         return self.passes_all or (at < len(self._numbers) and self._numbers[at] == number)
 
     def after(self, buffer: LogBuffer, number: int, count: int) -> list[Line]:
-        """The first `count` lines from this number on."""
+        """Return the first `count` lines that pass, from this number on."""
         if self.passes_all:
             return list(buffer.lines(number, number + count))
         at = bisect_left(self._numbers, max(number, buffer.first, 0))
@@ -78,7 +78,7 @@ class LineFilter:
         return (lines + self._unfinished(buffer, number, buffer.end))[:count]
 
     def before(self, buffer: LogBuffer, number: int, count: int) -> list[Line]:
-        """The last `count` lines before this number."""
+        """Return the last `count` lines that pass, before this number."""
         if self.passes_all:
             return list(buffer.lines(number - count, number))
         low = bisect_left(self._numbers, buffer.first)
@@ -87,7 +87,7 @@ class LineFilter:
         return (lines + self._unfinished(buffer, 0, number))[-count:] if count else []
 
     def count_after(self, buffer: LogBuffer, number: int) -> int:
-        """How many lines are behind this one."""
+        """Count the lines that pass behind this one."""
         if self.passes_all:
             return max(0, buffer.end - 1 - number)
         finished = len(self._numbers) - bisect_right(self._numbers, number)

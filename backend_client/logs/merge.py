@@ -1,4 +1,7 @@
-"""Several streams of lines -> one, in order of time as far as a short wait allows."""
+"""Merge the log streams of several ranks into one, in order of time as far as a short wait allows.
+
+A lane is the number of one of the merged streams.
+"""
 
 import asyncio
 import contextlib
@@ -17,7 +20,7 @@ _MOST = 20_000
 
 
 class LineMerger:
-    """Items of several lanes, put in order (the caller has the clock).
+    """Puts the items of several lanes in order (pure: the caller has the clock).
 
     Within a lane the order stays. A line goes out once every open lane has shown a later one, or once it has
     waited for `window` seconds.
@@ -29,24 +32,24 @@ class LineMerger:
         self._open: set[int] = set()
 
     def open(self, lane: int) -> None:
-        """Lines of this lane may come."""
+        """Open a lane: items of it may come."""
         self._open.add(lane)
 
     def close(self, lane: int) -> None:
-        """None come any more; what waits still goes out."""
+        """Close a lane: no items come any more; those that wait still go out."""
         self._open.discard(lane)
 
     def put(self, lane: int, items: Sequence[LogItem], now: float) -> None:
-        """What came of a lane at `now`, seconds."""
+        """Add the items that came of a lane at `now`, seconds."""
         if items:
             self._lanes.setdefault(lane, deque()).extend((now, item) for item in items)
 
     def waiting(self, lane: int) -> int:
-        """How many lines of a lane wait."""
+        """Count the lines of a lane that wait."""
         return sum(len(item.lines) for _, item in self._lanes.get(lane, ()) if isinstance(item, Lines))
 
     def take(self, now: float) -> list[tuple[int, LogItem]]:
-        """What is ready, in order."""
+        """Take the (lane, item) that are ready, in order."""
         taken: list[tuple[int, LogItem]] = []
         while self._lanes:
             heads = sorted((_time(queue[0][1]), lane) for lane, queue in self._lanes.items())
@@ -57,14 +60,14 @@ class LineMerger:
         return taken
 
     def wait(self, now: float) -> float | None:
-        """Seconds until more is ready by itself; None where nothing waits."""
+        """Return the seconds until more is ready without new items; None where nothing waits."""
         return max(0.0, self._due() - now) if self._lanes else None
 
     def _due(self) -> float:
         return min(queue[0][0] for queue in self._lanes.values()) + self._window
 
     def _pop(self, lane: int, limit: int | None) -> LogItem:
-        """The first item of a lane; of Lines those that are not later than the other lanes' first."""
+        """Take the first item of a lane; of Lines those that are not later than the first of other lanes."""
         queue = self._lanes[lane]
         arrived, item = queue.popleft()
         if isinstance(item, Lines) and limit is not None:
@@ -78,7 +81,7 @@ class LineMerger:
 
 
 def _time(item: LogItem) -> int:
-    """What is no line goes out as soon as it is first."""
+    """Return the time of an item; what is no line goes out as soon as it is first."""
     return item.times[0] if isinstance(item, Lines) and item.times else -1
 
 
@@ -93,7 +96,7 @@ def _part(batch: Lines, start: int, stop: int) -> Lines:
 
 
 class MergedStream:
-    """A Merge between its writers, one for each lane, and one reader. A slow reader slows the writers."""
+    """A LineMerger between writers, one for each lane, and one reader. A slow reader slows the writers."""
 
     def __init__(self, window: float = WINDOW_SECONDS) -> None:
         self._merge = LineMerger(window)
@@ -103,23 +106,23 @@ class MergedStream:
         self._closed = False
 
     def open(self, lane: int) -> None:
-        """A writer begins."""
+        """Open a lane for its writer."""
         self._lanes.add(lane)
         self._merge.open(lane)
 
     def close(self, lane: int) -> None:
-        """A writer has ended."""
+        """Close a lane: its writer has ended."""
         self._lanes.discard(lane)
         self._merge.close(lane)
         self._news.set()
 
     def finish(self) -> None:
-        """No more writers begin: `batches` ends when the last has."""
+        """Let `batches` end when the last writer has: no more lanes are opened."""
         self._closed = True
         self._news.set()
 
     async def put(self, lane: int, items: Sequence[LogItem]) -> None:
-        """Hand on; returns when there is room for more."""
+        """Add the items of a lane; returns when there is room for more."""
         self._merge.put(lane, items, asyncio.get_running_loop().time())
         self._news.set()
         while self._merge.waiting(lane) > _MOST:
@@ -127,7 +130,7 @@ class MergedStream:
             await self._room.wait()
 
     async def batches(self) -> AsyncIterator[list[tuple[int, LogItem]]]:
-        """(lane, item) in order, all that is ready at a time."""
+        """Yield the (lane, item) that are ready, in order."""
         clock = asyncio.get_running_loop().time
         while True:
             self._news.clear()

@@ -3,77 +3,77 @@
 from collections.abc import Iterable
 from typing import Any
 
-CAP = 10_000
+MOST_COUNTED = 10_000
 """More lines than this are not counted."""
-_PATIENCE = 2.0
+_BLOCK_SECONDS = 2.0
 """Seconds that a regular expression may take for one block."""
-_GLANCE = 0.02
+_LINE_SECONDS = 0.02
 """Seconds that it may take for a line on the screen."""
 
 
 class Search:
-    """One question to a log: `lines` of a block that match, `spans` of a line to mark.
+    """One search in a log: `lines` of a block that match, `spans` of a line to highlight.
 
     Small letters match both cases, a capital letter only itself. `regex`: a regular expression.
     Raises ValueError, one sentence, for a wrong expression.
     """
 
-    def __init__(self, words: str, *, regex: bool = False) -> None:
+    def __init__(self, query: str, *, regex: bool = False) -> None:
         import regex as engine  # noqa: PLC0415 - heavy, and most sessions never search
 
-        flags = engine.MULTILINE | (0 if any(c.isupper() for c in words) else engine.IGNORECASE)
-        self.words = words
+        flags = engine.MULTILINE | (0 if any(c.isupper() for c in query) else engine.IGNORECASE)
+        self.query = query
         self.regex = regex
         self.slow = False
         """True once the expression was given up: some lines were not searched."""
         try:
-            self._text: Any = engine.compile(words if regex else engine.escape(words), flags)
+            self._text: Any = engine.compile(query if regex else engine.escape(query), flags)
         except engine.error as error:
             raise ValueError(f"Not a regular expression: {error}.") from None
         self._bytes: Any = None
-        if not regex and words.isascii():
-            self._bytes = engine.compile(engine.escape(words.encode()), flags)
+        if not regex and query.isascii():
+            self._bytes = engine.compile(engine.escape(query.encode()), flags)
 
     @classmethod
     def parse(cls, typed: str) -> "Search":
-        """As a person types it: text, or /regular expression/."""
+        """Make a Search of what a person types: text, or /regular expression/."""
         if len(typed) > 2 and typed[0] == typed[-1] == "/":
             return cls(typed[1:-1], regex=True)
         return cls(typed)
 
     def lines(self, block: bytes) -> list[int]:
-        """Indices of the lines in `block` (joined by newlines) that match, ascending.
+        """Return the indices of the lines in `block` (joined by newlines) that match, ascending.
 
-        For a regular expression call it in a thread: it lets other threads run while it looks.
+        For a regular expression call it in a thread: it lets other threads run while it searches.
         """
         try:
             if self._bytes is not None:
                 return _numbers(self._bytes.finditer(block, concurrent=True), block, b"\n")
             text = block.decode("utf-8", "replace")
-            return _numbers(self._text.finditer(text, concurrent=True, timeout=_PATIENCE), text, "\n")
+            return _numbers(self._text.finditer(text, concurrent=True, timeout=_BLOCK_SECONDS), text, "\n")
         except TimeoutError:
             self.slow = True
             return []
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """(start, end) of every match in one line."""
+        """Return (start, end) of every match in one line."""
         if self.slow:
             return []
         try:
-            return [match.span() for match in self._text.finditer(text, timeout=_GLANCE) if match[0]]
+            return [match.span() for match in self._text.finditer(text, timeout=_LINE_SECONDS) if match[0]]
         except TimeoutError:
             self.slow = True
             return []
 
 
 def _numbers(matches: Iterable[Any], text: Any, newline: Any) -> list[int]:
-    found, line, at, beyond = [], 0, 0, 0
+    numbers, line, at, beyond = [], 0, 0, 0
     for match in matches:
         start = match.start()
         if start < beyond:
             continue
         line += text.count(newline, at, start)
         at = start
-        found.append(line)
+        numbers.append(line)
         beyond = text.find(newline, start) + 1 or len(text) + 1
-    return found
+    return numbers

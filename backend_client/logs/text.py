@@ -1,4 +1,4 @@
-"""One log line as a person may see it: plain text and colours (SGR), nothing else of what a job prints.
+"""Sanitize log lines for a terminal: plain text and colours (SGR), nothing else of what a job prints.
 
 Other escape sequences are removed, other controls and bidi characters are made visible, zero-width ones are
 removed, tabs become spaces, and of a line that was written over with "\\r" the last writing counts.
@@ -27,40 +27,40 @@ _TAB = 8
 
 
 def sanitize_line(raw: bytes) -> tuple[str, str]:
-    """(text, styled) of one line: `styled` is the text with its SGR sequences, "" where it has none.
+    """Return (text, styled) of one line: `styled` is the text with its SGR sequences, "" where it has none.
 
     Both are safe for a terminal; cleaning either again changes nothing.
     """
     text, styled, shown = [], [], 0
     line = _last_writing(raw).decode("utf-8", "replace")
-    at, coloured = 0, False
+    offset, coloured = 0, False
     for token in _TOKEN.finditer(line):
-        part = line[at : token.start()]
-        at = token.end()
+        part = line[offset : token.start()]
+        offset = token.end()
         shown += len(part)
         if token[2]:
             part += " " * (_TAB - shown % _TAB)
             shown += _TAB - shown % _TAB
         elif token[3]:
-            part += _picture(token[3])
+            part += _visible(token[3])
             shown += 1
         text.append(part)
         styled.append(part)
         if token[1]:
             styled.append(token[1])
             coloured = True
-    text.append(line[at:])
-    styled.append(line[at:])
+    text.append(line[offset:])
+    styled.append(line[offset:])
     return "".join(text), "".join(styled) if coloured else ""
 
 
 def _last_writing(raw: bytes) -> bytes:
-    """What stands there after carriage returns; a line that ends with one (CRLF, a bar) keeps its text."""
+    """Return the text behind the last carriage return; one at the end (CRLF, a bar) does not count."""
     raw = raw.rstrip(b"\r")
     return raw[raw.rfind(b"\r") + 1 :]
 
 
-def _picture(control: str) -> str:
+def _visible(control: str) -> str:
     if control < " ":
         return chr(0x2400 + ord(control))
     return "\u2421" if control == "\x7f" else "\ufffd"
@@ -95,51 +95,51 @@ _OFF = {
 
 
 def styled_runs(styled: str) -> list[tuple[str, SgrStyle]]:
-    """A styled line as pieces of text with their looks."""
-    pieces, look, at = [], PLAIN, 0
+    """Split a styled line into (text, style)."""
+    pieces, style, offset = [], PLAIN, 0
     for sgr in _SGR.finditer(styled):
-        if sgr.start() > at:
-            pieces.append((styled[at : sgr.start()], look))
-        look, at = _apply(look, sgr[1]), sgr.end()
-    if at < len(styled):
-        pieces.append((styled[at:], look))
+        if sgr.start() > offset:
+            pieces.append((styled[offset : sgr.start()], style))
+        style, offset = _apply(style, sgr[1]), sgr.end()
+    if offset < len(styled):
+        pieces.append((styled[offset:], style))
     return pieces
 
 
 @lru_cache(1024)
-def _apply(look: SgrStyle, parameters: str) -> SgrStyle:
+def _apply(style: SgrStyle, parameters: str) -> SgrStyle:
     codes = [int(code or 0) for code in re.split("[;:]", parameters)]
     while codes:
         code = codes.pop(0)
         if code == 0:
-            look = PLAIN
+            style = PLAIN
         elif code in _ON:
-            look = look._replace(**{_ON[code]: True})
+            style = style._replace(**{_ON[code]: True})
         elif code in _OFF:
-            look = look._replace(**dict.fromkeys(_OFF[code], False))
+            style = style._replace(**dict.fromkeys(_OFF[code], False))
         elif code in (38, 48):
-            look = _with(look, "fg" if code == 38 else "bg", _extended(codes))
+            style = _with(style, "fg" if code == 38 else "bg", _extended(codes))
         else:
-            look = _basic(look, code)
-    return look
+            style = _basic(style, code)
+    return style
 
 
-def _basic(look: SgrStyle, code: int) -> SgrStyle:
+def _basic(style: SgrStyle, code: int) -> SgrStyle:
     for base, field, bright in ((30, "fg", 0), (40, "bg", 0), (90, "fg", 8), (100, "bg", 8)):
         if base <= code < base + 8:
-            return _with(look, field, code - base + bright)
+            return _with(style, field, code - base + bright)
         if code == base + 9 and not bright:
-            return _with(look, field, None)
-    return look
+            return _with(style, field, None)
+    return style
 
 
-def _with(look: SgrStyle, field: str, value: Colour) -> SgrStyle:
+def _with(style: SgrStyle, field: str, value: Colour) -> SgrStyle:
     change: dict[str, Any] = {field: value}
-    return look._replace(**change)
+    return style._replace(**change)
 
 
 def _extended(codes: list[int]) -> Colour:
-    """5;N or 2;R;G;B, taken off the front of `codes`; None for what is neither."""
+    """Take the colour 5;N or 2;R;G;B off the front of `codes`; None for what is neither."""
     if len(codes) >= 2 and codes[0] == 5:
         _, number = codes.pop(0), codes.pop(0)
         return number if number < 256 else None

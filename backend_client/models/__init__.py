@@ -1,4 +1,4 @@
-"""The words everybody uses: what was asked (JobSpec), what is (Job), and what a backend says about both."""
+"""The types of a job: what a person asked for (JobSpec), what there is (Job), and the fields as text."""
 
 from backend_client.models.job import Attempt, Event, Job, JobRef, Progress
 from backend_client.models.spec import JobSpec, Port, Volume

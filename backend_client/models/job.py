@@ -1,4 +1,4 @@
-"""What is: a job as a backend sees it. Times are aware UTC; durations are seconds."""
+"""Job, its attempts, progress and events, as a backend sees them. Times are aware UTC; durations seconds."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Names: the nearest known word to a misspelled one, and a job's name out of its command."""
+"""Names: the closest match of a misspelled word, and a job's name derived from its command."""
 
 import re
 import shlex
@@ -12,21 +12,21 @@ _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _SCRIPT = re.compile(r"\.(py|sh|ipynb)$")
 
 
-def closest_match(word: str, known: Iterable[str]) -> str:
-    """`known`'s likeliest meaning of a misspelled word, or ""."""
+def closest_match(word: str, candidates: Iterable[str]) -> str:
+    """Return the candidate that is closest to a misspelled word, or ""."""
     import difflib  # noqa: PLC0415  only a misspelling needs it
 
-    return next(iter(difflib.get_close_matches(word.lower().replace("-", "_"), list(known), 1, 0.6)), "")
+    return next(iter(difflib.get_close_matches(word.lower().replace("-", "_"), list(candidates), 1, 0.6)), "")
 
 
 def slugify(text: str) -> str:
-    """The nearest DNS-1123 label, at most 40 characters; may be empty."""
+    """Return the nearest DNS-1123 label, at most 40 characters; may be empty."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
 
 
 def suggest_name(command: Iterable[str], taken: Iterable[str] = ()) -> str:
-    """A free name from what the command runs: ("python", "train.py") -> "train", then "train-2"."""
-    base = slugify(_subject(list(command))) or "job"
+    """Derive a free name from a command: ("python", "train.py") -> "train", then "train-2"."""
+    base = slugify(_program_name(list(command))) or "job"
     if base[0].isdigit():  # a Service that gets its name could not be called so
         base = f"job-{base}"
     used = set(taken)
@@ -34,18 +34,20 @@ def suggest_name(command: Iterable[str], taken: Iterable[str] = ()) -> str:
     return next(name for name in numbered if name not in used)
 
 
-def _subject(command: Sequence[str]) -> str:
-    """What the command is about: a script, a module, the program; of inline code only who runs it."""
+def _program_name(command: Sequence[str]) -> str:
+    """Return what a command runs: a script, a module, the program; of inline code its interpreter."""
     programs = [word.rsplit("/", 1)[-1] for word in command]
     if "-c" in command:
         runner = programs[command.index("-c") - 1]
         return (
-            _subject(_split("".join(command[command.index("-c") + 1 :][:1]))) if runner in _SHELLS else runner
+            _program_name(_split("".join(command[command.index("-c") + 1 :][:1])))
+            if runner in _SHELLS
+            else runner
         )
     script = next((name for name in programs if _SCRIPT.search(name)), None)
     if script:
         return _SCRIPT.sub("", script)
-    words = (
+    names = (
         name
         for word, name in zip(command, programs, strict=True)
         if name not in _LAUNCHERS
@@ -53,7 +55,7 @@ def _subject(command: Sequence[str]) -> str:
         and not word.startswith("-")
         and "=" not in word
     )
-    return next(words, programs[0] if programs else "").rsplit(".", 1)[-1]
+    return next(names, programs[0] if programs else "").rsplit(".", 1)[-1]
 
 
 def _split(line: str) -> list[str]:

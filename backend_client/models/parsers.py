@@ -1,4 +1,4 @@
-"""What a person wrote for one field of JobSpec to its value, or what is wrong with it, in words.
+"""Parsers of the fields of JobSpec: what a person wrote -> the value.
 
 Every parser raises ValueError with one sentence that does not repeat the field's name.
 """
@@ -73,8 +73,8 @@ def _image(raw: object) -> str:
     return text
 
 
-def _words(raw: object) -> list[str]:
-    """A list of strings; one string is split as a shell does."""
+def _strings(raw: object) -> list[str]:
+    """Return a list of strings; one string is split as a shell does."""
     if isinstance(raw, str):
         try:
             return shlex.split(raw)
@@ -90,23 +90,23 @@ def _words(raw: object) -> list[str]:
 
 
 def _command(raw: object) -> tuple[str, ...]:
-    words = tuple(_words(raw))
-    if any("\0" in word for word in words):
+    argv = tuple(_strings(raw))
+    if any("\0" in word for word in argv):
         raise ValueError("has a NUL character in it; take it out")
-    if words and not words[0]:
+    if argv and not argv[0]:
         raise ValueError("the first word, the program, is empty")
-    return words
+    return argv
 
 
 def _pairs(raw: object, what: str) -> dict[str, str]:
-    """{KEY: value}, from a mapping, a list of "KEY=VALUE", or one line of them."""
+    """Return {KEY: value} of a mapping, a list of "KEY=VALUE", or one line of them."""
     if isinstance(raw, Mapping):
         for key, value in raw.items():
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise ValueError(f"{key}: write text here (quote it), not {_shape(value)}")
         return {str(key): str(value) for key, value in raw.items()}
     pairs = {}
-    for word in _words(raw):
+    for word in _strings(raw):
         key, equals, value = word.partition("=")
         if not equals:
             raise ValueError(f"{word}: write {what}=VALUE")
@@ -131,7 +131,7 @@ def _env(raw: object) -> dict[str, str]:
 
 def _secrets(raw: object) -> tuple[str, ...]:
     names = []
-    for word in _words(raw):
+    for word in _strings(raw):
         if "=" in word:
             raise ValueError(
                 f"{word.partition('=')[0]}: give the name alone; the value is read from your environment"
@@ -219,8 +219,8 @@ def _items(raw: object) -> list[object]:
     return [raw]
 
 
-def _parts(raw: object, kind: type[Port | Volume], what: str) -> dict[str, Any] | None:
-    """The named parts of a port or volume; None where it was written as one word."""
+def _named_parts(raw: object, kind: type[Port | Volume], what: str) -> dict[str, Any] | None:
+    """Return the named parts of a port or volume; None where it was written as one word."""
     if isinstance(raw, kind):
         raw = msgspec.to_builtins(raw)
     if not isinstance(raw, Mapping):
@@ -239,7 +239,7 @@ def _port_number(number: object, what: str = "a port") -> int:
 
 
 def _port(raw: object) -> Port:
-    parts = _parts(raw, Port, "a port")
+    parts = _named_parts(raw, Port, "a port")
     if parts is None:
         match = _PORT.fullmatch(str(raw))
         if isinstance(raw, bool) or not match:
@@ -272,7 +272,7 @@ def _ports(raw: object) -> tuple[Port, ...]:
 
 
 def _volume(raw: object) -> Volume:
-    parts = _parts(raw, Volume, "a volume")
+    parts = _named_parts(raw, Volume, "a volume")
     if parts is not None:
         claim, host_path = _subdomain(parts.get("claim", "")), _text(parts.get("host_path", ""))
         path, read_only = _text(parts.get("path", "")), parts.get("read_only", False)
@@ -339,4 +339,4 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "namespace": _label,
     "cluster": _subdomain,
 }
-"""Field -> its parser: text, or what YAML made of it, to the value."""
+"""Field -> its parser: text, or the value that YAML read, to the value."""

@@ -1,4 +1,4 @@
-"""The JSON Schema of a spec file, out of JobSpec itself: what an editor needs to complete and check one.
+"""The JSON Schema of a spec file, derived from JobSpec: an editor completes and checks one with it.
 
 `python -m backend_client.models.schema > examples/job.schema.json` writes it anew.
 """
@@ -17,7 +17,7 @@ _ITEMS: dict[str, list[dict[str, Any]]] = {"ports": [{"type": "integer"}, _TEXT]
 
 
 def spec_schema() -> dict[str, Any]:
-    """Draft 2020-12. Every field may be written as one line of text too, as flags and the form take it."""
+    """Return the schema (draft 2020-12). Every field may be one line of text too, as in flags and forms."""
     _, definitions = msgspec.json.schema_components([JobSpec])
     spec = definitions.pop("JobSpec")
     properties = {name: _field(name, rule) for name, rule in spec["properties"].items()}
@@ -44,7 +44,7 @@ def _field(name: str, rule: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(rule: dict[str, Any]) -> dict[str, Any]:
-    """A definition; its docstring is for readers of the code."""
+    """Return a definition without its docstring, which is for readers of the code."""
     return {key: value for key, value in rule.items() if key != "description"}
 
 

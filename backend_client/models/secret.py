@@ -1,4 +1,4 @@
-"""A value that must not be seen: not printed, not logged, not in a traceback's locals."""
+"""Secret: a value that is not printed, not logged and not in a traceback's locals."""
 
 
 class Secret:

@@ -1,4 +1,4 @@
-"""What was asked: JobSpec. Validated once, here, for every context and for form, flags and files alike."""
+"""JobSpec: what a person asks for, the same for every context and for form, flags and files."""
 
 from typing import Annotated, Literal
 

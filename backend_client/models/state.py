@@ -1,4 +1,4 @@
-"""The states of a job: their order in a list, and how each looks. The one place that knows."""
+"""The states of a job, their order in a list, and the symbol and colour of each."""
 
 from enum import StrEnum
 from typing import NamedTuple

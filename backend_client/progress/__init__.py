@@ -1,1 +1,1 @@
-"""Log lines -> step, total, rate and loss; and who reads which job's log for them."""
+"""Progress out of log lines: step, total, rate and loss; and the sampler that reads jobs' logs for it."""

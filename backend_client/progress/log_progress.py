@@ -1,6 +1,6 @@
 """Batches of a job's log -> its progress (pure): the last lines of each batch, by the time each was written.
 
-So what is read in bursts, or twice, gives the same figures as what is read as it comes.
+So a log that is read in bursts, or twice, gives the same figures as one that is read as it comes.
 """
 
 from collections import deque
@@ -13,22 +13,22 @@ from backend_client.progress.parser import Tracker
 from backend_client.protocol import Lines
 
 LINES = 50
-"""Of one rank, the newest so many lines between two calls of `news`; the others are not read."""
+"""The newest lines of one rank that are read for one `poll`; the others are left out."""
 
 
 class LogProgress:
-    """Hears the log of one job. `hear` costs next to nothing; `news` reads what was heard."""
+    """The progress of one job. `feed` costs next to nothing; `poll` reads what was fed."""
 
     def __init__(self) -> None:
         self._ranks: dict[int, _Rank] = {}
-        self._told: dict[str, float] = {}
-        self.silences = 0
-        """How often no rank had a word of progress."""
+        self._published: dict[str, float] = {}
+        self.misses = 0
+        """How many polls found no progress in any rank."""
 
     @property
     def rank(self) -> int | None:
-        """The one that speaks of progress: the lowest of several; None where none does."""
-        return min((rank for rank, heard in self._ranks.items() if heard.found), default=None)
+        """The rank whose log has the progress, the lowest of several; None where none has."""
+        return min((rank for rank, heard in self._ranks.items() if heard.figures), default=None)
 
     def feed(self, batch: Lines) -> None:
         """Take the end of a batch."""
@@ -38,15 +38,15 @@ class LogProgress:
         rank.feed(batch)
 
     def poll(self) -> Progress | None:
-        """The figures, where they are others than the last time."""
+        """Return the progress where it has changed since the last poll, else None."""
         for rank in self._ranks.values():
             rank.read()
-        self.silences += self.rank is None
-        if self.rank is None or self._ranks[self.rank].found == self._told:
+        self.misses += self.rank is None
+        if self.rank is None or self._ranks[self.rank].figures == self._published:
             return None
         speaker = self._ranks[self.rank]
-        self._told = speaker.found
-        return msgspec.convert({**speaker.found, "updated": speaker.updated}, Progress)
+        self._published = speaker.figures
+        return msgspec.convert({**speaker.figures, "updated": speaker.updated}, Progress)
 
 
 class _Rank:
@@ -54,14 +54,14 @@ class _Rank:
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
-        self.found: dict[str, float] = {}
-        self._heard: deque[tuple[int, bytes]] = deque(maxlen=LINES)
-        self._upto = self._now = 0
+        self.figures: dict[str, float] = {}
+        self._lines: deque[tuple[int, bytes]] = deque(maxlen=LINES)
+        self._read_until = self._now = 0
         self._tracker = Tracker(lambda: self._now / 1e9)
 
     @property
     def updated(self) -> datetime:
-        return datetime.fromtimestamp(self._upto // 10**9, UTC)
+        return datetime.fromtimestamp(self._read_until // 10**9, UTC)
 
     def feed(self, batch: Lines) -> None:
         lines = batch.lines[-LINES:]
@@ -69,14 +69,14 @@ class _Rank:
             lines[-1] = lines[-1][: lines[-1].rfind(b"\r") + 1]
         if batch.continues and len(lines) == len(batch.lines):
             lines[0] = lines[0][lines[0].find(b"\r") + 1 :] if b"\r" in lines[0] else b""
-        self._heard.extend(zip(batch.times[-LINES:], lines, strict=True))
+        self._lines.extend(zip(batch.times[-LINES:], lines, strict=True))
 
     def read(self) -> None:
-        """Feed the lines that are later than all that were fed before."""
-        fresh = [(time, line) for time, line in self._heard if time > self._upto]
-        self._heard.clear()
-        for self._now, line in fresh:
+        """Feed the tracker the lines that are later than all that it has had."""
+        later = [(time, line) for time, line in self._lines if time > self._read_until]
+        self._lines.clear()
+        for self._now, line in later:
             self._tracker.feed(line + b"\n")
-        if fresh:
-            self._upto = max(time for time, _ in fresh)
-            self.found = self._tracker.read() or self.found
+        if later:
+            self._read_until = max(time for time, _ in later)
+            self.figures = self._tracker.read() or self.figures

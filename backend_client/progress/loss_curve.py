@@ -1,65 +1,53 @@
-"""The loss over the steps, out of batches of a log: all of what `progress` reads there. Pure."""
+"""Batches of a job's log -> its loss over its steps, for the plot (pure)."""
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 from backend_client.progress.parser import Tracker
 from backend_client.protocol import Lines
 
 MOST = 4096
-"""Points of one rank that are kept: where there would be more, every second one goes."""
+"""Points of one rank that are kept; where there would be more, every second one goes."""
 
 
 class LossCurve:
-    """`hear` batches of a job's log; `points` are (step, loss) of the lowest rank that tells any."""
+    """The curve of one job: `feed` batches of its log, of any rank."""
 
     def __init__(self) -> None:
-        self._ranks: dict[int, _Rank] = {}
+        self._ranks: dict[int, _RankCurve] = {}
 
     def feed(self, batch: Lines) -> None:
-        """Take one batch, of any rank."""
+        """Take one batch."""
         source = batch.source
         before = self._ranks.get(source.rank)
         if before is None or before.attempt != source.attempt:
-            self._ranks[source.rank] = _Rank(source.attempt, before.points if before else [])
-        self._ranks[source.rank].feed_batch(batch)
+            self._ranks[source.rank] = _RankCurve(source.attempt, before.points if before else [])
+        self._ranks[source.rank].feed(batch)
 
     @property
     def points(self) -> Sequence[tuple[int, float]]:
-        """The steps rise."""
+        """The (step, loss) of the lowest rank that has any; the steps rise."""
         return next(
             (self._ranks[rank].points for rank in sorted(self._ranks) if self._ranks[rank].points), ()
         )
 
 
-class _Rank(Tracker):
+class _RankCurve:
     """One attempt of one rank, and the points of those before it."""
 
     def __init__(self, attempt: int, points: list[tuple[int, float]]) -> None:
-        super().__init__()
         self.attempt, self.points = attempt, points
+        self._tracker = Tracker(on_loss=self._add)
         self._every = 1
         self._left_out = 0
-        self._losses = 0
 
-    def feed_batch(self, batch: Lines) -> None:
+    def feed(self, batch: Lines) -> None:
         for line in batch.lines[:-1]:
-            self.feed(line + b"\n")
+            self._tracker.feed(line + b"\n")
         for line in batch.lines[-1:]:
-            self.feed(line if batch.open else line + b"\n")
+            self._tracker.feed(line if batch.open else line + b"\n")
 
-    def _line(self, raw: bytes) -> None:
-        before = self._losses
-        super()._line(raw)
-        if self._known and self._losses > before and self._loss is not None and isfinite(self._loss):
-            self._put(self._step, self._loss)
-
-    def _keep_loss(self, loss: float | None) -> None:
-        super()._keep_loss(loss)
-        self._losses += loss is not None
-
-    def _put(self, step: int, loss: float) -> None:
-        """Where the steps go back, that part is told anew."""
+    def _add(self, step: int, loss: float) -> None:
+        """Add a point; where the steps go back, as after a restart, that part is drawn anew."""
         back = bool(self.points) and step <= self.points[-1][0]
         while self.points and step <= self.points[-1][0]:
             self.points.pop()
@@ -73,7 +61,7 @@ class _Rank(Tracker):
 
 
 def split_batch(batch: Lines, most: int) -> Iterator[Lines]:
-    """A batch in batches of at most so many lines, so that whoever reads it can do something else between."""
+    """Split a batch into batches of at most `most` lines: a reader can do something else between them."""
     last = len(batch.lines) - most
     for start in range(0, len(batch.lines), most):
         yield Lines(

@@ -1,1 +1,1 @@
-"""A traindeck server as a context: the Protocol over REST and server-sent events."""
+"""A traindeck server as a context: `JobBackend` over REST and server-sent events."""

@@ -1,12 +1,12 @@
-"""Which servers a person has accounts at, and as whom. Holds no token: `store` says where that is kept."""
+"""A person's accounts at servers, in servers.json. Holds no token: `Account.store` says where that is."""
 
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from backend_client import private_files
 from backend_client.errors import Refused
+from backend_client.private_files import WRITERS, read_private, update_private
 from backend_client.server.address import host_of
 
 
@@ -14,7 +14,7 @@ class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One user of one server: a context."""
 
     name: str
-    """What the context is called: the server's host, or user@host where there is one of that name already."""
+    """The context's name: the server's host, or user@host where that name is taken."""
     url: str
     user: str = ""
     """Empty for a server where nobody has logged in yet."""
@@ -25,7 +25,7 @@ class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        """What the token is kept under."""
+        """The key of the token in its store."""
         return f"{self.user}@{self.url}"
 
 
@@ -40,37 +40,37 @@ class Accounts:
         self.path = folder / "servers.json"
 
     def all(self) -> list[Account]:
-        """In the order of their first login. Raises Refused where the file cannot be trusted or read."""
-        return self._decoded(private_files.read(self.path, private_files.WRITERS))
+        """Return all accounts, in the order of their first login. Raises Refused for an unsafe file."""
+        return self._decode(read_private(self.path, WRITERS))
 
     def find(self, url: str, user: str) -> Account | None:
-        """The account of this user at this server."""
+        """Return the account of this user at this server, None where there is none."""
         return next((one for one in self.all() if (one.url, one.user) == (url, user)), None)
 
-    def keep(self, account: Account) -> Account:
-        """Write an account down, in place of the one it was; gives it a name where it has none."""
-        kept = account
+    def save(self, account: Account) -> Account:
+        """Save an account, in place of the one with its key; return it with a name."""
+        saved = account
 
         def change(content: bytes) -> bytes:
-            nonlocal kept
-            known = self._decoded(content)
-            kept = _named(account, known)
-            same = [at for at, one in enumerate(known) if one.key == kept.key]
-            known[slice(same[0], same[0] + 1) if same else slice(len(known), None)] = [kept]
-            return _encoded(known)
+            nonlocal saved
+            known = self._decode(content)
+            saved = _with_name(account, known)
+            same = [at for at, one in enumerate(known) if one.key == saved.key]
+            known[slice(same[0], same[0] + 1) if same else slice(len(known), None)] = [saved]
+            return _encode(known)
 
-        private_files.update(self.path, change, private_files.WRITERS)
-        return kept
+        update_private(self.path, change, WRITERS)
+        return saved
 
-    def drop(self, account: Account) -> None:
-        """Forget an account; none there is no fault."""
+    def remove(self, account: Account) -> None:
+        """Remove an account; one that is not there is no error."""
 
         def change(content: bytes) -> bytes:
-            return _encoded([one for one in self._decoded(content) if one.key != account.key])
+            return _encode([one for one in self._decode(content) if one.key != account.key])
 
-        private_files.update(self.path, change, private_files.WRITERS)
+        update_private(self.path, change, WRITERS)
 
-    def _decoded(self, content: bytes) -> list[Account]:
+    def _decode(self, content: bytes) -> list[Account]:
         if not content:
             return []
         try:
@@ -81,14 +81,14 @@ class Accounts:
             ) from None
 
 
-def _encoded(known: list[Account]) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(_File(known)), indent=2) + b"\n"
+def _encode(accounts: list[Account]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(_File(accounts)), indent=2) + b"\n"
 
 
-def _named(account: Account, known: list[Account]) -> Account:
-    """With the name it has, else its server's host, else user@host: a name once given stays."""
-    old = next((one.name for one in known if one.key == account.key), "")
-    taken = {one.name for one in known}
+def _with_name(account: Account, accounts: list[Account]) -> Account:
+    """Return an account with a name: its own, which stays, else its server's host, else user@host."""
+    old = next((one.name for one in accounts if one.key == account.key), "")
+    taken = {one.name for one in accounts}
     host = host_of(account.url)
     name = old or account.name or (host if host not in taken else f"{account.user}@{host}")
     return msgspec.structs.replace(account, name=name)

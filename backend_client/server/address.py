@@ -1,4 +1,4 @@
-"""The address of a server: what a person may write, and where a password or a token may go."""
+"""Addresses of servers: what a person may type, and where a password or a token may be sent."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -8,8 +8,8 @@ from backend_client.errors import Invalid
 _PORTS = {"https": 443, "http": 80}
 
 
-def address(text: str) -> str:
-    """`https://HOST[:PORT]` out of what a person wrote; http for this machine only. Raises Invalid.
+def parse_address(text: str) -> str:
+    """Parse an address into `https://HOST[:PORT]`; http for this machine only. Raises Invalid.
 
     A socket of this machine is `unix:///path`.
     """
@@ -21,9 +21,9 @@ def address(text: str) -> str:
         host, port = (url.hostname or "").lower(), url.port
         host.encode("idna")
     except (ValueError, UnicodeError):
-        raise _wrong(text) from None
+        raise _invalid(text) from None
     if not host or not host.isprintable() or " " in host or url.scheme not in ("", *_PORTS):
-        raise _wrong(text)
+        raise _invalid(text)
     if url.path.strip("/") or url.query or url.fragment or "@" in url.netloc:
         raise Invalid({"server": f"{text!r} has more than a host and a port"})
     scheme = url.scheme or ("http" if is_this_machine(host) else "https")
@@ -33,12 +33,12 @@ def address(text: str) -> str:
     return f"{scheme}://{host}" if port in (None, _PORTS[scheme]) else f"{scheme}://{host}:{port}"
 
 
-def _wrong(text: str) -> Invalid:
+def _invalid(text: str) -> Invalid:
     return Invalid({"server": f"{text!r} is no address; write one like https://traindeck.example.org"})
 
 
 def is_this_machine(host: str) -> bool:
-    """True for loopback: what goes there crosses no network."""
+    """Return True for loopback: what goes there crosses no network."""
     if host == "localhost":
         return True
     try:
@@ -48,5 +48,5 @@ def is_this_machine(host: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """HOST[:PORT] of an address."""
+    """Return HOST[:PORT] of an address."""
     return url.partition("://")[2]

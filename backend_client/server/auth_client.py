@@ -1,4 +1,4 @@
-"""In and out of one server: ask who it is, log in, register, log out. The token goes to its store at once."""
+"""AuthClient: log in, register and log out at a server. The token goes to its store at once."""
 
 import asyncio
 import socket
@@ -13,37 +13,37 @@ from backend_client.errors import BackendError, LoginNeeded
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account, Accounts
 from backend_client.server.connection import Connection
-from backend_client.server.token_store import TokenStore, store_for_new, store_named
+from backend_client.server.token_store import TokenStore, choose_store, store_of_kind
 
 T = TypeVar("T")
 
 
 class ServerInfo(Struct, frozen=True):
-    """What a server says of itself to everybody (GET /api/server)."""
+    """The public facts about a server (GET /api/server)."""
 
     name: str = ""
     version: str = ""
     registration: str = "closed"
-    """open: everybody may register; closed: an admin makes the accounts."""
+    """open: everybody may register; closed: an admin creates the accounts."""
     setup: bool = False
-    """True where nobody has an account yet, and the set-up code makes the first admin."""
+    """True where nobody has an account yet, and the set-up code creates the first admin."""
 
     @property
     def is_open(self) -> bool:
         return self.registration == "open" or self.setup
 
 
-class LoggedIn(Struct, frozen=True):
-    """How a login ended."""
+class LoginResult(Struct, frozen=True):
+    """A login that succeeded."""
 
     account: Account
     role: str
     expires: datetime | None
     where: str
-    """Where the token is kept, in words."""
+    """Where the token is kept, as text."""
 
 
-class _Granted(Struct, frozen=True):
+class _TokenGrant(Struct, frozen=True):
     """The answer to a login or a registration."""
 
     token: str
@@ -53,7 +53,7 @@ class _Granted(Struct, frozen=True):
 
 
 class AuthClient:
-    """One server, for somebody who wants in or out. `folder`: where accounts and tokens are kept.
+    """Logs in and out at one server. `folder`: where accounts and tokens are kept.
 
     Every method may raise a BackendError; a password or a token is part of none.
     """
@@ -64,49 +64,51 @@ class AuthClient:
         self.ca = ca
 
     async def server_info(self) -> ServerInfo:
-        """Who answers there, and whether it takes new people."""
-        return await self._public("GET", "/api/server", ServerInfo)
+        """Return the server's name, version and whether people can register."""
+        return await self._request("GET", "/api/server", ServerInfo)
 
-    async def log_in(self, user: str, password: Secret) -> LoggedIn:
-        """As somebody whom the server knows."""
-        asked = {"user": user, "password": password.reveal(), "name": _here()}
-        return await self._enter("/api/auth/login", asked)
+    async def log_in(self, user: str, password: Secret) -> LoginResult:
+        """Log in with a password, and keep the token."""
+        body = {"user": user, "password": password.reveal(), "name": _token_name()}
+        return await self._authenticate("/api/auth/login", body)
 
-    async def register(self, user: str, password: Secret, code: Secret | None = None) -> LoggedIn:
-        """As somebody new; `code` makes the first admin of an empty server."""
-        asked = {"user": user, "password": password.reveal(), "name": _here()}
-        return await self._enter("/api/auth/register", asked | ({"code": code.reveal()} if code else {}))
+    async def register(self, user: str, password: Secret, code: Secret | None = None) -> LoginResult:
+        """Create an account and log in; `code` creates the first admin of an empty server."""
+        body = {"user": user, "password": password.reveal(), "name": _token_name()}
+        return await self._authenticate(
+            "/api/auth/register", body | ({"code": code.reveal()} if code else {})
+        )
 
     async def log_out(self, account: Account) -> BackendError | None:
-        """Make the token invalid and forget it. Forgets it also where the server cannot be told: then why."""
-        store = store_named(account.store, self.folder)
+        """Revoke the token and remove it here; where the server cannot be told, return that error."""
+        store = store_of_kind(account.store, self.folder)
         token = await asyncio.to_thread(store.get, account.key)
-        trouble = await self._revoke(token) if token else None
+        error = await self._revoke(token) if token else None
         await asyncio.to_thread(store.drop, account.key)
-        Accounts(self.folder).keep(msgspec.structs.replace(account, store=""))
-        return trouble
+        Accounts(self.folder).save(msgspec.structs.replace(account, store=""))
+        return error
 
-    async def _enter(self, path: str, asked: dict[str, str]) -> LoggedIn:
-        """The store is proved first: a token that cannot be kept would be lost."""
-        store = await asyncio.to_thread(store_for_new, self.folder)
-        granted = await self._public("POST", path, _Granted, msgspec.json.encode(asked))
-        token = Secret(granted.token)
-        account = Account(name="", url=self.url, user=granted.user, ca=self.ca, store=store.kind)
+    async def _authenticate(self, path: str, body: dict[str, str]) -> LoginResult:
+        """Log in or register. The store is tested first: a token that cannot be kept would be lost."""
+        store = await asyncio.to_thread(choose_store, self.folder)
+        grant = await self._request("POST", path, _TokenGrant, msgspec.json.encode(body))
+        token = Secret(grant.token)
+        account = Account(name="", url=self.url, user=grant.user, ca=self.ca, store=store.kind)
         try:
-            account = await asyncio.to_thread(self._keep, account, token, store)
+            account = await asyncio.to_thread(self._save, account, token, store)
         except BackendError:
             await self._revoke(token)
             raise
-        return LoggedIn(account, granted.role, granted.expires, store.where)
+        return LoginResult(account, grant.role, grant.expires, store.where)
 
-    def _keep(self, account: Account, token: Secret, store: TokenStore) -> Account:
+    def _save(self, account: Account, token: Secret, store: TokenStore) -> Account:
         accounts = Accounts(self.folder)
         old = accounts.find(account.url, account.user)
         store.put(account.key, token)
-        kept = accounts.keep(account)
+        saved = accounts.save(account)
         if old and old.store not in ("", store.kind):
-            store_named(old.store, self.folder).drop(account.key)
-        return kept
+            store_of_kind(old.store, self.folder).drop(account.key)
+        return saved
 
     async def _revoke(self, token: Secret) -> BackendError | None:
         connection = Connection(self.url, lambda: token, ca=self.ca)
@@ -120,7 +122,7 @@ class AuthClient:
             await connection.aclose()
         return None
 
-    async def _public(self, method: str, path: str, answer: type[T], body: bytes = b"") -> T:
+    async def _request(self, method: str, path: str, answer: type[T], body: bytes = b"") -> T:
         connection = Connection(self.url, None, ca=self.ca)
         try:
             return connection.decode(await connection.request(method, path, body=body), answer)
@@ -128,6 +130,6 @@ class AuthClient:
             await connection.aclose()
 
 
-def _here() -> str:
-    """What the token is called among one's others."""
+def _token_name() -> str:
+    """Return the token's name in the list of one's tokens."""
     return f"traindeck on {socket.gethostname()}"[:64]

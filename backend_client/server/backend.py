@@ -31,7 +31,7 @@ from backend_client.protocol import (
     WatchEvent,
 )
 from backend_client.server.bodies import Choices, Clusters, Events, Me, create_body
-from backend_client.server.capabilities import UNKNOWN, Capabilities, merged
+from backend_client.server.capabilities import UNKNOWN, Capabilities, merge
 from backend_client.server.connection import Connection
 from backend_client.server.delete import DeletionWatch
 from backend_client.server.logs import LogStream
@@ -44,7 +44,7 @@ _PLAIN_KEY = re.compile(r"[!-~]{1,64}")
 
 
 class ServerBackend:
-    """Jobs that a server keeps for its users. A job's cluster stands in `spec.cluster`."""
+    """The jobs of a server, as one of its users. A job's cluster is in `spec.cluster`."""
 
     namespace = ""
 
@@ -55,43 +55,43 @@ class ServerBackend:
         token: Callable[[], Secret | None],
         *,
         ca: str = "",
-        rules: Capabilities = UNKNOWN,
-        keep: Callable[[Capabilities], None] | None = None,
+        capabilities: Capabilities = UNKNOWN,
+        save: Callable[[Capabilities], None] | None = None,
     ) -> None:
-        """`token`, `ca`: as of `Connection`. `rules`: those kept from last time; `keep` is given newer ones.
+        """`token`, `ca`: as of `Connection`. `capabilities`: the cached ones; `save` takes newer ones.
 
-        Contacts nobody yet. Raises Refused for an address that a token must not travel to.
+        Contacts nobody yet. Raises Refused for an address that a token must not be sent to.
         """
         self.context = context
-        self.rules = rules
-        self._keep = keep
-        self._learned = False
+        self.capabilities = capabilities
+        self._save = save
+        self._has_fetched = False
         self._connection = Connection(url, token, ca=ca)
-        self._looking = VisibleJobsReporter(self._connection)
+        self._visible_jobs = VisibleJobsReporter(self._connection)
 
     @property
     def features(self) -> frozenset[Feature]:
-        return self.rules.features
+        return self.capabilities.features
 
     @property
     def missing_features(self) -> Mapping[Feature, str]:
-        return self.rules.lacks
+        return self.capabilities.missing_features
 
     @property
     def fields(self) -> Mapping[str, FieldRule]:
-        return self.rules.fields
+        return self.capabilities.fields
 
-    async def learn(self) -> Capabilities:
-        """Ask the server for its rules."""
-        found = merged((await self._connection.ask("GET", "/api/clusters", Clusters)).items)
-        if found != self.rules and self._keep:
-            self._keep(found)
-        self.rules, self._learned = found, True
-        return found
+    async def fetch_capabilities(self) -> Capabilities:
+        """Ask the server for its capabilities, and save them."""
+        capabilities = merge((await self._connection.fetch("GET", "/api/clusters", Clusters)).items)
+        if capabilities != self.capabilities and self._save:
+            self._save(capabilities)
+        self.capabilities, self._has_fetched = capabilities, True
+        return capabilities
 
     async def whoami(self) -> Identity:
-        me = await self._connection.ask("GET", "/api/auth/me", Me)
-        return Identity(me.user, f"the server {self._connection.place}")
+        me = await self._connection.fetch("GET", "/api/auth/me", Me)
+        return Identity(me.user, f"the server {self._connection.label}")
 
     async def check_access(self, asks: Sequence[AccessReview]) -> Sequence[AccessDecision]:
         body = encode([replace(ask, ref=ask.ref and replace(ask.ref, context="")) for ask in asks])
@@ -99,7 +99,7 @@ class ServerBackend:
         return self._connection.decode(answer, list[AccessDecision])
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
-        asked = _given(
+        parameters = _not_empty(
             name=query.name,
             namespace=query.namespace,
             state=sorted(query.states),
@@ -107,24 +107,26 @@ class ServerBackend:
             limit=str(query.limit),
             after=after,
         )
-        page = await self._connection.ask("GET", _JOBS, Page, query=asked)
-        return Page(tuple(map(self._ours, page.items)), page.next)
+        page = await self._connection.fetch("GET", _JOBS, Page, query=parameters)
+        return Page(tuple(map(self._from_wire, page.items)), page.next)
 
     async def get(self, ref: JobRef) -> Job:
-        return self._ours(await self._connection.ask("GET", _path(ref), Job, query=_named(ref)))
+        return self._from_wire(await self._connection.fetch("GET", _path(ref), Job, query=_uid_query(ref)))
 
     async def watch(self, scopes: Sequence[Scope]) -> AsyncGenerator[Sequence[WatchEvent], None]:
-        places = {scope.namespace for scope in scopes}
-        watching = WatchStream(self._connection, self._ours, frozenset() if "" in places else places)
-        async with contextlib.aclosing(watching.batches()) as batches:
+        namespaces = {scope.namespace for scope in scopes}
+        stream = WatchStream(
+            self._connection, self._from_wire, frozenset() if "" in namespaces else namespaces
+        )
+        async with contextlib.aclosing(stream.batches()) as batches:
             async for batch in batches:
                 yield batch
-                if not self._learned:
+                if not self._has_fetched:
                     with contextlib.suppress(BackendError):
-                        await self.learn()
+                        await self.fetch_capabilities()
 
     async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
-        self._looking.set_visible_jobs(refs)
+        self._visible_jobs.set_visible_jobs(refs)
 
     async def plan(self, spec: JobSpec) -> Plan:
         answer = await self._connection.request("POST", "/api/plan", body=create_body(spec, {}))
@@ -135,56 +137,60 @@ class ServerBackend:
         answer = await self._connection.request(
             "POST", _JOBS, body=create_body(spec, secrets), headers={"Idempotency-Key": sent}
         )
-        return self._ours(self._connection.decode(answer, Job))
+        return self._from_wire(self._connection.decode(answer, Job))
 
     async def stop(self, ref: JobRef) -> Job:
-        return self._ours(await self._connection.ask("POST", f"{_path(ref)}/stop", Job, query=_named(ref)))
+        return self._from_wire(
+            await self._connection.fetch("POST", f"{_path(ref)}/stop", Job, query=_uid_query(ref))
+        )
 
     async def resume(self, ref: JobRef) -> Job:
-        return self._ours(await self._connection.ask("POST", f"{_path(ref)}/resume", Job, query=_named(ref)))
+        return self._from_wire(
+            await self._connection.fetch("POST", f"{_path(ref)}/resume", Job, query=_uid_query(ref))
+        )
 
     async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncGenerator[DeleteStep, None]:
-        deleting = DeletionWatch(self._connection, _path(ref), _named(ref))
-        async with contextlib.aclosing(deleting.steps(wait=wait)) as steps:
+        deletion = DeletionWatch(self._connection, _path(ref), _uid_query(ref))
+        async with contextlib.aclosing(deletion.steps(wait=wait)) as steps:
             async for step in steps:
                 yield step
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncGenerator[Sequence[LogItem], None]:
         path = f"{_path(query.ref)}/logs"
-        following = LogStream(self._connection, path, _named(query.ref), query, after)
-        async with contextlib.aclosing(following.batches()) as batches:
+        stream = LogStream(self._connection, path, _uid_query(query.ref), query, after)
+        async with contextlib.aclosing(stream.batches()) as batches:
             async for batch in batches:
                 yield batch
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
-        answer = await self._connection.ask("GET", f"{_path(ref)}/events", Events, query=_named(ref))
+        answer = await self._connection.fetch("GET", f"{_path(ref)}/events", Events, query=_uid_query(ref))
         return answer.items
 
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the clusters'
-        return await self._connection.ask("GET", "/api/capacity", Capacity)
+        return await self._connection.fetch("GET", "/api/capacity", Capacity)
 
     async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
-        asked = _given(field=field, cluster=cluster)
-        return (await self._connection.ask("GET", "/api/choices", Choices, query=asked)).items
+        parameters = _not_empty(field=field, cluster=cluster)
+        return (await self._connection.fetch("GET", "/api/choices", Choices, query=parameters)).items
 
     async def history(self, query: HistoryQuery, *, after: str = "") -> HistoryPage:
-        """Newest first. `after` is the `next` of the page before."""
-        asked = _given(
+        """Return a page of the history, newest first. `after` is the `next` of the page before."""
+        parameters = _not_empty(
             text=query.text,
             user=query.user,
             state=sorted(query.states),
-            since=_moment(query.since),
-            until=_moment(query.until),
+            since=_rfc3339(query.since),
+            until=_rfc3339(query.until),
             after=after,
         )
-        return await self._connection.ask("GET", "/api/history", HistoryPage, query=asked)
+        return await self._connection.fetch("GET", "/api/history", HistoryPage, query=parameters)
 
     async def aclose(self) -> None:
-        await self._looking.aclose()
+        await self._visible_jobs.aclose()
         await self._connection.aclose()
 
-    def _ours(self, job: Job) -> Job:
-        """On the wire the context is the cluster."""
+    def _from_wire(self, job: Job) -> Job:
+        """Return a job as one of this context: on the wire the context is the cluster."""
         ref = replace(job.ref, context=self.context)
         return replace(job, ref=ref, spec=replace(job.spec, cluster=job.ref.context))
 
@@ -193,14 +199,14 @@ def _path(ref: JobRef) -> str:
     return f"{_JOBS}/{quote(ref.name, safe='')}"
 
 
-def _named(ref: JobRef) -> dict[str, str]:
-    """A job by its uid, whatever else has its name."""
+def _uid_query(ref: JobRef) -> dict[str, str]:
+    """Return the query that names a job by its uid, whatever else has its name."""
     return {"uid": ref.uid}
 
 
-def _given(**values: str | Sequence[str]) -> dict[str, str | Sequence[str]]:
+def _not_empty(**values: str | Sequence[str]) -> dict[str, str | Sequence[str]]:
     return {name: value for name, value in values.items() if value}
 
 
-def _moment(time: datetime | None) -> str:
+def _rfc3339(time: datetime | None) -> str:
     return time.isoformat() if time else ""

@@ -1,4 +1,4 @@
-"""What a request asks and an answer says, beside the streams: problems, the body of a create, rules.
+"""The bodies of requests and answers, beside the streams: problems, the body of a create, capabilities.
 
 Both server and client import this, so both mean the same.
 """
@@ -95,7 +95,7 @@ class Me(Struct, frozen=True):
 
 
 def problem_of(error: BackendError, request_id: str = "") -> Problem:
-    """An error as it travels. `Unreachable.retry_after` travels as the header Retry-After."""
+    """Return an error as problem+json. `Unreachable.retry_after` travels as the header Retry-After."""
     kind = next(kind for kind in type(error).__mro__ if kind in STATUS or kind is BackendError)
     return Problem(
         title=error.title,
@@ -108,7 +108,7 @@ def problem_of(error: BackendError, request_id: str = "") -> Problem:
 
 
 def error_of(problem: Problem, status: int, retry_after: float | None = None) -> BackendError:
-    """The error that a problem tells of; its kind decides, else the HTTP status."""
+    """Return the error of a problem; its kind decides, else the HTTP status."""
     title = problem.title[:_LONGEST] or f"the server answers {status}"
     hint = problem.detail[:_LONGEST]
     kind = _KINDS.get(problem.kind) or _BY_STATUS.get(status)
@@ -120,22 +120,26 @@ def error_of(problem: Problem, status: int, retry_after: float | None = None) ->
 
 
 def create_body(spec: JobSpec, secrets: Mapping[str, Secret]) -> bytes:
-    """The body of POST /api/jobs and /api/plan: the fields that differ from their default, and the kind.
+    """Return the body of POST /api/jobs and /api/plan: the kind, and fields that differ from their default.
 
     `secrets` is NAME -> value there; a name without a value has null, and the server says it is missing.
     """
     values = msgspec.to_builtins(spec)
     body = {name: values[name] for name in FIELD_NAMES if getattr(spec, name) != getattr(DEFAULTS, name)}
-    given = {name: secrets[name].reveal() if name in secrets else None for name in spec.secrets}
-    return msgspec.json.encode({**body, "kind": spec.kind} | ({"secrets": given} if given else {}))
+    secret_values = {name: secrets[name].reveal() if name in secrets else None for name in spec.secrets}
+    return msgspec.json.encode(
+        {**body, "kind": spec.kind} | ({"secrets": secret_values} if secret_values else {})
+    )
 
 
 def split_secrets(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Secret]]:
-    """A create's body as what `parse_spec` takes, and the values of its secrets. Raises Invalid."""
-    given = body.get("secrets") or {}
-    if isinstance(given, str | list):
+    """Split a create's body into what `parse_spec` takes and the values of its secrets. Raises Invalid."""
+    secrets = body.get("secrets") or {}
+    if isinstance(secrets, str | list):
         return dict(body), {}
-    if not isinstance(given, Mapping) or any(not isinstance(value, str | None) for value in given.values()):
+    if not isinstance(secrets, Mapping) or any(
+        not isinstance(value, str | None) for value in secrets.values()
+    ):
         raise Invalid({"secrets": "write NAME: value for each"})
-    values = {str(name): Secret(value) for name, value in given.items() if value is not None}
-    return {**body, "secrets": list(given)}, values
+    values = {str(name): Secret(value) for name, value in secrets.items() if value is not None}
+    return {**body, "secrets": list(secrets)}, values

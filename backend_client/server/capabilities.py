@@ -1,8 +1,8 @@
-"""What a server makes of features and fields: that of its clusters, put together."""
+"""The features and fields of a server: those of its clusters, merged."""
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use
@@ -12,35 +12,40 @@ _ABSENT = "this server's clusters do not have it"
 
 
 class Capabilities(Struct, frozen=True):
-    """What is kept of a server, so that a form can be drawn before it has answered."""
+    """The features and field rules of a server; cached, so that a form can be drawn before it answers."""
 
-    lacks: Mapping[Feature, str]
+    missing_features: Mapping[Feature, str] = field(name="lacks")
     fields: Mapping[str, FieldRule]
 
     @property
     def features(self) -> frozenset[Feature]:
-        return frozenset(Feature) - frozenset(self.lacks)
+        return frozenset(Feature) - frozenset(self.missing_features)
 
 
-def merged(clusters: Sequence[ClusterInfo]) -> Capabilities:
-    """Something is absent or refused where every cluster says so; of one that differs, `plan` tells."""
-    lacks = {feature: _why(feature, clusters) for feature in Feature if _is_absent(feature, clusters)}
-    return Capabilities(lacks, {name: _rule(name, clusters) for name in FIELD_NAMES})
+def merge(clusters: Sequence[ClusterInfo]) -> Capabilities:
+    """Merge the capabilities of clusters: something is absent or refused where every cluster says so.
+
+    Where they differ, `plan` says what one of them refuses.
+    """
+    missing_features = {
+        feature: _reason(feature, clusters) for feature in Feature if _is_absent(feature, clusters)
+    }
+    return Capabilities(missing_features, {name: _rule(name, clusters) for name in FIELD_NAMES})
 
 
 def _is_absent(feature: Feature, clusters: Sequence[ClusterInfo]) -> bool:
-    """The history is the server's own."""
+    """Return True where no cluster has a feature; the history is the server's own."""
     return feature is not Feature.HISTORY and all(feature not in cluster.features for cluster in clusters)
 
 
-def _why(feature: Feature, clusters: Sequence[ClusterInfo]) -> str:
+def _reason(feature: Feature, clusters: Sequence[ClusterInfo]) -> str:
     return next((cluster.lacks[feature] for cluster in clusters if cluster.lacks.get(feature)), _ABSENT)
 
 
 def _rule(name: str, clusters: Sequence[ClusterInfo]) -> FieldRule:
-    found = [cluster.fields.get(name, FieldRule(Use.OPTIONAL)) for cluster in clusters]
-    same = {rule.use for rule in found}
-    return found[0] if len(same) == 1 and name != "cluster" else FieldRule(Use.OPTIONAL)
+    rules = [cluster.fields.get(name, FieldRule(Use.OPTIONAL)) for cluster in clusters]
+    uses = {rule.use for rule in rules}
+    return rules[0] if len(uses) == 1 and name != "cluster" else FieldRule(Use.OPTIONAL)
 
 
 UNKNOWN = Capabilities(

@@ -1,4 +1,4 @@
-"""A server's rules between two runs, so that a form can be drawn before the server has answered."""
+"""A cache file of a server's capabilities, so that a form can be drawn before the server has answered."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -6,30 +6,30 @@ from urllib.parse import quote
 
 import msgspec
 
-from backend_client import private_files
 from backend_client.errors import Refused
+from backend_client.private_files import read_private, update_private
 from backend_client.server.capabilities import UNKNOWN, Capabilities
 
 
 class CapabilitiesCache:
-    """The rules of one context, in a file of the cache. What cannot be read or written is not kept."""
+    """The capabilities of one context, in a file. One that cannot be read or written counts as empty."""
 
     def __init__(self, folder: Path, context: str) -> None:
         self.path = folder / f"{quote(context, safe='@')}.json"
 
     def read(self) -> Capabilities:
-        """The rules of last time."""
+        """Return the cached capabilities, `UNKNOWN` where there are none."""
         try:
-            return msgspec.json.decode(private_files.read(self.path), type=Capabilities)
+            return msgspec.json.decode(read_private(self.path), type=Capabilities)
         except (Refused, msgspec.MsgspecError, UnicodeDecodeError):
             return UNKNOWN
 
-    def drop(self) -> None:
-        """Forget them."""
+    def remove(self) -> None:
+        """Remove the file."""
         with suppress(OSError):
             self.path.unlink()
 
-    def write(self, rules: Capabilities) -> None:
-        """Keep them for the next time."""
+    def write(self, capabilities: Capabilities) -> None:
+        """Write the capabilities for the next run."""
         with suppress(Refused):
-            private_files.update(self.path, lambda _: msgspec.json.encode(rules))
+            update_private(self.path, lambda _: msgspec.json.encode(capabilities))

@@ -1,4 +1,4 @@
-"""The deletion of a job: asked for once, then told step by step by the watch, until the job is gone."""
+"""DeletionWatch: request the deletion of a job once, then report its steps until it is gone."""
 
 import asyncio
 import contextlib
@@ -14,69 +14,69 @@ from backend_client.server.watch import PATH
 from backend_client.server.wire import Step, read_watch
 
 _OPEN_SECONDS = 3.0
-"""How long to wait for the watch before asking: without it the first steps are not told."""
-_LOOK_SECONDS = 2.0
-"""After so long without a word, look whether the job is still there: a broken watch may have missed it."""
+"""How long to wait for the watch before the request: without it the first steps are missed."""
+_CHECK_SECONDS = 2.0
+"""After so long without an event, check whether the job is still there: a broken watch may have missed it."""
 
 
 class DeletionWatch:
     """The deletion of one job."""
 
-    def __init__(self, connection: Connection, path: str, asked: Mapping[str, str]) -> None:
-        """`path` and `asked` name the job, by its uid too."""
+    def __init__(self, connection: Connection, path: str, query: Mapping[str, str]) -> None:
+        """`path` and `query` name the job, by its uid too."""
         self._connection = connection
         self._path = path
-        self._asked = asked
-        self._uid = asked["uid"]
+        self._query = query
+        self._uid = query["uid"]
         self._listening = asyncio.Event()
-        self._told: asyncio.Queue[DeleteStep | None] = asyncio.Queue()
+        self._steps: asyncio.Queue[DeleteStep | None] = asyncio.Queue()
         """Steps; None: it is gone."""
 
     async def steps(self, *, wait: bool) -> AsyncGenerator[DeleteStep, None]:
-        """Until the job is gone; without `wait` until the server goes on alone.
+        """Delete the job, and yield the steps until it is gone; without `wait` only request it.
 
-        Raises NotFound where it was gone already, or why it may not be deleted.
+        Raises NotFound where it was gone already, or the error of the request.
         """
         listener = asyncio.create_task(self._listen())
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_OPEN_SECONDS):
                     await self._listening.wait()
-            asked = dict(self._asked) if wait else {**self._asked, "wait": "false"}
-            await self._connection.request("DELETE", self._path, query=asked)
-            while wait and (step := await self._next()):
+            query = dict(self._query) if wait else {**self._query, "wait": "false"}
+            await self._connection.request("DELETE", self._path, query=query)
+            while wait and (step := await self._next_step()):
                 yield step
         finally:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
 
-    async def _next(self) -> DeleteStep | None:
+    async def _next_step(self) -> DeleteStep | None:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    return await self._told.get()
+                async with asyncio.timeout(_CHECK_SECONDS):
+                    return await self._steps.get()
             try:
-                await self._connection.request("GET", self._path, query=self._asked)
+                await self._connection.request("GET", self._path, query=self._query)
             except NotFound:
                 return None
             except Unreachable as error:
                 return DeleteStep(f"the server has taken the deletion on; {error.title}")
 
     async def _listen(self) -> None:
-        """Hear of this job, on a new line whenever one breaks."""
+        """Watch this job, on a new connection whenever one breaks."""
         while True:
             with contextlib.suppress(BackendError):
                 async with self._connection.stream(PATH, query={"uid": self._uid}) as stream:
-                    async for frames in stream.batches():
+                    async for events in stream.batches():
                         self._listening.set()
-                        for frame in frames:
-                            self._hear(frame)
-            await asyncio.sleep(_LOOK_SECONDS)
+                        for event in events:
+                            self._handle(event)
+            await asyncio.sleep(_CHECK_SECONDS)
 
-    def _hear(self, frame: SseEvent) -> None:
+    def _handle(self, event: SseEvent) -> None:
         with contextlib.suppress(msgspec.DecodeError):
-            match read_watch(frame.event, frame.data) if frame.event in ("step", "gone") else None:
+            match read_watch(event.event, event.data) if event.event in ("step", "gone") else None:
                 case Step(self._uid, message, slow):
-                    self._told.put_nowait(DeleteStep(message, slow))
+                    self._steps.put_nowait(DeleteStep(message, slow))
                 case Gone(refs) if any(ref.uid == self._uid for ref in refs):
-                    self._told.put_nowait(None)
+                    self._steps.put_nowait(None)

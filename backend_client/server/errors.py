@@ -1,4 +1,4 @@
-"""What httpx raises, in words."""
+"""Map the exceptions of httpx to BackendErrors."""
 
 import os
 import socket
@@ -13,35 +13,35 @@ if TYPE_CHECKING:
 _HINT = "check the address, the network, VPN or tunnel"
 
 
-class Broken(Unreachable):
-    """A connection that broke on the way: another one may hold."""
+class ConnectionBroken(Unreachable):
+    """A connection that broke on the way: a retry may help."""
 
 
-def from_httpx(error: "httpx.HTTPError", place: str, silence: float) -> BackendError:
-    """What went wrong with a request. `silence`: seconds that it waited for a word."""
+def from_httpx(error: "httpx.HTTPError", label: str, silence: float) -> BackendError:
+    """Return the error for a request that failed. `silence`: seconds that it waited for a byte."""
     import httpx  # noqa: PLC0415  it is loaded: it has just failed
 
-    root = _root(error)
+    root = _root_cause(error)
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return Unreachable(f"{place} does not answer", _HINT)
+        return Unreachable(f"{label} does not answer", _HINT)
     if isinstance(error, httpx.TimeoutException):
-        return Unreachable(f"no answer from {place} for {silence:g} s")
+        return Unreachable(f"no answer from {label} for {silence:g} s")
     if isinstance(root, ssl.SSLCertVerificationError):
         return Unreachable(
-            f"the certificate of {place} is not trusted: {root.verify_message.rstrip('.')}",
+            f"the certificate of {label} is not trusted: {root.verify_message.rstrip('.')}",
             "log in with --ca FILE, the certificate of your site",
         )
     if isinstance(error, httpx.ConnectError):
-        return Unreachable(f"{place} cannot be reached: {_words(root)}", _HINT)
+        return Unreachable(f"{label} cannot be reached: {_sentence(root)}", _HINT)
     if isinstance(
         error, httpx.LocalProtocolError | httpx.UnsupportedProtocol
     ):  # its words would quote a header
-        return Refused(f"the request to {place} cannot be written as HTTP")
-    return Broken(f"the connection to {place} broke: {_words(root)}")
+        return Refused(f"the request to {label} cannot be written as HTTP")
+    return ConnectionBroken(f"the connection to {label} broke: {_sentence(root)}")
 
 
-def _root(error: BaseException) -> BaseException:
-    """What lies under what httpx, httpcore and anyio have put around it."""
+def _root_cause(error: BaseException) -> BaseException:
+    """Return the first exception under those that httpx, httpcore and anyio have put around it."""
     while True:
         inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
         inner = inner or error.__cause__ or error.__context__
@@ -50,7 +50,7 @@ def _root(error: BaseException) -> BaseException:
         error = inner
 
 
-def _words(error: BaseException) -> str:
+def _sentence(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
     if isinstance(error, socket.gaierror):

@@ -1,4 +1,4 @@
-"""The log of a job over a line that may break: a break is told only when the line is not back at once."""
+"""LogStream: the log of a job from a server, resumed behind its cursor where the connection breaks."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -8,8 +8,8 @@ import msgspec
 
 from backend_client.errors import Unreachable
 from backend_client.protocol import Closed, Lines, LogItem, LogQuery, LogSource, Opened
-from backend_client.server.connection import PAUSES, Connection
-from backend_client.server.errors import Broken
+from backend_client.server.connection import RETRY_PAUSES, Connection
+from backend_client.server.errors import ConnectionBroken
 from backend_client.server.sse import SseEvent, SseStream
 from backend_client.server.wire import Bye, read_log
 
@@ -18,31 +18,31 @@ class LogStream:
     """One log stream, from its beginning or behind a cursor."""
 
     def __init__(
-        self, connection: Connection, path: str, asked: Mapping[str, str], query: LogQuery, after: str
+        self, connection: Connection, path: str, job_query: Mapping[str, str], query: LogQuery, after: str
     ) -> None:
-        """`asked`: what names the job."""
+        """`job_query` names the job."""
         self._connection = connection
         self._path = path
-        self._asked = asked
+        self._job_query = job_query
         self._query = query
         self._after = after
         self._sources: set[LogSource] = set()
 
     async def batches(self) -> AsyncGenerator[Sequence[LogItem], None]:
-        """Ends with Closed, `lost` where the line breaks again and again without a word. Raises as `logs`."""
-        pauses = iter(PAUSES)
+        """Yield batches; the last ends with Closed, `lost` where every retry breaks. Raises as `logs`."""
+        pauses = iter(RETRY_PAUSES)
         begun = False
         while True:
             why = "the server ended the stream"
             try:
-                async with self._opened() as stream:
-                    async for frames in stream.batches():
-                        if items := self._items(frames):
-                            begun, pauses = True, iter(PAUSES)
+                async with self._open() as stream:
+                    async for events in stream.batches():
+                        if items := self._items(events):
+                            begun, pauses = True, iter(RETRY_PAUSES)
                             yield items
                         if any(isinstance(item, Closed) for item in items):
                             return
-            except Broken as error:
+            except ConnectionBroken as error:
                 why = error.title
             except Unreachable as error:
                 if not begun:
@@ -53,34 +53,34 @@ class LogStream:
                 return
             await asyncio.sleep(pause)
 
-    def _opened(self) -> AbstractAsyncContextManager[SseStream]:
+    def _open(self) -> AbstractAsyncContextManager[SseStream]:
         return self._connection.stream(self._path, query=self._parameters(), last=self._after)
 
     def _parameters(self) -> dict[str, str]:
-        """`tail` and `since` say where to begin; a cursor says it better."""
+        """Return the query's parameters; behind a cursor `tail` and `since` have no meaning."""
         query = self._query
         begin = {} if self._after else {"tail": query.tail, "since": query.since and query.since.isoformat()}
-        wanted = {**begin, "rank": query.rank, "attempt": query.attempt, "follow": query.follow or None}
+        parameters = {**begin, "rank": query.rank, "attempt": query.attempt, "follow": query.follow or None}
         return {
-            **self._asked,
-            **{name: str(value).lower() for name, value in wanted.items() if value is not None},
+            **self._job_query,
+            **{name: str(value).lower() for name, value in parameters.items() if value is not None},
         }
 
-    def _items(self, frames: Sequence[SseEvent]) -> list[LogItem]:
-        return [item for frame in frames if (item := self._item(frame))]
+    def _items(self, events: Sequence[SseEvent]) -> list[LogItem]:
+        return [item for frame in events if (item := self._item(frame))]
 
-    def _item(self, frame: SseEvent) -> LogItem | None:
+    def _item(self, event: SseEvent) -> LogItem | None:
         try:
-            told = read_log(frame.event, frame.data, frame.id)
+            item = read_log(event.event, event.data, event.id)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unreachable(f"{self._connection.place} tells what cannot be read: {error}") from None
-        match told:
+            raise Unreachable(f"{self._connection.label} tells what cannot be read: {error}") from None
+        match item:
             case Bye():
-                return Closed(told.why, lost=True)
+                return Closed(item.why, lost=True)
             case Opened(source):
                 if source in self._sources:
                     return None
                 self._sources.add(source)
             case Lines():
-                self._after = told.cursor or self._after
-        return told
+                self._after = item.cursor or self._after
+        return item

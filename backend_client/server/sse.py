@@ -1,4 +1,7 @@
-"""Server-sent events: bytes to frames."""
+"""Server-sent events: bytes -> events.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html; of its line ends LF and CRLF.
+"""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -23,7 +26,7 @@ class SseEvent(Struct, frozen=True):
 
 
 class SseParser:
-    """Bytes, cut anywhere, to frames. Of the format's ways to end a line it knows LF and CRLF."""
+    """Parses bytes, cut anywhere, into events."""
 
     def __init__(self) -> None:
         self._line: list[bytes] = []
@@ -32,26 +35,26 @@ class SseParser:
         self._size = 0
 
     def feed(self, data: bytes) -> list[SseEvent]:
-        """The frames that end in these bytes. Raises ValueError where one is too long."""
+        """Return the events that end in these bytes. Raises ValueError where one is too long."""
         self._line.append(data)
         self._size += len(data)
         if b"\n" not in data:
-            self._check()
+            self._check_size()
             return []
         *lines, rest = b"".join(self._line).split(b"\n")
         self._line = [rest]
-        frames = [frame for line in lines if (frame := self._take(line.removesuffix(b"\r")))]
+        events = [frame for line in lines if (frame := self._feed_line(line.removesuffix(b"\r")))]
         self._size = len(rest) + sum(map(len, self._fields.values()))
-        self._check()
-        return frames
+        self._check_size()
+        return events
 
-    def _check(self) -> None:
+    def _check_size(self) -> None:
         if self._size > LONGEST_EVENT:
             raise ValueError(f"an event has more than {LONGEST_EVENT >> 20} MiB")
 
-    def _take(self, line: bytes) -> SseEvent | None:
+    def _feed_line(self, line: bytes) -> SseEvent | None:
         if not line:
-            return self._frame()
+            return self._event()
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data" and b"data" in self._fields:
@@ -59,7 +62,7 @@ class SseParser:
         self._fields[name] = value
         return None
 
-    def _frame(self) -> SseEvent:
+    def _event(self) -> SseEvent:
         fields, self._fields = self._fields, {}
         return SseEvent(
             fields.get(b"event", b"").decode(errors="replace"),
@@ -69,19 +72,19 @@ class SseParser:
 
 
 class SseStream:
-    """The frames of one answer, as they come: those of one read together."""
+    """The events of one response, as they come."""
 
-    def __init__(self, response: "httpx.Response", place: str) -> None:
+    def __init__(self, response: "httpx.Response", label: str) -> None:
         self._response = response
-        self._place = place
+        self._label = label
 
     async def batches(self) -> AsyncIterator[list[SseEvent]]:
-        """Ends where the server ends. Raises Unreachable where an event is too long, else httpx.HTTPError."""
+        """Yield the events of each read. Raises Unreachable where one is too long, else httpx.HTTPError."""
         parser = SseParser()
         async for data in self._response.aiter_raw():
             try:
-                frames = parser.feed(data)
+                events = parser.feed(data)
             except ValueError as error:
-                raise Unreachable(f"{self._place} cannot be followed: {error}") from None
-            if frames:
-                yield frames
+                raise Unreachable(f"{self._label} cannot be followed: {error}") from None
+            if events:
+                yield events

@@ -1,8 +1,8 @@
-"""Where a token is kept between two runs: the desktop's keyring, or a file that nobody else can read.
+"""Token stores: the desktop's keyring, or a file that nobody else can read.
 
-The keyring is asked before a login, with a real write, and never over SSH: one without a session, or a locked
-one, hangs or fails at the first write, which would lose a token just made. Which store has a token is written
-beside the account; nothing falls from one to the other by itself.
+The keyring is probed before a login, with a real write, and never over SSH: one without a session, or a
+locked one, hangs or fails at the first write, which would lose a new token. Which store has a token is
+written in the account; nothing falls from one to the other by itself.
 """
 
 import os
@@ -16,9 +16,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from backend_client import private_files
 from backend_client.errors import LoginNeeded, Refused
 from backend_client.models.secret import Secret
+from backend_client.private_files import read_private, update_private
 
 Answer = TypeVar("Answer")
 
@@ -28,13 +28,13 @@ _LIMIT = 3.0
 
 
 class TokenStore(Protocol):
-    """Keeps tokens by their account's key. Every method may raise Refused in words, and block."""
+    """Keeps tokens by their account's key. Every method may raise Refused, and block."""
 
     kind: str
 
     @property
     def where(self) -> str:
-        """The place, in words."""
+        """Where the tokens are, as text."""
         ...
 
     def get(self, key: str) -> Secret | None: ...
@@ -42,7 +42,7 @@ class TokenStore(Protocol):
     def put(self, key: str, token: Secret) -> None: ...
 
     def drop(self, key: str) -> None:
-        """Forget one; none there is no fault."""
+        """Remove a token; one that is not there is no error."""
         ...
 
 
@@ -61,7 +61,7 @@ class FileTokenStore:
         return f"{shown}, readable by you alone"
 
     def get(self, key: str) -> Secret | None:
-        token = self._decoded(private_files.read(self.path)).get(key)
+        token = self._decode(read_private(self.path)).get(key)
         return Secret(token) if token else None
 
     def put(self, key: str, token: Secret) -> None:
@@ -77,13 +77,13 @@ class FileTokenStore:
 
     def _change(self, change: Callable[[dict[str, str]], object]) -> None:
         def changed(content: bytes) -> bytes:
-            tokens = self._decoded(content)
+            tokens = self._decode(content)
             change(tokens)
             return msgspec.json.encode({"tokens": tokens})
 
-        private_files.update(self.path, changed)
+        update_private(self.path, changed)
 
-    def _decoded(self, content: bytes) -> dict[str, str]:
+    def _decode(self, content: bytes) -> dict[str, str]:
         try:
             return msgspec.json.decode(content, type=dict[str, dict[str, str]])["tokens"] if content else {}
         except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
@@ -98,13 +98,13 @@ class KeyringTokenStore:
     where = "the keyring of your desktop"
 
     def works(self) -> bool:
-        """True where a keyring takes a value, gives it back and forgets it again, at once."""
+        """Return True where the keyring stores a value, reads it and deletes it, within the limit."""
         try:
-            return not over_ssh() and _limited(self._try)
+            return not over_ssh() and _with_time_limit(self._probe)
         except Refused:
             return False
 
-    def _try(self) -> bool:
+    def _probe(self) -> bool:
         import keyring  # noqa: PLC0415  not on the way of a start
 
         if keyring.get_keyring().priority < 1:  # its words for: none, or one that does not protect
@@ -124,28 +124,28 @@ class KeyringTokenStore:
                 "The token is in this machine's keyring, which is not asked over SSH.",
                 "`traindeck login` over SSH keeps one in a file.",
             )
-        token = _limited(lambda: keyring.get_password(SERVICE, key))
+        token = _with_time_limit(lambda: keyring.get_password(SERVICE, key))
         return Secret(token) if token else None
 
     def put(self, key: str, token: Secret) -> None:
         import keyring  # noqa: PLC0415
 
-        _limited(lambda: keyring.set_password(SERVICE, key, token.reveal()))
+        _with_time_limit(lambda: keyring.set_password(SERVICE, key, token.reveal()))
 
     def drop(self, key: str) -> None:
         if self.get(key):
             import keyring  # noqa: PLC0415
 
-            _limited(lambda: keyring.delete_password(SERVICE, key))
+            _with_time_limit(lambda: keyring.delete_password(SERVICE, key))
 
 
-def store_named(kind: str, folder: Path) -> TokenStore:
-    """The store that an account's token is in."""
+def store_of_kind(kind: str, folder: Path) -> TokenStore:
+    """Return the store of a kind (`Account.store`)."""
     return KeyringTokenStore() if kind == KeyringTokenStore.kind else FileTokenStore(folder)
 
 
-def store_for_new(folder: Path) -> TokenStore:
-    """Where a new token goes. Asks the keyring, and proves that the file can be written, before a login."""
+def choose_store(folder: Path) -> TokenStore:
+    """Choose the store for a new token: the keyring where it works, else the file. Raises Refused."""
     ring = KeyringTokenStore()
     if ring.works():
         return ring
@@ -155,12 +155,12 @@ def store_for_new(folder: Path) -> TokenStore:
 
 
 def over_ssh() -> bool:
-    """True where a keyring would belong to a desktop that nobody sits at."""
+    """Return True in an SSH session: a keyring would belong to a desktop that nobody sits at."""
     return "SSH_CONNECTION" in os.environ
 
 
-def _limited(call: Callable[[], Answer]) -> Answer:
-    """What a call to the keyring gives, or Refused. In a thread: nothing else can be given a time limit."""
+def _with_time_limit(call: Callable[[], Answer]) -> Answer:
+    """Call the keyring in a thread, which can be given a time limit. Raises Refused."""
     answers: queue.SimpleQueue[tuple[Answer | None, str]] = queue.SimpleQueue()
 
     def run() -> None:
@@ -170,9 +170,12 @@ def _limited(call: Callable[[], Answer]) -> Answer:
             answers.put((None, type(error).__name__))
 
     threading.Thread(target=run, daemon=True).start()
-    answer, trouble = None, f"it does not answer within {_LIMIT:.0f} s; it may wait for somebody to unlock it"
+    answer, error_text = (
+        None,
+        f"it does not answer within {_LIMIT:.0f} s; it may wait for somebody to unlock it",
+    )
     with suppress(queue.Empty):
-        answer, trouble = answers.get(timeout=_LIMIT)
-    if trouble:
-        raise Refused(f"The keyring cannot be used: {trouble}.", "Unlock it and try again.")
+        answer, error_text = answers.get(timeout=_LIMIT)
+    if error_text:
+        raise Refused(f"The keyring cannot be used: {error_text}.", "Unlock it and try again.")
     return answer  # type: ignore[return-value]  # None is an answer too

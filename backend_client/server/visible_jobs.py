@@ -1,4 +1,4 @@
-"""What a screen shows, told to the server: now, and again while it looks, since a server forgets."""
+"""Report the jobs that a screen shows to the server: at once, and again, since a server forgets."""
 
 import asyncio
 import contextlib
@@ -11,35 +11,35 @@ from backend_client.server.bodies import VisibleJobs
 from backend_client.server.connection import Connection
 from backend_client.server.wire import encode
 
-AGAIN_SECONDS = 40.0
-"""A server forgets a look after 90 s; one that was restarted knows none."""
+REPEAT_SECONDS = 40.0
+"""A server forgets a report after 90 s; one that was restarted has none."""
 
 
 class VisibleJobsReporter:
-    """One screen's looks. Never fails: a server that cannot be told shows no progress, and that is all."""
+    """Reports the visible jobs of one screen. Never fails: without it a server only shows no progress."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._screen = secrets.token_hex(8)
-        self._telling: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
-        """These jobs are looked at; replaces what was said before."""
-        if self._telling:
-            self._telling.cancel()
-        self._telling = asyncio.create_task(self._tell([ref.uid for ref in refs]))
+        """Set the jobs that the screen shows; replaces those set before."""
+        if self._task:
+            self._task.cancel()
+        self._task = asyncio.create_task(self._report([ref.uid for ref in refs]))
 
     async def aclose(self) -> None:
-        """Say no more. The server forgets."""
-        if self._telling:
-            self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
+        """Stop reporting; the server forgets."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _tell(self, uids: Sequence[str]) -> None:
+    async def _report(self, uids: Sequence[str]) -> None:
         body = encode(VisibleJobs(self._screen, tuple(uids)))
         while True:
             with contextlib.suppress(BackendError):
                 await self._connection.request("POST", "/api/look", body=body)
             if not uids:
                 return
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(REPEAT_SECONDS)

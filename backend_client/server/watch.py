@@ -1,7 +1,7 @@
-"""Jobs as they change, over a line that may break: the consumer's list is the server's again afterwards.
+"""WatchStream: jobs as they change, over a connection that may break; the consumer's list stays the server's.
 
-A break is told only when the line is not back at once. The list is told once: after `Synced` there are only
-changes, also where the server had to start over.
+A break is reported only when the connection is not back at once. The list comes once: after `Synced` there
+are only changes, also where the server had to start over.
 """
 
 import asyncio
@@ -21,125 +21,131 @@ from backend_client.server.wire import ClusterLink, Lagged, WatchWire, read_watc
 PATH = "/api/watch"
 _WORST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
 _FIRST, _LONGEST, _HEALTHY = 0.3, 30.0, 5.0
-"""Seconds: the wait after a break is a random part of a ceiling, which doubles until a line has held a while.
-Many clients lose a server together when it stops."""
+"""Seconds: the wait after a break is a random part of a ceiling, which doubles until a connection has held a
+while. Many clients lose a server together when it stops."""
 
 
 class WatchStream:
     """One consumer's watch of one server."""
 
-    def __init__(self, connection: Connection, ours: Callable[[Job], Job], places: Collection[str]) -> None:
-        """`ours`: a job of the wire as the consumer's context has it; `places`: namespaces, none for all."""
+    def __init__(
+        self, connection: Connection, from_wire: Callable[[Job], Job], namespaces: Collection[str]
+    ) -> None:
+        """`from_wire`: a job of the wire -> as the consumer's context has it; `namespaces`: none for all."""
         self._connection = connection
-        self._view = _ReplicatedList(ours, places)
-        self._links: dict[str, ClusterLink] = {}
-        self._own = Freshness(FreshnessState.STALE, datetime.now(UTC))
-        """Of the line to the server."""
-        self._heard = datetime.now(UTC)
-        self._told: Freshness | None = None
-        self._last = ""
-        """The event to go on behind; empty: start over."""
-        self._quiet = False
-        """The line was well until just now: its first break is not told."""
-        self._tries = 0
+        self._list = _ReplicatedList(from_wire, namespaces)
+        self._clusters: dict[str, ClusterLink] = {}
+        self._connection_freshness = Freshness(FreshnessState.STALE, datetime.now(UTC))
+        """Freshness of the connection to the server."""
+        self._last_received = datetime.now(UTC)
+        self._published: Freshness | None = None
+        self._last_event_id = ""
+        """The event to resume behind; empty: start over."""
+        self._was_healthy = False
+        """The connection was well until just now: its first break is not reported."""
+        self._failures = 0
 
     async def batches(self) -> AsyncGenerator[Sequence[WatchEvent], None]:
-        """For ever, until closed; or until the login has ended: then a Link and LoginNeeded."""
+        """Yield batches until closed. Where the login has ended, yield a Freshness and raise LoginNeeded."""
         clock = asyncio.get_running_loop().time
         while True:
             begun, asked = clock(), 0.0
             try:
-                async with self._connection.stream(PATH, last=self._last) as stream:
-                    self._links.clear()
-                    self._view.restart()
-                    async for frames in stream.batches():
-                        if batch := self._read(frames):
+                async with self._connection.stream(PATH, last=self._last_event_id) as stream:
+                    self._clusters.clear()
+                    self._list.restart()
+                    async for events in stream.batches():
+                        if batch := self._read(events):
                             yield batch
-                        if any(frame.event in ("lagged", "bye") for frame in frames):
+                        if any(event.event in ("lagged", "bye") for event in events):
                             break
             except LoginNeeded as error:
                 yield [Freshness(FreshnessState.FORBIDDEN, datetime.now(UTC), error.title)]
                 raise
             except BackendError as error:
                 asked = (isinstance(error, Unreachable) and error.retry_after) or 0.0
-                if not self._quiet and (link := self._lost(error)) != self._told:
-                    self._told = link
-                    yield [link]
-            self._quiet = False
-            self._tries = 0 if clock() - begun > _HEALTHY else min(self._tries + 1, 10)
-            ceiling = min(_LONGEST, _FIRST * 2**self._tries)
+                if not self._was_healthy and (freshness := self._disconnected(error)) != self._published:
+                    self._published = freshness
+                    yield [freshness]
+            self._was_healthy = False
+            self._failures = 0 if clock() - begun > _HEALTHY else min(self._failures + 1, 10)
+            ceiling = min(_LONGEST, _FIRST * 2**self._failures)
             await asyncio.sleep(max(asked, random.uniform(0.0, ceiling)))  # noqa: S311  spreads load
 
-    def _read(self, frames: Sequence[SseEvent]) -> list[WatchEvent]:
-        self._quiet, self._heard = True, datetime.now(UTC)
-        if self._own.state is not FreshnessState.LIVE:
-            self._own = Freshness(FreshnessState.LIVE, self._heard)
-        batch = [event for frame in frames for event in self._event(frame)]
-        link = self._link()
-        if link != self._told:
-            self._told = link
-            batch.insert(0, link)
+    def _read(self, events: Sequence[SseEvent]) -> list[WatchEvent]:
+        self._was_healthy, self._last_received = True, datetime.now(UTC)
+        if self._connection_freshness.state is not FreshnessState.LIVE:
+            self._connection_freshness = Freshness(FreshnessState.LIVE, self._last_received)
+        batch = [event for frame in events for event in self._apply(frame)]
+        freshness = self._freshness()
+        if freshness != self._published:
+            self._published = freshness
+            batch.insert(0, freshness)
         return batch
 
-    def _event(self, frame: SseEvent) -> list[WatchEvent]:
-        told = self._decoded(frame)
-        match told:
+    def _apply(self, event: SseEvent) -> list[WatchEvent]:
+        wire_event = self._decode(event)
+        match wire_event:
             case ClusterLink():
-                self._links[told.cluster] = told
+                self._clusters[wire_event.cluster] = wire_event
             case Lagged():
-                self._last = ""
+                self._last_event_id = ""
                 return []
-        events = self._view.take(told)
-        if frame.id and not self._view.listing:
-            self._last = frame.id
+        events = self._list.apply(wire_event)
+        if event.id and not self._list.listing:
+            self._last_event_id = event.id
         return events
 
-    def _decoded(self, frame: SseEvent) -> WatchWire | None:
+    def _decode(self, event: SseEvent) -> WatchWire | None:
         try:
-            return read_watch(frame.event, frame.data)
+            return read_watch(event.event, event.data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            self._last = ""
-            raise Unreachable(f"{self._connection.place} tells what cannot be read: {error}") from None
+            self._last_event_id = ""
+            raise Unreachable(f"{self._connection.label} tells what cannot be read: {error}") from None
 
-    def _link(self) -> Freshness:
-        """The worst of all clusters, where the line itself is well."""
+    def _freshness(self) -> Freshness:
+        """Return the worst freshness of all clusters, where the connection itself is well."""
         worst = min(
-            self._links.values(), key=lambda link: (_WORST.index(link.state), link.since), default=None
+            self._clusters.values(), key=lambda link: (_WORST.index(link.state), link.since), default=None
         )
         if worst is None or worst.state is FreshnessState.LIVE:
-            return self._own
-        where = f"{worst.cluster}: " if len(self._links) > 1 else ""
+            return self._connection_freshness
+        where = f"{worst.cluster}: " if len(self._clusters) > 1 else ""
         return Freshness(worst.state, worst.since, f"{where}{worst.why}")
 
-    def _lost(self, error: BackendError) -> Freshness:
+    def _disconnected(self, error: BackendError) -> Freshness:
         state = FreshnessState.FORBIDDEN if isinstance(error, Forbidden) else FreshnessState.STALE
-        since = self._heard if self._own.state is FreshnessState.LIVE else self._own.since
-        self._own = Freshness(state, since, error.title)
-        return self._own
+        since = (
+            self._last_received
+            if self._connection_freshness.state is FreshnessState.LIVE
+            else self._connection_freshness.since
+        )
+        self._connection_freshness = Freshness(state, since, error.title)
+        return self._connection_freshness
 
 
 class _ReplicatedList:
-    """What the consumer was told, so that only what differs is told again."""
+    """The consumer's copy of the list, so that it only gets what differs."""
 
-    def __init__(self, ours: Callable[[Job], Job], places: Collection[str]) -> None:
-        self._ours = ours
-        self._places = places
+    def __init__(self, from_wire: Callable[[Job], Job], namespaces: Collection[str]) -> None:
+        self._from_wire = from_wire
+        self._namespaces = namespaces
         self._jobs: dict[str, Job] = {}
         self._listed: set[str] | None = None
         self._synced = False
 
     @property
     def listing(self) -> bool:
-        """True in the middle of a list: nobody can go on behind that."""
+        """True in the middle of a list: nobody can resume there."""
         return self._listed is not None
 
     def restart(self) -> None:
-        """What was listed on a line that broke does not count."""
+        """Drop what was listed on a connection that broke."""
         self._listed = None
 
-    def take(self, told: WatchWire | None) -> list[WatchEvent]:
-        """What to tell of an event of the wire."""
-        match told:
+    def apply(self, event: WatchWire | None) -> list[WatchEvent]:
+        """Apply an event of the wire, and return the events for the consumer."""
+        match event:
             case Snapshot(jobs):
                 self._listed = (self._listed or set()) | {job.ref.uid for job in jobs}
                 return self._changed(jobs)
@@ -154,7 +160,11 @@ class _ReplicatedList:
         return []
 
     def _changed(self, jobs: Sequence[Job]) -> list[WatchEvent]:
-        fresh = [self._ours(job) for job in jobs if not self._places or job.ref.namespace in self._places]
+        fresh = [
+            self._from_wire(job)
+            for job in jobs
+            if not self._namespaces or job.ref.namespace in self._namespaces
+        ]
         fresh = [job for job in fresh if self._jobs.get(job.ref.uid) != job]
         self._jobs.update((job.ref.uid, job) for job in fresh)
         if not fresh:

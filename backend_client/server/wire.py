@@ -1,8 +1,8 @@
-"""What crosses between server and client, as bytes. Both import this, so both mean the same.
+"""The event streams between server and client, as bytes. Both import this, so both mean the same.
 
 JSON is msgspec's encoding of `backend_client.models` and `backend_client.protocol`; times are RFC 3339.
-An event stream has one frame for each event: `event:` its name, `data:` one line of JSON, `id:` where to go
-on behind it (`Last-Event-ID`). Comment frames only show that the line lives.
+An event stream has one frame for each event: `event:` its name, `data:` one line of JSON, `id:` where to
+resume behind it (`Last-Event-ID`). Comment frames only show that the connection lives.
 """
 
 from collections.abc import Iterable, Mapping
@@ -87,23 +87,23 @@ _WATCH_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in WATCH.item
 
 
 def frame(event: str, data: bytes, id: str = "") -> bytes:  # noqa: A002  the field's name
-    """One event as it travels. `data` is JSON, which has no line breaks."""
+    """Encode one event. `data` is JSON, which has no line breaks."""
     mark = f"id: {id}\n" if id else ""
     return f"event: {event}\n{mark}data: ".encode() + data + b"\n\n"
 
 
-def watch_frame(told: WatchWire, id: str = "") -> bytes:  # noqa: A002  as above
-    """One event of a watch."""
-    return frame(_NAMES[type(told)], encode(told), id)
+def watch_frame(event: WatchWire, id: str = "") -> bytes:  # noqa: A002  as above
+    """Encode one event of a watch."""
+    return frame(_NAMES[type(event)], encode(event), id)
 
 
 def jobs_data(encoded: Iterable[bytes]) -> bytes:
-    """The data of `snapshot` or `changed`, out of jobs that were encoded once for all who see them."""
+    """Join jobs, encoded once for all who see them, into the data of `snapshot` or `changed`."""
     return b'{"jobs":[' + b",".join(encoded) + b"]}"
 
 
 def read_watch(event: str, data: bytes) -> WatchWire | None:
-    """An event of a watch; None for a name that is not known here. Raises msgspec.DecodeError."""
+    """Decode an event of a watch; None for a name that is unknown here. Raises msgspec.DecodeError."""
     decoder = _WATCH_DECODERS.get(event)
     return decoder.decode(data) if decoder else None
 
@@ -134,29 +134,29 @@ _LINES_DECODER = msgspec.json.Decoder(_Lines)
 
 
 def log_frame(item: LogItem) -> bytes:
-    """One event of a log stream: `opened`, `lines`, `gap`, `closed`."""
+    """Encode one event of a log stream: `opened`, `lines`, `gap`, `closed`."""
     if not isinstance(item, Lines):
         return frame(_ITEM_NAMES[type(item)], encode(item))
-    told = _Lines(
+    lines = _Lines(
         source=item.source,
         lines=_texts(item.lines),
         times=item.times,
         continues=item.continues,
         open=item.open,
     )
-    return frame("lines", encode(told), item.cursor)
+    return frame("lines", encode(lines), item.cursor)
 
 
 def read_log(event: str, data: bytes, id: str = "") -> LogItem | Bye | None:  # noqa: A002  as above
-    """An event of a log stream; None for a name that is not known here. Raises msgspec.DecodeError."""
+    """Decode an event of a log stream; None for a name that is unknown here. Raises msgspec.DecodeError."""
     if event == "lines":
-        told = _LINES_DECODER.decode(data)
+        wire = _LINES_DECODER.decode(data)
         return Lines(
-            source=told.source,
-            lines=[_bytes(line) for line in told.lines],
-            times=told.times,
-            continues=told.continues,
-            open=told.open,
+            source=wire.source,
+            lines=[_bytes(line) for line in wire.lines],
+            times=wire.times,
+            continues=wire.continues,
+            open=wire.open,
             cursor=id,
         )
     if event == "bye":

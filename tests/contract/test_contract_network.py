@@ -167,7 +167,7 @@ async def test_a_log_that_is_cut_anywhere_has_every_line_once(harness, backend, 
     wire.limits = [30_000, 41_000, 100, 52_000, 3_000, 77_777, 20_001, 90_000, 64_000, 33_333, 121_212]
     items = []
     async with asyncio.timeout(100):
-        async for batch in follow(backend, LogQuery(ref=job.ref, follow=True), part=lambda: 0.05):
+        async for batch in follow(backend, LogQuery(ref=job.ref, follow=True), random_part=lambda: 0.05):
             items += batch
     whole = b"".join(b"%d\n" % number for i in range(1, 41) for number in range(i * 1000, i * 1000 + 500))
     for rank in range(ranks):

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from backend_client.local import devices, linger
-from tui.settings.paths import xdg
+from backend_client.paths import user_cache_dir, user_config_dir, user_state_dir
 from tui.ui.sanitize import over_ssh
 
 OK, NOTE, BAD = "ok", "note", "bad"
@@ -111,8 +111,9 @@ def _utf8(options: dict[str, str]) -> Finding | None:
 
 def folders() -> Iterator[Finding]:
     """Check the folders of settings, state and cache: who owns them and who can write there."""
-    for kind, fallback in (("CONFIG", ".config"), ("STATE", ".local/state"), ("CACHE", ".cache")):
-        yield _folder(f"{kind.lower()}", xdg(kind, fallback))
+    yield _folder("config", user_config_dir())
+    yield _folder("state", user_state_dir())
+    yield _folder("cache", user_cache_dir())
 
 
 def _folder(about: str, path: Path) -> Finding:
@@ -133,7 +134,7 @@ def _folder(about: str, path: Path) -> Finding:
 def gpus(slots: int) -> Finding:
     """Check the NVIDIA driver; `slots` is the number of GPUs in the settings, for where there is none."""
     probe = devices.nvml_probe()
-    products = [device.product for device in devices.table(probe, 0)]
+    products = [device.product for device in devices.list_devices(probe, 0)]
     if products:
         counts = ", ".join(f"{products.count(product)} x {product}" for product in dict.fromkeys(products))
         return Finding("GPUs", OK, counts)

@@ -20,6 +20,8 @@ import msgspec
 
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
+from backend_client.paths import user_cache_dir
+from backend_client.private_files import write_private
 from backend_client.protocol import JobQuery
 from tui.cli.arguments import Parser, one_of
 from tui.cli.commands import build_parser
@@ -28,7 +30,6 @@ from tui.cli.lookup import list_all_jobs
 from tui.cli.output import print_data
 from tui.cli.program import build_contexts, read_token, requested_context, resolve_context
 from tui.settings.loaded import LoadedSettings
-from tui.settings.paths import replace, xdg
 
 PATIENCE = 0.3
 """Seconds that the shell waits."""
@@ -64,7 +65,7 @@ def _jobs(words: list[str], loaded: LoadedSettings) -> list[str]:
     contexts = build_contexts(loaded.settings, requested_context(line), read_token(line))
     context, scope = resolve_context(contexts, line), "*" if line.all_namespaces else line.namespace
     key = hashlib.blake2b(f"{context}\n{scope}".encode(), digest_size=12).hexdigest()
-    cache = xdg("CACHE", ".cache") / "names" / f"{key}.json"
+    cache = user_cache_dir() / "names" / f"{key}.json"
     if _age(cache) > _FRESH:
         _refresh(contexts, context, scope, cache)
     return _read_cache(cache)
@@ -102,7 +103,7 @@ def _refresh_in_child(contexts: Contexts, context: str, scope: str, cache: Path)
         cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with cache.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one at a time
-            replace(cache, msgspec.json.encode(asyncio.run(_list_names(contexts, context, scope))))
+            write_private(cache, msgspec.json.encode(asyncio.run(_list_names(contexts, context, scope))))
     except BaseException:  # noqa: BLE001  nobody is there to be told
         os._exit(1)
     os._exit(0)

@@ -8,7 +8,7 @@ import msgspec
 
 from backend_client.contexts import ContextInfo, Contexts
 from backend_client.errors import BackendError, LoginNeeded
-from backend_client.server.token_store import TokenStore, store_named
+from backend_client.server.token_store import TokenStore
 from tui.cli.arguments import Parser
 from tui.cli.checks import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
 from tui.cli.handlers import ContextsHandler
@@ -99,7 +99,7 @@ def _logins(contexts: Contexts) -> Iterator[Finding]:
         yield Finding("logins", BAD, error.title, error.hint)
         return
     for account in accounts:
-        yield _login(account.name, account.key, store_named(account.store, source.folder))
+        yield _login(account.name, account.key, source.token_store(account))
 
 
 def _login(name: str, key: str, store: TokenStore) -> Finding:

@@ -12,7 +12,6 @@ import msgspec
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError, Forbidden, Invalid
 from backend_client.server.accounts import Account
-from backend_client.server.contexts import ServerContexts
 from tui.cli import prompt
 from tui.cli.arguments import Parser
 from tui.cli.handlers import ContextsHandler
@@ -23,7 +22,7 @@ from tui.settings.loaded import LoadedSettings
 from tui.ui.format import local_time
 
 if TYPE_CHECKING:
-    from backend_client.server.auth_client import LoggedIn
+    from backend_client.server.auth_client import LoginResult
 
 
 def add_login_flags(parser: Parser) -> None:
@@ -65,10 +64,8 @@ def register(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSetting
 
 
 def _log_in(args: argparse.Namespace, contexts: Contexts, *, new: bool) -> int:
-    from backend_client.server.auth_client import AuthClient  # noqa: PLC0415  httpx
-
     server = _choose_server(args, contexts)
-    client = AuthClient(server_contexts(contexts).folder, server.url, ca=server.ca)
+    client = server_contexts(contexts).auth_client(server.url, ca=server.ca)
     info = asyncio.run(client.server_info())
     if new and not info.is_open:
         hint = "An admin makes accounts there: `traindeck users add`."
@@ -87,7 +84,7 @@ def _log_in(args: argparse.Namespace, contexts: Contexts, *, new: bool) -> int:
     return 0
 
 
-def _print_login(args: argparse.Namespace, result: "LoggedIn") -> None:
+def _print_login(args: argparse.Namespace, result: "LoginResult") -> None:
     account = result.account
     until = f" until {local_time(result.expires)}" if result.expires else ""
     print_message(f"Logged in at {account.url} as {account.user} ({result.role}){until}.")
@@ -101,12 +98,12 @@ def _print_login(args: argparse.Namespace, result: "LoggedIn") -> None:
 
 def _choose_server(args: argparse.Namespace, contexts: Contexts) -> Account:
     """Return the named server, else the one in use, else the only known one, else ask for it."""
-    from backend_client.server.address import address  # noqa: PLC0415
+    from backend_client.server.address import parse_address  # noqa: PLC0415
 
     accounts = server_contexts(contexts).accounts()
     candidates = accounts
     if args.url:
-        candidates = [account for account in accounts if account.url == address(args.url)]
+        candidates = [account for account in accounts if account.url == parse_address(args.url)]
     else:
         with suppress(BackendError):
             account = account_in_use(args, contexts)
@@ -115,7 +112,9 @@ def _choose_server(args: argparse.Namespace, contexts: Contexts) -> Account:
     if len(urls) > 1:
         raise Invalid({"URL": f"say which server: {', '.join(urls)}"})
     server = (
-        candidates[0] if candidates else Account(name="", url=address(args.url or prompt.ask_line("Server")))
+        candidates[0]
+        if candidates
+        else Account(name="", url=parse_address(args.url or prompt.ask_line("Server")))
     )
     ca = os.path.abspath(args.ca) if args.ca else server.ca  # noqa: PTH100  used from other folders later
     return msgspec.structs.replace(server, ca=ca)
@@ -124,7 +123,7 @@ def _choose_server(args: argparse.Namespace, contexts: Contexts) -> Account:
 def _use_context(contexts: Contexts, name: str) -> None:
     """Choose the context, as `use` does: who logs in wants to work there."""
     try:
-        info = contexts.set_current(f"{ServerContexts.kind}:{name}")
+        info = contexts.set_current(f"{server_contexts(contexts).kind}:{name}")
     except OSError as error:
         print_message(
             f"The choice of the context cannot be kept ({error.strerror}): name it with --context {name}."
@@ -149,13 +148,11 @@ def logout(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings)
 
 
 def _log_out(account: ServerAccount) -> int:
-    from backend_client.server.auth_client import AuthClient  # noqa: PLC0415
-
     record = account.record
     if not record.store:
         print_message(f"Nobody is logged in at {record.name}.")
         return 0
-    error = asyncio.run(AuthClient(account.source.folder, record.url, ca=record.ca).log_out(record))
+    error = asyncio.run(account.source.auth_client(record.url, ca=record.ca).log_out(record))
     print_message(f"Logged out of {record.url}; the token of {record.user} is forgotten here.")
     if error:
         print_error(error, "but the server was not told")

@@ -11,6 +11,7 @@ from backend_client.contexts import Contexts, ContextSource, LocalContext
 from backend_client.errors import Refused
 from backend_client.kubernetes.contexts import KubeconfigContexts
 from backend_client.models.secret import Secret
+from backend_client.paths import user_cache_dir, user_config_dir, user_state_dir
 from backend_client.server.contexts import ServerContexts
 from tui.cli import __version__
 from tui.cli.commands import (
@@ -27,7 +28,6 @@ from tui.cli.output import print_data, print_message
 from tui.settings.loaded import LoadedSettings
 from tui.settings.loader import load
 from tui.settings.model import Settings
-from tui.settings.paths import xdg
 
 
 def run(words: list[str]) -> int:
@@ -85,8 +85,8 @@ def build_contexts(settings: Settings, named: str = "", token: Secret | None = N
     sources: list[ContextSource] = [
         KubeconfigContexts(settings.kubernetes),
         ServerContexts(
-            xdg("CONFIG", ".config"),
-            xdg("CACHE", ".cache") / "servers",
+            user_config_dir(),
+            user_cache_dir() / "servers",
             site=settings.site.server,
             named=named,
             token=token,
@@ -95,7 +95,7 @@ def build_contexts(settings: Settings, named: str = "", token: Secret | None = N
             enabled=local.enabled, gpus=local.gpus, grace=local.grace, log_cap=local.log_cap * 2**20
         ),
     ]
-    return Contexts(sources, xdg("STATE", ".local/state") / "context")
+    return Contexts(sources, user_state_dir() / "context")
 
 
 def requested_context(args: argparse.Namespace) -> str:

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from backend_client.accounts import HasAccounts
 from backend_client.contexts import Contexts
 from backend_client.errors import Refused
 from backend_client.server.accounts import Account
-from backend_client.server.contexts import ServerContexts
 from tui.cli.program import resolve_context
 from tui.settings.loaded import LoadedSettings
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class ServerAccount(Struct, frozen=True):
     """One account at one server, which is a context: its source and its record in servers.json."""
 
-    source: ServerContexts
+    source: HasAccounts
     record: Account
 
     async def call(self, method: str, path: str, answer: type[T], **body: Any) -> T:
@@ -36,15 +36,15 @@ class ServerAccount(Struct, frozen=True):
         await self.call(method, path, type(None), **body)
 
 
-def server_contexts(contexts: Contexts) -> ServerContexts:
+def server_contexts(contexts: Contexts) -> HasAccounts:
     """Return the context source of all servers."""
-    return next(source for source in contexts.ways if isinstance(source, ServerContexts))
+    return next(source for source in contexts.sources if isinstance(source, HasAccounts))
 
 
 def account_in_use(args: argparse.Namespace, contexts: Contexts) -> ServerAccount | None:
     """Return the account of the current context; None if it is no server. Raises BackendError."""
     source, name = contexts.source_of(resolve_context(contexts, args))
-    return ServerAccount(source, source.account(name)) if isinstance(source, ServerContexts) else None
+    return ServerAccount(source, source.account(name)) if isinstance(source, HasAccounts) else None
 
 
 def require_account(args: argparse.Namespace, contexts: Contexts) -> ServerAccount:

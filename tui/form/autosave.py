@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backend_client.models.fields import FIELD_NAMES
-from tui.settings.paths import xdg
+from backend_client.paths import user_state_dir
 
 _NOT_KEPT = ("env",)
 _SUFFIX = ".json"
@@ -117,7 +117,7 @@ class Autosave:
 
 def folder() -> Path:
     """Where the forms' files are (0700)."""
-    return xdg("STATE", ".local/state") / "unsent"
+    return user_state_dir() / "unsent"
 
 
 def _texts(kept: object) -> dict[str, str]:

@@ -2,14 +2,12 @@
 
 import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
-
-import platformdirs
 
 from backend_client.models import JobSpec
 from backend_client.models.fields import field_text
+from backend_client.paths import user_state_dir
+from backend_client.private_files import write_private
 
 KEPT = ("image", "command", "workdir")
 LONGEST = 20
@@ -20,7 +18,7 @@ RecentValues = dict[str, list[str]]
 
 def drafts_path() -> Path:
     """The state file (0600)."""
-    return platformdirs.user_state_path("traindeck") / "drafts.json"
+    return user_state_dir() / "drafts.json"
 
 
 def load() -> RecentValues:
@@ -47,17 +45,4 @@ def remember(spec: JobSpec) -> None:
         text, older = field_text(name, getattr(spec, name)), kept.get(name, [])
         kept[name] = [text, *(value for value in older if value != text)][:LONGEST] if text else older
     with contextlib.suppress(OSError):
-        _write(drafts_path(), json.dumps(kept))
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file whole; mkstemp makes it 0600."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=path.name, dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_private(drafts_path(), json.dumps(kept).encode())

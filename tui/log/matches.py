@@ -5,7 +5,7 @@ import time
 from bisect import bisect_left, bisect_right
 
 from backend_client.logs import LineFilter, LogBuffer, Search
-from backend_client.logs.search import CAP
+from backend_client.logs.search import MOST_COUNTED
 
 _AT_ONCE = 0.008
 """Seconds of searching between two keys."""
@@ -37,7 +37,7 @@ class Matches:
             numbers = [first + line for line in lines if since <= first + line < closed]
             parts.append([number for number in numbers if line_filter.has(number)])
             count += len(parts[-1])
-            if count > CAP:
+            if count > MOST_COUNTED:
                 self.more = True
                 break
             if first <= since or self.search.slow:
@@ -46,7 +46,7 @@ class Matches:
                 await asyncio.sleep(0)
                 turn = time.monotonic()
         self.numbers += [number for part in reversed(parts) for number in part]
-        del self.numbers[: max(0, len(self.numbers) - CAP)]
+        del self.numbers[: max(0, len(self.numbers) - MOST_COUNTED)]
         self.upto, self.done = closed, True
 
     def nearest(self, line: int) -> int:

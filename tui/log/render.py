@@ -58,7 +58,7 @@ Spans = Callable[[str], Iterable[tuple[int, int]]]
 
 def display_text(line: Line) -> str:
     """Return the text as it is drawn: cut where it is too long."""
-    if line.mark:
+    if line.notice:
         return f"-- {line.text[:LONGEST]} --"
     if len(line.text) <= LONGEST:
         return line.text
@@ -130,7 +130,7 @@ def _prefix(line: Line, layout: LineLayout, styles: Styles) -> list[Segment]:
 
 
 def _pieces(line: Line, text: str, styles: Styles) -> list[tuple[str, Style]]:
-    if line.mark:
+    if line.notice:
         return [(text, styles.quiet)]
     if not line.styled:
         return [(text, styles.base)]

@@ -217,7 +217,7 @@ class LogSearch:
         failure = await first_failure(buffer, rank)
         where = "" if rank is None else f" of rank {rank}"
         number = failure.number if failure else -1
-        text = f"first error{where}: {failure.words}" if failure else f"no error{where} found"
+        text = f"first error{where}: {failure.message}" if failure else f"no error{where} found"
         self._host.post_message(self.FirstError(buffer, number, text))
 
     def show_first_error(self, message: FirstError) -> None:
@@ -243,4 +243,4 @@ class LogSearch:
 
 
 def _typed(search: Search) -> str:
-    return f"/{search.words}/" if search.regex else search.words
+    return f"/{search.query}/" if search.regex else search.query

@@ -2,12 +2,11 @@
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tui.settings.paths import xdg
+from backend_client.paths import user_state_dir
+from backend_client.private_files import write_private
 
 MOST = 4
 _WIDTH, _HEIGHT = 38, 6
@@ -32,7 +31,7 @@ def grid(count: int, width: int, height: int) -> tuple[int, int]:
 
 def tiles_path() -> Path:
     """The state file (0600)."""
-    return xdg("STATE", ".local/state") / "logs.json"
+    return user_state_dir() / "logs.json"
 
 
 def load(context: str) -> list[str]:
@@ -47,7 +46,7 @@ def keep(context: str, uids: Sequence[str]) -> None:
         {context: [*uids]} if uids else {}
     )
     with contextlib.suppress(OSError):
-        _write(tiles_path(), json.dumps(kept))
+        write_private(tiles_path(), json.dumps(kept).encode())
 
 
 def _all() -> dict[str, object]:
@@ -56,16 +55,3 @@ def _all() -> dict[str, object]:
     except (OSError, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file whole; mkstemp makes it 0600."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=path.name, dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise

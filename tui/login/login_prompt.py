@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from backend_client.accounts import HasAccounts
 from backend_client.errors import BackendError, LoginNeeded
-from backend_client.server.contexts import ServerContexts
 
 if TYPE_CHECKING:
     from backend_client.server.accounts import Account
@@ -26,11 +26,11 @@ class LoginPrompt:
         self._declined = False
         """Somebody has left the screen without a login: only a key brings it back."""
 
-    def _here(self) -> "tuple[ServerContexts, Account] | None":
+    def _here(self) -> "tuple[HasAccounts, Account] | None":
         """The account of the context in use, where that is one."""
         try:
             way, plain = self._app.contexts.source_of(self._app.context)
-            return (way, way.account(plain)) if isinstance(way, ServerContexts) else None
+            return (way, way.account(plain)) if isinstance(way, HasAccounts) else None
         except BackendError:
             return None
 
@@ -59,19 +59,21 @@ class LoginPrompt:
     def show(self) -> None:
         """Bring the screen because a person wants it."""
         here = self._here()
-        known = [way for way in self._app.contexts.ways if isinstance(way, ServerContexts)]
+        known = [way for way in self._app.contexts.sources if isinstance(way, HasAccounts)]
         if known:
             self._show(known[0], here[1] if here else None)
         else:
             self._app.notify("There is no way to a traindeck server here.")
 
-    def _show(self, servers: ServerContexts, account: "Account | None", why: str = "") -> None:
+    def _show(self, source: HasAccounts, account: "Account | None", why: str = "") -> None:
         from tui.login.login_screen import LoginScreen  # noqa: PLC0415  most never see it
 
         if not any(isinstance(screen, LoginScreen) for screen in self._app.screen_stack):
-            self._app.push_screen(LoginScreen(servers, account, why), self._left)
+            self._app.push_screen(
+                LoginScreen(source, account, why), lambda account: self._left(source, account)
+            )
 
-    def _left(self, account: "Account | None") -> None:
+    def _left(self, source: HasAccounts, account: "Account | None") -> None:
         """Logged in, logged out (an account without a store), or neither."""
         here = self._here()
         self._declined = account is None
@@ -81,4 +83,4 @@ class LoginPrompt:
             self._entered.set()
             self._entered = asyncio.Event()
         else:
-            self._app.switch_to(f"{ServerContexts.kind}:{account.name}")
+            self._app.switch_to(f"{source.kind}:{account.name}")

@@ -14,11 +14,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
+from backend_client.accounts import HasAccounts
 from backend_client.errors import BackendError, LoginNeeded
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account
-from backend_client.server.address import address, host_of
-from backend_client.server.contexts import ServerContexts
+from backend_client.server.address import host_of, parse_address
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.login.entry import LabeledInput
@@ -61,9 +61,9 @@ class LoginScreen(ModalScreen[Account | None]):
         error: BackendError | None = None
         words: str = ""
 
-    def __init__(self, servers: ServerContexts, account: Account | None, why: str = "") -> None:
+    def __init__(self, source: HasAccounts, account: Account | None, why: str = "") -> None:
         super().__init__()
-        self._servers = servers
+        self._source = source
         self._account = account
         self._why = why
         self._about: ServerInfo | None = None
@@ -135,7 +135,7 @@ class LoginScreen(ModalScreen[Account | None]):
         if not self._text("server"):
             return
         try:
-            url = address(self._text("server"))
+            url = parse_address(self._text("server"))
         except BackendError as error:
             self._waiting = False
             self._wrong("server", error.fields.get("server", error.title))
@@ -147,10 +147,8 @@ class LoginScreen(ModalScreen[Account | None]):
                 self._look(url)
 
     def _door(self, url: str) -> "AuthClient":
-        from backend_client.server.auth_client import AuthClient  # noqa: PLC0415  httpx, when the first frame is out
-
-        known = next((one for one in self._servers.accounts() if one.url == url), None)
-        return AuthClient(self._servers.folder, url, ca=known.ca if known else "")
+        known = next((one for one in self._source.accounts() if one.url == url), None)
+        return self._source.auth_client(url, ca=known.ca if known else "")
 
     @work(exclusive=True, group="look", exit_on_error=False)
     async def _look(self, url: str) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from backend_client.paths import user_cache_dir
+from backend_client.private_files import write_private
 from tui.settings.loaded import LoadedSettings
-from tui.settings.paths import NOT_SETTINGS, PREFIX, SERVERS_OWN, SITE_FILE, replace, user_file, xdg
+from tui.settings.paths import NOT_SETTINGS, PREFIX, SERVERS_OWN, SITE_FILE, user_file
 
 
 class _Cached(Struct, frozen=True):
@@ -29,7 +31,7 @@ def load(version: str, site_file: Path = SITE_FILE) -> LoadedSettings:
     key = sha256(
         msgspec.json.encode([version, [str(path) for path in files], contents, variables])
     ).hexdigest()
-    cache = xdg("CACHE", ".cache") / "settings.json"
+    cache = user_cache_dir() / "settings.json"
     return _read_cache(cache, key) or _validate(cache, key, files, variables)
 
 
@@ -65,5 +67,5 @@ def _validate(cache: Path, key: str, files: tuple[Path, Path], variables: dict[s
 
     loaded = check(variables, *files)
     with suppress(OSError):  # a full disk or a read-only home: the next start validates again
-        replace(cache, msgspec.json.encode(_Cached(key, loaded)))
+        write_private(cache, msgspec.json.encode(_Cached(key, loaded)))
     return loaded

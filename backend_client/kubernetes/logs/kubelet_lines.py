@@ -7,12 +7,12 @@ separator is text.
 """
 
 import re
-from datetime import datetime
+
+from backend_client.timestamps import TimestampCache
 
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ")
 _USUAL = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{9})Z (.*)$", re.MULTILINE)
 """A line as kubelets write it: in nanoseconds and UTC. Thousands at a time cost a third of one by one."""
-_SECOND = 1_000_000_000
 
 
 class KubeletLineSplitter:
@@ -25,7 +25,7 @@ class KubeletLineSplitter:
         self.mid_line = False
         self._time = 0
         self._parts: list[bytes] = []
-        self._clock = _Clock()
+        self._clock = TimestampCache()
 
     def feed(self, data: bytes) -> tuple[list[bytes], list[int]]:
         """Return the lines that these bytes complete: (lines, times in nanoseconds since the epoch).
@@ -83,17 +83,3 @@ class KubeletLineSplitter:
         second, fraction, zone = stamp.groups()
         self._time = self._clock[second + zone] + (int(fraction.ljust(9, b"0")) if fraction else 0)
         return raw[stamp.end() :]
-
-
-class _Clock(dict[bytes, int]):
-    """A second in RFC 3339 -> nanoseconds since the epoch, each computed once."""
-
-    def __missing__(self, second: bytes) -> int:
-        try:
-            value = int(datetime.fromisoformat(second.decode()).timestamp()) * _SECOND
-        except ValueError:
-            value = 0
-        if len(self) > 1000:
-            self.clear()
-        self[second] = value
-        return value

@@ -17,9 +17,9 @@ from backend_client.kubernetes.status.kueue_reason import queue_reason
 from backend_client.kubernetes.status.pod_reason import RelatedObjects, last_message, pod_reason
 from backend_client.kubernetes.status.pod_state import pod_state
 from backend_client.kubernetes.status.spec_from_objects import RootObject
+from backend_client.messages import RESTARTS_FROM_START
 from backend_client.models import JobSpec, JobState
 from backend_client.models.fields import duration_text
-from backend_client.words import RESTARTS_FROM_START
 
 _DELETERS = ("foregroundDeletion", "orphan")
 HALF_CREATED = "only half made: its creation was cut off; resume finishes it, delete removes it"

@@ -26,7 +26,7 @@ from backend_client.kubernetes.status.exit_reason import (
 )
 from backend_client.kubernetes.status.kueue_reason import queue_reason
 from backend_client.kubernetes.status.pod_state import KUEUE_GATES, last_crash
-from backend_client.words import RESTARTS_FROM_START
+from backend_client.messages import RESTARTS_FROM_START
 
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _IN_PROGRESS = ("", "ContainerCreating", "PodInitializing")

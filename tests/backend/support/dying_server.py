@@ -74,7 +74,7 @@ async def serve(request: dict) -> dict:
     steps = Steps(request["step"])
     steps.around(AsyncSession, "commit")
     steps.around(Transport, "request", is_write)
-    for owner, name in ((launch, "_lay_down"), (launch, "_supervise")):
+    for owner, name in ((launch, "_write_folder"), (launch, "_start_supervisor")):
         steps.around_call(owner, name)
     for name in ("request_stop", "remove"):
         steps.around_call(type(LocalBackend(Path(request["folder"]) / "unused")._store), name)

@@ -104,9 +104,9 @@ async def test_a_number_given_to_another_process_is_left_alone():
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
     who = state_dir.identity(bystander.pid)
     store.end_group("uid", {**who, "start": who["start"] - 1})
-    store.tell({**who, "start": who["start"] - 1}, signal.SIGKILL)
+    store.send_signal({**who, "start": who["start"] - 1}, signal.SIGKILL)
     assert bystander.poll() is None
-    store.tell(who, signal.SIGTERM)
+    store.send_signal(who, signal.SIGTERM)
     assert bystander.wait(DEADLINE) == -signal.SIGTERM
 
 
@@ -131,9 +131,9 @@ async def test_a_supervisor_told_to_end_ends_its_job_in_order(backend, run, root
 
 
 async def test_orders_cut_short_make_no_job(root):
-    root.make()
+    root.create()
     made = store.JobStore(root.path)
-    live = launch._prepare(made, "cut", JobSpec(name="cut", command=("true",), workdir="/"), {"owner": "me"})
+    live = launch._claim(made, "cut", JobSpec(name="cut", command=("true",), workdir="/"), {"owner": "me"})
     command = [
         sys.executable,
         "-I",
@@ -148,9 +148,11 @@ async def test_orders_cut_short_make_no_job(root):
     subprocess.run(command, input=b'{"env": {', pass_fds=[live], capture_output=True, check=False)
     os.close(live)
     assert made.job("cut") is None
-    assert made.half_made("cut")
+    assert made.is_unaccepted("cut")
     orders = {"env": {}, "slots": [], "probe": [], "grace": 1, "log_cap": 2**20, "limit": ""}
-    uid = launch.create(made, JobSpec(name="cut", command=("true",), workdir="/"), key="k", orders=orders)
+    uid = launch.create(
+        made, JobSpec(name="cut", command=("true",), workdir="/"), key="k", launch_config=orders
+    )
     assert made.uids() == [uid]
 
 

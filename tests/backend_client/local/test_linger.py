@@ -18,7 +18,7 @@ def logind(tmp_path, monkeypatch):
     monkeypatch.setattr(linger, "LINGERING", tmp_path / "linger")
     monkeypatch.setattr(linger, "CGROUP", tmp_path / "cgroup")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(linger, "user", lambda: "ann")
+    monkeypatch.setattr(linger, "current_user", lambda: "ann")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     (tmp_path / "linger").mkdir()
 

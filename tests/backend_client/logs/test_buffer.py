@@ -71,7 +71,7 @@ def test_marks():
     buffer.append([Closed("link broke", lost=True)])
     buffer.append([batch(b"y", source=second, open=True), Closed("exit 0")])
     lines = list(buffer.lines(0, 9))
-    assert [(line.text, line.mark) for line in lines] == [
+    assert [(line.text, line.notice) for line in lines] == [
         ("lines are missing here: rotated file", True),
         ("x", False),
         ("attempt 2 on gpu-7", True),
@@ -217,6 +217,6 @@ def test_memory_is_little_more_than_the_text():
     size = sum(
         sys.getsizeof(part)
         for block in buffer._blocks
-        for part in (block.text, block.times, block.styled, block.styled_at, block.runs, block.marks)
+        for part in (block.text, block.times, block.styled, block.styled_at, block.runs, block.notices)
     )
     assert size < 1.2 * buffer.size

@@ -143,7 +143,7 @@ HARMLESS = [
 def test_what_a_line_says(line, weight, words):
     rule = classify(line.encode())
     assert rule is not None
-    assert (rule.words, rule.weight) == (words, weight)
+    assert (rule.message, rule.weight) == (words, weight)
 
 
 @pytest.mark.parametrize("line", HARMLESS)
@@ -153,7 +153,7 @@ def test_what_says_nothing(line):
 
 def test_lines_are_counted_from_the_start_of_the_block():
     block = b"\n".join([b"one", b"", b"KeyError: 1", b"two", b"KeyError: 2 Error", b"Killed"])
-    assert [(found.number, found.words) for found in failures(block)] == [
+    assert [(found.number, found.message) for found in failures(block)] == [
         (2, "exception"),
         (4, "exception"),
         (5, "killed"),
@@ -188,4 +188,4 @@ async def test_the_first_cause_counts_not_what_it_led_to(rank, number):
 
 async def test_without_a_cause_the_first_sign_counts():
     found = await first_failure(buffer_of((0, "fine"), (0, "ChildFailedError"), (0, "Killed"), (0, "Killed")))
-    assert (found.number, found.words) == (2, "killed")
+    assert (found.number, found.message) == (2, "killed")

@@ -45,7 +45,7 @@ async def collect(backend):
     async def sleep(seconds):
         waits.append(seconds)
 
-    async for batch in follow(backend, LogQuery(ref=REF, tail=5), sleep=sleep, part=lambda: 1.0):
+    async for batch in follow(backend, LogQuery(ref=REF, tail=5), sleep=sleep, random_part=lambda: 1.0):
         items += batch
     return items, waits
 

@@ -59,7 +59,7 @@ def test_the_first_rank_that_speaks_of_progress_is_believed():
     ear = LogProgress()
     ear.feed(batch("waiting for the others", rank=0))
     assert ear.poll() is None
-    assert (ear.rank, ear.silences) == (None, 1)
+    assert (ear.rank, ear.misses) == (None, 1)
     ear.feed(steps(1, 7, rank=3))
     assert ear.poll().step == 7
     ear.feed(steps(1, 5, rank=1))

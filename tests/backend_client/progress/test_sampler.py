@@ -86,7 +86,7 @@ async def test_what_is_looked_at_is_read_and_told(logs: Logs):
     logs.glances.set_visible_jobs([two.ref])
     await logs.settle()
     assert (logs.names, logs.told) == (["two"], [two.ref.uid])
-    seen = logs.glances.known[two.ref.uid]
+    seen = logs.glances.progress[two.ref.uid]
     assert (seen.step, seen.total, seen.loss) == (3, 10, 0.25)
 
 
@@ -158,7 +158,7 @@ async def test_the_last_lines_are_read_once_after_the_end(logs: Logs):
     logs.lines[job.ref.uid] = "step 10/10 loss 0.125"
     logs.glances.observe([Changed((ended(job),))])
     assert await logs.after(EVERY_SECONDS) == ["a"]
-    assert logs.glances.known[job.ref.uid].loss == 0.125
+    assert logs.glances.progress[job.ref.uid].loss == 0.125
     assert await logs.after(EVERY_SECONDS) == []
 
 
@@ -182,7 +182,7 @@ async def test_a_followed_log_is_listened_to_instead(logs: Logs):
             while not logs.told:
                 await asyncio.sleep(0.01)
         assert await logs.after(EVERY_SECONDS) == []
-        assert logs.glances.known[job.ref.uid].step == 7
+        assert logs.glances.progress[job.ref.uid].step == 7
         hear([Lines(source=LogSource(1), lines=[b"saved"], times=[2])])
     assert await logs.after(EVERY_SECONDS - 1) == []
     assert await logs.after(1) == ["a"]
@@ -209,7 +209,7 @@ async def test_what_is_gone_is_forgotten(logs: Logs):
     logs.glances.set_visible_jobs([job.ref])
     await logs.settle()
     logs.glances.observe([Gone((job.ref,))])
-    assert not logs.glances.known
+    assert not logs.glances.progress
 
 
 async def test_all_ends_with_aclose(logs: Logs):

@@ -17,7 +17,7 @@ ME = {"user": "ann"}
 
 
 async def me(connection):
-    return await connection.ask("GET", "/api/auth/me", dict)
+    return await connection.fetch("GET", "/api/auth/me", dict)
 
 
 async def failure(connection, method="GET", **more):
@@ -133,7 +133,7 @@ async def test_a_busy_server_says_when_to_come_back(server, connection):
 async def test_what_is_no_traindeck_server(server, connection, body):
     server.script = [answer(body)]
     with pytest.raises(errors.Unreachable, match="no traindeck server"):
-        await connection.ask("GET", "/api/auth/me", dict[str, str])
+        await connection.fetch("GET", "/api/auth/me", dict[str, str])
 
 
 async def test_an_answer_without_end_is_cut_off(server, connection, monkeypatch):

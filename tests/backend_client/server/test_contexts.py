@@ -8,7 +8,7 @@ from backend_client.contexts import Contexts, LocalContext
 from backend_client.errors import LoginNeeded, NotFound, Refused
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account, Accounts
-from backend_client.server.capabilities import UNKNOWN, merged
+from backend_client.server.capabilities import UNKNOWN, merge
 from backend_client.server.capabilities_cache import CapabilitiesCache
 from backend_client.server.contexts import ServerContexts, TokenSession
 from backend_client.server.token_store import FileTokenStore
@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def logged_in(home: Path, url: str, user: str, token: str) -> Account:
-    account = Accounts(home).keep(Account(name="", url=url, user=user, store="file"))
+    account = Accounts(home).save(Account(name="", url=url, user=user, store="file"))
     FileTokenStore(home).put(account.key, Secret(token))
     return account
 
@@ -85,7 +85,7 @@ def test_a_token_from_outside_goes_only_to_the_context_that_is_named(home: Path,
         assert TokenSession(way, "lab.example.org")() == Secret("a")
     way = servers(home, named="", token=Secret("outside"))
     assert [TokenSession(way, name)().reveal() for name in names(way)] == ["a", "b"]
-    Accounts(home).keep(Account(name="", url=LAB, user="ada"))
+    Accounts(home).save(Account(name="", url=LAB, user="ada"))
     with pytest.raises(LoginNeeded) as needed:
         TokenSession(way, "lab.example.org")()
     assert "TRAINDECK_TOKEN goes only to a context that --context or TRAINDECK_CONTEXT names" in str(
@@ -106,9 +106,9 @@ def test_a_login_elsewhere_is_taken_up_and_a_logout_too(home: Path):
     session = TokenSession(servers(home), account.name)
     assert session() == Secret("old")
     FileTokenStore(home).put(account.key, Secret("new"))
-    Accounts(home).keep(account)
+    Accounts(home).save(account)
     assert session() == Secret("new")
-    Accounts(home).keep(Account(name="", url=LAB, user="ada"))
+    Accounts(home).save(Account(name="", url=LAB, user="ada"))
     with pytest.raises(LoginNeeded):
         session()
 
@@ -141,7 +141,7 @@ def test_opening_contacts_nobody(home: Path):
 def test_rules_are_kept_for_the_next_start(home: Path):
     kept = CapabilitiesCache(home / "cache", "ada@lab/../x")
     assert kept.read() is UNKNOWN
-    rules = merged([])
+    rules = merge([])
     kept.write(rules)
     assert CapabilitiesCache(home / "cache", "ada@lab/../x").read() == rules
     assert kept.path.parent == home / "cache"

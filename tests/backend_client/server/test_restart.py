@@ -52,7 +52,7 @@ async def test_nothing_is_lost_by_a_restart(server, end):
     items = []
 
     async def read():
-        async for batch in follow(backend, LogQuery(ref=made.ref, follow=True), part=lambda: 0.2):
+        async for batch in follow(backend, LogQuery(ref=made.ref, follow=True), random_part=lambda: 0.2):
             items.extend(batch)
 
     reading = asyncio.create_task(read())

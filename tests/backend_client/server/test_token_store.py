@@ -14,8 +14,8 @@ from backend_client.errors import BackendError, Invalid, LoginNeeded, Refused
 from backend_client.models.secret import Secret
 from backend_client.server import token_store
 from backend_client.server.accounts import Account, Accounts
-from backend_client.server.address import address
-from backend_client.server.token_store import FileTokenStore, KeyringTokenStore, store_for_new, store_named
+from backend_client.server.address import parse_address
+from backend_client.server.token_store import FileTokenStore, KeyringTokenStore, choose_store, store_of_kind
 from tests.backend_client.server.support import keyrings
 
 KEY = "ada@https://lab.example.org"
@@ -78,7 +78,7 @@ def test_a_file_that_others_can_use_is_refused_with_what_mends_it(folder: Path, 
     file = FileTokenStore(folder)
     file.put(KEY, TOKEN)
     file.path.chmod(bits)
-    for use in (lambda: file.get(KEY), lambda: file.put(KEY, TOKEN), lambda: store_for_new(folder)):
+    for use in (lambda: file.get(KEY), lambda: file.put(KEY, TOKEN), lambda: choose_store(folder)):
         with pytest.raises(Refused) as refused:
             use()
         assert str(file.path) in refused.value.title
@@ -155,7 +155,7 @@ def test_a_folder_that_takes_no_file_is_known_before_a_login(tmp_path: Path, mon
     monkeypatch.setenv("SSH_CONNECTION", "1 2 3 4")
     (tmp_path / "file").write_text("")
     with pytest.raises(Refused, match="cannot be written: not a directory"):
-        store_for_new(tmp_path / "file" / "traindeck")
+        choose_store(tmp_path / "file" / "traindeck")
 
 
 # The keyring
@@ -163,26 +163,26 @@ def test_a_folder_that_takes_no_file_is_known_before_a_login(tmp_path: Path, mon
 
 def test_a_keyring_that_answers_takes_the_token(folder: Path, ring):
     kept = ring(keyrings.Good)
-    chosen = store_for_new(folder)
+    chosen = choose_store(folder)
     assert chosen.kind == "keyring"
     assert kept.values == {}  # the probe has gone
     chosen.put(KEY, TOKEN)
-    assert store_named("keyring", folder).get(KEY) == TOKEN
+    assert store_of_kind("keyring", folder).get(KEY) == TOKEN
     chosen.drop(KEY)
-    assert store_named("keyring", folder).get(KEY) is None
+    assert store_of_kind("keyring", folder).get(KEY) is None
     assert not (folder / "credentials.json").exists()
 
 
 @pytest.mark.parametrize("kind", [keyrings.Unprotected, keyrings.Locked, keyrings.Forgetful])
 def test_one_that_cannot_keep_it_is_known_before_a_login(folder: Path, ring, kind):
     ring(kind)
-    assert store_for_new(folder).kind == "file"
+    assert choose_store(folder).kind == "file"
 
 
 def test_one_that_hangs_is_given_a_limit(folder: Path, ring, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(token_store, "_LIMIT", 0.2)
     hanging = ring(keyrings.Hanging)
-    assert store_for_new(folder).kind == "file"
+    assert choose_store(folder).kind == "file"
     with pytest.raises(Refused, match="does not answer within"):
         KeyringTokenStore().get(KEY)
     hanging.go.set()
@@ -191,7 +191,7 @@ def test_one_that_hangs_is_given_a_limit(folder: Path, ring, monkeypatch: pytest
 def test_over_ssh_it_is_never_asked(folder: Path, ring, monkeypatch: pytest.MonkeyPatch):
     kept = ring(keyrings.Good)
     monkeypatch.setenv("SSH_CONNECTION", "1 2 3 4")
-    assert store_for_new(folder).kind == "file"
+    assert choose_store(folder).kind == "file"
     with pytest.raises(LoginNeeded, match="not asked over SSH"):
         KeyringTokenStore().get(KEY)
     assert kept.calls == 0
@@ -199,7 +199,7 @@ def test_over_ssh_it_is_never_asked(folder: Path, ring, monkeypatch: pytest.Monk
 
 def test_where_there_is_no_service_the_file_is_used(folder: Path):
     """The real library with nothing behind it, as on a head node."""
-    code = "import pathlib, sys; from backend_client.server.token_store import store_for_new as new; "
+    code = "import pathlib, sys; from backend_client.server.token_store import choose_store as new; "
     code += "print(new(pathlib.Path(sys.argv[1])).kind)"
     clean = {"PATH": os.environ["PATH"], "HOME": str(folder.parent)}
     line = [sys.executable, "-c", code, str(folder)]
@@ -212,11 +212,11 @@ def test_where_there_is_no_service_the_file_is_used(folder: Path):
 
 def test_accounts_have_names_that_stay(tmp_path: Path):
     accounts = Accounts(tmp_path)
-    ada = accounts.keep(Account(name="", url="https://lab.example.org", user="ada", store="file"))
-    bob = accounts.keep(Account(name="", url="https://lab.example.org", user="bob"))
-    other = accounts.keep(Account(name="", url="http://127.0.0.1:8642", user="ada"))
+    ada = accounts.save(Account(name="", url="https://lab.example.org", user="ada", store="file"))
+    bob = accounts.save(Account(name="", url="https://lab.example.org", user="bob"))
+    other = accounts.save(Account(name="", url="http://127.0.0.1:8642", user="ada"))
     assert [ada.name, bob.name, other.name] == ["lab.example.org", "bob@lab.example.org", "127.0.0.1:8642"]
-    out = accounts.keep(Account(name="", url=ada.url, user="ada", store=""))
+    out = accounts.save(Account(name="", url=ada.url, user="ada", store=""))
     assert out.name == ada.name
     assert [one.user for one in accounts.all()] == ["ada", "bob", "ada"]
     assert accounts.find(ada.url, "ada") == out
@@ -225,7 +225,7 @@ def test_accounts_have_names_that_stay(tmp_path: Path):
 
 def test_accounts_that_others_can_change_are_refused(tmp_path: Path):
     accounts = Accounts(tmp_path)
-    accounts.keep(Account(name="", url="https://lab.example.org", user="ada"))
+    accounts.save(Account(name="", url="https://lab.example.org", user="ada"))
     accounts.path.chmod(0o644)
     assert len(accounts.all()) == 1
     accounts.path.chmod(0o664)
@@ -253,7 +253,7 @@ def test_accounts_that_others_can_change_are_refused(tmp_path: Path):
     ],
 )
 def test_an_address_as_it_is_meant(written: str, meant: str):
-    assert address(written) == meant
+    assert parse_address(written) == meant
 
 
 @pytest.mark.parametrize(
@@ -277,6 +277,6 @@ def test_an_address_as_it_is_meant(written: str, meant: str):
 )
 def test_no_address(written: str):
     with pytest.raises(Invalid) as wrong:
-        address(written)
+        parse_address(written)
     assert isinstance(wrong.value, BackendError)
     assert "server" in wrong.value.fields

@@ -31,7 +31,7 @@ def hurry(monkeypatch):
 @pytest.fixture
 async def backend(server):
     made = ServerBackend("gpu", server.url, lambda: Secret(TOKEN))
-    made._learned = True
+    made._has_fetched = True
     yield made
     await made.aclose()
 
@@ -166,7 +166,7 @@ async def test_what_is_not_known_is_left_out(server, backend):
 
 async def test_the_rules_are_learned_once_it_runs_and_kept(server):
     kept = []
-    backend = ServerBackend("gpu", server.url, lambda: Secret(TOKEN), keep=kept.append)
+    backend = ServerBackend("gpu", server.url, lambda: Secret(TOKEN), save=kept.append)
     info = {"name": "lab", "features": ["ranks", "a new one"], "lacks": {"queue": "no Kueue"}}
     fields = {"image": {"use": "required"}, "priority": {"use": "refused", "why": "no classes"}}
     server.script = [stream(*LIST, end="hang"), answer({"items": [{**info, "fields": fields}]})]
@@ -175,7 +175,7 @@ async def test_the_rules_are_learned_once_it_runs_and_kept(server):
             if kept:
                 break
             server.release.set()
-    assert kept == [backend.rules]
+    assert kept == [backend.capabilities]
     assert backend.missing_features["queue"] == "no Kueue"
     assert {"ranks", "history"} <= backend.features
     assert backend.fields["image"].use == "required"

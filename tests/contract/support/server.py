@@ -16,7 +16,7 @@ from backend_client.models import JobSpec
 from backend_client.models.secret import Secret
 from backend_client.server.backend import ServerBackend
 from backend_client.server.bodies import Clusters
-from backend_client.server.capabilities import merged
+from backend_client.server.capabilities import merge
 from tests.contract.support.cluster import SLOT, ClusterHarness
 from tests.contract.support.dying import DyingClients
 from tests.contract.support.harness import SAMPLES, remove_all
@@ -104,10 +104,10 @@ class ServerHarness:
         self._server = server
         token = server.person()
         asked = httpx.get(f"{server.url}/api/clusters", headers={"Authorization": f"Bearer {token}"})
-        rules = merged(msgspec.json.decode(asked.content, type=Clusters).items)
+        rules = merge(msgspec.json.decode(asked.content, type=Clusters).items)
         url = f"http://127.0.0.1:{port or server.port}"
-        self.near = ServerBackend("near", server.url, lambda: Secret(token), rules=rules)
-        self.backend = ServerBackend("contract", url, lambda: Secret(token), rules=rules)
+        self.near = ServerBackend("near", server.url, lambda: Secret(token), capabilities=rules)
+        self.backend = ServerBackend("contract", url, lambda: Secret(token), capabilities=rules)
         (folder / "login").write_text(f"{server.url} {token}")
         self._clients = DyingClients("dying_server_client", str(folder / "login"))
 

@@ -65,7 +65,7 @@ async def everything(transport: Transport, ref: JobRef, **query: Any) -> list[Lo
     """All that a log tells, reopened wherever it breaks."""
     items: list[LogItem] = []
     async with asyncio.timeout(100):
-        async for batch in follow(Backend(transport), LogQuery(ref=ref, **query), part=lambda: 0.05):
+        async for batch in follow(Backend(transport), LogQuery(ref=ref, **query), random_part=lambda: 0.05):
             items += batch
     return items
 
