@@ -92,3 +92,10 @@ def test_every_module_is_on_the_map():
     named = {f"{folder}/{name}.py" for folder, words in rows for name in re.findall(r"`(\w+)`", words)}
     modules = {str(path.relative_to(ROOT)) for path in tracked("tui/*.py", "backend*/*.py")}
     assert [name for name in sorted(modules - named) if not name.endswith("__init__.py")] == []
+
+
+def test_the_facts_that_the_code_cites_are_there():
+    headings = re.findall(r"^## (.+)$", text_of(ROOT / "docs" / "FACTS.md"), re.MULTILINE)
+    cited = re.compile(r'FACTS\.md,\s+"([^"]+)"')
+    found = {(path.name, name) for path in tracked("*.py", "*.md") for name in cited.findall(text_of(path))}
+    assert [place for place in sorted(found) if place[1] not in headings] == []
