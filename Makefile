@@ -1,5 +1,5 @@
 # The two commands are `make run` and `make test`; both make .venv themselves.
-.PHONY: run test quick bench check lock readme screenshots clean
+.PHONY: run test quick bench check lock docs screenshots clean
 
 BIN := .venv/bin
 # Most of a test's time is waiting: twice as many workers as cores.
@@ -24,9 +24,9 @@ check: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks
 
-# The generated parts of README.md.
-readme: .venv/ready
-	@$(BIN)/python -m tests.readme
+# The pages of docs/reference and the man page, from the tables in the code.
+docs: .venv/ready
+	@$(BIN)/python -m docs.generate
 
 screenshots: .venv/ready
 	@$(BIN)/python -m screenshots

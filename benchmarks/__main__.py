@@ -1,4 +1,4 @@
-"""`make bench`: the tables of every measurement; `python -m benchmarks --readme` puts them into the README.
+"""`make bench`: the tables of every measurement; with `--docs` they are written into docs/BENCHMARKS.md.
 
 `python -m benchmarks cluster` measures one of them alone, and so any module by its name. Every module has
 `rows()`, which gives (what, measured, target) as text. Figures of one run belong together: machines differ,
@@ -20,8 +20,8 @@ TABLES = {
     "bench-cluster": ("cluster",),
     "bench-server": ("server", "server_faults", "server_stop", "server_crash"),
 }
-"""The README's marks around a table -> what is measured for it."""
-README = Path(__file__).parent.parent / "README.md"
+"""The marks around a table of the page -> the modules that are measured for it."""
+PAGE = Path(__file__).parent.parent / "docs" / "BENCHMARKS.md"
 
 
 def commit() -> str:
@@ -46,22 +46,22 @@ def table(names: Sequence[str]) -> str:
 
 
 def main() -> None:
-    """Measure what argv names (all without names); `--readme` writes the tables that are whole."""
+    """Measure what argv names (all without names); `--docs` writes the tables that are whole."""
     words = sys.argv[1:]
     for mark, modules in TABLES.items():
-        names = [name for name in modules if name in words] or (modules if set(words) <= {"--readme"} else ())
+        names = [name for name in modules if name in words] or (modules if set(words) <= {"--docs"} else ())
         if names:
             text = table(names)
             print(text, flush=True)
-        if "--readme" in words and len(names) == len(modules):
+        if "--docs" in words and len(names) == len(modules):
             put(mark, text)
 
 
 def put(mark: str, text: str) -> None:
-    """Write a table between its marks in the README."""
-    before, begin, rest = README.read_text().partition(f"<!-- {mark} -->")
+    """Write a table between its marks in the page."""
+    before, begin, rest = PAGE.read_text().partition(f"<!-- {mark} -->")
     _, end, after = rest.partition(f"<!-- /{mark} -->")
-    README.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 if __name__ == "__main__":

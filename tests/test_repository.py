@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import MAN, README, rendered
+from docs.generate import pages
 from tui.cli import __version__
-from tui.cli.man import page
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,10 +50,52 @@ def test_the_version_stands_once():
     assert f'\nversion = "{__version__}"\n' in text_of(ROOT / "pyproject.toml")
 
 
-def test_the_generated_parts_of_the_readme_are_fresh():
-    text = text_of(README)
-    assert rendered(text) == text, "make readme"
+def test_the_generated_pages_are_fresh():
+    stale = [str(file.relative_to(ROOT)) for file, text in pages().items() if text_of(file) != text]
+    assert not stale, "make docs"
 
 
-def test_the_man_page_is_fresh():
-    assert text_of(MAN) == f"{page()}\n", "make readme"
+def test_no_other_page_lies_among_the_generated_ones():
+    assert {file for file in pages() if file.suffix == ".md"} == set(tracked("docs/reference/*"))
+
+
+def anchors(text: str) -> set[str]:
+    """What a link may have behind its #: every heading, as GitHub writes it."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links(path: Path) -> list[str]:
+    """The links of a page into this tree that lead nowhere."""
+    wrong = []
+    for name, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text_of(path)):
+        file = path.parent / name if name else path
+        if not file.exists() or (anchor and anchor not in anchors(text_of(file))):
+            wrong.append(f"{path.name}: {name}#{anchor}")
+    return wrong
+
+
+def test_what_the_documents_link_to_is_there():
+    assert [link for path in tracked("*.md") for link in broken_links(path)] == []
+
+
+def test_the_files_that_the_documents_name_are_there():
+    folders = {path.relative_to(ROOT).parts[0] for path in tracked() if path.parent != ROOT}
+    named = re.compile(rf"`((?:{'|'.join(sorted(folders))})/[\w./-]*)`")
+    found = {(path.name, name) for path in tracked("*.md") for name in named.findall(text_of(path))}
+    assert [place for place in sorted(found) if not (ROOT / place[1]).exists()] == []
+
+
+def test_every_module_is_on_the_map():
+    text = text_of(ROOT / "docs" / "ARCHITECTURE.md")
+    rows = re.findall(r"^\| `([\w/]+)/` \| (.+) \|$", text, re.MULTILINE)
+    named = {f"{folder}/{name}.py" for folder, words in rows for name in re.findall(r"`(\w+)`", words)}
+    modules = {str(path.relative_to(ROOT)) for path in tracked("tui/*.py", "backend*/*.py")}
+    assert [name for name in sorted(modules - named) if not name.endswith("__init__.py")] == []
+
+
+def test_the_facts_that_the_code_cites_are_there():
+    headings = re.findall(r"^## (.+)$", text_of(ROOT / "docs" / "FACTS.md"), re.MULTILINE)
+    cited = re.compile(r'FACTS\.md,\s+"([^"]+)"')
+    found = {(path.name, name) for path in tracked("*.py", "*.md") for name in cited.findall(text_of(path))}
+    assert [place for place in sorted(found) if place[1] not in headings] == []

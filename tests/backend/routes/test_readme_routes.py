@@ -1,4 +1,4 @@
-"""The mission's four routes: the very lines of the README, with curl, at a real server before a real node."""
+"""The four routes of SERVER.md: its very lines, with curl, at a real server before a real node."""
 
 import asyncio
 import json
@@ -16,11 +16,11 @@ import pytest
 
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
+from docs.generate import DOCS
 from tests.backend_client.kubernetes.conftest import Cluster
 from tests.backend_client.kubernetes.support.controlplane import free_port
 from tests.deploy.conftest import cluster, home, own_cluster, server, shared_cluster, transport
 from tests.deploy.support.pythonbase import python_base
-from tests.readme import README
 
 __all__ = ["cluster", "home", "own_cluster", "server", "shared_cluster", "transport"]
 pytestmark = pytest.mark.node
@@ -31,8 +31,8 @@ PASSWORD = "correct horse battery"
 
 
 def blocks() -> tuple[str, list[str]]:
-    """(how one logs in, the lines of each route), as the README has them."""
-    section = README.read_text().partition("\n### The API\n")[2].partition("\n### ")[0]
+    """(how one logs in, the lines of each route), as the page has them."""
+    section = (DOCS / "SERVER.md").read_text().partition("\n### The API\n")[2].partition("\n### ")[0]
     login, routes = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
     return login, routes.strip().split("\n\n")
 
@@ -49,7 +49,7 @@ class Lab:
         self.env = {"PATH": os.environ["PATH"], **given}
 
     def curl(self, line: str) -> tuple[int, str]:
-        """(HTTP status, body) of a line of the README, by a shell that logs in first."""
+        """(HTTP status, body) of a line of the page, by a shell that logs in first."""
         script = f"{blocks()[0]}\n{line}"
         done = self._run(["bash", "-c", script], f"{PASSWORD}\n")
         body, _, status = done.stdout.rpartition("\n")
@@ -93,7 +93,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.fixture
 async def image(tmp_path: Path) -> None:
-    """This machine's Python on the node, by the name that the README has."""
+    """This machine's Python on the node, by the name that the page has."""
     name = json.loads(re.search(r"'({.*})'", blocks()[1][0], re.DOTALL)[1])["imageName"]
     python_base(name, tmp_path / "image")
     load = [*shlex.split(os.environ[LOAD]), str(tmp_path / "image"), name, "python"]
