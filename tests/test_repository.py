@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.readme import MAN, README, rendered
-from tui.cli import __version__
 from tui.cli.man import page
+from tui.version import __version__
 
 ROOT = Path(__file__).parent.parent
 

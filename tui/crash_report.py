@@ -12,6 +12,7 @@ from types import TracebackType
 
 from backend_client.models.secret import Secret
 from tui.settings import xdg
+from tui.version import __version__
 
 _TELLING_NAME = re.compile(r"(?i)key|token|secret|password|passwd|credential|auth")
 _TELLING_TEXT = re.compile(
@@ -45,8 +46,6 @@ def sentence(error: BaseException) -> str:
 
 def report(error: BaseException, now: datetime) -> str:
     """What a maintainer needs: versions, terminal, the calls and the message, less all that is secret."""
-    from tui.cli import __version__  # noqa: PLC0415  the command line imports this module
-
     head = [
         f"traindeck {__version__}, Python {platform.python_version()}, {sys.platform}",
         f"{now:%Y-%m-%dT%H:%M:%SZ}, TERM={os.environ.get('TERM', '')}",

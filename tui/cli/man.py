@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Iterable, Iterator
 
 from backend_client.contexts import Contexts
-from tui.cli import __version__
 from tui.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command, parser_of
 from tui.cli.flag_table import Argument, flags_of_all, words_of
 from tui.cli.output import put
 from tui.settings import Loaded
 from tui.settings.model import keys
 from tui.settings.show import toml
+from tui.version import __version__
 
 _FILES = {
     "$XDG_CONFIG_HOME/traindeck/config.toml": "your settings; `traindeck config --init` writes one",

@@ -14,7 +14,6 @@ from backend_client.kubernetes.contexts import KubeconfigContexts
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend
 from backend_client.server.contexts import ServerContexts
-from tui.cli import __version__
 from tui.cli.commands import (
     TAKE_COMMAND,
     Command,
@@ -27,6 +26,7 @@ from tui.cli.commands import (
 )
 from tui.cli.output import put, say
 from tui.settings import Loaded, Settings, load, xdg
+from tui.version import __version__
 
 
 def run(words: list[str]) -> int:
