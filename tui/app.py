@@ -3,12 +3,12 @@
 import contextlib
 import os
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path, PurePath
 from typing import ClassVar
 
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter
@@ -21,12 +21,11 @@ from backend_client.errors import BackendError
 from tui.actions import ACTIONS, Place, actions
 from tui.bindings import bindings
 from tui.jobs.main_screen import MainScreen
-from tui.jobs.watched import WatchedJobs
-from tui.login.login_prompt import LoginPrompt
-from tui.permissions import Permissions
+from tui.messages import AppRequest, OpenLogin, RecheckPermissions, SendToTerminal, SwitchContext
+from tui.session import Session
 from tui.settings.model import Settings
 from tui.ui import signals
-from tui.ui.footer import place_of
+from tui.ui.footer import Footer, place_of
 from tui.ui.sanitize import clean, over_ssh
 from tui.ui.sanitize_filter import SanitizeFilter
 from tui.ui.svg import without_addresses
@@ -65,21 +64,15 @@ class TraindeckApp(App[int]):
         settings: Settings | None = None,
     ) -> None:
         super().__init__()
-        self.settings = settings or Settings()
-        self.contexts = contexts
-        self.context = context
-        self.namespace = namespace
-        self.all_namespaces = all_namespaces
-        self.read_only = read_only or self.settings.read_only
-        self.keys: Mapping[str, str] = self.settings.keys
-        self.rights = Permissions()
-        self.logins = LoginPrompt(self)
-        self.tick = 0.25 if over_ssh() else 0.1
-        """Seconds between two looks at what has changed."""
-        self.slow_deletions: set[str] = set()
-        """Uids of jobs whose deletion may be left to their context."""
-        self.watched: defaultdict[str, WatchedJobs] = defaultdict(WatchedJobs)
-        """By context: the jobs whose end is told."""
+        self.session = Session(
+            contexts,
+            context=context,
+            namespace=namespace,
+            all_namespaces=all_namespaces,
+            read_only=read_only,
+            settings=settings,
+            request=self._answer,
+        )
         self.last_words = ""
         """What to say on the plain terminal after the end."""
         self._wall = SanitizeFilter()
@@ -97,12 +90,12 @@ class TraindeckApp(App[int]):
 
     def on_mount(self) -> None:
         self.animation_level = "none"
-        if self.settings.theme in self.available_themes:
-            self.theme = self.settings.theme
-        self.set_keymap(dict(self.keys))
+        if self.session.settings.theme in self.available_themes:
+            self.theme = self.session.settings.theme
+        self.set_keymap(dict(self.session.keys))
         if not self.is_headless:
             self._ways_out = signals.watch(lambda code: self.exit(return_code=code))
-        self.push_screen(MainScreen(self.context))
+        self.push_screen(MainScreen(self.session.context))
 
     def on_unmount(self) -> None:
         self._ways_out.close()
@@ -147,8 +140,7 @@ class TraindeckApp(App[int]):
             clean(message, 600), title=clean(title, 100), severity=severity, timeout=timeout, markup=False
         )
 
-    def send(self, sequence: str) -> None:
-        """Send the terminal something beside the picture."""
+    def _send(self, sequence: str) -> None:
         if self._driver and not self.is_headless:
             self._driver.write(sequence)
 
@@ -162,46 +154,66 @@ class TraindeckApp(App[int]):
         from tui.ui.help import HelpScreen
 
         place = place_of(self.screen)
-        self.push_screen(HelpScreen(place, self.keys, read_only=self.read_only, rights=self.rights))
+        self.push_screen(HelpScreen(place, self.session))
 
     def action_help_quit(self) -> None:
         """Ctrl+C kills programs elsewhere; here it tells the way out."""
         key = next(action.shown_key for action in ACTIONS if action.id == "quit")
-        self.notify(f"{self.keys.get('quit', key)} leaves traindeck; jobs go on.")
+        self.notify(f"{self.session.keys.get('quit', key)} leaves traindeck; jobs go on.")
 
     def action_context(self) -> None:
         from tui.ui.contexts import ContextsScreen
 
         found = [
             (info.name, info.unavailable or info.about, not info.unavailable)
-            for info in self.contexts.list_contexts()
+            for info in self.session.contexts.list_contexts()
         ]
-        self.push_screen(ContextsScreen(found, self.context), self._switch_context)
+        self.push_screen(ContextsScreen(found, self.session.context), self._switch_context)
 
     def _switch_context(self, name: str | None) -> None:
-        if name and name != self.context:
+        if name and name != self.session.context:
             self.switch_to(name)
 
     def switch_to(self, name: str) -> None:
         """Begin anew in a context, and remember it."""
         with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
-            name = self.contexts.set_current(name).name
-        self.context = name
+            name = self.session.contexts.set_current(name).name
+        self.session.context = name
         self.call_later(self._show_context)  # the screen that it was chosen on is still on its way out
 
-    def recheck_permissions(self) -> None:
-        """Ask again what this person may do: somebody may have changed that."""
-        for screen in self.screen_stack:
-            if isinstance(screen, MainScreen):
-                screen.recheck_permissions()
+    def _answer(self, request: AppRequest) -> None:
+        """Do what a screen asks for, at once."""
+        match request:
+            case SwitchContext(name):
+                self.switch_to(name)
+            case RecheckPermissions():
+                self._recheck_permissions()
+            case SendToTerminal(sequence):
+                self._send(sequence)
+            case OpenLogin():
+                self._open_login(request)
+
+    def _open_login(self, request: OpenLogin) -> None:
+        from tui.login.login_screen import LoginScreen
+
+        if not any(isinstance(screen, LoginScreen) for screen in self.screen_stack):
+            screen = LoginScreen(self.session, request.servers, request.account, request.reason)
+            self.push_screen(screen, request.on_close)
+
+    @work(exclusive=True, group="permissions", exit_on_error=False)
+    async def _recheck_permissions(self) -> None:
+        if await self.session.load_permissions():
+            for screen in self.screen_stack:
+                screen.query(Footer).refresh()
 
     def action_account(self) -> None:
-        self.logins.show()
+        if not self.session.login_prompt.show():
+            self.notify("There is no way to a traindeck server here.")
 
     async def _show_context(self) -> None:
         while len(self.screen_stack) > _BASE:
             await self.pop_screen()
-        await self.switch_screen(MainScreen(self.context))
+        await self.switch_screen(MainScreen(self.session.context))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Another context, or somebody else, would throw away what was typed into a form."""
@@ -213,7 +225,7 @@ class TraindeckApp(App[int]):
         """What the palette offers: the actions that have a key now, and the themes."""
         offered = {
             action.id: action
-            for action in actions(place_of(screen), read_only=self.read_only)
+            for action in actions(place_of(screen), read_only=self.session.read_only)
             if action.id != "command_palette"
         }
         for node, binding, _, _ in screen.active_bindings.values():

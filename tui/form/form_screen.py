@@ -22,7 +22,7 @@ from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_field
 from backend_client.protocol import JobBackend, Plan
 from tui.actions import Place
-from tui.bindings import Guarded, bindings
+from tui.bindings import bindings
 from tui.form.autosave import Autosave
 from tui.form.field import Field
 from tui.form.field_list import FieldList
@@ -30,6 +30,7 @@ from tui.form.plan_screen import PlanScreen, plan_text
 from tui.form.prefill import PrefillMixin
 from tui.form.submission import Submission, by_field
 from tui.form.templates import Templates
+from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.sanitize import clean, clean_block
@@ -113,7 +114,7 @@ class FormScreen(Guarded, PrefillMixin):
             yield self.list
             with VerticalScroll(id="plan"):
                 yield Static(id="yaml")
-        yield Footer()
+        yield Footer(self.session)
 
     def on_mount(self) -> None:
         self.begin_filling()
@@ -192,8 +193,7 @@ class FormScreen(Guarded, PrefillMixin):
 
     def _login(self, error: BackendError) -> None:
         """Where the login has ended, another one comes first; what was typed waits below it."""
-        logins = getattr(self.app, "logins", None)
-        self._review_again = bool(logins and logins.ask(error))
+        self._review_again = self.session.login_prompt.ask(error)
 
     # Keys
 

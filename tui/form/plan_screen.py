@@ -17,6 +17,7 @@ from backend_client.protocol import JobBackend, Plan
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.form.spec_file import spec_yaml
+from tui.session import session_of
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.prompt import AskText
@@ -58,7 +59,7 @@ class PlanScreen(Screen[None]):
             yield Static(Content(clean_block(spec_yaml(self.spec))), id="spec")
             yield Static("# objects", classes="head", markup=False)
             yield Static(plan_text(None), id="objects")
-        yield Footer()
+        yield Footer(session_of(self))
 
     def on_mount(self) -> None:
         self._load()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -20,12 +20,10 @@ from tui.actions import Place
 from tui.bindings import bindings
 from tui.history.history_text import cells, query_of
 from tui.jobs.columns import fit
+from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.inputs import LineInput
 from tui.ui.sanitize import clean
-
-if TYPE_CHECKING:
-    from tui.app import TraindeckApp
 
 WIDTHS = (18, 9, 8, 4, 6, 4, 5)
 """Cells of name, state, owner, GPUs, GPU-hours, age and time it took; how it ended has the rest."""
@@ -57,9 +55,6 @@ class HistoryScreen(Screen[None]):
         Binding("q", "screen.history_back", show=False),
     ]
 
-    if TYPE_CHECKING:
-        app: "TraindeckApp"
-
     @dataclass
     class Read(Message):
         """A page, or why there is none."""
@@ -83,7 +78,7 @@ class HistoryScreen(Screen[None]):
         yield Static(id="head")
         yield OptionList()
         yield Static(id="status")
-        yield Footer()
+        yield Footer(session_of(self))
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._ask)
@@ -127,7 +122,7 @@ class HistoryScreen(Screen[None]):
         if isinstance(message.page, BackendError):
             self._failed = message.page
             self._say(str(message.page), wrong=True)
-            self.app.logins.ask(message.page)
+            session_of(self).login_prompt.ask(message.page)
             return
         if not message.after:
             self._past = []

@@ -107,7 +107,7 @@ class SelectionScreen(JobScreen):
 
     async def _do_all(self, act: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> None:
         failures = await do_all(act, backend, jobs)
-        if len(failures) == 1 or any(self.app.logins.ask(one.error) for one in failures):
+        if len(failures) == 1 or any(self.session.login_prompt.ask(one.error) for one in failures):
             job, error = failures[0]
             self._failed(f"{clean(job.name)} was not {act.done}", error)
         elif failures:

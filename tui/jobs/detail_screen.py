@@ -122,7 +122,7 @@ class DetailScreen(JobScreen):
         yield Static(id="title")
         with VerticalScroll():
             yield Static(id="page")
-        yield Footer()
+        yield Footer(self.session)
 
     def on_mount(self) -> None:
         self._changed.subscribe(self, self._follow)

@@ -73,6 +73,8 @@ class JobList(ScrollView, can_focus=True):
         empty: Callable[[], str],
         shown: ListSettings = _AS_EVER,
         watched: Container[str] = frozenset(),
+        *,
+        all_namespaces: bool = False,
     ) -> None:
         """`empty` says in words why there is nothing to see; `watched`: the uids of jobs that show it."""
         super().__init__()
@@ -80,6 +82,7 @@ class JobList(ScrollView, can_focus=True):
         self._empty = empty
         self._watched = watched
         self._wanted = shown.columns
+        self._all_namespaces = all_namespaces
         self.rows = Rows(store.jobs, Group(shown.group))
         self._marks: set[str] = set()
         self._uid = ""
@@ -281,8 +284,7 @@ class JobList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Take the columns that fit now."""
-        everywhere = getattr(self.app, "all_namespaces", False)
-        self._columns = layout(self._room, self._wanted, all_namespaces=everywhere)
+        self._columns = layout(self._room, self._wanted, all_namespaces=self._all_namespaces)
         self._set_height()
         self._show()
 

@@ -10,12 +10,11 @@ from textual.screen import Screen
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
-from tui.bindings import Guarded
 from tui.log.empty_reason import lost_by_stop
+from tui.session import Guarded
 from tui.ui.sanitize import clean
 
 if TYPE_CHECKING:
-    from tui.app import TraindeckApp
     from tui.ui.confirm import ConfirmScreen
 
 
@@ -23,9 +22,6 @@ class JobScreen(Guarded, Screen[None]):
     """A screen about jobs of one backend. A subclass says which job is meant."""
 
     backend: JobBackend | None = None
-
-    if TYPE_CHECKING:
-        app: "TraindeckApp"
 
     @property
     def job(self) -> Job | None:
@@ -63,21 +59,21 @@ class JobScreen(Guarded, Screen[None]):
 
     def blocked(self, needs: Verb | Feature) -> bool:
         """True where it cannot be done here, now; says why, or asks for the login that it needs."""
-        why = self.app.rights.why_not(needs)
-        if self.app.logins.needed:
-            self.app.logins.show()
+        why = self.session.permissions.why_not(needs)
+        if self.session.login_prompt.needed:
+            self.session.login_prompt.show()
         elif why:
             self.app.notify(why)
-            self.app.recheck_permissions()
-        return bool(why) or self.app.logins.needed
+            self.session.recheck_permissions()
+        return bool(why) or self.session.login_prompt.needed
 
     def open_form(self, spec: JobSpec | None = None) -> None:
         """Open the form, empty or filled in like a job."""
         if self.backend:
             from tui.form.form_screen import FormScreen
 
-            named = self.app.namespace if Feature.NAMESPACES in self.backend.features else ""
-            templates = self.app.settings.templates
+            named = self.session.namespace if Feature.NAMESPACES in self.backend.features else ""
+            templates = self.session.settings.templates
             form = FormScreen(self.backend, spec=spec, namespace=named, templates=templates)
             self.app.push_screen(form, lambda made: self.created(made) if made else None)
 
@@ -98,12 +94,12 @@ class JobScreen(Guarded, Screen[None]):
         job, backend = self.job, self.backend
         if not job or not backend or self._locked(job, Verb.DELETE):
             return
-        wait = job.ref.uid not in self.app.slow_deletions
+        wait = job.ref.uid not in self.session.slow_deletions
         if await self._agreed(Verb.DELETE, [job], *(_deletion(job) if wait else _slow_deletion(job))):
             self._do(self._delete(job, backend, wait=wait), f"{clean(job.name)} was not deleted")
 
     async def _delete(self, job: Job, backend: JobBackend, *, wait: bool) -> None:
-        title, slow = f"Deleting {clean(job.name)}", self.app.slow_deletions
+        title, slow = f"Deleting {clean(job.name)}", self.session.slow_deletions
         async for step in backend.delete(job.ref, wait=wait):
             if step.slow and job.ref.uid not in slow:
                 slow.add(job.ref.uid)
@@ -173,7 +169,7 @@ class JobScreen(Guarded, Screen[None]):
     def _failed(self, title: str, error: BackendError) -> None:
         from tui.ui.text import TextScreen
 
-        if self.app.logins.ask(error):
+        if self.session.login_prompt.ask(error):
             self.app.notify(f"{title}: {error.title}", severity="error")
         else:
             self.app.push_screen(TextScreen(title, str(error)))

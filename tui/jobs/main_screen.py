@@ -13,15 +13,16 @@ from textual.timer import Timer
 
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobRef
-from backend_client.protocol import Capacity, Feature, Freshness, FreshnessState, JobBackend, Scope, Use, Verb
+from backend_client.protocol import Capacity, Feature, Freshness, FreshnessState, Use, Verb
 from tui.jobs.bulk_actions import SelectionScreen, names
 from tui.jobs.filter_line import FilterLine
 from tui.jobs.header import Header
 from tui.jobs.job_list import JobList
 from tui.jobs.rows import Order
 from tui.jobs.store import Difference, JobStore
+from tui.jobs.watched import WatchedJobs
 from tui.log.tiles import LogTiles
-from tui.permissions import Permissions
+from tui.messages import SendToTerminal
 from tui.ui.footer import Footer
 from tui.ui.notify import bell_and_notification
 from tui.ui.sanitize import clean
@@ -46,14 +47,11 @@ class MainScreen(SelectionScreen):
             super().__init__()
             self.capacity = capacity
 
-    class Judged(Message):
-        """What this person may do is known, and another than before."""
-
     def __init__(self, context: str) -> None:
         super().__init__()
         self.context = context
         self.store = JobStore()
-        self.watched = self.app.watched[context]
+        self.watched = WatchedJobs(self.session.watched[context])
         self.changed: Signal[Difference] = Signal(self, "changed")
         """Published when the store has changed, on the screen's own time."""
         self._flush_timer: Timer | None = None
@@ -76,11 +74,12 @@ class MainScreen(SelectionScreen):
         self._note()
 
     def compose(self) -> ComposeResult:
-        yield Header(self.context, read_only=self.app.read_only)
-        yield JobList(self.store, self._nothing, self.app.settings.list, self.watched)
+        yield Header(self.context, read_only=self.session.read_only)
+        shown, everywhere = self.session.settings.list, self.session.all_namespaces
+        yield JobList(self.store, self._nothing, shown, self.watched, all_namespaces=everywhere)
         yield FilterLine()
         yield LogTiles(self.context)
-        yield Footer()
+        yield Footer(self.session)
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._follow)
@@ -98,29 +97,25 @@ class MainScreen(SelectionScreen):
         while True:
             try:
                 if self.backend is None:
-                    self.backend = self.app.contexts.open(self.context)
-                    self.app.rights = Permissions(self.backend)
+                    self.backend = self.session.contexts.open(self.context)
+                    self.session.use_backend(self.backend)
                 self._count()
-                async for events in self.backend.watch([self._scope(self.backend)]):
+                async for events in self.backend.watch([self.session.scope(self.backend)]):
                     wait = 1.0
                     self.store.apply(events)
                     self._flush_soon()
             except BackendError as error:
                 self.store.apply([self._broken(error)])
                 self._flush_soon()
-                if await self.app.logins.wait_for_login(error):
+                if await self.session.login_prompt.wait_for_login(error):
                     continue
             await asyncio.sleep(wait)
             wait = min(_RETRY_AT_MOST, 2 * wait)
 
-    def _scope(self, backend: JobBackend) -> Scope:
-        """As in kubectl: the namespace that was named, else the context's own, or all."""
-        return Scope("" if self.app.all_namespaces else self.app.namespace or backend.namespace)
-
     def _place(self) -> str:
         """Context and namespace, as far as there are any."""
-        namespace = self._scope(self.backend).namespace if self.backend else ""
-        if self.app.all_namespaces and self.backend and Feature.NAMESPACES in self.backend.features:
+        namespace = self.session.scope(self.backend).namespace if self.backend else ""
+        if self.session.all_namespaces and self.backend and Feature.NAMESPACES in self.backend.features:
             namespace = "all namespaces"
         return f"{self.context}/{namespace}" if namespace else self.context
 
@@ -137,7 +132,7 @@ class MainScreen(SelectionScreen):
     def _flush_soon(self) -> None:
         """Show what has come: at once where it was quiet, else at the next tick."""
         if self._flush_timer is None:
-            due = self._flushed + self.app.tick - time.monotonic()
+            due = self._flushed + self.session.tick - time.monotonic()
             self._flush_timer = self.set_timer(max(0.001, due), self._flush)
 
     def _flush(self) -> None:
@@ -152,27 +147,13 @@ class MainScreen(SelectionScreen):
         self._note()
         self._tell_ends()
         if difference.link and self.store.link and self.store.link.state is FreshnessState.LIVE:
-            self.app.logins.login_ok()
-            self.recheck_permissions()
+            self.session.login_prompt.login_ok()
+            self.session.recheck_permissions()
         header = self.query_one(Header)
         header.link, header.place = self.store.link, self._place()
         self.changed.publish(difference)
         if difference.states:
             self._count()
-
-    @work(exclusive=True, group="rights", exit_on_error=False)
-    async def recheck_permissions(self) -> None:
-        """Ask what this person may do; of all namespaces at once that cannot be said."""
-        backend, rights = self.backend, self.app.rights
-        if backend is None or (self.app.all_namespaces and backend.namespace):
-            return
-        if await rights.ask(self._scope(backend).namespace):
-            self.post_message(self.Judged())
-
-    def on_main_screen_judged(self) -> None:
-        """Grey what may not be done."""
-        if not self._is_leaving:
-            self.query_one(Footer).refresh()
 
     def _count(self) -> None:
         """Count the free GPUs, now or when the last count is old enough."""
@@ -186,7 +167,7 @@ class MainScreen(SelectionScreen):
         self._counted = time.monotonic()
         if self.backend:
             try:
-                capacity = await self.backend.capacity(self._scope(self.backend))
+                capacity = await self.backend.capacity(self.session.scope(self.backend))
             except BackendError as error:
                 capacity = Capacity(unknown_because=str(error))
             self.post_message(self.Counted(capacity))
@@ -219,7 +200,7 @@ class MainScreen(SelectionScreen):
             return f"The jobs of {clean(self.context)} cannot be read: {link.why or link.state}"
         if not self.store.synced:
             return f"Reading the jobs of {clean(self.context)} ..."
-        if self.app.read_only or self.app.rights.why_not(Verb.CREATE):
+        if self.session.read_only or self.session.permissions.why_not(Verb.CREATE):
             return "No jobs yet."
         example = self.backend and self.backend.fields["image"].use is Use.REFUSED
         return f"No jobs yet. n makes one{'; the example trains in a minute' if example else ''}."
@@ -265,7 +246,7 @@ class MainScreen(SelectionScreen):
     @work(group="call", exit_on_error=False)
     async def _call(self, told: Sequence[str]) -> None:
         more = f", and {len(told) - 1} more" if len(told) > 1 else ""
-        self.app.send(await bell_and_notification(f"{told[0]}{more}"))
+        self.session.request(SendToTerminal(await bell_and_notification(f"{told[0]}{more}")))
 
     def action_tile(self) -> None:
         if self.job and self.backend:

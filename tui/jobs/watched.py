@@ -8,10 +8,11 @@ from tui.ui.sanitize import clean
 
 
 class WatchedJobs(Container[str]):
-    """Uids of one context. It outlives the screen, and every break of the link."""
+    """Uids of one context. The session keeps them, over the end of a screen and every break of the watch."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+    def __init__(self, names: dict[str, str]) -> None:
+        """`names`: uid -> name, which is changed here."""
+        self._names = names
 
     def __contains__(self, uid: object) -> bool:
         return uid in self._names

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 from textual import work
 from textual.containers import Vertical
@@ -15,10 +14,8 @@ from backend_client.logs import LogBuffer, follow
 from backend_client.models import Job
 from backend_client.protocol import Closed, JobBackend, LogItem, LogQuery
 from tui.log.view import LogView
+from tui.session import session_of
 from tui.ui.sanitize import clean
-
-if TYPE_CHECKING:
-    from tui.app import TraindeckApp
 
 _SETTLE = 0.12
 """Seconds that the cursor must rest on a job before its log is opened."""
@@ -35,9 +32,6 @@ def _same(one: Job | None, other: Job | None) -> bool:
 
 class LogReader(Vertical):
     """Follows the log of the job that `show` names. Whatever goes wrong is said in words; the lines stay."""
-
-    if TYPE_CHECKING:
-        app: "TraindeckApp"
 
     class Arrived(Message):
         """A batch of the log; `taken` is set when it is in the buffer, and only then comes the next one."""
@@ -83,8 +77,7 @@ class LogReader(Vertical):
 
     @property
     def _limit(self) -> int:
-        settings = getattr(self.app, "settings", None)
-        return (settings.log.buffer if settings else 64) * 2**20
+        return session_of(self).settings.log.buffer * 2**20
 
     def show(self, job: Job | None, backend: JobBackend) -> None:
         """Show the log of this job, or (the same job again) how it stands now.
@@ -131,8 +124,8 @@ class LogReader(Vertical):
             return
         try:
             query = LogQuery(ref=job.ref, follow=True, tail=self._tail)
-            logins = getattr(self.app, "logins", None)
-            async with aclosing(follow(backend, query, login=logins and logins.wait_for_login)) as batches:
+            login = session_of(self).login_prompt.wait_for_login
+            async with aclosing(follow(backend, query, login=login)) as batches:
                 async for items in batches:
                     message = self.Arrived(serial, items)
                     self.post_message(message)

@@ -20,6 +20,7 @@ from tui.log.empty_reason import empty_reason
 from tui.log.export import LogTaker
 from tui.log.ranks import next_step, silence
 from tui.log.view import LogView
+from tui.session import session_of
 from tui.ui.sanitize import clean
 
 _TAIL = 2_000
@@ -55,7 +56,7 @@ class LogPane(LogTaker):
         yield LogInput()
 
     def on_mount(self) -> None:
-        self.view.tick = getattr(self.app, "tick", 0.1)
+        self.view.tick = session_of(self).tick
         if self._opened:
             self.show(*self._opened)
         self.say()

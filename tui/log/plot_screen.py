@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import aclosing
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -23,11 +23,9 @@ from tui.actions import Place
 from tui.bindings import bindings
 from tui.jobs.columns import loss_text, short
 from tui.log.plot import draw
+from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.sanitize import clean
-
-if TYPE_CHECKING:
-    from tui.app import TraindeckApp
 
 _TAIL = 100_000
 _AT_ONCE = 200
@@ -39,9 +37,6 @@ _SOON = 0.1
 
 class PlotScreen(Screen[None]):
     """Follows the log while it is open."""
-
-    if TYPE_CHECKING:
-        app: "TraindeckApp"
 
     CSS_PATH = "plot_screen.tcss"
     where = Place.PLOT
@@ -66,7 +61,7 @@ class PlotScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         yield Static(Content(" Reading the log ..."), id="plot")
-        yield Footer()
+        yield Footer(session_of(self))
 
     def on_mount(self) -> None:
         self._read()
@@ -75,9 +70,8 @@ class PlotScreen(Screen[None]):
     async def _read(self) -> None:
         query = LogQuery(ref=self._job.ref, follow=True, tail=_TAIL)
         try:
-            async with aclosing(
-                follow(self._backend, query, login=self.app.logins.wait_for_login)
-            ) as batches:
+            login = session_of(self).login_prompt.wait_for_login
+            async with aclosing(follow(self._backend, query, login=login)) as batches:
                 async for items in batches:
                     for batch in items:
                         if isinstance(batch, Lines):

@@ -20,7 +20,7 @@ from backend_client.server.accounts import Account
 from backend_client.server.address import address, host_of
 from backend_client.server.contexts import ServerContexts
 from tui.actions import Place
-from tui.bindings import bindings
+from tui.bindings import ActionPolicy, bindings
 from tui.login.entry import LabeledInput
 from tui.ui.footer import Footer
 from tui.ui.inputs import UNSHOWN
@@ -61,8 +61,11 @@ class LoginScreen(ModalScreen[Account | None]):
         error: BackendError | None = None
         words: str = ""
 
-    def __init__(self, servers: ServerContexts, account: Account | None, why: str = "") -> None:
+    def __init__(
+        self, policy: ActionPolicy, servers: ServerContexts, account: Account | None, why: str = ""
+    ) -> None:
         super().__init__()
+        self._policy = policy
         self._servers = servers
         self._account = account
         self._why = why
@@ -91,7 +94,7 @@ class LoginScreen(ModalScreen[Account | None]):
                 "code", "set-up code", "", "it stands on the server's own terminal", unseen=True
             )
             yield Static(id="problem")
-        yield Footer()
+        yield Footer(self._policy)
 
     def on_mount(self) -> None:
         self._show()

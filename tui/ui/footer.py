@@ -8,7 +8,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.actions import Action, Place, actions
-from tui.bindings import shown_key
+from tui.bindings import ActionPolicy, with_own_keys
 
 
 def place_of(screen: Screen[object]) -> Place:
@@ -21,7 +21,7 @@ def fitting(items: Sequence[Action], keys: Mapping[str, str], width: int) -> lis
     """The actions that fit into a line; the last is help, by the place's own key for it."""
 
     def room_of(action: Action) -> int:
-        return len(shown_key(action, keys)) + len(action.words) + 3
+        return len(with_own_keys(action, keys).shown_key) + len(action.words) + 3
 
     last = [action for action in items if action.words == "help"][:1]
     room = width - 1 - sum(map(room_of, last))
@@ -38,6 +38,10 @@ def fitting(items: Sequence[Action], keys: Mapping[str, str], width: int) -> lis
 class Footer(Widget):
     """Follows the focus of its screen."""
 
+    def __init__(self, policy: ActionPolicy) -> None:
+        super().__init__()
+        self._policy = policy
+
     def on_mount(self) -> None:
         self.watch(self.screen, "focused", self._follow, init=False)
 
@@ -45,12 +49,11 @@ class Footer(Widget):
         self.refresh()
 
     def render(self) -> RenderResult:
-        app = self.app
-        keys, rights = getattr(app, "keys", {}), getattr(app, "rights", None)
-        items = actions(place_of(self.screen), read_only=getattr(app, "read_only", False))
+        policy = self._policy
+        items = actions(place_of(self.screen), read_only=policy.read_only)
         parts = []
-        for action in fitting(items, keys, self.size.width):
-            grey = bool(rights and rights.why_not(action.needs))
+        for action in fitting(items, policy.keys, self.size.width):
+            grey = bool(policy.permissions.why_not(action.needs))
             key, words = ("$text-disabled", "$text-disabled") if grey else ("bold $primary", "$text-muted")
-            parts += [(f" {shown_key(action, keys)}", key), (f" {action.words} ", words)]
+            parts += [(f" {with_own_keys(action, policy.keys).shown_key}", key), (f" {action.words} ", words)]
         return Content.assemble(*parts)
