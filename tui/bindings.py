@@ -8,7 +8,7 @@ from textual.binding import Binding
 from tui.actions import ACTIONS, Action, Place
 from tui.permissions import Permissions
 
-ACTING = frozenset(action.id for action in ACTIONS if action.acts)
+ACTING = frozenset(action.handler for action in ACTIONS if action.acts)
 
 
 def bindings(where: Place, target: str = "") -> list[Binding]:
@@ -18,7 +18,7 @@ def bindings(where: Place, target: str = "") -> list[Binding]:
     """
     prefix = f"{target}." if target else ""
     return [
-        Binding(action.key, prefix + action.id, action.words, id=action.id, show=action.footer)
+        Binding(action.key, prefix + action.handler, action.words, id=action.id, show=action.footer)
         for action in ACTIONS
         if action.where == where
     ]

@@ -202,10 +202,6 @@ class FormScreen(Guarded, PrefillMixin):
         if event.is_printable and event.key != "space":
             event.stop()
 
-    async def action_form_help(self) -> None:
-        """The keys of the form; `?` is a letter here."""
-        await self.run_action("app.help")
-
     def action_more(self) -> None:
         """Show or fold the rest of the fields."""
         self.list.fold(folded=not self.list.folded)

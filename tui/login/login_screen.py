@@ -284,10 +284,6 @@ class LoginScreen(ModalScreen[Account | None]):
                 words += f" The server was not told ({trouble.title}): there it stays valid."
             self.post_message(self.Ended(msgspec.structs.replace(account, store=""), words=words))
 
-    async def action_login_help(self) -> None:
-        """The keys; `?` is a letter here."""
-        await self.run_action("app.help")
-
     def action_login_leave(self) -> None:
         """Leave it as it is."""
         self.dismiss(None)
