@@ -21,7 +21,8 @@ from backend_client.errors import BackendError
 from tui.actions import ACTIONS, Place, actions
 from tui.bindings import bindings
 from tui.jobs.main_screen import MainScreen
-from tui.messages import AppRequest, OpenLogin, RecheckPermissions, SendToTerminal, SwitchContext
+from tui.messages import AppRequest, OpenLogin, OpenScreen, RecheckPermissions, SendToTerminal, SwitchContext
+from tui.screens import screen_for
 from tui.session import Session
 from tui.settings.model import Settings
 from tui.ui import signals
@@ -190,15 +191,10 @@ class TraindeckApp(App[int]):
                 self._recheck_permissions()
             case SendToTerminal(sequence):
                 self._send(sequence)
-            case OpenLogin():
-                self._open_login(request)
-
-    def _open_login(self, request: OpenLogin) -> None:
-        from tui.login.login_screen import LoginScreen
-
-        if not any(isinstance(screen, LoginScreen) for screen in self.screen_stack):
-            screen = LoginScreen(self.session, request.servers, request.account, request.reason)
-            self.push_screen(screen, request.on_close)
+            case OpenLogin() if any(place_of(screen) is Place.LOGIN for screen in self.screen_stack):
+                pass
+            case OpenScreen():
+                self.push_screen(*screen_for(request, self.session))
 
     @work(exclusive=True, group="permissions", exit_on_error=False)
     async def _recheck_permissions(self) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backend_client.models import Job, JobSpec
+from backend_client.protocol import JobBackend
 from backend_client.server.contexts import ServerContexts
 
 if TYPE_CHECKING:
@@ -41,8 +43,54 @@ class SendToTerminal(AppRequest):
     sequence: str
 
 
+class OpenScreen(AppRequest):
+    """Open a screen above this one. The App imports it when it is first opened."""
+
+
 @dataclass(frozen=True)
-class OpenLogin(AppRequest):
+class OpenLog(OpenScreen):
+    """Open the log of a job, full screen."""
+
+    job: Job
+    backend: JobBackend
+
+
+@dataclass(frozen=True)
+class OpenPlot(OpenScreen):
+    """Open the loss curve of a job."""
+
+    job: Job
+    backend: JobBackend
+
+
+@dataclass(frozen=True)
+class OpenForm(OpenScreen):
+    """Open the form for a new job."""
+
+    backend: JobBackend
+    spec: JobSpec | None
+    """What the form begins with: the spec of the job that is run again."""
+    created: Callable[[Job], None]
+    """Called with the job that the form has created."""
+
+
+@dataclass(frozen=True)
+class OpenHistory(OpenScreen):
+    """Open the list of the jobs that the server remembers."""
+
+    backend: JobBackend
+
+
+@dataclass(frozen=True)
+class OpenText(OpenScreen):
+    """Open a text to read."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class OpenLogin(OpenScreen):
     """Open the login screen, unless it is open already."""
 
     servers: ServerContexts

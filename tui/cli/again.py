@@ -11,7 +11,8 @@ from tui.cli.logs import until
 from tui.cli.lookup import all_jobs, find
 from tui.cli.output import say
 from tui.cli.submit import make, make_flags
-from tui.form.suggestions import as_job, next_name
+from tui.form.spec_file import as_job
+from tui.form.suggestions import next_name
 
 
 def again_flags(parser: Parser) -> None:

@@ -4,8 +4,6 @@ import asyncio
 import re
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from backend_client.errors import BackendError
 from backend_client.models import JobSpec
 from backend_client.models.names import suggest_name
@@ -44,11 +42,6 @@ def next_name(old: JobSpec, names: list[str]) -> str:
     if not base or base == suggest_name(old.command):
         return ""
     return suggest_name((base,), [*names, old.name])
-
-
-def as_job(spec: JobSpec) -> JobSpec:
-    """A deployment's spec for a job that runs once."""
-    return replace(spec, kind="job", replicas=1)
 
 
 def free_words(capacity: Capacity) -> str:

@@ -12,6 +12,7 @@ from backend_client.models import Job
 from backend_client.protocol import JobBackend, Verb
 from tui.jobs.job_screen import JobScreen
 from tui.log.empty_reason import lost_by_stop
+from tui.messages import OpenText
 from tui.ui.sanitize import clean
 
 _AT_ONCE = 8
@@ -111,11 +112,9 @@ class SelectionScreen(JobScreen):
             job, error = failures[0]
             self._failed(f"{clean(job.name)} was not {act.done}", error)
         elif failures:
-            from tui.ui.text import TextScreen
-
             title = f"{len(failures)} of {len(jobs)} jobs were not {act.done}"
             told = "\n\n".join(f"{clean(job.name)}: {error}" for job, error in failures)
-            self.app.push_screen(TextScreen(title, told))
+            self.session.request(OpenText(title, told))
 
 
 async def do_all(act: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> list[Failure]:

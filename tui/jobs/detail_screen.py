@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.signal import Signal
 from textual.widgets import Static
 
 from backend_client.errors import BackendError
@@ -20,8 +19,9 @@ from tui.actions import Place
 from tui.bindings import bindings
 from tui.jobs.attempt_table import group_attempts, moment, side_by_side, states
 from tui.jobs.columns import fit, loss_text, node_of, progress_text
+from tui.jobs.context_feed import ContextFeed
 from tui.jobs.job_screen import JobScreen
-from tui.jobs.store import Difference, JobStore
+from tui.jobs.store import Difference
 from tui.jobs.timeline import asked, command_line, how_ended, timeline
 from tui.ui.footer import Footer
 from tui.ui.sanitize import clean
@@ -100,15 +100,18 @@ class DetailScreen(JobScreen):
             self.events = events
             self.trouble = trouble
 
-    def __init__(self, job: Job, backend: JobBackend, store: JobStore, changed: Signal[Difference]) -> None:
+    def __init__(self, job: Job, backend: JobBackend, feed: ContextFeed) -> None:
         super().__init__()
-        self.backend = self._source = backend
         self._job = job
-        self._store = store
-        self._changed = changed
+        self._backend = backend
+        self._feed = feed
         self._told = self.Told((), "")
         self._shown: tuple[Content, Content] | None = None
         self._gone = False
+
+    @property
+    def backend(self) -> JobBackend:
+        return self._backend
 
     @property
     def job(self) -> Job:
@@ -125,7 +128,7 @@ class DetailScreen(JobScreen):
         yield Footer(self.session)
 
     def on_mount(self) -> None:
-        self._changed.subscribe(self, self._follow)
+        self._feed.changed.subscribe(self, self._follow)
         self._show()
         self._read_events()
         self.set_interval(_AGES_EVERY, self._show)
@@ -139,7 +142,7 @@ class DetailScreen(JobScreen):
             self._gone = True
             self._show()
         elif uid in difference.changed:
-            self._job = self._store.jobs.get(uid, self._job)
+            self._job = self._feed.store.jobs.get(uid, self._job)
             self._show()
             if difference.states:
                 self._read_events()
@@ -147,7 +150,7 @@ class DetailScreen(JobScreen):
     @work(exclusive=True, group="events", exit_on_error=False)
     async def _read_events(self) -> None:
         try:
-            self.post_message(self.Told(await self._source.events(self._job.ref), ""))
+            self.post_message(self.Told(await self._backend.events(self._job.ref), ""))
         except BackendError as error:
             self.post_message(self.Told((), str(error)))
 
@@ -173,27 +176,3 @@ class DetailScreen(JobScreen):
 
     def action_detail_back(self) -> None:
         self.app.pop_screen()
-
-    def action_detail_log(self) -> None:
-        self.action_log()
-
-    def action_detail_plot(self) -> None:
-        self.action_plot()
-
-    def action_detail_yaml(self) -> None:
-        self.action_yaml()
-
-    def action_detail_again(self) -> None:
-        self.action_again()
-
-    def action_detail_resume(self) -> None:
-        self.action_resume()
-
-    def action_detail_as_job(self) -> None:
-        self.action_as_job()
-
-    def action_detail_stop(self) -> None:
-        self.action_stop()
-
-    def action_detail_delete(self) -> None:
-        self.action_delete()

@@ -2,7 +2,6 @@
 
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from textual import work
 from textual.screen import Screen
@@ -10,18 +9,21 @@ from textual.screen import Screen
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
+from tui.form.spec_file import as_job, spec_yaml
 from tui.log.empty_reason import lost_by_stop
+from tui.messages import OpenForm, OpenLog, OpenPlot, OpenText
 from tui.session import Guarded
+from tui.ui.confirm import ConfirmScreen
 from tui.ui.sanitize import clean
-
-if TYPE_CHECKING:
-    from tui.ui.confirm import ConfirmScreen
 
 
 class JobScreen(Guarded, Screen[None]):
     """A screen about jobs of one backend. A subclass says which job is meant."""
 
-    backend: JobBackend | None = None
+    @property
+    def backend(self) -> JobBackend | None:
+        """The backend that the jobs belong to; None until their context is open."""
+        raise NotImplementedError
 
     @property
     def job(self) -> Job | None:
@@ -36,22 +38,15 @@ class JobScreen(Guarded, Screen[None]):
 
     def action_log(self) -> None:
         if self.job and self.backend:
-            from tui.log.log_screen import LogScreen
-
-            self.app.push_screen(LogScreen(self.job, self.backend))
+            self.session.request(OpenLog(self.job, self.backend))
 
     def action_plot(self) -> None:
         if self.job and self.backend:
-            from tui.log.plot_screen import PlotScreen
-
-            self.app.push_screen(PlotScreen(self.job, self.backend))
+            self.session.request(OpenPlot(self.job, self.backend))
 
     def action_yaml(self) -> None:
         if self.job:
-            from tui.form.spec_file import spec_yaml
-            from tui.ui.text import TextScreen
-
-            self.app.push_screen(TextScreen(f"{self.job.name}  spec file", spec_yaml(self.job.spec)))
+            self.session.request(OpenText(f"{self.job.name}  spec file", spec_yaml(self.job.spec)))
 
     def action_again(self) -> None:
         if self.job and not self.blocked(Verb.CREATE):
@@ -70,12 +65,7 @@ class JobScreen(Guarded, Screen[None]):
     def open_form(self, spec: JobSpec | None = None) -> None:
         """Open the form, empty or filled in like a job."""
         if self.backend:
-            from tui.form.form_screen import FormScreen
-
-            named = self.session.namespace if Feature.NAMESPACES in self.backend.features else ""
-            templates = self.session.settings.templates
-            form = FormScreen(self.backend, spec=spec, namespace=named, templates=templates)
-            self.app.push_screen(form, lambda made: self.created(made) if made else None)
+            self.session.request(OpenForm(self.backend, spec, self.created))
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_stop(self) -> None:
@@ -120,8 +110,6 @@ class JobScreen(Guarded, Screen[None]):
             return
         question = f"Stop {clean(job.name)}, and run it as a job?"
         if await self._agreed(Verb.STOP, [job], question, _as_job(job), "Go on"):
-            from tui.form.suggestions import as_job
-
             if not job.ended:
                 self._do(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
             self.open_form(as_job(job.spec))
@@ -149,8 +137,6 @@ class JobScreen(Guarded, Screen[None]):
 
     async def _agreed(self, verb: Verb, jobs: Sequence[Job], *words: str) -> bool:
         """Ask, and meanwhile whether it is allowed: what surely is not, of no job, cannot be agreed to."""
-        from tui.ui.confirm import ConfirmScreen
-
         screen = ConfirmScreen(*words)
         asks = [AccessReview(verb, job.ref) for job in jobs]
         looking = self.run_worker(self._bar(screen, asks), group="may", exit_on_error=False)
@@ -159,7 +145,7 @@ class JobScreen(Guarded, Screen[None]):
         finally:
             looking.cancel()
 
-    async def _bar(self, screen: "ConfirmScreen", asks: Sequence[AccessReview]) -> None:
+    async def _bar(self, screen: ConfirmScreen, asks: Sequence[AccessReview]) -> None:
         if self.backend:
             with suppress(BackendError):
                 verdicts = await self.backend.check_access(asks)
@@ -167,12 +153,10 @@ class JobScreen(Guarded, Screen[None]):
                     screen.post_message(screen.Barred(verdicts[0].why))
 
     def _failed(self, title: str, error: BackendError) -> None:
-        from tui.ui.text import TextScreen
-
         if self.session.login_prompt.ask(error):
             self.app.notify(f"{title}: {error.title}", severity="error")
         else:
-            self.app.push_screen(TextScreen(title, str(error)))
+            self.session.request(OpenText(title, str(error)))
 
 
 def _as_job(job: Job) -> str:

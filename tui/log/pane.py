@@ -20,6 +20,7 @@ from tui.log.empty_reason import empty_reason
 from tui.log.export import LogTaker
 from tui.log.ranks import next_step, silence
 from tui.log.view import LogView
+from tui.messages import OpenPlot
 from tui.session import session_of
 from tui.ui.sanitize import clean
 
@@ -141,9 +142,7 @@ class LogPane(LogTaker):
 
     def action_plot(self) -> None:
         if self._job and self._backend:
-            from tui.log.plot_screen import PlotScreen
-
-            self.app.push_screen(PlotScreen(self._job, self._backend))
+            session_of(self).request(OpenPlot(self._job, self._backend))
 
     def action_back(self) -> None:
         if self.drop_search() or self.drop_only():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from backend_client.errors import Refused, Unreachable
 from backend_client.local.backend import LocalBackend
@@ -466,3 +467,15 @@ async def test_real_local_jobs(tmp_path: Path):
         await running.press("y")
         await running.until("No jobs yet")
         assert job.name == "mine"
+
+
+async def test_keys_typed_right_behind_one_that_opens_a_screen_do_nothing_to_the_list(tmp_path: Path):
+    """All at once, as a slow link brings them: `u` would resume the job that was under the cursor."""
+    backend = ScriptedBackend([make_job("probe", JobState.STOPPED)], lacks={})
+    async with deck(backend, tmp_path=tmp_path) as running:
+        for key in ("n", "u", "b"):
+            running.app.post_message(events.Key(key, key))
+        await running.until("New job")
+        await running.quiet()
+        assert called(running, "resume") == []
+        assert not running.app.session.watched["scripted"]
