@@ -1,35 +1,30 @@
-"""The program on the screen. It only switches: contexts, screens, the ways out, what a defect looks like."""
+"""The program on the screen: owns the session, opens the screens, switches the context."""
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path, PurePath
 from typing import ClassVar
 
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.filter import LineFilter
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
 
 from backend_client.contexts import Contexts
-from backend_client.errors import BackendError
 from tui.actions import ACTIONS, Place, actions
 from tui.bindings import bindings
 from tui.jobs.main_screen import MainScreen
 from tui.messages import AppRequest, OpenLogin, OpenScreen, RecheckPermissions, SendToTerminal, SwitchContext
+from tui.safe_app import SafeApp
 from tui.screens import screen_for
 from tui.session import Session
 from tui.settings.model import Settings
 from tui.ui import signals
 from tui.ui.footer import Footer, place_of
-from tui.ui.sanitize import clean, over_ssh
-from tui.ui.sanitize_filter import SanitizeFilter
-from tui.ui.svg import without_addresses
+from tui.ui.sanitize import over_ssh
 from tui.ui.themes import DARK
 
 _HERE = Path(__file__).parent
@@ -44,7 +39,7 @@ _BASE = 2
 """Screens that always lie on the stack: Textual's own empty one, and a `MainScreen`."""
 
 
-class TraindeckApp(App[int]):
+class TraindeckApp(SafeApp):
     """One context at a time, on a `MainScreen`; everything else lies on top of that."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = [
@@ -74,10 +69,7 @@ class TraindeckApp(App[int]):
             settings=settings,
             request=self._answer,
         )
-        self.last_words = ""
-        """What to say on the plain terminal after the end."""
-        self._wall = SanitizeFilter()
-        self._ways_out = contextlib.ExitStack()
+        self._signals = contextlib.ExitStack()
         self._begin_with_own_theme()
 
     def _begin_with_own_theme(self) -> None:
@@ -86,68 +78,55 @@ class TraindeckApp(App[int]):
         self.set_reactive(TraindeckApp.theme, DARK.name)
         self.stylesheet.set_variables(self.get_css_variables())
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._wall]
-
     def on_mount(self) -> None:
         self.animation_level = "none"
         if self.session.settings.theme in self.available_themes:
             self.theme = self.session.settings.theme
         self.set_keymap(dict(self.session.keys))
         if not self.is_headless:
-            self._ways_out = signals.watch(lambda code: self.exit(return_code=code))
+            self._signals = signals.watch(lambda code: self.exit(return_code=code))
         self.push_screen(MainScreen(self.session.context))
 
     def on_unmount(self) -> None:
-        self._ways_out.close()
+        self._signals.close()
 
-    # Defects
+    # Requests of the screens
 
-    def _handle_exception(self, error: Exception) -> None:
-        """Textual would print a traceback with all locals; here the program ends with one sentence."""
-        if self._exception is None:
-            self.last_words = self._report(error)
-            self._exception = error
-            self._exception_event.set()
-        self._return_code = 1
-        self._close_messages_no_wait()
+    def _answer(self, request: AppRequest) -> None:
+        """Do what a screen asks for, at once."""
+        match request:
+            case SwitchContext(name):
+                self.switch_to(name)
+            case RecheckPermissions():
+                self._recheck_permissions()
+            case SendToTerminal(sequence):
+                self._send(sequence)
+            case OpenLogin() if any(place_of(screen) is Place.LOGIN for screen in self.screen_stack):
+                pass
+            case OpenScreen():
+                self.push_screen(*screen_for(request, self.session))
 
-    def panic(self, *_renderables: object) -> None:
-        self._handle_exception(RuntimeError("the terminal's input could not be read"))
+    @work(exclusive=True, group="permissions", exit_on_error=False)
+    async def _recheck_permissions(self) -> None:
+        if await self.session.load_permissions():
+            for screen in self.screen_stack:
+                screen.query(Footer).refresh()
 
-    def _report(self, error: BaseException) -> str:
-        from tui import crash_report
+    def switch_to(self, name: str) -> None:
+        """Begin anew in a context, and remember it."""
+        with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
+            name = self.session.contexts.set_current(name).name
+        self.session.context = name
+        self.call_later(self._show_context)  # the screen that it was chosen on is still on its way out
 
-        return crash_report.sentence(error)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """The last net under the workers: a defect there is told and ends nothing else."""
-        error = event.worker.error
-        if event.state is WorkerState.ERROR and error is not None:
-            words = str(error) if isinstance(error, BackendError) else self._report(error)
-            self.notify(words, severity="error", timeout=20)
-
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = False,  # noqa: ARG002
-    ) -> None:
-        """As Textual's, but its texts are always plain and clean."""
-        super().notify(
-            clean(message, 600), title=clean(title, 100), severity=severity, timeout=timeout, markup=False
-        )
+    async def _show_context(self) -> None:
+        while len(self.screen_stack) > _BASE:
+            await self.pop_screen()
+        await self.switch_screen(MainScreen(self.session.context))
 
     def _send(self, sequence: str) -> None:
         if self._driver and not self.is_headless:
             self._driver.write(sequence)
-
-    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
-        """As Textual's; the picture fetches nothing when it is opened."""
-        return without_addresses(super().export_screenshot(title=title, simplify=simplify))
 
     # Actions
 
@@ -175,41 +154,9 @@ class TraindeckApp(App[int]):
         if name and name != self.session.context:
             self.switch_to(name)
 
-    def switch_to(self, name: str) -> None:
-        """Begin anew in a context, and remember it."""
-        with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
-            name = self.session.contexts.set_current(name).name
-        self.session.context = name
-        self.call_later(self._show_context)  # the screen that it was chosen on is still on its way out
-
-    def _answer(self, request: AppRequest) -> None:
-        """Do what a screen asks for, at once."""
-        match request:
-            case SwitchContext(name):
-                self.switch_to(name)
-            case RecheckPermissions():
-                self._recheck_permissions()
-            case SendToTerminal(sequence):
-                self._send(sequence)
-            case OpenLogin() if any(place_of(screen) is Place.LOGIN for screen in self.screen_stack):
-                pass
-            case OpenScreen():
-                self.push_screen(*screen_for(request, self.session))
-
-    @work(exclusive=True, group="permissions", exit_on_error=False)
-    async def _recheck_permissions(self) -> None:
-        if await self.session.load_permissions():
-            for screen in self.screen_stack:
-                screen.query(Footer).refresh()
-
     def action_account(self) -> None:
         if not self.session.login_prompt.show():
             self.notify("There is no way to a traindeck server here.")
-
-    async def _show_context(self) -> None:
-        while len(self.screen_stack) > _BASE:
-            await self.pop_screen()
-        await self.switch_screen(MainScreen(self.session.context))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Another context, or somebody else, would throw away what was typed into a form."""
