@@ -10,7 +10,7 @@ from backend_client.protocol import Feature, Verb
 
 
 class Place(StrEnum):
-    """What has the focus. The footer shows the actions of one place, in the table's order."""
+    """What has the focus. The footer shows the actions of one place, in the order of the table."""
 
     APP = "everywhere"
     LIST = "job list"
@@ -38,16 +38,16 @@ class Action(NamedTuple):
     id: str
     key: str
     """Textual key names, comma-separated; the first one is shown."""
-    words: str
+    label: str
     """What the footer says."""
     help: str
-    """One sentence."""
+    """What help and README say: one sentence."""
     where: Place
     acts: bool = False
     """Changes something: absent in read-only mode."""
     footer: bool = True
     needs: Verb | Feature | None = None
-    """What must be allowed, or there: else it is grey, and says why."""
+    """The verb that must be allowed, or the feature that must be there: else it is grey, and says why."""
     does: str = ""
     """The Textual action that it runs (its handler is `action_<does>`), where that is not named by the id."""
 
@@ -205,7 +205,7 @@ ACTIONS: tuple[Action, ...] = (
 
 
 def actions(where: Place, *, read_only: bool = False) -> list[Action]:
-    """The actions of one place, then those of the whole program; without the acting ones where read-only."""
+    """Return the actions of one place, then those of the app; where read-only, without the acting ones."""
     return [
         action
         for place in (where, Place.APP)

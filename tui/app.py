@@ -32,15 +32,15 @@ _WIDGETS = (
     *("jobs/main_screen", "jobs/filter_line", "ui/footer", "jobs/header", "jobs/job_list"),
     *("log/bars", "log/tiles", "log/view"),
 )
-"""Stylesheets of what other apps than this one show as well; a screen names its own."""
+"""Stylesheets of widgets; a screen names its own."""
 
 
 _BASE = 2
-"""Screens that always lie on the stack: Textual's own empty one, and a `MainScreen`."""
+"""Screens that are always on the stack: Textual's own empty one, and a `MainScreen`."""
 
 
 class TraindeckApp(SafeApp):
-    """One context at a time, on a `MainScreen`; everything else lies on top of that."""
+    """Shows one context at a time, on a `MainScreen`; all other screens lie above it."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = [
         _HERE / "app.tcss",
@@ -73,7 +73,7 @@ class TraindeckApp(SafeApp):
         self._begin_with_own_theme()
 
     def _begin_with_own_theme(self) -> None:
-        """Before the stylesheets are read: a change of theme reads them all again."""
+        """Set our theme before the stylesheets are read: a later change would read all of them again."""
         self.register_theme(DARK)
         self.set_reactive(TraindeckApp.theme, DARK.name)
         self.stylesheet.set_variables(self.get_css_variables())
@@ -93,7 +93,7 @@ class TraindeckApp(SafeApp):
     # Requests of the screens
 
     def _answer(self, request: AppRequest) -> None:
-        """Do what a screen asks for, at once."""
+        """Answer the request of a screen, at once."""
         match request:
             case SwitchContext(name):
                 self.switch_to(name)
@@ -113,7 +113,7 @@ class TraindeckApp(SafeApp):
                 screen.query(Footer).refresh()
 
     def switch_to(self, name: str) -> None:
-        """Begin anew in a context, and remember it."""
+        """Switch to a context, which a new main screen opens, and remember it as the current one."""
         with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
             name = self.session.contexts.set_current(name).name
         self.session.context = name
@@ -137,7 +137,7 @@ class TraindeckApp(SafeApp):
         self.push_screen(HelpScreen(place, self.session))
 
     def action_help_quit(self) -> None:
-        """Ctrl+C kills programs elsewhere; here it tells the way out."""
+        """Say which key leaves the program: ctrl+c, which kills other programs, does not."""
         key = next(action.shown_key for action in ACTIONS if action.id == "quit")
         self.notify(f"{self.session.keys.get('quit', key)} leaves traindeck; jobs go on.")
 
@@ -159,13 +159,13 @@ class TraindeckApp(SafeApp):
             self.notify("There is no way to a traindeck server here.")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Another context, or somebody else, would throw away what was typed into a form."""
+        """Forbid to switch the context or the account over a form: what was typed there would be lost."""
         if action in ("context", "account") and place_of(self.screen) in (Place.FORM, Place.PLAN):
             return False
         return super().check_action(action, parameters)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the palette offers: the actions that have a key now, and the themes."""
+        """Yield what the palette offers: the actions that have a key now, and the themes."""
         offered = {
             action.id: action
             for action in actions(place_of(screen), read_only=self.session.read_only)
@@ -175,12 +175,12 @@ class TraindeckApp(SafeApp):
             action = offered.pop(binding.id or "", None)
             if action:
                 do: Callable[[], object] = partial(self.run_action, binding.action, node)
-                yield SystemCommand(action.words, action.help, do)
+                yield SystemCommand(action.label, action.help, do)
         yield SystemCommand("theme", "Choose other colours.", self.action_change_theme)
 
 
 def run(app: TraindeckApp) -> int:
-    """Show the program until a person leaves it; the process's exit code."""
+    """Run the app until a person leaves it; return the exit code of the process."""
     if over_ssh():
         os.environ.setdefault("ESCDELAY", "250")
     app.run()

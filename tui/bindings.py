@@ -12,13 +12,13 @@ ACTING = frozenset(action.handler for action in ACTIONS if action.acts)
 
 
 def bindings(where: Place, target: str = "") -> list[Binding]:
-    """The bindings of one place. `target` ("screen" or "app") says who has the `action_<id>` methods.
+    """Return the bindings of one place. `target` ("screen" or "app") has the `action_<handler>` methods.
 
     A binding's id is the action's id, so that the settings' `keys.<id>` reach it through `App.set_keymap`.
     """
     prefix = f"{target}." if target else ""
     return [
-        Binding(action.key, prefix + action.handler, action.words, id=action.id, show=action.footer)
+        Binding(action.key, prefix + action.handler, action.label, id=action.id, show=action.footer)
         for action in ACTIONS
         if action.where == where
     ]

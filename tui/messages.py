@@ -3,6 +3,9 @@
 These requests go through `Session.request`, and the App answers at once. They are not Textual messages: a
 posted message waits behind the keys that arrived together with its own, and these would still act on the
 screen that is being left (typed in one burst, `n` opens the form and `u` would resume the job below it).
+
+The Textual messages of widgets and screens are nested in their senders and written in one way: a
+`@dataclass(eq=False)` where they have fields, an empty class where they have none.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What cannot be done in the context in use, and why: what it lacks, and what this person may not."""
+"""Permissions and features of the context in use: what cannot be done there, and why."""
 
 from typing import TYPE_CHECKING
 
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from backend_client.protocol import JobBackend
 
 _FEATURE = {Verb.RESUME: Feature.RESUME}
-"""What a verb needs beside being allowed."""
+"""The feature that a verb needs beside being allowed."""
 
 
 class Permissions:
-    """Asked once for each login. What is not known counts as allowed: the context has the last word."""
+    """Permissions of one login. What is not known counts as allowed: the context has the last word."""
 
     def __init__(self, backend: "JobBackend | None" = None) -> None:
         self._backend = backend
         self._refused: dict[Verb, str] = {}
 
-    async def ask(self, namespace: str) -> bool:
-        """Ask what this person may do there; True where the answer is another than before."""
+    async def load(self, namespace: str) -> bool:
+        """Ask the backend what this person may do in a namespace; True where that differs from before."""
         if self._backend is None:
             return False
         asks = [AccessReview(verb, namespace=namespace) for verb in Verb]
@@ -39,7 +39,7 @@ class Permissions:
         return before != self._refused
 
     def why_not(self, needs: Verb | Feature | None) -> str:
-        """The reason in words; empty where nothing is known against it."""
+        """Return why a verb or feature cannot be used, as a sentence; "" if nothing is known against it."""
         if needs is None or self._backend is None:
             return ""
         feature = needs if isinstance(needs, Feature) else _FEATURE.get(needs)

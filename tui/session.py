@@ -34,7 +34,7 @@ class Session:
         settings: Settings | None = None,
         request: RequestHandler = _ignore,
     ) -> None:
-        """`context`: the name of the one in use; `request`: hands a request to the App, which acts on it."""
+        """Start a session in `context`, a name; `request` hands a request to the App, which answers it."""
         self.settings = settings or Settings()
         self.contexts = contexts
         self.context = context
@@ -75,7 +75,7 @@ class Session:
         backend = self._backend
         if backend is None or (self.all_namespaces and backend.namespace):
             return False
-        return await self.permissions.ask(self.scope(backend).namespace)
+        return await self.permissions.load(self.scope(backend).namespace)
 
 
 class HasSession(Protocol):

@@ -17,7 +17,7 @@ from backend_client.protocol import JobBackend, Plan
 from tui.cli.commands import Parser, one_of
 from tui.cli.output import job_fields, put, put_as, put_block, say
 from tui.cli.prompt import agreed
-from tui.form.templates import joined, template
+from tui.form.templates import find_template, merge
 from tui.ui.sanitize import clean
 
 LARGEST_FILE = 2**20
@@ -136,7 +136,7 @@ def _errors(plan: Plan) -> str:
 def _written(args: argparse.Namespace) -> dict[str, Any]:
     """What the template says, overridden by what the file says, overridden by what the flags say."""
     flags = {name: value for name in FIELD_NAMES if (value := getattr(args, name, None))}
-    raw = template(args.settings.templates, args.template) if args.template else {}
+    raw = find_template(args.settings.templates, args.template) if args.template else {}
     for said in (_read(args.file) if args.file else {}, flags):
         for name, value in said.items():
             raw[name] = _joined(name, raw.get(name), value)
@@ -145,7 +145,7 @@ def _written(args: argparse.Namespace) -> dict[str, Any]:
 
 def _joined(name: str, below: Any, above: Any) -> Any:
     try:
-        return joined(name, below, above)
+        return merge(name, below, above)
     except ValueError as error:
         raise Invalid({name: str(error)}) from None
 

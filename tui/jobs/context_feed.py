@@ -41,7 +41,7 @@ class ContextFeed:
     def __init__(
         self, screen: Screen[None], session: Session, context: str, show: Callable[[Difference], None]
     ) -> None:
-        """`show` draws what has changed in the store, before the subscribers of `changed` hear of it."""
+        """Make a feed for a screen. `show` draws a change of the store, before subscribers of `changed`."""
         self.context = context
         self.store = JobStore()
         self.backend: JobBackend | None = None

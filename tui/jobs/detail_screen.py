@@ -1,6 +1,7 @@
-"""Everything about one job, live: what was asked, what happened, why it is as it is."""
+"""The detail of one job, live: its spec, its timeline, its attempts, and the reason of its state."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -54,7 +55,7 @@ def _rank(one: Attempt) -> Content:
 
 
 def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 76) -> Content:
-    """The whole page. `trouble`: why the events are not known."""
+    """Return the whole page, laid out for `width` cells. `trouble`: why the events are not known."""
     far = (
         "  loss ".join(filter(None, (progress_text(job.progress), loss_text(job.progress.loss))))
         if job.progress
@@ -81,7 +82,7 @@ def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 
 
 
 class DetailScreen(JobScreen):
-    """Follows its job while it is open; keeps showing the last that was known when the job is gone."""
+    """Follows its job while it is open; a job that is gone stays as it was last seen."""
 
     CSS_PATH = "detail_screen.tcss"
     AUTO_FOCUS = "VerticalScroll"
@@ -92,20 +93,19 @@ class DetailScreen(JobScreen):
         Binding("k", "scroll(-1)", show=False),
     ]
 
-    class Told(Message):
+    @dataclass(eq=False)
+    class EventsLoaded(Message):
         """The job's events were read, or why not."""
 
-        def __init__(self, events: Sequence[Event], trouble: str) -> None:
-            super().__init__()
-            self.events = events
-            self.trouble = trouble
+        events: Sequence[Event]
+        trouble: str
 
     def __init__(self, job: Job, backend: JobBackend, feed: ContextFeed) -> None:
         super().__init__()
         self._job = job
         self._backend = backend
         self._feed = feed
-        self._told = self.Told((), "")
+        self._events = self.EventsLoaded((), "")
         self._shown: tuple[Content, Content] | None = None
         self._gone = False
 
@@ -150,13 +150,13 @@ class DetailScreen(JobScreen):
     @work(exclusive=True, group="events", exit_on_error=False)
     async def _read_events(self) -> None:
         try:
-            self.post_message(self.Told(await self._backend.events(self._job.ref), ""))
+            self.post_message(self.EventsLoaded(await self._backend.events(self._job.ref), ""))
         except BackendError as error:
-            self.post_message(self.Told((), str(error)))
+            self.post_message(self.EventsLoaded((), str(error)))
 
-    def on_detail_screen_told(self, message: Told) -> None:
-        """Tell the story anew."""
-        self._told = message
+    def on_detail_screen_events_loaded(self, message: EventsLoaded) -> None:
+        """Draw the page with the events that were read."""
+        self._events = message
         self._show()
 
     def _show(self) -> None:
@@ -164,14 +164,14 @@ class DetailScreen(JobScreen):
         state = "deleted" if self._gone else self._job.state.value
         title = Content.assemble((f" {clean(self._job.name, 80)}", "bold"), f"  {look.symbol} {state}")
         room = self.query_one(VerticalScroll).scrollable_content_region.width
-        page = describe(self._job, self._told.events, self._told.trouble, room or self.size.width - 3)
+        page = describe(self._job, self._events.events, self._events.trouble, room or self.size.width - 3)
         if self._shown != (title, page):
             self._shown = title, page
             self.query_one("#title", Static).update(title)
             self.query_one("#page", Static).update(page)
 
     def action_scroll(self, lines: int) -> None:
-        """Scroll by lines."""
+        """Scroll the page by some lines."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def action_detail_back(self) -> None:

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 
 from backend_client.models import Job
 from backend_client.protocol import Feature, FreshnessState, JobBackend, Use, Verb
-from tui.jobs.bulk_actions import SelectionScreen, names
+from tui.jobs.bulk_actions import SelectionScreen, job_names
 from tui.jobs.context_feed import ContextFeed, OpenDetail
 from tui.jobs.filter_line import FilterLine
 from tui.jobs.header import Header
@@ -23,7 +23,7 @@ from tui.ui.sanitize import clean
 
 
 class MainScreen(SelectionScreen):
-    """Opens its context after the first frame; whatever happens to the network, what was seen stays."""
+    """The layout and the keys of one context. Opens it after the first frame; jobs once seen stay."""
 
     AUTO_FOCUS = "JobList"
 
@@ -45,8 +45,8 @@ class MainScreen(SelectionScreen):
     def marked(self) -> list[Job]:
         return self.query_one(JobList).marked
 
-    def drop_marks(self) -> None:
-        self.query_one(JobList).drop_marks()
+    def clear_marks(self) -> None:
+        self.query_one(JobList).clear_marks()
         self._show_status()
 
     def compose(self) -> ComposeResult:
@@ -61,7 +61,7 @@ class MainScreen(SelectionScreen):
         self.call_after_refresh(self.feed.start)
 
     def created(self, job: Job) -> None:
-        self.query_one(JobList).point(job.ref.uid)
+        self.query_one(JobList).move_cursor(job.ref.uid)
 
     # What the feed says
 
@@ -73,17 +73,17 @@ class MainScreen(SelectionScreen):
         self._show_status()
         self._announce_ends()
         header = self.query_one(Header)
-        header.link, header.place = self.store.link, self.feed.place
+        header.freshness, header.place = self.store.link, self.feed.place
 
     def on_context_feed_capacity_loaded(self, message: ContextFeed.CapacityLoaded) -> None:
-        """Show the figures."""
+        """Show the capacity in the header."""
         if not self.feed.is_leaving:
             self.query_one(Header).capacity = message.capacity
 
-    def on_job_list_showing(self) -> None:
-        """Tell the context which jobs are looked at, soon."""
+    def on_job_list_visible_jobs_changed(self) -> None:
+        """Report the visible jobs to the context, soon."""
         rows = self.query_one(JobList)
-        self.feed.report_visible_jobs(lambda: rows.on_screen)
+        self.feed.report_visible_jobs(lambda: rows.visible_jobs)
 
     # What the person does
 
@@ -100,25 +100,25 @@ class MainScreen(SelectionScreen):
         example = self.backend and self.backend.fields["image"].use is Use.REFUSED
         return f"No jobs yet. n makes one{'; the example trains in a minute' if example else ''}."
 
-    def on_job_list_pointed(self) -> None:
-        """The log follows the cursor, when the list is painted."""
+    def on_job_list_cursor_moved(self) -> None:
+        """Show the log of the job under the cursor, as soon as the list is painted."""
         self.call_after_refresh(self._show_log)
 
     def _show_log(self) -> None:
         if self.backend and not self.feed.is_leaving:
             self.query_one(LogTiles).show(self.job, self.backend)
 
-    def on_filter_line_typed(self, message: FilterLine.Typed) -> None:
-        """The list follows the typing."""
+    def on_filter_line_edited(self, message: FilterLine.Edited) -> None:
+        """Filter the list while the words are typed."""
         self.query_one(JobList).set_filter(message.text)
         self._show_status()
 
-    def on_filter_line_left(self) -> None:
-        """Back to the list."""
+    def on_filter_line_closed(self) -> None:
+        """Give the keys back to the list."""
         self.query_one(JobList).focus()
 
     def on_log_pane_back(self) -> None:
-        """From the log to the list."""
+        """Give the keys of the log to the list."""
         self.query_one(JobList).focus()
 
     def _show_status(self) -> None:
@@ -130,7 +130,7 @@ class MainScreen(SelectionScreen):
         self.query_one(Header).status = ", ".join(filter(None, (marked, shown, order)))
 
     def _announce_ends(self) -> None:
-        """Say which watched jobs have ended, aloud."""
+        """Announce the watched jobs that have ended: on the screen, by the bell, by a notification."""
         told = self.watched.take_ended(self.store)
         for words in told:
             self.app.notify(words, timeout=60)
@@ -164,17 +164,19 @@ class MainScreen(SelectionScreen):
         self._show_status()
 
     def action_unmark(self) -> None:
-        self.drop_marks()
+        self.clear_marks()
 
     def action_watch(self) -> None:
         meant = self.marked or ([self.job] if self.job else [])
         jobs = [job for job in meant if not job.ended]
         if jobs:
             watch = self.watched.toggle(jobs)
-            self.app.notify(f"{'You are told when it ends' if watch else 'Watched no more'}: {names(jobs)}")
+            self.app.notify(
+                f"{'You are told when it ends' if watch else 'Watched no more'}: {job_names(jobs)}"
+            )
             self.query_one(JobList).show_flags()
         elif meant:
-            self.app.notify(f"Ended already: {names(meant)}")
+            self.app.notify(f"Ended already: {job_names(meant)}")
 
     def action_new(self) -> None:
         if not self.blocked(Verb.CREATE):

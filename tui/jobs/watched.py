@@ -1,4 +1,4 @@
-"""The jobs whose end a person wants to be told: each once, whenever it is heard of."""
+"""The watched jobs: the end of each is announced, once."""
 
 from collections.abc import Container, Sequence
 
@@ -11,7 +11,7 @@ class WatchedJobs(Container[str]):
     """Uids of one context. The session keeps them, over the end of a screen and every break of the watch."""
 
     def __init__(self, names: dict[str, str]) -> None:
-        """`names`: uid -> name, which is changed here."""
+        """Watch the jobs in `names`, uid -> name, which is changed here."""
         self._names = names
 
     def __contains__(self, uid: object) -> bool:
@@ -21,7 +21,7 @@ class WatchedJobs(Container[str]):
         return len(self._names)
 
     def toggle(self, jobs: Sequence[Job]) -> bool:
-        """Watch all of them, or none where all are watched already; True where they are watched now."""
+        """Watch these jobs, or none where all are watched already; True where they are watched now."""
         watch = not all(job.ref.uid in self._names for job in jobs)
         for job in jobs:
             if watch:
@@ -31,7 +31,7 @@ class WatchedJobs(Container[str]):
         return watch
 
     def take_ended(self, store: JobStore) -> list[str]:
-        """What to tell of those that have ended, or are gone, since the last call."""
+        """Return a sentence for each watched job that has ended or is gone, and watch it no more."""
         told = []
         for uid, name in list(self._names.items()):
             job = store.jobs.get(uid)

@@ -18,10 +18,10 @@ _LOOK_AGAIN = 30.0
 
 
 class LoginPrompt:
-    """Who meets the end of a login asks here, and waits here until somebody has logged in again."""
+    """Brings the login screen when a login has ended; callers can wait until somebody has logged in."""
 
     def __init__(self, contexts: Contexts, current: Callable[[], str], request: RequestHandler) -> None:
-        """`current`: returns the name of the context in use."""
+        """Make the prompt of a session. `current` returns the name of the context in use."""
         self._contexts = contexts
         self._current = current
         self._request = request
@@ -73,7 +73,7 @@ class LoginPrompt:
         self._request(OpenLogin(servers, account, reason, self._closed))
 
     def _closed(self, account: "Account | None") -> None:
-        """Logged in, logged out (an account without a store), or neither."""
+        """Take up how the screen was left: logged in, logged out (an account without a store), or neither."""
         in_use = self._account_in_use()
         self._declined = account is None
         if account is None:

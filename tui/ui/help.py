@@ -1,4 +1,4 @@
-"""The keys of what has the focus, one sentence each."""
+"""The help screen: the keys of what has the focus, one sentence each."""
 
 from typing import ClassVar
 
@@ -26,7 +26,7 @@ def help_text(where: Place, policy: ActionPolicy) -> Content:
         why = clean(policy.permissions.why_not(action.needs), 300)
         key, words, rest = ("$text-disabled",) * 3 if why else ("bold", "", "$text-muted")
         told = (f"not here: {why}" if why else action.help, rest)
-        lines.append(Content.assemble((f"{shown:<9}", key), (f"{action.words:<12}", words), told))
+        lines.append(Content.assemble((f"{shown:<9}", key), (f"{action.label:<12}", words), told))
     return Content("\n").join(lines[1:])
 
 

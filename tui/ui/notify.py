@@ -1,4 +1,4 @@
-"""Calling a person who looks elsewhere: the bell, and a notification where the terminal knows one.
+"""Notifies a person who looks elsewhere: the bell, and a notification where the terminal knows one.
 
 Imports no Textual.
 """
@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 3.0
 
 
 def notification(words: str, terminal: str) -> str:
-    """The sequence that notifies, for a terminal by its names; "" where it knows none."""
+    """Return the sequence that notifies, for a terminal by its names; "" where it knows none."""
     name = terminal.lower()
     text = clean(words, 250).replace(";", ",")
     if any(known in name for known in _OSC_9):
@@ -28,13 +28,13 @@ def notification(words: str, terminal: str) -> str:
 
 
 def through_tmux(sequence: str) -> str:
-    """A sequence that tmux hands on to the terminal around it."""
+    """Wrap a sequence so that tmux hands it on to the terminal around it."""
     doubled = sequence.replace("\x1b", "\x1b\x1b")
     return f"\x1bPtmux;{doubled}\x1b\\" if sequence else ""
 
 
 async def bell_and_notification(words: str, env: Mapping[str, str] = os.environ) -> str:
-    """What to send to the terminal so that a person hears of it."""
+    """Return what to send to the terminal: the bell, and a notification where it knows one."""
     if env.get("TMUX"):
         return "\x07" + through_tmux(notification(words, await _beyond_tmux()))
     if env.get("STY"):
@@ -43,7 +43,7 @@ async def bell_and_notification(words: str, env: Mapping[str, str] = os.environ)
 
 
 async def _beyond_tmux() -> str:
-    """The names of the terminal around tmux; "" where tmux hands nothing on, or does not say."""
+    """Ask tmux for the names of the terminal around it; "" where it hands nothing on, or does not say."""
     shown = "#{allow-passthrough} #{client_termname} #{client_termtype}"
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):

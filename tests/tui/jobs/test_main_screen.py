@@ -327,10 +327,10 @@ async def test_a_deployment_is_stopped_and_run_as_a_job(tmp_path: Path):
     spec = parse_spec({"name": "web", "kind": "deployment", "replicas": 3, "command": "python train.py"})
     backend = ScriptedBackend([make_job("web", kind="deployment", spec=spec), make_job("once")])
     async with deck(backend, tmp_path=tmp_path) as running:
-        running.app.screen.query_one(JobList).point("uid-once")
+        running.app.screen.query_one(JobList).move_cursor("uid-once")
         await running.press("J")
         await running.until("once is a job already")
-        running.app.screen.query_one(JobList).point("uid-web")
+        running.app.screen.query_one(JobList).move_cursor("uid-web")
         await running.press("J")
         await running.until("Stop web, and run it as a job?")
         assert "not in 3 replicas" in running.shown

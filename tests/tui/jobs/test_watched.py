@@ -34,7 +34,7 @@ def backend() -> ScriptedBackend:
 
 
 async def watch_bert(running: Deck) -> None:
-    running.app.screen.query_one("JobList").point("uid-bert")
+    running.app.screen.query_one("JobList").move_cursor("uid-bert")
     await running.press("b")
     await running.until("You are told when it ends: bert")
 

@@ -61,7 +61,7 @@ class FormApp(App[None]):
 
     def below(self, name: str) -> str:
         """The words under a field."""
-        widget = self.form.list.fields[name].query_one(".below")
+        widget = self.form.list.fields[name].query_one(".message")
         return str(widget.render()) if widget.display else ""
 
     def write(self, **texts: str) -> None:
