@@ -144,11 +144,11 @@ class TraindeckApp(SafeApp):
     def action_context(self) -> None:
         from tui.ui.contexts import ContextsScreen
 
-        found = [
+        contexts = [
             (info.name, info.unavailable or info.about, not info.unavailable)
             for info in self.session.contexts.list_contexts()
         ]
-        self.push_screen(ContextsScreen(found, self.session.context), self._switch_context)
+        self.push_screen(ContextsScreen(contexts, self.session.context), self._switch_context)
 
     def _switch_context(self, name: str | None) -> None:
         if name and name != self.session.context:

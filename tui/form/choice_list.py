@@ -24,8 +24,8 @@ class ChoiceList(Static):
 
     def filter(self, typed: str) -> None:
         """Show the choices that contain the typed text; a choice that is typed in full needs no list."""
-        found = [choice for choice in self.choices if typed.lower() in choice.value.lower()]
-        self._matching = [] if typed in [choice.value for choice in found] else found
+        matching = [choice for choice in self.choices if typed.lower() in choice.value.lower()]
+        self._matching = [] if typed in [choice.value for choice in matching] else matching
         self._cursor = -1
         self._draw()
 

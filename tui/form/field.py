@@ -116,9 +116,9 @@ class Field(Widget):
             self.line.set_history(texts)
             self.line.placeholder = f"up arrow: {to_line(texts[0])}"
 
-    def set_choices(self, known: Sequence[Choice], why: str = "") -> None:
+    def set_choices(self, choices: Sequence[Choice], why: str = "") -> None:
         """Set the choices that the context has for this field, or why they are not known."""
-        self.choices.choices, self.choices.why = known, why
+        self.choices.choices, self.choices.why = choices, why
         if self.screen.focused is self.line:
             self._follow()
 

@@ -153,8 +153,8 @@ class FormScreen(Guarded, PrefillMixin):
 
     def on_field_edited(self, event: Field.Edited) -> None:
         super().on_field_edited(event)
-        for said in (self._plan_errors, self._submit_errors, self._warnings):
-            said.pop(event.field.field, None)
+        for messages in (self._plan_errors, self._submit_errors, self._warnings):
+            messages.pop(event.field.field, None)
         self.review()
 
     def review(self) -> None:

@@ -92,19 +92,19 @@ class PrefillMixin(Screen[Job | None]):
 
     @work(group="left", exit_on_error=False)
     async def _load_saved_form(self) -> None:
-        left = None if self.old else await self.autosave.take_over()
-        if left:
-            self.post_message(self.SavedFormFound(left))
+        saved = None if self.old else await self.autosave.take_over()
+        if saved:
+            self.post_message(self.SavedFormFound(saved))
 
     def on_prefill_mixin_saved_form_found(self, message: SavedFormFound) -> None:
-        left = message.saved
+        saved = message.saved
         if self.list.changed:
             self.autosave.release()
             return
-        self.list.set_texts(left.texts)
-        words = f"What you had typed on {left.when:%d %b at %H:%M} is back; escape throws it away."
-        missing = f" Not kept, for it may be secret: {', '.join(left.missing)}." if left.missing else ""
-        self.notify(words + missing, timeout=10, markup=False)
+        self.list.set_texts(saved.texts)
+        text = f"What you had typed on {saved.when:%d %b at %H:%M} is back; escape throws it away."
+        missing = f" Not kept, for it may be secret: {', '.join(saved.missing)}." if saved.missing else ""
+        self.notify(text + missing, timeout=10, markup=False)
 
     async def action_edit(self) -> None:
         """Edit the command in the person's editor. Blocks: Textual must do nothing while it is suspended."""
@@ -128,9 +128,9 @@ class PrefillMixin(Screen[Job | None]):
     def _apply_template(self, name: str | None) -> None:
         if name is None:
             return
-        said = self.templates[name]
-        self.list.set_texts({field: self._merged_text(field, raw) for field, raw in said.items()})
-        if refused := [field for field in said if field not in self.list.fields]:
+        fields = self.templates[name]
+        self.list.set_texts({field: self._merged_text(field, raw) for field, raw in fields.items()})
+        if refused := [field for field in fields if field not in self.list.fields]:
             why = self.list.rules[refused[0]].why
             self.notify(f"Left out: {', '.join(refused)} ({why})", severity="warning", markup=False)
 
@@ -146,15 +146,15 @@ class PrefillMixin(Screen[Job | None]):
         self.post_message(self.SuggestionsLoaded(await load_suggestions(self.backend, self.old)))
 
     def on_prefill_mixin_suggestions_loaded(self, message: SuggestionsLoaded) -> None:
-        offers = message.suggestions
-        for name in offers.recent.keys() & self.list.fields.keys():
-            self.list.fields[name].set_recent(offers.recent[name])
-        if offers.name:
-            self._suggested = offers.name
-            self.list.fields["name"].set_placeholder(offers.name)
+        suggestions = message.suggestions
+        for name in suggestions.recent.keys() & self.list.fields.keys():
+            self.list.fields[name].set_recent(suggestions.recent[name])
+        if suggestions.name:
+            self._suggested = suggestions.name
+            self.list.fields["name"].set_placeholder(suggestions.name)
             self.review()
-        if offers.command and not self.list.changed:
-            self.list.fields["command"].set_initial(offers.command)
+        if suggestions.command and not self.list.changed:
+            self.list.fields["command"].set_initial(suggestions.command)
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         field = event.widget.parent and event.widget.parent.parent
@@ -167,8 +167,8 @@ class PrefillMixin(Screen[Job | None]):
     @work(exclusive=True, group="choices", exit_on_error=False)
     async def _load_choices(self, field: Field, namespace: str, cluster: str) -> None:
         try:
-            known = await self.backend.choices(field.field, namespace=namespace, cluster=cluster)
-            self.post_message(self.ChoicesLoaded(field, known))
+            choices = await self.backend.choices(field.field, namespace=namespace, cluster=cluster)
+            self.post_message(self.ChoicesLoaded(field, choices))
         except BackendError as error:
             self.post_message(self.ChoicesLoaded(field, (), error.title))
 

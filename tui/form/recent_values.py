@@ -26,12 +26,12 @@ def drafts_path() -> Path:
 def load() -> RecentValues:
     """Load the recent values; none from a missing or damaged file. Call it in a thread: it reads a file."""
     try:
-        kept = json.loads(drafts_path().read_bytes())
+        content = json.loads(drafts_path().read_bytes())
     except (OSError, ValueError):
         return {}
-    if not isinstance(kept, dict):
+    if not isinstance(content, dict):
         return {}
-    return {name: _texts(kept.get(name)) for name in FIELDS}
+    return {name: _texts(content.get(name)) for name in FIELDS}
 
 
 def _texts(values: object) -> list[str]:
@@ -42,12 +42,14 @@ def _texts(values: object) -> list[str]:
 
 def remember(spec: JobSpec) -> None:
     """Put the values of a spec in front. Ignores a disk that refuses; call it in a thread."""
-    kept = load()
+    values = load()
     for name in FIELDS:
-        text, older = field_text(name, getattr(spec, name)), kept.get(name, [])
-        kept[name] = [text, *(value for value in older if value != text)][:MOST_PER_FIELD] if text else older
+        text, older = field_text(name, getattr(spec, name)), values.get(name, [])
+        values[name] = (
+            [text, *(value for value in older if value != text)][:MOST_PER_FIELD] if text else older
+        )
     with contextlib.suppress(OSError):
-        _write(drafts_path(), json.dumps(kept))
+        _write(drafts_path(), json.dumps(values))
 
 
 def _write(path: Path, text: str) -> None:

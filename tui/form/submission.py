@@ -16,12 +16,13 @@ from tui.ui.confirm import ConfirmScreen
 from tui.ui.prompt import AskSecret
 
 
-def by_field(notices: Iterable[Diagnostic]) -> dict[str, str]:
+def by_field(diagnostics: Iterable[Diagnostic]) -> dict[str, str]:
     """Return field -> all messages about it, joined."""
-    said: dict[str, str] = {}
-    for notice in notices:
-        said[notice.field] = "; ".join(filter(None, (said.get(notice.field), notice.message)))
-    return said
+    messages: dict[str, str] = {}
+    for diagnostic in diagnostics:
+        earlier = messages.get(diagnostic.field)
+        messages[diagnostic.field] = "; ".join(filter(None, (earlier, diagnostic.message)))
+    return messages
 
 
 class Submission:

@@ -24,16 +24,16 @@ class Suggestions:
 
 async def load_suggestions(backend: JobBackend, old: JobSpec | None) -> Suggestions:
     """Load the suggestions for a new job, or for one like an old one. Raises nothing: it then has fewer."""
-    kept = await asyncio.to_thread(recent_values.load)
+    recent = await asyncio.to_thread(recent_values.load)
     try:
         names = [job.name for job in (await backend.list(JobQuery())).items]
     except BackendError:
-        return Suggestions(kept)
+        return Suggestions(recent)
     if old:
-        return Suggestions(kept, name=next_name(old, names))
+        return Suggestions(recent, name=next_name(old, names))
     # The example is a file of this machine: of use only where jobs run among its files, without images.
-    first = not names and not any(kept.values()) and backend.fields["image"].use == Use.REFUSED
-    return Suggestions(kept, command=example_command() if first else "")
+    first = not names and not any(recent.values()) and backend.fields["image"].use == Use.REFUSED
+    return Suggestions(recent, command=example_command() if first else "")
 
 
 def next_name(old: JobSpec, names: list[str]) -> str:

@@ -15,19 +15,19 @@ def find_template(templates: Templates, name: str) -> dict[str, Any]:
     """Return the fields of a template. Raises NotFound, which names the closest match or all."""
     if name not in templates:
         likely = closest_match(name, templates)
-        known = f"There are: {', '.join(templates)}." if templates else "The settings have none."
-        raise NotFound(f"There is no template {name}.", f"Did you mean {likely}?" if likely else known)
+        hint = f"There are: {', '.join(templates)}." if templates else "The settings have none."
+        raise NotFound(f"There is no template {name}.", f"Did you mean {likely}?" if likely else hint)
     return dict(templates[name])
 
 
-def texts(said: Mapping[str, Any]) -> dict[str, str]:
+def texts(fields: Mapping[str, Any]) -> dict[str, str]:
     """Return field -> its text, as the form shows it."""
-    return {name: field_text(name, parse_field(name, raw)) for name, raw in said.items()}
+    return {name: field_text(name, parse_field(name, raw)) for name, raw in fields.items()}
 
 
-def summary(said: Mapping[str, Any]) -> str:
+def summary(fields: Mapping[str, Any]) -> str:
     """Return the fields of a template on one line."""
-    return ", ".join(f"{name} {text}" for name, text in texts(said).items())
+    return ", ".join(f"{name} {text}" for name, text in texts(fields).items())
 
 
 def merge(name: str, below: Any, above: Any) -> Any:

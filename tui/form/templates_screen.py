@@ -10,4 +10,4 @@ class TemplatesScreen(ContextsScreen):
     TITLE = "Fill in from a template; what it does not name stays"
 
     def __init__(self, templates: Templates) -> None:
-        super().__init__([(name, summary(said), True) for name, said in templates.items()], "")
+        super().__init__([(name, summary(fields), True) for name, fields in templates.items()], "")

@@ -48,10 +48,10 @@ def _attempts(job: Job, width: int) -> list[Content]:
     return lines
 
 
-def _rank(one: Attempt) -> Content:
-    where = clean(one.pod or one.node, 60) + (f" pid {one.pid}" if one.pid else "")
-    times = f"{moment(one.started):15}  {moment(one.finished):15}"
-    return Content(f"{one.rank:>4}  {times}  {how_ended(one):9}  {where}")
+def _rank(rank: Attempt) -> Content:
+    where = clean(rank.pod or rank.node, 60) + (f" pid {rank.pid}" if rank.pid else "")
+    times = f"{moment(rank.started):15}  {moment(rank.finished):15}"
+    return Content(f"{rank.rank:>4}  {times}  {how_ended(rank):9}  {where}")
 
 
 def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 76) -> Content:
@@ -73,9 +73,9 @@ def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 
     lines += [_heading("What was asked"), *_fields(asked(job.spec))] if asked(job.spec) else []
     lines += [_heading("Time in each state"), *_fields(states(job, datetime.now(UTC)))]
     lines.append(_heading("What happened"))
-    for one in timeline(job, events):
-        style = "$warning" if one.warning else ""
-        lines.append(Content.assemble((f"{moment(one.time)}  ", "$text-muted"), (one.words, style)))
+    for event in timeline(job, events):
+        style = "$warning" if event.warning else ""
+        lines.append(Content.assemble((f"{moment(event.time)}  ", "$text-muted"), (event.words, style)))
     if trouble:
         lines.append(Content.styled(f"its events cannot be read: {clean(trouble)}", "$warning"))
     return Content("\n").join([*lines, *_attempts(job, width)])

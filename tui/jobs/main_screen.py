@@ -131,17 +131,17 @@ class MainScreen(SelectionScreen):
 
     def _announce_ends(self) -> None:
         """Announce the watched jobs that have ended: on the screen, by the bell, by a notification."""
-        told = self.watched.take_ended(self.store)
-        for words in told:
-            self.app.notify(words, timeout=60)
-        if told:
+        sentences = self.watched.take_ended(self.store)
+        for sentence in sentences:
+            self.app.notify(sentence, timeout=60)
+        if sentences:
             self.query_one(JobList).show_flags()
-            self._call(told)
+            self._notify_terminal(sentences)
 
     @work(group="call", exit_on_error=False)
-    async def _call(self, told: Sequence[str]) -> None:
-        more = f", and {len(told) - 1} more" if len(told) > 1 else ""
-        self.session.request(SendToTerminal(await bell_and_notification(f"{told[0]}{more}")))
+    async def _notify_terminal(self, sentences: Sequence[str]) -> None:
+        more = f", and {len(sentences) - 1} more" if len(sentences) > 1 else ""
+        self.session.request(SendToTerminal(await bell_and_notification(f"{sentences[0]}{more}")))
 
     def action_tile(self) -> None:
         if self.job and self.backend:
@@ -167,16 +167,16 @@ class MainScreen(SelectionScreen):
         self.clear_marks()
 
     def action_watch(self) -> None:
-        meant = self.marked or ([self.job] if self.job else [])
-        jobs = [job for job in meant if not job.ended]
-        if jobs:
-            watch = self.watched.toggle(jobs)
+        jobs = self.marked or ([self.job] if self.job else [])
+        running = [job for job in jobs if not job.ended]
+        if running:
+            watch = self.watched.toggle(running)
             self.app.notify(
-                f"{'You are told when it ends' if watch else 'Watched no more'}: {job_names(jobs)}"
+                f"{'You are told when it ends' if watch else 'Watched no more'}: {job_names(running)}"
             )
             self.query_one(JobList).show_flags()
-        elif meant:
-            self.app.notify(f"Ended already: {job_names(meant)}")
+        elif jobs:
+            self.app.notify(f"Ended already: {job_names(jobs)}")
 
     def action_new(self) -> None:
         if not self.blocked(Verb.CREATE):

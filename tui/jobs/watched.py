@@ -32,13 +32,13 @@ class WatchedJobs(Container[str]):
 
     def take_ended(self, store: JobStore) -> list[str]:
         """Return a sentence for each watched job that has ended or is gone, and watch it no more."""
-        told = []
+        sentences = []
         for uid, name in list(self._names.items()):
             job = store.jobs.get(uid)
             if (job and job.ended) or (not job and store.synced):
                 del self._names[uid]
-                told.append(_end(job) if job else f"{name} is gone")
-        return told
+                sentences.append(_end(job) if job else f"{name} is gone")
+        return sentences
 
 
 def _end(job: Job) -> str:

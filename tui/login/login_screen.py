@@ -152,8 +152,8 @@ class LoginScreen(ModalScreen[Account | None]):
     def _client(self, url: str) -> "AuthClient":
         from backend_client.server.auth_client import AuthClient  # noqa: PLC0415  httpx, when the first frame is out
 
-        known = next((one for one in self._servers.accounts() if one.url == url), None)
-        return AuthClient(self._servers.folder, url, ca=known.ca if known else "")
+        account = next((account for account in self._servers.accounts() if account.url == url), None)
+        return AuthClient(self._servers.folder, url, ca=account.ca if account else "")
 
     @work(exclusive=True, group="look", exit_on_error=False)
     async def _load_server_info(self, url: str) -> None:
@@ -241,10 +241,10 @@ class LoginScreen(ModalScreen[Account | None]):
 
     @work(group="login", exit_on_error=False)
     async def _log_in(self, url: str, user: str, password: Secret, code: Secret | None, *, new: bool) -> None:
-        door = self._client(url)
+        client = self._client(url)
         try:
-            made = door.register(user, password, code) if new or code else door.log_in(user, password)
-            done = await made
+            login = client.register(user, password, code) if new or code else client.log_in(user, password)
+            done = await login
         except BackendError as error:
             self.post_message(self.Ended(error=error))
         else:

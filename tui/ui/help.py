@@ -25,8 +25,8 @@ def help_text(where: Place, policy: ActionPolicy) -> Content:
         shown = " ".join(with_own_keys(action, policy.keys).shown_keys)
         why = clean(policy.permissions.why_not(action.needs), 300)
         key, words, rest = ("$text-disabled",) * 3 if why else ("bold", "", "$text-muted")
-        told = (f"not here: {why}" if why else action.help, rest)
-        lines.append(Content.assemble((f"{shown:<9}", key), (f"{action.label:<12}", words), told))
+        text = (f"not here: {why}" if why else action.help, rest)
+        lines.append(Content.assemble((f"{shown:<9}", key), (f"{action.label:<12}", words), text))
     return Content("\n").join(lines[1:])
 
 

@@ -108,7 +108,7 @@ async def test_nothing_comes_over_what_was_typed_already(monkeypatch: pytest.Mon
 
     await before.save({"command": "python old.py"})
     dies(before)
-    monkeypatch.setattr(Autosave, "take", late)
+    monkeypatch.setattr(Autosave, "take_over", late)
     app = FormApp(ScriptedBackend())
     async with app.run_test(size=SMALL) as pilot:
         app.write(command="python mine.py")
