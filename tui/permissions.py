@@ -1,12 +1,7 @@
 """Permissions and features of the context in use: what cannot be done there, and why."""
 
-from typing import TYPE_CHECKING
-
 from backend_client.errors import BackendError
-from backend_client.protocol import AccessReview, Feature, Verb
-
-if TYPE_CHECKING:
-    from backend_client.protocol import JobBackend
+from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
 
 _FEATURE = {Verb.RESUME: Feature.RESUME}
 """The feature that a verb needs beside being allowed."""
@@ -15,7 +10,7 @@ _FEATURE = {Verb.RESUME: Feature.RESUME}
 class Permissions:
     """Permissions of one login. What is not known counts as allowed: the context has the last word."""
 
-    def __init__(self, backend: "JobBackend | None" = None) -> None:
+    def __init__(self, backend: JobBackend | None = None) -> None:
         self._backend = backend
         self._refused: dict[Verb, str] = {}
 
@@ -23,19 +18,17 @@ class Permissions:
         """Ask the backend what this person may do in a namespace; True where that differs from before."""
         if self._backend is None:
             return False
-        asks = [AccessReview(verb, namespace=namespace) for verb in Verb]
+        reviews = [AccessReview(verb, namespace=namespace) for verb in Verb]
         try:
-            verdicts = await self._backend.check_access(asks)
+            decisions = await self._backend.check_access(reviews)
         except BackendError:
             return False
-        before, self._refused = (
-            self._refused,
-            {
-                ask.verb: verdict.why or "You may not do that here."
-                for ask, verdict in zip(asks, verdicts, strict=True)
-                if verdict.allowed is False
-            },
-        )
+        before = self._refused
+        self._refused = {
+            review.verb: decision.why or "You may not do that here."
+            for review, decision in zip(reviews, decisions, strict=True)
+            if decision.allowed is False
+        }
         return before != self._refused
 
     def why_not(self, needs: Verb | Feature | None) -> str:

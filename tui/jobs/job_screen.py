@@ -138,19 +138,19 @@ class JobScreen(Guarded, Screen[None]):
     async def _confirmed(self, verb: Verb, jobs: Sequence[Job], *words: str) -> bool:
         """Confirm with the person, and check access meanwhile: what no job allows cannot be confirmed."""
         screen = ConfirmScreen(*words)
-        asks = [AccessReview(verb, job.ref) for job in jobs]
-        looking = self.run_worker(self._refuse_forbidden(screen, asks), group="may", exit_on_error=False)
+        reviews = [AccessReview(verb, job.ref) for job in jobs]
+        checking = self.run_worker(self._refuse_forbidden(screen, reviews), group="may", exit_on_error=False)
         try:
             return await self.app.push_screen_wait(screen) is True
         finally:
-            looking.cancel()
+            checking.cancel()
 
-    async def _refuse_forbidden(self, screen: ConfirmScreen, asks: Sequence[AccessReview]) -> None:
+    async def _refuse_forbidden(self, screen: ConfirmScreen, reviews: Sequence[AccessReview]) -> None:
         if self.backend:
             with suppress(BackendError):
-                verdicts = await self.backend.check_access(asks)
-                if all(verdict.allowed is False for verdict in verdicts):
-                    screen.post_message(screen.Forbidden(verdicts[0].why))
+                decisions = await self.backend.check_access(reviews)
+                if all(decision.allowed is False for decision in decisions):
+                    screen.post_message(screen.Forbidden(decisions[0].why))
 
     def _show_failure(self, title: str, error: BackendError) -> None:
         if self.session.login_prompt.ask(error):
