@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import pages
-from tui.cli import __version__
+from tui.version import __version__
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,7 +10,7 @@ from backend_client.protocol import Feature, Verb
 
 
 class Place(StrEnum):
-    """What has the focus. The footer shows the actions of one place, in the table's order."""
+    """What has the focus. The footer shows the actions of one place, in the order of the table."""
 
     APP = "everywhere"
     LIST = "job list"
@@ -33,21 +33,28 @@ _SHOWN = {
 
 
 class Action(NamedTuple):
-    """`id` is the binding's id (`keys.<id>` in the settings file) and names the handler `action_<id>`."""
+    """`id` is the binding's id (`keys.<id>` in the settings file)."""
 
     id: str
     key: str
     """Textual key names, comma-separated; the first one is shown."""
-    words: str
+    label: str
     """What the footer says."""
     help: str
-    """One sentence."""
+    """What help and README say: one sentence."""
     where: Place
     acts: bool = False
     """Changes something: absent in read-only mode."""
     footer: bool = True
     needs: Verb | Feature | None = None
-    """What must be allowed, or there: else it is grey, and says why."""
+    """The verb that must be allowed, or the feature that must be there: else it is grey, and says why."""
+    does: str = ""
+    """The Textual action that it runs (its handler is `action_<does>`), where that is not named by the id."""
+
+    @property
+    def handler(self) -> str:
+        """The Textual action that it runs, without a namespace unless it is the app's."""
+        return self.does or self.id
 
     @property
     def shown_keys(self) -> list[str]:
@@ -59,60 +66,76 @@ class Action(NamedTuple):
         return self.shown_keys[0]
 
 
-_RESUME = "Go on with a stopped job; finish one that is half made."
-_AS_JOB = "Stop a deployment, and run it as a job; asks first."
+def _in_detail(action: Action, *, footer: bool | None = None) -> Action:
+    """Return the action of the job list, or of a log, as that of a job's detail."""
+    return action._replace(
+        id=f"detail_{action.id}",
+        where=Place.DETAIL,
+        does=action.id,
+        footer=action.footer if footer is None else footer,
+    )
+
+
+_LOG = Action("log", "l", "log", "The job's log, full screen.", Place.LIST)
+_STOP = Action("stop", "x", "stop", "Stop the job; asks first.", Place.LIST, acts=True, needs=Verb.STOP)
+_DELETE = Action(
+    "delete",
+    "d",
+    "delete",
+    "Delete the job and its log; asks first.",
+    Place.LIST,
+    acts=True,
+    needs=Verb.DELETE,
+)
+_AGAIN = Action(
+    "again",
+    "r",
+    "run again",
+    "A new job, filled in like this one.",
+    Place.LIST,
+    acts=True,
+    needs=Verb.CREATE,
+)
+_RESUME = Action(
+    "resume",
+    "u",
+    "resume",
+    "Go on with a stopped job; finish one that is half made.",
+    Place.LIST,
+    acts=True,
+    footer=False,
+    needs=Verb.RESUME,
+)
+_AS_JOB = Action(
+    "as_job",
+    "J",
+    "as job",
+    "Stop a deployment, and run it as a job; asks first.",
+    Place.LIST,
+    acts=True,
+    footer=False,
+    needs=Verb.CREATE,
+)
+_YAML = Action("yaml", "y", "YAML", "The job's spec file.", Place.LIST, footer=False)
+_PLOT = Action("plot", "v", "plot", "The loss over the steps, as the log tells it.", Place.LOG, footer=False)
 
 ACTIONS: tuple[Action, ...] = (
     Action("detail", "enter", "detail", "Everything about the job under the cursor.", Place.LIST),
     Action("new", "n", "new", "Fill in a new job.", Place.LIST, acts=True, needs=Verb.CREATE),
-    Action("log", "l", "log", "The job's log, full screen.", Place.LIST),
+    _LOG,
     Action("tile", "L", "log beside", "Put the job's log beside, or away.", Place.LIST, footer=False),
-    Action("stop", "x", "stop", "Stop the job; asks first.", Place.LIST, acts=True, needs=Verb.STOP),
-    Action(
-        "delete",
-        "d",
-        "delete",
-        "Delete the job and its log; asks first.",
-        Place.LIST,
-        acts=True,
-        needs=Verb.DELETE,
-    ),
-    Action(
-        "again",
-        "r",
-        "run again",
-        "A new job, filled in like this one.",
-        Place.LIST,
-        acts=True,
-        needs=Verb.CREATE,
-    ),
-    Action(
-        "resume",
-        "u",
-        "resume",
-        _RESUME,
-        Place.LIST,
-        acts=True,
-        footer=False,
-        needs=Verb.RESUME,
-    ),
-    Action(
-        "as_job",
-        "J",
-        "as job",
-        _AS_JOB,
-        Place.LIST,
-        acts=True,
-        footer=False,
-        needs=Verb.CREATE,
-    ),
+    _STOP,
+    _DELETE,
+    _AGAIN,
+    _RESUME,
+    _AS_JOB,
     Action("filter", "slash", "filter", "Show only jobs that have these words.", Place.LIST),
     Action("order", "o", "order", "Change the order of the list.", Place.LIST, footer=False),
     Action("group", "O", "group", "Put jobs together by state, by owner, or not.", Place.LIST, footer=False),
     Action("mark", "space", "mark", "Mark the job: stop, delete, resume mean all marked.", Place.LIST),
     Action("unmark", "escape", "unmark", "Take all marks away.", Place.LIST, footer=False),
     Action("watch", "b", "watch", "A bell and a notification when the job ends.", Place.LIST, footer=False),
-    Action("yaml", "y", "YAML", "The job's spec file.", Place.LIST, footer=False),
+    _YAML,
     Action(
         "history",
         "h",
@@ -150,7 +173,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("wrap", "z", "wrap", "Wrap long lines, or cut them.", Place.LOG),
     Action("save", "S", "save", "Save the whole log to a file.", Place.LOG),
     Action("copy", "Y", "copy", "Copy the lines on screen.", Place.LOG),
-    Action("plot", "v", "plot", "The loss over the steps, as the log tells it.", Place.LOG, footer=False),
+    _PLOT,
     Action("back", "escape", "back", "Back to the job list.", Place.LOG),
     Action("submit", "f2", "submit", "Run this job.", Place.FORM, acts=True),
     Action("plan", "f3", "YAML", "The exact objects that would be made.", Place.FORM),
@@ -158,51 +181,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("template", "f5", "template", "Fill in from a template of the settings.", Place.FORM),
     Action("edit", "ctrl+e", "edit", "The command in your editor ($VISUAL, $EDITOR).", Place.FORM),
     Action("leave", "escape", "leave", "Back to the list; asks where something was typed.", Place.FORM),
-    Action("form_help", "f1", "help", "The keys of the form.", Place.FORM),
+    Action("form_help", "f1", "help", "The keys of the form.", Place.FORM, does="app.help"),
     Action("plan_save", "S", "save", "Save the spec file; `submit -f` takes it.", Place.PLAN),
     Action("plan_back", "escape,f3", "back", "Back to the form.", Place.PLAN),
-    Action("detail_log", "l", "log", "The job's log, full screen.", Place.DETAIL),
-    Action("detail_plot", "v", "plot", "The loss over the steps, as the log tells it.", Place.DETAIL),
-    Action("detail_yaml", "y", "YAML", "The job's spec file.", Place.DETAIL),
-    Action(
-        "detail_resume",
-        "u",
-        "resume",
-        _RESUME,
-        Place.DETAIL,
-        acts=True,
-        footer=False,
-        needs=Verb.RESUME,
-    ),
-    Action(
-        "detail_as_job",
-        "J",
-        "as job",
-        _AS_JOB,
-        Place.DETAIL,
-        acts=True,
-        footer=False,
-        needs=Verb.CREATE,
-    ),
-    Action(
-        "detail_again",
-        "r",
-        "run again",
-        "A new job, filled in like this one.",
-        Place.DETAIL,
-        acts=True,
-        needs=Verb.CREATE,
-    ),
-    Action("detail_stop", "x", "stop", "Stop the job; asks first.", Place.DETAIL, acts=True, needs=Verb.STOP),
-    Action(
-        "detail_delete",
-        "d",
-        "delete",
-        "Delete the job and its log; asks first.",
-        Place.DETAIL,
-        acts=True,
-        needs=Verb.DELETE,
-    ),
+    _in_detail(_LOG),
+    _in_detail(_PLOT, footer=True),
+    _in_detail(_YAML, footer=True),
+    _in_detail(_RESUME),
+    _in_detail(_AS_JOB),
+    _in_detail(_AGAIN),
+    _in_detail(_STOP),
+    _in_detail(_DELETE),
     Action("detail_back", "escape", "back", "Back to the job list.", Place.DETAIL),
     Action("plot_back", "escape,v", "back", "Back to where it was opened.", Place.PLOT),
     Action("history_filter", "slash", "filter", "Show only jobs that have these words.", Place.HISTORY),
@@ -210,13 +199,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("log_in", "f2", "log in", "Log in with what is filled in.", Place.LOGIN),
     Action("register", "f3", "new account", "Make an account, where the server lets everybody.", Place.LOGIN),
     Action("log_out", "f4", "log out", "Make the login invalid, here and on the server.", Place.LOGIN),
-    Action("login_help", "f1", "help", "The keys of this screen.", Place.LOGIN),
+    Action("login_help", "f1", "help", "The keys of this screen.", Place.LOGIN, does="app.help"),
     Action("login_leave", "escape", "leave", "Back to the list, without a login.", Place.LOGIN),
 )
 
 
 def actions(where: Place, *, read_only: bool = False) -> list[Action]:
-    """The actions of one place, then those of the whole program; without the acting ones where read-only."""
+    """Return the actions of one place, then those of the app; where read-only, without the acting ones."""
     return [
         action
         for place in (where, Place.APP)

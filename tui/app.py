@@ -1,35 +1,30 @@
-"""The program on the screen. It only switches: contexts, screens, the ways out, what a defect looks like."""
+"""The program on the screen: owns the session, opens the screens, switches the context."""
 
 import contextlib
 import os
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path, PurePath
 from typing import ClassVar
 
-from textual.app import App, SystemCommand
+from textual import work
+from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.filter import LineFilter
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
 
 from backend_client.contexts import Contexts
-from backend_client.errors import BackendError
 from tui.actions import ACTIONS, Place, actions
 from tui.bindings import bindings
 from tui.jobs.main_screen import MainScreen
-from tui.jobs.watched import WatchedJobs
-from tui.login.login_prompt import LoginPrompt
-from tui.permissions import Permissions
+from tui.messages import AppRequest, OpenLogin, OpenScreen, RecheckPermissions, SendToTerminal, SwitchContext
+from tui.safe_app import SafeApp
+from tui.screens import screen_for
+from tui.session import Session
 from tui.settings.model import Settings
 from tui.ui import signals
-from tui.ui.footer import place_of
-from tui.ui.sanitize import clean, over_ssh
-from tui.ui.sanitize_filter import SanitizeFilter
-from tui.ui.svg import without_addresses
+from tui.ui.footer import Footer, place_of
+from tui.ui.sanitize import over_ssh
 from tui.ui.themes import DARK
 
 _HERE = Path(__file__).parent
@@ -37,15 +32,15 @@ _WIDGETS = (
     *("jobs/main_screen", "jobs/filter_line", "ui/footer", "jobs/header", "jobs/job_list"),
     *("log/bars", "log/tiles", "log/view"),
 )
-"""Stylesheets of what other apps than this one show as well; a screen names its own."""
+"""Stylesheets of widgets; a screen names its own."""
 
 
 _BASE = 2
-"""Screens that always lie on the stack: Textual's own empty one, and a `MainScreen`."""
+"""Screens that are always on the stack: Textual's own empty one, and a `MainScreen`."""
 
 
-class TraindeckApp(App[int]):
-    """One context at a time, on a `MainScreen`; everything else lies on top of that."""
+class TraindeckApp(SafeApp):
+    """Shows one context at a time, on a `MainScreen`; all other screens lie above it."""
 
     CSS_PATH: ClassVar[list[str | PurePath]] = [
         _HERE / "app.tcss",
@@ -65,96 +60,73 @@ class TraindeckApp(App[int]):
         settings: Settings | None = None,
     ) -> None:
         super().__init__()
-        self.settings = settings or Settings()
-        self.contexts = contexts
-        self.context = context
-        self.namespace = namespace
-        self.all_namespaces = all_namespaces
-        self.read_only = read_only or self.settings.read_only
-        self.keys: Mapping[str, str] = self.settings.keys
-        self.rights = Permissions()
-        self.logins = LoginPrompt(self)
-        self.tick = 0.25 if over_ssh() else 0.1
-        """Seconds between two looks at what has changed."""
-        self.slow_deletions: set[str] = set()
-        """Uids of jobs whose deletion may be left to their context."""
-        self.watched: defaultdict[str, WatchedJobs] = defaultdict(WatchedJobs)
-        """By context: the jobs whose end is told."""
-        self.last_words = ""
-        """What to say on the plain terminal after the end."""
-        self._wall = SanitizeFilter()
-        self._ways_out = contextlib.ExitStack()
+        self.session = Session(
+            contexts,
+            context=context,
+            namespace=namespace,
+            all_namespaces=all_namespaces,
+            read_only=read_only,
+            settings=settings,
+            request=self._answer,
+        )
+        self._signals = contextlib.ExitStack()
         self._begin_with_own_theme()
 
     def _begin_with_own_theme(self) -> None:
-        """Before the stylesheets are read: a change of theme reads them all again."""
+        """Set our theme before the stylesheets are read: a later change would read all of them again."""
         self.register_theme(DARK)
         self.set_reactive(TraindeckApp.theme, DARK.name)
         self.stylesheet.set_variables(self.get_css_variables())
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._wall]
-
     def on_mount(self) -> None:
         self.animation_level = "none"
-        if self.settings.theme in self.available_themes:
-            self.theme = self.settings.theme
-        self.set_keymap(dict(self.keys))
+        if self.session.settings.theme in self.available_themes:
+            self.theme = self.session.settings.theme
+        self.set_keymap(dict(self.session.keys))
         if not self.is_headless:
-            self._ways_out = signals.watch(lambda code: self.exit(return_code=code))
-        self.push_screen(MainScreen(self.context))
+            self._signals = signals.watch(lambda code: self.exit(return_code=code))
+        self.push_screen(MainScreen(self.session.context))
 
     def on_unmount(self) -> None:
-        self._ways_out.close()
+        self._signals.close()
 
-    # Defects
+    # Requests of the screens
 
-    def _handle_exception(self, error: Exception) -> None:
-        """Textual would print a traceback with all locals; here the program ends with one sentence."""
-        if self._exception is None:
-            self.last_words = self._report(error)
-            self._exception = error
-            self._exception_event.set()
-        self._return_code = 1
-        self._close_messages_no_wait()
+    def _answer(self, request: AppRequest) -> None:
+        """Answer the request of a screen, at once."""
+        match request:
+            case SwitchContext(name):
+                self.switch_to(name)
+            case RecheckPermissions():
+                self._recheck_permissions()
+            case SendToTerminal(sequence):
+                self._send(sequence)
+            case OpenLogin() if any(place_of(screen) is Place.LOGIN for screen in self.screen_stack):
+                pass
+            case OpenScreen():
+                self.push_screen(*screen_for(request, self.session))
 
-    def panic(self, *_renderables: object) -> None:
-        self._handle_exception(RuntimeError("the terminal's input could not be read"))
+    @work(exclusive=True, group="permissions", exit_on_error=False)
+    async def _recheck_permissions(self) -> None:
+        if await self.session.load_permissions():
+            for screen in self.screen_stack:
+                screen.query(Footer).refresh()
 
-    def _report(self, error: BaseException) -> str:
-        from tui import crash_report
+    def switch_to(self, name: str) -> None:
+        """Switch to a context, which a new main screen opens, and remember it as the current one."""
+        with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
+            name = self.session.contexts.set_current(name).name
+        self.session.context = name
+        self.call_later(self._show_context)  # the screen that it was chosen on is still on its way out
 
-        return crash_report.sentence(error)
+    async def _show_context(self) -> None:
+        while len(self.screen_stack) > _BASE:
+            await self.pop_screen()
+        await self.switch_screen(MainScreen(self.session.context))
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """The last net under the workers: a defect there is told and ends nothing else."""
-        error = event.worker.error
-        if event.state is WorkerState.ERROR and error is not None:
-            words = str(error) if isinstance(error, BackendError) else self._report(error)
-            self.notify(words, severity="error", timeout=20)
-
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = False,  # noqa: ARG002
-    ) -> None:
-        """As Textual's, but its texts are always plain and clean."""
-        super().notify(
-            clean(message, 600), title=clean(title, 100), severity=severity, timeout=timeout, markup=False
-        )
-
-    def send(self, sequence: str) -> None:
-        """Send the terminal something beside the picture."""
+    def _send(self, sequence: str) -> None:
         if self._driver and not self.is_headless:
             self._driver.write(sequence)
-
-    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
-        """As Textual's; the picture fetches nothing when it is opened."""
-        return without_addresses(super().export_screenshot(title=title, simplify=simplify))
 
     # Actions
 
@@ -162,70 +134,53 @@ class TraindeckApp(App[int]):
         from tui.ui.help import HelpScreen
 
         place = place_of(self.screen)
-        self.push_screen(HelpScreen(place, self.keys, read_only=self.read_only, rights=self.rights))
+        self.push_screen(HelpScreen(place, self.session))
 
     def action_help_quit(self) -> None:
-        """Ctrl+C kills programs elsewhere; here it tells the way out."""
+        """Say which key leaves the program: ctrl+c, which kills other programs, does not."""
         key = next(action.shown_key for action in ACTIONS if action.id == "quit")
-        self.notify(f"{self.keys.get('quit', key)} leaves traindeck; jobs go on.")
+        self.notify(f"{self.session.keys.get('quit', key)} leaves traindeck; jobs go on.")
 
     def action_context(self) -> None:
         from tui.ui.contexts import ContextsScreen
 
-        found = [
+        contexts = [
             (info.name, info.unavailable or info.about, not info.unavailable)
-            for info in self.contexts.list_contexts()
+            for info in self.session.contexts.list_contexts()
         ]
-        self.push_screen(ContextsScreen(found, self.context), self._switch_context)
+        self.push_screen(ContextsScreen(contexts, self.session.context), self._switch_context)
 
     def _switch_context(self, name: str | None) -> None:
-        if name and name != self.context:
+        if name and name != self.session.context:
             self.switch_to(name)
 
-    def switch_to(self, name: str) -> None:
-        """Begin anew in a context, and remember it."""
-        with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
-            name = self.contexts.set_current(name).name
-        self.context = name
-        self.call_later(self._show_context)  # the screen that it was chosen on is still on its way out
-
-    def recheck_permissions(self) -> None:
-        """Ask again what this person may do: somebody may have changed that."""
-        for screen in self.screen_stack:
-            if isinstance(screen, MainScreen):
-                screen.recheck_permissions()
-
     def action_account(self) -> None:
-        self.logins.show()
-
-    async def _show_context(self) -> None:
-        while len(self.screen_stack) > _BASE:
-            await self.pop_screen()
-        await self.switch_screen(MainScreen(self.context))
+        if not self.session.login_prompt.show():
+            self.notify("There is no way to a traindeck server here.")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Another context, or somebody else, would throw away what was typed into a form."""
+        """Forbid to switch the context or the account over a form: what was typed there would be lost."""
         if action in ("context", "account") and place_of(self.screen) in (Place.FORM, Place.PLAN):
             return False
         return super().check_action(action, parameters)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the palette offers: the actions that have a key now, and the themes."""
+        """Yield what the palette offers: the actions that have a key now, and the themes."""
         offered = {
             action.id: action
-            for action in actions(place_of(screen), read_only=self.read_only)
+            for action in actions(place_of(screen), read_only=self.session.read_only)
             if action.id != "command_palette"
         }
         for node, binding, _, _ in screen.active_bindings.values():
             action = offered.pop(binding.id or "", None)
             if action:
                 do: Callable[[], object] = partial(self.run_action, binding.action, node)
-                yield SystemCommand(action.words, action.help, do)
+                yield SystemCommand(action.label, action.help, do)
         yield SystemCommand("theme", "Choose other colours.", self.action_change_theme)
 
 
 def run(app: TraindeckApp) -> int:
-    """Show the program until a person leaves it; the process's exit code."""
+    """Run the app until a person leaves it; return the exit code of the process."""
     if over_ssh():
         os.environ.setdefault("ESCDELAY", "250")
     app.run()

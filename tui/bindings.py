@@ -1,37 +1,37 @@
-"""From the table of actions to Textual's bindings; and what is absent in a session that may only look."""
+"""From the table of actions to Textual's bindings, and what decides which of them can be used."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from textual.binding import Binding
-from textual.dom import DOMNode
 
 from tui.actions import ACTIONS, Action, Place
+from tui.permissions import Permissions
 
-ACTING = frozenset(action.id for action in ACTIONS if action.acts)
+ACTING = frozenset(action.handler for action in ACTIONS if action.acts)
 
 
 def bindings(where: Place, target: str = "") -> list[Binding]:
-    """The bindings of one place. `target` ("screen" or "app") says who has the `action_<id>` methods.
+    """Return the bindings of one place. `target` ("screen" or "app") has the `action_<handler>` methods.
 
     A binding's id is the action's id, so that the settings' `keys.<id>` reach it through `App.set_keymap`.
     """
     prefix = f"{target}." if target else ""
     return [
-        Binding(action.key, prefix + action.id, action.words, id=action.id, show=action.footer)
+        Binding(action.key, prefix + action.handler, action.label, id=action.id, show=action.footer)
         for action in ACTIONS
         if action.where == where
     ]
 
 
-def shown_key(action: Action, keys: Mapping[str, str]) -> str:
-    """The key as footer and help write it, after the settings' own `keys`."""
-    return action._replace(key=keys.get(action.id, action.key)).shown_key
+def with_own_keys(action: Action, keys: Mapping[str, str]) -> Action:
+    """Return the action with the keys that a person chose for it in the settings (`keys.<id>`)."""
+    return action._replace(key=keys.get(action.id, action.key))
 
 
-class Guarded(DOMNode):
-    """A screen or widget whose acting keys do nothing, and are not offered, where the app is read-only."""
+class ActionPolicy(Protocol):
+    """Which actions can be done here, and by which keys; a session says all of it."""
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ACTING and getattr(self.app, "read_only", False):
-            return False
-        return super().check_action(action, parameters)
+    keys: Mapping[str, str]
+    read_only: bool
+    permissions: Permissions

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from backend_client.models.secret import Secret
 from backend_client.paths import user_state_dir
+from tui.version import __version__
 
 _TELLING_NAME = re.compile(r"(?i)key|token|secret|password|passwd|credential|auth")
 _TELLING_TEXT = re.compile(
@@ -22,7 +23,7 @@ _TELLING_TEXT = re.compile(
 
 
 def write(error: BaseException) -> Path | None:
-    """Write the report, 0600, and say where it is; None where it could not be written."""
+    """Write the report, 0600; return its path, or None where it could not be written."""
     now = datetime.now(UTC)
     path = user_state_dir() / "crash" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     try:
@@ -37,16 +38,14 @@ def write(error: BaseException) -> Path | None:
 
 
 def sentence(error: BaseException) -> str:
-    """Write the report and say so in words for the person who sits before it."""
+    """Write the report; return the sentence about it for the person who sits before the screen."""
     path = write(error)
     where = f"a report without secrets is in {path}" if path else "no report could be written"
     return f"traindeck met a defect of its own ({type(error).__name__}); {where}"
 
 
 def report(error: BaseException, now: datetime) -> str:
-    """What a maintainer needs: versions, terminal, the calls and the message, less all that is secret."""
-    from tui.cli import __version__  # noqa: PLC0415  the command line imports this module
-
+    """Return the report's text: versions, terminal, traceback and message, with every secret removed."""
     head = [
         f"traindeck {__version__}, Python {platform.python_version()}, {sys.platform}",
         f"{now:%Y-%m-%dT%H:%M:%SZ}, TERM={os.environ.get('TERM', '')}",
@@ -59,7 +58,7 @@ def report(error: BaseException, now: datetime) -> str:
 
 
 def _secrets(error: BaseException) -> Iterator[str]:
-    """Values that must not be seen: of variables with a telling name, and every Secret on the way."""
+    """Yield the values to remove: of variables with a telling name, and every Secret in a frame."""
     for name, value in os.environ.items():
         if len(value) >= 6 and _TELLING_NAME.search(name):
             yield value

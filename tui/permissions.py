@@ -1,45 +1,38 @@
-"""What cannot be done in the context in use, and why: what it lacks, and what this person may not."""
-
-from typing import TYPE_CHECKING
+"""Permissions and features of the context in use: what cannot be done there, and why."""
 
 from backend_client.errors import BackendError
-from backend_client.protocol import AccessReview, Feature, Verb
-
-if TYPE_CHECKING:
-    from backend_client.protocol import JobBackend
+from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
 
 _FEATURE = {Verb.RESUME: Feature.RESUME}
-"""What a verb needs beside being allowed."""
+"""The feature that a verb needs beside being allowed."""
 
 
 class Permissions:
-    """Asked once for each login. What is not known counts as allowed: the context has the last word."""
+    """Permissions of one login. What is not known counts as allowed: the context has the last word."""
 
-    def __init__(self, backend: "JobBackend | None" = None) -> None:
+    def __init__(self, backend: JobBackend | None = None) -> None:
         self._backend = backend
         self._refused: dict[Verb, str] = {}
 
-    async def ask(self, namespace: str) -> bool:
-        """Ask what this person may do there; True where the answer is another than before."""
+    async def load(self, namespace: str) -> bool:
+        """Ask the backend what this person may do in a namespace; True where that differs from before."""
         if self._backend is None:
             return False
-        asks = [AccessReview(verb, namespace=namespace) for verb in Verb]
+        reviews = [AccessReview(verb, namespace=namespace) for verb in Verb]
         try:
-            verdicts = await self._backend.check_access(asks)
+            decisions = await self._backend.check_access(reviews)
         except BackendError:
             return False
-        before, self._refused = (
-            self._refused,
-            {
-                ask.verb: verdict.why or "You may not do that here."
-                for ask, verdict in zip(asks, verdicts, strict=True)
-                if verdict.allowed is False
-            },
-        )
+        before = self._refused
+        self._refused = {
+            review.verb: decision.why or "You may not do that here."
+            for review, decision in zip(reviews, decisions, strict=True)
+            if decision.allowed is False
+        }
         return before != self._refused
 
     def why_not(self, needs: Verb | Feature | None) -> str:
-        """The reason in words; empty where nothing is known against it."""
+        """Return why a verb or feature cannot be used, as a sentence; "" if nothing is known against it."""
         if needs is None or self._backend is None:
             return ""
         feature = needs if isinstance(needs, Feature) else _FEATURE.get(needs)

@@ -13,6 +13,7 @@ import pytest
 from textual.screen import Screen
 
 import tui
+from backend_client.contexts import Contexts
 from backend_client.errors import Refused
 from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
 from backend_client.models import Event, Job, JobSpec, JobState
@@ -26,6 +27,7 @@ from tui.form.plan_screen import PlanScreen
 from tui.form.templates_screen import TemplatesScreen
 from tui.history.history_screen import HistoryScreen
 from tui.login.login_screen import LoginScreen
+from tui.session import Session
 from tui.ui import prompt
 from tui.ui.contexts import ContextsScreen
 from tui.ui.sanitize import UNSAFE
@@ -160,7 +162,8 @@ def _templates(backend: Hostile) -> Screen:
 def _login(backend: Hostile) -> Screen:
     """Its server is nobody: what it answers is in `tests/tui/test_login.py`."""
     account = Account(name=backend.text, url="http://127.0.0.1:1", user=backend.text)
-    return LoginScreen(ServerContexts(Path("/nowhere"), Path("/nowhere")), account, backend.text)
+    session = Session(Contexts([], Path("/nowhere")), context=backend.text)
+    return LoginScreen(session, ServerContexts(Path("/nowhere"), Path("/nowhere")), account, backend.text)
 
 
 async def _main(running: Deck, backend: Hostile) -> None:

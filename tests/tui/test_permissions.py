@@ -57,7 +57,7 @@ async def test_each_is_grey_and_does_nothing(action: Action, tmp_path: Path):
             await running.until("What happened")
         screens = len(running.app.screen_stack)
         if action.footer:
-            assert {action.key, action.words} <= grey(running)
+            assert {action.key, action.label} <= grey(running)
         await running.press(action.key)
         await running.until(WHY)
         assert len(running.app.screen_stack) == screens

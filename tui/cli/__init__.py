@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-__version__ = "0.1.0"
+from tui.version import __version__
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,8 @@ from tui.cli.logs import wait_until
 from tui.cli.lookup import find_job, list_all_jobs
 from tui.cli.output import print_message
 from tui.cli.submit import add_create_flags, submit_spec
-from tui.form.suggestions import as_job, next_name
+from tui.form.spec_file import as_job
+from tui.form.suggestions import next_name
 
 
 def add_again_flags(parser: Parser) -> None:

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterable, Iterator
 
 from backend_client.contexts import Contexts
-from tui.cli import __version__
 from tui.cli.arguments import Parser
 from tui.cli.commands import COMMANDS, EXAMPLES, EXIT_CODES, Command, build_parser
 from tui.cli.flag_table import Argument, arguments_of, global_arguments
@@ -13,6 +12,7 @@ from tui.cli.output import print_data
 from tui.settings.loaded import LoadedSettings
 from tui.settings.model import setting_keys
 from tui.settings.show import toml
+from tui.version import __version__
 
 _FILES = {
     "$XDG_CONFIG_HOME/traindeck/config.toml": "your settings; `traindeck config --init` writes one",

@@ -13,7 +13,6 @@ from backend_client.kubernetes.contexts import KubeconfigContexts
 from backend_client.models.secret import Secret
 from backend_client.paths import user_cache_dir, user_config_dir, user_state_dir
 from backend_client.server.contexts import ServerContexts
-from tui.cli import __version__
 from tui.cli.commands import (
     TAKE_COMMAND,
     Command,
@@ -28,6 +27,7 @@ from tui.cli.output import print_data, print_message
 from tui.settings.loaded import LoadedSettings
 from tui.settings.loader import load
 from tui.settings.model import Settings
+from tui.version import __version__
 
 
 def run(words: list[str]) -> int:

@@ -18,7 +18,7 @@ from tui.cli.arguments import Parser, one_of
 from tui.cli.handlers import BackendHandler
 from tui.cli.output import job_fields, print_as, print_block, print_data, print_message
 from tui.cli.prompt import confirm
-from tui.form.templates import joined, template
+from tui.form.templates import find_template, merge
 from tui.ui.sanitize import clean
 
 LARGEST_FILE = 2**20
@@ -137,7 +137,7 @@ def _error_text(plan: Plan) -> str:
 def _merge_sources(args: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of the template, overridden by those of the file, overridden by the flags."""
     flags = {name: value for name in FIELD_NAMES if (value := getattr(args, name, None))}
-    raw = template(args.settings.templates, args.template) if args.template else {}
+    raw = find_template(args.settings.templates, args.template) if args.template else {}
     for layer in (_read_spec_file(args.file) if args.file else {}, flags):
         for name, value in layer.items():
             raw[name] = _join_field(name, raw.get(name), value)
@@ -146,7 +146,7 @@ def _merge_sources(args: argparse.Namespace) -> dict[str, Any]:
 
 def _join_field(name: str, below: Any, above: Any) -> Any:
     try:
-        return joined(name, below, above)
+        return merge(name, below, above)
     except ValueError as error:
         raise Invalid({name: str(error)}) from None
 

@@ -1,1 +1,1 @@
-"""The job form: its screens, fields, drafts, templates, and how it submits."""
+"""The job form: its screens, fields, suggestions, templates, autosave and submission."""

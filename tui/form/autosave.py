@@ -1,4 +1,4 @@
-"""What stands in a job form, kept while it is typed: a program that is killed takes none of it away.
+"""Saves a job form while it is typed, so that a program that is killed takes none of it away.
 
 Each form has a file of its own (0600), locked while its program lives. One that nobody holds was left by a
 program that died, and the next form takes it over. The values of `env` are not kept.
@@ -24,13 +24,13 @@ _SUFFIX = ".json"
 
 
 class SavedForm(Struct, frozen=True):
-    """What a form had in it when its program died."""
+    """The texts of a form whose program died."""
 
     texts: dict[str, str]
-    """Field -> what was written there."""
+    """Field -> its text."""
     when: datetime
     missing: tuple[str, ...] = ()
-    """Fields that had something in them that was not kept."""
+    """Fields whose text was not saved."""
 
 
 class Autosave:
@@ -43,25 +43,25 @@ class Autosave:
         self._turn = asyncio.Lock()
         self._over = False
 
-    async def keep(self, texts: Mapping[str, str]) -> None:
-        """Replace what is kept; no texts keep nothing."""
+    async def save(self, texts: Mapping[str, str]) -> None:
+        """Save these texts (field -> text) in place of the last ones; without any, remove the file."""
         async with self._turn:
             if not self._over:
                 await asyncio.to_thread(self._write if texts else self._remove, texts)
 
-    async def take(self) -> SavedForm | None:
-        """The newest that a dead program has left of this context; it is this form's from now on."""
+    async def take_over(self) -> SavedForm | None:
+        """Take over the newest form that a dead program has left in this context, if there is one."""
         async with self._turn:
             return await asyncio.to_thread(self._take)
 
     async def discard(self) -> None:
-        """It was sent, or thrown away: nothing is kept any more."""
+        """Remove the file for good: the form was submitted, or thrown away."""
         self._over = True
         async with self._turn:
             await asyncio.to_thread(self._remove)
 
-    def let_go(self) -> None:
-        """As if nothing had been taken: the next form may."""
+    def release(self) -> None:
+        """Release the file, so that the next form may take it over."""
         self._path = None
         self._hold(-1)
 
@@ -107,7 +107,7 @@ class Autosave:
         if self._path:
             with contextlib.suppress(OSError):
                 self._path.unlink()
-        self.let_go()
+        self.release()
 
     def _hold(self, descriptor: int) -> None:
         if self._lock >= 0:
@@ -116,7 +116,7 @@ class Autosave:
 
 
 def folder() -> Path:
-    """Where the forms' files are (0700)."""
+    """Return the folder of the forms' files (0700)."""
     return user_state_dir() / "unsent"
 
 
@@ -130,7 +130,7 @@ def _names(kept: object) -> tuple[str, ...]:
 
 
 def _lock(descriptor: int) -> bool:
-    """False where a living program has it. A file system without locks has none that lives."""
+    """Lock a file; False where a living program has it. A file system without locks has none that lives."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What the context offers for a field: a short list below it, that follows what is typed."""
+"""The choices that the context offers for a field: a short list below it, filtered by what is typed."""
 
 from collections.abc import Sequence
 
@@ -8,49 +8,49 @@ from textual.widgets import Static
 from backend_client.protocol import Choice
 from tui.ui.sanitize import clean
 
-MOST = 5
-"""Lines of it: a terminal may have 24."""
+MOST_LINES = 5
+"""Lines shown at once: a terminal may have 24."""
 
 
 class ChoiceList(Static):
-    """`known`: all that is offered; `why`: why that is not known. Shown while its field has the focus."""
+    """Shows `choices`, or `why` the context does not say them, while its field has the focus."""
 
     def __init__(self) -> None:
         super().__init__(classes="choices", markup=False)
-        self.known: Sequence[Choice] = ()
+        self.choices: Sequence[Choice] = ()
         self.why = ""
-        self._found: list[Choice] = []
-        self._at = -1
+        self._matching: list[Choice] = []
+        self._cursor = -1
 
-    def follow(self, typed: str) -> None:
-        """Show what has this in it; what stands there whole needs no list."""
-        found = [choice for choice in self.known if typed.lower() in choice.value.lower()]
-        self._found = [] if typed in [choice.value for choice in found] else found
-        self._at = -1
+    def filter(self, typed: str) -> None:
+        """Show the choices that contain the typed text; a choice that is typed in full needs no list."""
+        matching = [choice for choice in self.choices if typed.lower() in choice.value.lower()]
+        self._matching = [] if typed in [choice.value for choice in matching] else matching
+        self._cursor = -1
         self._draw()
 
-    def leave(self) -> None:
-        """Show nothing."""
-        self._found, self._at = [], -1
+    def hide(self) -> None:
+        """Hide the list."""
+        self._matching, self._cursor = [], -1
         self.display = False
 
     def move(self, step: int) -> bool:
-        """Go up or down in it; False where there is nothing to go through."""
-        if not self._found:
+        """Move the cursor up or down; False where no choice is shown."""
+        if not self._matching:
             return False
-        self._at = max(-1, min(self._at + step, len(self._found) - 1))
+        self._cursor = max(-1, min(self._cursor + step, len(self._matching) - 1))
         self._draw()
         return True
 
     @property
-    def chosen(self) -> str:
-        """The one under the cursor; "" where there is none."""
-        return self._found[self._at].value if 0 <= self._at < len(self._found) else ""
+    def selected(self) -> str:
+        """The value under the cursor; "" where there is none."""
+        return self._matching[self._cursor].value if 0 <= self._cursor < len(self._matching) else ""
 
     def _draw(self) -> None:
-        first = max(0, self._at - MOST + 1)
-        lines = [self._line(number) for number in range(first, min(first + MOST, len(self._found)))]
-        if more := len(self._found) - first - len(lines):
+        first = max(0, self._cursor - MOST_LINES + 1)
+        lines = [self._line(number) for number in range(first, min(first + MOST_LINES, len(self._matching)))]
+        if more := len(self._matching) - first - len(lines):
             lines.append(Content.styled(f"  and {more} more", "$text-muted"))
         if self.why:
             lines = [Content.styled(f"  write it by hand: {clean(self.why, 200)}", "$text-muted")]
@@ -58,7 +58,7 @@ class ChoiceList(Static):
         self.update(Content("\n").join(lines))
 
     def _line(self, number: int) -> Content:
-        choice, here = self._found[number], number == self._at
+        choice, here = self._matching[number], number == self._cursor
         value = f"{'>' if here else ' '} {clean(choice.value, 60)}"
         return Content.assemble(
             (value, "bold" if here else ""), (f"  {clean(choice.about, 60)}", "$text-muted")

@@ -1,4 +1,4 @@
-"""The example that a first start offers."""
+"""The example job that the form offers at a first start."""
 
 import shlex
 import sys
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def example_path() -> Path:
-    """Where train.py is: package data where traindeck is installed, examples/ in a checkout."""
+    """Return the path of train.py: package data where traindeck is installed, examples/ in a checkout."""
     here = Path(__file__).parents[1]
     installed = here / "examples" / "train.py"
     return installed if installed.exists() else here.parent / "examples" / "train.py"
 
 
 def example_command() -> str:
-    """The shell line that trains the example, with the Python that runs now."""
+    """Return the shell line that trains the example, with the Python that runs now."""
     return shlex.join((sys.executable or "python3", str(example_path())))

@@ -20,7 +20,7 @@ FIRST = ("name", "kind", "image", "command", "gpus")
 
 
 class FieldList(VerticalScroll, can_focus=False):
-    """`rules` says what the context makes of each field, `spec` what the fields begin with."""
+    """`rules`: how the context uses each field; `spec`: the initial values."""
 
     def __init__(self, rules: Mapping[str, FieldRule], spec: JobSpec) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class FieldList(VerticalScroll, can_focus=False):
         )
 
     def _refusals(self) -> list[Content]:
-        """One sentence for each reason: the fields that it refuses, and why."""
+        """Return a line for each reason: the fields that are refused for it, and the reason."""
         names_by_reason: dict[str, list[str]] = {}
         for name in FIELD_NAMES:
             if name not in self.fields and name not in FIRST:
@@ -64,18 +64,18 @@ class FieldList(VerticalScroll, can_focus=False):
 
     @property
     def changed(self) -> bool:
-        """Whether anything was typed."""
+        """True where anything was typed."""
         return any(field.changed for field in self.fields.values())
 
     @property
     def texts(self) -> dict[str, str]:
-        """All that is written, whole."""
-        return {name: field.whole for name, field in self.fields.items() if field.text}
+        """Field -> its full text, of all that are filled in."""
+        return {name: field.full_text for name, field in self.fields.items() if field.text}
 
-    def write(self, texts: Mapping[str, str]) -> None:
-        """Write into fields, as a person would."""
+    def set_texts(self, texts: Mapping[str, str]) -> None:
+        """Fill in fields (name -> text), as a person would."""
         for name in texts.keys() & self.fields.keys():
-            self.fields[name].write(texts[name])
+            self.fields[name].set_text(texts[name])
         self.fold(folded=self.folded)
 
     async def settle(self) -> None:
@@ -87,7 +87,7 @@ class FieldList(VerticalScroll, can_focus=False):
 
     @property
     def folded(self) -> bool:
-        """Whether the rest is hidden."""
+        """True where the rest of the fields is hidden."""
         return not self.query_one("#more").display
 
     def fold(self, *, folded: bool) -> None:
@@ -107,7 +107,7 @@ class FieldList(VerticalScroll, can_focus=False):
             focused.scroll_visible(animate=False)
 
     def read(self) -> tuple[JobSpec | None, dict[str, str]]:
-        """What was asked, and what is wrong with it (field -> sentence); no spec where anything is wrong."""
+        """Parse the fields: the spec (None where anything is wrong), and field -> what is wrong."""
         raw, wrong = {}, {}
         for name, field in self.fields.items():
             try:
@@ -124,24 +124,24 @@ class FieldList(VerticalScroll, can_focus=False):
         return (None if wrong else spec), wrong
 
     def missing(self, spec: JobSpec) -> dict[str, str]:
-        """Required fields that are empty: field -> sentence."""
+        """Return the required fields that are empty: field -> sentence."""
         return {
             name: "must be filled in"
             for name in self.fields
             if self.rules[name].use == Use.REQUIRED and getattr(spec, name) == getattr(DEFAULTS, name)
         }
 
-    def show(
+    def set_messages(
         self, errors: Mapping[str, str], warnings: Mapping[str, str], remarks: Mapping[str, str]
     ) -> None:
-        """Put the words under their fields; a field without any gets none."""
+        """Set the message of every field (name -> sentence); one without any shows none."""
         for name, field in self.fields.items():
-            field.say(
+            field.set_message(
                 error=errors.get(name, ""), warning=warnings.get(name, ""), remark=remarks.get(name, "")
             )
 
     def focus_first(self, names: Mapping[str, str]) -> None:
-        """Go to the first of these fields, unfolding where it is folded."""
+        """Focus the first of these fields; unfold the rest where it is there."""
         name = next((name for name in (*FIRST, *self.fields) if name in names and name in self.fields), None)
         if name:
             if name not in FIRST and self.folded:

@@ -1,4 +1,4 @@
-"""The job form: fill in, see what would be made, submit. Nothing typed is lost by a failure."""
+"""The job form: fill in, see the plan, submit. A failure loses nothing that was typed."""
 
 import asyncio
 import shlex
@@ -22,7 +22,7 @@ from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_field
 from backend_client.protocol import JobBackend, Plan
 from tui.actions import Place
-from tui.bindings import Guarded, bindings
+from tui.bindings import bindings
 from tui.form.autosave import Autosave
 from tui.form.field import Field
 from tui.form.field_list import FieldList
@@ -30,16 +30,17 @@ from tui.form.plan_screen import PlanScreen, plan_text
 from tui.form.prefill import PrefillMixin
 from tui.form.submission import Submission, by_field
 from tui.form.templates import Templates
+from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.sanitize import clean, clean_block
 
-PAUSE = 0.15
+PLAN_AFTER_SECONDS = 0.15
 """Seconds without a key before the context is asked what it would make."""
 
 
 class FormScreen(Guarded, PrefillMixin):
-    """A new job, or (with `spec`) one like an old job. Dismisses with the job made, or None."""
+    """A new job, or (with `spec`) one like an old job. Dismisses with the created job, or None."""
 
     CSS_PATH = "form_screen.tcss"
     BINDINGS = [  # noqa: RUF012  # Textual's own spelling
@@ -55,15 +56,15 @@ class FormScreen(Guarded, PrefillMixin):
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """As Textual's, but a step to the next field does not paint the whole screen anew."""
 
-    @dataclass
-    class Planned(Message):
-        """What the context says about a spec."""
+    @dataclass(eq=False)
+    class PlanLoaded(Message):
+        """The plan of the context for a spec, or why there is none."""
 
         spec: JobSpec
         plan: Plan | BackendError
 
-    @dataclass
-    class Ended(Message):
+    @dataclass(eq=False)
+    class SubmitEnded(Message):
         """How a submit ended: a job, an error, or neither (somebody said no to a question)."""
 
         job: Job | None = None
@@ -77,7 +78,7 @@ class FormScreen(Guarded, PrefillMixin):
         namespace: str = "",
         templates: Templates | None = None,
     ) -> None:
-        """`namespace`: where a new job goes, if not where the context has its own."""
+        """Make a form. `namespace`: where a new job goes, if not into the context's own."""
         super().__init__()
         self.backend = backend
         self.old = spec
@@ -86,17 +87,17 @@ class FormScreen(Guarded, PrefillMixin):
             backend.fields, msgspec.structs.replace(spec or JobSpec(namespace=namespace), name="")
         )
         self.submission = Submission(backend)
-        self.unsent = Autosave(backend.context)
+        self.autosave = Autosave(backend.context)
         self.spec: JobSpec | None = None
-        """What the form says now; None where something in it is wrong."""
-        self._wrong: dict[str, str] = {}
-        self._planned: dict[str, str] = {}
-        """What the context says of the plan; `_refused`: what it said when a submit failed."""
-        self._refused: dict[str, str] = {}
-        self._warned: dict[str, str] = {}
-        self._trouble = ""
+        """The spec that is filled in; None where something in it is wrong."""
+        self._errors: dict[str, str] = {}
+        self._plan_errors: dict[str, str] = {}
+        """Field -> what the plan says is wrong; `_submit_errors`: what a failed submit said."""
+        self._submit_errors: dict[str, str] = {}
+        self._warnings: dict[str, str] = {}
+        self._problem_text = ""
         """Why the last submit failed, where no field is to blame alone."""
-        self._made: Job | None = None
+        self._created: Job | None = None
         self._busy = False
         self._review_again = False
         """The login had ended: what the context says is not known."""
@@ -113,34 +114,36 @@ class FormScreen(Guarded, PrefillMixin):
             yield self.list
             with VerticalScroll(id="plan"):
                 yield Static(id="yaml")
-        yield Footer()
+        yield Footer(self.session)
 
     def on_mount(self) -> None:
-        self.begin_filling()
+        self.load_prefill()
         self.call_after_refresh(self.review)
 
-    def _status(self, words: str) -> None:
+    def _show_status(self, words: str) -> None:
         self.query_one("#status", Static).update(Content(clean(words, 60)))
 
-    def _problem(self, words: str) -> None:
+    def _show_problem(self, words: str) -> None:
         problem = self.query_one("#problem", Static)
         problem.update(Content(clean_block(words)))
         problem.set_class(bool(words), "shown")
 
     def _draw(self) -> None:
-        """Every word at its field; what belongs to none, above them."""
+        """Draw every message at its field; those that belong to none above the fields."""
         loose = [
             f"{name}: {words}".removeprefix(": ")
-            for name, words in {**self._warned, **self._planned}.items()
+            for name, words in {**self._warnings, **self._plan_errors}.items()
             if name not in self.list.fields
         ]
-        self._problem("\n".join(filter(None, dict.fromkeys((self._trouble, *loose)))))
-        self.list.show({**self._planned, **self._refused, **self._wrong}, self._warned, self._remarks())
+        self._show_problem("\n".join(filter(None, dict.fromkeys((self._problem_text, *loose)))))
+        self.list.set_messages(
+            {**self._plan_errors, **self._submit_errors, **self._errors}, self._warnings, self._remarks()
+        )
 
     def _remarks(self) -> dict[str, str]:
-        """The command as it will run, where it cannot be seen in its field."""
+        """Return the command as it will run, where its field does not show that."""
         command = self.list.fields.get("command")
-        if command is None or "command" in self._wrong:
+        if command is None or "command" in self._errors:
             return {}
         runs = shlex.join(parse_field("command", command.raw))
         seen = runs == command.text and len(runs) < command.line.size.width
@@ -150,13 +153,13 @@ class FormScreen(Guarded, PrefillMixin):
 
     def on_field_edited(self, event: Field.Edited) -> None:
         super().on_field_edited(event)
-        for said in (self._planned, self._refused, self._warned):
-            said.pop(event.field.field, None)
+        for messages in (self._plan_errors, self._submit_errors, self._warnings):
+            messages.pop(event.field.field, None)
         self.review()
 
     def review(self) -> None:
-        """Read all fields, and ask the context what it makes of them."""
-        self.spec, self._wrong = self.list.read()
+        """Parse all fields, and ask the context for its plan."""
+        self.spec, self._errors = self.list.read()
         if self.spec and not self.spec.name and self._suggested:
             self.spec = msgspec.structs.replace(self.spec, name=self._suggested)
         self._draw()
@@ -170,60 +173,55 @@ class FormScreen(Guarded, PrefillMixin):
 
     @work(exclusive=True, group="plan", exit_on_error=False)
     async def _ask_plan(self, spec: JobSpec) -> None:
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(PLAN_AFTER_SECONDS)
         try:
-            self.post_message(self.Planned(spec, await self.backend.plan(spec)))
+            self.post_message(self.PlanLoaded(spec, await self.backend.plan(spec)))
         except BackendError as error:
-            self.post_message(self.Planned(spec, error))
+            self.post_message(self.PlanLoaded(spec, error))
 
-    def on_form_screen_planned(self, message: Planned) -> None:
+    def on_form_screen_plan_loaded(self, message: PlanLoaded) -> None:
         if message.spec != self.spec:
             return
         plan = message.plan
         self.query_one("#yaml", Static).update(plan_text(plan))
         if isinstance(plan, Plan):
-            self._status(plan.place)
-            self._planned, self._warned = by_field(plan.errors), by_field(plan.warnings)
-            self.list.fields["name"].suggest(plan.name)
+            self._show_status(plan.place)
+            self._plan_errors, self._warnings = by_field(plan.errors), by_field(plan.warnings)
+            self.list.fields["name"].set_placeholder(plan.name)
         else:
-            self._planned = dict(plan.fields)
-            self._login(plan)
+            self._plan_errors = dict(plan.fields)
+            self._ask_login(plan)
         self._draw()
 
-    def _login(self, error: BackendError) -> None:
-        """Where the login has ended, another one comes first; what was typed waits below it."""
-        logins = getattr(self.app, "logins", None)
-        self._review_again = bool(logins and logins.ask(error))
+    def _ask_login(self, error: BackendError) -> None:
+        """Ask for another login where it has ended; what was typed waits below that screen."""
+        self._review_again = self.session.login_prompt.ask(error)
 
     # Keys
 
     def on_key(self, event: events.Key) -> None:
-        """A letter that no field takes does nothing: the whole program's `q` must not throw the form away."""
+        """Ignore a letter that no field takes: `q`, which leaves the app, must not throw the form away."""
         if event.is_printable and event.key != "space":
             event.stop()
-
-    async def action_form_help(self) -> None:
-        """The keys of the form; `?` is a letter here."""
-        await self.run_action("app.help")
 
     def action_more(self) -> None:
         """Show or fold the rest of the fields."""
         self.list.fold(folded=not self.list.folded)
 
     async def action_plan(self) -> None:
-        """The plan and the spec file, full screen."""
+        """Open the plan and the spec file, full screen."""
         await self.list.settle()
         self.review()
         if self.spec:
             self.app.push_screen(PlanScreen(self.backend, self.spec))
         else:
-            self.list.focus_first(self._wrong)
+            self.list.focus_first(self._errors)
 
     async def action_leave(self) -> None:
         """Leave without a job; asks where something was typed."""
         await self.list.settle()
         if self._busy:
-            self._say("Still submitting: wait for the answer.")
+            self._set_problem("Still submitting: wait for the answer.")
         elif self.list.changed:
             ask = ConfirmScreen("Throw away what you typed?", yes="Throw away", no="Keep")
             self.app.push_screen(ask, self._leave)
@@ -232,67 +230,67 @@ class FormScreen(Guarded, PrefillMixin):
 
     def _leave(self, yes: bool | None) -> None:
         if yes:
-            self.app.run_worker(self.unsent.discard(), exit_on_error=False)
+            self.app.run_worker(self.autosave.discard(), exit_on_error=False)
             self.dismiss(None)
 
     async def action_submit(self) -> None:
-        """Make the job. A second press while the first is under way does nothing."""
+        """Create the job. A second press while the first is under way does nothing."""
         await self.list.settle()
         if self._busy:
             return
         self.review()
         missing = self.list.missing(self.spec) if self.spec else {}
         if self.spec is None or missing:
-            self._refuse(missing or self._wrong)
+            self._mark_errors(missing or self._errors)
             return
         self._busy = True
-        self._refused = {}
-        self._say("")
-        self._status("submitting ...")
+        self._submit_errors = {}
+        self._set_problem("")
+        self._show_status("submitting ...")
         self._submit(self.spec)
 
     @work(group="submit", exit_on_error=False)
     async def _submit(self, spec: JobSpec) -> None:
         try:
-            job = await self.submission.make(self.app, spec)
+            job = await self.submission.submit(self.app, spec)
             if job:
-                await self.unsent.discard()
-            self.post_message(self.Ended(job=job))
+                await self.autosave.discard()
+            self.post_message(self.SubmitEnded(job=job))
         except BackendError as error:
-            self.post_message(self.Ended(error=error))
+            self.post_message(self.SubmitEnded(error=error))
 
-    def on_form_screen_ended(self, message: Ended) -> None:
+    def on_form_screen_submit_ended(self, message: SubmitEnded) -> None:
         self._busy = False
-        self._status("")
-        self._made = message.job
-        self._say(str(message.error or ""))
+        self._show_status("")
+        self._created = message.job
+        self._set_problem(str(message.error or ""))
         if message.error:
-            self._refuse(message.error.fields)
-            self._login(message.error)
+            self._mark_errors(message.error.fields)
+            self._ask_login(message.error)
         self._finish()
 
     def _finish(self) -> None:
         """Hand the job back; not before the form is on top (help or the plan may lie over it)."""
-        if self._made and self.is_active:
-            self.dismiss(self._made)
+        if self._created and self.is_active:
+            self.dismiss(self._created)
 
     def on_screen_resume(self) -> None:
         self.call_later(self._finish)
         if self._review_again:
-            self._review_again, self._trouble = False, ""
+            self._review_again, self._problem_text = False, ""
             self.call_later(self.review)
 
-    def _say(self, trouble: str) -> None:
-        self._trouble = trouble
+    def _set_problem(self, trouble: str) -> None:
+        self._problem_text = trouble
         self._draw()
 
-    def _refuse(self, wrong: Mapping[str, str]) -> None:
-        self._refused = dict(wrong)
+    def _mark_errors(self, wrong: Mapping[str, str]) -> None:
+        self._submit_errors = dict(wrong)
         self._draw()
         self.list.focus_first(wrong)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """The last resort: a defect of ours must not take away what was typed."""
+        """Show a defect of a worker as a problem, the last resort: it must not take away what was typed."""
         if event.state == WorkerState.ERROR:
             self._busy = False
-            self._say(f"A defect of traindeck ({type(event.worker.error).__name__}): try again.")
+            self._set_problem(f"A defect of traindeck ({type(event.worker.error).__name__}): try again.")

@@ -1,6 +1,7 @@
-"""What would be made, whole: the spec file and the exact objects. Saves the spec file."""
+"""The plan of a new job, full screen: the spec file and the exact objects. Saves the spec file."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 from textual import work
@@ -17,6 +18,7 @@ from backend_client.protocol import JobBackend, Plan
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.form.spec_file import spec_yaml
+from tui.session import session_of
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.prompt import AskText
@@ -24,7 +26,7 @@ from tui.ui.sanitize import clean, clean_block
 
 
 def plan_text(plan: Plan | BackendError | None) -> Content:
-    """A plan as lines to show; in words where there is none."""
+    """Return a plan as lines to show; a sentence where there is none."""
     if plan is None:
         return Content("asking what would be made ...")
     if isinstance(plan, BackendError):
@@ -40,12 +42,11 @@ class PlanScreen(Screen[None]):
     BINDINGS = [*bindings(Place.PLAN)]  # noqa: RUF012
     where = Place.PLAN
 
-    class Loaded(Message):
-        """What the context says."""
+    @dataclass(eq=False)
+    class PlanLoaded(Message):
+        """The plan of the context, or why there is none."""
 
-        def __init__(self, plan: Plan | BackendError) -> None:
-            super().__init__()
-            self.plan = plan
+        plan: Plan | BackendError
 
     def __init__(self, backend: JobBackend, spec: JobSpec) -> None:
         super().__init__()
@@ -58,7 +59,7 @@ class PlanScreen(Screen[None]):
             yield Static(Content(clean_block(spec_yaml(self.spec))), id="spec")
             yield Static("# objects", classes="head", markup=False)
             yield Static(plan_text(None), id="objects")
-        yield Footer()
+        yield Footer(session_of(self))
 
     def on_mount(self) -> None:
         self._load()
@@ -66,11 +67,11 @@ class PlanScreen(Screen[None]):
     @work(exclusive=True, group="plan", exit_on_error=False)
     async def _load(self) -> None:
         try:
-            self.post_message(self.Loaded(await self.backend.plan(self.spec)))
+            self.post_message(self.PlanLoaded(await self.backend.plan(self.spec)))
         except BackendError as error:
-            self.post_message(self.Loaded(error))
+            self.post_message(self.PlanLoaded(error))
 
-    def on_plan_screen_loaded(self, message: Loaded) -> None:
+    def on_plan_screen_plan_loaded(self, message: PlanLoaded) -> None:
         self.query_one("#objects", Static).update(plan_text(message.plan))
 
     def action_plan_back(self) -> None:

@@ -1,4 +1,4 @@
-"""One submit from f2 to a job: the last check, the questions, the create."""
+"""The submit of a form, from f2 to a job: the last plan, the questions, the create."""
 
 import asyncio
 import os
@@ -16,16 +16,17 @@ from tui.ui.confirm import ConfirmScreen
 from tui.ui.prompt import AskSecret
 
 
-def by_field(notices: Iterable[Diagnostic]) -> dict[str, str]:
-    """Field -> all that is said about it."""
-    said: dict[str, str] = {}
-    for notice in notices:
-        said[notice.field] = "; ".join(filter(None, (said.get(notice.field), notice.message)))
-    return said
+def by_field(diagnostics: Iterable[Diagnostic]) -> dict[str, str]:
+    """Return field -> all messages about it, joined."""
+    messages: dict[str, str] = {}
+    for diagnostic in diagnostics:
+        earlier = messages.get(diagnostic.field)
+        messages[diagnostic.field] = "; ".join(filter(None, (earlier, diagnostic.message)))
+    return messages
 
 
 class Submission:
-    """Remembers between two tries what makes the second one safe: the key, and the values asked for."""
+    """Keeps between two tries what makes the second one safe: the idempotency key, and the secrets."""
 
     def __init__(self, backend: JobBackend) -> None:
         self._backend = backend
@@ -33,8 +34,8 @@ class Submission:
         self._key = ""
         self._secrets: dict[str, Secret] = {}
 
-    async def make(self, app: App[object], spec: JobSpec) -> Job | None:
-        """The job; None where a person said no to a question. Call it in a worker. Raises BackendError.
+    async def submit(self, app: App[object], spec: JobSpec) -> Job | None:
+        """Create the job; None where a person said no to a question. Needs a worker. Raises BackendError.
 
         The same spec after an Unreachable goes with the same key, and so cannot become two jobs.
         """
@@ -44,7 +45,7 @@ class Submission:
         if wrong := by_field(plan.errors):
             title = "; ".join(f"{name}: {words}".removeprefix(": ") for name, words in wrong.items())
             raise Refused(title, fields=wrong)
-        if not await self._collect(app, spec.secrets):
+        if not await self._ask_secrets(app, spec.secrets):
             return None
         question = ConfirmScreen(plan.question, plan.advice, yes="Run")
         if plan.question and not await app.push_screen_wait(question):
@@ -53,8 +54,8 @@ class Submission:
         await asyncio.to_thread(recent_values.remember, spec)
         return job
 
-    async def _collect(self, app: App[object], names: Iterable[str]) -> bool:
-        """Ask for the values that the environment lacks, each once; False where a person gave up."""
+    async def _ask_secrets(self, app: App[object], names: Iterable[str]) -> bool:
+        """Ask for the secrets that the environment lacks, each once; False where a person gave up."""
         for name in names:
             if name in os.environ:
                 self._secrets[name] = Secret(os.environ[name])

@@ -1,10 +1,8 @@
-"""What the form offers by itself: earlier values, a name, the example, and how many GPUs are free."""
+"""The suggestions of the form: recent values, a name, the example, and how many GPUs are free."""
 
 import asyncio
 import re
 from dataclasses import dataclass
-
-from msgspec.structs import replace
 
 from backend_client.errors import BackendError
 from backend_client.models import JobSpec
@@ -16,43 +14,38 @@ from tui.form.example import example_command
 
 @dataclass(frozen=True)
 class Suggestions:
-    """An empty text offers nothing."""
+    """What the form suggests; an empty text suggests nothing."""
 
-    kept: recent_values.RecentValues
-    """Field -> what was written there before, the newest first."""
+    recent: recent_values.RecentValues
+    """Field -> its recent values, the newest first."""
     name: str = ""
     command: str = ""
 
 
 async def load_suggestions(backend: JobBackend, old: JobSpec | None) -> Suggestions:
-    """What to offer for a new job, or for one like an old one. Raises nothing: less is offered then."""
-    kept = await asyncio.to_thread(recent_values.load)
+    """Load the suggestions for a new job, or for one like an old one. Raises nothing: it then has fewer."""
+    recent = await asyncio.to_thread(recent_values.load)
     try:
         names = [job.name for job in (await backend.list(JobQuery())).items]
     except BackendError:
-        return Suggestions(kept)
+        return Suggestions(recent)
     if old:
-        return Suggestions(kept, name=next_name(old, names))
+        return Suggestions(recent, name=next_name(old, names))
     # The example is a file of this machine: of use only where jobs run among its files, without images.
-    first = not names and not any(kept.values()) and backend.fields["image"].use == Use.REFUSED
-    return Suggestions(kept, command=example_command() if first else "")
+    first = not names and not any(recent.values()) and backend.fields["image"].use == Use.REFUSED
+    return Suggestions(recent, command=example_command() if first else "")
 
 
 def next_name(old: JobSpec, names: list[str]) -> str:
-    """Carries on a name that a person chose: bert-ft, bert-ft-2. Empty where the command gives the name."""
+    """Return the next of a chosen name: bert-ft, bert-ft-2; "" where the command gives the name."""
     base = re.sub(r"-\d+$", "", old.name)
     if not base or base == suggest_name(old.command):
         return ""
     return suggest_name((base,), [*names, old.name])
 
 
-def as_job(spec: JobSpec) -> JobSpec:
-    """A deployment's spec for a job that runs once."""
-    return replace(spec, kind="job", replicas=1)
-
-
-def free_words(capacity: Capacity) -> str:
-    """What is free, to stand beside the number of GPUs."""
+def capacity_text(capacity: Capacity) -> str:
+    """Return the free GPUs as a hint beside their number."""
     if capacity.unknown_because:
         return f"free: not known ({capacity.unknown_because})"
     if not capacity.total:

@@ -1,6 +1,6 @@
 """Jobs to begin with: choose a template."""
 
-from tui.form.templates import Templates, words
+from tui.form.templates import Templates, summary
 from tui.ui.contexts import ContextsScreen
 
 
@@ -10,4 +10,4 @@ class TemplatesScreen(ContextsScreen):
     TITLE = "Fill in from a template; what it does not name stays"
 
     def __init__(self, templates: Templates) -> None:
-        super().__init__([(name, words(said), True) for name, said in templates.items()], "")
+        super().__init__([(name, summary(fields), True) for name, fields in templates.items()], "")

@@ -1,8 +1,8 @@
-"""What was: the jobs that a server remembers, newest first, also those that are deleted."""
+"""The history screen: jobs that a server remembers, newest first, deleted ones too."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -19,13 +19,11 @@ from backend_client.protocol import JobBackend
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.history.history_text import cells, parse_query
+from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.format import fit
 from tui.ui.inputs import LineInput
 from tui.ui.sanitize import clean
-
-if TYPE_CHECKING:
-    from tui.app import TraindeckApp
 
 WIDTHS = (18, 9, 8, 4, 6, 4, 5)
 """Cells of name, state, owner, GPUs, GPU-hours, age and time it took; how it ended has the rest."""
@@ -33,8 +31,8 @@ _TITLES = ("NAME", "STATE", "OWNER", "GPUS", "GPU-H", "AGE", "TOOK", "HOW IT END
 _RIGHT = (3, 4, 5, 6)
 
 
-def line_of(texts: tuple[str, ...] | list[str], width: int, wide: int = 0) -> str:
-    """One row. `wide`: cells more for the name, where there is room."""
+def format_row(texts: tuple[str, ...] | list[str], width: int, wide: int = 0) -> str:
+    """Return one row of `width` cells. `wide`: more cells for the name, where there is room."""
     widths = (WIDTHS[0] + wide, *WIDTHS[1:])
     parts = [
         fit(text, size, right=at in _RIGHT)
@@ -45,7 +43,7 @@ def line_of(texts: tuple[str, ...] | list[str], width: int, wide: int = 0) -> st
 
 
 class HistoryScreen(Screen[None]):
-    """A list with a filter line. It is as it was when it was asked for; what was typed asks again."""
+    """A list with a filter line. It shows the time of its query; enter in the filter asks again."""
 
     CSS_PATH = "history_screen.tcss"
     AUTO_FOCUS = "OptionList"
@@ -57,11 +55,8 @@ class HistoryScreen(Screen[None]):
         Binding("q", "screen.history_back", show=False),
     ]
 
-    if TYPE_CHECKING:
-        app: "TraindeckApp"
-
-    @dataclass
-    class Read(Message):
+    @dataclass(eq=False)
+    class PageLoaded(Message):
         """A page, or why there is none."""
 
         query: HistoryQuery
@@ -71,47 +66,47 @@ class HistoryScreen(Screen[None]):
     def __init__(self, backend: JobBackend) -> None:
         super().__init__()
         self._backend = cast("HasHistory", backend)
-        self._place = backend.context
+        self._context_name = backend.context
         self._query = HistoryQuery()
-        self._past: list[HistoryEntry] = []
-        self._next = ""
+        self._entries: list[HistoryEntry] = []
+        self._next_cursor = ""
         self._failed: BackendError | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static(Content.styled(f" {clean(self._place, 40)}  history", "bold"), id="title")
+        yield Static(Content.styled(f" {clean(self._context_name, 40)}  history", "bold"), id="title")
         yield LineInput("", "words   user:ada   state:failed   since:7d   until:2026-11-30")
         yield Static(id="head")
         yield OptionList()
         yield Static(id="status")
-        yield Footer()
+        yield Footer(session_of(self))
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self._ask)
+        self.call_after_refresh(self._reload)
 
     # What was asked
 
     def on_input_changed(self, _event: LineInput.Changed) -> None:
-        """Say at once what cannot be understood."""
+        """Show at once what cannot be understood in the filter."""
         try:
             parse_query(self.query_one(LineInput).value)
         except ValueError as error:
-            self._say(str(error), wrong=True)
+            self._show_status(str(error), wrong=True)
         else:
-            self._say("enter asks for these")
+            self._show_status("enter asks for these")
 
     def on_input_submitted(self, _event: LineInput.Submitted) -> None:
-        """Ask for what was typed."""
+        """Query the history for what was typed."""
         try:
             self._query = parse_query(self.query_one(LineInput).value)
         except ValueError as error:
-            self._say(str(error), wrong=True)
+            self._show_status(str(error), wrong=True)
         else:
-            self._ask()
+            self._reload()
             self.query_one(OptionList).focus()
 
-    def _ask(self) -> None:
+    def _reload(self) -> None:
         self._failed = None
-        self._say("reading ...")
+        self._show_status("reading ...")
         self._read(self._query, "")
 
     @work(exclusive=True, group="history", exit_on_error=False)
@@ -120,61 +115,61 @@ class HistoryScreen(Screen[None]):
             page: HistoryPage | BackendError = await self._backend.history(query, after=after)
         except BackendError as error:
             page = error
-        self.post_message(self.Read(query, after, page))
+        self.post_message(self.PageLoaded(query, after, page))
 
-    def on_history_screen_read(self, message: Read) -> None:
+    def on_history_screen_page_loaded(self, message: PageLoaded) -> None:
         """Show the page, or why there is none; what was read before stays."""
         if isinstance(message.page, BackendError):
             self._failed = message.page
-            self._say(str(message.page), wrong=True)
-            self.app.logins.ask(message.page)
+            self._show_status(str(message.page), wrong=True)
+            session_of(self).login_prompt.ask(message.page)
             return
         if not message.after:
-            self._past = []
-        self._past += message.page.items
-        self._next = message.page.next
-        self._fill(len(self._past) - len(message.page.items))
-        self._say(self._count())
+            self._entries = []
+        self._entries += message.page.items
+        self._next_cursor = message.page.next
+        self._fill(len(self._entries) - len(message.page.items))
+        self._show_status(self._summary())
 
     def on_screen_resume(self) -> None:
-        """Back from a login: ask again."""
+        """Ask again after a login."""
         if isinstance(self._failed, LoginNeeded):
-            self._ask()
+            self._reload()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """At the last one, read on."""
-        if self._next and event.option_index == len(self._past) - 1:
-            self._say("reading ...")
-            self._read(self._query, self._next)
+        """Read the next page at the last entry."""
+        if self._next_cursor and event.option_index == len(self._entries) - 1:
+            self._show_status("reading ...")
+            self._read(self._query, self._next_cursor)
 
     # What is shown
 
-    def _say(self, words: str, *, wrong: bool = False) -> None:
+    def _show_status(self, words: str, *, wrong: bool = False) -> None:
         status = self.query_one("#status", Static)
         status.set_class(wrong, "wrong")
         status.update(Content(f" {clean(words, 300)}"))
 
-    def _count(self) -> str:
-        number = len(self._past)
+    def _summary(self) -> str:
+        number = len(self._entries)
         if not number:
             return "There was no job like that." if self._query != HistoryQuery() else "No job yet."
         jobs = "1 job" if number == 1 else f"{number} jobs"
-        return f"{jobs}; older ones come at the end" if self._next else jobs
+        return f"{jobs}; older ones come at the end" if self._next_cursor else jobs
 
     def _fill(self, start: int) -> None:
-        """Show the jobs from `start` on; those before are shown already."""
+        """Add the rows from `start` on; those before are shown already."""
         rows, now, width = self.query_one(OptionList), datetime.now(UTC), self.size.width
         wide = max(0, min(22, width - 100))
-        self.query_one("#head", Static).update(Content.styled(line_of(_TITLES, width, wide), "bold"))
+        self.query_one("#head", Static).update(Content.styled(format_row(_TITLES, width, wide), "bold"))
         if not start:
             rows.clear_options()
-        lines = (line_of(cells(one, now), width, wide) for one in self._past[start:])
+        lines = (format_row(cells(one, now), width, wide) for one in self._entries[start:])
         rows.add_options([Option(Content(line)) for line in lines])
-        if self._past and rows.highlighted is None:
+        if self._entries and rows.highlighted is None:
             rows.highlighted = 0
 
     def on_resize(self) -> None:
-        """Every row anew."""
+        """Lay every row out anew."""
         at = self.query_one(OptionList).highlighted
         self._fill(0)
         self.query_one(OptionList).highlighted = at
@@ -182,19 +177,19 @@ class HistoryScreen(Screen[None]):
     # Keys
 
     def action_history_filter(self) -> None:
-        """Type what to look for."""
+        """Focus the filter."""
         self.query_one(LineInput).focus()
 
     def action_down(self) -> None:
-        """One job further down."""
+        """Move the cursor one job down."""
         self.query_one(OptionList).action_cursor_down()
 
     def action_up(self) -> None:
-        """One job further up."""
+        """Move the cursor one job up."""
         self.query_one(OptionList).action_cursor_up()
 
     def action_history_back(self) -> None:
-        """From the filter to the list, from the list to the jobs."""
+        """Go back from the filter to the list, from the list to the jobs."""
         if self.query_one(LineInput).has_focus:
             self.query_one(OptionList).focus()
         else:

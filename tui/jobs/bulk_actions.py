@@ -1,4 +1,4 @@
-"""What a person can do to several jobs at once: mark them, and act upon all of them with one question."""
+"""Bulk actions: stop, resume or delete all marked jobs with one question."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,29 +12,30 @@ from backend_client.models import Job
 from backend_client.protocol import JobBackend, Verb
 from tui.jobs.job_screen import JobScreen
 from tui.log.empty_reason import lost_by_stop
+from tui.messages import OpenText
 from tui.ui.sanitize import clean
 
 _AT_ONCE = 8
 
 
 class BulkAction(NamedTuple):
-    """Something that can be done to every marked job."""
+    """An action that can run on every marked job."""
 
     verb: Verb
-    word: str
-    done: str
+    label: str
+    past_tense: str
     do: Callable[[JobBackend, Job], Awaitable[object]]
 
 
 class Failure(NamedTuple):
-    """A job that it was not done to, and why."""
+    """A job on which the action failed, and why."""
 
     job: Job
     error: BackendError
 
 
 async def _delete(backend: JobBackend, job: Job) -> None:
-    """Of many, none waits for what holds another: that shows in the list."""
+    """Delete one of many jobs. None waits for what holds another: that shows in the list."""
     async for _ in backend.delete(job.ref, wait=False):
         pass
 
@@ -44,43 +45,43 @@ RESUME = BulkAction(Verb.RESUME, "Resume", "resumed", lambda backend, job: backe
 DELETE = BulkAction(Verb.DELETE, "Delete", "deleted", _delete)
 
 
-def why_not(act: BulkAction, job: Job) -> str:
-    """Why a marked job is left out; "" where it is meant."""
+def why_left_out(action: BulkAction, job: Job) -> str:
+    """Return why a marked job is left out; "" where it takes part."""
     if job.read_only:
         return clean(job.read_only, 100)
-    return "has ended already" if act is STOP and job.ended else ""
+    return "has ended already" if action is STOP and job.ended else ""
 
 
-def names(jobs: Sequence[Job]) -> str:
-    """Every job by name; namesakes by namespace and kind too."""
+def job_names(jobs: Sequence[Job]) -> str:
+    """Return the names of all jobs; namesakes with namespace and kind."""
     plain = [job.name for job in jobs]
-    told = [job.name if plain.count(job.name) == 1 else f"{job.ref} ({job.ref.kind})" for job in jobs]
-    return ", ".join(clean(one, 100) for one in told)
+    shown = [job.name if plain.count(job.name) == 1 else f"{job.ref} ({job.ref.kind})" for job in jobs]
+    return ", ".join(clean(name, 100) for name in shown)
 
 
 def question(
-    act: BulkAction, meant: Sequence[Job], left_out: Sequence[str], lost: str
+    action: BulkAction, jobs: Sequence[Job], left_out: Sequence[str], lost: str
 ) -> tuple[str, str, str]:
-    """Question, detail and the word for yes. `lost`: what becomes of the log of one that is stopped."""
-    running = sum(not job.ended for job in meant)
-    after = {STOP: lost or "Their logs stay.", DELETE: "Their logs go too.", RESUME: ""}[act]
-    if act is DELETE and running:
+    """Return question, detail and the label of yes. `lost`: what becomes of the log of a stopped job."""
+    running = sum(not job.ended for job in jobs)
+    after = {STOP: lost or "Their logs stay.", DELETE: "Their logs go too.", RESUME: ""}[action]
+    if action is DELETE and running:
         after = f"{running} of them still run: deleting stops them first. {after}"
-    about = [names(meant), after, f"Left out: {'; '.join(left_out)}." if left_out else ""]
-    count = f"these {len(meant)} jobs" if len(meant) > 1 else "this job"
-    return f"{act.word} {count}?", "\n\n".join(filter(None, about)), act.word
+    about = [job_names(jobs), after, f"Left out: {'; '.join(left_out)}." if left_out else ""]
+    count = f"these {len(jobs)} jobs" if len(jobs) > 1 else "this job"
+    return f"{action.label} {count}?", "\n\n".join(filter(None, about)), action.label
 
 
 class SelectionScreen(JobScreen):
-    """Where jobs are marked, the acting keys mean all of these; else the one under the cursor."""
+    """A screen where the acting keys mean all marked jobs; without marks, the one under the cursor."""
 
     @property
     def marked(self) -> Sequence[Job]:
         """The jobs that are marked."""
         raise NotImplementedError
 
-    def drop_marks(self) -> None:
-        """Mark none."""
+    def clear_marks(self) -> None:
+        """Take the mark off every job."""
         raise NotImplementedError
 
     def action_stop(self) -> Worker[None]:
@@ -93,42 +94,43 @@ class SelectionScreen(JobScreen):
         self._act(RESUME) if self.marked else super().action_resume()
 
     @work(exclusive=True, group="ask", exit_on_error=False)
-    async def _act(self, act: BulkAction) -> None:
+    async def _act(self, action: BulkAction) -> None:
         backend = self.backend
-        if backend is None or self.blocked(act.verb):
+        if backend is None or self.blocked(action.verb):
             return
-        meant = [job for job in self.marked if not why_not(act, job)]
-        left_out = [f"{clean(job.name, 80)} {why}" for job in self.marked if (why := why_not(act, job))]
-        if not meant:
+        reasons = [(job, why_left_out(action, job)) for job in self.marked]
+        left_out = [f"{clean(job.name, 80)} {why}" for job, why in reasons if why]
+        jobs = [job for job, why in reasons if not why]
+        if not jobs:
             self.app.notify("; ".join(left_out))
-        elif await self._agreed(act.verb, meant, *question(act, meant, left_out, lost_by_stop(backend))):
-            self.drop_marks()
-            self.app.run_worker(self._do_all(act, backend, meant), group="act", exit_on_error=False)
+        elif await self._confirmed(
+            action.verb, jobs, *question(action, jobs, left_out, lost_by_stop(backend))
+        ):
+            self.clear_marks()
+            self.app.run_worker(self._do_all(action, backend, jobs), group="act", exit_on_error=False)
 
-    async def _do_all(self, act: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> None:
-        failures = await do_all(act, backend, jobs)
-        if len(failures) == 1 or any(self.app.logins.ask(one.error) for one in failures):
+    async def _do_all(self, action: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> None:
+        failures = await do_all(action, backend, jobs)
+        if len(failures) == 1 or any(self.session.login_prompt.ask(failure.error) for failure in failures):
             job, error = failures[0]
-            self._failed(f"{clean(job.name)} was not {act.done}", error)
+            self._show_failure(f"{clean(job.name)} was not {action.past_tense}", error)
         elif failures:
-            from tui.ui.text import TextScreen
-
-            title = f"{len(failures)} of {len(jobs)} jobs were not {act.done}"
-            told = "\n\n".join(f"{clean(job.name)}: {error}" for job, error in failures)
-            self.app.push_screen(TextScreen(title, told))
+            title = f"{len(failures)} of {len(jobs)} jobs were not {action.past_tense}"
+            text = "\n\n".join(f"{clean(job.name)}: {error}" for job, error in failures)
+            self.session.request(OpenText(title, text))
 
 
-async def do_all(act: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> list[Failure]:
-    """Do it to each by its uid, some at a time; one that fails spares no other."""
+async def do_all(action: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> list[Failure]:
+    """Run an action on each job by its uid, some at a time; a failure stops none of the others."""
     room = asyncio.Semaphore(_AT_ONCE)
     failures: list[Failure] = []
 
-    async def one(job: Job) -> None:
+    async def run(job: Job) -> None:
         async with room:
             try:
-                await act.do(backend, job)
+                await action.do(backend, job)
             except BackendError as error:
                 failures.append(Failure(job, error))
 
-    await asyncio.gather(*map(one, jobs))
+    await asyncio.gather(*map(run, jobs))
     return failures

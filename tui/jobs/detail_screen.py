@@ -1,6 +1,7 @@
-"""Everything about one job, live: what was asked, what happened, why it is as it is."""
+"""The detail of one job, live: its spec, its timeline, its attempts, and the reason of its state."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -10,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.signal import Signal
 from textual.widgets import Static
 
 from backend_client.errors import BackendError
@@ -20,8 +20,9 @@ from tui.actions import Place
 from tui.bindings import bindings
 from tui.jobs.attempt_table import group_attempts, side_by_side, state_durations
 from tui.jobs.columns import node_of
+from tui.jobs.context_feed import ContextFeed
 from tui.jobs.job_screen import JobScreen
-from tui.jobs.store import Difference, JobStore
+from tui.jobs.store import Difference
 from tui.jobs.timeline import command_line, exit_text, spec_fields_text, timeline
 from tui.ui.footer import Footer
 from tui.ui.format import fit, loss_text, progress_text, short_local_time
@@ -48,14 +49,14 @@ def _attempts(job: Job, width: int) -> list[Content]:
     return lines
 
 
-def _rank(one: Attempt) -> Content:
-    where = clean(one.pod or one.node, 60) + (f" pid {one.pid}" if one.pid else "")
-    times = f"{short_local_time(one.started):15}  {short_local_time(one.finished):15}"
-    return Content(f"{one.rank:>4}  {times}  {exit_text(one):9}  {where}")
+def _rank(rank: Attempt) -> Content:
+    where = clean(rank.pod or rank.node, 60) + (f" pid {rank.pid}" if rank.pid else "")
+    times = f"{short_local_time(rank.started):15}  {short_local_time(rank.finished):15}"
+    return Content(f"{rank.rank:>4}  {times}  {exit_text(rank):9}  {where}")
 
 
 def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 76) -> Content:
-    """The whole page. `trouble`: why the events are not known."""
+    """Return the whole page, laid out for `width` cells. `trouble`: why the events are not known."""
     far = (
         "  loss ".join(filter(None, (progress_text(job.progress), loss_text(job.progress.loss))))
         if job.progress
@@ -77,16 +78,18 @@ def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 
     )
     lines += [_heading("Time in each state"), *_fields(state_durations(job, datetime.now(UTC)))]
     lines.append(_heading("What happened"))
-    for one in timeline(job, events):
-        style = "$warning" if one.warning else ""
-        lines.append(Content.assemble((f"{short_local_time(one.time)}  ", "$text-muted"), (one.text, style)))
+    for event in timeline(job, events):
+        style = "$warning" if event.warning else ""
+        lines.append(
+            Content.assemble((f"{short_local_time(event.time)}  ", "$text-muted"), (event.text, style))
+        )
     if trouble:
         lines.append(Content.styled(f"its events cannot be read: {clean(trouble)}", "$warning"))
     return Content("\n").join([*lines, *_attempts(job, width)])
 
 
 class DetailScreen(JobScreen):
-    """Follows its job while it is open; keeps showing the last that was known when the job is gone."""
+    """Follows its job while it is open; a job that is gone stays as it was last seen."""
 
     CSS_PATH = "detail_screen.tcss"
     AUTO_FOCUS = "VerticalScroll"
@@ -97,23 +100,25 @@ class DetailScreen(JobScreen):
         Binding("k", "scroll(-1)", show=False),
     ]
 
-    class Told(Message):
+    @dataclass(eq=False)
+    class EventsLoaded(Message):
         """The job's events were read, or why not."""
 
-        def __init__(self, events: Sequence[Event], trouble: str) -> None:
-            super().__init__()
-            self.events = events
-            self.trouble = trouble
+        events: Sequence[Event]
+        trouble: str
 
-    def __init__(self, job: Job, backend: JobBackend, store: JobStore, changed: Signal[Difference]) -> None:
+    def __init__(self, job: Job, backend: JobBackend, feed: ContextFeed) -> None:
         super().__init__()
-        self.backend = self._source = backend
         self._job = job
-        self._store = store
-        self._changed = changed
-        self._told = self.Told((), "")
+        self._backend = backend
+        self._feed = feed
+        self._events = self.EventsLoaded((), "")
         self._shown: tuple[Content, Content] | None = None
         self._gone = False
+
+    @property
+    def backend(self) -> JobBackend:
+        return self._backend
 
     @property
     def job(self) -> Job:
@@ -127,10 +132,10 @@ class DetailScreen(JobScreen):
         yield Static(id="title")
         with VerticalScroll():
             yield Static(id="page")
-        yield Footer()
+        yield Footer(self.session)
 
     def on_mount(self) -> None:
-        self._changed.subscribe(self, self._follow)
+        self._feed.changed.subscribe(self, self._follow)
         self._show()
         self._read_events()
         self.set_interval(_AGES_EVERY, self._show)
@@ -144,7 +149,7 @@ class DetailScreen(JobScreen):
             self._gone = True
             self._show()
         elif uid in difference.changed:
-            self._job = self._store.jobs.get(uid, self._job)
+            self._job = self._feed.store.jobs.get(uid, self._job)
             self._show()
             if difference.states_changed:
                 self._read_events()
@@ -152,13 +157,13 @@ class DetailScreen(JobScreen):
     @work(exclusive=True, group="events", exit_on_error=False)
     async def _read_events(self) -> None:
         try:
-            self.post_message(self.Told(await self._source.events(self._job.ref), ""))
+            self.post_message(self.EventsLoaded(await self._backend.events(self._job.ref), ""))
         except BackendError as error:
-            self.post_message(self.Told((), str(error)))
+            self.post_message(self.EventsLoaded((), str(error)))
 
-    def on_detail_screen_told(self, message: Told) -> None:
-        """Tell the story anew."""
-        self._told = message
+    def on_detail_screen_events_loaded(self, message: EventsLoaded) -> None:
+        """Draw the page with the events that were read."""
+        self._events = message
         self._show()
 
     def _show(self) -> None:
@@ -166,39 +171,15 @@ class DetailScreen(JobScreen):
         state = "deleted" if self._gone else self._job.state.value
         title = Content.assemble((f" {clean(self._job.name, 80)}", "bold"), f"  {look.symbol} {state}")
         room = self.query_one(VerticalScroll).scrollable_content_region.width
-        page = describe(self._job, self._told.events, self._told.trouble, room or self.size.width - 3)
+        page = describe(self._job, self._events.events, self._events.trouble, room or self.size.width - 3)
         if self._shown != (title, page):
             self._shown = title, page
             self.query_one("#title", Static).update(title)
             self.query_one("#page", Static).update(page)
 
     def action_scroll(self, lines: int) -> None:
-        """Scroll by lines."""
+        """Scroll the page by some lines."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def action_detail_back(self) -> None:
         self.app.pop_screen()
-
-    def action_detail_log(self) -> None:
-        self.action_log()
-
-    def action_detail_plot(self) -> None:
-        self.action_plot()
-
-    def action_detail_yaml(self) -> None:
-        self.action_yaml()
-
-    def action_detail_again(self) -> None:
-        self.action_again()
-
-    def action_detail_resume(self) -> None:
-        self.action_resume()
-
-    def action_detail_as_job(self) -> None:
-        self.action_as_job()
-
-    def action_detail_stop(self) -> None:
-        self.action_stop()
-
-    def action_detail_delete(self) -> None:
-        self.action_delete()

@@ -1,5 +1,6 @@
-"""The line under the list that says which jobs to show, while it is typed."""
+"""The filter line under the job list: filters while it is typed."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
@@ -18,15 +19,14 @@ class FilterLine(Input):
         Binding("enter,down", "keep", show=False),
     ]
 
-    class Typed(Message):
-        """Other words to filter by."""
+    @dataclass(eq=False)
+    class Edited(Message):
+        """The words to filter by have changed."""
 
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
+        text: str
 
-    class Left(Message):
-        """The person is done here."""
+    class Closed(Message):
+        """The person is done with it: the keys go back to the list."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -36,7 +36,7 @@ class FilterLine(Input):
         self.display = False
 
     def open(self) -> None:
-        """Show it and take the keys."""
+        """Show the line and take the keys."""
         self.display = True
         self.focus()
 
@@ -44,16 +44,16 @@ class FilterLine(Input):
         return clean(value, 200)
 
     def watch_value(self) -> None:
-        self.post_message(self.Typed(self.value))
+        self.post_message(self.Edited(self.value))
 
     def on_blur(self, _event: events.Blur) -> None:
         self.display = bool(self.value)
 
     def action_drop(self) -> None:
-        """All jobs again."""
+        """Drop the filter: show all jobs again."""
         self.value = ""
-        self.post_message(self.Left())
+        self.post_message(self.Closed())
 
     def action_keep(self) -> None:
-        """Back to the list, as it is filtered now."""
-        self.post_message(self.Left())
+        """Keep the filter, and go back to the list."""
+        self.post_message(self.Closed())

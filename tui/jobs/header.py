@@ -13,13 +13,13 @@ from tui.ui.sanitize import clean
 
 
 class Header(Widget):
-    """Set what is known; it draws itself anew where that is another."""
+    """Draws what its reactive attributes say, anew where one of them changes."""
 
     place: reactive[str] = reactive("")
-    link: reactive[Freshness | None] = reactive(None)
+    freshness: reactive[Freshness | None] = reactive(None)
     capacity: reactive[Capacity | None] = reactive(None)
     status: reactive[str] = reactive("")
-    """A word about the list: its order, its filter."""
+    """How the list is shown: marks, filter, order."""
     age: reactive[str] = reactive("")
 
     def __init__(self, place: str, *, read_only: bool = False) -> None:
@@ -28,14 +28,18 @@ class Header(Widget):
         self._read_only = read_only
 
     def on_mount(self) -> None:
-        self.set_interval(20, self._grow_old)
+        self.set_interval(20, self._update_age)
 
-    def watch_link(self) -> None:
-        self._grow_old()
+    def watch_freshness(self) -> None:
+        self._update_age()
 
-    def _grow_old(self) -> None:
-        stale = self.link is not None and self.link.state is not FreshnessState.LIVE
-        self.age = span((datetime.now(UTC) - self.link.since).total_seconds()) if stale and self.link else ""
+    def _update_age(self) -> None:
+        stale = self.freshness is not None and self.freshness.state is not FreshnessState.LIVE
+        self.age = (
+            span((datetime.now(UTC) - self.freshness.since).total_seconds())
+            if stale and self.freshness
+            else ""
+        )
 
     def render(self) -> Content:
         left = Content.assemble(
@@ -44,24 +48,24 @@ class Header(Widget):
             ("  READ-ONLY", "bold $warning") if self._read_only else "",
             (f"  {self.status}", "$text-muted") if self.status else "",
         )
-        right = self._gpus()
+        right = self._capacity_text()
         room = self.size.width - left.cell_length - len(right) - 2
-        trouble = self._trouble(room)
+        trouble = self._freshness_text(room)
         left = Content.assemble(left, (trouble, "$error"))
         if not trouble:
-            right = self._gpus(room)
+            right = self._capacity_text(room)
         gap = max(1, self.size.width - left.cell_length - len(right) - 1)
         return Content.assemble(left, " " * gap, right)
 
-    def _trouble(self, room: int) -> str:
-        if self.link is None or self.link.state is FreshnessState.LIVE or room < 4:
+    def _freshness_text(self, room: int) -> str:
+        if self.freshness is None or self.freshness.state is FreshnessState.LIVE or room < 4:
             return ""
-        word = "not allowed" if self.link.state is FreshnessState.FORBIDDEN else f"stale {self.age}"
-        text = f"  {word}: {clean(self.link.why, 300)}" if self.link.why else f"  {word}"
+        word = "not allowed" if self.freshness.state is FreshnessState.FORBIDDEN else f"stale {self.age}"
+        text = f"  {word}: {clean(self.freshness.why, 300)}" if self.freshness.why else f"  {word}"
         return clean(text, room)
 
-    def _gpus(self, room: int = 0) -> str:
-        """`room`: the cells that a reason may take."""
+    def _capacity_text(self, room: int = 0) -> str:
+        """Return the free GPUs. `room`: cells that a reason may take, where they are unknown."""
         if self.capacity is None:
             return ""
         if self.capacity.unknown_because:

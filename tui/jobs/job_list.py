@@ -35,7 +35,12 @@ def _moves(keys: str, rows: str) -> Binding:
 
 
 class JobList(ScrollView, can_focus=True):
-    """Shows the jobs of a `Store`; call `update` with what the store says has changed."""
+    """Shows the jobs of a `JobStore`; call `update` with what the store says has changed.
+
+    It is not Textual's DataTable, which paints the whole table anew when one cell changes: about 28 kB to a
+    200x50 terminal, where a changed row here costs some 200 bytes; and which needs two seconds until 10,000
+    rows are laid out. `make bench` measures both for this list (README, "Measured").
+    """
 
     where = Place.LIST
     ALLOW_SELECT = False
@@ -62,11 +67,11 @@ class JobList(ScrollView, can_focus=True):
         "job-list--white",
     }
 
-    class Pointed(Message):
-        """The cursor stands on another job (or none), or its job has changed."""
+    class CursorMoved(Message):
+        """The cursor is on another job (or none), or its job has changed."""
 
-    class Showing(Message):
-        """Other jobs than before are on the screen, or the same in other rows."""
+    class VisibleJobsChanged(Message):
+        """Other jobs than before are visible, or the same in other rows."""
 
     def __init__(
         self,
@@ -74,23 +79,26 @@ class JobList(ScrollView, can_focus=True):
         empty: Callable[[], str],
         shown: ListSettings = _AS_EVER,
         watched: Container[str] = frozenset(),
+        *,
+        all_namespaces: bool = False,
     ) -> None:
-        """`empty` says in words why there is nothing to see; `watched`: the uids of jobs that show it."""
+        """Show a store. `empty` returns why there is nothing to see; `watched`: uids that get a `b`."""
         super().__init__()
         self._store = store
         self._empty = empty
         self._watched = watched
-        self._wanted = shown.columns
+        self._column_names = shown.columns
+        self._all_namespaces = all_namespaces
         self.rows = Rows(store.jobs, Group(shown.group))
         self._marks: set[str] = set()
         self._uid = ""
-        self._at = 0
-        self._at_line = 0
+        self._index = 0
+        self._cursor_line = 0
         self._moved = False
-        self._awaited = ""
+        self._awaited_uid = ""
         self._columns: tuple[Column, ...] = ()
         self._painted: dict[int, tuple[str, Row]] = {}
-        self._showing: list[str] = []
+        self._visible_uids: list[str] = []
 
     def on_mount(self) -> None:
         self.set_interval(_AGES_EVERY, self._repaint)
@@ -106,21 +114,21 @@ class JobList(ScrollView, can_focus=True):
         return sorted((self._store.jobs[uid] for uid in self._marks), key=lambda job: job.ref)
 
     @property
-    def on_screen(self) -> list[Job]:
+    def visible_jobs(self) -> list[Job]:
         """The jobs in the rows that can be seen, from the top."""
-        return [self._store.jobs[uid] for uid in self._showing if uid in self._store.jobs]
+        return [self._store.jobs[uid] for uid in self._visible_uids if uid in self._store.jobs]
 
     # What changes it
 
     def update(self, difference: Difference) -> None:
-        """Follow the store: repaint what is another, and nothing else."""
+        """Update the rows from the store: repaint the cells that changed, and nothing else."""
         self._marks -= difference.removed
         if self.rows.update(difference):
             self._arrange()
         else:
             self._repaint(difference.changed)
         if self._uid in difference.changed:
-            self.post_message(self.Pointed())
+            self.post_message(self.CursorMoved())
 
     def set_filter(self, text: str) -> None:
         """Show only the jobs that have all these words."""
@@ -128,12 +136,12 @@ class JobList(ScrollView, can_focus=True):
         self._arrange()
 
     def set_order(self, order: Order) -> None:
-        """Show them in another order."""
+        """Sort the jobs by another order."""
         self.rows.rearrange(order=order)
         self._arrange()
 
     def set_group(self, group: Group) -> None:
-        """Put them together by something else."""
+        """Group the jobs by something else."""
         self.rows.rearrange(group=group)
         self._arrange()
 
@@ -144,42 +152,42 @@ class JobList(ScrollView, can_focus=True):
             self.show_flags()
             self.action_move(1)
 
-    def drop_marks(self) -> None:
-        """Mark none."""
+    def clear_marks(self) -> None:
+        """Take the mark off every job."""
         self._marks.clear()
         self.show_flags()
 
     def show_flags(self) -> None:
-        """Other jobs than before are marked, or watched."""
+        """Repaint the rows whose jobs are marked or watched, or are so no more."""
         self._repaint()
 
-    def point(self, uid: str) -> None:
-        """Put the cursor on a job, now or when it comes."""
+    def move_cursor(self, uid: str) -> None:
+        """Move the cursor to a job, now or as soon as it is listed."""
         index = self.rows.index(uid)
         if index is None:
-            self._awaited = uid
+            self._awaited_uid = uid
         else:
-            self.action_move(index - self._at)
+            self.action_move(index - self._index)
 
     def _arrange(self) -> None:
-        """Rows came, went or moved: the cursor stays on its job, at its height on the screen."""
-        height = self._at_line - self.scroll_offset.y
+        """Lay the rows out anew; the cursor stays on its job, at its height on the screen."""
+        height = self._cursor_line - self.scroll_offset.y
         seen = 0 <= height < self._page
         index = self.rows.index(self._uid) if self._moved else 0
         if index is None:
-            index = min(self._at, len(self.rows) - 1)
-        self._put(max(0, index))
+            index = min(self._index, len(self.rows) - 1)
+        self._set_index(max(0, index))
         self._set_height()
-        self._set_cursor(self.rows.uids[self._at] if self.rows.uids else "")
-        if seen and (self.scroll_offset.y or self._at_line >= self._page):
-            self.scroll_to(y=self._at_line - height, animate=False, immediate=True)
+        self._set_cursor(self.rows.uids[self._index] if self.rows.uids else "")
+        if seen and (self.scroll_offset.y or self._cursor_line >= self._page):
+            self.scroll_to(y=self._cursor_line - height, animate=False, immediate=True)
         self._repaint()
-        if self.rows.index(self._awaited) is not None:
-            self.point(self._awaited)
-            self._awaited = ""
+        if self.rows.index(self._awaited_uid) is not None:
+            self.move_cursor(self._awaited_uid)
+            self._awaited_uid = ""
 
-    def _put(self, index: int) -> None:
-        self._at, self._at_line = index, self.rows.line(index)
+    def _set_index(self, index: int) -> None:
+        self._index, self._cursor_line = index, self.rows.line(index)
 
     def _set_height(self) -> None:
         size = Size(self._room, len(self.rows.lines) + _HEAD)
@@ -190,33 +198,33 @@ class JobList(ScrollView, can_focus=True):
         if uid != self._uid:
             self._uid = uid
             self._repaint()
-            self.post_message(self.Pointed())
+            self.post_message(self.CursorMoved())
 
     # Keys and mouse
 
     def action_move(self, rows: int) -> None:
-        """Put the cursor so many rows further down."""
+        """Move the cursor down by some rows."""
         if self.rows.uids:
             self._moved = True
-            self._put(max(0, min(len(self.rows) - 1, self._at + rows)))
-            self._set_cursor(self.rows.uids[self._at])
+            self._set_index(max(0, min(len(self.rows) - 1, self._index + rows)))
+            self._set_cursor(self.rows.uids[self._index])
             self._reveal()
 
     def action_page(self, pages: int) -> None:
-        """Put the cursor so many screens further down."""
+        """Move the cursor down by some pages."""
         self.action_move(pages * max(1, self._page - 1))
 
     async def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse is; a second click opens the job."""
+        """Move the cursor to the clicked row; a second click opens its job."""
         line = event.y - _HEAD + self.scroll_offset.y
         uid = self.rows.lines[line] if _HEAD <= event.y < self._end else None
         if isinstance(uid, str):
-            self.point(uid)
+            self.move_cursor(uid)
             if event.chain == 2:
                 await self.screen.run_action("detail")
 
     def _reveal(self) -> None:
-        top, line = self.scroll_offset.y, self._at_line
+        top, line = self.scroll_offset.y, self._cursor_line
         first = line - 1 if line and isinstance(self.rows.lines[line - 1], Heading) else line
         if first < top:
             top = first
@@ -241,12 +249,12 @@ class JobList(ScrollView, can_focus=True):
         return _HEAD + len(self.rows.lines) - self.scroll_offset.y
 
     def _flags(self, uid: str) -> str:
-        """Before a row: is it marked, or watched, and does the cursor stand on it?"""
+        """Return the two cells before a row: is it marked or watched, and is the cursor on it."""
         flag = "*" if uid in self._marks else "b" if uid in self._watched else " "
         return flag + (">" if uid == self._uid else " ")
 
     def _line(self, y: int) -> tuple[str, Row]:
-        """What belongs on a screen line now: a job's uid and its row, or a plain sentence."""
+        """Return what belongs on a screen line now: a job's uid and its row, or "" and a plain sentence."""
         if y < _HEAD:
             return "", Row(heading(self._columns), "", "")
         if y < self._end:
@@ -259,19 +267,19 @@ class JobList(ScrollView, can_focus=True):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self._show()
+        self._announce_visible()
 
-    def _show(self) -> None:
-        """Say so where other rows are on the screen."""
+    def _announce_visible(self) -> None:
+        """Post a message where other rows than before are visible."""
         top = self.scroll_offset.y
         showing = [line for line in self.rows.lines[top : top + self._page] if isinstance(line, str)]
-        if showing != self._showing:
-            self._showing = showing
-            self.post_message(self.Showing())
+        if showing != self._visible_uids:
+            self._visible_uids = showing
+            self.post_message(self.VisibleJobsChanged())
 
     def _repaint(self, only: Collection[str] | None = None) -> None:
-        """Repaint the lines that are another, each up to its last cell that is; of jobs `only` these."""
-        self._show()
+        """Repaint the lines that changed, each up to its last changed cell. `only`: uids to compare."""
+        self._announce_visible()
         for y in range(_HEAD, self.size.height):
             old = self._painted.get(y)
             if only is not None and old and old[0] and old[0] not in only:
@@ -281,14 +289,13 @@ class JobList(ScrollView, can_focus=True):
                 self.refresh(Region(0, y, _changed_width(old, new), 1))
 
     def on_resize(self) -> None:
-        """Take the columns that fit now."""
-        everywhere = getattr(self.app, "all_namespaces", False)
-        self._columns = layout(self._room, self._wanted, all_namespaces=everywhere)
+        """Choose the columns that fit now."""
+        self._columns = layout(self._room, self._column_names, all_namespaces=self._all_namespaces)
         self._set_height()
-        self._show()
+        self._announce_visible()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        """As many lines as there are jobs; the stylesheet has the limits."""
+        """Return one line per job; the stylesheet has the limits."""
         return max(len(self.rows.lines), 3) + _HEAD
 
     def render_line(self, y: int) -> Strip:
@@ -311,7 +318,7 @@ class JobList(ScrollView, can_focus=True):
 
 
 def _changed_width(old: tuple[str, Row] | None, new: tuple[str, Row]) -> int:
-    """How many cells from the left hold all that is another."""
+    """Return how many cells from the left hold everything that differs between two rows."""
     before, after = ("".join(parts) for _, parts in (old or new, new))
     if old is None or old[0] != new[0] or old[1].before != new[1].before or not after.isascii():
         return max(cell_len(before), cell_len(after)) if old else _FAR

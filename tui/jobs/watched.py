@@ -1,4 +1,4 @@
-"""The jobs whose end a person wants to be told: each once, whenever it is heard of."""
+"""The watched jobs: the end of each is announced, once."""
 
 from collections.abc import Container, Sequence
 
@@ -8,10 +8,11 @@ from tui.ui.sanitize import clean
 
 
 class WatchedJobs(Container[str]):
-    """Uids of one context. It outlives the screen, and every break of the link."""
+    """Uids of one context. The session keeps them, over the end of a screen and every break of the watch."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+    def __init__(self, names: dict[str, str]) -> None:
+        """Watch the jobs in `names`, uid -> name, which is changed here."""
+        self._names = names
 
     def __contains__(self, uid: object) -> bool:
         return uid in self._names
@@ -20,7 +21,7 @@ class WatchedJobs(Container[str]):
         return len(self._names)
 
     def toggle(self, jobs: Sequence[Job]) -> bool:
-        """Watch all of them, or none where all are watched already; True where they are watched now."""
+        """Watch these jobs, or none where all are watched already; True where they are watched now."""
         watch = not all(job.ref.uid in self._names for job in jobs)
         for job in jobs:
             if watch:
@@ -30,14 +31,14 @@ class WatchedJobs(Container[str]):
         return watch
 
     def take_ended(self, store: JobStore) -> list[str]:
-        """What to tell of those that have ended, or are gone, since the last call."""
-        told = []
+        """Return a sentence for each watched job that has ended or is gone, and watch it no more."""
+        sentences = []
         for uid, name in list(self._names.items()):
             job = store.jobs.get(uid)
             if (job and job.ended) or (not job and store.synced):
                 del self._names[uid]
-                told.append(_end(job) if job else f"{name} is gone")
-        return told
+                sentences.append(_end(job) if job else f"{name} is gone")
+        return sentences
 
 
 def _end(job: Job) -> str:

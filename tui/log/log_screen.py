@@ -6,6 +6,7 @@ from textual.screen import Screen
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
 from tui.log.pane import LogPane
+from tui.session import session_of
 from tui.ui.footer import Footer
 
 _TAIL = 1_000_000
@@ -23,7 +24,7 @@ class LogScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield LogPane(tail=_TAIL, opened=(self._job, self._backend))
-        yield Footer()
+        yield Footer(session_of(self))
 
     def on_log_pane_back(self) -> None:
         """Go back to the screen before."""

@@ -1,7 +1,7 @@
 """The log of one job: a title, the lines, and a line to type a search or a file name in."""
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -23,10 +23,9 @@ from tui.log.feed import LogFeed
 from tui.log.search import LogSearch
 from tui.log.status import LogStatus
 from tui.log.view import LogView
+from tui.messages import OpenPlot
+from tui.session import session_of
 from tui.ui.sanitize import clean
-
-if TYPE_CHECKING:
-    from tui.app import TraindeckApp
 
 _TAIL = 2_000
 _PATTERN = "text, or /regular expression/"
@@ -38,9 +37,6 @@ class LogPane(Vertical):
     The feed reads the log, the view draws it, the search and the export work on it; none of them knows
     another but by what it is given. The pane has the keys, and hands messages on to whom they are for.
     """
-
-    if TYPE_CHECKING:
-        app: "TraindeckApp"
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.LOG)]
 
@@ -76,7 +72,7 @@ class LogPane(Vertical):
 
     def on_mount(self) -> None:
         """Show the log that was named from the start."""
-        self.view.tick = getattr(self.app, "tick", 0.1)
+        self.view.tick = session_of(self).tick
         if self._opened:
             self.show(*self._opened)
         self.update_title()
@@ -95,15 +91,13 @@ class LogPane(Vertical):
 
     def _start_over(self) -> None:
         """Empty the view: the feed opens another log."""
-        settings = getattr(self.app, "settings", None)
         self._bookmarks.clear()
         self.search.reset()
-        self.view.show(LogBuffer((settings.log.buffer if settings else 64) * 2**20))
+        self.view.show(LogBuffer(session_of(self).settings.log.buffer * 2**20))
         self.update_title()
 
     async def _wait_for_login(self, error: LoginNeeded) -> bool:
-        logins = getattr(self.app, "logins", None)
-        return bool(logins and await logins.wait_for_login(error))
+        return await session_of(self).login_prompt.wait_for_login(error)
 
     def on_log_feed_arrived(self, message: LogFeed.Arrived) -> None:
         """Append a batch to the view."""
@@ -262,9 +256,7 @@ class LogPane(Vertical):
 
     def action_plot(self) -> None:
         if self.feed.job and self.feed.backend:
-            from tui.log.plot_screen import PlotScreen
-
-            self.app.push_screen(PlotScreen(self.feed.job, self.feed.backend))
+            session_of(self).request(OpenPlot(self.feed.job, self.feed.backend))
 
     def action_back(self) -> None:
         """Leave the search, else the filter, else the log."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import aclosing
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -22,12 +22,10 @@ from backend_client.protocol import JobBackend, Lines, LogQuery
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.log.plot import draw
+from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.format import loss_text, short
 from tui.ui.sanitize import clean
-
-if TYPE_CHECKING:
-    from tui.app import TraindeckApp
 
 _TAIL = 100_000
 _AT_ONCE = 200
@@ -40,9 +38,6 @@ _SOON = 0.1
 
 class PlotScreen(Screen[None]):
     """Draws the curve, and follows the log as long as it is open."""
-
-    if TYPE_CHECKING:
-        app: "TraindeckApp"
 
     CSS_PATH = "plot_screen.tcss"
     where = Place.PLOT
@@ -67,7 +62,7 @@ class PlotScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         yield Static(Content(" Reading the log ..."), id="plot")
-        yield Footer()
+        yield Footer(session_of(self))
 
     def on_mount(self) -> None:
         """Start to read the log."""
@@ -77,9 +72,8 @@ class PlotScreen(Screen[None]):
     async def _read(self) -> None:
         query = LogQuery(ref=self._job.ref, follow=True, tail=_TAIL)
         try:
-            async with aclosing(
-                follow(self._backend, query, login=self.app.logins.wait_for_login)
-            ) as batches:
+            login = session_of(self).login_prompt.wait_for_login
+            async with aclosing(follow(self._backend, query, login=login)) as batches:
                 async for items in batches:
                     for batch in items:
                         if isinstance(batch, Lines):

@@ -1,4 +1,4 @@
-"""One line to fill in, with its label; what is typed may be unseen."""
+"""An input with its label; what is typed may be hidden."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from tui.ui.inputs import LineInput
 
 
 class LabeledInput(Horizontal):
-    """`line` is where it is typed."""
+    """A label and `line`, the input."""
 
-    @dataclass
-    class Left(Message):
-        """The keys go elsewhere from now on."""
+    @dataclass(eq=False)
+    class Blurred(Message):
+        """The entry has lost the focus."""
 
         entry: "LabeledInput"
 
@@ -37,7 +37,7 @@ class LabeledInput(Horizontal):
 
     @property
     def secret(self) -> Secret:
-        """What is typed, as a value that shows itself nowhere."""
+        """What is typed, as a value that never shows itself."""
         return Secret(self.line.value)
 
     async def settle(self) -> None:
@@ -47,4 +47,4 @@ class LabeledInput(Horizontal):
         await typed.wait()
 
     def on_descendant_blur(self, _event: events.DescendantBlur) -> None:
-        self.post_message(self.Left(self))
+        self.post_message(self.Blurred(self))

@@ -1,86 +1,86 @@
-"""The login screen over the work: brought by a login that has ended, or by a key; at most one."""
+"""The login screen over the work: opened by a login that has ended, or by a key; at most one."""
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backend_client.accounts import HasAccounts
+from backend_client.contexts import Contexts
 from backend_client.errors import BackendError, LoginNeeded
+from tui.messages import OpenLogin, RequestHandler, SwitchContext
 
 if TYPE_CHECKING:
     from backend_client.server.accounts import Account
-    from tui.app import TraindeckApp
 
 _LOOK_AGAIN = 30.0
 """Seconds until a login on another terminal is noticed."""
 
 
 class LoginPrompt:
-    """Who meets the end of a login asks here, and waits here until somebody has logged in again."""
+    """Brings the login screen when a login has ended; callers can wait until somebody has logged in."""
 
-    def __init__(self, app: "TraindeckApp") -> None:
-        self._app = app
-        self._entered = asyncio.Event()
+    def __init__(self, contexts: Contexts, current: Callable[[], str], request: RequestHandler) -> None:
+        """Make the prompt of a session. `current` returns the name of the context in use."""
+        self._contexts = contexts
+        self._current = current
+        self._request = request
+        self._logged_in = asyncio.Event()
         self.needed = False
         """A login has ended, and nobody has logged in since."""
         self._declined = False
         """Somebody has left the screen without a login: only a key brings it back."""
 
-    def _here(self) -> "tuple[HasAccounts, Account] | None":
-        """The account of the context in use, where that is one."""
+    def _account_in_use(self) -> "tuple[HasAccounts, Account] | None":
+        """Return the account of the context in use, where that is one."""
         try:
-            way, plain = self._app.contexts.source_of(self._app.context)
-            return (way, way.account(plain)) if isinstance(way, HasAccounts) else None
+            source, plain = self._contexts.source_of(self._current())
+            return (source, source.account(plain)) if isinstance(source, HasAccounts) else None
         except BackendError:
             return None
 
     def ask(self, error: BackendError) -> bool:
-        """Bring the screen where this is the end of a login at a server; True where it is."""
-        if not isinstance(error, LoginNeeded) or not (here := self._here()):
+        """Open the screen where this error is the end of a login at a server; True where it is."""
+        if not isinstance(error, LoginNeeded) or not (in_use := self._account_in_use()):
             return False
         self.needed = True
         if not self._declined:
-            self._show(*here, error.title)
+            self._open(*in_use, error.title)
         return True
 
     async def wait_for_login(self, error: BackendError) -> bool:
         """Wait for another login; True when it is worth another try, False where no login helps."""
-        entered = self._entered
+        logged_in = self._logged_in
         if not self.ask(error):
             return False
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(entered.wait(), _LOOK_AGAIN)
+            await asyncio.wait_for(logged_in.wait(), _LOOK_AGAIN)
         return True
 
     def login_ok(self) -> None:
-        """The context answers: the login holds."""
+        """Note that the context answers: the login is valid."""
         self.needed = self._declined = False
 
-    def show(self) -> None:
-        """Bring the screen because a person wants it."""
-        here = self._here()
-        known = [way for way in self._app.contexts.sources if isinstance(way, HasAccounts)]
-        if known:
-            self._show(known[0], here[1] if here else None)
-        else:
-            self._app.notify("There is no way to a traindeck server here.")
+    def show(self) -> bool:
+        """Open the screen because a person wants it; False where there is no server to log in at."""
+        in_use = self._account_in_use()
+        servers = [source for source in self._contexts.sources if isinstance(source, HasAccounts)]
+        if servers:
+            self._open(servers[0], in_use[1] if in_use else None)
+        return bool(servers)
 
-    def _show(self, source: HasAccounts, account: "Account | None", why: str = "") -> None:
-        from tui.login.login_screen import LoginScreen  # noqa: PLC0415  most never see it
+    def _open(self, source: HasAccounts, account: "Account | None", reason: str = "") -> None:
+        self._request(OpenLogin(source, account, reason, partial(self._closed, source)))
 
-        if not any(isinstance(screen, LoginScreen) for screen in self._app.screen_stack):
-            self._app.push_screen(
-                LoginScreen(source, account, why), lambda account: self._left(source, account)
-            )
-
-    def _left(self, source: HasAccounts, account: "Account | None") -> None:
-        """Logged in, logged out (an account without a store), or neither."""
-        here = self._here()
+    def _closed(self, source: HasAccounts, account: "Account | None") -> None:
+        """Take up how the screen was left: logged in, logged out (an account without a store), or neither."""
+        in_use = self._account_in_use()
         self._declined = account is None
         if account is None:
             return
-        if account.store and here and here[1].key == account.key:
-            self._entered.set()
-            self._entered = asyncio.Event()
+        if account.store and in_use and in_use[1].key == account.key:
+            self._logged_in.set()
+            self._logged_in = asyncio.Event()
         else:
-            self._app.switch_to(f"{source.kind}:{account.name}")
+            self._request(SwitchContext(f"{source.kind}:{account.name}"))

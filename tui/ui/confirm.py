@@ -1,5 +1,6 @@
 """A question before something that cannot be taken back. The answer is no unless a person says yes."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -27,12 +28,11 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("pagedown", "scroll(1)", show=False),
     ]
 
-    class Barred(Message):
+    @dataclass(eq=False)
+    class Forbidden(Message):
         """It may not be done, and why."""
 
-        def __init__(self, why: str) -> None:
-            super().__init__()
-            self.why = why
+        why: str
 
     def __init__(self, question: str, detail: str = "", yes: str = "OK", no: str = "Cancel") -> None:
         super().__init__()
@@ -48,13 +48,13 @@ class ConfirmScreen(ModalScreen[bool]):
                 yield Button(Content(self._no), id="no", compact=True)
                 yield Button(Content(self._yes), id="yes", compact=True)
 
-    def on_confirm_screen_barred(self, message: Barred) -> None:
-        """Only no is left to say."""
+    def on_confirm_screen_forbidden(self, message: Forbidden) -> None:
+        """Disable yes, and show why."""
         self.query_one("#yes", Button).disabled = True
         self.query_one("#detail", Static).update(Content(f"{clean(message.why, 300)}."))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """The button that was chosen is the answer."""
+        """Answer with the button that was pressed."""
         self.dismiss(event.button.id == "yes")
 
     def action_scroll(self, pages: int) -> None:
@@ -63,6 +63,6 @@ class ConfirmScreen(ModalScreen[bool]):
         detail.scroll_relative(y=pages * detail.size.height, animate=False)
 
     def action_answer(self, yes: bool) -> None:
-        """Answer by key."""
+        """Answer by key: yes only while it is enabled."""
         if not (yes and self.query_one("#yes", Button).disabled):
             self.dismiss(yes)

@@ -1,4 +1,4 @@
-"""Where jobs run: choose another context."""
+"""The list of contexts to choose from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,5 +44,5 @@ class ContextsScreen(ModalScreen[str | None]):
             self.query_one(OptionList).highlighted = names.index(self._current)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """The chosen line is the answer."""
+        """Answer with the chosen name."""
         self.dismiss(self._contexts[event.option_index][0])

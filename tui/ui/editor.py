@@ -1,4 +1,4 @@
-"""Somebody else's program on this terminal: a text in the person's own editor, with the app suspended."""
+"""Edits a text in the person's own editor ($VISUAL, $EDITOR), with the app suspended."""
 
 import os
 import shlex
@@ -59,7 +59,7 @@ def _changed(file: Path, text: str) -> bool:
 
 
 def _read(file: Path) -> str | None:
-    """Without the newline at its end, which every editor adds; None where it is not to be read."""
+    """Read the text, less the newline that every editor adds; None where it is no text or too long."""
     try:
         with file.open("rb") as content:
             read = content.read(LARGEST + 1)
@@ -69,7 +69,7 @@ def _read(file: Path) -> str | None:
 
 
 def _run(app: App[object], file: Path) -> Edited:
-    """Nothing may be raised or awaited while the app is suspended: it would not come back."""
+    """Run the editor. Nothing may be raised or awaited while the app is suspended: it would not come back."""
     with app.suspend():
         why = _ended(file)
     if why:
@@ -79,7 +79,7 @@ def _run(app: App[object], file: Path) -> Edited:
 
 
 def _ended(file: Path) -> str:
-    """Why the editor was no success; ctrl+c in it is its own affair."""
+    """Run the editor; return why it failed, or "". Ctrl+c in it is its own affair."""
     before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited
     try:
         argv = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "") or ["vi"]

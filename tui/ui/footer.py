@@ -1,4 +1,4 @@
-"""The last line: the keys of what has the focus, as many as fit, and help at the end."""
+"""The footer, the last line: the keys of what has the focus, as many as fit, and help at the end."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,26 +8,26 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.actions import Action, Place, actions
-from tui.bindings import shown_key
+from tui.bindings import ActionPolicy, with_own_keys
 
 
 def place_of(screen: Screen[object]) -> Place:
-    """What has the focus: the nearest `where` from the focused widget upwards."""
+    """Return the place that has the focus: the nearest `where` from the focused widget upwards."""
     nodes = screen.focused.ancestors_with_self if screen.focused else [screen]
     return next((node.where for node in nodes if hasattr(node, "where")), Place.APP)
 
 
-def fitting(items: Sequence[Action], keys: Mapping[str, str], width: int) -> list[Action]:
-    """The actions that fit into a line; the last is help, by the place's own key for it."""
+def fit_actions(items: Sequence[Action], keys: Mapping[str, str], width: int) -> list[Action]:
+    """Return the actions that fit into a line; the last is help, by the place's own key for it."""
 
     def room_of(action: Action) -> int:
-        return len(shown_key(action, keys)) + len(action.words) + 3
+        return len(with_own_keys(action, keys).shown_key) + len(action.label) + 3
 
-    last = [action for action in items if action.words == "help"][:1]
+    last = [action for action in items if action.label == "help"][:1]
     room = width - 1 - sum(map(room_of, last))
     shown = []
     for action in items:
-        if action.footer and action.words != "help":
+        if action.footer and action.label != "help":
             room -= room_of(action)
             if room < 0:
                 break
@@ -36,7 +36,15 @@ def fitting(items: Sequence[Action], keys: Mapping[str, str], width: int) -> lis
 
 
 class Footer(Widget):
-    """Follows the focus of its screen."""
+    """Follows the focus of its screen.
+
+    It is not Textual's Footer, which mounts a widget for each key and all of them anew at every change of
+    the focus, and scrolls what does not fit: here it is one painted line, in which help always has a place.
+    """
+
+    def __init__(self, policy: ActionPolicy) -> None:
+        super().__init__()
+        self._policy = policy
 
     def on_mount(self) -> None:
         self.watch(self.screen, "focused", self._follow, init=False)
@@ -45,12 +53,11 @@ class Footer(Widget):
         self.refresh()
 
     def render(self) -> RenderResult:
-        app = self.app
-        keys, rights = getattr(app, "keys", {}), getattr(app, "rights", None)
-        items = actions(place_of(self.screen), read_only=getattr(app, "read_only", False))
+        policy = self._policy
+        items = actions(place_of(self.screen), read_only=policy.read_only)
         parts = []
-        for action in fitting(items, keys, self.size.width):
-            grey = bool(rights and rights.why_not(action.needs))
+        for action in fit_actions(items, policy.keys, self.size.width):
+            grey = bool(policy.permissions.why_not(action.needs))
             key, words = ("$text-disabled", "$text-disabled") if grey else ("bold $primary", "$text-muted")
-            parts += [(f" {shown_key(action, keys)}", key), (f" {action.words} ", words)]
+            parts += [(f" {with_own_keys(action, policy.keys).shown_key}", key), (f" {action.label} ", words)]
         return Content.assemble(*parts)

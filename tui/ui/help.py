@@ -1,6 +1,5 @@
-"""The keys of what has the focus, one sentence each."""
+"""The help screen: the keys of what has the focus, one sentence each."""
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -10,31 +9,25 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.actions import Action, Place, actions
-from tui.permissions import Permissions
+from tui.actions import Place, actions
+from tui.bindings import ActionPolicy, with_own_keys
 from tui.ui.sanitize import clean
 
 
-def help_text(
-    where: Place, keys: Mapping[str, str], *, read_only: bool = False, rights: Permissions | None = None
-) -> Content:
-    """The table of one place, then that of the whole program; what cannot be done is grey, and says why."""
+def help_text(where: Place, policy: ActionPolicy) -> Content:
+    """Return the table of one place, then that of the program; what cannot be done is grey, and says why."""
     lines: list[Content] = []
     place: Place | None = None
-    for action in actions(where, read_only=read_only):
+    for action in actions(where, read_only=policy.read_only):
         if action.where is not place:
             place = action.where
             lines += [Content(""), Content.styled(str(place).upper(), "bold $primary")]
-        shown = " ".join(_with(action, keys).shown_keys)
-        why = clean(rights.why_not(action.needs), 300) if rights else ""
+        shown = " ".join(with_own_keys(action, policy.keys).shown_keys)
+        why = clean(policy.permissions.why_not(action.needs), 300)
         key, words, rest = ("$text-disabled",) * 3 if why else ("bold", "", "$text-muted")
-        told = (f"not here: {why}" if why else action.help, rest)
-        lines.append(Content.assemble((f"{shown:<9}", key), (f"{action.words:<12}", words), told))
+        text = (f"not here: {why}" if why else action.help, rest)
+        lines.append(Content.assemble((f"{shown:<9}", key), (f"{action.label:<12}", words), text))
     return Content("\n").join(lines[1:])
-
-
-def _with(action: Action, keys: Mapping[str, str]) -> Action:
-    return action._replace(key=keys.get(action.id, action.key))
 
 
 class HelpScreen(ModalScreen[None]):
@@ -46,16 +39,9 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,q,question_mark,enter", "dismiss(None)", show=False)
     ]
 
-    def __init__(
-        self,
-        where: Place,
-        keys: Mapping[str, str],
-        *,
-        read_only: bool = False,
-        rights: Permissions | None = None,
-    ) -> None:
+    def __init__(self, where: Place, policy: ActionPolicy) -> None:
         super().__init__()
-        self._text = help_text(where, keys, read_only=read_only, rights=rights)
+        self._text = help_text(where, policy)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():

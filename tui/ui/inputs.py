@@ -1,4 +1,4 @@
-"""Two things to fill in with the keyboard, each one row high: a line of text, and a plain choice."""
+"""Inputs of one row, by keyboard: a line of text, and a choice of a few."""
 
 import re
 from collections.abc import Callable
@@ -16,29 +16,33 @@ from tui.ui.sanitize import clean
 
 NEWLINE = "\u23ce"
 """Stands for a line break inside of a line."""
-UNSHOWN = "\ufffd"
+REPLACEMENT = "\ufffd"
 """What `clean` puts where a character cannot be shown."""
 
 
 def to_line(text: str) -> str:
-    """A text of any shape as one line that is safe to show; `from_line` brings its line breaks back."""
+    """Return any text as one line that is safe to show; `from_line` brings its line breaks back."""
     return clean(re.sub(r"\r\n?|\n", NEWLINE, text), len(text) + 1)
 
 
 def from_line(line: str) -> str:
-    """What a person means by a line. Raises ValueError (a sentence) where part of it cannot be shown."""
-    if UNSHOWN in line:
-        raise ValueError(f"has a character that cannot be shown ({UNSHOWN}); take it out")
+    """Return the text behind a line. Raises ValueError (a sentence) where part of it cannot be shown."""
+    if REPLACEMENT in line:
+        raise ValueError(f"has a character that cannot be shown ({REPLACEMENT}); take it out")
     return line.replace(NEWLINE, "\n")
 
 
 def one_line(text: str) -> str:
-    """Lines that end in a backslash, and the next ones, as a shell joins them; no empty ones around."""
+    """Join lines that end in a backslash with the next ones, as a shell does; drop empty ones around."""
     return re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", text.strip("\r\n"))
 
 
 class LineInput(Input):
-    """One line of text. Up and down go through what was written here before, as in a shell."""
+    """One line of text. Up and down go through what was written here before, as in a shell.
+
+    Textual's Input, with what a form over ssh needs: every value is cleaned, a paste of several lines is
+    joined, and the cursor does not blink (which would send the terminal bytes for ever).
+    """
 
     BINDINGS = [  # noqa: RUF012  # Textual's own spelling
         Binding("up", "older", show=False),
@@ -51,43 +55,46 @@ class LineInput(Input):
         self.browse: Callable[[int], bool] = lambda _step: False
         """Goes through a list beside the line instead, where there is one: True."""
         self._history: list[str] = []
-        self._place = -1
+        self._position = -1
 
-    def offer(self, texts: list[str]) -> None:
-        """What was written here before, the newest first: completes what is typed."""
+    def set_history(self, texts: list[str]) -> None:
+        """Set the history of this line, the newest first: for the arrows, and to complete what is typed."""
         self._history = [to_line(text) for text in texts]
         self.suggester = SuggestFromList(self._history)
 
     def action_older(self) -> None:
-        """The value before."""
+        """Show the value before."""
         self._go(1)
 
     def action_newer(self) -> None:
-        """Back to the newer one; behind the newest stands the empty line."""
+        """Show the newer value; behind the newest comes the empty line."""
         self._go(-1)
 
     def _go(self, step: int) -> None:
         if self.browse(-step):
             return
-        place = self._place + step
+        place = self._position + step
         if self._history and -1 <= place < len(self._history):
-            self._place = place
+            self._position = place
             self.value = self._history[place] if place >= 0 else ""
             self.cursor_position = len(self.value)
 
     def validate_value(self, value: str) -> str:
-        """Whatever way it came: nothing on this line steers the terminal."""
+        """Clean a value, whatever way it came: nothing on this line may steer the terminal."""
         return to_line(value)
 
     def _on_paste(self, event: events.Paste) -> None:
-        """All lines of it, joined as a shell joins them (Textual would take the first only)."""
+        """Insert all lines of a paste, joined as a shell joins them (Textual would take the first only)."""
         event.prevent_default()
         event.stop()
         self.replace(to_line(one_line(event.text)), *self.selection)
 
 
 class Radio(Widget, can_focus=True):
-    """One of a few, all of them in sight: left, right and space change it."""
+    """One of a few, all of them in sight: left, right and space change it.
+
+    Textual's RadioSet takes a row for each choice.
+    """
 
     value: reactive[str] = reactive("", init=False)
 
@@ -111,7 +118,7 @@ class Radio(Widget, can_focus=True):
         return Content.assemble(*parts)
 
     def watch_value(self) -> None:
-        """Say so."""
+        """Post that another value was chosen."""
         self.post_message(self.Changed())
 
     def on_key(self, event: events.Key) -> None:

@@ -1,4 +1,4 @@
-"""Asking for one line: in the open, or unseen."""
+"""Prompts for one line: shown, or hidden as a password is."""
 
 from typing import TypeVar
 
@@ -15,10 +15,10 @@ from tui.ui.sanitize import clean
 Answer = TypeVar("Answer")
 
 
-class _Ask(ModalScreen[Answer | None]):
+class _Prompt(ModalScreen[Answer | None]):
     CSS_PATH = "prompt.tcss"
     BINDINGS = [Binding("escape", "cancel", "cancel")]  # noqa: RUF012
-    unseen = False
+    password = False
 
     def __init__(self, question: str, detail: str = "", text: str = "") -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class _Ask(ModalScreen[Answer | None]):
         with Vertical(id="box"):
             yield Static(clean(self._question), id="question", markup=False)
             yield Static(clean(self._detail), id="detail", markup=False)
-            yield LineInput(self._text, password=self.unseen)
+            yield LineInput(self._text, password=self.password)
             yield Static("enter: go on   escape: cancel", id="keys", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -41,7 +41,7 @@ class _Ask(ModalScreen[Answer | None]):
             self.dismiss(answer)
 
     def answer(self) -> Answer:
-        """What to hand back. Raises ValueError (words) where it cannot be taken."""
+        """Return the answer. Raises ValueError (a sentence) where it cannot be taken."""
         raise NotImplementedError
 
     def action_cancel(self) -> None:
@@ -49,7 +49,7 @@ class _Ask(ModalScreen[Answer | None]):
         self.dismiss(None)
 
 
-class AskText(_Ask[str]):
+class AskText(_Prompt[str]):
     """Dismisses with the line, or None."""
 
     def answer(self) -> str:
@@ -59,10 +59,10 @@ class AskText(_Ask[str]):
         return line
 
 
-class AskSecret(_Ask[Secret]):
+class AskSecret(_Prompt[Secret]):
     """Dismisses with the value as a Secret, or None. It is shown nowhere and kept nowhere."""
 
-    unseen = True
+    password = True
 
     def answer(self) -> Secret:
         line = self.query_one(LineInput)

@@ -1,4 +1,4 @@
-"""The wall for text from outside: what of it may reach a terminal. Imports no Textual."""
+"""Sanitizes text from outside: removes what may not reach a terminal. Imports no Textual."""
 
 import os
 import re
@@ -10,7 +10,7 @@ UNSAFE = re.compile(
 
 
 def clean(text: object, longest: int = 2000) -> str:
-    """One line that is safe to show, from anything: a name, an event, an error, a file name.
+    """Return one line that is safe to show, from anything: a name, an event, an error, a file name.
 
     Newlines and tabs become spaces; other controls, bidi and zero-width characters become U+FFFD, so that
     they are seen to be there; what is longer than `longest` characters is cut with an ellipsis.
@@ -24,10 +24,10 @@ def clean(text: object, longest: int = 2000) -> str:
 
 
 def clean_block(text: object) -> str:
-    """As `clean`, line by line: for texts of several lines (YAML, a file)."""
+    """Clean line by line: for texts of several lines (YAML, a file)."""
     return "\n".join(clean(line, 4000) for line in str(text).split("\n"))
 
 
 def over_ssh() -> bool:
-    """True where every byte to the screen crosses a network."""
+    """Return True where every byte to the screen crosses a network."""
     return "SSH_CONNECTION" in os.environ

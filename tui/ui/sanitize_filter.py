@@ -1,4 +1,4 @@
-"""The second wall: no widget sends a control to the terminal, whoever forgot to clean its text."""
+"""The second wall: no widget sends a control character to the terminal, whoever forgot to clean a text."""
 
 from rich.cells import cell_len
 from rich.segment import Segment

@@ -1,4 +1,4 @@
-"""How a program on a screen ends that nobody asked to: by a signal, or by a terminal that is no more."""
+"""Ends the program on SIGTERM and SIGHUP, and when its terminal is gone."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ _STUCK_AFTER = 5
 
 
 def watch(leave: Callable[[int], None]) -> contextlib.ExitStack:
-    """Call `leave` with the exit code when it is time to go. Closing the answer ends the watch.
+    """Call `leave` with the exit code on a signal or a hang-up. Closing the returned stack ends the watch.
 
     An end that gets stuck, on a terminal that takes nothing any more, is cut short after 5 s.
     """

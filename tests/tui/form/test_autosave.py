@@ -22,7 +22,7 @@ TEXTS = {"command": "python a.py", "env": "TOKEN=hidden-value"}
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "STATE"))
-    monkeypatch.setattr(prefill, "KEEP_SECONDS", 0.01)
+    monkeypatch.setattr(prefill, "SAVE_SECONDS", 0.01)
 
 
 def files() -> list[Path]:
@@ -37,37 +37,37 @@ def dies(form: Autosave) -> None:
 
 async def test_kept_for_nobody_else_and_without_values():
     form = Autosave("here")
-    await form.keep(TEXTS)
+    await form.save(TEXTS)
     (file,) = files()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder().stat().st_mode) == 0o700
     assert "hidden-value" not in file.read_text()
     dies(form)
-    left = await Autosave("here").take()
+    left = await Autosave("here").take_over()
     assert left
     assert (left.texts, left.missing) == ({"command": "python a.py"}, ("env",))
 
 
 async def test_a_living_form_keeps_what_is_its_own():
     mine, other = Autosave("here"), Autosave("here")
-    await mine.keep({"name": "a"})
-    await other.keep({"name": "b"})
-    assert await Autosave("here").take() is None
+    await mine.save({"name": "a"})
+    await other.save({"name": "b"})
+    assert await Autosave("here").take_over() is None
     dies(mine)
-    assert await Autosave("elsewhere").take() is None
+    assert await Autosave("elsewhere").take_over() is None
     heir = Autosave("here")
-    left = await heir.take()
+    left = await heir.take_over()
     assert left
     assert left.texts == {"name": "a"}
-    assert await Autosave("here").take() is None
-    heir.let_go()
-    assert await Autosave("here").take()
+    assert await Autosave("here").take_over() is None
+    heir.release()
+    assert await Autosave("here").take_over()
 
 
 async def test_what_is_over_is_not_kept_again():
     form = Autosave("here")
-    await form.keep(TEXTS)
-    await asyncio.gather(form.keep(TEXTS), form.discard(), form.keep(TEXTS))
+    await form.save(TEXTS)
+    await asyncio.gather(form.save(TEXTS), form.discard(), form.save(TEXTS))
     assert not files()
 
 
@@ -75,14 +75,14 @@ async def test_what_is_over_is_not_kept_again():
 async def test_a_damaged_file_brings_nothing(damage: bytes):
     folder().mkdir(parents=True)
     (folder() / "x.json").write_bytes(damage)
-    assert await Autosave("here").take() is None
+    assert await Autosave("here").take_over() is None
 
 
 async def test_a_place_that_cannot_be_written_is_no_complaint(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
     form = Autosave("here")
-    await form.keep(TEXTS)
-    assert await form.take() is None
+    await form.save(TEXTS)
+    assert await form.take_over() is None
     await form.discard()
 
 
@@ -100,15 +100,15 @@ async def test_what_was_sent_or_thrown_away_does_not_come_back(key: str, asked: 
 
 
 async def test_nothing_comes_over_what_was_typed_already(monkeypatch: pytest.MonkeyPatch):
-    before, typed, take = Autosave("scripted"), asyncio.Event(), Autosave.take
+    before, typed, take = Autosave("scripted"), asyncio.Event(), Autosave.take_over
 
     async def late(form: Autosave) -> SavedForm | None:
         await typed.wait()
         return await take(form)
 
-    await before.keep({"command": "python old.py"})
+    await before.save({"command": "python old.py"})
     dies(before)
-    monkeypatch.setattr(Autosave, "take", late)
+    monkeypatch.setattr(Autosave, "take_over", late)
     app = FormApp(ScriptedBackend())
     async with app.run_test(size=SMALL) as pilot:
         app.write(command="python mine.py")

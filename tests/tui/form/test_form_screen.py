@@ -19,13 +19,13 @@ from tui.form import recent_values
 from tui.form.example import example_command
 from tui.form.field_list import FIRST
 from tui.form.form_screen import FormScreen
-from tui.form.suggestions import free_words, next_name
+from tui.form.suggestions import capacity_text, next_name
 
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("tui.form.form_screen.PAUSE", 0.01)
+    monkeypatch.setattr("tui.form.form_screen.PLAN_AFTER_SECONDS", 0.01)
     monkeypatch.delenv("TOKEN", raising=False)
 
 
@@ -243,7 +243,7 @@ async def test_the_answer_may_come_while_something_lies_over_the_form():
         await pilot.press("f3")
         await until(pilot, lambda: app.screen is not app.form)
         backend.go.set()
-        await until(pilot, lambda: app.form._made)
+        await until(pilot, lambda: app.form._created)
         assert app.screen is not app.form
         await pilot.press("escape")
         await until(pilot, lambda: app.results)
@@ -445,7 +445,7 @@ async def test_run_again_is_the_same_job_with_a_new_name(backend: ScriptedBacken
     ],
 )
 def test_what_is_free_in_words(capacity: Capacity, words: str):
-    assert free_words(capacity) == words
+    assert capacity_text(capacity) == words
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ async def test_hostile_words_from_all_sides(size: tuple[int, int]):
         await until(pilot, lambda: "cannot be shown" in app.below("name"))
         await safe("cannot be shown")
         app.write(name="", queue="")
-        await until(pilot, lambda: app.form.list.fields["gpus"].query_one(".below").display)
+        await until(pilot, lambda: app.form.list.fields["gpus"].query_one(".message").display)
         await safe("[/x]")
         await pilot.press("f2")
         await until(pilot, lambda: app.form.query_one("#problem").display)

@@ -20,12 +20,12 @@ def spec(command: str = "python a.py", **more: object) -> JobSpec:
 
 
 def test_newest_first_each_once_and_not_for_ever():
-    for n in range(recent_values.LONGEST + 5):
+    for n in range(recent_values.MOST_PER_FIELD + 5):
         recent_values.remember(spec(f"python {n}.py"))
     recent_values.remember(spec("python 10.py"))
     kept = recent_values.load()["command"]
-    assert kept[:2] == ["python 10.py", f"python {recent_values.LONGEST + 4}.py"]
-    assert len(kept) == len(set(kept)) == recent_values.LONGEST
+    assert kept[:2] == ["python 10.py", f"python {recent_values.MOST_PER_FIELD + 4}.py"]
+    assert len(kept) == len(set(kept)) == recent_values.MOST_PER_FIELD
 
 
 def test_only_what_may_be_kept_and_for_nobody_else():

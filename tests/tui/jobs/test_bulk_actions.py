@@ -11,7 +11,7 @@ from backend_client.models import JobRef, JobState
 from backend_client.protocol import AccessDecision, Verb
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import Deck, deck
-from tui.jobs.bulk_actions import DELETE, STOP, names, question
+from tui.jobs.bulk_actions import DELETE, STOP, job_names, question
 from tui.jobs.job_list import JobList
 
 
@@ -42,7 +42,7 @@ def marked(running: Deck) -> list[str]:
 
 async def mark(running: Deck, *names: str) -> None:
     for name in names:
-        running.app.screen.query_one(JobList).point(f"uid-{name}")
+        running.app.screen.query_one(JobList).move_cursor(f"uid-{name}")
         await running.press("space")
 
 
@@ -137,7 +137,7 @@ async def test_what_may_be_done_to_none_cannot_be_agreed_to(tmp_path: Path):
 
 def test_namesakes_are_told_apart():
     jobs = [make_job("a", namespace="x"), make_job("a", namespace="x", kind="deployment"), make_job("b")]
-    assert names(jobs) == "x/a (job), x/a (deployment), b"
+    assert job_names(jobs) == "x/a (job), x/a (deployment), b"
 
 
 def test_the_question_says_what_becomes_of_the_logs():

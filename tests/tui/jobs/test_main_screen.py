@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from backend_client.errors import Refused, Unreachable
 from backend_client.local.backend import LocalBackend
@@ -326,10 +327,10 @@ async def test_a_deployment_is_stopped_and_run_as_a_job(tmp_path: Path):
     spec = parse_spec({"name": "web", "kind": "deployment", "replicas": 3, "command": "python train.py"})
     backend = ScriptedBackend([make_job("web", kind="deployment", spec=spec), make_job("once")])
     async with deck(backend, tmp_path=tmp_path) as running:
-        running.app.screen.query_one(JobList).point("uid-once")
+        running.app.screen.query_one(JobList).move_cursor("uid-once")
         await running.press("J")
         await running.until("once is a job already")
-        running.app.screen.query_one(JobList).point("uid-web")
+        running.app.screen.query_one(JobList).move_cursor("uid-web")
         await running.press("J")
         await running.until("Stop web, and run it as a job?")
         assert "not in 3 replicas" in running.shown
@@ -466,3 +467,15 @@ async def test_real_local_jobs(tmp_path: Path):
         await running.press("y")
         await running.until("No jobs yet")
         assert job.name == "mine"
+
+
+async def test_keys_typed_right_behind_one_that_opens_a_screen_do_nothing_to_the_list(tmp_path: Path):
+    """All at once, as a slow link brings them: `u` would resume the job that was under the cursor."""
+    backend = ScriptedBackend([make_job("probe", JobState.STOPPED)], lacks={})
+    async with deck(backend, tmp_path=tmp_path) as running:
+        for key in ("n", "u", "b"):
+            running.app.post_message(events.Key(key, key))
+        await running.until("New job")
+        await running.quiet()
+        assert called(running, "resume") == []
+        assert not running.app.session.watched["scripted"]

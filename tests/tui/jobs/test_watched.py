@@ -34,7 +34,7 @@ def backend() -> ScriptedBackend:
 
 
 async def watch_bert(running: Deck) -> None:
-    running.app.screen.query_one("JobList").point("uid-bert")
+    running.app.screen.query_one("JobList").move_cursor("uid-bert")
     await running.press("b")
     await running.until("You are told when it ends: bert")
 
@@ -90,7 +90,7 @@ async def test_b_again_watches_no_more_and_an_ended_job_is_not_watched(tmp_path:
 
 
 def test_a_job_that_vanished_is_told_and_one_not_listed_yet_is_not():
-    watched, store = WatchedJobs(), JobStore()
+    watched, store = WatchedJobs({}), JobStore()
     watched.toggle([make_job("bert")])
     assert watched.take_ended(store) == []
     store.queue([Snapshot(()), Synced()])

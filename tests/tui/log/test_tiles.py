@@ -35,7 +35,7 @@ def tiles(running: Deck) -> list[str]:
 
 
 async def point(running: Deck, name: str) -> None:
-    running.app.screen.query_one(JobList).point(f"uid-{name}")
+    running.app.screen.query_one(JobList).move_cursor(f"uid-{name}")
     await running.until(lambda: running.app.screen.job.name == name)
 
 

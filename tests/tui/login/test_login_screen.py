@@ -56,7 +56,7 @@ async def program(
     contexts = Contexts([servers, Way(ScriptedBackend())], tmp_path / "chosen")
     app = TraindeckApp(contexts, context=context)
     app.driver_class = Recorder
-    app.tick = 0.02
+    app.session.tick = 0.02
     async with app.run_test(headless=False, size=size, notifications=True) as pilot:
         yield Deck(app, pilot, None)
 
@@ -231,7 +231,7 @@ async def test_somebody_else_sees_nothing_of_the_first(home: Path, server: Runni
         await running.until(f" traindeck  eve@{server.context}")
         await running.until("No jobs yet.")
         assert "tick " not in running.shown
-        assert running.app.contexts.default() == f"eve@{server.context}"
+        assert running.app.session.contexts.default() == f"eve@{server.context}"
         assert token(home, server, "ada")
 
 

@@ -77,7 +77,7 @@ async def deck(
     contexts = Contexts([Way(backend)], tmp_path / "chosen")
     app = TraindeckApp(contexts, context="scripted", **options)
     app.driver_class = Recorder
-    app.tick = 0.02
+    app.session.tick = 0.02
     async with app.run_test(headless=False, size=size, notifications=True) as pilot:
         running = Deck(app, pilot, backend)
         if isinstance(backend, ScriptedBackend) and backend.hold_list.is_set():

@@ -10,12 +10,14 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.pilot import Pilot
 
+from backend_client.contexts import Contexts
 from backend_client.models import JobSpec
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import FieldRule, JobBackend, Use
 from tests.support.scripted import ScriptedBackend
 from tui.form.form_screen import FormScreen
 from tui.form.templates import Templates
+from tui.session import Session
 
 SMALL, WIDE = (80, 24), (120, 40)
 NO_IMAGE = "jobs here are processes, without containers"
@@ -44,6 +46,7 @@ class FormApp(App[None]):
         self, backend: JobBackend, spec: JobSpec | None = None, templates: Templates | None = None
     ) -> None:
         super().__init__()
+        self.session = Session(Contexts([], Path("chosen")), context="scripted")
         self.backend, self.spec, self.templates = backend, spec, templates
         self.results: list[object] = []
 
@@ -58,7 +61,7 @@ class FormApp(App[None]):
 
     def below(self, name: str) -> str:
         """The words under a field."""
-        widget = self.form.list.fields[name].query_one(".below")
+        widget = self.form.list.fields[name].query_one(".message")
         return str(widget.render()) if widget.display else ""
 
     def write(self, **texts: str) -> None:

@@ -56,7 +56,7 @@ async def test_up_and_down_go_through_what_was_written_before():
     app = Lines()
     async with app.run_test() as pilot:
         line = app.query_one(LineInput)
-        line.offer(["newest", "older"])
+        line.set_history(["newest", "older"])
         seen = []
         for key in ("up", "up", "up", "down", "down", "down"):
             await pilot.press(key)

@@ -1,0 +1,182 @@
+"""The feed of one context: opens it, watches its jobs, and polls its free GPUs and permissions."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from textual.message import Message
+from textual.screen import Screen
+from textual.signal import Signal
+from textual.timer import Timer
+
+from backend_client.errors import BackendError
+from backend_client.models import Job, JobRef
+from backend_client.protocol import Capacity, Feature, Freshness, FreshnessState, JobBackend
+from tui.jobs.store import Difference, JobStore
+from tui.messages import OpenScreen
+from tui.session import Session
+
+_CAPACITY_EVERY = 2.0
+_RETRY_AT_MOST = 60.0
+_REPORT_AFTER = 0.3
+"""Seconds from a change of the rows on the screen until the context hears of it: scrolling changes many."""
+_FRAME = 0.002
+"""Seconds in which the thread that writes to the terminal gets the first frame out, undisturbed."""
+
+
+class ContextFeed:
+    """Keeps a store up to date for one screen, whose timers and workers it uses.
+
+    Whatever happens to the network, the jobs that were seen stay in the store.
+    """
+
+    @dataclass(eq=False)
+    class CapacityLoaded(Message):
+        """GPUs were counted, or why they are not known."""
+
+        capacity: Capacity
+
+    def __init__(
+        self, screen: Screen[None], session: Session, context: str, show: Callable[[Difference], None]
+    ) -> None:
+        """Make a feed for a screen. `show` draws a change of the store, before subscribers of `changed`."""
+        self.context = context
+        self.store = JobStore()
+        self.backend: JobBackend | None = None
+        """None until the context is open."""
+        self.changed: Signal[Difference] = Signal(screen, "changed")
+        """Published when the store has changed, on the screen's own time."""
+        self._screen, self._session, self._show = screen, session, show
+        self._flush_timer: Timer | None = None
+        self._flushed = 0.0
+        self._capacity_timer: Timer | None = None
+        self._capacity_loaded = 0.0
+        self._report_timer: Timer | None = None
+        self._reported: set[JobRef] = set()
+
+    def start(self) -> None:
+        """Open the context and watch it, until the screen is removed."""
+        self._screen.run_worker(self._follow(), exclusive=True, group="watch", exit_on_error=False)
+
+    async def aclose(self) -> None:
+        """Close the backend, where it was opened."""
+        if self.backend:
+            await self.backend.aclose()
+
+    @property
+    def is_leaving(self) -> bool:
+        """True once another context was chosen: the widgets are gone, and late events still come."""
+        return self._screen not in self._screen.app.screen_stack
+
+    @property
+    def place(self) -> str:
+        """Context and namespace, as far as they are known."""
+        namespace = self._session.scope(self.backend).namespace if self.backend else ""
+        if self._session.all_namespaces and self.backend and Feature.NAMESPACES in self.backend.features:
+            namespace = "all namespaces"
+        return f"{self.context}/{namespace}" if namespace else self.context
+
+    # The watch
+
+    async def _follow(self) -> None:
+        """Open the context and watch it; show a fault as freshness, and try again for ever."""
+        await asyncio.sleep(_FRAME)
+        wait = 1.0
+        while True:
+            try:
+                backend = self._open()
+                async for events in backend.watch([self._session.scope(backend)]):
+                    wait = 1.0
+                    self.store.queue(events)
+                    self._flush_soon()
+            except BackendError as error:
+                self.store.queue([self._stale(error)])
+                self._flush_soon()
+                if await self._session.login_prompt.wait_for_login(error):
+                    continue
+            await asyncio.sleep(wait)
+            wait = min(_RETRY_AT_MOST, 2 * wait)
+
+    def _open(self) -> JobBackend:
+        """Return the backend, opened where it is not yet. Raises BackendError."""
+        if self.backend is None:
+            self.backend = self._session.contexts.open(self.context)
+            self._session.use_backend(self.backend)
+        self.load_capacity()
+        return self.backend
+
+    def _stale(self, error: BackendError) -> Freshness:
+        old = self.store.freshness
+        since = old.since if old and old.state is not FreshnessState.LIVE else datetime.now(UTC)
+        return Freshness(FreshnessState.STALE, since, str(error))
+
+    def _flush_soon(self) -> None:
+        """Show what has come: at once where it was quiet, else at the next tick."""
+        if self._flush_timer is None:
+            due = self._flushed + self._session.tick - time.monotonic()
+            self._flush_timer = self._screen.set_timer(max(0.001, due), self._flush)
+
+    def _flush(self) -> None:
+        self._flush_timer = None
+        self._flushed = time.monotonic()
+        difference = self.store.drain()
+        if not difference or self.is_leaving:
+            return
+        self._show(difference)
+        if (
+            difference.freshness
+            and self.store.freshness
+            and self.store.freshness.state is FreshnessState.LIVE
+        ):
+            self._session.login_prompt.login_ok()
+            self._session.recheck_permissions()
+        self.changed.publish(difference)
+        if difference.states_changed:
+            self.load_capacity()
+
+    # Free GPUs
+
+    def load_capacity(self) -> None:
+        """Count the free GPUs, now or when the last count is old enough."""
+        if self._capacity_timer is None:
+            due = self._capacity_loaded + _CAPACITY_EVERY - time.monotonic()
+            self._capacity_timer = self._screen.set_timer(max(0.001, due), self._start_counting)
+
+    def _start_counting(self) -> None:
+        self._screen.run_worker(self._count(), exclusive=True, group="capacity", exit_on_error=False)
+
+    async def _count(self) -> None:
+        self._capacity_timer = None
+        self._capacity_loaded = time.monotonic()
+        if self.backend:
+            try:
+                capacity = await self.backend.capacity(self._session.scope(self.backend))
+            except BackendError as error:
+                capacity = Capacity(unknown_because=str(error))
+            self._screen.post_message(self.CapacityLoaded(capacity))
+
+    # Visible jobs
+
+    def report_visible_jobs(self, visible: Callable[[], Sequence[Job]]) -> None:
+        """Tell the context soon which jobs are on the screen; `visible` returns them when it is time."""
+        if self._report_timer is None:
+            self._report_timer = self._screen.set_timer(_REPORT_AFTER, lambda: self._start_report(visible))
+
+    def _start_report(self, visible: Callable[[], Sequence[Job]]) -> None:
+        self._report_timer = None
+        refs = [job.ref for job in visible()]
+        if self.backend and set(refs) != self._reported:
+            self._reported = set(refs)
+            report = self.backend.set_visible_jobs(refs)
+            self._screen.run_worker(report, exclusive=True, group="look", exit_on_error=False)
+
+
+@dataclass(frozen=True)
+class OpenDetail(OpenScreen):
+    """Open everything about one job, and follow it."""
+
+    job: Job
+    backend: JobBackend
+    feed: ContextFeed

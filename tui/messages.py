@@ -1,0 +1,104 @@
+"""What a screen asks of the App: to open another screen, to switch the context, to ask for permissions anew.
+
+These requests go through `Session.request`, and the App answers at once. They are not Textual messages: a
+posted message waits behind the keys that arrived together with its own, and these would still act on the
+screen that is being left (typed in one burst, `n` opens the form and `u` would resume the job below it).
+
+The Textual messages of widgets and screens are nested in their senders and written in one way: a
+`@dataclass(eq=False)` where they have fields, an empty class where they have none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backend_client.accounts import HasAccounts
+from backend_client.models import Job, JobSpec
+from backend_client.protocol import JobBackend
+
+if TYPE_CHECKING:
+    from backend_client.server.accounts import Account
+
+
+class AppRequest:
+    """Something that only the App can do."""
+
+
+RequestHandler = Callable[[AppRequest], None]
+
+
+@dataclass(frozen=True)
+class SwitchContext(AppRequest):
+    """Begin anew in another context, and remember it."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class RecheckPermissions(AppRequest):
+    """Ask the context in use again what this person may do."""
+
+
+@dataclass(frozen=True)
+class SendToTerminal(AppRequest):
+    """Send the terminal something beside the picture: a bell, a notification."""
+
+    sequence: str
+
+
+class OpenScreen(AppRequest):
+    """Open a screen above this one. The App imports it when it is first opened."""
+
+
+@dataclass(frozen=True)
+class OpenLog(OpenScreen):
+    """Open the log of a job, full screen."""
+
+    job: Job
+    backend: JobBackend
+
+
+@dataclass(frozen=True)
+class OpenPlot(OpenScreen):
+    """Open the loss curve of a job."""
+
+    job: Job
+    backend: JobBackend
+
+
+@dataclass(frozen=True)
+class OpenForm(OpenScreen):
+    """Open the form for a new job."""
+
+    backend: JobBackend
+    spec: JobSpec | None
+    """What the form begins with: the spec of the job that is run again."""
+    created: Callable[[Job], None]
+    """Called with the job that the form has created."""
+
+
+@dataclass(frozen=True)
+class OpenHistory(OpenScreen):
+    """Open the list of the jobs that the server remembers."""
+
+    backend: JobBackend
+
+
+@dataclass(frozen=True)
+class OpenText(OpenScreen):
+    """Open a text to read."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class OpenLogin(OpenScreen):
+    """Open the login screen, unless it is open already."""
+
+    servers: HasAccounts
+    account: "Account | None"
+    """Whose server and name the screen begins with."""
+    reason: str
+    """What made a login necessary, as a sentence; "" where a person asked for the screen."""
+    on_close: "Callable[[Account | None], None]"
