@@ -30,7 +30,7 @@ class ChoiceList(Static):
         self._draw()
 
     def hide(self) -> None:
-        """Hide the list."""
+        """Hide the list of choices."""
         self._matching, self._cursor = [], -1
         self.display = False
 

@@ -79,7 +79,7 @@ class FieldList(VerticalScroll, can_focus=False):
         self.fold(folded=self.folded)
 
     async def settle(self) -> None:
-        """Wait until every key that was typed stands in its field."""
+        """Wait until every typed key has reached its field."""
         for field in self.fields.values():
             typed = asyncio.Event()
             field.line.call_later(typed.set)

@@ -41,7 +41,7 @@ class LabeledInput(Horizontal):
         return Secret(self.line.value)
 
     async def settle(self) -> None:
-        """Wait until every key that was typed stands in the line."""
+        """Wait until every typed key has reached the line."""
         typed = asyncio.Event()
         self.line.call_later(typed.set)
         await typed.wait()
