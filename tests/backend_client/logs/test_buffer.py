@@ -204,7 +204,7 @@ def test_a_wrong_expression_is_said_in_words():
 
 
 def test_an_expression_without_end_is_given_up(monkeypatch):
-    monkeypatch.setattr("backend_client.logs.search._PATIENCE", 0.05)
+    monkeypatch.setattr("backend_client.logs.search._BLOCK_SECONDS", 0.05)
     search = Search.parse("/(a|aa)+$/")
     assert search.lines(b"a" * 40 + b"b") == []
     assert search.slow

@@ -194,7 +194,7 @@ async def test_only_some_lines(tmp_path):
 
 
 async def test_a_filter_that_takes_too_long_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("backend_client.logs.search._PATIENCE", 0.01)
+    monkeypatch.setattr("backend_client.logs.search._BLOCK_SECONDS", 0.01)
     backend = Ranked()
     backend.say(0, b"a" * 5000 + b"!")
     async with deck(backend, tmp_path=tmp_path, size=(200, 50)) as running:
