@@ -1,17 +1,16 @@
 """`follow`: a log stream that is opened again where it broke, without a line lost or repeated."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 import msgspec
 
+from backend_client.backoff import Backoff
 from backend_client.errors import LoginNeeded, Unreachable
 from backend_client.protocol import Closed, JobBackend, Lines, LogItem, LogQuery, LogSource, Opened
-
-_FIRST, _LONGEST = 0.8, 30.0
-"""Seconds; the wait doubles, and each is a random part of its whole."""
 
 
 async def follow(
@@ -28,7 +27,8 @@ async def follow(
     The stream ends with Closed(lost=False). There is one Opened for each source. Raises what `logs`
     raises, save Unreachable, and save LoginNeeded where `login`, which waits for a new login, returns True.
     """
-    after, tries, broken = "", 0, False
+    after, broken = "", False
+    backoff = Backoff(healthy=math.inf, jitter=random_part)
     sources: set[LogSource] = set()
     while True:
         wait = 0.0
@@ -38,7 +38,8 @@ async def follow(
                     items = [item for item in batch if not _is_repeated(item, sources)]
                     for item in items:
                         if isinstance(item, Lines):
-                            after, tries = item.cursor or after, 0
+                            after = item.cursor or after
+                            backoff.reset()
                     end = next((item for item in items if isinstance(item, Closed)), None)
                     lost = end is not None and end.lost
                     if items or broken:
@@ -52,8 +53,7 @@ async def follow(
             yield [Closed(error.title, lost=True)]
             broken = True
             wait = await _wait_for_retry(error, login)
-        await sleep(max(wait, random_part() * min(_LONGEST, _FIRST * 2**tries)))
-        tries = min(tries + 1, 10)
+        await sleep(max(wait, backoff.next()))
 
 
 async def _wait_for_retry(

@@ -5,12 +5,13 @@ are only changes, also where the server had to start over.
 """
 
 import asyncio
-import random
+import math
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
+from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
@@ -21,8 +22,8 @@ from backend_client.server.wire import ClusterLink, Lagged, WatchWire, read_watc
 PATH = "/api/watch"
 _WORST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
 _FIRST, _LONGEST, _HEALTHY = 0.3, 30.0, 5.0
-"""Seconds: the wait after a break is a random part of a ceiling, which doubles until a connection has held a
-while. Many clients lose a server together when it stops."""
+"""Seconds: the first and the largest pause after a break, and how long a connection must have held for the
+next break to count as the first."""
 
 
 class WatchStream:
@@ -43,7 +44,7 @@ class WatchStream:
         """The event to resume behind; empty: start over."""
         self._was_healthy = False
         """The connection was well until just now: its first break is not reported."""
-        self._failures = 0
+        self._backoff = Backoff(first=_FIRST, longest=_LONGEST, healthy=math.inf)
 
     async def batches(self) -> AsyncGenerator[Sequence[WatchEvent], None]:
         """Yield batches until closed. Where the login has ended, yield a Freshness and raise LoginNeeded."""
@@ -68,9 +69,9 @@ class WatchStream:
                     self._published = freshness
                     yield [freshness]
             self._was_healthy = False
-            self._failures = 0 if clock() - begun > _HEALTHY else min(self._failures + 1, 10)
-            ceiling = min(_LONGEST, _FIRST * 2**self._failures)
-            await asyncio.sleep(max(asked, random.uniform(0.0, ceiling)))  # noqa: S311  spreads load
+            if clock() - begun > _HEALTHY:
+                self._backoff.reset()
+            await asyncio.sleep(max(asked, self._backoff.next()))
 
     def _read(self, events: Sequence[SseEvent]) -> list[WatchEvent]:
         self._was_healthy, self._last_received = True, datetime.now(UTC)

@@ -1,6 +1,7 @@
 """The feed of one context: opens it, watches its jobs, and polls its free GPUs and permissions."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from textual.screen import Screen
 from textual.signal import Signal
 from textual.timer import Timer
 
+from backend_client.backoff import Backoff, no_jitter
 from backend_client.errors import BackendError
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Capacity, Feature, Freshness, FreshnessState, JobBackend
@@ -83,12 +85,12 @@ class ContextFeed:
     async def _follow(self) -> None:
         """Open the context and watch it; show a fault as freshness, and try again for ever."""
         await asyncio.sleep(_FRAME)
-        wait = 1.0
+        backoff = Backoff(first=1.0, longest=_RETRY_AT_MOST, healthy=math.inf, jitter=no_jitter)
         while True:
             try:
                 backend = self._open()
                 async for events in backend.watch([self._session.scope(backend)]):
-                    wait = 1.0
+                    backoff.reset()
                     self.store.queue(events)
                     self._flush_soon()
             except BackendError as error:
@@ -96,8 +98,7 @@ class ContextFeed:
                 self._flush_soon()
                 if await self._session.login_prompt.wait_for_login(error):
                     continue
-            await asyncio.sleep(wait)
-            wait = min(_RETRY_AT_MOST, 2 * wait)
+            await asyncio.sleep(backoff.next())
 
     def _open(self) -> JobBackend:
         """Return the backend, opened where it is not yet. Raises BackendError."""
