@@ -1,6 +1,6 @@
-"""ONE table of what a person can do: bindings, footer, help, palette, user keymap and README come from it.
+"""ONE table of what a person can do: bindings, footer, help, palette, user keymap, docs/reference/keys.md.
 
-Imports no Textual: the command line and the README's generator read it too.
+Imports no Textual: the command line and docs/generate.py read it too.
 """
 
 from enum import StrEnum
@@ -41,7 +41,7 @@ class Action(NamedTuple):
     label: str
     """What the footer says."""
     help: str
-    """What help and README say: one sentence."""
+    """What help and docs/reference/keys.md say: one sentence."""
     where: Place
     acts: bool = False
     """Changes something: absent in read-only mode."""

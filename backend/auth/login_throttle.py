@@ -4,7 +4,7 @@ Five failures are free; then each one doubles the wait, from 1 s to 300 s, for t
 (/24, or /64). An account takes 100 failures an hour in all from networks that never logged in to it.
 
 Counted by account alone, anybody could lock anybody out; by address alone, a botnet would go unseen (OWASP
-Authentication Cheat Sheet, "Login Throttling"; Grafana's brute force protection; docs/FACTS.md, Server).
+Authentication Cheat Sheet, "Login Throttling"; Grafana's brute force protection; docs/FACTS.md, "Server").
 """
 
 import ipaddress

@@ -1,7 +1,8 @@
 """The namespace of a user's jobs: derived from the name, and never another user's or the system's.
 
 A slug alone would let `a.lice`, `a-lice` and `a_lice` meet, and reach kube-system; so a hash of the whole
-name and of the server is part of it (KubeSpawner, "Templated fields", its safe slugs; docs/FACTS.md, Server).
+name and of the server is part of it (KubeSpawner, "Templated fields", its safe slugs; docs/FACTS.md,
+"Server").
 """
 
 import hashlib

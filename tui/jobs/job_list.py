@@ -39,7 +39,7 @@ class JobList(ScrollView, can_focus=True):
 
     It is not Textual's DataTable, which paints the whole table anew when one cell changes: about 28 kB to a
     200x50 terminal, where a changed row here costs some 200 bytes; and which needs two seconds until 10,000
-    rows are laid out. `make bench` measures both for this list (README, "Measured").
+    rows are laid out. docs/BENCHMARKS.md has the figures of this list.
     """
 
     where = Place.LIST

@@ -1,6 +1,6 @@
 """The model of all settings: plain frozen structs, and the only place that names them.
 
-Validation, `config --init`, the README's table and the nearest right key are all made from these fields.
+Validation, `config --init`, docs/reference/settings.md and the nearest right key all come from these fields.
 Imports no pydantic: an unchanged start reads its settings without it.
 """
 

@@ -1,4 +1,4 @@
-"""The settings as text: the commented file of `config --init`, what is in force, and the README's table."""
+"""The settings as text: the commented file of `config --init`, what is in force, the reference's table."""
 
 import msgspec
 

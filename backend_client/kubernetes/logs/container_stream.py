@@ -2,7 +2,7 @@
 
 The end of an answer is no end of the log: servers restart, load balancers cut quiet connections, a rotation
 on the node confuses a follow. So the pod decides, and the next request goes on from the position reached
-(docs/FACTS.md, Logs).
+(docs/FACTS.md, "Logs").
 """
 
 import asyncio

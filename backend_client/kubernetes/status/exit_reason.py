@@ -1,7 +1,7 @@
 """Exit reasons: how a container or a pod ended, in words (pure).
 
 Conditions and reasons: kubernetes.io/docs/concepts/workloads/pods/disruptions, "Pod disruption conditions"
-(KEP-3329). docs/FACTS.md, Pods and their reasons.
+(KEP-3329). docs/FACTS.md, "Pods and their reasons".
 """
 
 import signal

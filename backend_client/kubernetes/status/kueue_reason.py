@@ -1,7 +1,7 @@
 """Why a job waits in a Kueue queue, out of its Workload's conditions (pure).
 
 Conditions: kueue.sigs.k8s.io/docs/concepts/workload and pkg/controller/core/workload_controller.go; the quota
-messages: pkg/scheduler/flavorassigner/flavorassigner.go. docs/FACTS.md, Kueue.
+messages: pkg/scheduler/flavorassigner/flavorassigner.go. docs/FACTS.md, "Kueue".
 """
 
 import re

@@ -1,9 +1,9 @@
 """The reason of a pod's state: the first cause that keeps it from running, in one sentence (pure).
 
 The order is that of a pod's life: scheduling gates, the scheduler, crashes, images and containers, mounts
-(kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle; docs/FACTS.md, Pods and their reasons). Nothing is
-guessed: every sentence comes from a structured field or a tested parser; the raw message stands where neither
-knows it.
+(kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle; docs/FACTS.md, "Pods and their reasons"). Nothing
+is guessed: every sentence comes from a structured field or a tested parser; the raw message stands where
+neither knows it.
 """
 
 from collections.abc import Iterable, Iterator

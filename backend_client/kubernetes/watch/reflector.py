@@ -11,7 +11,7 @@ It follows client-go (tools/cache/reflector.go):
 HTTP/1.1 has no ping (HTTP/2's: apimachinery, pkg/util/net/http.go), so a silent watch has the server asked by
 another request. Lists are paged and consistent (no resourceVersion), because at version 0 an API server
 ignores the page size: 10,000 pods come in one piece. A streaming list (KEP-3157) costs both sides twice as
-much. docs/FACTS.md, Watch and list.
+much. docs/FACTS.md, "Watch and list".
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Jobs that meet a fate: how each is made, and what is said of it then.
 
 `test_recorded.py` lets them happen on a real cluster and can record the objects (TRAINDECK_RECORD=1);
-`test_status.py` reads the recorded ones. Both want the same words.
+`test_job_status.py` reads the recorded ones. Both want the same words.
 """
 
 from collections.abc import Callable
