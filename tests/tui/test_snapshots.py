@@ -18,9 +18,7 @@ THEN = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def one_place_and_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+def one_time_zone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield

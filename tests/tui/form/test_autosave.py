@@ -20,8 +20,7 @@ TEXTS = {"command": "python a.py", "env": "TOKEN=hidden-value"}
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "STATE"))
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefill, "SAVE_SECONDS", 0.01)
 
 

@@ -23,8 +23,7 @@ from tui.form.suggestions import capacity_text, next_name
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.form.form_screen.PLAN_AFTER_SECONDS", 0.01)
     monkeypatch.delenv("TOKEN", raising=False)
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -19,12 +18,6 @@ from tui.settings.model import COLUMNS, ListSettings, Settings
 from tui.ui.sanitize import UNSAFE
 
 BORN = datetime(2026, 1, 5, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
 
 
 def ours() -> ScriptedBackend:

@@ -1,4 +1,3 @@
-import os
 import tomllib
 
 import msgspec
@@ -10,15 +9,6 @@ from tui.settings.loader import load
 from tui.settings.model import Settings, setting_keys
 from tui.settings.paths import user_file
 from tui.settings.show import commented_file, effective_settings, markdown_table
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("TRAINDECK_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path
 
 
 @pytest.fixture
