@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from backend_client.contexts import Contexts
 from backend_client.models import Job, JobState, Progress
 from tests.support.scripted import ScriptedBackend, Way, attempt, make_job
+from tests.support.wait import async_until
 from tests.tui.support.form_app import refusing
 from tui.app import TraindeckApp
 
@@ -72,10 +73,11 @@ def text(pilot: Pilot[int]) -> str:
 
 
 async def shown(pilot: Pilot[int], words: str) -> None:
-    end = time.monotonic() + 10
-    while words not in text(pilot):
-        assert time.monotonic() < end, f"{words}\n{text(pilot)}"
-        await pilot.pause(0.02)
+    await async_until(
+        lambda: words in text(pilot),
+        message=lambda: f"{words}\n{text(pilot)}",
+        pause=lambda: pilot.pause(0.02),
+    )
 
 
 @SIZES

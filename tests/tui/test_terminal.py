@@ -4,12 +4,12 @@ import os
 import re
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.pty_app import PtyApp
+from tests.support.wait import until
 from tests.tui.test_hostile import stray
 
 ROOT = Path(__file__).parents[2]
@@ -61,9 +61,7 @@ def test_a_terminal_that_goes_away_takes_the_program_with_it(tmp_path: Path):
     program = start("nohup", tmp_path)
     program.until(b"job-00002")
     program.close()
-    end = time.monotonic() + 10
-    while time.monotonic() < end and not os.waitpid(program.pid, os.WNOHANG)[0]:
-        time.sleep(0.05)
+    until(lambda: os.waitpid(program.pid, os.WNOHANG)[0], 10)
     with pytest.raises(ProcessLookupError):
         os.kill(program.pid, 0)
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from backend.jobs.gpu_seconds import GpuSecondsMeter
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState
-from tests.backend.support.people import eventually
+from tests.backend.support.people import DEADLINE
+from tests.support.wait import async_until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = ("c", "u")
@@ -58,7 +59,7 @@ async def known(person, name, holds):
         found = next((one for one in await items(person) if one["name"] == name), None)
         return found if found and holds(found) else False
 
-    return await eventually(look)
+    return await async_until(look, DEADLINE)
 
 
 async def test_a_job_is_remembered_when_it_is_gone(ann, bob, root):

@@ -171,7 +171,7 @@ async def test_save_asks_before_it_overwrites(tmp_path):
         await running.until("overwrites")
         assert saved.read_bytes() == b"precious"
         await running.press("escape", "S", "enter")
-        await running.pilot.pause(0.1)
+        await running.until("overwrites")
         assert saved.read_bytes() == b"precious"
         await running.press("enter")
         await running.until(lambda: saved.read_bytes() != b"precious")
@@ -296,10 +296,7 @@ async def test_bytes(tmp_path):
     async with deck(backend_with(*numbered(3)), tmp_path=tmp_path, size=(200, 50)) as running:
         await running.press("l")
         await running.until("line 2")
-        await running.quiet()
-        before = len(running.sent)
-        await asyncio.sleep(1)
-        assert len(running.sent) == before
+        assert await running.sent_while_idle() == ""
         arrive(running, b" 10%|#   |", open=True)
         await running.until("10%")
         await running.quiet()
