@@ -12,7 +12,7 @@ _LACKING = "Skipped: needs "
 
 
 def pytest_configure() -> None:
-    """Nobody's own clusters, and no keyring but the one that a test sets; ctrl+c works in what a test starts."""
+    """Give tests nobody's own clusters, no keyring but the one that they set, and a ctrl+c that works."""
     os.environ["KUBECONFIG"] = "/nowhere/kubeconfig"
     os.environ.pop("KUBERNETES_SERVICE_HOST", None)
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"

@@ -20,7 +20,7 @@ from backend_client.server.wire import ClusterLink, Lagged, WatchWire, read_watc
 
 PATH = "/api/watch"
 _WORST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
-_FIRST, _LONGEST, _HEALTHY = 0.3, 30.0, 5.0
+FIRST_PAUSE, LONGEST_PAUSE, _HEALTHY = 0.3, 30.0, 5.0
 """Seconds: the wait after a break is a random part of a ceiling, which doubles until a connection has held a
 while. Many clients lose a server together when it stops."""
 
@@ -69,7 +69,7 @@ class WatchStream:
                     yield [freshness]
             self._was_healthy = False
             self._failures = 0 if clock() - begun > _HEALTHY else min(self._failures + 1, 10)
-            ceiling = min(_LONGEST, _FIRST * 2**self._failures)
+            ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._failures)
             await asyncio.sleep(max(asked, random.uniform(0.0, ceiling)))  # noqa: S311  spreads load
 
     def _read(self, events: Sequence[SseEvent]) -> list[WatchEvent]:

@@ -58,16 +58,22 @@ def asked_for(method: str, path: str, query: dict[str, str]) -> tuple[str, str] 
 def used(monkeypatch: pytest.MonkeyPatch) -> Used:
     """What the requests of all transports need, from now on."""
     seen: Used = set()
-    exchange = Transport._exchange
+    request, stream = Transport.request, Transport.stream
 
-    def recorded(self, request, limit, allow):
-        if self.target.context == "server" and (
-            one := asked_for(request.method, request.path, request.query)
-        ):
+    def record(transport, method, path, query):
+        if transport.target.context == "server" and (one := asked_for(method, path, query or {})):
             seen.add(one)
-        return exchange(self, request, limit, allow)
 
-    monkeypatch.setattr(Transport, "_exchange", recorded)
+    def recorded_request(self, method, path, *, query=None, **more):
+        record(self, method, path, query)
+        return request(self, method, path, query=query, **more)
+
+    def recorded_stream(self, path, *, query=None, **more):
+        record(self, "GET", path, query)
+        return stream(self, path, query=query, **more)
+
+    monkeypatch.setattr(Transport, "request", recorded_request)
+    monkeypatch.setattr(Transport, "stream", recorded_stream)
     return seen
 
 

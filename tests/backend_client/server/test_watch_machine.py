@@ -112,8 +112,8 @@ def hurry():
         patch.setattr(hubs, "PACE", 0)
         patch.setattr(hubs, "PAGE", 1)
         patch.setattr(event_log, "MOST_BATCHES", 2)
-        patch.setattr(watch, "_FIRST", 0.0005)
-        patch.setattr(watch, "_LONGEST", 0.0005)
+        patch.setattr(watch, "FIRST_PAUSE", 0.0005)
+        patch.setattr(watch, "LONGEST_PAUSE", 0.0005)
         yield
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from backend_client.contexts import LocalContext
 from tests.support.scripted import ScriptedBackend
 from tui.cli import main
 
@@ -25,7 +26,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def backend(monkeypatch):
     backend = ScriptedBackend()
-    monkeypatch.setattr("backend_client.contexts.LocalContext.open", lambda self, name: backend)
+    monkeypatch.setattr(LocalContext, "open", lambda self, name: backend)
     return backend
 
 

@@ -109,16 +109,16 @@ class TestNames:
     def test_a_context_that_fails_offers_what_was_there_last(self, cli, backend, monkeypatch):
         backend.put(make_job("one"))
         assert self.renewed(cli).out == "one\n"
-        monkeypatch.setattr(complete, "_FRESH", -1)
+        monkeypatch.setattr(complete, "FRESH_SECONDS", -1)
         backend.fail["list"] = Unreachable("it is down")
         assert cli("complete", "jobs", "--") == (0, "one\n", "")
 
     def test_a_context_that_hangs_keeps_nobody_waiting(self, cli, backend, monkeypatch):
         backend.put(make_job("one"))
         assert self.renewed(cli).out == "one\n"
-        monkeypatch.setattr(complete, "_FRESH", -1)
-        monkeypatch.setattr(complete, "_LIMIT", 8)
+        monkeypatch.setattr(complete, "FRESH_SECONDS", -1)
+        monkeypatch.setattr(complete, "LIST_SECONDS", 8)
         backend.hold_list.clear()
         began = time.monotonic()
         assert cli("complete", "jobs", "--").out == "one\n"
-        assert time.monotonic() - began < complete._LIMIT
+        assert time.monotonic() - began < complete.LIST_SECONDS

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from textual import constants
 
 from backend_client.errors import Forbidden, NotFound, Unreachable
 from backend_client.models import JobState
@@ -342,7 +343,7 @@ async def test_nothing_but_colours_comes_through(tmp_path):
 )
 async def test_colours_of_every_terminal(tmp_path, monkeypatch, system, code, sent):
     """Another colour in each case: Rich remembers a style's bytes for the life of the process."""
-    monkeypatch.setattr("textual.constants.COLOR_SYSTEM", "truecolor" if system == "none" else system)
+    monkeypatch.setattr(constants, "COLOR_SYSTEM", "truecolor" if system == "none" else system)
     if system == "none":
         monkeypatch.setenv("NO_COLOR", "1")
     async with deck(backend_with(b"\x1b[%dmCOLOUR\x1b[0m" % code), tmp_path=tmp_path) as running:

@@ -21,6 +21,7 @@ from tests.support.scripted import ScriptedBackend, Way, make_job
 from tests.tui.support.deck import Deck, Recorder, deck
 from tui.app import TraindeckApp
 from tui.log.view import LogView
+from tui.login import login_prompt
 from tui.login.entry import LabeledInput
 from tui.login.login_screen import LoginScreen
 
@@ -255,7 +256,7 @@ async def test_a_logout_ends_the_token_and_clears_the_screen(
 async def test_a_login_on_another_terminal_is_taken_up(
     config_dir: Path, server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("tui.login.login_prompt._LOOK_AGAIN", 0.2)
+    monkeypatch.setattr(login_prompt, "LOOK_AGAIN_SECONDS", 0.2)
     context = await logged_in(config_dir, server, "ada")
     async with program(way(config_dir), context, tmp_path) as running:
         await running.until("No jobs yet.")

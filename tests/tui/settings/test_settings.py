@@ -5,6 +5,7 @@ import pytest
 
 from backend_client.kubernetes.settings import GpuType, IngressSettings, KubernetesSettings, Toleration
 from tui.actions import ACTIONS
+from tui.settings import check
 from tui.settings.loader import load
 from tui.settings.model import Settings, setting_keys
 from tui.settings.paths import user_file
@@ -176,7 +177,7 @@ class TestCache:
     def test_an_unchanged_start_validates_nothing(self, settings, monkeypatch, tmp_path):
         first = settings("theme = 'nord'\nfoo = 1")
         assert (tmp_path / "cache/traindeck/settings.json").stat().st_mode & 0o777 == 0o600
-        monkeypatch.setattr("tui.settings.loader._validate", None)
+        monkeypatch.setattr(check, "check", None)
         assert settings() == first
 
     @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ class TestCache:
 
     def test_another_version_validates_again(self, settings, site, monkeypatch):
         settings("theme = 'nord'")
-        monkeypatch.setattr("tui.settings.loader._validate", lambda *_: "validated")
+        monkeypatch.setattr(check, "check", lambda *_: "validated")
         assert load("2", site) == "validated"
 
     @pytest.mark.parametrize("spoil", ["mode", "text", "link"])
@@ -204,7 +205,7 @@ class TestCache:
         else:
             cache.rename(tmp_path / "elsewhere")
             cache.symlink_to(tmp_path / "elsewhere")
-        monkeypatch.setattr("tui.settings.loader._validate", lambda *_: "validated")
+        monkeypatch.setattr(check, "check", lambda *_: "validated")
         assert settings() == "validated"
 
     def test_a_home_that_takes_no_cache_still_starts(self, settings, tmp_path):
