@@ -1,6 +1,5 @@
 """Numbers, times and progress as the screens write them."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,6 +1,5 @@
 """The last filter before the terminal: no control character passes it."""
 
-
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
