@@ -1,4 +1,4 @@
-"""A container's log as a node keeps it and as the kubelet gives it out (facts: reliability 2.1)."""
+"""A container's log as a node keeps it and as the kubelet gives it out (docs/FACTS.md, "Logs")."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple

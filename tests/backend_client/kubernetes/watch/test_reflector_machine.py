@@ -1,6 +1,7 @@
 """Whatever happens to pods, server and network, in any order: the reflector ends up with what is true.
 
-The model is a dict; the server has every fault that facts 1.1 and 1.2 name. Time is virtual.
+The model is a dict; the server has every fault that docs/FACTS.md, "Watch and list"
+names. Time is virtual.
 """
 
 import asyncio
