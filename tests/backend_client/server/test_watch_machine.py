@@ -71,11 +71,11 @@ def change(hub, what, *more):
         case "put":
             name, state = more
             hub.claim(ANN, job(name, state))
-            hub.take("lab", [Changed((job(name, state),))])
+            hub.apply("lab", [Changed((job(name, state),))])
         case "leave":
-            hub.take("lab", [Gone((job(more[0]).ref,))])
+            hub.apply("lab", [Gone((job(more[0]).ref,))])
         case "relist":
-            hub.take("lab", [Snapshot(tuple(job(name) for name in sorted(more[0]))), Synced()])
+            hub.apply("lab", [Snapshot(tuple(job(name) for name in sorted(more[0]))), Synced()])
 
 
 async def watched(reader, line):
@@ -109,9 +109,9 @@ async def played(rounds):
 def hurry():
     """And a hub with a short memory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hubs, "PACE", 0)
+        patch.setattr(hubs, "FRAME_SECONDS", 0)
         patch.setattr(hubs, "PAGE", 1)
-        patch.setattr(event_log, "MOST_BATCHES", 2)
+        patch.setattr(event_log, "MAX_BATCHES", 2)
         patch.setattr(watch, "FIRST_PAUSE", 0.0005)
         patch.setattr(watch, "LONGEST_PAUSE", 0.0005)
         yield

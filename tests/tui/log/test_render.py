@@ -60,7 +60,7 @@ def test_time_and_rank(monkeypatch):
 
 
 def test_a_mark_is_set_apart():
-    assert texts(line("gap", mark=True), LineLayout(12)) == ["-- gap --   "]
+    assert texts(line("gap", notice=True), LineLayout(12)) == ["-- gap --   "]
 
 
 def test_a_long_line_is_cut():

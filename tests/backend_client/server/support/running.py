@@ -91,7 +91,7 @@ class Running:
             async with runtime.database.write() as session:
                 user = await get_user(session, name)
                 ended = await tokens.revoke(session, user.id)
-            runtime.revocations.end(ended)
+            runtime.revocations.revoke(ended)
 
         self.do(end())
 
