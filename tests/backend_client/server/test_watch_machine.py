@@ -110,7 +110,7 @@ def hurry():
     """And a hub with a short memory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hubs, "FRAME_SECONDS", 0)
-        patch.setattr(hubs, "PAGE", 1)
+        patch.setattr(hubs, "SNAPSHOT_PAGE", 1)
         patch.setattr(event_log, "MAX_BATCHES", 2)
         patch.setattr(watch, "FIRST_PAUSE", 0.0005)
         patch.setattr(watch, "LONGEST_PAUSE", 0.0005)
