@@ -19,7 +19,7 @@ WRITERS = 0o022
 """Mode bits that let others change it."""
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST = 2**20
-_WAIT = 5.0
+WRITER_SECONDS = 5.0
 """Seconds for another writer to end; one that takes longer has died."""
 
 
@@ -111,7 +111,7 @@ def _fill(file: BinaryIO, content: bytes, *, sync: bool) -> None:
 
 def _lock(draft: Path) -> int:
     """Open the draft, which exists while somebody writes; O_EXCL holds on network file systems too."""
-    deadline = time.monotonic() + _WAIT
+    deadline = time.monotonic() + WRITER_SECONDS
     while True:
         try:
             descriptor = os.open(draft, _NEW_FILE, 0o600)

@@ -25,7 +25,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "BENCHMARKS.md"
 
 
 def commit() -> str:
-    """What is measured: the commit, marked where the tree differs from it."""
+    """Name what is measured: the commit, marked where the tree differs from it."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     )
@@ -33,7 +33,7 @@ def commit() -> str:
 
 
 def table(names: Sequence[str]) -> str:
-    """The Markdown table of the named modules, with the machine and the commit under it."""
+    """Return the Markdown table of the named modules, with the machine and the commit under it."""
     lines = ["| what | measured | target |", "|---|---|---|"]
     for name in names:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)

@@ -41,21 +41,21 @@ async def fill() -> None:
 
 
 def seconds(command: list[str]) -> float:
-    """One run, from start to exit."""
+    """Run one command; return the seconds from its start to its exit."""
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
 def measure() -> dict[str, list[float]]:
-    """Seconds of every command, each round one after the other."""
+    """Measure every command, each round one after the other; return the seconds of each."""
     seconds(COMMANDS["jobs"])
     rounds = [{name: seconds(command) for name, command in COMMANDS.items()} for _ in range(ROUNDS)]
     return {name: [times[name] for times in rounds] for name in COMMANDS}
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     with tempfile.TemporaryDirectory() as home, patch.dict(os.environ):
         os.environ |= {f"XDG_{kind}_HOME": home for kind in ("STATE", "CONFIG", "CACHE")}
         asyncio.run(fill())

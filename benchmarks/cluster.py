@@ -23,7 +23,7 @@ Row = tuple[str, str, str]
 
 
 def rows() -> list[Row]:
-    """(what, measured, target); a row for what was left out, and why."""
+    """Return the rows of the table: (what, measured, target); a row for what was left out, and why."""
     found = controlplane.binaries()
     if found is None:
         return [("Kubernetes", f"left out: {controlplane.HOW}", "")]
@@ -44,7 +44,7 @@ def _beside(peers: Peers) -> Iterator[Row]:
 
 @contextmanager
 def _filled(peers: Peers) -> Iterator[None]:
-    """The control plane, with all jobs."""
+    """Run the control plane, filled with all jobs."""
     with controlplane.running(peers.kubeconfig.parent, controllers=False):
         asyncio.run(_fill(peers.kubeconfig))
         yield

@@ -58,7 +58,7 @@ class Program(msgspec.Struct):
 
 
 def programs(peers: Peers) -> dict[str, Program]:
-    """Both, over the same jobs."""
+    """Return both programs, over the same jobs."""
     place = home_of(JOBS)
     turned = re.compile(r"\x1b\[30m\x1b\[48;5;\d+m(\S+)")  # k9s paints the row in its own colour, turned over
     return {
@@ -68,7 +68,7 @@ def programs(peers: Peers) -> dict[str, Program]:
 
 
 def measure(peers: Peers, pane: Pane) -> dict[str, Program]:
-    """Both, turn by turn."""
+    """Measure both programs, turn by turn."""
     both = programs(peers)
     for _ in range(ROUNDS):
         for program in both.values():
@@ -86,7 +86,7 @@ def measure(peers: Peers, pane: Pane) -> dict[str, Program]:
 
 @contextmanager
 def _changing(kubeconfig: Path) -> Iterator[None]:
-    """A process of its own changes pods."""
+    """Change pods meanwhile, from a process of its own."""
     argv = [
         sys.executable,
         "-m",
@@ -114,7 +114,7 @@ async def _changes(kubeconfig: Path, pane: Pane) -> list[float]:
 
 
 def _keys(pane: Pane, cursor: re.Pattern[str]) -> Iterator[float]:
-    """Down and up, in turns."""
+    """Yield the seconds from a key to its paint, down and up in turns."""
     for number in range(KEYS):
         time.sleep(random.uniform(0.05, 0.3))
         before = cursor.findall(pane.screen(colours=True))
@@ -124,7 +124,7 @@ def _keys(pane: Pane, cursor: re.Pattern[str]) -> Iterator[float]:
 
 
 def _moved(cursor: re.Pattern[str], screen: str, before: list[str]) -> bool:
-    """True where one row has the cursor, and another than before."""
+    """Return True where one row has the cursor, and another than before."""
     now = cursor.findall(screen)
     return len(now) == 1 and now != before
 
@@ -136,13 +136,13 @@ def _cpu_share(pid: int) -> float:
 
 
 def _memory(pid: int) -> float:
-    """MiB of resident memory."""
+    """Return the MiB of resident memory of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def rows(peers: Peers, pane: Pane) -> list[Row]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     both = measure(peers, pane)
     ours, theirs = both["traindeck"], both["k9s"]
     load = f"{JOBS:,} jobs, up to {RATE} changes/s"
@@ -155,7 +155,7 @@ def rows(peers: Peers, pane: Pane) -> list[Row]:
 
 
 def _waits(what: str, ours: list[float], theirs: list[float], targets: tuple[str, str]) -> Iterator[Row]:
-    """The middle and the slowest twentieth of each, in ms."""
+    """Return the rows for the middle and the slowest twentieth of each, in ms."""
     middle, slow = ([quantiles(values, n=20)[at] * 1000 for values in (ours, theirs)] for at in (9, 18))
     words = [f"p50 {middle[at]:.0f} ms, p95 {slow[at]:.0f} ms" for at in (0, 1)]
     yield what, f"{words[0]}; k9s {words[1]}", ""

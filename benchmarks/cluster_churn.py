@@ -10,7 +10,7 @@ from benchmarks.cluster_fill import FAILED, connected, patch_pod, phase_of, pod_
 
 
 async def churn(kubeconfig: Path, namespace: str, jobs: int, rate: int) -> None:
-    """Running pods restart, half of them on the first screens; until the process is ended."""
+    """Restart running pods, half of them on the first screens, until the process is ended."""
     running = [number for number in range(len(FAILED), jobs - 1) if phase_of(number) == "Running"]
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -12,14 +12,14 @@ TARGETS = {100: "<= 1.5", 1_000: "<= 0.8", 10_000: ""}
 
 
 def seconds(argv: list[str], peers: Peers) -> float:
-    """One run, from start to exit."""
+    """Run one command; return the seconds from its start to its exit."""
     began = time.perf_counter()
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, env=peers.environment())
     return time.perf_counter() - began
 
 
 def rows(peers: Peers) -> list[tuple[str, str, str]]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     return [row for count in ROUNDS for row in _rows(peers, count)]
 
 

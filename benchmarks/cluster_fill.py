@@ -39,7 +39,7 @@ BEGAN = "2026-11-24T10:00:00Z"
 
 @asynccontextmanager
 async def connected(path: Path, context: str = "admin") -> AsyncIterator[Transport]:
-    """As a user of this kubeconfig."""
+    """Open a transport as a user of this kubeconfig."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", str(path))
         transport = Transport(kubeconfig.load(context))
@@ -56,7 +56,7 @@ async def fill(transport: Transport, namespace: str, count: int) -> None:
 
 
 async def pooled(work: Iterable[Coroutine[Any, Any, object]]) -> None:
-    """Do all, so many at once."""
+    """Await all coroutines, so many at once."""
     waiting = iter(work)
 
     async def worker() -> None:
@@ -67,7 +67,7 @@ async def pooled(work: Iterable[Coroutine[Any, Any, object]]) -> None:
 
 
 async def make(transport: Transport, namespace: str, number: int) -> None:
-    """One job and its pod, each with its status."""
+    """Create one job and its pod, each with its status."""
     spec = msgspec.structs.replace(SPEC, name=job_name(number))
     (manifest,) = render_manifests(
         spec, KubernetesSettings(), ClusterFacts(namespace=namespace), key=f"bench-{number}", owner="admin"
@@ -81,19 +81,19 @@ async def make(transport: Transport, namespace: str, number: int) -> None:
 
 
 def job_name(number: int) -> str:
-    """-1 is the last one."""
+    """Return the name of a job by its number; -1 is the last one."""
     return LAST if number < 0 else f"job-{number:05d}"
 
 
 def phase_of(number: int) -> str:
-    """How a job's pod stands."""
+    """Return the phase of a job's pod."""
     if number in FAILED or number < 0:
         return "Failed"
     return "Succeeded" if number % 5 == 1 else "Running"
 
 
 def pod_of(job: Manifest, number: int) -> Manifest:
-    """The pod that the Job controller makes, on a node already."""
+    """Return the pod that the Job controller makes, on a node already."""
     metadata, template = job["metadata"], job["spec"]["template"]
     owner = {"apiVersion": "batch/v1", "kind": "Job", "controller": True, "blockOwnerDeletion": True}
     owner |= {"name": metadata["name"], "uid": metadata["uid"]}
@@ -103,7 +103,7 @@ def pod_of(job: Manifest, number: int) -> Manifest:
 
 
 def pod_status(phase: str, *, code: int = 1, restarts: int = 0) -> Manifest:
-    """As a kubelet writes it. `code`: how a failed container ended."""
+    """Return a pod's status as a kubelet writes it. `code`: how a failed container ended."""
     over = phase in ("Failed", "Succeeded")
     ready = "False" if over else "True"
     kinds = {"PodScheduled": "True", "Initialized": "True", "Ready": ready, "ContainersReady": ready}
@@ -125,7 +125,7 @@ def pod_status(phase: str, *, code: int = 1, restarts: int = 0) -> Manifest:
 
 
 def job_status(phase: str) -> Manifest:
-    """As the Job controller writes it."""
+    """Return a job's status as the Job controller writes it."""
     if phase == "Running":
         return {"active": 1, "ready": 1, "startTime": BEGAN}
     done = phase == "Succeeded"
@@ -136,13 +136,13 @@ def job_status(phase: str) -> Manifest:
 
 
 async def patch_pod(transport: Transport, namespace: str, number: int, status: Manifest) -> None:
-    """The kubelet reports."""
+    """Write a pod's status, as its kubelet reports it."""
     path = PODS.path(namespace, f"{job_name(number)}-x", "status")
     await send(transport, "PATCH", path, {"status": status})
 
 
 async def send(transport: Transport, method: str, path: str, body: Manifest) -> Manifest:
-    """One object, written; as the server has it."""
+    """Write one object; return it as the server has it."""
     media = "application/merge-patch+json" if method == "PATCH" else "application/json"
     answer = await transport.request(method, path, body=msgspec.json.encode(body), content_type=media)
     made: Manifest = msgspec.json.decode(answer.body)
@@ -150,5 +150,5 @@ async def send(transport: Transport, method: str, path: str, body: Manifest) -> 
 
 
 def home_of(count: int) -> str:
-    """The namespace with so many jobs."""
+    """Return the namespace with so many jobs."""
     return f"bench-{count}"

@@ -19,17 +19,17 @@ Row = tuple[str, str, str]
 
 
 def full_in_k9s(count: int) -> Callable[[str], bool]:
-    """Its title has the number."""
+    """Return True when the title of k9s has the number of jobs."""
     return lambda screen: f"[{count:,}]" in screen
 
 
 def full_in_traindeck(screen: str) -> bool:
-    """What comes last stands first."""
+    """Return True when the job that comes last stands first."""
     return LAST in screen
 
 
 def starts(peers: Peers, pane: Pane, count: int) -> dict[str, list[float]]:
-    """Seconds of each, turn by turn, after one start of each that nobody counts."""
+    """Measure the starts of each in seconds, turn by turn, after one start of each that nobody counts."""
     place = home_of(count)
     programs = {
         "traindeck": (peers.traindeck(place), full_in_traindeck),
@@ -49,7 +49,7 @@ def starts(peers: Peers, pane: Pane, count: int) -> dict[str, list[float]]:
 
 
 def rows(peers: Peers, pane: Pane) -> list[Row]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     return [row for count in ROUNDS for row in _rows(count, starts(peers, pane, count))]
 
 

@@ -25,7 +25,7 @@ Row = tuple[str, str, str]
 
 
 def rows(peers: Peers) -> list[Row]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     namespace = f"bench-{uuid.uuid4().hex[:8]}"
     asyncio.run(_write(peers, namespace))
     words = ("logs", POD, "-f")
@@ -51,7 +51,7 @@ def rows(peers: Peers) -> list[Row]:
 
 
 async def _write(peers: Peers, namespace: str) -> None:
-    """A pod of the real node writes its log."""
+    """Run a pod on the real node that writes its log."""
     async with connected(peers.kubeconfig) as transport:
         await send(transport, "POST", NAMESPACES.path(), {"metadata": {"name": namespace}})
         await send(transport, "POST", PODS.path(namespace), _pod())
@@ -78,7 +78,7 @@ def _pod() -> dict[str, Any]:
 
 
 def _run(argv: list[str], peers: Peers) -> tuple[float, float]:
-    """Lines a second over the last nine tenths of the log, and seconds from start to exit."""
+    """Return the lines a second over the last nine tenths of the log, and the seconds from start to exit."""
     began = time.perf_counter()
     marks, text = [], b""
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=peers.environment()) as program:

@@ -20,7 +20,7 @@ FLOOD = 1000
 
 @contextmanager
 def deck(home: str, size: tuple[int, int], rate: int = 2) -> Iterator[SlowApp]:
-    """The program over 30 jobs, as over SSH."""
+    """Start the program over 30 jobs, as over SSH."""
     env = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
     env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT), "HOME": home}
     env |= {"SSH_CONNECTION": "far away", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
@@ -29,14 +29,14 @@ def deck(home: str, size: tuple[int, int], rate: int = 2) -> Iterator[SlowApp]:
 
 
 def start(home: str, size: tuple[int, int]) -> str:
-    """Until all that a first screen shows has come."""
+    """Measure seconds and bytes until all that a first screen shows has come."""
     with deck(home, size) as program:
         seconds = program.until(b"step 0000099/")
         return f"{seconds:.2f} s, {(len(program.sent)) / 1000:.1f} kB"
 
 
 def key(home: str, size: tuple[int, int]) -> str:
-    """The cursor one row down, and up again: to its paint, and all bytes that come of it."""
+    """Measure the cursor one row down, and up again: to its paint, and all bytes that come of it."""
     waits, sizes = [], []
     with deck(home, size) as program:
         _rest(program)
@@ -50,7 +50,7 @@ def key(home: str, size: tuple[int, int]) -> str:
 
 
 def lines(home: str, size: tuple[int, int], keys: str) -> str:
-    """Bytes for each line of a log that is followed, two a second."""
+    """Return the bytes for each line of a log that is followed, two a second."""
     with deck(home, size) as program:
         _rest(program)
         program.keys(keys)
@@ -63,7 +63,7 @@ def lines(home: str, size: tuple[int, int], keys: str) -> str:
 
 
 def flood(home: str, size: tuple[int, int]) -> tuple[str, str]:
-    """A log that is faster than the link: bytes a second, and from a key to its paint meanwhile."""
+    """Follow a log that is faster than the link: bytes a second, and from a key to its paint meanwhile."""
     waits = []
     with deck(home, size, FLOOD) as program:
         _rest(program)
@@ -90,7 +90,7 @@ def _ms(waits: list[float]) -> str:
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     table = []
     for size in SIZES:
         with tempfile.TemporaryDirectory() as home:

@@ -19,7 +19,7 @@ SILENCE = 5.0
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     with tempfile.TemporaryDirectory() as folder:
         return [
             *asyncio.run(_supervisor(Path(folder) / "one")),
@@ -57,12 +57,12 @@ async def _remove(backend: LocalBackend, job: Job) -> None:
 
 
 def _cpu(pid: int) -> float:
-    """Seconds of CPU, from the scheduler's nanoseconds."""
+    """Return the seconds of CPU, from the scheduler's nanoseconds."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def _memory(pid: int) -> int:
-    """Bytes of resident memory."""
+    """Return the bytes of resident memory."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

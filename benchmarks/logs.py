@@ -21,7 +21,7 @@ LINE = b"2026-11-24 10:00:00 INFO step %07d/1000000 loss 0.4127 lr 3.0e-05 1.94 
 
 
 def batches(count: int = COUNT) -> list[Lines]:
-    """`count` lines of about 90 bytes, as a backend gives them."""
+    """Return `count` lines of about 90 bytes, in batches as a backend gives them."""
     return [
         Lines(
             source=SOURCE,
@@ -38,7 +38,7 @@ def _rss() -> int:
 
 
 def memory() -> float:
-    """Bytes of the process for each byte of text, at a million lines. Run it in a process of its own."""
+    """Return the bytes of memory for each byte of a million lines. Run it in a process of its own."""
     buffer = LogBuffer(2**30)
     before = _rss()
     for first in range(0, COUNT, BATCH):
@@ -56,7 +56,7 @@ def memory() -> float:
 
 
 def ingest() -> tuple[float, LogBuffer]:
-    """Million lines a second into the buffer, best of three."""
+    """Return the million lines a second that go into the buffer, best of three."""
     taken = batches()
     best, buffer = 1e9, LogBuffer()
     for _ in range(3):
@@ -69,7 +69,7 @@ def ingest() -> tuple[float, LogBuffer]:
 
 
 def find(buffer: LogBuffer, typed: str) -> float:
-    """Milliseconds of a search over the whole buffer, as the pane makes it, best of three."""
+    """Return the ms of a search over the whole buffer, as the pane makes it, best of three."""
     best = 1e9
     for _ in range(3):
         hits, sieve = Matches(Search.parse(typed)), LineFilter()
@@ -81,7 +81,7 @@ def find(buffer: LogBuffer, typed: str) -> float:
 
 
 async def regex_delay(buffer: LogBuffer, typed: str) -> float:
-    """The longest time in ms that the event loop is late while a regular expression is looked for."""
+    """Return the longest time in ms that the event loop is late while a regular expression is looked for."""
     search, worst, done = Search.parse(typed), 0.0, False
 
     def look() -> None:
@@ -100,7 +100,7 @@ async def regex_delay(buffer: LogBuffer, typed: str) -> float:
 
 
 def on_screen() -> float:
-    """Lines a second from the backend to the terminal, in the whole app at 200x50."""
+    """Return the lines a second from the backend to the terminal, in the whole app at 200x50."""
     with tempfile.TemporaryDirectory() as home, start(home, "-m", "benchmarks.logs_child", str(COUNT)) as app:
         app.until(lambda sent: re.search(rb"END [\d.]+ \.", sent) is not None, 60)
         began = float(re.findall(rb"END ([\d.]+) \.", app.sent)[-1])
@@ -108,7 +108,7 @@ def on_screen() -> float:
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """What, measured, target."""
+    """Return the rows of the table: (what, measured, target)."""
     code = "from benchmarks.logs import memory; print(memory())"
     used = float(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -16,7 +16,7 @@ class Pane:
     """One pane of 200x50; programs are started in it one after another. Use it as a context manager."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
-        """`env` is all of the programs' environment; `folder` must be short, for the socket."""
+        """Open a pane. `env` is all of the programs' environment; `folder` must be short, for the socket."""
         self._env = [f"{key}={value}" for key, value in env.items()]
         tmux = ["tmux", "-f", "/dev/null", "-S", str(folder / "tmux")]
         size = ["-x", str(SIZE[0]), "-y", str(SIZE[1])]
@@ -38,7 +38,7 @@ class Pane:
         self._tmux.wait()
 
     def start(self, argv: list[str]) -> float:
-        """Start a program in place of what runs; the moment, by `time.perf_counter`.
+        """Start a program in place of what runs; return the moment, by `time.perf_counter`.
 
         In a new window each time: tmux 3.3 dies of a pane that is used again while a control client reads it.
         """
@@ -47,25 +47,25 @@ class Pane:
         return began
 
     def stop(self) -> None:
-        """End what runs."""
+        """End the program that runs in the pane."""
         self.start(["sleep", "1000"])
 
     def pid(self) -> int:
-        """The process that was started."""
+        """Return the pid of the program that was started."""
         return int(self._ask("display-message -p '#{pane_pid}'")[0])
 
     def keys(self, text: str) -> float:
-        """Type; the moment before."""
+        """Type keys; return the moment before."""
         began = time.perf_counter()
         self._ask(f"send-keys -l {shlex.quote(text)}")
         return began
 
     def screen(self, *, colours: bool = False) -> str:
-        """What stands on the screen; with its escapes where `colours` are wanted."""
+        """Return what stands on the screen; with its escapes where `colours` are wanted."""
         return "\n".join(self._ask(f"capture-pane -p{'e' * colours}"))
 
     def until(self, shows: Callable[[str], bool], *, colours: bool = False) -> float:
-        """Look whenever something is painted; the moment at which the screen is so. Raises TimeoutError."""
+        """Wait for a screen, at each thing that is painted; return the moment. Raises TimeoutError."""
         end = time.perf_counter() + PATIENCE
         while not shows(screen := self.screen(colours=colours)):
             if time.perf_counter() > end:
@@ -95,7 +95,7 @@ class Pane:
         return lines
 
     def _line(self) -> bytes:
-        """The next line of the control client. Raises TimeoutError."""
+        """Return the next line of the control client. Raises TimeoutError."""
         assert self._tmux.stdout is not None
         while b"\n" not in self._unread:
             if not select.select([self._tmux.stdout], [], [], PATIENCE)[0]:

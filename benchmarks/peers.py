@@ -21,12 +21,12 @@ class Peers(msgspec.Struct, frozen=True):
     """Where k9s and kubectl may be, before PATH."""
 
     def environment(self) -> dict[str, str]:
-        """What the programs see of this machine."""
+        """Return the environment that the programs see of this machine."""
         names = {"HOME": str(self.home), "KUBECONFIG": str(self.kubeconfig), "PATH": os.environ["PATH"]}
         return {"TERM": "screen-256color", "LANG": "C.UTF-8", **names}
 
     def find(self, name: str) -> str:
-        """The path of a peer; "" where it is not here."""
+        """Return the path of a peer; "" where it is not here."""
         return shutil.which(name, path=f"{self.bin}{os.pathsep}{os.environ['PATH']}") or ""
 
     def traindeck(self, namespace: str, *words: str) -> list[str]:
@@ -36,7 +36,7 @@ class Peers(msgspec.Struct, frozen=True):
         return [self.find("kubectl"), "-n", namespace, *words]
 
     def k9s(self, namespace: str) -> list[str]:
-        """As it comes, without its splash (a second) and its look for a newer version."""
+        """Return the command of k9s as it comes, without its splash (a second) and search for an update."""
         folder = self.home / ".config" / "k9s"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(K9S_SETTINGS)

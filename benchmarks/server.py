@@ -56,7 +56,7 @@ class Load(msgspec.Struct):
 
 
 def rows() -> list[Row]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     if controlplane.binaries() is None:
         return [("server", f"left out: {controlplane.HOW}", "")]
     with (
@@ -97,7 +97,7 @@ async def _theirs(made: Lab, count: int) -> Load:
 
 @contextlib.asynccontextmanager
 async def _measured(made: Lab, user: str, pid: int, load: Load, seen: Seen) -> AsyncIterator[Load]:
-    """While jobs change."""
+    """Measure a server while jobs change."""
     asked, used, began = made.asked(user), usage.cpu(pid), time.monotonic()
     async with connected(made.plane.kubeconfig) as transport:
         changing = asyncio.create_task(_change(made, transport, seen))
@@ -142,7 +142,7 @@ async def _ended(*tasks: asyncio.Task[None]) -> None:
 
 
 def _told(count: int, ours: Load, theirs: Load) -> Iterator[Row]:
-    """The targets are those of the larger load."""
+    """Return the rows of both servers; the targets are those of the larger load."""
     load, hard = f"{JOBS:,} jobs, {count} clients", count == max(CLIENTS)
 
     def target(words: str) -> str:
@@ -170,7 +170,7 @@ def _told(count: int, ours: Load, theirs: Load) -> Iterator[Row]:
 
 
 def _cut(times: list[float]) -> list[float]:
-    """The hundredths."""
+    """Return the hundredths of these times."""
     return quantiles(times, n=100, method="inclusive")
 
 

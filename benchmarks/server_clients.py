@@ -40,7 +40,7 @@ class Client(asyncio.Protocol):
         self.lost = True
 
     def note(self, data: bytes) -> None:
-        """Each code of a change counts once."""
+        """Note the codes of changes; each counts once."""
         text, self._rest = self._rest + data, data[-TAIL:]
         now = self._loop.time()
         for code in {int(found) for found in CODE.findall(text)} - self._known:
@@ -78,7 +78,7 @@ class Asker(Client):
         self._whole: asyncio.Future[None] | None = None
 
     async def ask(self, request: bytes) -> None:
-        """Returns when the whole answer is there."""
+        """Send a request; return when the whole answer is there."""
         self._whole, self._left, self._head = self._loop.create_future(), -1, b""
         self.transport.write(request)
         await self._whole
@@ -102,7 +102,7 @@ C = TypeVar("C", bound=Client)
 
 
 async def watchers(port: int, tokens: list[str], seen: Seen) -> list[Watcher]:
-    """A stream for each token, all opened at once; they come back once every one has its list."""
+    """Open a stream for each token, all at once; return them once every one has its list."""
     made = [await _connect(port, Watcher(seen)) for _ in tokens]
     for client, token in zip(made, tokens, strict=True):
         client.transport.write(get("/api/watch", token))
@@ -111,12 +111,12 @@ async def watchers(port: int, tokens: list[str], seen: Seen) -> list[Watcher]:
 
 
 async def pollers(port: int, count: int, seen: Seen) -> list[Asker]:
-    """Connections that ask nothing yet."""
+    """Open connections that ask nothing yet."""
     return [await _connect(port, Asker(seen)) for _ in range(count)]
 
 
 async def asker(port: int) -> Asker:
-    """A client that only lists."""
+    """Open a client that only lists."""
     return await _connect(port, Asker(Seen()))
 
 
@@ -138,7 +138,7 @@ async def poll(client: Asker, phase: float, times: list[float]) -> None:
 
 
 def get(path: str, token: str = "") -> bytes:
-    """A request."""
+    """Return the bytes of a GET request."""
     login = f"Authorization: Bearer {token}\r\n" if token else ""
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{login}\r\n".encode()
 

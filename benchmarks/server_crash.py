@@ -10,7 +10,7 @@ KILLS = 200
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     with tempfile.TemporaryDirectory() as folder:
         sqlite = crash_writers.rounds(f"sqlite:///{folder}/traindeck.db", Path(folder), KILLS)
     return [_row("SQLite", sqlite), *_postgresql()]

@@ -14,7 +14,7 @@ ORPHANS = "tests/backend/jobs/test_reconcile.py"
 
 
 def rows() -> list[Row]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     asked, wrong = _counted(MATRIX, r"(\d+) requests, (\d+) wrong")
     points, orphans = _counted(ORPHANS, r"(\d+) crash points .*, (\d+) orphans")
     return [
@@ -24,7 +24,7 @@ def rows() -> list[Row]:
 
 
 def _counted(tests: str, pattern: str) -> list[int]:
-    """The sums of what the tests print. Raises AssertionError where they fail."""
+    """Return the sums of what the tests print. Raises AssertionError where they fail."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:xdist", tests],
         cwd=ROOT,

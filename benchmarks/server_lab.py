@@ -29,8 +29,9 @@ from backend_client.server.roles import Role
 from benchmarks.cluster_fill import SPEC, connected, job_status, phase_of, pod_of, pod_status, pooled, send
 from tests.backend.support.clusters import wanted
 from tests.backend_client.kubernetes.support import controlplane
-from tests.backend_client.kubernetes.support.controlplane import ControlPlane, free_port, until
+from tests.backend_client.kubernetes.support.controlplane import ControlPlane, free_port
 from tests.contract.support.server import RunningServer
+from tests.support.wait import until
 
 ROOT = Path(__file__).parent.parent
 CHANGING = 100
@@ -58,7 +59,7 @@ class Lab:
         self._home = home
 
     async def fill(self, people: int, jobs: int) -> None:
-        """Everybody has as many jobs."""
+        """Give everybody as many jobs."""
         self.server.stop()
         await self._enrol(people)
         self.server.start("127.0.0.1:0")
@@ -108,23 +109,23 @@ class Lab:
 
     @contextmanager
     def polling(self) -> Iterator[tuple[int, int]]:
-        """The other server: its port and its process."""
+        """Run the other server; yield its port and the id of its process."""
         port = free_port()
         argv = [sys.executable, "-m", "benchmarks.server_polling", POLLER, str(port)]
         environment = os.environ | {"KUBECONFIG": str(self.plane.kubeconfig)}
         with subprocess.Popen(argv, cwd=ROOT, env=environment) as process:
             try:
-                until(lambda: answers(port))
+                until(lambda: answers(port), 60)
                 yield port, process.pid
             finally:
                 process.terminate()
 
     def asked(self, user: str) -> int:
-        """Requests of a user to the API server so far."""
+        """Return the number of requests of a user to the API server so far."""
         return sum(event["stage"] == "RequestReceived" for event in self._audited(user))
 
     def watches(self, user: str) -> dict[str, int]:
-        """Kind -> the watches of it that a user holds."""
+        """Return the watches that a user holds, by kind."""
         steps = {"ResponseStarted": 1, "ResponseComplete": -1}
         open_now: Counter[str] = Counter()
         for event in self._audited(user):
@@ -139,7 +140,7 @@ class Lab:
 
 
 async def run(transport: Transport, job: dict[str, Any], number: int) -> None:
-    """One job's pod, and how both stand."""
+    """Create one job's pod, and the status of both."""
     namespace, phase = job["metadata"]["namespace"], phase_of(number)
     pod = pod_of(job, number)
     await send(transport, "POST", PODS.path(namespace), pod)
@@ -150,7 +151,7 @@ async def run(transport: Transport, job: dict[str, Any], number: int) -> None:
 
 
 def bound(user: str) -> dict[str, Any]:
-    """The right to do all."""
+    """Return the binding that lets a user do all."""
     group = "rbac.authorization.k8s.io"
     return {
         "apiVersion": f"{group}/v1",
@@ -162,7 +163,7 @@ def bound(user: str) -> dict[str, Any]:
 
 
 def answers(port: int) -> bool:
-    """Whether a server on this port answers."""
+    """Return True where a server on this port answers."""
     try:
         return httpx.get(f"http://127.0.0.1:{port}/jobs", timeout=60).is_success
     except httpx.TransportError:
@@ -171,7 +172,7 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def lab(home: Path, people: int, jobs: int) -> Iterator[Lab]:
-    """All of it, filled."""
+    """Run the whole lab, filled."""
     with controlplane.running(home / "plane", controllers=False) as plane:
         server = RunningServer(home / "server", MAX_JOBS="100000")
         made = Lab(plane, server, home / "server")

@@ -38,14 +38,14 @@ class Polled:
         await send({"type": "http.response.body", "body": body})
 
     async def _listed(self) -> bytes:
-        """Tried again where the API server is too busy to answer."""
+        """List the jobs, again where the API server is too busy to answer."""
         while True:
             with contextlib.suppress(Unreachable):
                 return encode(await self._backend.list(QUERY))
 
 
 async def serve(context: str, port: int) -> None:
-    """Until the process is ended."""
+    """Serve until the process is ended."""
     app = Polled(KubernetesBackend(context, KubernetesSettings()))
     config = uvicorn.Config(app, port=port, lifespan="off", access_log=False, log_level="error", backlog=1024)
     await uvicorn.Server(config).serve()

@@ -47,7 +47,7 @@ class Client:
 
     @property
     def open(self) -> bool:
-        """Whether its streams have told something."""
+        """True once its streams have told something."""
         return bool(self.reader.synced and (text(self.items) or not self.following))
 
     @property
@@ -56,7 +56,7 @@ class Client:
 
     @property
     def whole(self) -> bool:
-        """Whether its log, if it follows one, came as it was written."""
+        """True where its log, if it follows one, came as it was written."""
         gaps = any(isinstance(item, Gap) for item in self.items)
         return not self.following or (text(self.items) == TOLD and not gaps)
 
@@ -67,7 +67,7 @@ class Client:
 
 
 def rows() -> list[Row]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         server = RunningServer(Path(folder), "--local")
         try:
@@ -100,7 +100,7 @@ async def _measured(server: RunningServer) -> list[Row]:
 
 
 async def _restarted(server: RunningServer, clients: list[Client]) -> float:
-    """Seconds that the stop took. Returns when all are connected again and the log has ended."""
+    """Return the seconds that a stop took, once all are connected again and the log has ended."""
     began = time.monotonic()
     await asyncio.to_thread(server.stop)
     took = time.monotonic() - began

@@ -31,7 +31,7 @@ class SlowApp(PtyApp):
         self._typed.append((time.monotonic() + DELAY, text.encode()))
 
     def read(self, seconds: float) -> bytes:
-        """What arrives within so many seconds; returns at once when something did."""
+        """Return what arrives within so many seconds; at once when something did."""
         end = time.monotonic() + seconds
         while (now := time.monotonic()) < end or self._due(now):
             while self._typed and self._typed[0][0] <= now:

@@ -33,19 +33,19 @@ CHILD = "import gc; gc.disable(); from benchmarks.tui_child import main; main()"
 
 
 def start(home: str, *words: str) -> PtyApp:
-    """Python in its terminal, with a state folder of its own."""
+    """Start Python in its terminal, with a state folder of its own."""
     env = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
     env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT), "HOME": home}
     return PtyApp([sys.executable, *words], env, SIZE)
 
 
 def deck(home: str, *words: str) -> PtyApp:
-    """The program over so many jobs, and with so many changes a second."""
+    """Start the program over so many jobs, and with so many changes a second."""
     return start(home, "-c", CHILD, *words)
 
 
 def starts(home: str) -> dict[str, list[float]]:
-    """Seconds of each start, the variants turn by turn."""
+    """Measure each start in seconds, the variants turn by turn."""
     times: dict[str, list[float]] = {}
     for _ in range(ROUNDS + 1):
         begin = time.perf_counter()
@@ -64,7 +64,7 @@ def starts(home: str) -> dict[str, list[float]]:
 
 
 def key_to_paint(home: str) -> list[float]:
-    """Seconds from a key to the cursor's new row, while 500 changes a second arrive over 10,000 jobs."""
+    """Measure seconds from a key to the cursor's new row, with 10,000 jobs and 500 changes a second."""
     waits = []
     with deck(home, "10000", "500") as program:
         program.until(LAST.encode())
@@ -84,7 +84,7 @@ def settle(program: PtyApp, seconds: float) -> None:
 
 
 def sizes(home: str) -> dict[str, int]:
-    """Bytes to the terminal: idle for 2 s, one changed row, the cursor one row down."""
+    """Measure bytes to the terminal: idle for 2 s, one changed row, the cursor one row down."""
     with deck(home, "100") as program:
         program.until(LAST.encode())
         program.quiet(1)
@@ -102,7 +102,7 @@ def sizes(home: str) -> dict[str, int]:
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """(what, measured, target)."""
+    """Return the rows of the table: (what, measured, target)."""
     with tempfile.TemporaryDirectory() as home:
         times = {name: median(values) for name, values in starts(home).items()}
         waits = quantiles(key_to_paint(home), n=100)

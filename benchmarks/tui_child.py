@@ -43,11 +43,11 @@ class Many(ScriptedBackend):
             yield await queue.get()
 
     def step(self) -> None:
-        """Change one row."""
+        """Change one row of the list."""
         self.change("uid-job-00014", progress=Progress(step=3120, total=10_000, loss=0.4), reason="")
 
     async def churn(self) -> None:
-        """Half of the changes on rows in sight, never on the cursor's."""
+        """Change jobs, half of them on rows in sight, never on the cursor's."""
         ids = [job.ref.uid for job in self.jobs.values()]
         seen = [uid for uid in ids if self.jobs[uid].state is JobState.FAILED][5:25]
         for number in itertools.count():

@@ -1,6 +1,7 @@
 """What a test needs that this machine may lack: said by its marker, and at the end of the run in one line."""
 
 import os
+import signal
 from collections import Counter
 
 import pytest
@@ -11,10 +12,12 @@ _LACKING = "Skipped: needs "
 
 
 def pytest_configure() -> None:
-    """Nobody's own clusters, and no keyring but the one that a test sets."""
+    """Give tests nobody's own clusters, no keyring but the one that they set, and a ctrl+c that works."""
     os.environ["KUBECONFIG"] = "/nowhere/kubeconfig"
     os.environ.pop("KUBERNETES_SERVICE_HOST", None)
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+    # A shell without job control starts `pytest &` with SIGINT ignored, and every child would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,7 +1,9 @@
 """What the tree itself must hold: no addresses, no lock files of others, no stale generated parts."""
 
+import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,13 @@ from docs.generate import pages
 from tui.version import __version__
 
 ROOT = Path(__file__).parent.parent
+NO_VERBS = frozenset(
+    "what whether where how who why when which the a an its it all every each no none as of one only "
+    "same this that these those here there true false another if in on with without from to by at for "
+    "more other nobody everybody something everything nothing anything two several many most newest "
+    "seconds bytes names".split()
+)
+"""Words that a docstring of a function may not begin with: it says what the function does."""
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -99,3 +108,25 @@ def test_the_facts_that_the_code_cites_are_there():
     cited = re.compile(r'FACTS\.md,\s+"([^"]+)"')
     found = {(path.name, name) for path in tracked("*.py", "*.md") for name in cited.findall(text_of(path))}
     assert [place for place in sorted(found) if place[1] not in headings] == []
+
+
+def functions_without_a_verb(path: Path) -> Iterator[str]:
+    """Yield the public functions whose docstring begins with something else."""
+    for node in ast.walk(ast.parse(text_of(path))):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or is_property(node):
+            continue
+        words = (ast.get_docstring(node) or "").split()
+        if words and not node.name.startswith("_") and words[0].lower().strip("`(*:,.") in NO_VERBS:
+            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {' '.join(words[:8])}"
+
+
+def is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    names = {name.id for part in node.decorator_list for name in ast.walk(part) if isinstance(name, ast.Name)}
+    return bool(names & {"property", "cached_property"})
+
+
+def test_docstrings_of_functions_begin_with_a_verb():
+    """The docstrings of routes are the descriptions of the API document."""
+    modules = tracked("tui/*.py", "backend*/*.py", "benchmarks/*.py")
+    described = [path for path in modules if ROOT / "backend" / "routes" not in path.parents]
+    assert [line for path in described for line in functions_without_a_verb(path)] == []

@@ -9,7 +9,8 @@ CGROUP = Path("/proc/self/cgroup")
 LINGERING = Path("/var/lib/systemd/linger")
 """Has a file for each user whose processes stay."""
 COMMAND = "loginctl enable-linger"
-_LIMIT = 3.0
+ANSWER_SECONDS = 3.0
+"""Seconds for logind to answer."""
 
 
 def jobs_end_at_logout() -> bool:
@@ -37,7 +38,7 @@ def _kills_user_processes() -> bool:
     place = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
     command = ("busctl", "--system", "get-property", *place, "KillUserProcesses")
     try:
-        answer = subprocess.run(command, capture_output=True, timeout=_LIMIT, check=True).stdout
+        answer = subprocess.run(command, capture_output=True, timeout=ANSWER_SECONDS, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return False
     return answer.split() == [b"b", b"true"]

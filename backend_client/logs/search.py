@@ -5,7 +5,7 @@ from typing import Any
 
 MOST_COUNTED = 10_000
 """More lines than this are not counted."""
-_BLOCK_SECONDS = 2.0
+BLOCK_SECONDS = 2.0
 """Seconds that a regular expression may take for one block."""
 _LINE_SECONDS = 0.02
 """Seconds that it may take for a line on the screen."""
@@ -50,7 +50,7 @@ class Search:
             if self._bytes is not None:
                 return _numbers(self._bytes.finditer(block, concurrent=True), block, b"\n")
             text = block.decode("utf-8", "replace")
-            return _numbers(self._text.finditer(text, concurrent=True, timeout=_BLOCK_SECONDS), text, "\n")
+            return _numbers(self._text.finditer(text, concurrent=True, timeout=BLOCK_SECONDS), text, "\n")
         except TimeoutError:
             self.slow = True
             return []

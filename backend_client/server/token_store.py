@@ -23,7 +23,7 @@ from backend_client.private_files import read_private, update_private
 Answer = TypeVar("Answer")
 
 SERVICE = "traindeck"
-_LIMIT = 3.0
+KEYRING_SECONDS = 3.0
 """Seconds for the keyring: it may wait for ever for somebody to unlock it."""
 
 
@@ -172,10 +172,10 @@ def _with_time_limit(call: Callable[[], Answer]) -> Answer:
     threading.Thread(target=run, daemon=True).start()
     answer, error_text = (
         None,
-        f"it does not answer within {_LIMIT:.0f} s; it may wait for somebody to unlock it",
+        f"it does not answer within {KEYRING_SECONDS:.0f} s; it may wait for somebody to unlock it",
     )
     with suppress(queue.Empty):
-        answer, error_text = answers.get(timeout=_LIMIT)
+        answer, error_text = answers.get(timeout=KEYRING_SECONDS)
     if error_text:
         raise Refused(f"The keyring cannot be used: {error_text}.", "Unlock it and try again.")
     return answer  # type: ignore[return-value]  # None is an answer too

@@ -21,7 +21,7 @@ from backend_client.server.wire import ClusterLink, Lagged, WatchWire, read_watc
 
 PATH = "/api/watch"
 _WORST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
-_FIRST, _LONGEST, _HEALTHY = 0.3, 30.0, 5.0
+FIRST_PAUSE, LONGEST_PAUSE, _HEALTHY = 0.3, 30.0, 5.0
 """Seconds: the first and the largest pause after a break, and how long a connection must have held for the
 next break to count as the first."""
 
@@ -44,7 +44,7 @@ class WatchStream:
         """The event to resume behind; empty: start over."""
         self._was_healthy = False
         """The connection was well until just now: its first break is not reported."""
-        self._backoff = Backoff(first=_FIRST, longest=_LONGEST, healthy=math.inf)
+        self._backoff = Backoff(first=FIRST_PAUSE, longest=LONGEST_PAUSE, healthy=math.inf)
 
     async def batches(self) -> AsyncGenerator[Sequence[WatchEvent], None]:
         """Yield batches until closed. Where the login has ended, yield a Freshness and raise LoginNeeded."""

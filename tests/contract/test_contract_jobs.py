@@ -26,6 +26,7 @@ from backend_client.protocol import (
     Verb,
 )
 from tests.contract.support.harness import DEADLINE, finished, log_items, log_text, needs, until
+from tests.support.wait import async_until
 
 
 async def names(backend, **query):
@@ -175,8 +176,15 @@ async def test_stop_is_final_and_can_be_repeated(harness, backend):
 async def test_stop_leaves_an_ended_job_as_it_is(harness, backend):
     job = await backend.create(harness.spec("exit 4"), key="k", secrets={})
     done = await finished(backend, job.ref)
-    assert await backend.stop(job.ref) == done
-    assert await backend.get(job.ref) == done
+
+    async def same_before_and_after():
+        """Also a Job controller has written its own moment of the end by then."""
+        before = await backend.get(job.ref)
+        after = [await backend.stop(job.ref), await backend.get(job.ref)]
+        return before if after == [before, before] else None
+
+    left = await async_until(same_before_and_after, DEADLINE)
+    assert (left.state, left.reason, left.exit_code) == (done.state, done.reason, 4)
 
 
 async def test_delete_stops_first_and_goes_by_uid(harness, backend):
@@ -196,9 +204,11 @@ async def test_a_deletion_that_nobody_waits_for_goes_on_alone(harness, backend):
     await until(backend, job.ref, running)
     async for step in backend.delete(job.ref, wait=False):
         assert step.message
-    async with asyncio.timeout(DEADLINE):
-        while await names(backend):
-            await asyncio.sleep(0.1)
+
+    async def is_empty():
+        return not await names(backend)
+
+    await async_until(is_empty, DEADLINE)
 
 
 async def test_all_verbs_say_that_there_is_no_such_job(backend):
@@ -319,9 +329,11 @@ async def test_max_runtime_ends_a_job(harness, backend):
 async def test_progress_is_read_out_of_the_log(harness, backend):
     job = await backend.create(harness.spec("echo 'step 3/10 loss 0.25'; sleep 60"), key="k", secrets={})
     await until(backend, job.ref, running)
-    async with asyncio.timeout(DEADLINE):
-        while b"loss" not in await log_text(backend, job.ref):
-            await asyncio.sleep(0.1)
+
+    async def has_loss():
+        return b"loss" in await log_text(backend, job.ref)
+
+    await async_until(has_loss, DEADLINE)
     await backend.set_visible_jobs([job.ref])
     seen = await until(backend, job.ref, lambda job: job.progress)
     assert (seen.progress.step, seen.progress.total, seen.progress.loss) == (3, 10, 0.25)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import re
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 
@@ -23,9 +22,9 @@ from backend_client.multi_user import Ownership
 from backend_client.protocol import AccessReview, JobQuery, Scope, Verb
 from tests.backend_client.kubernetes.support.specs import spec
 from tests.deploy.support.manifests import FOLDER, HOME, apply, manifests, path_of
+from tests.support.wait import async_until
 
 pytestmark = pytest.mark.api
-PATIENCE = 20.0
 
 Used = set[tuple[str, str]]
 """(verb, plural.group)."""
@@ -59,16 +58,22 @@ def asked_for(method: str, path: str, query: dict[str, str]) -> tuple[str, str] 
 def used(monkeypatch: pytest.MonkeyPatch) -> Used:
     """What the requests of all transports need, from now on."""
     seen: Used = set()
-    exchange = Transport._exchange
+    request, stream = Transport.request, Transport.stream
 
-    def recorded(self, request, limit, allow):
-        if self.target.context == "server" and (
-            one := asked_for(request.method, request.path, request.query)
-        ):
+    def record(transport, method, path, query):
+        if transport.target.context == "server" and (one := asked_for(method, path, query or {})):
             seen.add(one)
-        return exchange(self, request, limit, allow)
 
-    monkeypatch.setattr(Transport, "_exchange", recorded)
+    def recorded_request(self, method, path, *, query=None, **more):
+        record(self, method, path, query)
+        return request(self, method, path, query=query, **more)
+
+    def recorded_stream(self, path, *, query=None, **more):
+        record(self, "GET", path, query)
+        return stream(self, path, query=query, **more)
+
+    monkeypatch.setattr(Transport, "request", recorded_request)
+    monkeypatch.setattr(Transport, "stream", recorded_stream)
     return seen
 
 
@@ -84,13 +89,6 @@ async def backend(server: Target, transport: Transport) -> AsyncIterator[Kuberne
     await transport.request("DELETE", f"/api/v1/namespaces/{opened.namespace}", allow=(404,))
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, "it did not come about"
-        await asyncio.sleep(0.05)
-
-
 async def live_through(backend: KubernetesBackend, used: Used) -> None:
     """All that a server ever asks of a cluster."""
     stamp = Ownership("server-1", "alice")
@@ -104,8 +102,10 @@ async def live_through(backend: KubernetesBackend, used: Used) -> None:
         await looked_at(mine, made)
         await mine.resume((await mine.stop(made.ref)).ref)
         await removed(mine, made.ref)
-    await until(lambda: {("watch", kind) for kind in ("pods", "jobs.batch", "deployments.apps")} <= used)
-    await until(lambda: {("watch", kind) for kind in ("events", "ingresses.networking.k8s.io")} <= used)
+    await async_until(
+        lambda: {("watch", kind) for kind in ("pods", "jobs.batch", "deployments.apps")} <= used
+    )
+    await async_until(lambda: {("watch", kind) for kind in ("events", "ingresses.networking.k8s.io")} <= used)
     watch.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await watch
@@ -199,14 +199,12 @@ async def test_beyond_its_rights_there_is_a_wall(server: Target, home: str, tran
 
 async def refused(write: Callable[[], object], words: str) -> None:
     """A policy is heeded a moment after it was made."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+
+    async def refusal() -> str:
         try:
             await write()
         except (Forbidden, Invalid, Refused) as error:
-            said = f"{error.title} {error.hint} {error.fields}"
-            break
-        await asyncio.sleep(0.1)
-    else:
-        pytest.fail("it was allowed")
-    assert words in said
+            return f"{error.title} {error.hint} {error.fields}"
+        return ""
+
+    assert words in await async_until(refusal, message=lambda: "it was allowed")

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from tests.backend_client.kubernetes.support.controlplane import free_port
 from tests.backend_client.server.support.certificates import authority
 from tests.deploy.support.dockerfile import read
+from tests.support.wait import until
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -86,9 +86,7 @@ def test_its_healthcheck_tells_a_living_server_from_a_dead_one(tmp_path: Path, t
     key = {"TLS_CERT": str(authority(tmp_path)), "TLS_KEY": str(tmp_path / "key.pem")}
     more = {f"TRAINDECK_SERVER_{name}": value for name, value in key.items()} if tls else {}
     with served(tmp_path / "server", port, **more):
-        end = time.monotonic() + 90
-        while not healthy(port):
-            assert time.monotonic() < end
+        until(lambda: healthy(port), 90)
     assert not healthy(port)
 
 

@@ -2,12 +2,12 @@
 
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.wait import until
 from tests.tmux.conftest import PROGRAM, program
 from tests.tmux.support.terminal import Terminal
 
@@ -34,11 +34,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
 
 def told(log: Path, what: str) -> str:
     """What the server tells its terminal, when it does."""
-    deadline = time.monotonic() + 30
-    while not (found := re.search(what, log.read_text())):
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-    return found[1]
+    return until(lambda: re.search(what, log.read_text()), 30, message=log.read_text)[1]
 
 
 def enter(terminal: Terminal, *lines: str) -> None:

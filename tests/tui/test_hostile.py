@@ -57,12 +57,6 @@ MADE = datetime(2026, 11, 24, tzinfo=UTC)
 _OURS = re.compile(r"\x1b\[[0-9;]*[mH]|\x1b\[\?(?:25|2026)[hl]|\x1b\]22;[a-z-]+\x07|[\r\n]")
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
-
-
 def hostile_job(text: str, uid: str, state: JobState) -> Job:
     spec = JobSpec(command=("python", text), env={"A": text}, labels={text: text}, workdir=text)
     return make_job(

@@ -17,12 +17,6 @@ WHY = "Viewers change nothing."
 ACTING = [action for action in ACTIONS if action.acts and action.where in (Place.LIST, Place.DETAIL)]
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
-
-
 class ForViewers(ScriptedBackend):
     """`verdict` is the answer to everything that changes something."""
 

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from backend_client.contexts import Contexts
 from backend_client.models import Job, JobState, Progress
 from tests.support.scripted import ScriptedBackend, Way, attempt, make_job
+from tests.support.wait import async_until
 from tests.tui.support.form_app import refusing
 from tui.app import TraindeckApp
 
@@ -18,9 +19,7 @@ THEN = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def one_place_and_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+def one_time_zone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     yield
@@ -74,10 +73,11 @@ def text(pilot: Pilot[int]) -> str:
 
 
 async def shown(pilot: Pilot[int], words: str) -> None:
-    end = time.monotonic() + 10
-    while words not in text(pilot):
-        assert time.monotonic() < end, f"{words}\n{text(pilot)}"
-        await pilot.pause(0.02)
+    await async_until(
+        lambda: words in text(pilot),
+        message=lambda: f"{words}\n{text(pilot)}",
+        pause=lambda: pilot.pause(0.02),
+    )
 
 
 @SIZES

@@ -4,12 +4,12 @@ import os
 import re
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.pty_app import PtyApp
+from tests.support.wait import until
 from tests.tui.test_hostile import stray
 
 ROOT = Path(__file__).parents[2]
@@ -18,9 +18,9 @@ _DRIVER = re.compile(r"\x1b\[\?[0-9]+(?:[hl]|\$p)|\x1b\[[<>][0-9]*u")
 
 
 def start(what: str, tmp_path: Path, size: tuple[int, int] = (120, 40), **variables: str) -> PtyApp:
-    env = {key: value for key, value in os.environ.items() if key in ("PATH", "LANG")}
+    passed_on = ("PATH", "LANG", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
+    env = {key: value for key, value in os.environ.items() if key in passed_on}
     env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT)}
-    env |= {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("STATE", "CONFIG", "CACHE")}
     env |= {"HOME": str(tmp_path), **variables}
     return PtyApp([sys.executable, "-m", "tests.tui.support.child", what], env, size)
 
@@ -61,9 +61,7 @@ def test_a_terminal_that_goes_away_takes_the_program_with_it(tmp_path: Path):
     program = start("nohup", tmp_path)
     program.until(b"job-00002")
     program.close()
-    end = time.monotonic() + 10
-    while time.monotonic() < end and not os.waitpid(program.pid, os.WNOHANG)[0]:
-        time.sleep(0.05)
+    until(lambda: os.waitpid(program.pid, os.WNOHANG)[0], 10)
     with pytest.raises(ProcessLookupError):
         os.kill(program.pid, 0)
 
@@ -75,7 +73,7 @@ def test_a_defect_is_one_sentence_and_a_report_without_secrets(tmp_path: Path):
         assert sane(program.sent[: program.sent.rindex(b"traindeck met")])
         assert b"Traceback" not in program.sent
         assert b"hunter2" not in program.sent
-    (report,) = (tmp_path / "STATE" / "traindeck" / "crash").iterdir()
+    (report,) = (tmp_path / "state" / "traindeck" / "crash").iterdir()
     assert report.stat().st_mode & 0o777 == 0o600
     assert "RuntimeError: a defect" in report.read_text()
     assert "hunter2-in-a-local" not in report.read_text().replace('password = "hunter2-in-a-local"', "")

@@ -33,9 +33,9 @@ from tui.settings.loaded import LoadedSettings
 
 PATIENCE = 0.3
 """Seconds that the shell waits."""
-_FRESH = 2.0
+FRESH_SECONDS = 2.0
 """Seconds for which nothing is asked again."""
-_LIMIT = 20.0
+LIST_SECONDS = 20.0
 """Seconds for a list that nobody waits for."""
 _PLAIN = re.compile(r"[A-Za-z0-9@%+:,./_-]+")
 """Names that mean the same to every shell. Others are not offered."""
@@ -66,7 +66,7 @@ def _jobs(words: list[str], loaded: LoadedSettings) -> list[str]:
     context, scope = resolve_context(contexts, line), "*" if line.all_namespaces else line.namespace
     key = hashlib.blake2b(f"{context}\n{scope}".encode(), digest_size=12).hexdigest()
     cache = user_cache_dir() / "names" / f"{key}.json"
-    if _age(cache) > _FRESH:
+    if _age(cache) > FRESH_SECONDS:
         _refresh(contexts, context, scope, cache)
     return _read_cache(cache)
 
@@ -112,7 +112,7 @@ def _refresh_in_child(contexts: Contexts, context: str, scope: str, cache: Path)
 async def _list_names(contexts: Contexts, context: str, scope: str) -> list[str]:
     backend = contexts.open(context)
     try:
-        async with asyncio.timeout(_LIMIT):
+        async with asyncio.timeout(LIST_SECONDS):
             namespace = "" if scope == "*" else scope or backend.namespace
             jobs = await list_all_jobs(backend, JobQuery(namespace=namespace))
     finally:

@@ -30,7 +30,7 @@ def grid(count: int, width: int, height: int) -> tuple[int, int]:
 
 
 def tiles_path() -> Path:
-    """The state file (0600)."""
+    """Return the path of the state file (0600)."""
     return user_state_dir() / "logs.json"
 
 

@@ -14,7 +14,7 @@ from tui.messages import OpenLogin, RequestHandler, SwitchContext
 if TYPE_CHECKING:
     from backend_client.server.accounts import Account
 
-_LOOK_AGAIN = 30.0
+LOOK_AGAIN_SECONDS = 30.0
 """Seconds until a login on another terminal is noticed."""
 
 
@@ -55,7 +55,7 @@ class LoginPrompt:
         if not self.ask(error):
             return False
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(logged_in.wait(), _LOOK_AGAIN)
+            await asyncio.wait_for(logged_in.wait(), LOOK_AGAIN_SECONDS)
         return True
 
     def login_ok(self) -> None:

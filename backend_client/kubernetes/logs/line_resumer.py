@@ -28,14 +28,18 @@ _LONG = 8 * 1024
 class LineResumer:
     """Turns the bytes of one answer after another into Lines and Gap, from a position on."""
 
-    def __init__(self, source: LogSource, position: LogPosition | None = None, since: int = 0) -> None:
+    def __init__(
+        self, source: LogSource, position: LogPosition | None = None, since: int = 0, *, long: int = _LONG
+    ) -> None:
         """Set up a log; it has begun no answer yet.
 
-        `position`: where to go on; `since`: nanoseconds since the epoch, what is older is left out.
+        `position`: where to go on; `since`: nanoseconds since the epoch, what is older is left out; `long`:
+        bytes of an unfinished line from which on it is handed on.
         """
         self.source = source
         self.position = position
         self.since = since
+        self._long = long
         self.begin()
 
     def begin(self) -> None:
@@ -49,9 +53,9 @@ class LineResumer:
         mid_line = self._splitter.mid_line
         lines, times = self._splitter.feed(data)
         if self._finder is None:
-            return self._hand_on(lines, times, mid_line, least=_LONG)
+            return self._hand_on(lines, times, mid_line, least=self._long)
         if new := self._finder.feed(lines, times):
-            return self._end_search(new, least=_LONG)
+            return self._end_search(new, least=self._long)
         return self._search_unfinished(self._finder)
 
     def end(self) -> list[Lines | Gap]:
@@ -76,7 +80,7 @@ class LineResumer:
             rest = line[self.position.size :]
             return self._batch([rest], [time], True, unfinished=True) if rest else []
         if unfinished and finder.is_passed(unfinished[1]):
-            return self._end_search(finder.end(), least=_LONG)
+            return self._end_search(finder.end(), least=self._long)
         return []
 
     def _hand_on(

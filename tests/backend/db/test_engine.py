@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
+from backend.db import engine as engine_module
 from backend.db.engine import Database, database_url, open_database
 from backend.db.migrate import config, upgrade
 from backend.db.models import Base, Meta, User
@@ -188,7 +189,7 @@ def test_network_file_systems_are_known():
 
 
 async def test_sqlite_on_a_network_file_system_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("backend.db.engine.network_filesystem", lambda folder: "nfs4")
+    monkeypatch.setattr(engine_module, "network_filesystem", lambda folder: "nfs4")
     with pytest.raises(Refused, match="nfs4"):
         await open_database(database_url("", tmp_path))
     assert not os.listdir(tmp_path)

@@ -15,8 +15,9 @@ from backend.db.models import AuditRow, JobRow
 from backend.db.models import Cluster as ClusterRow
 from backend.jobs.reconcile import reconcile_once
 from tests.backend.support.clusters import register, wanted
-from tests.backend.support.people import enter, eventually, serving
+from tests.backend.support.people import DEADLINE, enter, serving
 from tests.backend_client.kubernetes.support.live import Live, path_of
+from tests.support.wait import async_until
 
 IMAGE = "traindeck.dev/busybox:1"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -131,7 +132,7 @@ class TestRealCluster:
             audit = [vars(row) for row in await session.scalars(select(AuditRow))]
         assert body["token"] not in f"{answers} {rows} {audit}"
         assert (settings.folder / KEY_FILE).stat().st_mode & 0o777 == 0o600
-        await eventually(lambda: live(ann, "test"))
+        await async_until(lambda: live(ann, "test"), DEADLINE)
 
     async def test_another_key_opens_nothing_and_a_new_login_mends_it(self, settings, cluster):
         async with serving(settings) as first:
@@ -141,9 +142,9 @@ class TestRealCluster:
             root = await enter(second, "root", "admin")
             assert (await root.ask("GET", "/clusters"))["items"] == []
             await root.ask("POST", "/clusters", 201, json=wanted(cluster))
-            await eventually(lambda: live(root, "test"))
+            await async_until(lambda: live(root, "test"), DEADLINE)
         async with serving(other) as third:
-            await eventually(lambda: live_in(third))
+            await async_until(lambda: live_in(third), DEADLINE)
 
     async def test_a_job_gets_its_persons_namespace(self, app, ann, bob, cluster):
         await register(app, cluster)
@@ -186,7 +187,7 @@ class TestRealCluster:
             past = (await ann.ask("GET", "/history"))["items"][0]
             return past if past["deleted"] else False
 
-        assert "not by this server" in (await eventually(remembered))["reason"]
+        assert "not by this server" in (await async_until(remembered, DEADLINE))["reason"]
         await reconcile_once(app.state.runtime.jobs)
         assert app.state.runtime.jobs.orphans["test"] == 1
         assert api.call("GET", path_of("batch/v1", "jobs", home, stranger))[0] == 200
@@ -198,7 +199,7 @@ class TestRealCluster:
         assert "1 at a time" in (await ann.submit(name="b", image=IMAGE, status=400))["title"]
         await ann.ask("POST", "/jobs/a/stop")
         await ann.ended("a")
-        await eventually(lambda: made(ann, "b"))
+        await async_until(lambda: made(ann, "b"), DEADLINE)
         assert "1 at a time" in (await ann.ask("POST", "/jobs/a/resume", 400))["title"]
         await ann.ask("DELETE", "/jobs/b", 204)
         await ann.gone("b")
@@ -217,7 +218,7 @@ class TestRealCluster:
 
     async def test_one_that_hangs_harms_no_other(self, app, ann, cluster):
         await register(app, cluster)
-        await eventually(lambda: live(ann, "test"))
+        await async_until(lambda: live(ann, "test"), DEADLINE)
         async with Silent() as silent:
             await add_hanging(app, silent.port)
             stuck = [

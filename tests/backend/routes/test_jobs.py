@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import func, select
 
 from backend.db.models import AuditRow, Idempotency, JobRow
-from tests.backend.support.people import enter, eventually
+from tests.backend.support.people import DEADLINE, enter
+from tests.support.wait import async_until
 
 SLEEP = {"kind": "job", "command": ["sleep", "60"]}
 
@@ -177,7 +178,7 @@ async def test_quotas_hold_also_at_once(app, root):
     async def freed():
         return "gpus" in (await kim.ask("POST", "/jobs", 400, json=SLEEP | {"gpus": 2}))["fields"]
 
-    assert await eventually(freed)
+    assert await async_until(freed, DEADLINE)
     await kim.submit(gpus=1)
 
 

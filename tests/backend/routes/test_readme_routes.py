@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from tests.backend_client.kubernetes.conftest import Cluster
 from tests.backend_client.kubernetes.support.controlplane import free_port
 from tests.deploy.conftest import cluster, home, own_cluster, server, shared_cluster, transport
 from tests.deploy.support.pythonbase import python_base
+from tests.support.wait import until
 
 __all__ = ["cluster", "home", "own_cluster", "server", "shared_cluster", "transport"]
 pytestmark = pytest.mark.node
@@ -66,10 +66,7 @@ class Lab:
         return subprocess.run(argv, env=self.env, input=given, check=False, capture_output=True, text=True)
 
     def until(self, line: str, good: Callable[[int, str], bool], seconds: float = 60) -> str:
-        end = time.monotonic() + seconds
-        while not good(*(answer := self.curl(line))):
-            assert time.monotonic() < end, answer
-        return answer[1]
+        return until(lambda: good(*(answer := self.curl(line))) and answer, seconds)[1]
 
 
 @pytest.fixture

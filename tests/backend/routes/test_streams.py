@@ -11,6 +11,7 @@ from backend_client.server.sse import SseParser
 from backend_client.server.wire import read_log, read_watch
 from tests.backend_client.server.support.running import PASSWORD, running
 from tests.contract.support.harness import remove_all
+from tests.support.wait import async_until
 
 PEOPLE = {"root": "admin", "ann": "researcher", "bob": "researcher"}
 
@@ -90,17 +91,22 @@ async def test_what_a_query_for_a_log_says_wrong_is_a_problem(ann, query):
 
 async def test_streams_end_when_their_login_does(server, ann):
     await submit(ann, "echo up; sleep 60", "job")
-    begun = asyncio.Event()
+    begun = set()
 
     async def read(path, reader):
         found = []
         async for item, _ in events(ann, path, reader):
             found.append(item)
-            begun.set()
+            begun.add(path)
         return found[-1]
 
     async def text():
-        return (await ann.get("/api/jobs/job/logs?follow=true")).text
+        async with ann.stream("GET", "/api/jobs/job/logs?follow=true") as answer:
+            parts = []
+            async for part in answer.aiter_text():
+                parts.append(part)
+                begun.add("text")
+            return "".join(parts)
 
     streams = [
         asyncio.create_task(work)
@@ -110,9 +116,8 @@ async def test_streams_end_when_their_login_does(server, ann):
             text(),
         )
     ]
-    await begun.wait()
+    await async_until(lambda: len(begun) == len(streams))
     async with entered(server, "ann") as other:
-        await asyncio.sleep(0.2)
         since = time.monotonic()
         assert (await ann.post("/api/auth/logout")).status_code == 204
         watch, log, words = await asyncio.wait_for(asyncio.gather(*streams), 5)
@@ -141,8 +146,7 @@ async def test_the_watch_tells_each_of_their_own_with_the_steps_of_a_deletion(se
         await submit(ann, "sleep 60", "mine")
         await submit(bob, "sleep 60", "his")
         async with asyncio.timeout(10):
-            while seen.get("mine") != "Running" or bobs.get("his") != "Running":
-                await asyncio.sleep(0.02)
+            await async_until(lambda: seen.get("mine") == bobs.get("his") == "Running")
             assert (await ann.delete("/api/jobs/mine")).status_code == 204
             await gone.wait()
         for task in tasks:

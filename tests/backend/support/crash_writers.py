@@ -19,6 +19,7 @@ from backend.auth.caller import Caller
 from backend.db.engine import database_url, open_database
 from backend.db.models import AuditRow
 from backend_client.server.roles import Role
+from tests.support.wait import until
 
 WRITERS = 8
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -53,11 +54,8 @@ def _one_life(url: str, notes: Path, seconds: float, cut: Callable[[], None] | N
     writer = PROCESSES.Process(target=_write_for_ever, args=(url, notes))
     writer.start()
     try:
-        deadline = time.monotonic() + 60
-        while notes.stat().st_size == before:
-            assert writer.exitcode is None, "the writer ended by itself"
-            assert time.monotonic() < deadline, "no write in 60 s"
-            time.sleep(0.005)
+        until(lambda: notes.stat().st_size > before or writer.exitcode is not None, 60, pause=0.005)
+        assert writer.exitcode is None, "the writer ended by itself"
         time.sleep(seconds)  # any moment: that it is one of many is the point
         if cut:
             cut()

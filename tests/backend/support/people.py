@@ -1,13 +1,12 @@
 """What tests of jobs share: a client that says what it wants, and waits for it."""
 
-import asyncio
-import time
 from contextlib import asynccontextmanager
 
 import httpx
 
 from backend.app import create_app
 from tests.backend.conftest import login
+from tests.support.wait import async_until
 
 DEADLINE = 60.0
 
@@ -46,24 +45,16 @@ class Person:
         async def look():
             answer = await self._client.get(f"/api{path.format(name)}", params=query)
             found = answer.json() if answer.status_code == 200 else None
-            return found if holds(found) else False
+            return (found,) if holds(found) else ()
 
-        return await eventually(look)
+        (found,) = await async_until(look, DEADLINE)
+        return found
 
     async def ended(self, name):
         return await self.until(name, lambda job: job and job["finished"])
 
     async def gone(self, name):
         await self.until(name, lambda job: job is None)
-
-
-async def eventually(look, seconds=DEADLINE):
-    """Poll `look` until its result is not False, and return that."""
-    until = time.monotonic() + seconds
-    while (found := await look()) is False:
-        assert time.monotonic() < until, "it did not come about"
-        await asyncio.sleep(0.02)
-    return found
 
 
 async def enter(app, name, role="researcher"):

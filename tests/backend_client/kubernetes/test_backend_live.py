@@ -33,6 +33,7 @@ from backend_client.protocol import (
     Synced,
 )
 from tests.backend_client.kubernetes.conftest import Cluster
+from tests.support.wait import async_until
 
 pytestmark = pytest.mark.api
 VIEW = "system:aggregate-to-view"
@@ -126,8 +127,7 @@ async def test_a_watch_tells_the_list_and_then_what_comes_and_goes(stage, opened
     seen = Look(opened("admin"), stage.namespace)
 
     async def act() -> None:
-        while not seen.synced:
-            await asyncio.sleep(0.01)
+        await async_until(lambda: seen.synced)
         assert list(seen.names.values()) == ["one"]
         await stage.job("two")
         await stage.remove(JOBS, "one")

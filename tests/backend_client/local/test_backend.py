@@ -17,6 +17,7 @@ from backend_client.models import JobSpec, JobState
 from backend_client.models.secret import Secret
 from backend_client.protocol import Changed, JobQuery, Scope, Synced
 from tests.contract.support.harness import DEADLINE, finished, log_text, until
+from tests.support.wait import async_until
 
 
 def running(job):
@@ -161,17 +162,16 @@ async def test_what_the_first_process_leaves_is_ended(backend, run, tmp_path):
 
 async def test_stop_kills_what_does_not_listen(backend, run):
     job = await run("trap '' TERM; echo up; while :; do sleep 0.05; done")
-    async with asyncio.timeout(DEADLINE):
-        while not await log_text(backend, job.ref):
-            await asyncio.sleep(0.01)
+    await async_until(lambda: log_text(backend, job.ref), DEADLINE)
     await backend.stop(job.ref)
     await until(backend, job.ref, lambda job: job.state == JobState.STOPPING)
     done = await finished(backend, job.ref)
     assert (done.state, done.exit_code, done.reason) == (JobState.STOPPED, 137, f"stopped by {job.owner}")
 
 
-async def test_only_the_last_attempts_are_kept(run, root):
+async def test_only_the_last_attempts_are_kept(backend, run, root):
     job = await run("sleep 60")
+    await until(backend, job.ref, running)  # from here on its own supervisor writes no log of an attempt
     made = supervisor.Supervisor.__new__(supervisor.Supervisor)
     made.root, made.uid, made.record = root, job.ref.uid, {"attempts": [], "started": None}
     for number in range(1, 15):

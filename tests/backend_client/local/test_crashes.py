@@ -15,6 +15,7 @@ from backend_client.local.backend import LocalBackend
 from backend_client.models import JobSpec, JobState
 from backend_client.protocol import JobQuery
 from tests.contract.support.harness import DEADLINE, finished, until
+from tests.support.wait import async_until
 
 
 def running(job):
@@ -32,16 +33,12 @@ def lives(pid):
 
 
 async def gone(*pids):
-    async with asyncio.timeout(DEADLINE):
-        while any(lives(pid) for pid in pids):
-            await asyncio.sleep(0.01)
+    await async_until(lambda: not any(lives(pid) for pid in pids), DEADLINE)
 
 
 async def written(path):
     """The numbers in a file, once it is there."""
-    async with asyncio.timeout(DEADLINE):
-        while not (path.exists() and path.read_text().endswith("\n")):
-            await asyncio.sleep(0.01)
+    await async_until(lambda: path.exists() and path.read_text().endswith("\n"), DEADLINE)
     return [int(word) for word in path.read_text().split()]
 
 
@@ -169,7 +166,7 @@ asyncio.run(backend.create(spec, key="k", secrets={{}}))
 """
     client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     client.stdout.readline()
-    await asyncio.sleep(delay)
+    await asyncio.sleep(delay)  # any moment: that they differ is the point
     client.kill()
     client.communicate()
     spec = JobSpec(name="once", command=("sh", "-c", f"echo ran >> {tmp_path}/ran"), workdir="/")

@@ -38,7 +38,7 @@ def test_a_login_that_ends_everything(logind):
 
 @pytest.mark.parametrize("answer", ["b false", "", "; exit 1", "; exec sleep 60"])
 def test_logind_leaves_them_or_does_not_answer(logind, monkeypatch, answer):
-    monkeypatch.setattr(linger, "_LIMIT", 0.2)
+    monkeypatch.setattr(linger, "ANSWER_SECONDS", 0.2)
     logind(answer)
     assert not linger.jobs_end_at_logout()
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend_client.local import log_writer
 from backend_client.local.log_reader import Position, SegmentReader, parse, segments, since_start, tail_start
 from backend_client.local.log_writer import LONGEST, LogWriter
 from backend_client.protocol import Gap, Lines
@@ -143,7 +144,7 @@ def test_an_endless_line_is_not_held_back(tmp_path):
 
 def test_since_finds_its_place(tmp_path, monkeypatch):
     clock = iter(range(10**18, 10**18 + 10**12, 10**9))
-    monkeypatch.setattr("backend_client.local.log_writer.time.time_ns", lambda: next(clock))
+    monkeypatch.setattr(log_writer.time, "time_ns", lambda: next(clock))
     write(tmp_path, [("stdout", b"%d\n" % number) for number in range(500)], 2**14)
     kept = read(tmp_path)[1:]
     times = [time for item in kept for time in item.times]
@@ -162,10 +163,10 @@ def test_a_full_disk_loses_lines_but_no_job(tmp_path, monkeypatch):
         real(fd, data[:10])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.write", full)
+    monkeypatch.setattr(os, "write", full)
     writer.write("stdout", b"lost\n")
     assert writer.error == "No space left on device"
-    monkeypatch.setattr("os.write", real)
+    monkeypatch.setattr(os, "write", real)
     writer.write("stdout", b"after\n")
     writer.close()
     assert writer.error == ""

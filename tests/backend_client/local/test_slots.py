@@ -1,6 +1,5 @@
 """GPUs as slots: never shared, strictly first come first served, free when the last holder is gone."""
 
-import asyncio
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from backend_client.local.backend import LocalBackend
 from backend_client.models import JobSpec, JobState
 from backend_client.protocol import JobQuery, Scope
 from tests.contract.support.harness import DEADLINE, finished, log_text, remove_all, until
+from tests.support.wait import async_until
 
 
 def running(job):
@@ -30,10 +30,7 @@ async def test_two_jobs_never_share_one(backend, run):
 
 
 async def first_line(backend, job):
-    async with asyncio.timeout(DEADLINE):
-        while not (line := await log_text(backend, job.ref)):
-            await asyncio.sleep(0.01)
-    return line.strip()
+    return (await async_until(lambda: log_text(backend, job.ref), DEADLINE)).strip()
 
 
 async def test_first_come_first_served(backend, run):

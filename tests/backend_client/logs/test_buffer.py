@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_client.logs import LogBuffer, Search
+from backend_client.logs import search as search_module
 from backend_client.logs.text import sanitize_line
 from backend_client.protocol import Closed, Gap, Lines, LogSource, Opened
 
@@ -204,7 +205,7 @@ def test_a_wrong_expression_is_said_in_words():
 
 
 def test_an_expression_without_end_is_given_up(monkeypatch):
-    monkeypatch.setattr("backend_client.logs.search._BLOCK_SECONDS", 0.05)
+    monkeypatch.setattr(search_module, "BLOCK_SECONDS", 0.05)
     search = Search.parse("/(a|aa)+$/")
     assert search.lines(b"a" * 40 + b"b") == []
     assert search.slow

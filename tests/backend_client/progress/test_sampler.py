@@ -11,6 +11,7 @@ from backend_client.models import Job, JobState
 from backend_client.progress.sampler import AT_ONCE, EVERY_SECONDS, MOST_JOBS, ProgressSampler
 from backend_client.protocol import Changed, Closed, Gone, Lines, LogItem, LogQuery, LogSource, Snapshot
 from tests.support.scripted import attempt, make_job
+from tests.support.wait import async_until
 
 
 def running(name: str = "a", **more: object) -> Job:
@@ -178,9 +179,7 @@ async def test_a_followed_log_is_listened_to_instead(logs: Logs):
     with logs.glances.tap(job.ref) as hear:
         logs.glances.set_visible_jobs([job.ref])
         hear([Lines(source=LogSource(1), lines=[b"step 7/10 loss 0.5"], times=[1])])
-        async with asyncio.timeout(10):
-            while not logs.told:
-                await asyncio.sleep(0.01)
+        await async_until(lambda: logs.told)
         assert await logs.after(EVERY_SECONDS) == []
         assert logs.glances.progress[job.ref.uid].step == 7
         hear([Lines(source=LogSource(1), lines=[b"saved"], times=[2])])

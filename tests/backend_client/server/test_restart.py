@@ -13,6 +13,7 @@ from backend_client.server.backend import ServerBackend
 from tests.backend_client.server.support.told import Reader
 from tests.contract.support.harness import text
 from tests.contract.support.server import RunningServer
+from tests.support.wait import async_until
 
 
 @pytest.fixture
@@ -33,10 +34,11 @@ async def watched(backend, reader):
 
 
 async def until(holds, task):
-    async with asyncio.timeout(30):
-        while not holds():
-            assert not task.done() or task.result()
-            await asyncio.sleep(0.02)
+    def holds_meanwhile():
+        assert not task.done() or task.result()
+        return holds()
+
+    await async_until(holds_meanwhile, 30)
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])

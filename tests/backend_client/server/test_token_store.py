@@ -10,6 +10,7 @@ from pathlib import Path
 import keyring
 import pytest
 
+from backend_client import private_files
 from backend_client.errors import BackendError, Invalid, LoginNeeded, Refused
 from backend_client.models.secret import Secret
 from backend_client.server import token_store
@@ -142,7 +143,7 @@ def test_writers_at_the_same_time_lose_nothing(folder: Path):
 
 
 def test_a_writer_that_died_does_not_stop_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("backend_client.private_files._WAIT", 0.1)
+    monkeypatch.setattr(private_files, "WRITER_SECONDS", 0.1)
     file = FileTokenStore(folder)
     file.put(KEY, TOKEN)
     (folder / ".credentials.json.new").write_text("half")
@@ -180,7 +181,7 @@ def test_one_that_cannot_keep_it_is_known_before_a_login(folder: Path, ring, kin
 
 
 def test_one_that_hangs_is_given_a_limit(folder: Path, ring, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(token_store, "_LIMIT", 0.2)
+    monkeypatch.setattr(token_store, "KEYRING_SECONDS", 0.2)
     hanging = ring(keyrings.Hanging)
     assert choose_store(folder).kind == "file"
     with pytest.raises(Refused, match="does not answer within"):

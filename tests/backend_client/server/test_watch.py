@@ -25,7 +25,7 @@ DOWN = answer({"title": "the server is starting", "kind": "Unreachable"}, "503 S
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    monkeypatch.setattr(watch, "_FIRST", 0.01)
+    monkeypatch.setattr(watch, "FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from backend_client.server import watch
 from backend_client.server.sse import SseParser
 from backend_client.server.watch import WatchStream
 from tests.backend_client.server.support.told import Reader, job
+from tests.support.wait import async_until
 
 ANN = Owner(1, "ann")
 NAMES = st.sampled_from("abcd")
@@ -94,10 +95,12 @@ async def played(rounds):
             change(hub, *one)
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.002)
-    async with asyncio.timeout(2):
-        while reader.jobs != {uid: known.job for (_, uid), known in hub._cached.items()}:
-            assert not task.done() or task.result()
-            await asyncio.sleep(0.001)
+
+    def caught_up():
+        assert not task.done() or task.result()
+        return reader.jobs == {uid: known.job for (_, uid), known in hub._cached.items()}
+
+    await async_until(caught_up, 2, pause=lambda: asyncio.sleep(0.001))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -109,8 +112,8 @@ def hurry():
         patch.setattr(hubs, "FRAME_SECONDS", 0)
         patch.setattr(hubs, "SNAPSHOT_PAGE", 1)
         patch.setattr(event_log, "MAX_BATCHES", 2)
-        patch.setattr(watch, "_FIRST", 0.0005)
-        patch.setattr(watch, "_LONGEST", 0.0005)
+        patch.setattr(watch, "FIRST_PAUSE", 0.0005)
+        patch.setattr(watch, "LONGEST_PAUSE", 0.0005)
         yield
 
 

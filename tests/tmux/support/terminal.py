@@ -4,9 +4,10 @@ import os
 import re
 import shlex
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from tests.support.wait import until
 
 
 class Terminal:
@@ -60,12 +61,14 @@ class Terminal:
     def until(self, what: str | Callable[[str], bool], seconds: float = 20) -> str:
         """Wait until the screen matches (a regex, or a test of the whole screen); the screen then."""
         matches = what if callable(what) else lambda text: re.search(what, text) is not None
-        deadline = time.monotonic() + seconds
-        while not matches(screen := self.screen()):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not on screen in {seconds} s: {what}\n{screen}")
-            time.sleep(0.05)
-        return screen
+        screens: list[str] = []
+
+        def on_screen() -> bool:
+            screens[:] = [self.screen()]
+            return matches(screens[0])
+
+        until(on_screen, seconds, message=lambda: f"{what}\n{screens[0]}", pause=0.05)
+        return screens[0]
 
     def until_gone(self, what: str, seconds: float = 20) -> str:
         return self.until(lambda text: re.search(what, text) is None, seconds)

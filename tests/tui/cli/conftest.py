@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from backend_client.contexts import LocalContext
 from tests.support.scripted import ScriptedBackend
 from tui.cli import main
 
@@ -18,20 +19,14 @@ class Result(NamedTuple):
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """A home of its own, without settings and without history."""
-    for name in [name for name in os.environ if name.startswith("TRAINDECK_")]:
-        monkeypatch.delenv(name)
-    for kind in ("CONFIG", "CACHE", "STATE"):
-        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    return tmp_path
 
 
 @pytest.fixture
 def backend(monkeypatch):
     backend = ScriptedBackend()
-    monkeypatch.setattr("backend_client.contexts.LocalContext.open", lambda self, name: backend)
+    monkeypatch.setattr(LocalContext, "open", lambda self, name: backend)
     return backend
 
 

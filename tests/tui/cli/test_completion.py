@@ -11,6 +11,7 @@ import pytest
 from backend_client.errors import Unreachable
 from tests.support.pty_app import PtyApp
 from tests.support.scripted import make_job
+from tests.support.wait import until
 from tui.cli import complete
 from tui.cli.commands import COMMANDS
 
@@ -93,10 +94,7 @@ def test_scripts_are_right_for_their_shell(cli, shell_name, flag, tmp_path):
 class TestNames:
     def renewed(self, cli, *words):
         """Ask until the process behind has written what it found: the shell would not wait for it."""
-        end = time.monotonic() + 10
-        while not (found := cli("complete", "jobs", "--", *words)).out.split() and time.monotonic() < end:
-            pass
-        return found
+        return until(lambda: (found := cli("complete", "jobs", "--", *words)).out.split() and found)
 
     def test_names_that_a_shell_would_run_are_not_offered(self, cli, backend):
         backend.put(make_job("one"), make_job("$(reboot)"), make_job("a b"), make_job("\x1b]0;x\x07"))
@@ -111,16 +109,16 @@ class TestNames:
     def test_a_context_that_fails_offers_what_was_there_last(self, cli, backend, monkeypatch):
         backend.put(make_job("one"))
         assert self.renewed(cli).out == "one\n"
-        monkeypatch.setattr(complete, "_FRESH", -1)
+        monkeypatch.setattr(complete, "FRESH_SECONDS", -1)
         backend.fail["list"] = Unreachable("it is down")
         assert cli("complete", "jobs", "--") == (0, "one\n", "")
 
     def test_a_context_that_hangs_keeps_nobody_waiting(self, cli, backend, monkeypatch):
         backend.put(make_job("one"))
         assert self.renewed(cli).out == "one\n"
-        monkeypatch.setattr(complete, "_FRESH", -1)
-        monkeypatch.setattr(complete, "_LIMIT", 8)
+        monkeypatch.setattr(complete, "FRESH_SECONDS", -1)
+        monkeypatch.setattr(complete, "LIST_SECONDS", 8)
         backend.hold_list.clear()
         began = time.monotonic()
         assert cli("complete", "jobs", "--").out == "one\n"
-        assert time.monotonic() - began < complete._LIMIT
+        assert time.monotonic() - began < complete.LIST_SECONDS

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from backend_client.errors import Unreachable
+from backend_client.local import devices
 from backend_client.protocol import Plan
 from tests.support.scripted import ScriptedBackend
 from tui.cli import checks, doctor
@@ -19,7 +20,7 @@ def at_rest(monkeypatch):
     monkeypatch.delenv("COLORTERM", raising=False)
     monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setattr(doctor, "clock", lambda: checks.Finding("clock", "ok", "right"))
-    monkeypatch.setattr("backend_client.local.devices.nvml_probe", lambda: ())
+    monkeypatch.setattr(devices, "nvml_probe", lambda: ())
 
 
 @pytest.fixture
@@ -156,12 +157,12 @@ def test_a_tmux_that_keeps_everything_to_itself(monkeypatch, tmp_path):
 
 
 def test_a_driver_that_does_not_answer(monkeypatch):
-    monkeypatch.setattr("backend_client.local.devices.nvml_probe", lambda: ("false",))
+    monkeypatch.setattr(devices, "nvml_probe", lambda: ("false",))
     assert checks.gpus(0).state == "bad"
     rows = (
         '[{"id": "0", "product": "H100", "foreign": false}, {"id": "1", "product": "H100", "foreign": false}]'
     )
-    monkeypatch.setattr("backend_client.local.devices.nvml_probe", lambda: ("echo", rows))
+    monkeypatch.setattr(devices, "nvml_probe", lambda: ("echo", rows))
     assert checks.gpus(0).message == "2 x H100"
 
 

@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from backend_client.protocol import Lines, LogSource
+from tui.cli import log_text
 from tui.cli.log_text import PipeWriter, TerminalWriter
 
 ERASE = "\r\x1b[K"
@@ -15,8 +16,8 @@ def batch(*lines, **more):
 @pytest.fixture
 def terminal(monkeypatch, capsys):
     """Write batches to a terminal 20 cells wide; what reached it."""
-    monkeypatch.setattr("tui.cli.log_text.terminal_width", lambda: 20)
-    monkeypatch.setattr("tui.cli.log_text.has_colours", lambda: True)
+    monkeypatch.setattr(log_text, "terminal_width", lambda: 20)
+    monkeypatch.setattr(log_text, "has_colours", lambda: True)
 
     def write(*batches, timestamps=False):
         writer = TerminalWriter(timestamps)

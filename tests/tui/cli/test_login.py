@@ -6,13 +6,13 @@ import pty
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from backend_client.server.token_store import FileTokenStore
 from tests.backend_client.server.support.running import PASSWORD, Running, running
+from tests.support.wait import until
 from tests.tui.cli.conftest import Result
 
 OTHER = "another long password"
@@ -296,8 +296,8 @@ def test_history_by_state_and_time(tmp_path: Path):
         td("wait", "quick")
         td("wait", "broken", code=3)
         td("delete", "quick", "--yes")
-        assert history("-o", "name", until="quick broken") == {"quick", "broken"}
-        assert history("--state", "Failed", "-o", "name", until="broken") == {"broken"}
+        assert history("-o", "name", expected="quick broken") == {"quick", "broken"}
+        assert history("--state", "Failed", "-o", "name", expected="broken") == {"broken"}
         assert td("history", "qui", "--since", "1h", "-o", "name").out == "quick\n"
         assert td("history", "--until", "2020-01-01", "-o", "json").out == "[]\n"
         assert "write 12h, 7d" in td("history", "--since", "soon", code=2).err
@@ -306,12 +306,10 @@ def test_history_by_state_and_time(tmp_path: Path):
         assert re.search(r"broken +Failed +root .*exit 3", table)
 
 
-def history(*words: str, until: str) -> set[str]:
-    """The server writes what it sees in batches."""
-    deadline = time.monotonic() + 20
-    while (found := set(td("history", *words).out.split())) != set(until.split()):
-        assert time.monotonic() < deadline, found
-    return found
+def history(*words: str, expected: str) -> set[str]:
+    """Wait for it: the server writes what it sees in batches."""
+    names = set(expected.split())
+    return until(lambda: set(td("history", *words).out.split()) == names and names)
 
 
 def test_the_password_is_asked_and_not_seen(server: Running, home: Path):

@@ -5,11 +5,11 @@ import json
 import os
 import signal
 import stat
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.support import wait
 from tests.support.scripted import ScriptedBackend
 from tests.tui.support.form_app import SMALL, FormApp, until
 from tests.tui.test_terminal import start
@@ -20,8 +20,7 @@ TEXTS = {"command": "python a.py", "env": "TOKEN=hidden-value"}
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "STATE"))
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefill, "SAVE_SECONDS", 0.01)
 
 
@@ -123,10 +122,12 @@ def test_a_program_killed_while_somebody_types(tmp_path: Path):
         program.keys("n")
         program.until(b"New job")
         program.keys("bert-large\tjust a moment")
-        end = time.monotonic() + 20
-        while not any(b"bert-large" in file.read_bytes() for file in files()):
-            assert time.monotonic() < end
-            program.read(0.05)
+
+        def saved() -> bool:
+            program.read(0)  # one that nobody reads would stop writing
+            return any(b"bert-large" in file.read_bytes() for file in files())
+
+        wait.until(saved)
         os.kill(program.pid, signal.SIGKILL)
         assert program.wait() == -signal.SIGKILL
     with start("plain", tmp_path) as program:

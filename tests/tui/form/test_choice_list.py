@@ -1,8 +1,5 @@
 """What the context offers for a field: a list below it, by keys; what it does not tell is written by hand."""
 
-from pathlib import Path
-
-import pytest
 from textual.pilot import Pilot
 
 from backend_client.errors import Forbidden
@@ -11,11 +8,6 @@ from tests.support.scripted import ScriptedBackend
 from tests.tui.support.form_app import SMALL, FormApp, until
 
 QUEUES = [Choice(f"team-{n}") for n in range(9)] + [Choice("research", "best effort")]
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 def go_to(app: FormApp, name: str) -> None:

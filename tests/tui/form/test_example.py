@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tui.form import example
 from tui.form.example import example_command, example_path
 
 ROOT = Path(__file__).parents[3]
@@ -53,7 +54,7 @@ def test_a_wheel_has_it_where_example_path_looks_and_a_man_page(
     )  # fmt: skip
     [wheel] = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    monkeypatch.setattr("tui.form.example.__file__", str(tmp_path / "tui" / "form" / "example.py"))
+    monkeypatch.setattr(example, "__file__", str(tmp_path / "tui" / "form" / "example.py"))
     assert example_path() == tmp_path / "tui" / "examples" / "train.py"
     assert example_path().read_text() == (ROOT / "examples" / "train.py").read_text()
     assert list(tmp_path.glob("*.data/data/share/man/man1/traindeck.1"))

@@ -10,8 +10,7 @@ from tests.tui.support.form_app import SMALL, FormApp, until
 
 
 @pytest.fixture
-def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalBackend:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+def backend(tmp_path: Path) -> LocalBackend:
     return LocalBackend(tmp_path / "local" / "gpu-7", gpus=2)
 
 

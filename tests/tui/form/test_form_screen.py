@@ -15,7 +15,7 @@ from backend_client.protocol import Capacity, Diagnostic, GpuPool
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
 from tests.tui.support.form_app import NO_CLUSTER, NO_IMAGE, SMALL, WIDE, FormApp, refusing, until
-from tui.form import recent_values
+from tui.form import form_screen, recent_values
 from tui.form.example import example_command
 from tui.form.field_list import FIRST
 from tui.form.form_screen import FormScreen
@@ -23,9 +23,8 @@ from tui.form.suggestions import capacity_text, next_name
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("tui.form.form_screen.PLAN_AFTER_SECONDS", 0.01)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(form_screen, "PLAN_AFTER_SECONDS", 0.01)
     monkeypatch.delenv("TOKEN", raising=False)
 
 

@@ -2,17 +2,11 @@
 
 import os
 import stat
-from pathlib import Path
 
 import pytest
 
 from backend_client.models import JobSpec
 from tui.form import recent_values
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
 def spec(command: str = "python a.py", **more: object) -> JobSpec:

@@ -1,18 +1,9 @@
 """Templates in the form: what they name is filled in, what they do not name stays."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.support.scripted import ScriptedBackend
 from tests.tui.support.form_app import NO_CLUSTER, SMALL, FormApp, refusing, until
 
 BERT = {"command": ["torchrun", "train.py"], "gpus": 2, "env": {"A": "1", "B": "2"}, "queue": "research"}
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 async def test_what_it_says_is_filled_in_and_what_was_typed_stays():

@@ -16,12 +16,6 @@ from tui.history.history_text import cells, parse_query, parse_time
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
-
-
 def past(name: str, state: JobState = JobState.SUCCEEDED, **more: object) -> HistoryEntry:
     return HistoryEntry(
         **{"name": name, "owner": "ada", "state": state, "created": datetime.now(UTC), **more}

@@ -4,8 +4,6 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from backend_client.errors import Refused
 from backend_client.models import JobRef, JobState
 from backend_client.protocol import AccessDecision, Verb
@@ -13,12 +11,6 @@ from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import Deck, deck
 from tui.jobs.bulk_actions import DELETE, STOP, job_names, question
 from tui.jobs.job_list import JobList
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
 
 
 def four() -> ScriptedBackend:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -12,19 +12,13 @@ from backend_client.models import JobState, Progress
 from tests.support.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.support.deck import Deck, deck
 from tests.tui.test_hostile import TEXTS
-from tui.jobs.columns import COLUMN_TABLE, heading, layout, row
+from tui.jobs.columns import COLUMN_TABLE, heading, layout, progress_or_reason, row
 from tui.jobs.job_list import JobList
 from tui.jobs.rows import Group, Heading, Order, Rows
 from tui.settings.model import COLUMNS, ListSettings, Settings
 from tui.ui.sanitize import UNSAFE
 
 BORN = datetime(2026, 1, 5, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
 
 
 def ours() -> ScriptedBackend:
@@ -78,6 +72,23 @@ def test_no_choice_of_columns_is_wider_than_the_screen(wanted: list[str], text: 
     shown = "".join(row(make_job(text[:300], reason=text, owner=text), columns, width))
     assert max(cell_len(shown), cell_len(heading(columns))) <= max(width, 3)
     assert not UNSAFE.search(shown)
+
+
+def test_the_reason_stands_where_there_is_no_progress():
+    assert progress_or_reason(make_job(state=JobState.QUEUED, reason="waits")) == "waits"
+    assert progress_or_reason(make_job(reason="slow", progress=Progress(step=1, total=2))) == "1/2  50%"
+    assert progress_or_reason(make_job(reason="slow")) == "slow"
+
+
+@given(st.text(), st.text(), st.sampled_from([20, 80, 100, 120, 160, 200, 300]))
+def test_a_row_is_as_wide_as_its_heading_whatever_it_is_called(name: str, reason: str, width: int):
+    job = msgspec.structs.replace(make_job(state=JobState.FAILED, reason=reason), owner=name)
+    job = msgspec.structs.replace(job, ref=msgspec.structs.replace(job.ref, name=name))
+    columns = layout(width)
+    text = "".join(row(job, columns, width, ">"))
+    assert not UNSAFE.search(text)
+    if width >= 80:
+        assert max(cell_len(text), cell_len(heading(columns))) <= width
 
 
 def test_groups_have_headings_and_keep_the_order_within():

@@ -20,9 +20,7 @@ from tui.settings.model import Settings
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
 
@@ -78,10 +76,7 @@ async def test_more_room_shows_more_columns(tmp_path: Path):
 
 async def test_nothing_is_sent_while_nothing_happens(tmp_path: Path):
     async with deck(three(), tmp_path=tmp_path, size=(200, 50)) as running:
-        await running.quiet()
-        before = running.sent
-        await asyncio.sleep(1)
-        assert running.sent[len(before) :] == ""
+        assert await running.sent_while_idle() == ""
 
 
 async def test_one_changed_row_and_one_step_of_the_cursor_are_a_few_bytes(tmp_path: Path):

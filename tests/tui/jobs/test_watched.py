@@ -21,9 +21,7 @@ SAID = "\x1b]777;notify;traindeck;bert has ended: Failed: exit 1\x07"
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TMUX", "STY", "TERM_PROGRAM", "LC_TERMINAL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "foot")

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from textual import constants
 
 from backend_client.errors import Forbidden, NotFound, Unreachable
 from backend_client.models import JobState
@@ -24,9 +25,7 @@ SOURCE = LogSource(1)
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -173,7 +172,7 @@ async def test_save_asks_before_it_overwrites(tmp_path):
         await running.until("overwrites")
         assert saved.read_bytes() == b"precious"
         await running.press("escape", "S", "enter")
-        await running.pilot.pause(0.1)
+        await running.until("overwrites")
         assert saved.read_bytes() == b"precious"
         await running.press("enter")
         await running.until(lambda: saved.read_bytes() != b"precious")
@@ -298,10 +297,7 @@ async def test_bytes(tmp_path):
     async with deck(backend_with(*numbered(3)), tmp_path=tmp_path, size=(200, 50)) as running:
         await running.press("l")
         await running.until("line 2")
-        await running.quiet()
-        before = len(running.sent)
-        await asyncio.sleep(1)
-        assert len(running.sent) == before
+        assert await running.sent_while_idle() == ""
         arrive(running, b" 10%|#   |", open=True)
         await running.until("10%")
         await running.quiet()
@@ -347,7 +343,7 @@ async def test_nothing_but_colours_comes_through(tmp_path):
 )
 async def test_colours_of_every_terminal(tmp_path, monkeypatch, system, code, sent):
     """Another colour in each case: Rich remembers a style's bytes for the life of the process."""
-    monkeypatch.setattr("textual.constants.COLOR_SYSTEM", "truecolor" if system == "none" else system)
+    monkeypatch.setattr(constants, "COLOR_SYSTEM", "truecolor" if system == "none" else system)
     if system == "none":
         monkeypatch.setenv("NO_COLOR", "1")
     async with deck(backend_with(b"\x1b[%dmCOLOUR\x1b[0m" % code), tmp_path=tmp_path) as running:

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -16,12 +15,6 @@ from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
 from tui.log.plot import draw
 from tui.ui.sanitize import UNSAFE
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
 
 
 def said(*lines: str, attempt: int = 1, rank: int = 0, unfinished: bool = False) -> Lines:

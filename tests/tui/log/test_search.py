@@ -1,203 +1,140 @@
-"""Ranks, the first error, pause, marks and the filter, by keyboard in the whole app."""
-
-import asyncio
-import re
-from pathlib import Path
+"""Search, filter, ranks and the first error over a buffer, without an App."""
 
 import pytest
 
-from backend_client.protocol import Closed, Lines, LogSource
-from tests.support.scripted import ScriptedBackend, make_job
-from tests.tui.support.deck import Deck, deck
-from tui.log.pane import LogPane
-
-NOON = 1_800_000_000 * 10**9
-SECOND = 10**9
+from backend_client.logs import LogBuffer
+from tests.tui.log.support.log_host import LogHost
+from tests.tui.log.support.logs import PlainDisplay, append, buffer_of
+from tui.log.search import LogSearch
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
-    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+class Searched:
+    """A search over a log; `settle` lets its workers work, and takes what they post."""
+
+    def __init__(self, buffer: LogBuffer, *, tail: int | None = None) -> None:
+        self.host, self.view = LogHost(), PlainDisplay(buffer)
+        self.summaries: list[str] = []
+        self.search = LogSearch(
+            self.host, self.view, tail, changed=lambda: self.summaries.append(self.search.summary)
+        )
+
+    async def settle(self) -> str:
+        for group in ("scan", "error"):
+            await self.host.work(group)
+        messages, self.host.messages = self.host.messages, []
+        for message in messages:
+            scanned = isinstance(message, LogSearch.Scanned)
+            (self.search.show_scan if scanned else self.search.show_first_error)(message)
+        await self.host.work("scan")
+        for message in self.host.messages:
+            self.search.show_scan(message)
+        self.host.messages = []
+        return self.search.summary
 
 
-class Ranked(ScriptedBackend):
-    """Its log has what `say` was told, by rank."""
-
-    def __init__(self) -> None:
-        super().__init__([make_job("bert-ft")])
-        self.queue: asyncio.Queue[list[Lines]] = asyncio.Queue()
-        self.written = 0
-
-    def say(self, rank: int, *lines: bytes) -> None:
-        times = [NOON + (self.written + n) * SECOND for n in range(len(lines))]
-        self.written += len(lines)
-        self.queue.put_nowait([Lines(source=LogSource(1, rank), lines=list(lines), times=times)])
-
-    async def logs(self, query, *, after=""):
-        while True:
-            yield await self.queue.get()
+def losses(count: int) -> list[bytes]:
+    return [b"step %d loss" % n if n % 10 == 0 else b"step %d" % n for n in range(count)]
 
 
-async def started(running: Deck, backend: Ranked, until: str) -> None:
-    await running.press("tab")
-    await running.until(until)
+async def test_a_search_begins_at_the_end_of_the_screen_and_goes_round():
+    searched = Searched(buffer_of(*losses(100)))
+    searched.search.search_for("loss")
+    assert searched.search.summary == "searching ..."
+    assert await searched.settle() == "10 of 10"
+    assert (searched.view.current, searched.search.text) == (90, "loss")
+    searched.search.step(1)
+    assert (searched.search.summary, searched.view.current) == ("1 of 10", 0)
+    assert searched.view.viewport.first == 0
+    searched.search.step(-1)
+    assert searched.search.summary == "10 of 10"
 
 
-def log_of(running: Deck) -> str:
-    """The text of the pane's rows."""
-    return "\n".join(line.text for line in running.app.screen.query_one(LogPane).view.viewport.lines())
+async def test_new_lines_are_scanned_where_something_is_searched_for():
+    buffer = buffer_of(*losses(10))
+    searched = Searched(buffer)
+    append(buffer, b"loss")
+    searched.search.scan_new_lines()
+    assert not searched.host.workers
+    searched.search.search_for("loss")
+    assert await searched.settle() == "2 of 2"
+    append(buffer, b"loss")
+    searched.search.scan_new_lines()
+    assert await searched.settle() == "2 of 3"
 
 
-def state(running: Deck) -> str:
-    return running.app.screen.query_one("LogTitle").status
+async def test_an_old_scan_shows_nothing():
+    searched = Searched(buffer_of(*losses(20)))
+    searched.search.search_for("los")
+    await searched.host.work("scan")
+    searched.search.search_for("nothing")
+    assert await searched.settle() == "no match"
+    assert searched.view.current == -1
 
 
-async def test_one_rank_at_a_time(tmp_path):
-    backend = Ranked()
-    for n in range(300):
-        backend.say(n % 3, b"line %d of %d" % (n, n % 3))
-    async with deck(backend, tmp_path=tmp_path, size=(120, 30)) as running:
-        await started(running, backend, "line 299 of 2")
-        await running.press("]", "]")
-        await running.until(lambda: "rank 1" in state(running) and "line 298 of 1" in log_of(running))
-        assert not re.search("of [02]", log_of(running))
-        await running.press("up", "up")
-        await running.until(lambda: "2 lines below" in state(running))
-        backend.say(1, b"new of 1")
-        backend.say(2, b"new of 2")
-        await running.until(lambda: "3 lines below" in state(running))
-        await running.press("f")
-        await running.until(lambda: "new of 1" in log_of(running))
-        assert "new of 2" not in log_of(running)
-        await running.press("[")
-        await running.until(lambda: "line 297 of 0" in log_of(running))
-        await running.press("[")
-        await running.until(lambda: "new of 2" in log_of(running))
-        assert "rank" not in state(running).replace("ranks silent", "")
+async def test_a_wrong_expression_is_said_and_the_filter_stays():
+    searched = Searched(buffer_of(*losses(20)))
+    searched.search.filter_by("loss")
+    await searched.settle()
+    searched.search.filter_by("/(/")
+    assert searched.search.summary.startswith("Not a regular expression")
+    assert searched.view.texts == ["step 0 loss", "step 10 loss"]
+    searched.search.filter_by("/s$/")
+    assert await searched.settle() == "only /s$/"
+    assert searched.search.filter_text == "/s$/"
 
 
-async def test_a_search_finds_in_the_chosen_rank_only(tmp_path):
-    backend = Ranked()
-    for n in range(90):
-        backend.say(n % 3, b"loss %d" % n)
-    async with deck(backend, tmp_path=tmp_path, size=(120, 30)) as running:
-        await started(running, backend, "loss 89")
-        await running.press("slash", *"loss", "enter")
-        await running.until(lambda: "90 of 90" in state(running))
-        await running.press("]")
-        await running.until(lambda: "30 of 30" in state(running))
+async def test_a_search_goes_on_among_the_lines_of_a_rank():
+    buffer = buffer_of(b"loss 0", b"loss 1")
+    append(buffer, b"loss 2", rank=7)
+    searched = Searched(buffer)
+    searched.search.search_for("loss")
+    assert await searched.settle() == "3 of 3"
+    searched.search.step_rank(-1)
+    assert await searched.settle() == "rank 7   1 of 1"
+    assert (searched.view.texts, searched.search.rank) == (["loss 2"], 7)
+    searched.search.step_rank(1)
+    assert await searched.settle() == "3 of 3"
 
 
-async def test_a_silent_rank_is_told_and_costs_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("tui.log.status.time.time", lambda: NOON / 10**9 + 700)
-    backend = Ranked()
-    backend.say(0, b"zero")
-    backend.written = 650
-    backend.say(1, b"one")
-    async with deck(backend, tmp_path=tmp_path, size=(120, 30)) as running:
-        await started(running, backend, "one")
-        await running.until(lambda: "rank 0 silent 10m" in state(running))
-        await running.quiet()
-        before = len(running.sent)
-        await asyncio.sleep(0.5)
-        assert len(running.sent) == before
-        backend.queue.put_nowait([Closed("the job has ended")])
-        await running.until(lambda: "silent" not in state(running))
+async def test_what_is_cleared_says_whether_there_was_something():
+    searched = Searched(buffer_of(*losses(20)))
+    assert not searched.search.clear_search()
+    assert not searched.search.clear_filter()
+    searched.search.search_for("loss")
+    searched.search.filter_by("1")
+    await searched.settle()
+    assert searched.search.clear_search()
+    assert searched.search.clear_filter()
+    assert await searched.settle() == ""
+    assert len(searched.view.texts) == 5
 
 
-async def test_the_first_error(tmp_path):
-    backend = Ranked()
-    backend.say(0, *[b"step %d" % n for n in range(100)], b"RuntimeError: CUDA error: misaligned address")
-    backend.say(1, *[b"step %d" % n for n in range(100)], b"KeyError: 'x'", *[b"more"] * 100)
-    async with deck(backend, tmp_path=tmp_path, size=(120, 30)) as running:
-        await started(running, backend, "more")
-        await running.press("e")
-        await running.until(lambda: "first error: CUDA" in state(running))
-        assert "misaligned" in running.shown
-        await running.press("[", "e")
-        await running.until(lambda: "first error of rank 1: exception" in state(running))
-        assert "KeyError" in running.shown
-        await running.press("&", *"more", "enter", "e")
-        await running.until(lambda: "KeyError" in log_of(running))
-        await running.press("[", "[", "&", *"step", "enter", "escape", "escape")
-        await running.until("filter")
+@pytest.mark.parametrize(("tail", "part"), [(None, ""), (50, " in the last 50 lines"), (10_000, "")])
+async def test_the_first_error_is_gone_to_even_where_a_filter_hides_it(tail, part):
+    lines = losses(100)
+    lines[40] = b"KeyError: 'x'"
+    searched = Searched(buffer_of(*lines), tail=tail)
+    searched.search.filter_by("loss")
+    await searched.settle()
+    searched.search.find_first_error()
+    assert await searched.settle() == f"first error: exception{part}"
+    assert searched.view.current == 40
+    assert "KeyError: 'x'" in searched.view.texts
 
 
-async def test_the_first_error_is_seen_among_long_lines(tmp_path):
-    backend = Ranked()
-    long = [b"a long line " * 20] * 30
-    backend.say(0, *long, b"KeyError: 'x'", *long)
-    async with deck(backend, tmp_path=tmp_path) as running:
-        await started(running, backend, "a long line")
-        await running.press("e")
-        await running.until("KeyError: 'x'")
+async def test_another_log_is_neither_searched_nor_told_the_error_of_the_one_before():
+    searched = Searched(buffer_of(*losses(10)))
+    searched.search.search_for("loss")
+    searched.search.find_first_error()
+    searched.search.reset()
+    searched.view.viewport.show(buffer_of(b"another"))
+    assert await searched.settle() == ""
+    assert searched.view.search is None
 
 
-async def test_no_error_is_said(tmp_path):
-    backend = Ranked()
-    backend.say(0, b"fine")
-    async with deck(backend, tmp_path=tmp_path) as running:
-        await started(running, backend, "fine")
-        await running.press("e")
-        await running.until("no error found")
-        await running.press("escape")
-        await running.until(lambda: "no error" not in running.shown)
-
-
-async def test_space_pauses_and_goes_on(tmp_path):
-    backend = Ranked()
-    backend.say(0, *[b"line %d" % n for n in range(50)])
-    async with deck(backend, tmp_path=tmp_path) as running:
-        await started(running, backend, "line 49")
-        await running.press("space")
-        await running.until("paused")
-        backend.say(0, *[b"new %d" % n for n in range(5)])
-        await running.until("paused: 5 lines below")
-        assert "new" not in log_of(running)
-        await running.press("space")
-        await running.until("new 4")
-        assert state(running) == "following"
-
-
-async def test_the_time_between_two_marks(tmp_path):
-    backend = Ranked()
-    backend.say(0, *[b"line %d" % n for n in range(100)])
-    async with deck(backend, tmp_path=tmp_path) as running:
-        await started(running, backend, "line 99")
-        await running.press("m", "slash", *"line 9", "enter", *["n"] * 1)
-        await running.until(lambda: "1 of 11" in state(running))
-        await running.press("m")
-        await running.until(lambda: "marks 1m 30s apart, 90 lines" in state(running))
-        await running.press("m")
-        await running.until(lambda: "1 mark" in state(running))
-
-
-async def test_only_some_lines(tmp_path):
-    backend = Ranked()
-    backend.say(0, *[b"step %d loss %d" % (n, n % 10) for n in range(200)])
-    async with deck(backend, tmp_path=tmp_path) as running:
-        await started(running, backend, "step 199")
-        await running.press("&", *"/loss [34]$/", "enter")
-        await running.until(lambda: "step 194 loss 4\n" in log_of(running) + "\n")
-        assert "loss 5" not in log_of(running)
-        assert "only /loss [34]$/" in state(running)
-        backend.say(0, b"loss 3", b"loss 9")
-        await running.until(lambda: log_of(running).endswith("\nloss 3"))
-        await running.press("&", *"x", "enter")
-        await running.until("No line is let through.")
-        await running.press("&", *["backspace"] * 20, *"/(/")
-        await running.until("Not a regular expression")
-        await running.press("escape")
-        await running.until(lambda: log_of(running).endswith("\nloss 9"))
-
-
-async def test_a_filter_that_takes_too_long_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("backend_client.logs.search._BLOCK_SECONDS", 0.01)
-    backend = Ranked()
-    backend.say(0, b"a" * 5000 + b"!")
-    async with deck(backend, tmp_path=tmp_path, size=(200, 50)) as running:
-        await started(running, backend, "aaa")
-        await running.press("&", *"/(a+a+)+b/", "enter")
-        await running.until(lambda: "too slow: lines are missing" in state(running))
+async def test_whoever_shows_the_summary_is_called_when_it_changes():
+    searched = Searched(buffer_of(*losses(100)))
+    searched.search.search_for("loss")
+    await searched.settle()
+    searched.search.step(1)
+    assert searched.summaries[-1] == "1 of 10"

@@ -1,7 +1,6 @@
 """Several logs beside each other: by keyboard, by the room there is, and back at the next start."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -15,9 +14,7 @@ NAMES = ("ant", "bee", "cat", "dog", "eel")
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
 
 

@@ -21,6 +21,7 @@ from tests.support.scripted import ScriptedBackend, Way, make_job
 from tests.tui.support.deck import Deck, Recorder, deck
 from tui.app import TraindeckApp
 from tui.log.view import LogView
+from tui.login import login_prompt
 from tui.login.entry import LabeledInput
 from tui.login.login_screen import LoginScreen
 
@@ -29,12 +30,9 @@ TICKS = ("sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; don
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("STATE", "CONFIG", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+def config_dir(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SSH_CONNECTION", "1 2 3 4")  # no keyring of whoever runs the tests
-    monkeypatch.delenv("TRAINDECK_TOKEN", raising=False)
-    return tmp_path / "config" / "traindeck"
+    return home / "config" / "traindeck"
 
 
 @pytest.fixture
@@ -44,8 +42,8 @@ def server(tmp_path: Path) -> Iterator[Running]:
         yield made
 
 
-def way(home: Path, **options: str) -> ServerContexts:
-    return ServerContexts(home, home / "cache", **options)
+def way(config_dir: Path, **options: str) -> ServerContexts:
+    return ServerContexts(config_dir, config_dir / "cache", **options)
 
 
 @contextlib.asynccontextmanager
@@ -61,15 +59,15 @@ async def program(
         yield Deck(app, pilot, None)
 
 
-async def logged_in(home: Path, server: Running, user: str) -> str:
+async def logged_in(config_dir: Path, server: Running, user: str) -> str:
     """A login as from the command line; the name of its context."""
-    return (await AuthClient(home, server.url).log_in(user, Secret(PASSWORD))).account.name
+    return (await AuthClient(config_dir, server.url).log_in(user, Secret(PASSWORD))).account.name
 
 
 @contextlib.asynccontextmanager
-async def job(home: Path, context: str, name: str = "tick") -> AsyncIterator[JobBackend]:
+async def job(config_dir: Path, context: str, name: str = "tick") -> AsyncIterator[JobBackend]:
     """A job that prints a line each 50 ms."""
-    backend = way(home).open(context)
+    backend = way(config_dir).open(context)
     made = await backend.create(parse_spec({"name": name, "command": TICKS}), key=name, secrets={})
     try:
         yield backend
@@ -80,8 +78,8 @@ async def job(home: Path, context: str, name: str = "tick") -> AsyncIterator[Job
         await backend.aclose()
 
 
-def token(home: Path, server: Running, user: str) -> Secret | None:
-    return FileTokenStore(home).get(f"{user}@{server.url}")
+def token(config_dir: Path, server: Running, user: str) -> Secret | None:
+    return FileTokenStore(config_dir).get(f"{user}@{server.url}")
 
 
 async def asked(running: Deck, why: str = "") -> None:
@@ -107,8 +105,10 @@ async def fill(running: Deck, name: str, text: str) -> None:
     await running.press("ctrl+u", *text)
 
 
-async def test_without_a_token_the_program_starts_with_the_login(home: Path, server: Running, tmp_path: Path):
-    async with program(way(home, site=server.url), server.context, tmp_path) as running:
+async def test_without_a_token_the_program_starts_with_the_login(
+    config_dir: Path, server: Running, tmp_path: Path
+):
+    async with program(way(config_dir, site=server.url), server.context, tmp_path) as running:
         await asked(running)
         assert f"You are not logged in at {server.context}." in running.shown
         assert line(running, "server") == server.url
@@ -120,13 +120,13 @@ async def test_without_a_token_the_program_starts_with_the_login(home: Path, ser
         await running.until("No jobs yet.")
         await running.until("Logged in as ada (researcher)")
         assert f" traindeck  {server.context}" in running.shown
-        assert token(home, server, "ada")
+        assert token(config_dir, server, "ada")
         assert PASSWORD not in running.sent
-        assert token(home, server, "ada").reveal() not in running.sent
+        assert token(config_dir, server, "ada").reveal() not in running.sent
 
 
-async def test_the_login_can_be_left_and_brought_back(home: Path, server: Running, tmp_path: Path):
-    async with program(way(home, site=server.url), server.context, tmp_path) as running:
+async def test_the_login_can_be_left_and_brought_back(config_dir: Path, server: Running, tmp_path: Path):
+    async with program(way(config_dir, site=server.url), server.context, tmp_path) as running:
         await asked(running)
         await running.press("escape")
         await running.until("cannot be read: You are not logged in")
@@ -144,10 +144,10 @@ async def test_the_login_can_be_left_and_brought_back(home: Path, server: Runnin
 
 
 async def test_an_ended_login_comes_over_the_form_and_what_was_typed_is_there_afterwards(
-    home: Path, server: Running, tmp_path: Path
+    config_dir: Path, server: Running, tmp_path: Path
 ):
-    context = await logged_in(home, server, "ada")
-    async with program(way(home), context, tmp_path) as running:
+    context = await logged_in(config_dir, server, "ada")
+    async with program(way(config_dir), context, tmp_path) as running:
         await running.until("No jobs yet.")
         await running.press("n")
         await running.until("New job")
@@ -171,9 +171,9 @@ async def test_an_ended_login_comes_over_the_form_and_what_was_typed_is_there_af
         await running.until("No jobs yet.", 20)
 
 
-async def test_the_log_goes_on_where_it_was_each_line_once(home: Path, server: Running, tmp_path: Path):
-    context = await logged_in(home, server, "ada")
-    async with job(home, context), program(way(home), context, tmp_path) as running:
+async def test_the_log_goes_on_where_it_was_each_line_once(config_dir: Path, server: Running, tmp_path: Path):
+    context = await logged_in(config_dir, server, "ada")
+    async with job(config_dir, context), program(way(config_dir), context, tmp_path) as running:
         await running.until("line 60", 30)
         await running.press("l")
         await running.until("following")
@@ -199,13 +199,13 @@ def lines_of(view: LogView) -> list[str]:
 
 
 async def test_the_list_stays_below_the_login_and_the_cursor_on_its_job(
-    home: Path, server: Running, tmp_path: Path
+    config_dir: Path, server: Running, tmp_path: Path
 ):
-    context = await logged_in(home, server, "ada")
+    context = await logged_in(config_dir, server, "ada")
     async with (
-        job(home, context, "one"),
-        job(home, context, "two"),
-        program(way(home), context, tmp_path) as running,
+        job(config_dir, context, "one"),
+        job(config_dir, context, "two"),
+        program(way(config_dir), context, tmp_path) as running,
     ):
         await running.until("two ")
         await running.press("j")
@@ -219,9 +219,9 @@ async def test_the_list_stays_below_the_login_and_the_cursor_on_its_job(
         assert running.app.screen.job.name == chosen
 
 
-async def test_somebody_else_sees_nothing_of_the_first(home: Path, server: Running, tmp_path: Path):
-    context = await logged_in(home, server, "ada")
-    async with job(home, context), program(way(home), context, tmp_path) as running:
+async def test_somebody_else_sees_nothing_of_the_first(config_dir: Path, server: Running, tmp_path: Path):
+    context = await logged_in(config_dir, server, "ada")
+    async with job(config_dir, context), program(way(config_dir), context, tmp_path) as running:
         await running.until("tick ")
         await running.press("a")
         await asked(running)
@@ -232,43 +232,45 @@ async def test_somebody_else_sees_nothing_of_the_first(home: Path, server: Runni
         await running.until("No jobs yet.")
         assert "tick " not in running.shown
         assert running.app.session.contexts.default() == f"eve@{server.context}"
-        assert token(home, server, "ada")
+        assert token(config_dir, server, "ada")
 
 
-async def test_a_logout_ends_the_token_and_clears_the_screen(home: Path, server: Running, tmp_path: Path):
-    context = await logged_in(home, server, "ada")
-    old = token(home, server, "ada")
-    async with job(home, context), program(way(home), context, tmp_path) as running:
+async def test_a_logout_ends_the_token_and_clears_the_screen(
+    config_dir: Path, server: Running, tmp_path: Path
+):
+    context = await logged_in(config_dir, server, "ada")
+    old = token(config_dir, server, "ada")
+    async with job(config_dir, context), program(way(config_dir), context, tmp_path) as running:
         await running.until("tick ")
         await running.press("a")
         await asked(running)
         await running.press("f4")
         await running.until("You are not logged in at")
         assert "tick " not in running.shown
-        assert token(home, server, "ada") is None
+        assert token(config_dir, server, "ada") is None
         with pytest.raises(LoginNeeded):
-            await way(home, named=context, token=old).open(context).whoami()
-        await logged_in(home, server, "ada")
+            await way(config_dir, named=context, token=old).open(context).whoami()
+        await logged_in(config_dir, server, "ada")
 
 
 async def test_a_login_on_another_terminal_is_taken_up(
-    home: Path, server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config_dir: Path, server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("tui.login.login_prompt._LOOK_AGAIN", 0.2)
-    context = await logged_in(home, server, "ada")
-    async with program(way(home), context, tmp_path) as running:
+    monkeypatch.setattr(login_prompt, "LOOK_AGAIN_SECONDS", 0.2)
+    context = await logged_in(config_dir, server, "ada")
+    async with program(way(config_dir), context, tmp_path) as running:
         await running.until("No jobs yet.")
         server.end_logins("ada")
         await asked(running, "This login has ended.")
         await running.press("escape")
         await running.until("cannot be read")
-        await logged_in(home, server, "ada")
+        await logged_in(config_dir, server, "ada")
         await running.until("No jobs yet.")
 
 
-async def test_the_first_admin_by_the_set_up_code_typed_ahead(home: Path, tmp_path: Path):
+async def test_the_first_admin_by_the_set_up_code_typed_ahead(config_dir: Path, tmp_path: Path):
     with running(tmp_path / "server") as server:
-        async with program(way(home), "scripted", tmp_path) as screen:
+        async with program(way(config_dir), "scripted", tmp_path) as screen:
             await screen.press("a")
             await screen.until("https://traindeck.example.org")
             burst(screen, *server.context, "enter", *"root", "enter", *PASSWORD, "enter")
@@ -287,9 +289,9 @@ def burst(running: Deck, *keys: str) -> None:
         running.app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
-async def test_an_account_of_ones_own_where_registration_is_open(home: Path, tmp_path: Path):
+async def test_an_account_of_ones_own_where_registration_is_open(config_dir: Path, tmp_path: Path):
     with running(tmp_path / "server", people={"root": "admin"}, registration="open") as server:
-        async with program(way(home, site=server.url), server.context, tmp_path) as screen:
+        async with program(way(config_dir, site=server.url), server.context, tmp_path) as screen:
             await screen.until("f3 makes an account")
             await screen.press("f3")
             await screen.until("the same again")
@@ -303,8 +305,8 @@ async def test_an_account_of_ones_own_where_registration_is_open(home: Path, tmp
             await screen.until("Logged in as new (viewer)")
 
 
-async def test_words_for_what_can_be_wrong(home: Path, server: Running, tmp_path: Path):
-    async with program(way(home), "scripted", tmp_path) as running:
+async def test_words_for_what_can_be_wrong(config_dir: Path, server: Running, tmp_path: Path):
+    async with program(way(config_dir), "scripted", tmp_path) as running:
         await running.press("a")
         await running.until("https://traindeck.example.org")
         for written, words in (
@@ -341,10 +343,12 @@ async def test_another_contexts_login_is_none_of_ours(tmp_path: Path):
         await running.until("There is no way to a traindeck")
 
 
-async def test_a_server_that_goes_away_leaves_the_list_and_asks_for_no_login(home: Path, tmp_path: Path):
+async def test_a_server_that_goes_away_leaves_the_list_and_asks_for_no_login(
+    config_dir: Path, tmp_path: Path
+):
     with running(tmp_path / "server", people=PEOPLE, local=True) as server:
-        context = await logged_in(home, server, "ada")
-        async with program(way(home), context, tmp_path, (120, 24)) as screen:
+        context = await logged_in(config_dir, server, "ada")
+        async with program(way(config_dir), context, tmp_path, (120, 24)) as screen:
             await screen.until("No jobs yet.")
             await asyncio.to_thread(server.stop)
             await screen.until("stale", 20)

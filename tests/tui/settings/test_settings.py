@@ -1,4 +1,3 @@
-import os
 import tomllib
 
 import msgspec
@@ -6,19 +5,11 @@ import pytest
 
 from backend_client.kubernetes.settings import GpuType, IngressSettings, KubernetesSettings, Toleration
 from tui.actions import ACTIONS
+from tui.settings import check
 from tui.settings.loader import load
 from tui.settings.model import Settings, setting_keys
 from tui.settings.paths import user_file
 from tui.settings.show import commented_file, effective_settings, markdown_table
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("TRAINDECK_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path
 
 
 @pytest.fixture
@@ -186,7 +177,7 @@ class TestCache:
     def test_an_unchanged_start_validates_nothing(self, settings, monkeypatch, tmp_path):
         first = settings("theme = 'nord'\nfoo = 1")
         assert (tmp_path / "cache/traindeck/settings.json").stat().st_mode & 0o777 == 0o600
-        monkeypatch.setattr("tui.settings.loader._validate", None)
+        monkeypatch.setattr(check, "check", None)
         assert settings() == first
 
     @pytest.mark.parametrize(
@@ -198,7 +189,7 @@ class TestCache:
 
     def test_another_version_validates_again(self, settings, site, monkeypatch):
         settings("theme = 'nord'")
-        monkeypatch.setattr("tui.settings.loader._validate", lambda *_: "validated")
+        monkeypatch.setattr(check, "check", lambda *_: "validated")
         assert load("2", site) == "validated"
 
     @pytest.mark.parametrize("spoil", ["mode", "text", "link"])
@@ -214,7 +205,7 @@ class TestCache:
         else:
             cache.rename(tmp_path / "elsewhere")
             cache.symlink_to(tmp_path / "elsewhere")
-        monkeypatch.setattr("tui.settings.loader._validate", lambda *_: "validated")
+        monkeypatch.setattr(check, "check", lambda *_: "validated")
         assert settings() == "validated"
 
     def test_a_home_that_takes_no_cache_still_starts(self, settings, tmp_path):

@@ -1,6 +1,5 @@
 """The whole app over a scripted backend, with every byte that it would send to a terminal."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from textual.pilot import Pilot
 from backend_client.contexts import Contexts
 from backend_client.protocol import JobBackend
 from tests.support.scripted import ScriptedBackend, Way
+from tests.support.wait import async_until
 from tui.app import TraindeckApp
 
 
@@ -45,13 +45,22 @@ class Deck:
         return "".join(self.app._driver.sent)
 
     async def quiet(self) -> None:
-        """Wait until nothing has been sent for a while, longer than a tick and a log's opening."""
+        """Wait until nothing has been sent for a while, longer than a tick and a log's opening.
+
+        Only time can tell: there is no sign of something that does not come.
+        """
         before, same = -1, 0
         while same < 5:
-            await asyncio.sleep(0.05)
-            await self.pilot.pause()
+            await self.pilot.pause(0.05)
             same = same + 1 if len(self.sent) == before else 0
             before = len(self.sent)
+
+    async def sent_while_idle(self) -> str:
+        """Return what is sent when nothing happens, in longer than the half second of a cursor's blink."""
+        await self.quiet()
+        before = len(self.sent)
+        await self.pilot.pause(0.6)
+        return self.sent[before:]
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
@@ -59,10 +68,9 @@ class Deck:
     async def until(self, what: str | Callable[[], bool], seconds: float = 10) -> None:
         """Wait for text on the screen, or for a condition."""
         met = what if callable(what) else lambda: what in self.shown
-        end = asyncio.get_running_loop().time() + seconds
-        while not met():
-            assert asyncio.get_running_loop().time() < end, f"not in {seconds} s: {what}\n{self.shown}"
-            await self.pilot.pause(0.01)
+        await async_until(
+            met, seconds, message=lambda: f"{what}\n{self.shown}", pause=lambda: self.pilot.pause(0.01)
+        )
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """A small app around the job form, and what its tests ask of it."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +14,7 @@ from backend_client.models import JobSpec
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import FieldRule, JobBackend, Use
 from tests.support.scripted import ScriptedBackend
+from tests.support.wait import async_until
 from tui.form.form_screen import FormScreen
 from tui.form.templates import Templates
 from tui.session import Session
@@ -76,7 +76,4 @@ class FormApp(App[None]):
 
 async def until(pilot: Pilot, condition: Callable[[], object], seconds: float = 20) -> None:
     """Wait for it."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await pilot.pause()
-            await asyncio.sleep(0)
+    await async_until(condition, seconds, pause=pilot.pause)

@@ -15,6 +15,7 @@ from backend_client.kubernetes.api import credentials
 from backend_client.kubernetes.api.credentials import ExecPlugin, Fixed, Login, Plugin, TokenFile, bearer
 from backend_client.kubernetes.api.transport import Transport
 from tests.backend_client.kubernetes.support.faults import FaultyApi, Pods
+from tests.support.wait import async_until
 
 V1 = "client.authentication.k8s.io/v1"
 
@@ -146,9 +147,7 @@ async def test_one_that_hangs_is_killed_with_its_children(tmp_path: Path, monkey
     )
     with pytest.raises(LoginNeeded, match="no answer"):
         await plugin(script).login()
-    async with asyncio.timeout(5):
-        while not ended(int(log.read_text())):  # a killed one may still be on its way out
-            await asyncio.sleep(0.01)
+    await async_until(lambda: ended(int(log.read_text())), 5)  # a killed one may still be on its way out
 
 
 async def test_a_cancelled_login_leaves_no_program(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """One container's log, cut anywhere and rotated at any time: no line twice, none lost without a mark."""
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -93,12 +92,6 @@ def segments(items: list[Lines | Gap]) -> list[bytes]:
 @example([([(0, [b"same"]), (1, [b"same"])], None, [], None, 1)] * 2)
 @example([([(0, [b"same"])], None, [(1, [b""])], None, 1), ([], 0, [(0, [b""])], None, 1)])
 def test_each_line_once_and_every_loss_marked(rounds: list[tuple]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backend_client.kubernetes.logs.line_resumer._LONG", PART // 2)
-        follow(rounds)
-
-
-def follow(rounds: list[tuple]) -> None:
     writer = Writer()
     items: list[Lines | Gap] = []
     mark = ""
@@ -110,14 +103,14 @@ def follow(rounds: list[tuple]) -> None:
         answer = writer.file.given(found.since if found else 0)
         begun = bool(writer.file.chunks) and writer.file.chunks[-1].partial
         answer += render(writer.write(meanwhile), found.since if found else 0, begun=begun)
-        tail = LineResumer(SOURCE, found)
+        tail = LineResumer(SOURCE, found, long=PART // 2)
         for piece in pieces(answer if cut is None else answer[: int(len(answer) * cut)], count):
             items += tail.feed(piece)
         if cut is None:
             items += tail.end()
         mark = str(tail.position) if tail.position else ""
     found = LogPosition.parse(mark) if mark else None
-    tail = LineResumer(SOURCE, found)
+    tail = LineResumer(SOURCE, found, long=PART // 2)
     items += tail.feed(writer.file.given(found.since if found else 0)) + tail.end()
     at, told = 0, segments(items)
     for place, segment in enumerate(told):

@@ -17,10 +17,11 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+
+from tests.support.wait import until
 
 GIVEN = "TRAINDECK_TEST_KUBECONFIG"
 HOW = "set TRAINDECK_CLUSTER_BIN (or KUBEBUILDER_ASSETS) to a folder with etcd and kube-apiserver"
@@ -66,7 +67,7 @@ class ControlPlane:
         self._kubeconfigs()
         self.start("etcd")
         self.start("kube-apiserver")
-        until(self.answers)
+        until(self.answers, _PATIENCE, message=lambda: "the control plane did not come up", pause=0.05)
         for name in CONTROLLERS if self.controllers else ():
             self.start(name)
 
@@ -184,15 +185,6 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for another process. Raises TimeoutError."""
-    end = time.monotonic() + _PATIENCE
-    while not holds():
-        if time.monotonic() > end:
-            raise TimeoutError("the control plane did not come up")
-        time.sleep(0.05)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+
+from tests.support.wait import until
 
 T = TypeVar("T")
 Manifest = dict[str, Any]
@@ -101,8 +102,12 @@ def _read(raw: bytes) -> Any:
 
 
 def eventually(look: Callable[[], T], good: Callable[[T], object], seconds: float = 40) -> T:
-    """What `look` answers once it is good, or in the end."""
-    until = time.monotonic() + seconds
-    while not good(found := look()) and time.monotonic() < until:
-        time.sleep(0.2)
-    return found
+    """Return what `look` answers once it is good. Raises AssertionError with the last answer."""
+    answers: list[T] = []
+
+    def is_good() -> object:
+        answers[:] = [look()]
+        return good(answers[0])
+
+    until(is_good, seconds, message=lambda: answers[0], pause=0.2)
+    return answers[0]

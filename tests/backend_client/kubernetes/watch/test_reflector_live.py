@@ -14,12 +14,14 @@ import pytest
 
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import EVENTS
+from backend_client.kubernetes.watch import reflector
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.protocol import Freshness, Synced
 from tests.backend_client.kubernetes.conftest import Cluster
 from tests.backend_client.kubernetes.support import controlplane
 from tests.backend_client.kubernetes.support.controlplane import ControlPlane, running
+from tests.support.wait import until
 
 pytestmark = [pytest.mark.api, pytest.mark.timeout(240)]
 
@@ -128,7 +130,7 @@ async def broken(plane: ControlPlane) -> AsyncIterator[Follower]:
 
 async def restarted(plane: ControlPlane) -> None:
     plane.start("kube-apiserver")
-    await asyncio.to_thread(controlplane.until, plane.answers)
+    await asyncio.to_thread(until, plane.answers, 60)
 
 
 async def test_killed_and_started_again(plane: ControlPlane, broken: Follower) -> None:
@@ -165,8 +167,8 @@ def compact(etcd: str, key: str) -> None:
 
 async def test_frozen(plane: ControlPlane, broken: Follower, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is stopped keeps its connections: only asking finds it out."""
-    monkeypatch.setattr("backend_client.kubernetes.watch.reflector.SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr("backend_client.kubernetes.watch.reflector.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(reflector, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(reflector, "PROBE_SECONDS", 0.5)
     await broken.make("c")
     await broken.until(lambda: len(broken.names) == 3)
     plane.processes["kube-apiserver"].send_signal(signal.SIGSTOP)
@@ -178,6 +180,6 @@ async def test_frozen(plane: ControlPlane, broken: Follower, monkeypatch: pytest
 async def test_etcd_killed(plane: ControlPlane, broken: Follower) -> None:
     plane.kill("etcd")
     plane.start("etcd")
-    await asyncio.to_thread(controlplane.until, plane.answers)
+    await asyncio.to_thread(until, plane.answers, 60)
     await broken.make("c")
     await broken.until(lambda: len(broken.names) == 3)

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from backend.auth import tokens
 from backend.auth.users import add_user, get_user
 from backend.settings import ServerSettings
 from backend_client.server.roles import Role
+from tests.support.wait import until
 
 PASSWORD = "correct horse battery"
 
@@ -42,7 +42,7 @@ class Running:
 
     def start(self) -> None:
         self._thread.start()
-        wait_for(lambda: self._server.started or not self._thread.is_alive())
+        until(lambda: self._server.started or not self._thread.is_alive())
         assert self._server.started
 
     def stop(self) -> None:
@@ -65,7 +65,7 @@ class Running:
     @property
     def code(self) -> str:
         """The set-up code."""
-        wait_for(lambda: bool(self.said))
+        until(lambda: self.said)
         return re.search(r"one hour: (\S+)", self.said[-1])[1]
 
     def do(self, work: Any) -> Any:
@@ -91,17 +91,9 @@ class Running:
             async with runtime.database.write() as session:
                 user = await get_user(session, name)
                 ended = await tokens.revoke(session, user.id)
-            runtime.revocations.end(ended)
+            runtime.revocations.revoke(ended)
 
         self.do(end())
-
-
-def wait_for(what: Any, seconds: float = 10) -> None:
-    """Until it is true."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, f"not in {seconds} s"
-        time.sleep(0.01)
 
 
 @contextmanager

@@ -1,3 +1,5 @@
+"""The choice of a context: which there are, which one is meant, and what is said where there is none."""
+
 import pytest
 
 from backend_client.contexts import ContextInfo, Contexts, LocalContext

@@ -1,3 +1,5 @@
+"""The last line that a process wrote."""
+
 import pytest
 
 from backend_client.local.process_run import _last_line
