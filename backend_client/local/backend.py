@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from backend_client.errors import Forbidden, NotFound, Refused
+from backend_client.errors import Forbidden, NotFound, Refused, sentence
 from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.local import capabilities, devices, linger, plan, slots
 from backend_client.local.logs import read_logs
@@ -71,7 +71,7 @@ class LocalBackend:
         """
         if not sys.platform.startswith("linux"):
             raise Refused(
-                "local jobs need Linux", "choose another context: this machine can still reach clusters"
+                "Local jobs need Linux.", "Choose another context: this machine can still reach clusters."
             )
         path = root or default_root()
         self._store = JobStore(path)
@@ -110,7 +110,7 @@ class LocalBackend:
     async def get(self, ref: JobRef) -> Job:
         job = await _in_thread(self._store_of(ref.namespace).job, ref.uid)
         if job is None:
-            raise NotFound(f"there is no job {ref} ({ref.uid})")
+            raise NotFound(f"There is no job {ref} ({ref.uid}).")
         return job
 
     def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
@@ -136,7 +136,7 @@ class LocalBackend:
         return job if job.ended else msgspec.structs.replace(job, state=JobState.STOPPING)
 
     async def resume(self, ref: JobRef) -> Job:
-        raise Refused(f"{ref} cannot be resumed", self.missing_features[Feature.RESUME])
+        raise Refused(f"{ref} cannot be resumed.", sentence(self.missing_features[Feature.RESUME]))
 
     async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:  # noqa: ARG002
         job = await self._get_own(ref)
@@ -191,7 +191,7 @@ class LocalBackend:
     async def _get_own(self, ref: JobRef) -> Job:
         job = await self.get(ref)
         if job.read_only:
-            raise Forbidden(f"{ref.name} {job.read_only}")
+            raise Forbidden(f"{ref.name} {job.read_only}.")
         return job
 
     def _devices(self) -> Sequence[devices.Device]:
@@ -264,7 +264,7 @@ async def _in_thread(work: Callable[..., T], *args: Any) -> T:
 
 def _refusal(error: OSError) -> Refused:
     where = f": {error.filename}" if error.filename else ""
-    return Refused(f"this machine does not let us: {error.strerror or error}{where}")
+    return Refused(f"This machine does not let us: {error.strerror or error}{where}.")
 
 
 def default_root() -> Path:

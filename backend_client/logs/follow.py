@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from backend_client.errors import LoginNeeded, Unreachable
+from backend_client.errors import LoginNeeded, Unreachable, fragment
 from backend_client.protocol import Closed, JobBackend, Lines, LogItem, LogQuery, LogSource, Opened
 
 _FIRST, _LONGEST = 0.8, 30.0
@@ -49,7 +49,7 @@ async def follow(
                     if lost:
                         break
         except (Unreachable, LoginNeeded) as error:
-            yield [Closed(error.title, lost=True)]
+            yield [Closed(fragment(error.title), lost=True)]
             broken = True
             wait = await _wait_for_retry(error, login)
         await sleep(max(wait, random_part() * min(_LONGEST, _FIRST * 2**tries)))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend_client.contexts import ContextInfo
-from backend_client.errors import BackendError, LoginNeeded, NotFound
+from backend_client.errors import BackendError, LoginNeeded, NotFound, fragment
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend
 
@@ -48,7 +48,7 @@ class ServerContexts:
         try:
             return [ContextInfo(one.name, self.kind, _description(one)) for one in self.accounts()]
         except BackendError as error:
-            return [ContextInfo("servers", self.kind, "traindeck servers", error.title)]
+            return [ContextInfo("servers", self.kind, "traindeck servers", fragment(error.title))]
 
     def current(self) -> str:
         """Return the context of the site's server, "" where there is none."""

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobState
 from tui.ui.sanitize import UNSAFE, clean, clean_block
 
@@ -30,7 +30,7 @@ def print_error(error: BackendError, subject: str = "") -> None:
         for name, sentence in error.fields.items():
             print_message(f"{start}{name}: {sentence}")
     else:
-        print_message(f"{start}{error.title}")
+        print_message(f"{start}{fragment(error.title)}" if subject else error.title)
     if error.hint:
         print_message(error.hint)
 
