@@ -29,7 +29,7 @@ _OPENERS = frozenset(
 
 
 def fragment(text: str) -> str:
-    """Return a title (or a whole error as text) as a fragment: "There is no job x." -> "there is no job x"."""
+    """Return a title, or a whole error as text, as a fragment: "There is no job." -> "there is no job"."""
     first, _, rest = text.partition(" ")
     lowered = f"{first.lower()} {rest}" if first in _OPENERS and rest else text
     return lowered.removesuffix(".")

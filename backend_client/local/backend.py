@@ -138,7 +138,7 @@ class LocalBackend:
     async def resume(self, ref: JobRef) -> Job:
         raise Refused(f"{ref} cannot be resumed.", sentence(self.missing_features[Feature.RESUME]))
 
-    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:  # noqa: ARG002
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:  # noqa: ARG002  the protocol's signature
         job = await self._get_own(ref)
         if not job.ended and job.state != JobState.UNKNOWN:
             yield DeleteStep(f"stopping {ref.name}; at most {self._grace:g} s")
@@ -159,10 +159,10 @@ class LocalBackend:
         job = await self.get(ref)
         return await asyncio.to_thread(self._store_of(job.ref.namespace).events, job.ref.uid)
 
-    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
+    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002  the protocol's signature
         return ()
 
-    async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  # there is one
+    async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  there is one
         return await _in_thread(self._capacity)
 
     async def aclose(self) -> None:
@@ -198,7 +198,7 @@ class LocalBackend:
         return devices.list_devices(self._probe, self._gpus)
 
     def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> str:
-        from backend_client.local import launch  # noqa: PLC0415  # dear, and not needed to list jobs
+        from backend_client.local import launch  # noqa: PLC0415  dear, and not needed to list jobs
 
         spec = plan.with_workdir(spec)
         ids = [device.id for device in self._devices()]

@@ -76,7 +76,7 @@ def environment(spec: JobSpec, secrets: Mapping[str, Secret]) -> dict[str, str]:
 
 def plan_yaml(spec: JobSpec, host: str, folder: Path) -> str:
     """Return the plan as YAML. `spec` has its workdir and its name."""
-    import yaml  # noqa: PLC0415  # dear, and not needed to list jobs
+    import yaml  # noqa: PLC0415  dear, and not needed to list jobs
 
     plan: dict[str, Any] = {"name": spec.name, "kind": spec.kind, "host": host, "command": list(spec.command)}
     plan |= {"workdir": spec.workdir, "env": {**added_environment(spec), **spec.env}}

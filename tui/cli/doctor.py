@@ -119,7 +119,7 @@ def _login(name: str, key: str, store: TokenStore) -> Finding:
 
 def _settings(loaded: LoadedSettings) -> Iterator[Finding]:
     """Report what is set, where, and what is wrong with it."""
-    from tui.settings.show import effective_settings, toml  # noqa: PLC0415
+    from tui.settings.show import effective_settings, toml  # noqa: PLC0415  loads pydantic, as only these verbs do
 
     for warning in loaded.warnings:
         yield Finding("settings", BAD, warning)

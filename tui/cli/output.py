@@ -20,7 +20,7 @@ _ANSI = "black red green yellow blue magenta cyan white".split()
 
 def print_message(message: object) -> None:
     """Print one line for a person, to stderr."""
-    print(clean(message, 4000), file=sys.stderr, flush=True)  # noqa: T201
+    print(clean(message, 4000), file=sys.stderr, flush=True)  # noqa: T201  the one writer
 
 
 def print_error(error: BackendError, subject: str = "") -> None:
@@ -37,7 +37,7 @@ def print_error(error: BackendError, subject: str = "") -> None:
 
 def print_data(text: str) -> None:
     """Print one line of data, or several, to stdout."""
-    print(text)  # noqa: T201
+    print(text)  # noqa: T201  the one writer
 
 
 def print_block(text: str) -> None:

@@ -39,7 +39,7 @@ class PlanScreen(Screen[None]):
     """The plan of one spec, full screen."""
 
     CSS_PATH = "plan_screen.tcss"
-    BINDINGS = [*bindings(Place.PLAN)]  # noqa: RUF012
+    BINDINGS = [*bindings(Place.PLAN)]  # noqa: RUF012  Textual's own spelling
     where = Place.PLAN
 
     @dataclass(eq=False)
@@ -86,7 +86,7 @@ class PlanScreen(Screen[None]):
         )
         if name is None:
             return
-        path = Path(name).expanduser()  # noqa: ASYNC240  # reads the environment only
+        path = Path(name).expanduser()  # noqa: ASYNC240  reads the environment only
         try:
             await self._write(path)
         except (OSError, ValueError) as error:

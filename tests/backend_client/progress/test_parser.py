@@ -1,6 +1,6 @@
 """Real lines of training libraries, each with where it comes from, and what must be read out of them."""
 
-# ruff: noqa: E501, ISC004 - real lines stay as they are
+# ruff: noqa: E501, ISC004  real lines stay as they are
 
 import json
 import time

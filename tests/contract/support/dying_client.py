@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from backend_client.local import launch  # noqa: F401  # so that no import counts as a step
+from backend_client.local import launch  # noqa: F401  so that no import counts as a step
 from backend_client.local.backend import LocalBackend
 from backend_client.models import JobSpec
 from tests.contract.support.dying import serve

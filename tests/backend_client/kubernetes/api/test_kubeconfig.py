@@ -55,7 +55,7 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_nothing_at_all() -> None:
     assert list_contexts() == []
-    with pytest.raises(NotFound, match="no context x"):
+    with pytest.raises(NotFound, match="No context x"):
         load("x")
 
 
@@ -110,7 +110,7 @@ def reached() -> dict[str, str]:
 @given(FILES)
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 def test_merges_entries_as_the_kubernetes_package_does(tmp_path: Path, files: Any) -> None:
-    from kubernetes.config.kube_config import KubeConfigMerger  # noqa: PLC0415 - dear
+    from kubernetes.config.kube_config import KubeConfigMerger  # noqa: PLC0415  dear
 
     paths = configs(tmp_path, files)
     with pytest.MonkeyPatch.context() as patch:
