@@ -22,9 +22,7 @@ word or a dash (`Freshness.why`, `Closed.why`, `Gap.why`, `DeleteStep.message`, 
 
 from collections.abc import Mapping
 
-_OPENERS = frozenset(
-    "A An Another At In It Local Nobody Nothing No Others The There This Too What You".split()
-)
+_OPENERS = frozenset("A Another At It Local No Nobody Nothing Others Status The There This Too You".split())
 """The words that titles begin with. Any other first word may be a name, which keeps its letters."""
 
 
