@@ -18,7 +18,7 @@ from backend.db.engine import Database
 from backend.db.models import Cluster as ClusterRow
 from backend.db.models import JobRow
 from backend.settings import ServerSettings
-from backend_client.errors import Conflict, Invalid, NotFound, Refused, sentence
+from backend_client.errors import Conflict, Invalid, NotFound, Refused, fragment, sentence
 from backend_client.kubernetes.api import kubeconfig
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import KubernetesSettings
@@ -55,7 +55,7 @@ class ClusterRegistry:
                 if row.name not in self._open:
                     self._connect(self._open_row(row))
             except Refused as error:  # one key is wrong: the other clusters go on
-                log.warning("%s: %s", error.title, error.hint)
+                log.warning("%s: %s", fragment(error.title), error.hint)
                 self._failed[row.name] = error
 
     def get(self, name: str) -> Cluster:

@@ -229,7 +229,7 @@ def test_a_quota_is_no_matter_of_permission() -> None:
     body = msgspec.json.encode({"code": 403, "reason": "Forbidden", "message": said})
     error = error_from_status(parse_status(403, body), "POST", PATH, {})
     assert type(error) is errors.Refused
-    assert error.title == "exceeded quota: gpus, requested: requests.nvidia.com/gpu=8"
+    assert error.title == "exceeded quota: gpus, requested: requests.nvidia.com/gpu=8."
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"\xff", b'{"code":"x"}', b"<html>"])
