@@ -34,7 +34,7 @@ ROUTERS = tuple(
 
 def announce(message: str) -> None:
     """Print a message for whoever started the server, to stderr."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    print(message, file=sys.stderr, flush=True)  # noqa: T201  for whoever started the server
 
 
 def create_app(settings: ServerSettings, announce: Callable[[str], None] = announce) -> FastAPI:

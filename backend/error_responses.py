@@ -75,7 +75,7 @@ def _error_of_status(request: Request, status: int) -> BackendError:
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return too_large(request.app.state.settings.max_body)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Unreachable(HTTPStatus(status).phrase)
+        return Unreachable(f"{HTTPStatus(status).phrase}.")
     return Refused("The request cannot be read.", "Its body must be JSON.")
 
 

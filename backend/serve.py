@@ -62,7 +62,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._started()
 
-    def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002
+    def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002  uvicorn's signature
         """Stop at a signal without raising it again at the end: a stop on request is no failure."""
         self.force_exit = self.should_exit
         self.should_exit = True

@@ -32,8 +32,8 @@ class ServerSettings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic-settings' signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = os.environ.get("TRAINDECK_SERVER_CONFIG", FILE)
         return init_settings, env_settings, Toml(settings_cls, toml_file=file)

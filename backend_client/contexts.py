@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from backend_client.errors import NotFound, Refused
+from backend_client.errors import NotFound, Refused, sentence
 from backend_client.models.names import closest_match
 from backend_client.private_files import write_private
 from backend_client.protocol import JobBackend
@@ -121,9 +121,8 @@ class Contexts:
         raise Refused("No context is left to run jobs in.", self._reasons())
 
     def _reasons(self) -> str:
-        return "; ".join(
-            f"{info.name}: {info.unavailable}" for info in self.list_contexts() if info.unavailable
-        )
+        unavailable = (info for info in self.list_contexts() if info.unavailable)
+        return sentence("; ".join(f"{info.name}: {info.unavailable}" for info in unavailable))
 
     def open(self, name: str) -> JobBackend:
         """Open a context. Raises NotFound, Refused for an unavailable one, or what its source raises."""

@@ -11,9 +11,34 @@ BackendError            1  the base; nothing else leaves a backend, save for def
 └── LoginNeeded         5  nobody is logged in: 401
 
 The class names are part of the HTTP API (`kind` in problem+json, server/bodies.py).
+
+Title and hint are sentences: a capital letter first, unless they begin with a name, a path, a host, a command
+or another program's words, as written; a full stop last, unless a hint ends with a command, an address or a
+variable, to be copied. The messages of fields are fragments: lower case, no stop, as they stand behind the
+field's name; so a title that only lists fields ("gpus: asks for 9; ...") is one too. What stands behind a
+word or a dash (`Freshness.why`, `Closed.why`, `Gap.why`, `DeleteStep.message`, `Capacity.unknown_because`,
+`ContextInfo.unavailable`) is a fragment: `fragment` makes one of a title, `sentence` the reverse.
 """
 
 from collections.abc import Mapping
+
+_OPENERS = frozenset("A Another At It Local No Nobody Nothing Others Status The There This Too You".split())
+"""The words that titles begin with. Any other first word may be a name, which keeps its letters."""
+
+
+def fragment(text: str) -> str:
+    """Return a title, or a whole error as text, as a fragment: "There is no job." -> "there is no job"."""
+    first, _, rest = text.partition(" ")
+    lowered = f"{first.lower()} {rest}" if first in _OPENERS and rest else text
+    return lowered.removesuffix(".")
+
+
+def sentence(text: str) -> str:
+    """Return a fragment, or another program's message, as a sentence; "" stays ""."""
+    text = text.strip()
+    first, _, rest = text.partition(" ")
+    raised = f"{first.capitalize()} {rest}" if first.capitalize() in _OPENERS and rest else text
+    return raised if raised.endswith((".", "!", "?", "…")) else raised and f"{raised}."
 
 
 class BackendError(Exception):

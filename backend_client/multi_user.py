@@ -12,7 +12,7 @@ ManifestCheck = Callable[[Sequence[Mapping[str, Any]]], None]
 """Checks the objects of a job before any is created. Raises Refused."""
 
 
-HALF_CREATED_HINT = "it stands half made; resume finishes it, delete removes it"
+HALF_CREATED_HINT = "It stands half made; resume finishes it, delete removes it."
 """Hint of a failed create that could not be rolled back: a part of the job exists, so its row must stay."""
 
 

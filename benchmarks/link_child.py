@@ -21,7 +21,7 @@ class Going(ScriptedBackend):
         super().__init__(make_jobs(30))
         self._begun = asyncio.Event()
 
-    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:  # noqa: ARG002
+    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:  # noqa: ARG002  the protocol's signature
         yield [Opened(SOURCE), _lines(0, 100)]
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._begun.set)
         await self._begun.wait()

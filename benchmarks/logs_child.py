@@ -16,7 +16,7 @@ from tui.app import TraindeckApp
 class Flood(ScriptedBackend):
     """Gives lines as fast as they are taken; the last one says when the first was given."""
 
-    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:  # noqa: ARG002
+    async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:  # noqa: ARG002  the protocol's signature
         made = batches(int(sys.argv[1]))
         yield [Opened(SOURCE)]
         await asyncio.sleep(1)

@@ -34,7 +34,7 @@ class SafeApp(App[int]):
         title: str = "",
         severity: SeverityLevel = "information",
         timeout: float | None = None,
-        markup: bool = False,  # noqa: ARG002
+        markup: bool = False,  # noqa: ARG002  Textual's signature
     ) -> None:
         """Show a notification as Textual does; its texts are always plain and clean."""
         super().notify(

@@ -19,9 +19,9 @@ from backend_client.server.wire import Bye
 RECHECK_SECONDS = 3.0
 """Seconds between two queries of the database: another process may have ended a login."""
 log = logging.getLogger("traindeck.logins")
-LOGIN_ENDED = Bye("This login has ended.", login=True)
-SERVER_STOPPING = Bye("The server stops; it may come back.")
-ROLE_CHANGED = Bye("What this user may do has changed.")
+LOGIN_ENDED = Bye("this login has ended", login=True)
+SERVER_STOPPING = Bye("the server stops; it may come back")
+ROLE_CHANGED = Bye("what this user may do has changed")
 
 Goodbye = asyncio.Future[Bye]
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from backend_client.errors import BackendError, LoginNeeded, Unreachable
+from backend_client.errors import BackendError, LoginNeeded, Unreachable, fragment
 
 MAX_CONCURRENT = 32
 """Requests to one cluster at a time."""
@@ -44,7 +44,7 @@ class CircuitBreaker:
                 "An admin of the server can register the cluster again.",
             ) from None
         except Unreachable as error:
-            raise self._record_failure(error.title) from None
+            raise self._record_failure(fragment(error.title)) from None
         except BackendError:
             self._failures = 0
             raise
@@ -57,7 +57,7 @@ class CircuitBreaker:
         left = self._open_until - time.monotonic()
         if left > 0:
             raise Unreachable(
-                f"The cluster {self._cluster} does not answer: {self._reason}",
+                f"The cluster {self._cluster} does not answer: {self._reason}.",
                 "Jobs there go on; try again later.",
                 retry_after=left,
             )
@@ -71,7 +71,7 @@ class CircuitBreaker:
         if self._failures >= FAILURE_THRESHOLD:
             self._open_until = time.monotonic() + PAUSE_SECONDS
         return Unreachable(
-            f"The cluster {self._cluster} does not answer: {reason}",
+            f"The cluster {self._cluster} does not answer: {reason}.",
             "Jobs there go on; try again later.",
             retry_after=PAUSE_SECONDS,
         )

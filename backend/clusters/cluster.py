@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from backend.clusters.circuit_breaker import CircuitBreaker
 from backend.clusters.hub import Hub
-from backend_client.errors import BackendError, Refused
+from backend_client.errors import BackendError, Refused, fragment
 from backend_client.models import JobSpec
 from backend_client.models.fields import explicit_fields
 from backend_client.multi_user import MultiUserBackend
@@ -88,7 +88,7 @@ class Cluster:
                         hub.apply(self.name, batch)
                 why = "the watch ended"
             except BackendError as error:
-                why = error.title
+                why = fragment(error.title)
             except Exception:  # a defect in what one cluster says must not end the others' watches
                 log.exception("the watch of a cluster failed", extra={"cluster": self.name})
                 why = "the server failed to read what the cluster says"

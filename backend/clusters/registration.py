@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from msgspec import Struct
 
-from backend_client.errors import BackendError, Invalid
+from backend_client.errors import BackendError, Invalid, fragment
 from backend_client.kubernetes.api.connection import Address
 from backend_client.kubernetes.api.credentials import Fixed, Login, bearer
 from backend_client.kubernetes.api.kubeconfig import Target
@@ -106,7 +106,7 @@ def _login_error(registration: ClusterRegistration) -> _FieldError:
     try:
         bearer(registration.token)
     except BackendError as error:
-        return "token", error.title
+        return "token", fragment(error.title)
     return None
 
 

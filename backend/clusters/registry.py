@@ -18,7 +18,7 @@ from backend.db.engine import Database
 from backend.db.models import Cluster as ClusterRow
 from backend.db.models import JobRow
 from backend.settings import ServerSettings
-from backend_client.errors import Conflict, Invalid, NotFound, Refused
+from backend_client.errors import Conflict, Invalid, NotFound, Refused, fragment, sentence
 from backend_client.kubernetes.api import kubeconfig
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import KubernetesSettings
@@ -55,7 +55,7 @@ class ClusterRegistry:
                 if row.name not in self._open:
                     self._connect(self._open_row(row))
             except Refused as error:  # one key is wrong: the other clusters go on
-                log.warning("%s: %s", error.title, error.hint)
+                log.warning("%s: %s", fragment(error.title), error.hint)
                 self._failed[row.name] = error
 
     def get(self, name: str) -> Cluster:
@@ -63,7 +63,7 @@ class ClusterRegistry:
         if name in self._failed:
             raise self._failed[name]
         if name not in self._open:
-            raise NotFound(f"There is no cluster {name}.", self._available())
+            raise NotFound(f"There is no cluster {name}.", sentence(self._available()))
         return self._open[name]
 
     def resolve(self, name: str) -> Cluster:
@@ -191,7 +191,7 @@ def kubernetes_settings(settings: ServerSettings) -> KubernetesSettings:
     try:
         return msgspec.convert(settings.kubernetes, KubernetesSettings)
     except msgspec.ValidationError as error:
-        raise Refused(f"The setting kubernetes cannot be read: {error}") from None
+        raise Refused(sentence(f"The setting kubernetes cannot be read: {error}")) from None
 
 
 def listens_on_loopback(settings: ServerSettings) -> bool:

@@ -89,7 +89,9 @@ def database_url(text: str, folder: Path) -> URL:
         raise Refused("The database's URL cannot be read.", "Write postgresql://USER@HOST/NAME.") from None
     name = url.get_backend_name()
     if name not in DRIVERS or (name == "sqlite" and url.database in (None, "", ":memory:")):
-        raise Refused(f"A database of the kind {url.drivername} is not known.", "postgresql:// or sqlite:///")
+        raise Refused(
+            f"A database of the kind {url.drivername} is not known.", "Write postgresql:// or sqlite:///"
+        )
     return url.set(drivername=DRIVERS[name])
 
 

@@ -23,7 +23,7 @@ from backend.jobs.manifest_policy import ManifestPolicy
 from backend.jobs.namespaces import user_namespace
 from backend.jobs.rows import CREATING, job_of, now
 from backend.jobs.service import JobService
-from backend_client.errors import BackendError, Invalid, LoginNeeded, Unreachable
+from backend_client.errors import BackendError, Invalid, LoginNeeded, Unreachable, fragment
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import DEFAULTS, cross_field_errors
 from backend_client.models.secret import Secret
@@ -198,7 +198,7 @@ async def _remove_row(service: JobService, row: JobRow, request: CreateRequest, 
     async with service.database.write() as session:
         await session.execute(delete(Idempotency).where(Idempotency.job_id == row.id))
         await session.execute(delete(JobRow).where(JobRow.id == row.id, JobRow.uid.is_(None)))
-        result = f"refused: {error.title}"
+        result = f"refused: {fragment(error.title)}"
         await audit.record(
             session, request.caller, "create", request.spec.name, cluster=row.cluster, result=result
         )

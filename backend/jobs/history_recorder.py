@@ -14,7 +14,7 @@ from backend.db.models import JobRow
 from backend.jobs.gpu_seconds import GpuSecondsMeter
 from backend.jobs.rows import now
 from backend.jobs.service import log
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobState
 
 GATHER_SECONDS = 0.5
@@ -68,7 +68,7 @@ class HistoryRecorder:
             try:
                 await self.write()
             except BackendError as error:
-                log.warning("the history waits: %s", error.title)
+                log.warning("the history waits: %s", fragment(error.title))
                 await asyncio.sleep(GATHER_SECONDS)
                 self._pending.set()
 

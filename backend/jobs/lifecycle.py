@@ -14,7 +14,7 @@ from backend.jobs import quotas
 from backend.jobs.rows import JobSelector, find_row, now, ref_of
 from backend.jobs.service import JobService
 from backend_client.backoff import Backoff
-from backend_client.errors import BackendError, Conflict, NotFound
+from backend_client.errors import BackendError, Conflict, NotFound, fragment
 from backend_client.models import Job, JobRef, JobState
 from backend_client.models.state import ENDED
 from backend_client.protocol import DeleteStep
@@ -125,7 +125,7 @@ async def _delete(service: JobService, row_id: int, ref: JobRef, *, wait: bool) 
             break
         except BackendError as error:
             service.hub.publish_step(
-                ref.context, ref.uid, DeleteStep(f"{error.title}; {_DELETION_CONTINUES}")
+                ref.context, ref.uid, DeleteStep(f"{fragment(error.title)}; {_DELETION_CONTINUES}")
             )
             await asyncio.sleep(backoff.next())
     service.hub.release(ref.context, ref.uid)

@@ -42,7 +42,7 @@ def parse_filter(  # noqa: PLR0917  one for each word of the query
     owner: str = "",
     namespace: str = "",
     state: Annotated[list[str], Query()] = [],  # noqa: B006  FastAPI's way
-    label: Annotated[list[str], Query()] = [],  # noqa: B006
+    label: Annotated[list[str], Query()] = [],  # noqa: B006  as above
 ) -> JobFilter:
     """Parse the filter from the query. Raises Invalid."""
     if unknown := next((one for one in state if one not in {*map(str, JobState)}), None):

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from backend.jobs.images import is_allowed
 from backend.jobs.manifest_rules import Check, Rule, Violations, anything, keys, one_of, violations
 from backend.settings import ServerSettings
-from backend_client.errors import Refused
+from backend_client.errors import Refused, sentence
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.manifests import networking
 from backend_client.kubernetes.settings import KubernetesSettings
@@ -148,7 +148,7 @@ class ManifestPolicy:
             if errors:
                 messages = "; ".join(dict.fromkeys(errors.values()))
                 raise Refused(
-                    f"This server does not allow it: {messages}",
+                    sentence(f"This server does not allow it: {messages}"),
                     "Its admin can say more.",
                     fields=_by_field(errors),
                 )

@@ -30,7 +30,7 @@ from backend.db.models import Idempotency, JobRow, User
 from backend.jobs.lifecycle import deleted_values, start_deletion
 from backend.jobs.rows import CREATING, job_of, now, ref_of
 from backend.jobs.service import JobService, log
-from backend_client.errors import BackendError, NotFound
+from backend_client.errors import BackendError, NotFound, fragment
 from backend_client.models import JobState
 from backend_client.multi_user import CreatedJob
 
@@ -51,7 +51,7 @@ async def run_forever(service: JobService) -> None:
         try:
             await reconcile_once(service, patience)
         except BackendError as error:
-            log.warning("not reconciled: %s", error.title)
+            log.warning("not reconciled: %s", fragment(error.title))
         service.reconciled.set()
         patience = PATIENCE
         await asyncio.sleep(EVERY_SECONDS)
@@ -73,7 +73,7 @@ async def _reconcile_cluster(service: JobService, cluster: Cluster, patience: ti
         async with cluster.breaker.call():
             created = await cluster.backend.list_created(service.server_id)
     except BackendError as error:
-        log.warning("%s is not reconciled: %s", cluster.name, error.title)
+        log.warning("%s is not reconciled: %s", cluster.name, fragment(error.title))
         return
     listed = {job.ref.uid for job in created.values()}
     for row, owner in rows:

@@ -177,7 +177,7 @@ async def revoke_token(
     runtime.revocations.revoke(ended, LOGIN_ENDED)
 
 
-async def _log_in(  # noqa: PLR0917
+async def _log_in(  # noqa: PLR0917  one for each part of a login
     session: AsyncSession, user: User, name: str, runtime: Runtime, request: Request, verb: str
 ) -> LoggedIn:
     token, row = await tokens.issue(session, user.id, one_line(name), runtime.settings)

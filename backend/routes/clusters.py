@@ -13,7 +13,7 @@ from backend.jobs.choices import choices_for
 from backend.openapi import struct_body, struct_response
 from backend.routes.bodies import StructResponse, decode_body
 from backend.routes.deps import CanManageClusters, CanSee, RuntimeDep
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.protocol import Capacity, Scope
 from backend_client.server.bodies import Choices, Clusters
 
@@ -86,4 +86,4 @@ async def _cluster_capacity(cluster: Cluster) -> Capacity:
         async with cluster.breaker.call():
             return await cluster.backend.capacity(Scope())
     except BackendError as error:
-        return Capacity(unknown_because=error.title)
+        return Capacity(unknown_because=fragment(error.title))

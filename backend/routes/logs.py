@@ -12,7 +12,7 @@ from backend.jobs.rows import find_row, ref_of
 from backend.jobs.service import JobService
 from backend.routes.deps import CanSee, RuntimeDep, SelectedJob
 from backend.routes.streams import EVENTS, event_stream, text_stream
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.logs.follow import follow as following
 from backend_client.protocol import Closed, LogItem, LogQuery
 from backend_client.server.wire import EVENT_STREAM, log_frame
@@ -106,4 +106,4 @@ async def _frames(batches: Batches) -> AsyncGenerator[bytes, None]:
                 if batch:
                     yield b"".join(map(log_frame, batch))
         except BackendError as error:
-            yield log_frame(Closed(error.title, lost=True))
+            yield log_frame(Closed(fragment(error.title), lost=True))

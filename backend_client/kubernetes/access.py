@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from backend_client.errors import BackendError, Forbidden, NotFound
+from backend_client.errors import BackendError, Forbidden, NotFound, fragment
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.core import KubeStruct
 from backend_client.kubernetes.resources.resource_types import (
@@ -116,7 +116,7 @@ async def _decide(transport: Transport, rule: ResourceRule) -> AccessDecision:
     try:
         allowed = await is_allowed(transport, rule)
     except BackendError as error:
-        return AccessDecision(None, error.title)
+        return AccessDecision(None, fragment(error.title))
     return AccessDecision(True) if allowed else AccessDecision(False, f"you may not {rule}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from msgspec import Struct
 
 from backend_client.backoff import Backoff
-from backend_client.errors import BackendError, Forbidden, Invalid, NotFound
+from backend_client.errors import BackendError, Forbidden, Invalid, NotFound, fragment, sentence
 from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.kubernetes import access, capabilities
 from backend_client.kubernetes.api.kubeconfig import Target
@@ -140,7 +140,7 @@ class KubernetesBackend:
             try:
                 watch = await self._new_watch([scope.namespace for scope in scopes])
             except BackendError as error:
-                yield [stale(error.title)]
+                yield [stale(fragment(error.title))]
                 await asyncio.sleep(backoff.next())
                 continue
             with self._sampler.subscribe(watch.mark_dirty):
@@ -207,7 +207,7 @@ class KubernetesBackend:
     async def _gpu_types(self) -> Sequence[Choice]:
         capacity = await self.capacity(Scope())
         if capacity.unknown_because:
-            raise Forbidden(capacity.unknown_because)
+            raise Forbidden(sentence(capacity.unknown_because))
         return [Choice(p.product, f"{p.free} of {p.total} free") for p in capacity.pools if p.product]
 
     async def aclose(self) -> None:
@@ -217,7 +217,7 @@ class KubernetesBackend:
     async def _transport_of(self, ref: JobRef) -> Transport:
         """Return the transport to a job. Raises NotFound for a ref that no job of a cluster can have."""
         if ref.kind not in ROOT_TYPES or not ref.namespace:
-            raise NotFound(f"there is no job {ref} ({ref.uid})")
+            raise NotFound(f"There is no job {ref} ({ref.uid}).")
         return await self._session.transport()
 
     def _new_cache(self) -> JobCache:

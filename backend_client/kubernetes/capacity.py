@@ -2,7 +2,7 @@
 
 import time
 
-from backend_client.errors import Forbidden
+from backend_client.errors import Forbidden, fragment
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests.gpus import NodeGpus, gpus_by_node, pools
 from backend_client.kubernetes.resources.resource_types import NODES, PODS
@@ -39,6 +39,6 @@ class CapacityCache:
             pods = await list_all(transport, PODS)
         except Forbidden as error:
             self._node_gpus = None
-            return Capacity(unknown_because=error.title)
+            return Capacity(unknown_because=fragment(error.title))
         self._node_gpus = gpus_by_node(nodes, pods, resource)
         return Capacity(pools(self._node_gpus))

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from backend_client.contexts import ContextInfo
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.protocol import JobBackend
 
@@ -55,7 +55,7 @@ class KubeconfigContexts:
         try:
             listed = kubeconfig.list_contexts()
         except BackendError as error:
-            return _Kubeconfig((ContextInfo("kubeconfig", self.kind, "clusters", error.title),))
+            return _Kubeconfig((ContextInfo("kubeconfig", self.kind, "clusters", fragment(error.title)),))
         return _Kubeconfig(
             tuple(ContextInfo(context.name, self.kind, _description(context.cluster)) for context in listed),
             {context.name: context.namespace for context in listed},

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from backend_client.errors import Forbidden, NotFound, Refused
+from backend_client.errors import Forbidden, NotFound, Refused, sentence
 from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.local import capabilities, devices, linger, plan, slots
 from backend_client.local.logs import read_logs
@@ -71,7 +71,7 @@ class LocalBackend:
         """
         if not sys.platform.startswith("linux"):
             raise Refused(
-                "local jobs need Linux", "choose another context: this machine can still reach clusters"
+                "Local jobs need Linux.", "Choose another context: this machine can still reach clusters."
             )
         path = root or default_root()
         self._store = JobStore(path)
@@ -110,7 +110,7 @@ class LocalBackend:
     async def get(self, ref: JobRef) -> Job:
         job = await _in_thread(self._store_of(ref.namespace).job, ref.uid)
         if job is None:
-            raise NotFound(f"there is no job {ref} ({ref.uid})")
+            raise NotFound(f"There is no job {ref} ({ref.uid}).")
         return job
 
     def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
@@ -136,9 +136,9 @@ class LocalBackend:
         return job if job.ended else msgspec.structs.replace(job, state=JobState.STOPPING)
 
     async def resume(self, ref: JobRef) -> Job:
-        raise Refused(f"{ref} cannot be resumed", self.missing_features[Feature.RESUME])
+        raise Refused(f"{ref} cannot be resumed.", sentence(self.missing_features[Feature.RESUME]))
 
-    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:  # noqa: ARG002
+    async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:  # noqa: ARG002  the protocol's signature
         job = await self._get_own(ref)
         if not job.ended and job.state != JobState.UNKNOWN:
             yield DeleteStep(f"stopping {ref.name}; at most {self._grace:g} s")
@@ -159,10 +159,10 @@ class LocalBackend:
         job = await self.get(ref)
         return await asyncio.to_thread(self._store_of(job.ref.namespace).events, job.ref.uid)
 
-    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
+    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002  the protocol's signature
         return ()
 
-    async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  # there is one
+    async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  there is one
         return await _in_thread(self._capacity)
 
     async def aclose(self) -> None:
@@ -191,14 +191,14 @@ class LocalBackend:
     async def _get_own(self, ref: JobRef) -> Job:
         job = await self.get(ref)
         if job.read_only:
-            raise Forbidden(f"{ref.name} {job.read_only}")
+            raise Forbidden(f"{ref.name} {job.read_only}.")
         return job
 
     def _devices(self) -> Sequence[devices.Device]:
         return devices.list_devices(self._probe, self._gpus)
 
     def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> str:
-        from backend_client.local import launch  # noqa: PLC0415  # dear, and not needed to list jobs
+        from backend_client.local import launch  # noqa: PLC0415  dear, and not needed to list jobs
 
         spec = plan.with_workdir(spec)
         ids = [device.id for device in self._devices()]
@@ -264,7 +264,7 @@ async def _in_thread(work: Callable[..., T], *args: Any) -> T:
 
 def _refusal(error: OSError) -> Refused:
     where = f": {error.filename}" if error.filename else ""
-    return Refused(f"this machine does not let us: {error.strerror or error}{where}")
+    return Refused(f"This machine does not let us: {error.strerror or error}{where}.")
 
 
 def default_root() -> Path:

@@ -46,7 +46,7 @@ def foreign_ids(probe: Sequence[str]) -> list[str]:
 
 
 def _run_probe(probe: Sequence[str]) -> list[dict[str, Any]]:
-    import subprocess  # noqa: PLC0415  # dear, and only where there is a driver
+    import subprocess  # noqa: PLC0415  dear, and only where there is a driver
 
     try:
         answer = subprocess.run(probe, capture_output=True, timeout=30, check=True).stdout
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _nvml() -> Iterator[dict[str, Any]]:
-    import pynvml  # noqa: PLC0415
+    import pynvml  # noqa: PLC0415  as above
 
     pynvml.nvmlInit()
     for index in range(pynvml.nvmlDeviceGetCount()):

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from backend_client.errors import Conflict, Refused, Unreachable
+from backend_client.errors import Conflict, Refused, Unreachable, sentence
 from backend_client.local import slots, state_dir
 from backend_client.local.devices import PACKAGES
 from backend_client.local.record import NEW
@@ -60,7 +60,7 @@ def create(
         if store.job(uid):
             return uid
         if time.monotonic() > until:
-            raise Unreachable("this job is being made by another process, which does not come to an end")
+            raise Unreachable("This job is being made by another process, which does not come to an end.")
         time.sleep(0.01)  # another process, with the same key, is a few milliseconds ahead
     try:
         _start_supervisor(store.root, uid, live, launch_config)
@@ -124,7 +124,7 @@ def _remove_leftovers(store: JobStore) -> None:
 def _with_name(spec: JobSpec, taken: set[str]) -> JobSpec:
     if spec.name in taken:
         free = suggest_name([spec.name], taken)
-        raise Conflict(f"there is a job {spec.name} already", f"delete it, or choose another name: {free}")
+        raise Conflict(f"There is a job {spec.name} already.", f"Delete it, or choose another name: {free}.")
     if spec.name:
         return spec
     return msgspec.structs.replace(spec, name=suggest_name(spec.command, taken))
@@ -164,8 +164,8 @@ def _start_supervisor(
         answer, complaint = process.communicate(json.dumps(launch_config).encode(), timeout=_LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
         raise Unreachable(
-            "the job's supervisor does not answer", "see whether it starts: list the jobs"
+            "The job's supervisor does not answer.", "See whether it starts: list the jobs."
         ) from None
     if answer != b"ready\n":
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-        raise Refused("the job's supervisor did not start", last)
+        raise Refused("The job's supervisor did not start.", sentence(last))

@@ -66,7 +66,7 @@ def _start_position(folder: Path, job: Job, query: LogQuery, after: str) -> Posi
             raise Invalid({"after": "is no cursor of this context"}) from None
     number = query.attempt or (job.attempts[-1].number if job.attempts else 0)
     if query.attempt and query.attempt not in {attempt.number for attempt in job.attempts}:
-        raise NotFound(f"{job.ref} has no attempt {query.attempt}", "the last 10 attempts are kept")
+        raise NotFound(f"{job.ref} has no attempt {query.attempt}.", "The last 10 attempts are kept.")
     if not number:
         return None
     positions = [Position(number)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from backend_client.errors import Invalid, Refused
+from backend_client.errors import Invalid, Refused, sentence
 from backend_client.local.capabilities import FIELDS
 from backend_client.local.slots import gpu_count
 from backend_client.models import JobSpec
@@ -53,7 +53,7 @@ def check_spec(spec: JobSpec, host: str, slots: int) -> None:
         raise Invalid(errors)
     if errors := refused_fields(spec, host, slots):
         message = "; ".join(f"{name}: {why}" for name, why in errors.items())
-        raise Refused(f"local jobs do not take this: {message}", fields=errors)
+        raise Refused(sentence(f"Local jobs do not take this: {message}"), fields=errors)
 
 
 def added_environment(spec: JobSpec) -> dict[str, str]:
@@ -76,7 +76,7 @@ def environment(spec: JobSpec, secrets: Mapping[str, Secret]) -> dict[str, str]:
 
 def plan_yaml(spec: JobSpec, host: str, folder: Path) -> str:
     """Return the plan as YAML. `spec` has its workdir and its name."""
-    import yaml  # noqa: PLC0415  # dear, and not needed to list jobs
+    import yaml  # noqa: PLC0415  dear, and not needed to list jobs
 
     plan: dict[str, Any] = {"name": spec.name, "kind": spec.kind, "host": host, "command": list(spec.command)}
     plan |= {"workdir": spec.workdir, "env": {**added_environment(spec), **spec.env}}

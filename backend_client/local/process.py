@@ -86,7 +86,7 @@ def _child(
             signal.signal(number, signal.SIG_DFL)
         os.chdir(workdir)
         where = "exec"
-        os.execvpe(command[0], list(command), env)  # noqa: S606  # no shell is the point
+        os.execvpe(command[0], list(command), env)  # noqa: S606  no shell is the point
     except OSError as error:
         os.write(fails, f"{error.errno} {where}".encode())
     finally:

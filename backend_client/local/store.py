@@ -220,7 +220,7 @@ def send_signal(identity: dict[str, Any], number: int) -> None:
 
 def current_user() -> str:
     """Return our user name, or our number where it has none."""
-    import pwd  # noqa: PLC0415
+    import pwd  # noqa: PLC0415  not needed to list jobs
 
     try:
         return pwd.getpwuid(os.getuid()).pw_name

@@ -258,8 +258,8 @@ def _close_streams() -> None:
 def _record_defect(supervisor: Supervisor, run: Callable[[], None]) -> None:
     try:
         run()
-    except Exception as error:  # noqa: BLE001  # a defect must be seen in the list, and its trace be kept
-        import traceback  # noqa: PLC0415  # dear, and as a rule not needed
+    except Exception as error:  # noqa: BLE001  a defect must be seen in the list, and its trace be kept
+        import traceback  # noqa: PLC0415  dear, and as a rule not needed
 
         path = supervisor.root.job(supervisor.uid) / "supervisor-error.txt"
         fd = state_dir.private_file(path, os.O_WRONLY | os.O_APPEND)

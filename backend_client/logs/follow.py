@@ -9,7 +9,7 @@ from contextlib import aclosing
 import msgspec
 
 from backend_client.backoff import Backoff
-from backend_client.errors import LoginNeeded, Unreachable
+from backend_client.errors import LoginNeeded, Unreachable, fragment
 from backend_client.protocol import Closed, JobBackend, Lines, LogItem, LogQuery, LogSource, Opened
 
 
@@ -50,7 +50,7 @@ async def follow(
                     if lost:
                         break
         except (Unreachable, LoginNeeded) as error:
-            yield [Closed(error.title, lost=True)]
+            yield [Closed(fragment(error.title), lost=True)]
             broken = True
             wait = await _wait_for_retry(error, login)
         await sleep(max(wait, backoff.next()))

@@ -19,7 +19,7 @@ class Search:
     """
 
     def __init__(self, query: str, *, regex: bool = False) -> None:
-        import regex as engine  # noqa: PLC0415 - heavy, and most sessions never search
+        import regex as engine  # noqa: PLC0415  heavy, and most sessions never search
 
         flags = engine.MULTILINE | (0 if any(c.isupper() for c in query) else engine.IGNORECASE)
         self.query = query

@@ -169,7 +169,7 @@ class ServerBackend:
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the clusters'
         return await self._connection.fetch("GET", "/api/capacity", Capacity)
 
-    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002
+    async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002  the protocol's signature
         parameters = _not_empty(field=field, cluster=cluster)
         return (await self._connection.fetch("GET", "/api/choices", Choices, query=parameters)).items
 

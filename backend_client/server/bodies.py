@@ -109,7 +109,7 @@ def problem_of(error: BackendError, request_id: str = "") -> Problem:
 
 def error_of(problem: Problem, status: int, retry_after: float | None = None) -> BackendError:
     """Return the error of a problem; its kind decides, else the HTTP status."""
-    title = problem.title[:_LONGEST] or f"the server answers {status}"
+    title = problem.title[:_LONGEST] or f"The server answers {status}."
     hint = problem.detail[:_LONGEST]
     kind = _KINDS.get(problem.kind) or _BY_STATUS.get(status)
     if kind is Invalid:

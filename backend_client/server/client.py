@@ -35,7 +35,7 @@ def _tls_context(ca: str, label: str) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca or None)
     except OSError as error:
         reason = error.strerror or "it holds no certificate"
-        raise Refused(f"The certificates for {label} cannot be read from {ca}: {reason}") from None
+        raise Refused(f"The certificates for {label} cannot be read from {ca}: {reason}.") from None
     if not ca:
         context.load_verify_locations(certifi.where())
     return context

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from backend_client.errors import BackendError, LoginNeeded, NotFound, Refused, Unreachable
+from backend_client.errors import BackendError, LoginNeeded, NotFound, Refused, Unreachable, sentence
 from backend_client.models.secret import Secret
 from backend_client.server.address import is_this_machine
 from backend_client.server.bodies import Problem, error_of
@@ -95,7 +95,7 @@ class Connection:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._send_until_answered(request)
         except TimeoutError:
-            raise Unreachable(f"{self.label} gave no whole answer in {ANSWER_SECONDS:g} s") from None
+            raise Unreachable(f"{self.label} gave no whole answer in {ANSWER_SECONDS:g} s.") from None
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -162,7 +162,7 @@ class Connection:
             if self._client is None:
                 self._client = await asyncio.to_thread(self._make_client)
         if self._client.is_closed:
-            raise Unreachable(f"the connection to {self.label} was closed here")
+            raise Unreachable(f"The connection to {self.label} was closed here.")
         return self._client
 
     def _make_client(self) -> "httpx.AsyncClient":
@@ -193,13 +193,13 @@ class Connection:
         status = response.status_code
         if status < 400:
             return Refused(
-                f"{self.label} sends us elsewhere: {response.headers.get('location', '')[:200]}",
-                "a token follows no redirect; log in at that address if you trust it",
+                f"{self.label} sends us elsewhere: {response.headers.get('location', '')[:200]}.",
+                "A token follows no redirect; log in at that address if you trust it.",
             )
         try:
             problem = msgspec.json.decode(await self._read_body(response), type=Problem)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            problem = Problem(title=f"{self.label} answers {status} {response.reason_phrase}")
+            problem = Problem(title=f"{self.label} answers {status} {response.reason_phrase}".rstrip() + ".")
         error = error_of(problem, status, _seconds(response.headers.get("retry-after", "")))
         if isinstance(error, LoginNeeded):
             error.hint = error.hint or self._hint
@@ -210,7 +210,7 @@ class Connection:
         return f"traindeck login {self.url}"
 
     def _protocol_error(self, what: str) -> Unreachable:
-        return Unreachable(f"{self.label} is no traindeck server of this version: {what}")
+        return Unreachable(sentence(f"{self.label} is no traindeck server of this version: {what}"))
 
 
 def _check_address(scheme: str, host: str, label: str) -> None:
@@ -219,7 +219,7 @@ def _check_address(scheme: str, host: str, label: str) -> None:
     if scheme == "http" and not is_this_machine(host):
         raise Refused(
             f"{label} is not this machine, and http would show the login to everyone on the way.",
-            f"use https://{label}",
+            f"Use https://{label}",
         )
 
 

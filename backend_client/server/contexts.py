@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend_client.contexts import ContextInfo
-from backend_client.errors import BackendError, LoginNeeded, NotFound
+from backend_client.errors import BackendError, LoginNeeded, NotFound, fragment
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend
 
@@ -48,7 +48,7 @@ class ServerContexts:
         try:
             return [ContextInfo(one.name, self.kind, _description(one)) for one in self.accounts()]
         except BackendError as error:
-            return [ContextInfo("servers", self.kind, "traindeck servers", error.title)]
+            return [ContextInfo("servers", self.kind, "traindeck servers", fragment(error.title))]
 
     def current(self) -> str:
         """Return the context of the site's server, "" where there is none."""
@@ -62,7 +62,7 @@ class ServerContexts:
     def open(self, name: str) -> JobBackend:
         """Open a context. Contacts nobody yet; without a login the first call raises LoginNeeded."""
         from backend_client.server.backend import ServerBackend  # noqa: PLC0415  other ways need no httpx
-        from backend_client.server.capabilities_cache import CapabilitiesCache  # noqa: PLC0415
+        from backend_client.server.capabilities_cache import CapabilitiesCache  # noqa: PLC0415  as above
 
         account, kept = self.account(name), CapabilitiesCache(self._cache, name)
         return ServerBackend(
@@ -96,7 +96,7 @@ class ServerContexts:
     def accounts(self) -> "list[Account]":
         """Return all accounts, and the servers that are known without one. Raises Refused."""
         from backend_client.server.accounts import Account, Accounts  # noqa: PLC0415  nobody may have any
-        from backend_client.server.address import host_of  # noqa: PLC0415
+        from backend_client.server.address import host_of  # noqa: PLC0415  as above
 
         accounts = Accounts(self.folder).all()
         urls = [one.url for one in accounts]
@@ -117,7 +117,7 @@ class ServerContexts:
     def forget(self, account: "Account") -> None:
         """Drop an account and its context; the site's server stays one. Raises Refused."""
         from backend_client.server.accounts import Accounts  # noqa: PLC0415  as above
-        from backend_client.server.capabilities_cache import CapabilitiesCache  # noqa: PLC0415
+        from backend_client.server.capabilities_cache import CapabilitiesCache  # noqa: PLC0415  as above
 
         Accounts(self.folder).remove(account)
         CapabilitiesCache(self._cache, account.name).remove()
@@ -137,7 +137,7 @@ class ServerContexts:
         return bool(self._site or "://" in self._named or self.version())
 
     def _address(self, text: str) -> str:
-        from backend_client.server.address import parse_address  # noqa: PLC0415
+        from backend_client.server.address import parse_address  # noqa: PLC0415  nobody may have an account
 
         return parse_address(text)
 
@@ -169,7 +169,7 @@ class TokenSession:
 
 def login_needed(account: "Account") -> LoginNeeded:
     """Return the error for an account that is not logged in."""
-    from backend_client.server.address import host_of  # noqa: PLC0415
+    from backend_client.server.address import host_of  # noqa: PLC0415  nobody may have an account
 
     user = f" as {account.user}" if account.user else ""
     hint = f"`traindeck login {account.url}` logs in."

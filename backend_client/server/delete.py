@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 
 import msgspec
 
-from backend_client.errors import BackendError, NotFound, Unreachable
+from backend_client.errors import BackendError, NotFound, Unreachable, fragment
 from backend_client.protocol import DeleteStep, Gone
 from backend_client.server.connection import Connection
 from backend_client.server.sse import SseEvent
@@ -60,7 +60,7 @@ class DeletionWatch:
             except NotFound:
                 return None
             except Unreachable as error:
-                return DeleteStep(f"the server has taken the deletion on; {error.title}")
+                return DeleteStep(f"the server has taken the deletion on; {fragment(error.title)}")
 
     async def _listen(self) -> None:
         """Watch this job, on a new connection whenever one breaks."""

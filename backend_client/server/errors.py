@@ -5,12 +5,12 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from backend_client.errors import BackendError, Refused, Unreachable
+from backend_client.errors import BackendError, Refused, Unreachable, sentence
 
 if TYPE_CHECKING:
     import httpx
 
-_HINT = "check the address, the network, VPN or tunnel"
+_HINT = "Check the address, the network, VPN or tunnel."
 
 
 class ConnectionBroken(Unreachable):
@@ -23,21 +23,21 @@ def from_httpx(error: "httpx.HTTPError", label: str, silence: float) -> BackendE
 
     root = _root_cause(error)
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return Unreachable(f"{label} does not answer", _HINT)
+        return Unreachable(f"{label} does not answer.", _HINT)
     if isinstance(error, httpx.TimeoutException):
-        return Unreachable(f"no answer from {label} for {silence:g} s")
+        return Unreachable(f"No answer from {label} for {silence:g} s.")
     if isinstance(root, ssl.SSLCertVerificationError):
         return Unreachable(
-            f"the certificate of {label} is not trusted: {root.verify_message.rstrip('.')}",
-            "log in with --ca FILE, the certificate of your site",
+            sentence(f"The certificate of {label} is not trusted: {root.verify_message}"),
+            "Log in with --ca FILE, the certificate of your site.",
         )
     if isinstance(error, httpx.ConnectError):
-        return Unreachable(f"{label} cannot be reached: {_sentence(root)}", _HINT)
+        return Unreachable(sentence(f"{label} cannot be reached: {_describe(root)}"), _HINT)
     if isinstance(
         error, httpx.LocalProtocolError | httpx.UnsupportedProtocol
     ):  # its words would quote a header
-        return Refused(f"the request to {label} cannot be written as HTTP")
-    return ConnectionBroken(f"the connection to {label} broke: {_sentence(root)}")
+        return Refused(f"The request to {label} cannot be written as HTTP.")
+    return ConnectionBroken(sentence(f"The connection to {label} broke: {_describe(root)}"))
 
 
 def _root_cause(error: BaseException) -> BaseException:
@@ -50,7 +50,7 @@ def _root_cause(error: BaseException) -> BaseException:
         error = inner
 
 
-def _sentence(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
     if isinstance(error, socket.gaierror):

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import msgspec
 
-from backend_client.errors import Unreachable
+from backend_client.errors import Unreachable, fragment, sentence
 from backend_client.protocol import Closed, Lines, LogItem, LogQuery, LogSource, Opened
 from backend_client.server.connection import RETRY_PAUSES, Connection
 from backend_client.server.errors import ConnectionBroken
@@ -43,11 +43,11 @@ class LogStream:
                         if any(isinstance(item, Closed) for item in items):
                             return
             except ConnectionBroken as error:
-                why = error.title
+                why = fragment(error.title)
             except Unreachable as error:
                 if not begun:
                     raise
-                why, pauses = error.title, iter(())
+                why, pauses = fragment(error.title), iter(())
             if (pause := next(pauses, None)) is None:
                 yield [Closed(why, lost=True)]
                 return
@@ -73,7 +73,9 @@ class LogStream:
         try:
             item = read_log(event.event, event.data, event.id)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unreachable(f"{self._connection.label} tells what cannot be read: {error}") from None
+            raise Unreachable(
+                sentence(f"{self._connection.label} tells what cannot be read: {error}")
+            ) from None
         match item:
             case Bye():
                 return Closed(item.why, lost=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from backend_client.errors import Unreachable
+from backend_client.errors import Unreachable, sentence
 
 if TYPE_CHECKING:
     import httpx
@@ -85,6 +85,6 @@ class SseStream:
             try:
                 events = parser.feed(data)
             except ValueError as error:
-                raise Unreachable(f"{self._label} cannot be followed: {error}") from None
+                raise Unreachable(sentence(f"{self._label} cannot be followed: {error}")) from None
             if events:
                 yield events

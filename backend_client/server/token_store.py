@@ -117,7 +117,7 @@ class KeyringTokenStore:
             keyring.delete_password(SERVICE, name)
 
     def get(self, key: str) -> Secret | None:
-        import keyring  # noqa: PLC0415
+        import keyring  # noqa: PLC0415  as above
 
         if over_ssh():
             raise LoginNeeded(
@@ -128,13 +128,13 @@ class KeyringTokenStore:
         return Secret(token) if token else None
 
     def put(self, key: str, token: Secret) -> None:
-        import keyring  # noqa: PLC0415
+        import keyring  # noqa: PLC0415  as above
 
         _with_time_limit(lambda: keyring.set_password(SERVICE, key, token.reveal()))
 
     def drop(self, key: str) -> None:
         if self.get(key):
-            import keyring  # noqa: PLC0415
+            import keyring  # noqa: PLC0415  as above
 
             _with_time_limit(lambda: keyring.delete_password(SERVICE, key))
 

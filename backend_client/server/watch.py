@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from backend_client.backoff import Backoff
-from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable
+from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable, fragment, sentence
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 from backend_client.server.connection import Connection
@@ -61,7 +61,7 @@ class WatchStream:
                         if any(event.event in ("lagged", "bye") for event in events):
                             break
             except LoginNeeded as error:
-                yield [Freshness(FreshnessState.FORBIDDEN, datetime.now(UTC), error.title)]
+                yield [Freshness(FreshnessState.FORBIDDEN, datetime.now(UTC), fragment(error.title))]
                 raise
             except BackendError as error:
                 asked = (isinstance(error, Unreachable) and error.retry_after) or 0.0
@@ -102,7 +102,9 @@ class WatchStream:
             return read_watch(event.event, event.data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._last_event_id = ""
-            raise Unreachable(f"{self._connection.label} tells what cannot be read: {error}") from None
+            raise Unreachable(
+                sentence(f"{self._connection.label} tells what cannot be read: {error}")
+            ) from None
 
     def _freshness(self) -> Freshness:
         """Return the worst freshness of all clusters, where the connection itself is well."""
@@ -121,7 +123,7 @@ class WatchStream:
             if self._connection_freshness.state is FreshnessState.LIVE
             else self._connection_freshness.since
         )
-        self._connection_freshness = Freshness(state, since, error.title)
+        self._connection_freshness = Freshness(state, since, fragment(error.title))
         return self._connection_freshness
 
 

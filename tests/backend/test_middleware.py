@@ -133,7 +133,7 @@ async def test_too_many_requests(settings):
 
 
 async def test_who_tries_tokens_uses_up_their_address(settings):
-    from backend.auth.tokens import new_token  # noqa: PLC0415
+    from backend.auth.tokens import new_token  # noqa: PLC0415  only this test needs it
 
     settings.rate, settings.burst = 0.01, 5
     made = create_app(settings, announce=lambda words: None)

@@ -43,7 +43,7 @@ HURRY = {
 
 @contextlib.asynccontextmanager
 async def kubernetes(request, folder: Path):
-    from tests.contract.support.cluster import ClusterHarness  # noqa: PLC0415
+    from tests.contract.support.cluster import ClusterHarness  # noqa: PLC0415  where a case needs it
 
     admin = Path(os.environ[GIVEN])
     server = urlsplit(Live(admin).server)
@@ -56,7 +56,7 @@ async def kubernetes(request, folder: Path):
 
 @contextlib.asynccontextmanager
 async def server(request, folder: Path):
-    from tests.contract.support.server import ServerHarness  # noqa: PLC0415
+    from tests.contract.support.server import ServerHarness  # noqa: PLC0415  where a case needs it
 
     running = request.getfixturevalue("local_server")
     async with Wire("127.0.0.1", running.port) as wire:
@@ -149,7 +149,7 @@ async def test_a_watch_that_is_cut_anywhere_tells_the_truth_again(harness, wire,
     wire.piece, wire.limits = 5000, [40_000, 1, 90_000, 33_333, 150_000, 71, 200_000, 99_999, 5, 250_000]
     specs = [harness.spec("sleep 60", name=f"n{n}", annotations={"note": "x" * 40_000}) for n in range(6)]
     jobs = [await near.create(spec, key=spec.name, secrets={}) for spec in specs]
-    running = lambda job: job.state == JobState.RUNNING  # noqa: E731
+    running = lambda job: job.state == JobState.RUNNING  # noqa: E731  short
     await asyncio.gather(*(until(near, job.ref, running) for job in jobs))
     await near.stop(jobs[0].ref)
     await asyncio.gather(delete(near, jobs[1].ref), delete(near, jobs[2].ref))

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _guarded(words: list[str]) -> int:
     """Run the command line so that no traceback is printed: a defect becomes a report."""
     if words in (["--version"], ["-V"]):
-        print(f"traindeck {__version__}")  # noqa: T201
+        print(f"traindeck {__version__}")  # noqa: T201  loads nothing else
         return 0
     gc.disable()  # nothing to collect among imports, and looking for it costs a tenth of the start
     try:
@@ -35,8 +35,8 @@ def _guarded(words: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  the last wall: a defect becomes a report
-        from tui.cli.output import print_message  # noqa: PLC0415
-        from tui.crash_report import sentence  # noqa: PLC0415
+        from tui.cli.output import print_message  # noqa: PLC0415  not on the way of a start
+        from tui.crash_report import sentence  # noqa: PLC0415  not on the way of a start
 
         print_message(sentence(error))
         return 1
@@ -48,8 +48,8 @@ def _guarded(words: list[str]) -> int:
 
 def _run(words: list[str]) -> int:
     from backend_client.errors import BackendError  # noqa: PLC0415  --version stays quick
-    from tui.cli.output import print_error  # noqa: PLC0415
-    from tui.cli.program import run  # noqa: PLC0415
+    from tui.cli.output import print_error  # noqa: PLC0415  as above
+    from tui.cli.program import run  # noqa: PLC0415  as above
 
     try:
         return run(words)

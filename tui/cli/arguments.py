@@ -17,8 +17,8 @@ class Parser(argparse.ArgumentParser):
     """What to say behind "one word too many"."""
 
     def error(self, message: str) -> NoReturn:
-        print(clean(f"{self.prog}: {message}", 4000), file=sys.stderr)  # noqa: T201
-        print(f"`{self.prog} --help` shows what can be written here.", file=sys.stderr)  # noqa: T201
+        print(clean(f"{self.prog}: {message}", 4000), file=sys.stderr)  # noqa: T201  a usage error
+        print(f"`{self.prog} --help` shows what can be written here.", file=sys.stderr)  # noqa: T201  a usage error
         self.exit(2)
 
     def parse(self, words: list[str]) -> argparse.Namespace:

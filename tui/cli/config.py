@@ -16,7 +16,7 @@ def add_contexts_flags(parser: Parser) -> None:
     """Add the flags of `contexts`: none of its own."""
 
 
-def contexts(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def contexts(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """List the contexts; a star marks the current one."""
     try:
         current = contexts.default(args.context, os.environ.get("TRAINDECK_CONTEXT", ""))
@@ -50,7 +50,7 @@ def add_use_flags(parser: Parser) -> None:
     parser.add_argument("name", metavar="CONTEXT", help="the context")
 
 
-def use(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def use(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """Remember a context: where jobs run from now on."""
     try:
         info = contexts.set_current(args.name)
@@ -67,9 +67,9 @@ def add_config_flags(parser: Parser) -> None:
     parser.add_argument("--init", action="store_true", help="write a commented settings file")
 
 
-def config(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def config(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """Show the settings in force and where each comes from."""
-    from tui.settings.show import commented_file, effective_settings, toml  # noqa: PLC0415
+    from tui.settings.show import commented_file, effective_settings, toml  # noqa: PLC0415  loads pydantic, as only these verbs do
 
     if args.init:
         return _write_settings_file(commented_file())

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
 from tui.cli.arguments import Parser
@@ -43,7 +43,7 @@ async def _events(job: Job, backend: JobBackend) -> tuple[Sequence[Event], str]:
     try:
         return await backend.events(job.ref), ""
     except BackendError as error:
-        return (), error.title
+        return (), fragment(error.title)
 
 
 def _description(job: Job, events: Sequence[Event]) -> Iterator[str]:

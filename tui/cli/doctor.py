@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from backend_client.contexts import ContextInfo, Contexts
-from backend_client.errors import BackendError, LoginNeeded
+from backend_client.errors import BackendError, LoginNeeded, fragment
 from backend_client.server.token_store import TokenStore
 from tui.cli.arguments import Parser
 from tui.cli.checks import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
@@ -54,7 +54,7 @@ def _contexts(args: argparse.Namespace, contexts: Contexts) -> Sequence[Finding]
     try:
         current = resolve_context(contexts, args)
     except BackendError as error:
-        return [Finding("context", BAD, error.title, error.hint)]
+        return [Finding("context", BAD, fragment(error.title), error.hint)]
     return asyncio.run(_check_contexts(contexts, current))
 
 
@@ -77,7 +77,10 @@ async def _check_context(contexts: Contexts, info: ContextInfo, state: str) -> F
         return Finding("context", state, f"{about}no answer in {LIMIT:.0f} s ({info.about})")
     except BackendError as error:
         return Finding(
-            "context", NOTE if isinstance(error, LoginNeeded) else state, f"{about}{error.title}", error.hint
+            "context",
+            NOTE if isinstance(error, LoginNeeded) else state,
+            f"{about}{fragment(error.title)}",
+            error.hint,
         )
 
 
@@ -96,7 +99,7 @@ def _logins(contexts: Contexts) -> Iterator[Finding]:
     try:
         accounts = [account for account in source.accounts() if account.store]
     except BackendError as error:
-        yield Finding("logins", BAD, error.title, error.hint)
+        yield Finding("logins", BAD, fragment(error.title), error.hint)
         return
     for account in accounts:
         yield _login(account.name, account.key, source.token_store(account))
@@ -106,7 +109,7 @@ def _login(name: str, key: str, store: TokenStore) -> Finding:
     try:
         token = store.get(key)
     except BackendError as error:
-        return Finding("login", BAD, f"{name}: {error.title}", error.hint)
+        return Finding("login", BAD, f"{name}: {fragment(error.title)}", error.hint)
     if token is None:
         return Finding(
             "login", BAD, f"{name}: its token is not in {store.where}", f"traindeck login --context {name}"
@@ -116,7 +119,7 @@ def _login(name: str, key: str, store: TokenStore) -> Finding:
 
 def _settings(loaded: LoadedSettings) -> Iterator[Finding]:
     """Report what is set, where, and what is wrong with it."""
-    from tui.settings.show import effective_settings, toml  # noqa: PLC0415
+    from tui.settings.show import effective_settings, toml  # noqa: PLC0415  loads pydantic, as only these verbs do
 
     for warning in loaded.warnings:
         yield Finding("settings", BAD, warning)

@@ -53,12 +53,12 @@ def add_whoami_flags(parser: Parser) -> None:
     """Add the flags of `whoami`: none of its own."""
 
 
-def login(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def login(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """Log in, keep the token, and choose the server's context; on an empty server, become its first admin."""
     return _log_in(args, contexts, new=False)
 
 
-def register(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def register(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """Make an account at a server that lets everybody, and log in."""
     return _log_in(args, contexts, new=True)
 
@@ -98,7 +98,7 @@ def _print_login(args: argparse.Namespace, result: "LoginResult") -> None:
 
 def _choose_server(args: argparse.Namespace, contexts: Contexts) -> Account:
     """Return the named server, else the one in use, else the only known one, else ask for it."""
-    from backend_client.server.address import parse_address  # noqa: PLC0415
+    from backend_client.server.address import parse_address  # noqa: PLC0415  not on the way of a start
 
     accounts = server_contexts(contexts).accounts()
     candidates = accounts
@@ -134,7 +134,7 @@ def _use_context(contexts: Contexts, name: str) -> None:
         print_message(f"But TRAINDECK_CONTEXT is set, and weighs more: {os.environ['TRAINDECK_CONTEXT']}.")
 
 
-def logout(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def logout(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """Make the token invalid on the server, and forget it here; with --forget the account too."""
     account = require_account(args, contexts)
     code = _log_out(account)
@@ -161,7 +161,7 @@ def _log_out(account: ServerAccount) -> int:
     return 0
 
 
-def whoami(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def whoami(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """Print who acts, and where."""
     account = account_in_use(args, contexts)
     fields = asyncio.run(account.call("GET", "/api/auth/me", dict) if account else _identity(args, contexts))

@@ -32,7 +32,7 @@ def add_man_flags(parser: Parser) -> None:
     """Add the flags of `man`: none of its own."""
 
 
-def man(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def man(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """Print the manual page, for `man -l`."""
     print_data(page())
     return 0

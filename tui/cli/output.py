@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobState
 from tui.ui.sanitize import UNSAFE, clean, clean_block
 
@@ -20,7 +20,7 @@ _ANSI = "black red green yellow blue magenta cyan white".split()
 
 def print_message(message: object) -> None:
     """Print one line for a person, to stderr."""
-    print(clean(message, 4000), file=sys.stderr, flush=True)  # noqa: T201
+    print(clean(message, 4000), file=sys.stderr, flush=True)  # noqa: T201  the one writer
 
 
 def print_error(error: BackendError, subject: str = "") -> None:
@@ -30,14 +30,14 @@ def print_error(error: BackendError, subject: str = "") -> None:
         for name, sentence in error.fields.items():
             print_message(f"{start}{name}: {sentence}")
     else:
-        print_message(f"{start}{error.title}")
+        print_message(f"{start}{fragment(error.title)}" if subject else error.title)
     if error.hint:
         print_message(error.hint)
 
 
 def print_data(text: str) -> None:
     """Print one line of data, or several, to stdout."""
-    print(text)  # noqa: T201
+    print(text)  # noqa: T201  the one writer
 
 
 def print_block(text: str) -> None:

@@ -28,7 +28,7 @@ def confirm(question: str) -> bool:
         return True
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the answer
     try:
-        print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201  a question
         return sys.stdin.readline().strip().lower() in ("y", "yes")
     finally:
         signal.signal(signal.SIGINT, handler)
@@ -67,7 +67,7 @@ def ask_secret(question: str, *, from_stdin: bool, new: bool = False) -> Secret:
         return Secret(sys.stdin.readline().rstrip("\r\n"))
     first = ask_hidden(question)
     while new and first != ask_hidden("The same again"):
-        print("They differ.", file=sys.stderr)  # noqa: T201
+        print("They differ.", file=sys.stderr)  # noqa: T201  a question
         first = ask_hidden(question)
     return first
 

@@ -37,7 +37,7 @@ def serve(args: argparse.Namespace, _contexts: Contexts, _loaded: LoadedSettings
     flags = {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
     try:
         from backend.serve import serve as run  # noqa: PLC0415  the other verbs need no server
-        from backend.settings import server_settings  # noqa: PLC0415
+        from backend.settings import server_settings  # noqa: PLC0415  as above
     except ModuleNotFoundError as error:
         raise Refused(
             f"This traindeck has no server in it: {error.name} is missing.", "pip install 'traindeck[server]'"

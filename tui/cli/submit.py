@@ -122,7 +122,7 @@ async def submit_spec(
     job = await backend.create(spec, key=os.urandom(16).hex(), secrets=secrets)
     print_message(f"{job.name} is submitted to {plan.place or job.ref.context}.")
     if args.follow:
-        from tui.cli.logs import follow_until_end  # noqa: PLC0415
+        from tui.cli.logs import follow_until_end  # noqa: PLC0415  few follow what they submit
 
         return await follow_until_end(backend, job.ref)
     if not print_as(args.output, lambda: job_fields(job)):

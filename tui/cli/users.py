@@ -79,7 +79,7 @@ def _quota(text: str) -> int | str:
     return text if text == "default" else whole_number(text)
 
 
-def passwd(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def passwd(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """Change the user's own password; all other logins end."""
     account = require_account(args, contexts)
     old = prompt.ask_secret("Old password", from_stdin=args.password_stdin)
@@ -90,7 +90,7 @@ def passwd(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings)
     return 0
 
 
-def tokens(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def tokens(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """List the user's own logins, or end some."""
     account = require_account(args, contexts)
     if args.what == "revoke":

@@ -43,7 +43,7 @@ class FormScreen(Guarded, PrefillMixin):
     """A new job, or (with `spec`) one like an old job. Dismisses with the created job, or None."""
 
     CSS_PATH = "form_screen.tcss"
-    BINDINGS = [  # noqa: RUF012  # Textual's own spelling
+    BINDINGS = [  # noqa: RUF012  Textual's own spelling
         # Those that move the focus have priority: what is typed right behind them goes to where they lead.
         # So has what a line would take for itself.
         *(replace(binding, priority=binding.id in ("more", "edit")) for binding in bindings(Place.FORM)),
@@ -51,7 +51,7 @@ class FormScreen(Guarded, PrefillMixin):
         Binding("enter", "choose", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012  # Textual's own spelling
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012  Textual's own spelling
     where = Place.FORM
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """As Textual's, but a step to the next field does not paint the whole screen anew."""

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import JobSpec
 from backend_client.protocol import JobBackend, Plan
 from tui.actions import Place
@@ -30,7 +30,7 @@ def plan_text(plan: Plan | BackendError | None) -> Content:
     if plan is None:
         return Content("asking what would be made ...")
     if isinstance(plan, BackendError):
-        return Content(clean_block(f"What would be made is not known: {plan}"))
+        return Content(clean_block(f"What would be made is not known: {fragment(str(plan))}"))
     urls = [f"# {url}" for url in plan.urls]
     return Content(clean_block("\n".join([f"# {plan.name}, {plan.place}", *urls, plan.yaml])))
 
@@ -39,7 +39,7 @@ class PlanScreen(Screen[None]):
     """The plan of one spec, full screen."""
 
     CSS_PATH = "plan_screen.tcss"
-    BINDINGS = [*bindings(Place.PLAN)]  # noqa: RUF012
+    BINDINGS = [*bindings(Place.PLAN)]  # noqa: RUF012  Textual's own spelling
     where = Place.PLAN
 
     @dataclass(eq=False)
@@ -86,7 +86,7 @@ class PlanScreen(Screen[None]):
         )
         if name is None:
             return
-        path = Path(name).expanduser()  # noqa: ASYNC240  # reads the environment only
+        path = Path(name).expanduser()  # noqa: ASYNC240  reads the environment only
         try:
             await self._write(path)
         except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import field_text, parse_field
 from backend_client.protocol import Capacity, Choice, JobBackend, Scope
@@ -170,7 +170,7 @@ class PrefillMixin(Screen[Job | None]):
             choices = await self.backend.choices(field.field, namespace=namespace, cluster=cluster)
             self.post_message(self.ChoicesLoaded(field, choices))
         except BackendError as error:
-            self.post_message(self.ChoicesLoaded(field, (), error.title))
+            self.post_message(self.ChoicesLoaded(field, (), fragment(error.title)))
 
     def on_prefill_mixin_choices_loaded(self, message: ChoicesLoaded) -> None:
         message.field.set_choices(message.choices, message.why)
@@ -187,7 +187,7 @@ class PrefillMixin(Screen[Job | None]):
         try:
             self.post_message(self.CapacityLoaded(await self.backend.capacity(Scope())))
         except BackendError as error:
-            self.post_message(self.CapacityLoaded(Capacity(unknown_because=error.title)))
+            self.post_message(self.CapacityLoaded(Capacity(unknown_because=fragment(error.title))))
 
     def on_prefill_mixin_capacity_loaded(self, message: CapacityLoaded) -> None:
         if "gpus" in self.list.fields:

@@ -8,7 +8,7 @@ from backend_client.models.fields import spec_fields
 
 def spec_yaml(spec: JobSpec) -> str:
     """Return the explicit fields of a spec as YAML, in their order; one a line where the values allow it."""
-    import yaml  # noqa: PLC0415  # slow to import, and rarely needed
+    import yaml  # noqa: PLC0415  slow to import, and rarely needed
 
     return yaml.safe_dump(spec_fields(spec), sort_keys=False, allow_unicode=True, width=100)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from textual import work
 from textual.worker import Worker
 
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import Job
 from backend_client.protocol import JobBackend, Verb
 from tui.jobs.job_screen import JobScreen
@@ -116,7 +116,7 @@ class SelectionScreen(JobScreen):
             self._show_failure(f"{clean(job.name)} was not {action.past_tense}", error)
         elif failures:
             title = f"{len(failures)} of {len(jobs)} jobs were not {action.past_tense}"
-            text = "\n\n".join(f"{clean(job.name)}: {error}" for job, error in failures)
+            text = "\n\n".join(f"{clean(job.name)}: {fragment(str(error))}" for job, error in failures)
             self.session.request(OpenText(title, text))
 
 

@@ -13,7 +13,7 @@ from textual.signal import Signal
 from textual.timer import Timer
 
 from backend_client.backoff import Backoff, no_jitter
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Capacity, Feature, Freshness, FreshnessState, JobBackend
 from tui.jobs.store import Difference, JobStore
@@ -111,7 +111,7 @@ class ContextFeed:
     def _stale(self, error: BackendError) -> Freshness:
         old = self.store.freshness
         since = old.since if old and old.state is not FreshnessState.LIVE else datetime.now(UTC)
-        return Freshness(FreshnessState.STALE, since, str(error))
+        return Freshness(FreshnessState.STALE, since, fragment(str(error)))
 
     def _flush_soon(self) -> None:
         """Show what has come: at once where it was quiet, else at the next tick."""
@@ -155,7 +155,7 @@ class ContextFeed:
             try:
                 capacity = await self.backend.capacity(self._session.scope(self.backend))
             except BackendError as error:
-                capacity = Capacity(unknown_because=str(error))
+                capacity = Capacity(unknown_because=fragment(str(error)))
             self._screen.post_message(self.CapacityLoaded(capacity))
 
     # Visible jobs

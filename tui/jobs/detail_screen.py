@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import Attempt, Event, Job
 from backend_client.protocol import JobBackend
 from tui.actions import Place
@@ -159,7 +159,7 @@ class DetailScreen(JobScreen):
         try:
             self.post_message(self.EventsLoaded(await self._backend.events(self._job.ref), ""))
         except BackendError as error:
-            self.post_message(self.EventsLoaded((), str(error)))
+            self.post_message(self.EventsLoaded((), fragment(str(error))))
 
     def on_detail_screen_events_loaded(self, message: EventsLoaded) -> None:
         """Draw the page with the events that were read."""

@@ -294,7 +294,7 @@ class JobList(ScrollView, can_focus=True):
         self._set_height()
         self._announce_visible()
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  Textual's signature
         """Return one line per job; the stylesheet has the limits."""
         return max(len(self.rows.lines), 3) + _HEAD
 

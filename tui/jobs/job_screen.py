@@ -6,7 +6,7 @@ from contextlib import suppress
 from textual import work
 from textual.screen import Screen
 
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
 from tui.form.spec_file import as_job, spec_yaml
@@ -154,7 +154,7 @@ class JobScreen(Guarded, Screen[None]):
 
     def _show_failure(self, title: str, error: BackendError) -> None:
         if self.session.login_prompt.ask(error):
-            self.app.notify(f"{title}: {error.title}", severity="error")
+            self.app.notify(f"{title}: {fragment(error.title)}", severity="error")
         else:
             self.session.request(OpenText(title, str(error)))
 

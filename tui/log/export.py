@@ -1,6 +1,7 @@
 """Takes lines out of a log: onto the clipboard, or all of it into a file."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -36,12 +37,13 @@ class LogExport:
     A worker writes; its message reaches the host's handler, which hands it to `finish`.
     """
 
+    @dataclass(eq=False)
     class Saved(Message):
         """A file was written, or was not: `text` says it. `exists`: the path, if a file is there already."""
 
-        def __init__(self, text: str, *, failed: bool = False, exists: str = "") -> None:
-            super().__init__()
-            self.text, self.failed, self.exists = text, failed, exists
+        text: str
+        failed: bool = False
+        exists: str = ""
 
     def __init__(self, host: Host) -> None:
         self._host = host

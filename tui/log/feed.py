@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from functools import partial
 
 from textual.message import Message
@@ -24,12 +25,13 @@ class LogFeed:
     A worker reads; its messages reach the host's handlers, which hand them to `receive` and `fail`.
     """
 
+    @dataclass(eq=False)
     class Arrived(Message):
         """A batch of a log. The worker waits for `taken` before it reads the next one."""
 
-        def __init__(self, serial: int, items: Sequence[LogItem]) -> None:
-            super().__init__()
-            self.serial, self.items, self.taken = serial, items, asyncio.Event()
+        serial: int
+        items: Sequence[LogItem]
+        taken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
         @property
         def end(self) -> Closed | None:
@@ -45,12 +47,12 @@ class LogFeed:
             closed = (item for item in self.items if isinstance(item, Closed))
             return next((item for item in closed if item.lost == lost), None)
 
+    @dataclass(eq=False)
     class Failed(Message):
         """A log cannot be read."""
 
-        def __init__(self, serial: int, error: BackendError) -> None:
-            super().__init__()
-            self.serial, self.error = serial, error
+        serial: int
+        error: BackendError
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """The log of one job: a title, the lines, and a line to type a search or a file name in."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -43,12 +44,11 @@ class LogPane(Vertical):
     class Back(Message):
         """Escape was pressed, and there was nothing of the pane's own to leave."""
 
+    @dataclass(eq=False)
     class Tiled(Message):
         """The log of this job is to lie beside the others, or no more."""
 
-        def __init__(self, job: Job) -> None:
-            super().__init__()
-            self.job = job
+        job: Job
 
     def __init__(self, *, tail: int | None = _TAIL, opened: tuple[Job, JobBackend] | None = None) -> None:
         """Show the last `tail` lines (None: all) and what follows. `opened`: whose log, from the start."""

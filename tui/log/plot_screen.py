@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import work
@@ -43,12 +44,11 @@ class PlotScreen(Screen[None]):
     where = Place.PLOT
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.PLOT, "screen")]
 
+    @dataclass(eq=False)
     class PointsAdded(Message):
         """The curve may have more points. `end`: why there will be no more, as a sentence."""
 
-        def __init__(self, end: str = "") -> None:
-            super().__init__()
-            self.end = end
+        end: str = ""
 
     def __init__(self, job: Job, backend: JobBackend) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """What is looked for in a log: a search, lines with some text only, one rank, the first error."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -40,19 +41,20 @@ class LogSearch:
     `show_first_error`.
     """
 
+    @dataclass(eq=False)
     class Scanned(Message):
         """The lines that have come so far were scanned."""
 
-        def __init__(self, line_filter: LineFilter, matches: Matches | None) -> None:
-            super().__init__()
-            self.line_filter, self.matches = line_filter, matches
+        line_filter: LineFilter
+        matches: Matches | None
 
+    @dataclass(eq=False)
     class FirstError(Message):
         """The number of the line that says why the job failed (-1: none does), and a sentence about it."""
 
-        def __init__(self, buffer: LogBuffer, number: int, text: str) -> None:
-            super().__init__()
-            self.buffer, self.number, self.text = buffer, number, text
+        buffer: LogBuffer
+        number: int
+        text: str
 
     def __init__(self, host: Host, view: Display, tail: int | None, *, changed: Callable[[], None]) -> None:
         """Search the log that `view` shows, of which the last `tail` lines were read (None: all).

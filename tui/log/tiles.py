@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from textual import work
 from textual.app import ComposeResult
@@ -18,12 +19,11 @@ from tui.ui.sanitize import clean
 class LogTiles(Container):
     """At most four logs; those without room are hidden. The tiles come back at the next start."""
 
+    @dataclass(eq=False)
     class Loaded(Message):
         """The uids of the jobs whose logs were open before were read from the state file."""
 
-        def __init__(self, uids: Sequence[str]) -> None:
-            super().__init__()
-            self.uids = uids
+        uids: Sequence[str]
 
     def __init__(self, context: str) -> None:
         """Show logs of jobs in this context."""

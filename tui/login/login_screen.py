@@ -15,7 +15,7 @@ from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from backend_client.accounts import HasAccounts
-from backend_client.errors import BackendError, LoginNeeded
+from backend_client.errors import BackendError, LoginNeeded, fragment
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account
 from backend_client.server.address import host_of, parse_address
@@ -283,7 +283,7 @@ class LoginScreen(ModalScreen[Account | None]):
         else:
             words = f"Logged out; the token of {account.user} is forgotten here."
             if trouble:
-                words += f" The server was not told ({trouble.title}): there it stays valid."
+                words += f" The server was not told ({fragment(trouble.title)}): there it stays valid."
             self.post_message(self.Ended(msgspec.structs.replace(account, store=""), message=words))
 
     def action_login_leave(self) -> None:

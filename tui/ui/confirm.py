@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from backend_client.errors import sentence
 from tui.ui.sanitize import clean, clean_block
 
 
@@ -51,7 +52,7 @@ class ConfirmScreen(ModalScreen[bool]):
     def on_confirm_screen_forbidden(self, message: Forbidden) -> None:
         """Disable yes, and show why."""
         self.query_one("#yes", Button).disabled = True
-        self.query_one("#detail", Static).update(Content(f"{clean(message.why, 300)}."))
+        self.query_one("#detail", Static).update(Content(sentence(clean(message.why, 300))))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Answer with the button that was pressed."""

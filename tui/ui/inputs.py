@@ -44,7 +44,7 @@ class LineInput(Input):
     joined, and the cursor does not blink (which would send the terminal bytes for ever).
     """
 
-    BINDINGS = [  # noqa: RUF012  # Textual's own spelling
+    BINDINGS = [  # noqa: RUF012  Textual's own spelling
         Binding("up", "older", show=False),
         Binding("down", "newer", show=False),
     ]

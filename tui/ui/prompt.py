@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 
 class _Prompt(ModalScreen[Answer | None]):
     CSS_PATH = "prompt.tcss"
-    BINDINGS = [Binding("escape", "cancel", "cancel")]  # noqa: RUF012
+    BINDINGS = [Binding("escape", "cancel", "cancel")]  # noqa: RUF012  Textual's own spelling
     password = False
 
     def __init__(self, question: str, detail: str = "", text: str = "") -> None:

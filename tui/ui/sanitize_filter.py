@@ -16,7 +16,7 @@ def _harmless(text: str) -> str:
 class SanitizeFilter(LineFilter):
     """Takes controls, bidi and zero-width characters out of every segment that is not the screen's own."""
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002  Textual's signature
         return [
             segment
             if segment.control or (segment.text.isascii() and segment.text.isprintable())

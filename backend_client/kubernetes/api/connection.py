@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import h11
 from msgspec import Struct
 
-from backend_client.errors import Unreachable
+from backend_client.errors import Unreachable, sentence
 
 CONNECT_SECONDS = 3.0
 _READ = 256 * 1024
@@ -111,14 +111,16 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Connection:
         async with asyncio.timeout(CONNECT_SECONDS):
             reader, writer = await (_tunnel if address.proxy else _direct)(address, tls)
     except TimeoutError:
-        raise Unreachable(f"{address} does not answer", _hint(address)) from None
+        raise Unreachable(f"{address} does not answer.", _hint(address)) from None
     except ssl.SSLCertVerificationError as error:
-        title = f"the certificate of {address} is not trusted: {error.verify_message.rstrip('.')}"
+        title = sentence(f"The certificate of {address} is not trusted: {error.verify_message}")
         raise Unreachable(
-            title, "check certificate-authority and tls-server-name in the kubeconfig"
+            title, "Check certificate-authority and tls-server-name in the kubeconfig."
         ) from None
     except Broken as error:
-        raise Unreachable(f"{address} cannot be reached: {describe_error(error)}", _hint(address)) from None
+        raise Unreachable(
+            sentence(f"{address} cannot be reached: {describe_error(error)}"), _hint(address)
+        ) from None
     _set_socket_options(writer.get_extra_info("socket"))
     return Connection(reader, writer)
 
@@ -137,8 +139,8 @@ def describe_error(error: Exception) -> str:
 
 def _hint(address: Address) -> str:
     if address.proxy:
-        return f"check the proxy {address.proxy_without_login}"
-    return "check the network, VPN or tunnel"
+        return f"Check the proxy {address.proxy_without_login}"
+    return "Check the network, VPN or tunnel."
 
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from backend_client.errors import BackendError, LoginNeeded
+from backend_client.errors import BackendError, LoginNeeded, sentence
 from backend_client.models.secret import Secret
 
 TOKEN_FILE_SECONDS = 60.0
@@ -48,7 +48,7 @@ def bearer(token: str) -> Secret:
     """Return the Authorization header of a token. Raises LoginNeeded for a token that no header can hold."""
     token = token.strip()
     if not token.isascii() or not token.isprintable():
-        raise LoginNeeded("the token of this context holds characters that no token has", "log in again")
+        raise LoginNeeded("The token of this context holds characters that no token has.", "Log in again.")
     return Secret(f"Bearer {token}")
 
 
@@ -82,9 +82,9 @@ class TokenFile:
         try:
             token = self._path.read_text().strip()
         except OSError as error:
-            raise LoginNeeded(f"the token file {self._path} cannot be read: {error.strerror}") from None
+            raise LoginNeeded(f"The token file {self._path} cannot be read: {error.strerror}.") from None
         if not token:
-            raise LoginNeeded(f"the token file {self._path} is empty")
+            raise LoginNeeded(f"The token file {self._path} is empty.")
         return bearer(token)
 
 
@@ -236,5 +236,5 @@ def _last_line(stderr: bytes) -> str:
 
 
 def _plugin_error(plugin: Plugin, reason: str) -> LoginNeeded:
-    title = f"the login program {Path(plugin.command).name} of context {plugin.context} {reason}"
-    return LoginNeeded(title, plugin.hint or "run it in a shell, then try again")
+    title = sentence(f"The login program {Path(plugin.command).name} of context {plugin.context} {reason}")
+    return LoginNeeded(title, sentence(plugin.hint) or "Run it in a shell, then try again.")

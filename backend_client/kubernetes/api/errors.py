@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from backend_client import errors
+from backend_client.errors import sentence
 from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.status import Status
 
@@ -46,28 +47,28 @@ def error_from_status(
     message = status.message or status.reason or f"status {status.code}"
     match status.code:
         case 401:
-            return errors.LoginNeeded(f"the cluster does not accept the login ({request})", "log in again")
+            return errors.LoginNeeded(f"The cluster does not accept the login ({request}).", "Log in again.")
         case 403:
             return _forbidden(status, method, path)
         case 404:
-            unknown_path = f"the server does not know how to {request} ({message}); is it one of Kubernetes?"
-            return errors.NotFound(message if status.reason else unknown_path)
+            unknown_path = f"The server does not know how to {request} ({message}); is it one of Kubernetes?"
+            return errors.NotFound(sentence(message) if status.reason else unknown_path)
         case 409:
-            return errors.Conflict(message)
+            return errors.Conflict(sentence(message))
         case 410:
-            return Expired(message)
+            return Expired(sentence(message))
         case 422:
-            return errors.Invalid(_field_errors(status), title=message)
+            return errors.Invalid(_field_errors(status), title=sentence(message))
         case 429 | 503:
             wait = retry_after(status, headers)
             return errors.Unreachable(
-                f"the cluster is busy ({request}): {message}", "try again", retry_after=wait
+                sentence(f"The cluster is busy ({request}): {message}"), "Try again.", retry_after=wait
             )
         case code if 400 <= code < 500:
-            return errors.Refused(f"the cluster refused to {request}: {message}")
+            return errors.Refused(sentence(f"The cluster refused to {request}: {message}"))
         case _:
             wait = retry_after(status, headers)
-            return ServerFailed(f"the cluster failed to {request}: {message}", retry_after=wait)
+            return ServerFailed(sentence(f"The cluster failed to {request}: {message}"), retry_after=wait)
 
 
 def describe_request(method: str, path: str) -> str:
@@ -89,9 +90,9 @@ def _forbidden(status: Status, method: str, path: str) -> errors.BackendError:
     denied = _DENIED.search(status.message)
     if denied or method == "GET":
         verb = denied["verb"] if denied else "read"
-        return errors.Forbidden(f"you may not {verb} {_describe_path(path)}", status.message)
+        return errors.Forbidden(f"You may not {verb} {_describe_path(path)}.", sentence(status.message))
     reason = status.message.partition(" is forbidden: ")[2] or status.message
-    return errors.Refused(reason or f"the cluster refused to {describe_request(method, path)}")
+    return errors.Refused(sentence(reason or f"the cluster refused to {describe_request(method, path)}"))
 
 
 def _field_errors(status: Status) -> dict[str, str]:

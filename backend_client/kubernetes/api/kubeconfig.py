@@ -16,7 +16,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from backend_client.errors import NotFound, Refused
+from backend_client.errors import NotFound, Refused, sentence
 from backend_client.kubernetes.api.connection import Address
 from backend_client.kubernetes.api.credentials import (
     Credentials,
@@ -96,7 +96,7 @@ def load(name: str) -> Target:
     try:
         return _target(context, cluster, user)
     except (ValueError, OSError) as error:
-        raise Refused(f"context {name} of the kubeconfig cannot be used: {error}") from None
+        raise Refused(sentence(f"The context {name} of the kubeconfig cannot be used: {error}")) from None
 
 
 def entries(name: str, path: Path | None = None) -> tuple[Context, Entry, Entry]:
@@ -107,11 +107,13 @@ def entries(name: str, path: Path | None = None) -> tuple[Context, Entry, Entry]
     name = name or merged.current
     if name not in merged.contexts:
         names = ", ".join(merged.contexts) or "none"
-        raise NotFound(f"no context {name or 'is current'} in the kubeconfig", f"there are: {names}")
+        raise NotFound(f"No context {name or 'is current'} in the kubeconfig.", f"There are: {names}.")
     context = _context(name, merged.contexts[name], merged.current)
     cluster = merged.clusters.get(context.cluster)
     if cluster is None:
-        raise Refused(f"context {name} names the cluster {context.cluster!r}, which the kubeconfig lacks")
+        raise Refused(
+            f"The context {name} names the cluster {context.cluster!r}, which the kubeconfig lacks."
+        )
     return context, cluster, merged.users.get(context.user, Entry({}, Path()))
 
 
@@ -142,11 +144,11 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise Refused(f"the kubeconfig {path} cannot be read: {(error.strerror or '').lower()}") from None
+        raise Refused(f"The kubeconfig {path} cannot be read: {(error.strerror or '').lower()}.") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         position = f" in line {mark.line + 1}" if mark else ""
-        raise Refused(f"the kubeconfig {path} is no YAML{position}") from None
+        raise Refused(f"The kubeconfig {path} is no YAML{position}.") from None
     return content if isinstance(content, dict) else {}
 
 

@@ -34,7 +34,7 @@ def _load_authority(context: ssl.SSLContext, target: Target) -> None:
         context.load_verify_locations(cadata=target.ca)
     except (ssl.SSLError, ValueError):
         raise Refused(
-            f"the certificate-authority of context {target.context} is no PEM certificate"
+            f"The certificate-authority of context {target.context} is no PEM certificate."
         ) from None
 
 
@@ -49,7 +49,7 @@ def _load_client_certificate(context: ssl.SSLContext, target: Target, certificat
             file.write(certificate.reveal().encode())
         context.load_cert_chain(f"/proc/self/fd/{memory}", password="")
     except (ssl.SSLError, ValueError):
-        title = f"the client certificate and key of context {target.context} do not fit or cannot be read"
-        raise LoginNeeded(title, "log in again; an encrypted key is not supported") from None
+        title = f"The client certificate and key of context {target.context} do not fit or cannot be read."
+        raise LoginNeeded(title, "Log in again; an encrypted key is not supported.") from None
     finally:
         os.close(memory)

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import h11
 from msgspec import Struct
 
-from backend_client.errors import Unreachable
+from backend_client.errors import Unreachable, sentence
 from backend_client.kubernetes.api.connection import Broken, Connection, describe_error, dial
 from backend_client.kubernetes.api.credentials import Login
 from backend_client.kubernetes.api.errors import describe_request, error_from_status, parse_status
@@ -59,7 +59,7 @@ class Stream:
         try:
             return await self._connection.read()
         except Broken as error:
-            raise Unreachable(f"the connection broke: {describe_error(error)}") from None
+            raise Unreachable(sentence(f"The connection broke: {describe_error(error)}")) from None
 
 
 class _Request(Struct, frozen=True):
@@ -195,11 +195,13 @@ class Transport:
             self._drop_idle()
             described = describe_request(request.method, request.path)
             raise Unreachable(
-                f"{self.target.address} gave no answer in {seconds:g} s ({described})"
+                f"{self.target.address} gave no answer in {seconds:g} s ({described})."
             ) from None
 
     def _connection_error(self, error: Exception) -> Unreachable:
-        return Unreachable(f"the connection to {self.target.address} broke: {describe_error(error)}")
+        return Unreachable(
+            sentence(f"The connection to {self.target.address} broke: {describe_error(error)}")
+        )
 
     def _headers(self, request: _Request, login: Login) -> list[tuple[str, str]]:
         address = self.target.address

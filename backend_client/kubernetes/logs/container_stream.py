@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
 from backend_client.backoff import Backoff
-from backend_client.errors import NotFound, Refused, Unreachable
+from backend_client.errors import NotFound, Refused, Unreachable, fragment
 from backend_client.kubernetes.api.errors import ServerFailed
 from backend_client.kubernetes.api.transport import REQUEST_SECONDS, Transport
 from backend_client.kubernetes.logs.container_log import Put
@@ -79,11 +79,11 @@ class ContainerLogReader:
             except ServerFailed as error:
                 failures += 1
                 if not self._follow and failures == _PATIENCE:
-                    return await self._put([Gap(resumer.source, error.title)])
+                    return await self._put([Gap(resumer.source, fragment(error.title))])
                 await asyncio.sleep((error.retry_after or 0.0) + backoff.next())
                 continue
             except (NotFound, Refused) as error:
-                return await self._put_missing(resumer, error.title)
+                return await self._put_missing(resumer, fragment(error.title))
             confirmed = not self._follow
             if current.ended or not self._follow:
                 return None
@@ -128,7 +128,7 @@ class ContainerLogReader:
                     self._complete = not data
         except TimeoutError:
             if not follow:
-                raise Unreachable(f"a log came to a stop for {QUIET_SECONDS:g} s") from None
+                raise Unreachable(f"A log came to a stop for {QUIET_SECONDS:g} s.") from None
 
     async def _put_new(
         self, run: ContainerRun, resumer: LineResumer, data: bytes, *, confirmed: bool

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import Any
 
-from backend_client.errors import Forbidden, NotFound
+from backend_client.errors import Forbidden, NotFound, sentence
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.logs.container_runs import ContainerRun, runs_by_rank
 from backend_client.kubernetes.resources.core import Pod
@@ -137,4 +137,4 @@ class JobTracker:
 
 def _raise_forbidden(freshness: Freshness) -> None:
     if freshness.state is FreshnessState.FORBIDDEN:
-        raise Forbidden(freshness.why)
+        raise Forbidden(sentence(freshness.why))

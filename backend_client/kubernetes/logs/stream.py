@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from functools import partial
 
-from backend_client.errors import BackendError, NotFound, Unreachable
+from backend_client.errors import BackendError, NotFound, Unreachable, fragment
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.logs.container_log import ContainerLog, Put
 from backend_client.kubernetes.logs.container_stream import MOST_STREAMS, ContainerLogReader
@@ -60,11 +60,11 @@ class _JobLog:
         if job is None:
             if resumed:
                 return
-            raise NotFound(f"there is no {query.ref.kind} {query.ref} any more")
+            raise NotFound(f"There is no {query.ref.kind} {query.ref} any more.")
         if query.attempt and query.attempt not in {attempt.number for attempt in job.attempts}:
-            raise NotFound(f"{query.ref} has no attempt {query.attempt}")
+            raise NotFound(f"{query.ref} has no attempt {query.attempt}.")
         if not query.follow and query.rank not in (None, *(attempt.rank for attempt in job.attempts)):
-            raise NotFound(f"{query.ref} has no rank {query.rank}")
+            raise NotFound(f"{query.ref} has no rank {query.rank}.")
 
     async def batches(self) -> AsyncIterator[list[LogItem]]:
         """Yield all items in order, with their cursors."""
@@ -85,7 +85,7 @@ class _JobLog:
     def closed(self) -> Closed:
         """Return how the stream ended. Raises an error that is not about the connection."""
         if isinstance(self._error, Unreachable):
-            return Closed(self._error.title, lost=True)
+            return Closed(fragment(self._error.title), lost=True)
         if self._error:
             raise self._error
         return Closed(_why(self._tracker.job, self._query))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from backend_client.errors import Forbidden, NotFound
+from backend_client.errors import Forbidden, NotFound, fragment
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.errors import Expired
 from backend_client.kubernetes.api.transport import JSON, Transport
@@ -141,7 +141,7 @@ async def _list_or_mark_unreadable(
     try:
         return await list_all(transport, resource_type, namespace, labels=labels, fields=fields)
     except Forbidden as error:
-        cache.mark_unreadable(resource_type, namespace, error.title)
+        cache.mark_unreadable(resource_type, namespace, fragment(error.title))
     except NotFound:
         pass
     return ()
@@ -166,7 +166,7 @@ async def load_one(transport: Transport, cache: JobCache, ref: JobRef) -> Job:
     changed, _ = cache.drain(complete=True)
     job = next((job for job in changed if job.ref.uid == ref.uid), None)
     if job is None:
-        raise NotFound(f"there is no job {ref} ({ref.uid})")
+        raise NotFound(f"There is no job {ref} ({ref.uid}).")
     return job
 
 
@@ -199,7 +199,7 @@ async def find_root(transport: Transport, ref: JobRef) -> RootObject:
     response = await transport.request("GET", resource_type.path(ref.namespace, ref.name), allow=(404,))
     root: RootObject | None = resource_type.decode_object(response.body) if response.status == 200 else None
     if root is None or root.uid != ref.uid:
-        raise NotFound(f"there is no job {ref} ({ref.uid})")
+        raise NotFound(f"There is no job {ref} ({ref.uid}).")
     return root
 
 

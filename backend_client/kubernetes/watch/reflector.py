@@ -24,7 +24,7 @@ from typing import Generic
 import msgspec
 
 from backend_client.backoff import Backoff
-from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable
+from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable, fragment
 from backend_client.kubernetes.api.errors import Expired, ServerFailed, error_from_status
 from backend_client.kubernetes.api.json_lines import JsonLines, TooLarge
 from backend_client.kubernetes.api.transport import Stream, Transport
@@ -121,7 +121,7 @@ class Reflector(Generic[T]):
                 self._version = ""
             case Forbidden():
                 self._version = ""
-                return self._set_freshness(FreshnessState.FORBIDDEN, error.title), FORBIDDEN_SECONDS
+                return self._set_freshness(FreshnessState.FORBIDDEN, fragment(error.title)), FORBIDDEN_SECONDS
             case msgspec.DecodeError() | TooLarge():
                 self._version = ""
                 reason = f"{self.resource_type.plural} cannot be read: {error}"
@@ -133,7 +133,7 @@ class Reflector(Generic[T]):
             case _:
                 pass
         retry_after = error.retry_after if isinstance(error, Unreachable) else None
-        reason = str(getattr(error, "title", error))
+        reason = fragment(str(getattr(error, "title", error)))
         return self._set_freshness(FreshnessState.STALE, reason), (retry_after or 0.0) + pause
 
     async def _list_and_watch(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:

@@ -8,7 +8,7 @@ Collection"). Held, it starts no pod before all that the pods need is there.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from backend_client.errors import BackendError, Conflict
+from backend_client.errors import BackendError, Conflict, fragment
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.manifests.render import Manifest, held_back, release_patch, with_owner
 from backend_client.kubernetes.resources.resource_types import ResourceType
@@ -82,11 +82,9 @@ def _is_terminating(manifest: Manifest) -> bool:
 
 def name_conflict(name: str, *, terminating: bool = False) -> Conflict:
     """Return the error of a create whose name another job has, or one that is being deleted."""
-    sentence = (
-        f"{name} is being deleted, and still there" if terminating else f"there is a job {name} already"
-    )
-    conflict = Conflict(sentence, "choose another name")
-    conflict.fields["name"] = sentence
+    title = f"{name} is being deleted, and still there." if terminating else f"There is a job {name} already."
+    conflict = Conflict(title, "Choose another name.")
+    conflict.fields["name"] = fragment(title)
     return conflict
 
 
@@ -101,8 +99,8 @@ async def _create_owned(client: ObjectClient, manifest: Manifest, root: Manifest
     except Conflict:
         existing = await client.find(*key_of(manifest))
         if existing and not _is_orphan(existing, root):
-            sentence = f"there is a {manifest['kind']} {name_of(manifest)} already, and it is not this job's"
-            raise Conflict(sentence, "choose another name") from None
+            title = f"There is a {manifest['kind']} {name_of(manifest)} already, and it is not this job's."
+            raise Conflict(title, "Choose another name.") from None
         if existing:
             await client.remove(existing, "Background")
         await client.create_or_adopt(manifest, is_ours)

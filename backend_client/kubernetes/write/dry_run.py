@@ -18,6 +18,8 @@ from backend_client.errors import (
     NotFound,
     Refused,
     Unreachable,
+    fragment,
+    sentence,
 )
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests import networking, validation
@@ -64,7 +66,9 @@ async def plan_job(
     try:
         inspect(manifests)
     except Refused as error:
-        refused = [Diagnostic(*item) for item in error.fields.items()] or [Diagnostic("", error.title)]
+        refused = [Diagnostic(*item) for item in error.fields.items()] or [
+            Diagnostic("", fragment(error.title))
+        ]
         return Plan(name=spec.name, yaml=as_yaml(manifests), place=place, errors=tuple(refused))
     findings = await _check(transport, manifests, spec, site, namespace)
     unreported = _not_yet_reported(findings.warnings, findings.errors)
@@ -93,9 +97,9 @@ def with_fields(error: BackendError) -> BackendError:
         return Invalid({diagnostic.field or path: diagnostic.message for path, diagnostic in by_path.items()})
     if isinstance(error, Conflict):
         return error
-    diagnostic = from_message(error.title)
+    diagnostic = from_message(fragment(error.title))
     fields = {diagnostic.field: diagnostic.message} if diagnostic.field else {}
-    return Refused(diagnostic.message, error.hint, fields=fields)
+    return Refused(sentence(diagnostic.message), error.hint, fields=fields)
 
 
 async def _check(
@@ -151,7 +155,7 @@ def _without_owned(errors: Sequence[Diagnostic], name: str) -> Iterator[Diagnost
 
 
 def _name_taken(name: str) -> Diagnostic:
-    return Diagnostic("name", name_conflict(name).title)
+    return Diagnostic("name", name_conflict(name).fields["name"])
 
 
 async def _dry_run(transport: Transport, manifest: Manifest) -> Findings:
@@ -198,7 +202,8 @@ def _refusal(error: BackendError, manifest: Manifest) -> tuple[Diagnostic, ...]:
         return (_collision(manifest),)
     if isinstance(error, NotFound):
         return (Diagnostic("namespace", f"there is no namespace {manifest['metadata']['namespace']}"),)
-    return (Diagnostic("", error.title) if isinstance(error, Forbidden) else from_message(error.title),)
+    message = fragment(error.title)
+    return (Diagnostic("", message) if isinstance(error, Forbidden) else from_message(message),)
 
 
 def _collision(manifest: Manifest) -> Diagnostic:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from backend_client.errors import Conflict, Forbidden, Refused
+from backend_client.errors import Conflict, Forbidden, Refused, fragment
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import NAMESPACES
@@ -33,10 +33,10 @@ async def ensure_namespace(transport: Transport, namespace: str, ownership: Owne
         await transport.request("POST", NAMESPACES.path(), body=msgspec.json.encode(body))
     except Conflict:
         if await _owner(transport, namespace) != ownership.server:
-            raise Refused(f"the namespace {namespace} is there, and not this server's") from None
+            raise Refused(f"The namespace {namespace} is there, and not this server's.") from None
     except Forbidden as error:
         hint = "An admin of the server can give it one namespace for all: TRAINDECK_SERVER_NAMESPACE"
-        raise Refused(f"the server may not make namespaces: {error.title}", hint) from None
+        raise Refused(f"The server may not make namespaces: {fragment(error.title)}.", hint) from None
 
 
 async def _owner(transport: Transport, namespace: str) -> str:

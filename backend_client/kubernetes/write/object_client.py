@@ -92,7 +92,7 @@ class ObjectClient:
                 await retries.pause(error)
             refetched = await self.refetch(current)
             if refetched is None:
-                raise NotFound(f"{name_of(current)} ({uid}) is gone")
+                raise NotFound(f"{name_of(current)} ({uid}) is gone.")
             current = refetched
 
     async def remove(self, manifest: Manifest, policy: str, *, unchanged: bool = False) -> bool:
@@ -146,7 +146,7 @@ class Retries:
 def _name_taken(existing: Manifest | None, error: BackendError) -> BackendError:
     """Turn a lost answer into a Conflict where another's object has the name, whoever came first."""
     if existing and isinstance(error, Unreachable):
-        return Conflict(f"there is a {existing['kind']} {name_of(existing)} already")
+        return Conflict(f"There is a {existing['kind']} {name_of(existing)} already.")
     return error
 
 

@@ -19,12 +19,12 @@ from backend_client.models import Job, JobRef
 async def find_own_root(client: ObjectClient, ref: JobRef) -> Manifest:
     """Find the root object of a job by uid. Raises NotFound, and Forbidden for one that others created."""
     if ref.kind not in CREATED_KINDS:
-        raise Forbidden(f"{ref.name} was not made by traindeck")
+        raise Forbidden(f"{ref.name} was not made by traindeck.")
     root = await client.find(ROOT_TYPES[ref.kind], ref.namespace, ref.name)
     if root is None or uid_of(root) != ref.uid:
-        raise NotFound(f"there is no job {ref} ({ref.uid})")
+        raise NotFound(f"There is no job {ref} ({ref.uid}).")
     if why := read_only(to_root_object(root)):
-        raise Forbidden(f"{ref.name} was {why}")
+        raise Forbidden(f"{ref.name} was {why}.")
     return root
 
 

@@ -79,7 +79,7 @@ class JobWriter:
                 if spec.name:
                     raise
             used.add(named.name)
-        raise Conflict("others take every name that is suggested", "give it a name")
+        raise Conflict("Others take every name that is suggested.", "Give it a name.")
 
     async def stop(self, ref: JobRef) -> Job:
         """Stop a job, by 0 replicas or suspend: its pods go, and their logs. An ended job stays as it is."""
@@ -88,7 +88,7 @@ class JobWriter:
         if before.ended:
             return before
         if is_held(root):
-            raise Refused(f"{ref.name} is only half made", "resume finishes it, delete removes it")
+            raise Refused(f"{ref.name} is only half made.", "Resume finishes it, delete removes it.")
 
         def next_patch(current: Manifest) -> Manifest | None:
             return None if annotation(current, labels.STOPPED) else stop_patch(current, datetime.now(UTC))
@@ -107,7 +107,7 @@ class JobWriter:
 
         after = await self._load(await self._client.patch_until(root, next_patch))
         if after.ended:
-            raise Refused(f"{ref.name} has ended", "run it again instead")
+            raise Refused(f"{ref.name} has ended.", "Run it again instead.")
         return after
 
     async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
@@ -146,7 +146,7 @@ class JobWriter:
         """Finish a held job. The values of its secrets are not known here, so its Secret must be there."""
         spec, namespace = spec_of(to_root_object(root), self._site), root["metadata"]["namespace"]
         if spec.secrets and not await self._client.find_if_readable(SECRETS, namespace, secret_name(spec)):
-            raise Refused(f"the secrets of {spec.name} were not stored", "delete it, and submit it again")
+            raise Refused(f"The secrets of {spec.name} were not stored.", "Delete it, and submit it again.")
         facts = await read_cluster_facts(self._transport, namespace, spec)
         _, *owned = render_manifests(spec, self._site, facts)
         missing = [manifest for manifest in owned if manifest["kind"] != "Secret"]

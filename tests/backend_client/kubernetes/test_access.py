@@ -75,7 +75,7 @@ class Lab:
         assert self.live.call("POST", path_of(f"{RBAC}/v1", "rolebindings", place), body)[0] == 201
         attributes = {"verb": "list", "resource": "pods", "namespace": place}
         review = {"spec": {"user": user, "resourceAttributes": attributes}}
-        ask = lambda: self.live.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)  # noqa: E731
+        ask = lambda: self.live.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)  # noqa: E731  short
         assert eventually(ask, lambda told: told[1]["status"]["allowed"])[1]["status"]["allowed"]
 
     def half(self, **kinds: str) -> None:
@@ -183,13 +183,13 @@ async def test_verdicts_are_what_the_cluster_then_allows(
             continue
         assert verdict.why.startswith("you may not ")
         assert verdict.why.endswith(f" in {lab.home}")
-        with pytest.raises(Forbidden, match=f"you may not .* in {lab.home}") as caught:
+        with pytest.raises(Forbidden, match=f"You may not .* in {lab.home}") as caught:
             await act(backend, about)
         assert f'User "{person}" cannot' in caught.value.hint
         assert wants(lab) == before
         if looks:
             missing = verdict.why.split()[3]
-            assert caught.value.title.startswith(f"you may not {missing} ")
+            assert caught.value.title.startswith(f"You may not {missing} ")
     if not looks:
         assert (await backend.plan(spec(name="two"))).errors
         with pytest.raises(Forbidden, match=f"in {lab.home}"):
@@ -236,7 +236,7 @@ async def test_who_may_not_make_a_part_makes_nothing(lab: Lab, opened: Open) -> 
     assert [notice.message for notice in (await half.plan(asked)).errors] == [
         f"you may not create secrets in {lab.home}"
     ]
-    with pytest.raises(Forbidden, match=f"you may not create secrets in {lab.home}"):
+    with pytest.raises(Forbidden, match=f"You may not create secrets in {lab.home}"):
         await half.create(asked, key="k", secrets={"TOKEN": Secret("x")})
     assert there(lab.live, lab.home) == []
     assert (await half.create(spec(name="one"), key="k", secrets={})).name == "one"
@@ -258,7 +258,7 @@ async def test_who_may_see_pods_and_not_their_logs_is_told_so(lab: Lab, opened: 
     (verdict,) = await half.check_access([AccessReview(Verb.LOGS, job.ref)])
     assert verdict.why == f"you may not get pods/log in {lab.home}"
     for follow in (False, True):
-        with pytest.raises(Forbidden, match="you may not get pods/"):
+        with pytest.raises(Forbidden, match="You may not get pods/"):
             await drained(half.logs(LogQuery(ref=job.ref, follow=follow)))
 
 

@@ -178,7 +178,7 @@ async def test_what_only_adds_words_is_said_to_be_hidden(stage, opened):
     await seen.until(lambda look: words in look.reasons)
     assert (await viewer.get(ref)).reason == words
     assert [job.reason for job in (await viewer.list(JobQuery(namespace=stage.namespace))).items] == [words]
-    with pytest.raises(Forbidden, match="you may not list events"):
+    with pytest.raises(Forbidden, match="You may not list events"):
         await viewer.events(ref)
 
 

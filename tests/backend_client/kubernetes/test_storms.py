@@ -21,7 +21,7 @@ from tests.backend_client.kubernetes.support.clock import run
 from tests.backend_client.kubernetes.support.cutter import Cutter
 from tests.backend_client.kubernetes.support.faults import FaultyApi, Pods
 from tests.backend_client.kubernetes.support.live import Live
-from tests.backend_client.kubernetes.support.writing import (  # noqa: F401
+from tests.backend_client.kubernetes.support.writing import (  # noqa: F401  fixtures
     FULL,
     SECRETS,
     a_cut_off,

@@ -217,10 +217,10 @@ def test_where_the_state_lies(monkeypatch, tmp_path):
 
 async def test_what_the_disk_refuses_is_said_in_words(tmp_path, backend, root):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refused, match="this machine does not let us"):
+    with pytest.raises(Refused, match="This machine does not let us"):
         LocalBackend(tmp_path / "file" / "gpu-7")
     root.queue.rmdir()
     root.queue.write_text("")
-    with pytest.raises(Refused, match=r"this machine does not let us: .*queue"):
+    with pytest.raises(Refused, match=r"This machine does not let us: .*queue"):
         await backend.create(JobSpec(command=("true",), gpus=1), key="k", secrets={})
     assert (await backend.list(JobQuery())).items == ()

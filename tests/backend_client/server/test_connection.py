@@ -182,7 +182,7 @@ async def test_nobody_there(server, connection):
 async def test_a_silent_server(server, connection, monkeypatch):
     monkeypatch.setattr(module, "READ_SECONDS", 0.2)
     server.script = [["hang"]]
-    assert "no answer from" in (await failure(connection)).title
+    assert "No answer from" in (await failure(connection)).title
 
 
 async def test_a_server_that_trickles(server, connection, monkeypatch):

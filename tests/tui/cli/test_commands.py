@@ -359,7 +359,7 @@ class TestStopAndDelete:
         result = cli("stop", "a", "nope", "b")
         assert result.code == 3
         assert result.err.splitlines()[0] == "a: stopped"
-        assert "nope: There is no job nope." in result.err
+        assert "nope: there is no job nope\n" in result.err
         assert "b has ended already: Failed" in result.err
 
     def test_all_namespaces_are_named(self, cli, backend):

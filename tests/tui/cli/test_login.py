@@ -279,7 +279,7 @@ def test_clusters_out_of_a_kubeconfig(server: Running, tmp_path: Path):
     refused = td(*add, code=4)
     assert "127.0.0.1:1" in refused.err
     assert "t0p-s3cret" not in refused.err
-    assert "no context other" in td(*add, "--kube-context", "other", code=3).err
+    assert "No context other" in td(*add, "--kube-context", "other", code=3).err
     assert "read-only" in td("--read-only", *add, code=1).err
     assert td("clusters", "-o", "json").out == "[]\n"
     assert "no clusters yet" in td("clusters").err

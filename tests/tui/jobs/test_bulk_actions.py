@@ -122,7 +122,7 @@ async def test_what_may_be_done_to_none_cannot_be_agreed_to(tmp_path: Path):
         running.backend.barred[Verb.STOP] = AccessDecision(False, "you may not patch jobs")
         await mark(running, "ant", "bee")
         await running.press("x")
-        await running.until("you may not patch jobs.")
+        await running.until("You may not patch jobs.")
         await running.press("y", "escape")
         assert called(running, "stop") == []
 

@@ -227,7 +227,7 @@ async def test_what_one_may_not_do_cannot_be_agreed_to(tmp_path: Path):
         backend.barred[Verb.STOP] = AccessDecision(False, "you may not patch jobs.batch in team-a")
         backend.barred[Verb.DELETE] = AccessDecision(None, "nobody knows")
         await running.press("j", "x")
-        await running.until("you may not patch jobs.batch in team-a.")
+        await running.until("You may not patch jobs.batch in team-a.")
         await running.press("y", "right", "enter", "escape")
         await running.until(lambda: "Stop bert-ft?" not in running.shown)
         assert called(running, "stop") == []

@@ -46,7 +46,7 @@ class Faulty(program.TraindeckApp):
         self.set_timer(0.2, self._fall)
 
     def _fall(self) -> None:
-        password = "hunter2-in-a-local"  # noqa: F841
+        password = "hunter2-in-a-local"  # noqa: F841  seen in the traceback
         raise RuntimeError("a defect")
 
 

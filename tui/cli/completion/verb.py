@@ -27,7 +27,7 @@ def add_completion_flags(parser: Parser) -> None:
     )
 
 
-def completion(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001
+def completion(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
     """Print the script of one shell."""
     print_data(_SHELLS[args.shell]())
     return 0

@@ -108,7 +108,7 @@ class Desk:
         self.live.call("DELETE", path_of("v1", "secrets", self.namespace, secret))
         holder = Live(self._cluster.kubeconfig)
         holder._token = token
-        ask = lambda: holder.call("GET", path_of("v1", "secrets", self.namespace))[0]  # noqa: E731
+        ask = lambda: holder.call("GET", path_of("v1", "secrets", self.namespace))[0]  # noqa: E731  short
         assert eventually(ask, lambda status: status == 401) == 401
 
     def audited(self) -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ class Desk:
         path, mark = path_of("v1", "namespaces", name=self.namespace), uuid.uuid4().hex
         self.live.call("GET", path, mark=mark)
         log = self._cluster.kubeconfig.parent / "audit.log"
-        read = lambda: log.read_text().rpartition("\n")[0]  # noqa: E731
+        read = lambda: log.read_text().rpartition("\n")[0]  # noqa: E731  short
         return [json.loads(line) for line in eventually(read, lambda text: mark in text).splitlines()]
 
 

@@ -55,7 +55,7 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_nothing_at_all() -> None:
     assert list_contexts() == []
-    with pytest.raises(NotFound, match="no context x"):
+    with pytest.raises(NotFound, match="No context x"):
         load("x")
 
 

@@ -85,7 +85,7 @@ async def test_a_write_is_never_sent_twice(plain: Transport, api: FaultyApi, met
 @pytest.mark.parametrize(
     ("fault", "kind", "words"),
     [
-        ("403", errors.Forbidden, "you may not read pods in ns"),
+        ("403", errors.Forbidden, "You may not read pods in ns"),
         ("404", errors.NotFound, "scripted 404"),
         ("410", Expired, "scripted 410"),
         ("429", errors.Unreachable, "busy"),
@@ -229,7 +229,7 @@ def test_a_quota_is_no_matter_of_permission() -> None:
     body = msgspec.json.encode({"code": 403, "reason": "Forbidden", "message": said})
     error = error_from_status(parse_status(403, body), "POST", PATH, {})
     assert type(error) is errors.Refused
-    assert error.title == "exceeded quota: gpus, requested: requests.nvidia.com/gpu=8"
+    assert error.title == "exceeded quota: gpus, requested: requests.nvidia.com/gpu=8."
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"\xff", b'{"code":"x"}', b"<html>"])
@@ -277,9 +277,9 @@ async def test_warnings(transport: Transport, namespace: str) -> None:
 @pytest.mark.api
 async def test_permissions_are_named(own_cluster: Cluster) -> None:
     nobody = Transport(own_cluster.target("nobody"))
-    with pytest.raises(errors.Forbidden, match="you may not create pods in default"):
+    with pytest.raises(errors.Forbidden, match="You may not create pods in default"):
         await nobody.request("POST", PODS.path("default"), body=b'{"metadata":{"name":"x"}}')
-    with pytest.raises(errors.Forbidden, match="you may not watch nodes"):
+    with pytest.raises(errors.Forbidden, match="You may not watch nodes"):
         async with nobody.stream(NODES.path(), query={"watch": "1"}):
             pass
     await nobody.aclose()
@@ -382,4 +382,4 @@ async def test_a_proxy_that_refuses_is_named_without_its_login() -> None:
         target = Target("x", Address("api.invalid", 443, "api.invalid", url), Fixed(Login()))
         with pytest.raises(errors.Unreachable, match="407 Proxy Authentication Required") as caught:
             await Transport(target).request("GET", "/version")
-        assert caught.value.hint == f"check the proxy 127.0.0.1:{proxy.port}"
+        assert caught.value.hint == f"Check the proxy 127.0.0.1:{proxy.port}"

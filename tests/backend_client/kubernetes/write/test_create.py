@@ -13,7 +13,7 @@ from backend_client.models import JobRef
 from tests.backend_client.kubernetes.support.cutter import Cutter
 from tests.backend_client.kubernetes.support.live import Live, eventually, path_of
 from tests.backend_client.kubernetes.support.specs import spec
-from tests.backend_client.kubernetes.support.writing import (  # noqa: F401
+from tests.backend_client.kubernetes.support.writing import (  # noqa: F401  fixtures
     CUTS,
     FULL,
     SECRETS,
@@ -99,7 +99,7 @@ async def test_five_at_once_with_one_key_make_one_job(
 async def test_a_name_is_taken_over_both_kinds(writer: JobWriter, live: Live, namespace: str) -> None:
     await writer.create(spec(), key="1", secrets={})
     for kind in ("job", "deployment"):
-        with pytest.raises(Conflict, match="there is a job bert already") as caught:
+        with pytest.raises(Conflict, match="There is a job bert already") as caught:
             await writer.create(spec(kind=kind), key="2", secrets={})
         assert "name" in caught.value.fields
     assert called(there(live, namespace)) == ["Job bert"]
@@ -125,7 +125,7 @@ async def test_a_part_that_cannot_be_made_undoes_the_others(
     writer: JobWriter, live: Live, namespace: str, kind: str, name: str
 ) -> None:
     theirs = live.make(config_of(kind, namespace, name))
-    with pytest.raises(Conflict, match=f"there is a {kind} {name} already"):
+    with pytest.raises(Conflict, match=f"There is a {kind} {name} already"):
         await writer.create(FULL["job"], key="k", secrets=SECRETS)
     assert [item["metadata"]["uid"] for item in there(live, namespace)] == [theirs["metadata"]["uid"]]
 
@@ -149,7 +149,7 @@ async def test_a_quota_that_the_first_try_fills_hides_no_success(
     hard = {"count/jobs.batch": "1"}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": hard}}
     live.make(quota | {"metadata": {"name": "q", "namespace": namespace}})
-    look = lambda: live.items("v1", "resourcequotas", namespace)[0].get("status", {})  # noqa: E731
+    look = lambda: live.items("v1", "resourcequotas", namespace)[0].get("status", {})  # noqa: E731  short
     eventually(look, lambda status: status.get("hard") == hard)
     cutter.arm(count=10**6)
     await cut_off.create(spec(), key="k", secrets={})

@@ -54,7 +54,7 @@ def limit(live: Live, namespace: str, **hard: str) -> None:
     named = {name.replace("_", "."): value for name, value in hard.items()}
     home = {"name": "q", "namespace": namespace}
     live.make({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": home, "spec": {"hard": named}})
-    look = lambda: live.items("v1", "resourcequotas", namespace)[0].get("status", {})  # noqa: E731
+    look = lambda: live.items("v1", "resourcequotas", namespace)[0].get("status", {})  # noqa: E731  short
     eventually(look, lambda status: status.get("hard") == named)
 
 

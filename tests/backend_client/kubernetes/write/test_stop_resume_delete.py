@@ -16,7 +16,7 @@ from backend_client.protocol import DeleteStep
 from tests.backend_client.kubernetes.support.cutter import Cutter
 from tests.backend_client.kubernetes.support.live import Live, eventually, path_of
 from tests.backend_client.kubernetes.support.specs import spec
-from tests.backend_client.kubernetes.support.writing import (  # noqa: F401
+from tests.backend_client.kubernetes.support.writing import (  # noqa: F401  fixtures
     CUTS,
     FULL,
     KINDS,
@@ -88,9 +88,9 @@ async def test_kueue_gives_a_stopped_job_no_quota(writer: JobWriter, live: Live,
     run = {"test.traindeck.dev/outcome": "run"}
     asked = spec(nodes=2, gpus=1, queue="q", annotations=run, max_runtime=3600)
     job = await writer.create(asked, key="k", secrets={})
-    look = lambda: live.items("batch/v1", "jobs", namespace)[0]  # noqa: E731
-    active = lambda job: job["status"].get("active", 0)  # noqa: E731
-    reserved = lambda: live.items("kueue.x-k8s.io/v1beta2", "workloads", namespace)  # noqa: E731
+    look = lambda: live.items("batch/v1", "jobs", namespace)[0]  # noqa: E731  short
+    active = lambda job: job["status"].get("active", 0)  # noqa: E731  short
+    reserved = lambda: live.items("kueue.x-k8s.io/v1beta2", "workloads", namespace)  # noqa: E731  short
     assert active(eventually(look, lambda job: active(job) == 2)) == 2
     await writer.stop(job.ref)
     eventually(reserved, lambda found: [w["spec"]["podSets"][0].get("count") for w in found] == [0])
@@ -179,7 +179,7 @@ async def test_delete_is_cut_at_every_request(
         cutter.arm()
         with contextlib.suppress(NotFound):
             await steps(cut_off, job.ref)
-        look = lambda: [i for api, plural in KINDS for i in live.items(api, plural, namespace)]  # noqa: E731
+        look = lambda: [i for api, plural in KINDS for i in live.items(api, plural, namespace)]  # noqa: E731  short
         left = eventually(look, lambda items: len(items) == len(theirs))
         assert {i["metadata"]["uid"] for i in left} == {i["metadata"]["uid"] for i in theirs}
         assert eventually(lambda: live.items("v1", "pods", namespace), lambda pods: not pods) == []
@@ -237,7 +237,7 @@ async def test_a_deletion_that_takes_long_can_be_left_to_the_cluster(
 ) -> None:
     monkeypatch.setattr(delete, "LONG_SECONDS", 0.0)
     job = await writer.create(spec(kind="deployment"), key="1", secrets={})
-    look = lambda: live.items("v1", "pods", namespace)  # noqa: E731
+    look = lambda: live.items("v1", "pods", namespace)  # noqa: E731  short
     (pod,) = eventually(look, bool)
     live.patch(pod, {"metadata": {"finalizers": ["example.org/keep"]}})
     held = f"pod {pod['metadata']['name']} is held by the finalizer example.org/keep"
