@@ -129,7 +129,7 @@ async def test_the_login_can_be_left_and_brought_back(config_dir: Path, server: 
     async with program(way(config_dir, site=server.url), server.context, tmp_path) as running:
         await asked(running)
         await running.press("escape")
-        await running.until("cannot be read: You are not logged in")
+        await running.until("cannot be read: you are not logged in")
         for key in ("n", "h", "a"):
             await running.quiet()
             assert gone(running)
