@@ -129,7 +129,7 @@ async def test_the_login_can_be_left_and_brought_back(home: Path, server: Runnin
     async with program(way(home, site=server.url), server.context, tmp_path) as running:
         await asked(running)
         await running.press("escape")
-        await running.until("cannot be read: You are not logged in")
+        await running.until("cannot be read: you are not logged in")
         for key in ("n", "h", "a"):
             await running.quiet()
             assert gone(running)
