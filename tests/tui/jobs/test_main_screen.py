@@ -196,7 +196,7 @@ async def test_the_first_frame_does_not_wait_for_the_list(tmp_path: Path):
 
 async def test_a_context_that_cannot_be_opened_says_why(tmp_path: Path):
     async with deck(None, tmp_path=tmp_path) as running:
-        await running.until("The script is not there.")
+        await running.until("the script is not there. Write one")
         await running.press("n", "x", "enter")
         assert "cannot be read" in running.shown
 
@@ -425,7 +425,7 @@ async def test_a_backend_that_fails_is_asked_again(tmp_path: Path):
     backend.fail["watch"] = Unreachable("Nobody answers.")
     backend.hold_list.clear()
     async with deck(backend, tmp_path=tmp_path) as running:
-        await running.until("Nobody answers.")
+        await running.until("nobody answers")
         del backend.fail["watch"]
         backend.hold_list.set()
         await running.until("bert-ft")
