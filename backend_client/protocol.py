@@ -195,7 +195,7 @@ class Gap(Struct, frozen=True):
 
 
 class Closed(Struct, frozen=True):
-    """The end of the stream. `lost`: the line broke and the resumer should reopen behind the last cursor."""
+    """The end of the stream. `lost`: the connection broke; open it again behind the last cursor."""
 
     why: str
     lost: bool = False

@@ -23,7 +23,7 @@ class Place(StrEnum):
     LOGIN = "login"
 
 
-_SHOWN = {
+_KEY_SIGNS = {
     "question_mark": "?",
     "slash": "/",
     "ampersand": "&",
@@ -59,7 +59,7 @@ class Action(NamedTuple):
     @property
     def shown_keys(self) -> list[str]:
         """The keys as people write them."""
-        return [_SHOWN.get(key, key) for key in self.key.split(",")]
+        return [_KEY_SIGNS.get(key, key) for key in self.key.split(",")]
 
     @property
     def shown_key(self) -> str:

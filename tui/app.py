@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from backend_client.contexts import Contexts
+from backend_client.ssh import over_ssh
 from tui.actions import ACTIONS, Place, actions
 from tui.bindings import bindings
 from tui.jobs.main_screen import MainScreen
@@ -24,7 +25,6 @@ from tui.session import Session
 from tui.settings.model import Settings
 from tui.ui import signals
 from tui.ui.footer import Footer, place_of
-from tui.ui.sanitize import over_ssh
 from tui.ui.themes import DARK
 
 _HERE = Path(__file__).parent

@@ -8,12 +8,12 @@ from textual.dom import DOMNode
 
 from backend_client.contexts import Contexts
 from backend_client.protocol import JobBackend, Scope
+from backend_client.ssh import over_ssh
 from tui.bindings import ACTING
 from tui.login.login_prompt import LoginPrompt
 from tui.messages import AppRequest, RecheckPermissions, RequestHandler
 from tui.permissions import Permissions
 from tui.settings.model import Settings
-from tui.ui.sanitize import over_ssh
 
 
 def _ignore(_request: AppRequest) -> None:

@@ -5,7 +5,6 @@ locked one, hangs or fails at the first write, which would lose a new token. Whi
 written in the account; nothing falls from one to the other by itself.
 """
 
-import os
 import queue
 import secrets
 import threading
@@ -19,6 +18,7 @@ import msgspec
 from backend_client.errors import LoginNeeded, Refused
 from backend_client.models.secret import Secret
 from backend_client.private_files import read_private, update_private
+from backend_client.ssh import over_ssh
 
 Answer = TypeVar("Answer")
 
@@ -152,11 +152,6 @@ def choose_store(folder: Path) -> TokenStore:
     file = FileTokenStore(folder)
     file.check_writable()
     return file
-
-
-def over_ssh() -> bool:
-    """Return True in an SSH session: a keyring would belong to a desktop that nobody sits at."""
-    return "SSH_CONNECTION" in os.environ
 
 
 def _with_time_limit(call: Callable[[], Answer]) -> Answer:

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from backend_client.local import devices, linger
 from backend_client.paths import user_cache_dir, user_config_dir, user_state_dir
-from tui.ui.sanitize import over_ssh
+from backend_client.ssh import over_ssh
 
 OK, NOTE, BAD = "ok", "note", "bad"
 _UNSYNCHRONISED = 0x40

@@ -30,7 +30,9 @@ def plan_text(plan: Plan | BackendError | None) -> Content:
     if plan is None:
         return Content("asking what would be made ...")
     if isinstance(plan, BackendError):
-        return Content(clean_block(f"What would be made is not known: {fragment(str(plan))}"))
+        return Content(
+            clean_block(f"What would be made is not known: {fragment(plan.title)}\n{plan.hint}".rstrip())
+        )
     urls = [f"# {url}" for url in plan.urls]
     return Content(clean_block("\n".join([f"# {plan.name}, {plan.place}", *urls, plan.yaml])))
 

@@ -116,7 +116,9 @@ class SelectionScreen(JobScreen):
             self._show_failure(f"{clean(job.name)} was not {action.past_tense}", error)
         elif failures:
             title = f"{len(failures)} of {len(jobs)} jobs were not {action.past_tense}"
-            text = "\n\n".join(f"{clean(job.name)}: {fragment(str(error))}" for job, error in failures)
+            text = "\n\n".join(
+                f"{clean(job.name)}: {fragment(e.title)}\n{e.hint}".rstrip() for job, e in failures
+            )
             self.session.request(OpenText(title, text))
 
 

@@ -111,7 +111,7 @@ class ContextFeed:
     def _stale(self, error: BackendError) -> Freshness:
         old = self.store.freshness
         since = old.since if old and old.state is not FreshnessState.LIVE else datetime.now(UTC)
-        return Freshness(FreshnessState.STALE, since, fragment(str(error)))
+        return Freshness(FreshnessState.STALE, since, fragment(str(error).replace("\n", " ")))
 
     def _flush_soon(self) -> None:
         """Show what has come: at once where it was quiet, else at the next tick."""

@@ -16,8 +16,8 @@ from textual.widget import Widget
 from backend_client.logs import Line, LineFilter, LogBuffer, Search
 from backend_client.protocol import LogItem
 from tui.actions import Place
-from tui.log.painter import RowPainter
 from tui.log.render import Styles
+from tui.log.painter import RowPainter
 from tui.log.viewport import Viewport
 
 _RANKS = [f"rank{number}" for number in range(5)]

@@ -1,6 +1,5 @@
 """Sanitizes text from outside: removes what may not reach a terminal. Imports no Textual."""
 
-import os
 import re
 
 # C0 (newline and tab too), DEL, C1, and every character that only steers how others are shown.
@@ -26,8 +25,3 @@ def clean(text: object, longest: int = 2000) -> str:
 def clean_block(text: object) -> str:
     """Clean line by line: for texts of several lines (YAML, a file)."""
     return "\n".join(clean(line, 4000) for line in str(text).split("\n"))
-
-
-def over_ssh() -> bool:
-    """Return True where every byte to the screen crosses a network."""
-    return "SSH_CONNECTION" in os.environ

@@ -15,7 +15,7 @@ from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.write.create import OwnedObject, is_owned_by, remove_owned
-from backend_client.kubernetes.write.object_client import ObjectClient, Retries, name_of, uid_of
+from backend_client.kubernetes.write.object_client import Retries, ObjectClient, name_of, uid_of
 from backend_client.kubernetes.write.root_objects import pods_of
 from backend_client.models import JobSpec
 from backend_client.protocol import DeleteStep
@@ -27,7 +27,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 _FOREGROUND_FINALIZER = "foregroundDeletion"
 _JOB_FINALIZERS = "batch.kubernetes.io/"
 """The Job controller tracks its pods by `batch.kubernetes.io/job-tracking`, and takes that away itself."""
-_SHOWN = 3
+_MAX_NAMED_PODS = 3
 
 
 def owned_objects(spec: JobSpec) -> list[OwnedObject]:
@@ -105,8 +105,8 @@ def _pods_reason(pods: Sequence[Pod]) -> str:
         foreign = [f for f in pod.metadata.finalizers if not f.startswith(_JOB_FINALIZERS)]
         if foreign:
             return f"pod {pod.name} is held by the finalizer {foreign[0]}"
-    names = ", ".join(sorted(pod.name for pod in pods)[:_SHOWN])
-    more = f" and {len(pods) - _SHOWN} more" if len(pods) > _SHOWN else ""
+    names = ", ".join(sorted(pod.name for pod in pods)[:_MAX_NAMED_PODS])
+    more = f" and {len(pods) - _MAX_NAMED_PODS} more" if len(pods) > _MAX_NAMED_PODS else ""
     return f"waiting for {len(pods)} pod{'s' * (len(pods) > 1)} to end: {names}{more}"
 
 

@@ -191,7 +191,7 @@ async def test_the_first_frame_does_not_wait_for_the_list(tmp_path: Path):
 
 async def test_a_context_that_cannot_be_opened_says_why(tmp_path: Path):
     async with deck(None, tmp_path=tmp_path) as running:
-        await running.until("the script is not there")
+        await running.until("the script is not there. Write one")
         await running.press("n", "x", "enter")
         assert "cannot be read" in running.shown
 

@@ -155,7 +155,7 @@ async def test_a_quota_that_the_first_try_fills_hides_no_success(
     await cut_off.create(spec(), key="k", secrets={})
     posted = cutter.requests.index(f"POST /apis/batch/v1/namespaces/{namespace}/jobs?fieldValidation=Strict")
     assert (await cut_off.create(spec(), key="k", secrets={})).name == "bert"
-    with pytest.raises(Refused, match=r"the quota q is full: 1 of 1 count/jobs.batch used, 1 asked"):
+    with pytest.raises(Refused, match=r"The quota q is full: 1 of 1 count/jobs.batch used, 1 asked\."):
         await cut_off.create(spec(name="other"), key="o", secrets={})
     live.call("DELETE", path_of("batch/v1", "jobs", namespace, "bert"), propagationPolicy="Background")
     eventually(look, lambda status: status["used"]["count/jobs.batch"] == "0")
