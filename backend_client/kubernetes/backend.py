@@ -19,7 +19,7 @@ from backend_client.kubernetes.session import ClusterSession
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.watch import listing
 from backend_client.kubernetes.watch.job_cache import JobCache
-from backend_client.kubernetes.watch.watch import JobWatch, stale
+from backend_client.kubernetes.watch.job_watch import JobWatch, stale
 from backend_client.kubernetes.write import namespaces
 from backend_client.models import Event, Job, JobRef, JobSpec
 from backend_client.models.secret import Secret

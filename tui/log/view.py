@@ -17,7 +17,7 @@ from backend_client.logs import Line, LineFilter, LogBuffer, Search
 from backend_client.protocol import LogItem
 from tui.actions import Place
 from tui.log.render import Styles
-from tui.log.painter import RowPainter
+from tui.log.row_cache import RowCache
 from tui.log.viewport import Viewport
 
 _RANKS = [f"rank{number}" for number in range(5)]
@@ -68,7 +68,7 @@ class LogView(Widget, can_focus=True):
         """The first line that is new or has changed since the last repaint."""
         self._flushed = 0.0
         self._timer: Timer | None = None
-        self._painter = RowPainter()
+        self._row_cache = RowCache()
         self._strips: list[Strip] = []
         """The rows as they were sent, from the top."""
         self._theme: Styles | None = None
@@ -84,7 +84,7 @@ class LogView(Widget, can_focus=True):
         """Show another log, from its end."""
         self.viewport.show(buffer)
         self._changed = None
-        self._painter.search, self._painter.current, self._painter.bookmarks = None, -1, ()
+        self._row_cache.search, self._row_cache.current, self._row_cache.bookmarks = None, -1, ()
         self.redraw()
 
     def append(self, items: Sequence[LogItem]) -> None:
@@ -105,18 +105,18 @@ class LogView(Widget, can_focus=True):
 
     def set_search(self, search: Search | None, current: int = -1) -> None:
         """Mark what matches; the line `current` stands out: its match, or all of it."""
-        self._painter.search, self._painter.current = search, current
+        self._row_cache.search, self._row_cache.current = search, current
         self.redraw()
 
     def set_bookmarks(self, numbers: Collection[int]) -> None:
         """Mark the lines that have a bookmark."""
-        self._painter.bookmarks = numbers
+        self._row_cache.bookmarks = numbers
         self.redraw()
 
     def set_empty_reason(self, sentence: str) -> None:
         """Say why there is no line, where there is none."""
-        if sentence != self._painter.empty_reason:
-            self._painter.empty_reason = sentence
+        if sentence != self._row_cache.empty_reason:
+            self._row_cache.empty_reason = sentence
             if not self.viewport.rows:
                 self.redraw()
 
@@ -135,7 +135,7 @@ class LogView(Widget, can_focus=True):
         """The line that stands out, where it is in sight, else the last one on the screen."""
         lines = self.viewport.lines()
         return next(
-            (line for line in lines if line.number == self._painter.current), lines[-1] if lines else None
+            (line for line in lines if line.number == self._row_cache.current), lines[-1] if lines else None
         )
 
     # Keys and mouse
@@ -194,7 +194,7 @@ class LogView(Widget, can_focus=True):
 
     def redraw(self) -> None:
         """Draw all rows anew: the layout has changed, the search, or the reason for being empty."""
-        self._painter.clear()
+        self._row_cache.clear()
         self._update()
 
     def _update(self) -> None:
@@ -208,7 +208,7 @@ class LogView(Widget, can_focus=True):
         viewport.arrange()
         before = self._strips
         # Without a height there may be no styles yet.
-        self._strips = self._painter.paint(viewport, self._styles, changed) if height else []
+        self._strips = self._row_cache.paint(viewport, self._styles, changed) if height else []
         rows = [y for y, strip in enumerate(self._strips) if before[y : y + 1] != [strip]]
         if rows:
             self.refresh(*(Region(0, y, width, 1) for y in rows))

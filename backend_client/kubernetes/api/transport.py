@@ -4,7 +4,7 @@ Why h11 and not httpx: the import of httpx costs about 0.2 s, which the verb `jo
 (tests/test_imports.py counts it among the dear imports). Client keys are loaded from memory and never touch a
 disk (tls.py). And a watch or a log is read as "all bytes that are there", so that a burst becomes one batch.
 
-A GET is sent once more where an idle connection turns out to be dead; a write never is: write/object_client
+A GET is sent once more where an idle connection turns out to be dead; a write never is: write/retrying_client
 sends it again, and looks first. After a 401, which did nothing, any request is sent once more with a renewed
 login. No credential is ever part of an error.
 """

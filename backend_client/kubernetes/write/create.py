@@ -12,9 +12,9 @@ from backend_client.errors import BackendError, Conflict, fragment
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.manifests.render import Manifest, held_back, release_patch, with_owner
 from backend_client.kubernetes.resources.resource_types import ResourceType
-from backend_client.kubernetes.write.object_client import (
+from backend_client.kubernetes.write.retrying_client import (
     KINDS,
-    ObjectClient,
+    RetryingClient,
     annotation,
     key_of,
     name_of,
@@ -29,7 +29,7 @@ OwnedObject = tuple[ResourceType[Any], str]
 
 
 async def create_job(
-    client: ObjectClient, manifests: Sequence[Manifest], spec: JobSpec, key: str
+    client: RetryingClient, manifests: Sequence[Manifest], spec: JobSpec, key: str
 ) -> Manifest:
     """Create a root object and all that it owns; return it, released.
 
@@ -47,7 +47,7 @@ async def create_job(
 
 
 async def finish_create(
-    client: ObjectClient, root: Manifest, owned: Iterable[Manifest], spec: JobSpec
+    client: RetryingClient, root: Manifest, owned: Iterable[Manifest], spec: JobSpec
 ) -> Manifest:
     """Create what a held root object is to own, and release it; one that is released has it already."""
     if not is_held(root):
@@ -64,7 +64,7 @@ def is_held(root: Manifest) -> bool:
     return bool(annotation(root, labels.HELD))
 
 
-async def _create_root(client: ObjectClient, planned: Manifest, key: str) -> Manifest:
+async def _create_root(client: RetryingClient, planned: Manifest, key: str) -> Manifest:
     def is_ours(existing: Manifest) -> bool:
         return annotation(existing, labels.KEY) == key and not _is_terminating(existing)
 
@@ -88,7 +88,7 @@ def name_conflict(name: str, *, terminating: bool = False) -> Conflict:
     return conflict
 
 
-async def _create_owned(client: ObjectClient, manifest: Manifest, root: Manifest) -> None:
+async def _create_owned(client: RetryingClient, manifest: Manifest, root: Manifest) -> None:
     """Create an owned object; what a deleted root object of the same name has left behind gives way."""
 
     def is_ours(existing: Manifest) -> bool:
@@ -121,7 +121,7 @@ def _is_orphan(existing: Manifest, root: Manifest) -> bool:
 
 
 async def _roll_back(
-    client: ObjectClient, root: Manifest, owned: Iterable[Manifest], error: BackendError
+    client: RetryingClient, root: Manifest, owned: Iterable[Manifest], error: BackendError
 ) -> Manifest | None:
     """Delete what was created. Returns the root object where a parallel try has released it meanwhile."""
     try:
@@ -136,7 +136,7 @@ async def _roll_back(
     return None
 
 
-async def remove_owned(client: ObjectClient, root: Manifest, owned: Iterable[OwnedObject]) -> None:
+async def remove_owned(client: RetryingClient, root: Manifest, owned: Iterable[OwnedObject]) -> None:
     """Delete those of these objects that a root object owns.
 
     The garbage collector does the same, where there is one: a bare API server has none.

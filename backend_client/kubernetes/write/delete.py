@@ -15,7 +15,7 @@ from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.write.create import OwnedObject, is_owned_by, remove_owned
-from backend_client.kubernetes.write.object_client import Retries, ObjectClient, name_of, uid_of
+from backend_client.kubernetes.write.retrying_client import Retries, RetryingClient, name_of, uid_of
 from backend_client.kubernetes.write.root_objects import pods_of
 from backend_client.models import JobSpec
 from backend_client.protocol import DeleteStep
@@ -49,7 +49,7 @@ async def delete_job(
 
     Raises Unreachable; it may be called again at any time.
     """
-    client, owned = ObjectClient(transport), owned_objects(spec)
+    client, owned = RetryingClient(transport), owned_objects(spec)
     yield DeleteStep(f"stopping and deleting {name_of(root)}")
     await client.remove(root, "Foreground" if wait else "Background")
     await remove_owned(client, root, owned)
@@ -86,7 +86,7 @@ async def _holding_reason(transport: Transport, root: Manifest, owned: Sequence[
 
 async def _read_holding_reason(transport: Transport, root: Manifest, owned: Sequence[OwnedObject]) -> str:
     """Read what is left, in the order in which it goes: pods, root object, owned objects."""
-    client = ObjectClient(transport)
+    client = RetryingClient(transport)
     if (current := await client.refetch(root)) is not None:
         pods = await pods_of(transport, root)
         return (

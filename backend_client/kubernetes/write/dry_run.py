@@ -36,7 +36,7 @@ from backend_client.kubernetes.write.field_errors import (
     quota_findings,
 )
 from backend_client.kubernetes.write.job_names import find_by_name, free_name
-from backend_client.kubernetes.write.object_client import KINDS, ObjectClient, name_of
+from backend_client.kubernetes.write.retrying_client import KINDS, RetryingClient, name_of
 from backend_client.models import JobSpec
 from backend_client.multi_user import ManifestCheck
 from backend_client.protocol import Diagnostic, Plan
@@ -129,7 +129,7 @@ async def _check(
 async def _check_name(transport: Transport, spec: JobSpec, namespace: str) -> Findings:
     """Check the name among the other kind: a Job and a Deployment of one name would share owned objects."""
     other = "deployment" if spec.kind == "job" else "job"
-    if await find_by_name(ObjectClient(transport), namespace, spec.name, [other]):
+    if await find_by_name(RetryingClient(transport), namespace, spec.name, [other]):
         return Findings((_name_taken(spec.name),))
     return Findings()
 

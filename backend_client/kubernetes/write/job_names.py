@@ -9,7 +9,7 @@ from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources.core import Object
 from backend_client.kubernetes.resources.resource_types import CREATED_KINDS, ROOT_TYPES
 from backend_client.kubernetes.watch.listing import list_if_allowed
-from backend_client.kubernetes.write.object_client import ObjectClient, annotation
+from backend_client.kubernetes.write.retrying_client import RetryingClient, annotation
 from backend_client.models import JobSpec
 from backend_client.models.names import suggest_name
 
@@ -29,7 +29,7 @@ async def free_name(
     used = {*taken, *(root.name for root in similar)}
     while True:
         name = suggest_name(spec.command, used)
-        roots = await find_by_name(ObjectClient(transport), namespace, name, CREATED_KINDS)
+        roots = await find_by_name(RetryingClient(transport), namespace, name, CREATED_KINDS)
         if all(key and annotation(root, labels.KEY) == key for root in roots):
             return name
         used.add(name)
@@ -40,7 +40,7 @@ def _is_earlier_try(root: Object, key: str) -> bool:
 
 
 async def find_by_name(
-    client: ObjectClient, namespace: str, name: str, kinds: Iterable[str]
+    client: RetryingClient, namespace: str, name: str, kinds: Iterable[str]
 ) -> list[Manifest]:
     """Find the root objects of this name among some kinds of job."""
     roots = await asyncio.gather(

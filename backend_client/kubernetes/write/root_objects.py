@@ -12,11 +12,11 @@ from backend_client.kubernetes.status.job_status import job_of, read_only, root_
 from backend_client.kubernetes.status.pod_reason import RelatedObjects
 from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.kubernetes.watch import listing
-from backend_client.kubernetes.write.object_client import ObjectClient, key_of, name_of, uid_of
+from backend_client.kubernetes.write.retrying_client import RetryingClient, key_of, name_of, uid_of
 from backend_client.models import Job, JobRef
 
 
-async def find_own_root(client: ObjectClient, ref: JobRef) -> Manifest:
+async def find_own_root(client: RetryingClient, ref: JobRef) -> Manifest:
     """Find the root object of a job by uid. Raises NotFound, and Forbidden for one that others created."""
     if ref.kind not in CREATED_KINDS:
         raise Forbidden(f"{ref.name} was not made by traindeck.")

@@ -23,7 +23,7 @@ from backend_client.kubernetes.write.create import create_job, finish_create, is
 from backend_client.kubernetes.write.delete import delete_job
 from backend_client.kubernetes.write.dry_run import plan_job, with_fields
 from backend_client.kubernetes.write.job_names import find_by_name, free_name
-from backend_client.kubernetes.write.object_client import ObjectClient, annotation
+from backend_client.kubernetes.write.retrying_client import RetryingClient, annotation
 from backend_client.kubernetes.write.root_objects import find_own_root, load_job, to_root_object
 from backend_client.models import Job, JobRef, JobSpec
 from backend_client.models.secret import Secret
@@ -52,7 +52,7 @@ class JobWriter:
         `namespace`: for jobs whose spec names none; `ownership`: whose jobs they are, where a server writes.
         """
         self._transport = transport
-        self._client = ObjectClient(transport)
+        self._client = RetryingClient(transport)
         self._site = site
         self._context = context
         self._namespace = namespace

@@ -10,7 +10,7 @@ from backend_client.kubernetes.api.errors import Expired
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import PODS
 from backend_client.kubernetes.watch.listing import list_all
-from backend_client.kubernetes.write.object_client import ObjectClient
+from backend_client.kubernetes.write.retrying_client import RetryingClient
 from backend_client.kubernetes.write.writer import JobWriter
 from backend_client.logs import follow
 from backend_client.models import JobState
@@ -73,12 +73,12 @@ def test_a_write_waits_as_long_as_it_is_told_but_no_person_waits_for_ever() -> N
         transport = Transport(api.target())
         pod = {"kind": "Pod", "metadata": {"name": "p", "namespace": "ns", "uid": "u"}}
         api.faults.extend(["429", "429", "503"])
-        assert await ObjectClient(transport).remove(pod, "Background")
+        assert await RetryingClient(transport).remove(pod, "Background")
         times = [time for time, _, _ in api.requests]
         assert [round(later - time) for time, later in pairwise(times)][:2] == [5, 5]
         api.faults.extend(["429"] * 9)
         with pytest.raises(Unreachable, match="busy"):
-            await ObjectClient(transport).remove(pod, "Background")
+            await RetryingClient(transport).remove(pod, "Background")
         assert len(api.requests) == 8
         await transport.aclose()
         await api.stop()

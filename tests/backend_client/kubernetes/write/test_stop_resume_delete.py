@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from backend_client.errors import Conflict, Forbidden, NotFound, Refused, Unreachable
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.write import delete, object_client
+from backend_client.kubernetes.write import delete, retrying_client
 from backend_client.kubernetes.write.writer import JobWriter
 from backend_client.models import JobState
 from backend_client.protocol import DeleteStep
@@ -196,7 +196,7 @@ async def test_a_namesake_made_meanwhile_is_left_alone(
     (old,) = anchors(there(live, namespace))
     await steps(writer, job.ref)
     again = await writer.create(spec(), key="2", secrets={})
-    assert await object_client.ObjectClient(transport).remove(old, "Background") is False
+    assert await retrying_client.RetryingClient(transport).remove(old, "Background") is False
     with pytest.raises(NotFound):
         await steps(writer, job.ref)
     assert ref_of(live, namespace, "bert") == again.ref

@@ -11,7 +11,7 @@ from tui.log.render import LineLayout, Styles, draw_row
 from tui.log.viewport import Row, Viewport
 
 
-class RowPainter:
+class RowCache:
     """Draws each row once; `clear` it when what its public fields say, or the styles, has changed."""
 
     def __init__(self) -> None:

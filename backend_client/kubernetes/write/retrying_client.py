@@ -33,7 +33,7 @@ _LONGEST_PAUSE = 5.0
 """Seconds before another try: somebody waits for the answer."""
 
 
-class ObjectClient:
+class RetryingClient:
     """Reads and writes with the rights of one caller. Every method raises as `Transport.request` does."""
 
     def __init__(self, transport: Transport) -> None:
