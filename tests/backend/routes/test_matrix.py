@@ -148,7 +148,7 @@ async def test_every_route_for_everybody(app, root, ann):
         for name in EVERYBODY:
             BODIES["POST /api/auth/login"]["user"] = f"ghost-{name}"  # else the last ones are throttled
             if operation == "GET /api/watch" and TABLE[operation][name] == 200:
-                continue  # it has no end: test_watch.py opens it
+                continue  # it has no end: test_streams.py opens it
             if (
                 operation == "DELETE /api/jobs/{name}" and name == "admin"
             ):  # its owner has deleted it just now
