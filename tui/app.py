@@ -20,7 +20,7 @@ from tui.bindings import bindings
 from tui.jobs.main_screen import MainScreen
 from tui.messages import AppRequest, OpenLogin, OpenScreen, RecheckPermissions, SendToTerminal, SwitchContext
 from tui.safe_app import SafeApp
-from tui.screens import screen_for
+from tui.screen_router import screen_for
 from tui.session import Session
 from tui.settings.model import Settings
 from tui.ui import signals

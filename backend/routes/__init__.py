@@ -1,1 +1,1 @@
-"""The REST API, one file per group of routes."""
+"""The REST API, one file for each group of routes; `backend/app.py` includes their routers."""

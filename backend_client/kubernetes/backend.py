@@ -13,7 +13,7 @@ from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.kubernetes import access, capabilities
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.capacity import CapacityCache
+from backend_client.kubernetes.capacity_cache import CapacityCache
 from backend_client.kubernetes.resources.resource_types import ROOT_TYPES
 from backend_client.kubernetes.session import ClusterSession
 from backend_client.kubernetes.settings import KubernetesSettings

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from backend_client.kubernetes.manifests.gpus import is_type, product_label
+from backend_client.kubernetes.resources.node_gpus import is_type, product_label
 from backend_client.kubernetes.resources.nodes import Node, Taint
 from backend_client.kubernetes.resources.quantities import parse_whole
 from backend_client.kubernetes.settings import GpuType, KubernetesSettings, Toleration

@@ -1,1 +1,1 @@
-"""Typed Kubernetes objects, and the resource types that they are listed by."""
+"""Typed Kubernetes objects, the resource types that they are listed by, and the GPUs that nodes have."""

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.gpus import NodeGpus, gpus_of, is_type
 from backend_client.kubernetes.resources.core import ContainerStatus, Pod
 from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.resources.networking import Ingress
+from backend_client.kubernetes.resources.node_gpus import NodeGpus, gpus_of, is_type
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.attempts import has_ended

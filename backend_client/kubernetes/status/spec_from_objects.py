@@ -9,9 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.gpus import gpus_of
 from backend_client.kubernetes.manifests.pod_template import SHM
 from backend_client.kubernetes.resources.core import Container, Object, Pod
+from backend_client.kubernetes.resources.node_gpus import gpus_of
 from backend_client.kubernetes.resources.workloads import (
     Deployment,
     KubeJob,

@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from backend_client.kubernetes.manifests.gpus import NodeGpus
 from backend_client.kubernetes.resources.core import Object, Pod
 from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.resources.networking import Ingress
+from backend_client.kubernetes.resources.node_gpus import NodeGpus
 from backend_client.kubernetes.resources.resource_types import ResourceType
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import KubernetesSettings

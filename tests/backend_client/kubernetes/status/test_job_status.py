@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.gpus import NodeGpus, pools
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.resources.networking import Ingress
+from backend_client.kubernetes.resources.node_gpus import NodeGpus, pools
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status.job_status import is_shown, job_of, root_key
 from backend_client.kubernetes.status.pod_reason import RelatedObjects

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from backend_client.kubernetes.manifests.gpus import gpus_by_node
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.events import KubeEvent
+from backend_client.kubernetes.resources.node_gpus import gpus_by_node
 from backend_client.kubernetes.resources.nodes import Node
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status.job_status import job_of, root_key

@@ -4,7 +4,7 @@ import time
 
 from backend_client.errors import Forbidden, fragment
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.manifests.gpus import NodeGpus, gpus_by_node, pools
+from backend_client.kubernetes.resources.node_gpus import NodeGpus, gpus_by_node, pools
 from backend_client.kubernetes.resources.resource_types import NODES, PODS
 from backend_client.kubernetes.watch.listing import list_all
 from backend_client.protocol import Capacity
