@@ -9,8 +9,9 @@ The Textual messages of widgets and screens are nested in their senders and writ
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from backend_client.accounts import HasAccounts
 from backend_client.models import Job, JobSpec
@@ -20,54 +21,48 @@ if TYPE_CHECKING:
     from backend_client.server.accounts import Account
 
 
-class AppRequest:
+class AppRequest(Struct, frozen=True):
     """Something that only the App can do."""
 
 
 RequestHandler = Callable[[AppRequest], None]
 
 
-@dataclass(frozen=True)
-class SwitchContext(AppRequest):
+class SwitchContext(AppRequest, frozen=True):
     """Begin anew in another context, and remember it."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class RecheckPermissions(AppRequest):
+class RecheckPermissions(AppRequest, frozen=True):
     """Ask the context in use again what this person may do."""
 
 
-@dataclass(frozen=True)
-class SendToTerminal(AppRequest):
+class SendToTerminal(AppRequest, frozen=True):
     """Send the terminal something beside the picture: a bell, a notification."""
 
     sequence: str
 
 
-class OpenScreen(AppRequest):
+class OpenScreen(AppRequest, frozen=True):
     """Open a screen above this one. The App imports it when it is first opened."""
 
 
-@dataclass(frozen=True)
-class OpenLog(OpenScreen):
+class OpenLog(OpenScreen, frozen=True):
     """Open the log of a job, full screen."""
 
     job: Job
     backend: JobBackend
 
 
-@dataclass(frozen=True)
-class OpenPlot(OpenScreen):
+class OpenPlot(OpenScreen, frozen=True):
     """Open the loss curve of a job."""
 
     job: Job
     backend: JobBackend
 
 
-@dataclass(frozen=True)
-class OpenForm(OpenScreen):
+class OpenForm(OpenScreen, frozen=True):
     """Open the form for a new job."""
 
     backend: JobBackend
@@ -77,26 +72,23 @@ class OpenForm(OpenScreen):
     """Called with the job that the form has created."""
 
 
-@dataclass(frozen=True)
-class OpenHistory(OpenScreen):
+class OpenHistory(OpenScreen, frozen=True):
     """Open the list of the jobs that the server remembers."""
 
     backend: JobBackend
 
 
-@dataclass(frozen=True)
-class OpenText(OpenScreen):
+class OpenText(OpenScreen, frozen=True):
     """Open a text to read."""
 
     title: str
     text: str
 
 
-@dataclass(frozen=True)
-class OpenLogin(OpenScreen):
+class OpenLogin(OpenScreen, frozen=True):
     """Open the login screen, unless it is open already."""
 
-    servers: HasAccounts
+    source: HasAccounts
     account: "Account | None"
     """Whose server and name the screen begins with."""
     reason: str

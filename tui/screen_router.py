@@ -39,10 +39,10 @@ def screen_for(request: OpenScreen, session: Session) -> tuple[Screen[Any], OnCl
             return HistoryScreen(backend), None
         case OpenForm():
             return _form(request, session)
-        case OpenLogin(servers, account, reason, on_close):
+        case OpenLogin(source, account, reason, on_close):
             from tui.login.login_screen import LoginScreen
 
-            return LoginScreen(session, servers, account, reason), on_close
+            return LoginScreen(session, source, account, reason), on_close
     raise TypeError(f"no screen for {type(request).__name__}")
 
 

@@ -174,8 +174,7 @@ class ContextFeed:
             self._screen.run_worker(report, exclusive=True, group="look", exit_on_error=False)
 
 
-@dataclass(frozen=True)
-class OpenDetail(OpenScreen):
+class OpenDetail(OpenScreen, frozen=True):
     """Open everything about one job, and follow it."""
 
     job: Job
