@@ -1,6 +1,5 @@
 """`traindeck serve`: run a server with uvicorn; where it listens, what it refuses, how it stops."""
 
-import ipaddress
 import logging
 import os
 import resource
@@ -15,6 +14,7 @@ from backend.app import announce, create_app
 from backend.json_logging import log_to_stdout
 from backend.settings import ServerSettings, unknown_variables
 from backend_client.errors import Refused
+from backend_client.server.address import is_this_machine
 
 log = logging.getLogger("traindeck.serve")
 GRACE_SECONDS = 2
@@ -74,7 +74,7 @@ class _Server(uvicorn.Server):
 
 def check_exposure(settings: ServerSettings) -> None:
     """Check that tokens travel encrypted or on this machine only. Raises Refused."""
-    near = settings.socket or is_loopback(host_port(settings.listen)[0])
+    near = settings.socket or is_this_machine(host_port(settings.listen)[0])
     if settings.local and not near:
         raise Refused(
             "--local runs jobs as the user of this process, so it is for one person on this machine.",
@@ -134,14 +134,6 @@ def host_port(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise Refused(f"{text} is no address to listen at.", "Write HOST:PORT, like 127.0.0.1:8642.")
     return host.strip("[]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches a host."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def public_address(settings: ServerSettings, listener: socket.socket) -> str:
