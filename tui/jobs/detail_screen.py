@@ -71,11 +71,8 @@ def describe(job: Job, events: Sequence[Event], trouble: str = "", width: int = 
     about += [("restarts", str(job.restarts or "")), ("next try", short_local_time(job.next_try))]
     about += [("url", clean(url)) for url in job.urls] + [("look only", clean(job.read_only))]
     lines = [*_fields(about), _heading("Command"), Content(command_line(job.spec))]
-    lines += (
-        [_heading("What was asked"), *_fields(spec_fields_text(job.spec))]
-        if spec_fields_text(job.spec)
-        else []
-    )
+    if fields := spec_fields_text(job.spec):
+        lines += [_heading("What was asked"), *_fields(fields)]
     lines += [_heading("Time in each state"), *_fields(state_durations(job, datetime.now(UTC)))]
     lines.append(_heading("What happened"))
     for event in timeline(job, events):
@@ -167,9 +164,9 @@ class DetailScreen(JobScreen):
         self._show()
 
     def _show(self) -> None:
-        look = self._job.state.style
+        style = self._job.state.style
         state = "deleted" if self._gone else self._job.state.value
-        title = Content.assemble((f" {clean(self._job.name, 80)}", "bold"), f"  {look.symbol} {state}")
+        title = Content.assemble((f" {clean(self._job.name, 80)}", "bold"), f"  {style.symbol} {state}")
         room = self.query_one(VerticalScroll).scrollable_content_region.width
         page = describe(self._job, self._events.events, self._events.trouble, room or self.size.width - 3)
         if self._shown != (title, page):

@@ -90,9 +90,11 @@ class MainScreen(SelectionScreen):
     def _nothing(self) -> str:
         if self.store.jobs:
             return f"None of {len(self.store.jobs)} jobs has these words. Escape in the filter shows all."
-        link = self.store.freshness
-        if link and link.state is not FreshnessState.LIVE:
-            return f"The jobs of {clean(self.feed.context)} cannot be read: {link.why or link.state}"
+        freshness = self.store.freshness
+        if freshness and freshness.state is not FreshnessState.LIVE:
+            return (
+                f"The jobs of {clean(self.feed.context)} cannot be read: {freshness.why or freshness.state}"
+            )
         if not self.store.synced:
             return f"Reading the jobs of {clean(self.feed.context)} ..."
         if self.session.read_only or self.session.permissions.why_not(Verb.CREATE):

@@ -35,13 +35,13 @@ def tiles_path() -> Path:
 
 
 def load(context: str) -> list[str]:
-    """Uids of the jobs whose logs were open. Reads a file: call it in a thread."""
+    """Load the uids of the jobs whose logs were open. Call it in a thread: it reads a file."""
     uids = _all().get(context)
     return [uid for uid in uids if isinstance(uid, str)][:MOST] if isinstance(uids, list) else []
 
 
 def keep(context: str, uids: Sequence[str]) -> None:
-    """Remember them. A disk that refuses is no reason to complain: call it in a thread."""
+    """Keep the uids of the jobs whose logs are open. Ignores a disk that refuses; call it in a thread."""
     kept = {name: old for name, old in _all().items() if name != context} | (
         {context: [*uids]} if uids else {}
     )
