@@ -3,51 +3,98 @@
 import asyncio
 import logging
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from backend import error_responses
+from backend.alerts.service import start_alert_service
 from backend.auth.first_admin import FirstAdmin, require_first_admin
+from backend.auth.known_logins import KnownLogins
 from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
+from backend.auth.registration_limit import RegistrationLimit
 from backend.auth.stream_revocation import StreamRevocations
 from backend.db.engine import database_url, open_database
 from backend.db.models import Meta
+from backend.db.write_probe import WriteProbe
 from backend.jobs.startup import start_job_service
+from backend.lenient_requests import LenientRequests
+from backend.metrics.scrape import Scraper
 from backend.middleware import RequestGuard
 from backend.openapi import describe
-from backend.routes import audit, auth, clusters, health, history, jobs, logs, server, users, watch
+from backend.proxy_headers import UNIX, ProxyHeaders, TrustedProxies
+from backend.request_counts import RequestCounts
+from backend.routes import (
+    alerts,
+    audit,
+    auth,
+    clusters,
+    health,
+    history,
+    job_usage,
+    jobs,
+    logs,
+    metrics,
+    queues,
+    server,
+    usage,
+    users,
+    watch,
+)
+from backend.routes.request_text import check_request
 from backend.runtime import Runtime
 from backend.settings import ServerSettings
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, Refused
 
 log = logging.getLogger("traindeck.app")
 ROUTERS = tuple(
-    part.router for part in (server, auth, users, audit, health, jobs, logs, watch, clusters, history)
+    part.router
+    for part in (
+        server,
+        auth,
+        users,
+        audit,
+        health,
+        metrics,
+        jobs,
+        job_usage,
+        logs,
+        watch,
+        queues,
+        clusters,
+        history,
+        usage,
+        alerts,
+    )
 )
 
 
-def announce(message: str) -> None:
-    """Print a message for whoever started the server, to stderr."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201  for whoever started the server
+def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> FastAPI:
+    """Create the app with these settings. `announce` shows the set-up code to whoever started it.
 
-
-def create_app(settings: ServerSettings, announce: Callable[[str], None] = announce) -> FastAPI:
-    """Create the app with these settings. `announce` shows the set-up code to whoever started it."""
+    Raises Refused for proxies that are none.
+    """
+    known_logins, requests = KnownLogins(), RequestCounts()
+    open_streams: Counter[int] = Counter()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             try:
-                runtime = app.state.runtime = await open_runtime(settings, stack)
+                runtime = app.state.runtime = await open_runtime(
+                    settings, stack, known_logins, requests, open_streams
+                )
                 await runtime.first_admin.create_from_settings()
             except BackendError as error:
                 app.state.failure = error
+                log.error("the server does not start: %s", error.title)  # noqa: TRY400  in words
                 raise
             await _run_in_background(stack, runtime.first_admin.offer_setup_code(announce))
             await _run_in_background(stack, runtime.revocations.recheck_forever(runtime.database))
@@ -62,10 +109,12 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        dependencies=[Depends(require_first_admin)],
+        dependencies=[Depends(require_first_admin), Depends(check_request)],
         responses=error_responses.PROBLEMS,
     )
-    app.state.settings, app.state.failure = settings, None
+    app.state.settings, app.state.failure, app.state.known_logins = settings, None, known_logins
+    app.state.open_streams = open_streams
+    app.add_middleware(LenientRequests)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body)
     app.add_middleware(
         RequestGuard,
@@ -73,7 +122,12 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
         rate=settings.rate,
         burst=settings.burst,
         max_body=settings.max_body,
+        root_path=settings.root_path,
+        known_logins=known_logins,
+        counts=requests,
     )
+    if settings.behind_proxy:
+        app.add_middleware(ProxyHeaders, proxies=trusted_proxies(settings))
     error_responses.install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -81,25 +135,57 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None] = annou
     return app
 
 
-async def open_runtime(settings: ServerSettings, stack: AsyncExitStack) -> Runtime:
-    """Open the runtime: database, jobs, first admin; `stack` closes it. Raises Refused, Unreachable."""
-    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+async def open_runtime(
+    settings: ServerSettings,
+    stack: AsyncExitStack,
+    known_logins: KnownLogins,
+    requests: RequestCounts,
+    open_streams: Mapping[int, int],
+) -> Runtime:
+    """Open the runtime: database, jobs, first admin; `stack` closes it. Raises Refused, Unreachable.
+
+    `requests`, `open_streams`: what the app counts, for the metrics.
+    """
+    _make_folder(settings.folder)
     database = await open_database(database_url(settings.database.get_secret_value(), settings.folder))
     stack.push_async_callback(database.aclose)
+    await known_logins.load(database)
     async with database.read() as session:
         server_id = (await session.get_one(Meta, "server_id")).value
     passwords = Passwords(settings.argon2_memory, settings.argon2_time)
     service = await start_job_service(settings, database, server_id, stack)
+    throttle = LoginThrottle()
     return Runtime(
         settings=settings,
         database=database,
         passwords=passwords,
-        throttle=LoginThrottle(),
+        write_probe=WriteProbe(database),
+        throttle=throttle,
+        known_logins=known_logins,
+        registrations=RegistrationLimit(),
         revocations=StreamRevocations(),
         server_id=server_id,
         jobs=service,
+        alerts=await start_alert_service(settings, database, server_id, service, stack),
         first_admin=FirstAdmin(settings, database, passwords),
+        scraper=Scraper(service, requests, throttle.refused, open_streams),
     )
+
+
+def trusted_proxies(settings: ServerSettings) -> TrustedProxies:
+    """Return the proxies whose X-Forwarded-For is believed. Raises Refused."""
+    return TrustedProxies(settings.proxies or ([UNIX] if settings.socket else []))
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the server's own folder, and see that it can be written. Raises Refused."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise Refused(f"The server cannot write in its folder {folder}: {why}.", "--folder DIR") from None
 
 
 async def _run_in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:

@@ -23,15 +23,23 @@ class Action(StrEnum):
     STOP = "stop"
     RESUME = "resume"
     DELETE = "delete"
+    QUEUE = "queue"
+    """Change how a waiting job is queued: its priority, its hold, its queue."""
+    ACKNOWLEDGE = "acknowledge"
+    """Note that an alert of a job was seen, or silence it for a while."""
     SELF = "self"
-    """One's own account: password, tokens."""
+    """One's own account: password, tokens; what alerts one wants, and where."""
     PEOPLE = "people"
     CLUSTERS = "clusters"
     AUDIT = "audit"
+    METRICS = "metrics"
+    """The server in figures; they name owners."""
 
 
-_WRITE_ACTIONS = frozenset({Action.CREATE, Action.STOP, Action.RESUME, Action.DELETE})
-_ADMIN_ACTIONS = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT})
+_WRITE_ACTIONS = frozenset(
+    {Action.CREATE, Action.STOP, Action.RESUME, Action.DELETE, Action.QUEUE, Action.ACKNOWLEDGE}
+)
+_ADMIN_ACTIONS = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT, Action.METRICS})
 _ALLOWED = AccessDecision(allowed=True)
 _VIEWER_HINT = "Viewers change nothing; an admin of this server can make you a researcher."
 
@@ -42,11 +50,16 @@ def may(caller: Caller, action: Action, job_owner_id: int | None = None) -> Acce
         return _ALLOWED
     if action in _ADMIN_ACTIONS:
         return AccessDecision(False, f"{caller.name} is a {caller.role}; this is for admins.")
-    if job_owner_id not in (None, caller.user_id):
+    if job_owner_id is not None and not sees(caller, job_owner_id):
         return AccessDecision(False, "There is no such job of yours.")
     if action in _WRITE_ACTIONS and caller.role is Role.VIEWER:
         return AccessDecision(False, _VIEWER_HINT)
     return _ALLOWED
+
+
+def sees(caller: Caller, job_owner_id: int) -> bool:
+    """Tell whether a caller may see the jobs of a person."""
+    return caller.team is None or job_owner_id == caller.user_id or job_owner_id in caller.team
 
 
 def require(caller: Caller, action: Action, job_owner_id: int | None = None, name: str = "") -> None:
@@ -57,14 +70,14 @@ def require(caller: Caller, action: Action, job_owner_id: int | None = None, nam
     decision = may(caller, action, job_owner_id)
     if decision.allowed:
         return
-    if job_owner_id not in (None, caller.user_id):
+    if job_owner_id is not None and not sees(caller, job_owner_id):
         raise NotFound(f"There is no job {name}.".replace(" .", "."))
     raise Forbidden(decision.why)
 
 
 def visible_rows(caller: Caller) -> ColumnElement[bool]:
     """Return the condition for the rows of jobs that a caller may see, for the WHERE of every list."""
-    return true() if caller.role is Role.ADMIN else JobRow.user_id == caller.user_id
+    return true() if caller.team is None else JobRow.user_id.in_(caller.team | {caller.user_id})
 
 
 def allowed(action: Action) -> Callable[..., Coroutine[Any, Any, Caller]]:

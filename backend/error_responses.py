@@ -9,6 +9,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from backend.auth.caller import request_id
 from backend.auth.password_guard import TooMany
@@ -19,6 +20,8 @@ from backend_client.server.wire import encode
 log = logging.getLogger("traindeck.problems")
 _REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
 SCHEMA = {"description": "What failed, and what to do next.", "content": {PROBLEM: _REF}}
+COMPRESSED = Refused("The body is compressed.", "Send it as it is, without Content-Encoding.")
+"""415."""
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": SCHEMA}
 """The `responses=` of the app: every error is a Problem."""
 
@@ -54,8 +57,14 @@ async def _handle_backend_error(request: Request, error: BackendError) -> Respon
 
 
 async def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
-    fields = {".".join(map(str, part["loc"][1:])) or "body": part["msg"] for part in error.errors()}
-    return problem_response(Invalid(fields), request_id(request))
+    return problem_response(Invalid(dict(map(_field_error, error.errors()))), request_id(request))
+
+
+def _field_error(part: Any) -> tuple[str, str]:
+    """Return (field, message) of one error of pydantic's."""
+    if part["type"] == "json_invalid":
+        return "body", f"is no JSON: {part['ctx']['error']}"
+    return ".".join(map(str, part["loc"][1:])) or "body", part["msg"].removeprefix("Value error, ")
 
 
 async def _handle_http_exception(request: Request, error: HTTPException) -> Response:
@@ -63,7 +72,20 @@ async def _handle_http_exception(request: Request, error: HTTPException) -> Resp
         _error_of_status(request, error.status_code), request_id(request), error.status_code
     )
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_methods(request))
     return response
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods that any route takes at a request's path."""
+
+    def is_taken(method: str) -> bool:
+        scope = dict(request.scope, method=method)
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    taken = [method for method in ("DELETE", "GET", "PATCH", "POST", "PUT") if is_taken(method)]
+    return sorted([*taken, "HEAD"] if "GET" in taken else taken)
 
 
 def _error_of_status(request: Request, status: int) -> BackendError:
@@ -72,11 +94,13 @@ def _error_of_status(request: Request, status: int) -> BackendError:
         return NotFound(f"There is nothing at {path}.", "/api/openapi.json lists what there is.")
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return Refused(f"{path} does not take {request.method}.", "/api/openapi.json lists what it takes.")
+    if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        return COMPRESSED
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return too_large(request.app.state.settings.max_body)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unreachable(f"{HTTPStatus(status).phrase}.")
-    return Refused("The request cannot be read.", "Its body must be JSON.")
+    return Refused("The request cannot be read.", "Its body must be JSON.", fields={"body": "is no JSON"})
 
 
 def too_large(limit: int) -> BackendError:

@@ -1,8 +1,10 @@
 """The server's log: one JSON object a line on stdout, without secrets."""
 
+import asyncio
 import logging
 import re
-import sys
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -39,10 +41,27 @@ def redact(text: str) -> str:
     return _SECRETS.sub("***", text)
 
 
-def log_to_stdout() -> None:
-    """Send every log record, of libraries too, to stdout as JSON."""
-    handler = logging.StreamHandler(sys.stdout)
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """Leave out tasks that are cancelled when the server stops: uvicorn logs them as errors of the app."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+class _Handler(logging.Handler):
+    def __init__(self, write_line: Callable[[str], None]) -> None:
+        super().__init__()
+        self._write_line = write_line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record. One that cannot be written is lost: a full disk under the log ends no server."""
+        with suppress(Exception):
+            self._write_line(self.format(record))
+
+
+def log_as_json(write_line: Callable[[str], None]) -> None:
+    """Send every log record, of libraries too, to `write_line` as JSON."""
+    handler = _Handler(write_line)
     handler.setFormatter(JsonLines())
+    handler.addFilter(_is_no_cancellation)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for chatty in ("alembic", "sqlalchemy", "aiosqlite", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

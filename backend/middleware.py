@@ -1,5 +1,6 @@
 """The middleware of every request: request id, allowed hosts, rate limit, security headers."""
 
+import asyncio
 import ipaddress
 import logging
 import re
@@ -9,15 +10,26 @@ from collections.abc import Iterable
 
 from fastapi import Response
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.auth.tokens import digest, well_formed
+from backend.auth.known_logins import KnownLogins
 from backend.error_responses import problem_response, too_large
 from backend.rate_limit import RateLimiter
+from backend.request_counts import RequestCounts
 from backend_client.errors import BackendError, Refused, Unreachable
 
 PROBES = ("/livez", "/readyz")
+PASSWORD_PATHS = ("/api/auth/login", "/api/auth/register")
+HTTP_VERSIONS = ("1.0", "1.1")
+MAX_HEAD = 32 * 2**10
+"""Bytes of the path and the headers of a request."""
+LOGIN_SHARE = 0.2
+"""Of the rate: tries of passwords from one address. Fewer than two cores can hash."""
+CLIENT_LEFT = 499
+"""The status in the log where the client did not wait for an answer; nginx's number."""
 log = logging.getLogger("traindeck.requests")
+_ABSOLUTE = re.compile(r"https?://([^/]*)", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -34,16 +46,32 @@ class RequestGuard:
     So no web page can have its own name bound to this server's address and talk to it.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str], rate: float, burst: int, max_body: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Iterable[str],
+        rate: float,
+        burst: int,
+        max_body: int,
+        root_path: str,
+        known_logins: KnownLogins,
+        counts: RequestCounts | None = None,
+    ) -> None:
         self.app = app
         self.hosts = {"localhost", *(name.lower() for name in hosts)}
         self.max_body = max_body
+        self.root_path = root_path
+        self.known_logins = known_logins
+        self.counts = counts or RequestCounts()
         self.rates = RateLimiter(rate, burst)
+        self.login_rates = RateLimiter(rate * LOGIN_SHARE, max(1, int(burst * LOGIN_SHARE)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        self._normalize_path(scope)
         headers, began = Headers(scope=scope), time.monotonic()
         requested_id = headers.get("x-request-id", "")
         scope["request_id"] = requested_id if _REQUEST_ID.fullmatch(requested_id) else secrets.token_hex(8)
@@ -51,38 +79,63 @@ class RequestGuard:
         try:
             refusal = self._refusal(scope, headers)
             await (refusal or self.app)(scope, receive, sender)
+        except ClientDisconnect:
+            sender.status = sender.status or CLIENT_LEFT
+        except asyncio.CancelledError:  # the server stops, and its patience has ended
+            if not sender.status:
+                await _stopping(scope["request_id"])(scope, receive, sender)
+            raise
         except Exception:
             log.exception("a defect", extra={"request_id": scope["request_id"]})
             if not sender.status:
                 await _internal_error(scope["request_id"])(scope, receive, sender)
-        if sender.status == 401:
-            self.rates.take(_address(scope))
+        self._count(scope, sender, began)
         _log_request(scope, sender.status, time.monotonic() - began)
 
+    def _count(self, scope: Scope, sender: "_ResponseSender", began: float) -> None:
+        route = getattr(scope.get("route"), "path", "")
+        seconds = (sender.began or time.monotonic()) - began
+        self.counts.add(scope["method"], route, sender.status, seconds)
+
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        if framing := _framing_error(scope, headers):
+            return framing
         name = re.sub(r":\d*$", "", headers.get("host", "").lower())
-        if name not in self.hosts and not _is_address(name):
+        if scope["path"] not in PROBES and name not in self.hosts and not _is_address(name):
             error = Refused(
                 "This server is not known by that name.", "Its admin names it: TRAINDECK_SERVER_HOSTS"
             )
             return problem_response(error, scope["request_id"], 421)
         if int(headers.get("content-length") or 0) > self.max_body:
             return problem_response(too_large(self.max_body), scope["request_id"], 413)
-        wait = self._wait_seconds(_address(scope), headers.get("authorization", ""))
+        wait = self._wait_seconds(scope, headers.get("authorization", ""))
         if wait:
             slow: BackendError = Unreachable("Too many requests.", "Wait a little.", retry_after=wait)
             return problem_response(slow, scope["request_id"], 429)
         return None
 
-    def _wait_seconds(self, address: str, authorization: str) -> float:
+    def _wait_seconds(self, scope: Scope, authorization: str) -> float:
         """Return the seconds until a request is within its rate: of its login, or of its address without one.
 
-        A login has its own bucket; whoever only tries tokens empties that of the address.
+        A login has its own bucket, whatever others do at its address; whoever only tries tokens empties that
+        of the address. Passwords have a smaller one there: each costs what a thousand other requests do.
         """
-        token = authorization.partition(" ")[2].strip()
-        if not well_formed(token):
-            return self.rates.take(address)
-        return self.rates.wait_seconds(address) or self.rates.take(digest(token))
+        login = self.known_logins.find(authorization)
+        rates = self.login_rates if scope["path"] in PASSWORD_PATHS else self.rates
+        return rates.take(login or _address(scope))
+
+    def _normalize_path(self, scope: Scope) -> None:
+        """Take the target's scheme and host (RFC 9112, 3.2.2), the path of this server, and a slash at the
+        end off the path: what follows, the limits first, knows one path for each route.
+        """
+        path: str = scope["path"]
+        if absolute := _ABSOLUTE.match(path):
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"host"]
+            scope["headers"].append((b"host", absolute[1].encode()))
+            path = path[absolute.end() :] or "/"
+        if self.root_path and path.startswith(f"{self.root_path}/"):
+            path = path.removeprefix(self.root_path)
+        scope["path"] = path.rstrip("/") or "/"
 
 
 class _ResponseSender:
@@ -90,10 +143,12 @@ class _ResponseSender:
 
     def __init__(self, send: Send, request: str) -> None:
         self.send, self.request, self.status = send, request, 0
+        self.began = 0.0
+        """When the answer began, by the monotonic clock."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.began = message["status"], time.monotonic()
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request
             for name, value in SECURITY_HEADERS.items():
@@ -106,6 +161,29 @@ def _internal_error(request: str) -> Response:
     return problem_response(BackendError("The server failed.", hint), request, 500)
 
 
+def _framing_error(scope: Scope, headers: Headers) -> Response | None:
+    """Refuse what a proxy in front may read otherwise than we do, and heads that nobody needs; then close."""
+    size = len(scope["path"]) + sum(len(name) + len(value) for name, value in scope["headers"])
+    error, status = Refused("The head of the request is too large.", f"At most {MAX_HEAD} bytes."), 431
+    if scope["http_version"] not in HTTP_VERSIONS:
+        error, status = (
+            Refused(f"This server speaks no HTTP/{scope['http_version'][:5]}.", "Speak HTTP/1.1."),
+            505,
+        )
+    elif "transfer-encoding" in headers and "content-length" in headers:
+        error = Refused("The request has two lengths.", "Content-Length, or Transfer-Encoding: chunked.")
+        status = 400
+    elif size <= MAX_HEAD:
+        return None
+    response = problem_response(error, scope["request_id"], status)
+    response.headers["Connection"] = "close"
+    return response
+
+
+def _stopping(request: str) -> Response:
+    return problem_response(Unreachable("The server stops.", "Try again in a moment."), request, 503)
+
+
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name.strip("[]"))
@@ -116,7 +194,7 @@ def _is_address(name: str) -> bool:
 
 def _address(scope: Scope) -> str:
     client = scope.get("client")
-    return client[0] if client and client[0] else "local"
+    return client[0] if client and client[0] else "unknown"
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:

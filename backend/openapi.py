@@ -8,17 +8,38 @@ from fastapi.openapi.utils import get_openapi
 
 from backend.clusters.registration import ClusterRegistration
 from backend_client import protocol
+from backend_client.alerts.alert import Alert, AlertList, AlertWishes, Channel, Delivery
+from backend_client.gpu_nodes import GpuNodes
 from backend_client.history import HistoryPage
 from backend_client.models import Event, Job, JobSpec
-from backend_client.server.bodies import Choices, Clusters, Events, Problem, VisibleJobs
+from backend_client.queues import QueueBoard
+from backend_client.server.bodies import (
+    Choices,
+    Clusters,
+    Events,
+    NewChannel,
+    NewPriority,
+    NewQueue,
+    Problem,
+    Snooze,
+    VisibleJobs,
+)
+from backend_client.usage import Usage, UsageHistory, UsageTable
+from backend_client.usage_report import Receipt, UsageReport
+from backend_client.why import Explanation
 
 STRUCTS = (
     *(Job, JobSpec, Event, Events, Clusters, Choices, VisibleJobs, Problem, HistoryPage, ClusterRegistration),
+    *(Usage, UsageHistory, UsageTable, UsageReport, Receipt),
+    *(Explanation, GpuNodes, QueueBoard, NewPriority, NewQueue),
+    *(Alert, AlertList, AlertWishes, Channel, Delivery, NewChannel, Snooze),
     *(protocol.Plan, protocol.Page, protocol.Capacity, protocol.AccessReview, protocol.AccessDecision),
 )
 """Bodies that are no pydantic models (see routes/bodies): `#/components/schemas/<name>` in the document."""
 TAGS = [
     {"name": "jobs", "description": "Jobs of one's own: make, list, watch, stop, delete, read the log."},
+    {"name": "queues", "description": "What jobs wait for, in which order; how one's own are queued."},
+    {"name": "alerts", "description": "What one is told of one's jobs, and where."},
     {"name": "clusters", "description": "Where jobs run."},
     {"name": "auth", "description": "Who calls: log in and out, tokens, password."},
     {"name": "people", "description": "Accounts and audit log, for admins."},

@@ -24,8 +24,3 @@ class RateLimiter:
         if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
         return 0.0 if granted else (1 - left) / self._rate
-
-    def wait_seconds(self, key: str) -> float:
-        """Return the seconds until a key's bucket has a token, 0 where it has one now. Takes none."""
-        left, since = self._buckets.get(key, (float(self._burst), 0.0))
-        return max(0.0, (1 - left) / self._rate - (self._clock() - since))

@@ -4,12 +4,17 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from backend.alerts.service import AlertService
 from backend.auth.first_admin import FirstAdmin
+from backend.auth.known_logins import KnownLogins
 from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
+from backend.auth.registration_limit import RegistrationLimit
 from backend.auth.stream_revocation import StreamRevocations
 from backend.db.engine import Database
+from backend.db.write_probe import WriteProbe
 from backend.jobs.service import JobService
+from backend.metrics.scrape import Scraper
 from backend.settings import ServerSettings
 
 
@@ -20,13 +25,19 @@ class Runtime:
     settings: ServerSettings
     database: Database
     passwords: Passwords
+    write_probe: WriteProbe
     throttle: LoginThrottle
+    known_logins: KnownLogins
+    registrations: RegistrationLimit
     revocations: StreamRevocations
     server_id: str
     """Random, made once with the database; the objects that the server creates in clusters carry it."""
     jobs: JobService
     """Everything that acts on jobs."""
+    alerts: AlertService
     first_admin: FirstAdmin
+    scraper: Scraper
+    """Makes the text of /metrics."""
 
 
 def get_runtime(request: Request) -> Runtime:

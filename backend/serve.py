@@ -1,17 +1,23 @@
-"""`traindeck serve`: run a server with uvicorn; where it listens, what it refuses, how it stops."""
+"""`traindeck serve`: run a server with uvicorn; how it starts and stops, and what it warns of."""
 
+import asyncio
+import functools
 import logging
 import os
 import resource
+import signal
 import socket
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from backend.app import announce, create_app
-from backend.json_logging import log_to_stdout
+from backend.app import create_app, trusted_proxies
+from backend.certificates import LOOK_SECONDS, Certificate
+from backend.http_protocol import Connections, LimitedProtocol, limit_handshakes
+from backend.json_logging import log_as_json
+from backend.listening import check_exposure, is_private, listen, public_address, socket_path
 from backend.settings import ServerSettings, unknown_variables
 from backend_client.errors import Refused
 from backend_client.server.address import is_this_machine
@@ -19,48 +25,102 @@ from backend_client.server.address import is_this_machine
 log = logging.getLogger("traindeck.serve")
 GRACE_SECONDS = 2
 """Seconds that open requests have when the server stops; streams end at once by themselves."""
-BACKLOG = 1024
-LOOPBACK = ("127.0.0.1", "::1")
+TICKS = 10
+"""uvicorn's ticks in a second."""
+FILES_FOR_STRANGERS = 0.5
+"""Of the files that the process may open: connections that no login has used."""
 
 
-def serve(settings: ServerSettings, say: Callable[[str], None] = announce) -> None:
-    """Serve until SIGTERM or SIGINT. Raises Refused, Unreachable."""
+def serve(settings: ServerSettings, say: Callable[[str], None], log_line: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises Refused, Unreachable.
+
+    `say` tells whoever started it; `log_line` takes each line of the log.
+    """
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold passwords
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each stream is a file
     check_exposure(settings)
-    listener = listen(settings)
-    log_to_stdout()
-    for warning in unknown_variables():
-        log.warning(warning)
+    certificate = _certificate(settings)
     app = create_app(settings, say)
+    listener = listen(settings)
+    log_as_json(log_line)
+    uvicorn_log = logging.getLogger("uvicorn.error")
+    uvicorn_log.addFilter(lambda _: app.state.failure is None)  # it is raised, in words: no traceback beside
+    for warning in [*unknown_variables(), *_warnings(settings, certificate)]:
+        log.warning(warning)
+        say(warning)
+    server = build_server(
+        app,
+        certificate,
+        files=most,
+        started=lambda: say(f"traindeck serves at {public_address(settings, listener)}"),
+    )
     try:
-        config = _config(app, settings)
-        config.load()
-        _Server(config, app, lambda: say(f"traindeck serves at {public_address(settings, listener)}")).run(
-            [listener]
-        )
-    except OSError as error:
-        raise Refused(f"The TLS certificate or its key cannot be used: {error}.", "") from None
+        server.run([listener])
     except SystemExit:
         raise app.state.failure or Refused("The server did not start; its log says why.") from None
     finally:
-        if settings.socket:
-            settings.socket.unlink(missing_ok=True)
+        if path := socket_path(settings):
+            path.unlink(missing_ok=True)
+
+
+def build_server(
+    app: FastAPI,
+    certificate: Certificate | None = None,
+    *,
+    files: int = 1024,
+    started: Callable[[], None] = lambda: None,
+) -> uvicorn.Server:
+    """Build the server of an app.
+
+    `files`: how many the process may open; `started`: called when it answers.
+    """
+    settings: ServerSettings = app.state.settings
+    connections = Connections(
+        lambda header: bool(app.state.known_logins.find(header)),
+        exempt=trusted_proxies(settings) if settings.behind_proxy else (),
+        most=int(files * FILES_FOR_STRANGERS),
+        uids={0, os.geteuid()} if is_private(settings) else None,
+    )
+    return _Server(_config(app, certificate, connections), app, connections, certificate, started)
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, which ends the streams with a goodbye before it waits for them."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        connections: Connections,
+        certificate: Certificate | None,
+        started: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._app = app
-        self._started = started
+        self._connections = connections
+        self._certificate = certificate
+        self._say_started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        limit_handshakes(loop)
+        if self._certificate:
+            loop.add_signal_handler(signal.SIGHUP, lambda: self._look_at_certificate(anyhow=True))
         await super().startup(sockets)
-        self._started()
+        self._say_started()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS == 0:
+            self._connections.sweep()
+        if counter % (TICKS * LOOK_SECONDS) == 0:
+            self._look_at_certificate()
+        return await super().on_tick(counter)
+
+    def _look_at_certificate(self, *, anyhow: bool = False) -> None:
+        if self._certificate:
+            self._certificate.reload(anyhow=anyhow)
 
     def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002  uvicorn's signature
         """Stop at a signal without raising it again at the end: a stop on request is no failure."""
@@ -70,92 +130,46 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.runtime.revocations.revoke_all()
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn would leave the app in the middle of its life
+            await self.lifespan.shutdown()
 
 
-def check_exposure(settings: ServerSettings) -> None:
-    """Check that tokens travel encrypted or on this machine only. Raises Refused."""
-    near = settings.socket or is_this_machine(host_port(settings.listen)[0])
-    if settings.local and not near:
-        raise Refused(
-            "--local runs jobs as the user of this process, so it is for one person on this machine.",
-            "Leave --listen at loopback.",
+def _certificate(settings: ServerSettings) -> Certificate | None:
+    """Return the certificate that the server shows. Raises Refused."""
+    if not settings.tls_cert or not settings.tls_key:
+        return None
+    return Certificate(settings.tls_cert, settings.tls_key)
+
+
+def _warnings(settings: ServerSettings, certificate: Certificate | None) -> list[str]:
+    """Return what an admin should know of settings that work and may not be meant."""
+    found = [certificate.warning()] if certificate else []
+    if settings.behind_proxy and not settings.proxies and not settings.socket:
+        found.append(
+            "No proxy is listed (--trusted-proxy), so X-Forwarded-For is not read: all clients seem to be it."
         )
-    if not near and not settings.tls_cert and not settings.behind_proxy:
-        raise Refused(
-            f"At {settings.listen} passwords and tokens would travel readable.",
-            "Give --tls-cert and --tls-key; or, where a proxy in front speaks TLS, --behind-proxy.",
+    if settings.behind_proxy and any(map(is_this_machine, settings.proxies)):
+        found.append(
+            "A proxy is listed at this machine's loopback: every user of this machine can name any address. "
+            "A unix socket (--socket, --socket-group) lets the proxy alone in."
         )
-    if bool(settings.tls_cert) != bool(settings.tls_key):
-        raise Refused("TLS needs both --tls-cert and --tls-key.")
+    return [warning for warning in found if warning]
 
 
-def listen(settings: ServerSettings) -> socket.socket:
-    """Open the listening socket. Raises Refused."""
-    if settings.socket:
-        return _listen_unix(settings.socket)
-    host, port = host_port(settings.listen)
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise Refused(
-            f"It cannot listen at {settings.listen}: {error.strerror}.", "--listen HOST:PORT"
-        ) from None
-
-
-def _listen_unix(path: Path) -> socket.socket:
-    """Open a unix socket for its owner alone; the socket that a dead server left is replaced."""
-    if _is_listening(path):
-        raise Refused(f"Another server listens at {path}.", "--socket PATH")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if path.is_socket():
-            path.unlink()
-        mask = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(mask)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise Refused(f"It cannot listen at {path}: {error.strerror or error}.", "--socket PATH") from None
-    return listener
-
-
-def _is_listening(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
-
-
-def host_port(text: str) -> tuple[str, int]:
-    """Split an address, 127.0.0.1:8642 or [::1]:8642, into host and port. Raises Refused."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise Refused(f"{text} is no address to listen at.", "Write HOST:PORT, like 127.0.0.1:8642.")
-    return host.strip("[]"), int(port)
-
-
-def public_address(settings: ServerSettings, listener: socket.socket) -> str:
-    """Return the URL where clients reach the server, or unix:PATH."""
-    if settings.socket:
-        return f"unix:{settings.socket}"
-    host, port = host_port(settings.listen)[0], listener.getsockname()[1]
-    return f"{'https' if settings.tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(app: FastAPI, certificate: Certificate | None, connections: Connections) -> uvicorn.Config:
+    protocol: Any = functools.partial(LimitedProtocol, table=connections)
+    config = uvicorn.Config(
         app,
+        http=protocol,
         lifespan="on",
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=settings.behind_proxy,
-        forwarded_allow_ips="*" if settings.socket else [*(settings.proxies or LOOPBACK)],
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
+        proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    config.load()
+    config.ssl = certificate.context if certificate else None
+    return config

@@ -5,15 +5,21 @@ those of all sources, qualifies names that two sources have (`k8s:NAME`), and re
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from backend_client.errors import NotFound, Refused, sentence
+from backend_client.errors import NotFound, Refused, fragment, sentence
 from backend_client.models.names import closest_match
 from backend_client.private_files import write_private
 from backend_client.protocol import JobBackend
+
+KUBECTL = "k8s"
+"""Kind of the source whose current context is kubectl's as well."""
+_NAMED = 20
+"""Names of contexts that an error lists."""
 
 
 class ContextInfo(Struct, frozen=True):
@@ -38,7 +44,10 @@ class ContextSource(Protocol):
         ...
 
     def current(self) -> str:
-        """Return the plain name of the default context; empty where there is none."""
+        """Return the plain name of the default context; empty where there is none.
+
+        Raises Refused where one was named, or meant, that cannot be used: the next source is no answer then.
+        """
         ...
 
     def open(self, name: str) -> JobBackend:
@@ -84,7 +93,7 @@ class LocalContext:
 class Contexts:
     """All contexts of all sources, and which one is the default.
 
-    `sources`: the preferred one first; `current_file` keeps what `traindeck use` and the `c` key chose.
+    `sources`: the preferred one first; `current_file` keeps what `traindeck use` chose.
     """
 
     def __init__(self, sources: Sequence[ContextSource], current_file: Path) -> None:
@@ -106,19 +115,24 @@ class Contexts:
     def default(self, flag: str = "", variable: str = "") -> str:
         """Resolve the context: flag, else TRAINDECK_CONTEXT, else the last chosen, else a source's own.
 
-        Raises NotFound where the chosen one is gone: another one is never taken instead.
+        Raises NotFound where the chosen one is gone, Refused where it cannot be read: another one is never
+        taken instead.
         """
-        for name, source in (
-            (flag, "--context"),
-            (variable, "TRAINDECK_CONTEXT"),
-            (self._read_current(), "the last `traindeck use`"),
-        ):
+        for name, origin in ((flag, "--context"), (variable, "TRAINDECK_CONTEXT")):
             if name:
-                return self._find(name, source).info.name
+                return self._find(name, origin).info.name
+        if chosen := self._read_current():
+            return self._find(chosen, "the last `traindeck use`").info.name
         for context_source in self.sources:
-            if context_source.current():
-                return self._find(f"{context_source.kind}:{context_source.current()}").info.name
+            if current := context_source.current():
+                return self._find(f"{context_source.kind}:{current}").info.name
         raise Refused("No context is left to run jobs in.", self._reasons())
+
+    def _what_there_is(self) -> str:
+        """Return the names of the contexts, and what keeps others from being among them."""
+        names = [info.name for info in self.list_contexts() if not info.unavailable]
+        more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return " ".join(filter(None, (f"There are: {', '.join(names[:_NAMED])}{more}.", self._reasons())))
 
     def _reasons(self) -> str:
         unavailable = (info for info in self.list_contexts() if info.unavailable)
@@ -134,17 +148,67 @@ class Contexts:
         entry = self._usable(name)
         return entry.source, entry.plain_name
 
+    def usable(self, name: str) -> ContextInfo:
+        """Return a context that can be opened. Raises as `open`."""
+        return self._usable(name).info
+
     def set_current(self, name: str) -> ContextInfo:
         """Save a context as the chosen one. Raises as `open`, or OSError."""
         info = self._usable(name).info
         write_private(self._current_file, info.name.encode())
         return info
 
+    def forget_current(self) -> str:
+        """Forget the chosen context, and return its name; "" where there was none. Raises OSError."""
+        try:
+            chosen = self._read_current()
+        except Refused:
+            chosen = str(self._current_file)
+        self._current_file.unlink(missing_ok=True)
+        return chosen
+
+    def differs_from_kubectl(self) -> str:
+        """Return what to say, once for each change, where the chosen context is not kubectl's current one.
+
+        "" where they are the same, where none was chosen, and where it was said. Raises a BackendError.
+        """
+        chosen = self._read_current()
+        source = next((source for source in self.sources if source.kind == KUBECTL), None)
+        if not chosen or source is None:
+            return ""
+        try:
+            current = source.current()
+            if not current or self._find(f"{KUBECTL}:{current}").info.name == self._find(chosen).info.name:
+                return ""
+            theirs = f"kubectl's current context is {current}"
+        except Refused as fault:
+            theirs = fragment(fault.title)
+        return self._once(
+            f"{chosen} {theirs}",
+            f"Jobs run in {chosen}, which `traindeck use` chose; {theirs}. "
+            "`traindeck use -` follows kubectl.",
+        )
+
+    def _once(self, what: str, sentence: str) -> str:
+        """Return the sentence, unless the last one that was returned was about the same."""
+        said = self._current_file.with_name(f"{self._current_file.name}-said")
+        with suppress(OSError):
+            if said.exists() and said.read_bytes() == what.encode():
+                return ""
+            write_private(said, what.encode())
+        return sentence
+
     def _read_current(self) -> str:
         try:
-            return self._current_file.read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
+            return self._current_file.read_text(encoding="utf-8").strip()
+        except (FileNotFoundError, NotADirectoryError):
             return ""
+        except (OSError, UnicodeDecodeError) as error:
+            why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise Refused(
+                f"The context that was chosen cannot be read from {self._current_file}: {why}.",
+                "`traindeck use CONTEXT` chooses one again; --context names one.",
+            ) from None
 
     def _usable(self, name: str) -> _Entry:
         entry = self._find(name)
@@ -159,7 +223,7 @@ class Contexts:
                 return entry
         names = [entry.info.name for entry in entries]
         similar = [full for full in names if full.endswith(f":{name}")] or [closest_match(name, names)]
-        hint = f"Did you mean {' or '.join(similar)}?" if similar[0] else f"There are: {', '.join(names)}."
+        hint = f"Did you mean {' or '.join(similar)}?" if similar[0] else self._what_there_is()
         where = f" ({origin})" if origin else ""
         raise NotFound(f"There is no context {name}{where}.", hint)
 

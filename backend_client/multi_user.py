@@ -1,12 +1,16 @@
 """What a server needs of a backend beside `JobBackend`: to act for many people at once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from msgspec import Struct
 
-from backend_client.models import JobRef
-from backend_client.protocol import JobBackend
+from backend_client.models import JobRef, JobSpec
+from backend_client.protocol import Choice, JobBackend
+
+if TYPE_CHECKING:  # a list of jobs needs none
+    from backend_client.usage import UsageSource
+    from backend_client.why import Explanation, MayName
 
 ManifestCheck = Callable[[Sequence[Mapping[str, Any]]], None]
 """Checks the objects of a job before any is created. Raises Refused."""
@@ -40,8 +44,31 @@ class MultiUserBackend(JobBackend, Protocol):
         """Return the same context for one person; it is closed with this one."""
         ...
 
-    async def ensure_namespace(self, namespace: str, stamp: Ownership) -> None:
-        """Create a person's namespace where it is missing. Raises a BackendError."""
+    def set_usage_interval(self, seconds: float) -> None:
+        """Set how often watches read what jobs use; a shorter time than before begins with a reading now."""
+        ...
+
+    async def usage_sources(self) -> "Sequence[UsageSource]":
+        """Return what the figures of jobs come from, as the last reading found it. Raises a BackendError."""
+        ...
+
+    async def ensure_namespace(self, namespace: str, stamp: Ownership, *, node_folders: bool = False) -> None:
+        """Create a person's namespace where it is missing; `node_folders`: its pods may mount the node's.
+
+        Raises a BackendError.
+        """
+        ...
+
+    async def not_theirs(self, spec: JobSpec, namespace: str, owner: str) -> Mapping[str, str]:
+        """Return field -> why, for what a spec uses of a shared namespace that is not for this person."""
+        ...
+
+    async def choices_of(self, field: str, namespace: str, owner: str) -> Sequence[Choice]:
+        """Return the choices for a field as `choices` does; in a shared namespace, those for this person."""
+        ...
+
+    async def explain_for(self, ref: JobRef, may_name: "MayName") -> "Explanation":
+        """Explain as `explain` does, to somebody to whom only some jobs may be named."""
         ...
 
     async def list_created(self, server: str) -> Mapping[str, CreatedJob]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from backend_client.disk_errors import cannot_write, naming
 from backend_client.errors import Refused
 
 OTHERS = 0o077
@@ -23,8 +24,8 @@ WRITER_SECONDS = 5.0
 """Seconds for another writer to end; one that takes longer has died."""
 
 
-def read_private(path: Path, forbidden: int = OTHERS) -> bytes:
-    """Return the content of a file (1 MiB at most), b"" where there is none.
+def read_private(path: Path, forbidden: int = OTHERS, *, longest: int = _LONGEST) -> bytes:
+    """Return the content of a file (`longest` bytes at most), b"" where there is none.
 
     Raises Refused where the file or its folder is another's, a link, or has one of the mode's `forbidden`
     bits; the sentence says where it is and what mends it.
@@ -39,7 +40,7 @@ def read_private(path: Path, forbidden: int = OTHERS) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         _check(path, os.fstat(descriptor), forbidden)
         _check_folder(path.parent)
-        return file.read(_LONGEST)
+        return file.read(longest)
 
 
 def _check(path: Path, status: os.stat_result, forbidden: int) -> None:
@@ -70,7 +71,7 @@ def write_private(path: Path, content: bytes, *, sync: bool = False) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A name of its own for each writer: threads and hosts may write the same file at the same time.
     draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-    with _removed_on_failure(draft, os.open(draft, _NEW_FILE, 0o600)) as file:
+    with naming(path), _removed_on_failure(draft, os.open(draft, _NEW_FILE, 0o600)) as file:
         _fill(file, content, sync=sync)
         draft.replace(path)
 
@@ -88,7 +89,14 @@ def update_private(path: Path, change: Callable[[bytes], bytes], forbidden: int 
             _fill(file, change(read_private(path, forbidden)), sync=True)
             draft.replace(path)
     except OSError as error:
-        raise Refused(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from None
+        raise cannot_write(error, path) from None
+
+
+def create_private(path: Path, content: bytes) -> None:
+    """Write a new file, whole or not at all. Raises FileExistsError, or another OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with naming(path), _removed_on_failure(path, os.open(path, _NEW_FILE, 0o600)) as file:
+        _fill(file, content, sync=False)
 
 
 @contextmanager

@@ -8,12 +8,16 @@ Batches cross this line, never single lines or single events. Cursors are opaque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
 from backend_client.models import Event, Job, JobRef, JobSpec, JobState
 from backend_client.models.secret import Secret
+
+if TYPE_CHECKING:  # a list of jobs needs neither
+    from backend_client.gpu_nodes import GpuNodes
+    from backend_client.why import Explanation
 
 
 class Feature(StrEnum):
@@ -24,9 +28,16 @@ class Feature(StrEnum):
     QUEUE = "queue"
     HISTORY = "history"
     METRICS = "metrics"
+    """What jobs use can be told (`usage.HasUsage`); which figures, depends on what the context measures."""
+    ALERTS = "alerts"
+    """Alerts are sent by the context itself, also while no program is open (`alerts.HasAlerts`)."""
+    ACCOUNTING = "accounting"
+    """What jobs have used is recorded, and stays (`usage_report.HasAccounting`)."""
     NAMESPACES = "namespaces"
     STOPPED_LOGS = "stopped_logs"
     """The log of a stopped job can still be read."""
+    UNFINISHED_LINES = "unfinished_lines"
+    """A line without its newline (a bar, a prompt) is in the log as soon as it is written."""
 
 
 class Use(StrEnum):
@@ -128,6 +139,8 @@ class FreshnessState(StrEnum):
     """Whether what was said still holds."""
 
     LIVE = "live"
+    SYNCING = "syncing"
+    """It is being read for the first time; `why`: what that waits for, where it takes long."""
     STALE = "stale"
     FORBIDDEN = "forbidden"
 
@@ -237,6 +250,15 @@ class GpuPool(Struct, frozen=True):
     free: int
     largest: int
     """The largest number free on one machine."""
+    usable: bool = True
+    """False where jobs of this context ask for another resource, and so never get these."""
+
+
+class GpuQuota(Struct, frozen=True):
+    """What a namespace may have of GPUs, whether they are free or not."""
+
+    used: int
+    hard: int
 
 
 class Capacity(Struct, frozen=True):
@@ -245,14 +267,16 @@ class Capacity(Struct, frozen=True):
     pools: tuple[GpuPool, ...] = ()
     unknown_because: str = field(default="", name="hidden")
     """Why the figures are unknown; empty where they are known."""
+    quota: GpuQuota | None = None
+    """The namespace's quota, where the figures are unknown and it has one."""
 
     @property
     def total(self) -> int:
-        return sum(pool.total for pool in self.pools)
+        return sum(pool.total for pool in self.pools if pool.usable)
 
     @property
     def free(self) -> int:
-        return sum(pool.free for pool in self.pools)
+        return sum(pool.free for pool in self.pools if pool.usable)
 
 
 class Choice(Struct, frozen=True):
@@ -325,6 +349,13 @@ class JobBackend(Protocol):
         """
         ...
 
+    async def refresh(self) -> None:
+        """Ask the context anew at once: no watch waits for its next try, and GPUs are counted again.
+
+        Returns at once and never fails; what has changed comes by the watches.
+        """
+        ...
+
     async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
         """Set the jobs that a person looks at, the most important first, so that their progress is read.
 
@@ -361,11 +392,22 @@ class JobBackend(Protocol):
         ...
 
     def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
-        """Read, and with `query.follow` follow, the log of a job. The last item is always a Closed."""
+        """Read, and with `query.follow` follow, the log of a job. The last item is always a Closed.
+
+        With `tail` a source that has no lines yet gives an empty Lines: what was there has been read.
+        """
         ...
 
     async def events(self, ref: JobRef) -> Sequence[Event]:
         """List what happened to a job beside what the Job itself shows, oldest first."""
+        ...
+
+    async def explain(self, ref: JobRef) -> "Explanation":
+        """Explain why a job does not run, or ended badly; an empty Explanation where all is well."""
+        ...
+
+    async def nodes(self, scope: Scope) -> "GpuNodes":
+        """List the machines with GPUs: what is free on each, and who holds the rest."""
         ...
 
     async def capacity(self, scope: Scope) -> Capacity:

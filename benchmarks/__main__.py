@@ -17,8 +17,16 @@ from textual import __version__ as textual_version
 
 TABLES = {
     "bench": ("cli", "tui", "link", "logs", "local"),
+    "bench-why": ("why",),
+    "bench-gpus": ("gpus",),
     "bench-cluster": ("cluster",),
     "bench-server": ("server", "server_faults", "server_stop", "server_crash"),
+    "bench-tries": ("server_tries",),
+    "bench-starts": ("queue_estimates",),
+    "bench-usage": ("gpu_usage",),
+    "bench-alerts": ("alerts",),
+    "bench-use": ("usage_on_screen",),
+    "bench-server-usage": ("server_usage",),
 }
 """The marks around a table of the page -> the modules that are measured for it."""
 PAGE = Path(__file__).parent.parent / "docs" / "BENCHMARKS.md"

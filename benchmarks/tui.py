@@ -32,11 +32,11 @@ Bare().run()
 CHILD = "import gc; gc.disable(); from benchmarks.tui_child import main; main()"
 
 
-def start(home: str, *words: str) -> PtyApp:
+def start(home: str, *words: str, size: tuple[int, int] = SIZE) -> PtyApp:
     """Start Python in its terminal, with a state folder of its own."""
     env = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
     env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT), "HOME": home}
-    return PtyApp([sys.executable, *words], env, SIZE)
+    return PtyApp([sys.executable, *words], env, size)
 
 
 def deck(home: str, *words: str) -> PtyApp:

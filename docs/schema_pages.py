@@ -7,26 +7,66 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import EnumType
 from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
 from backend.app import create_app
 from backend.settings import ServerSettings
+from backend_client.alerts.alert import Alert, AlertList, AlertWishes, Channel, Delivery, QuietHours
+from backend_client.gpu_nodes import GpuNode, GpuNodes, Holder
 from backend_client.history import HistoryEntry
-from backend_client.models import Attempt, Job, JobRef, JobSpec, Progress
+from backend_client.models import (
+    Attempt,
+    Job,
+    JobRef,
+    JobSpec,
+    JobUsage,
+    Pause,
+    Progress,
+    QueuePlace,
+    StartRange,
+)
 from backend_client.models.spec import Port, Volume
+from backend_client.queues import (
+    ClusterQueueInfo,
+    FlavorQuota,
+    FlavorUse,
+    LocalQueueInfo,
+    QueueBoard,
+    QueuePriority,
+    WaitingJob,
+)
+from backend_client.usage import ContainerUsage, GpuUsage, RankUsage, Usage, UsageSource, UsageTable
+from backend_client.usage_report import ReportRow, UsageReport
+from backend_client.why import Cause, Explanation, Failure, Offer
 from tui.cli.checks import Finding
 
-STRUCTS = (Job, JobRef, Progress, Attempt, JobSpec, Port, Volume, HistoryEntry, Finding)
+STRUCTS = (
+    *(Job, JobRef, Progress, JobUsage, Attempt, Pause, QueuePlace, StartRange, JobSpec, Port, Volume),
+    *(Explanation, Cause, Offer, Failure, GpuNodes, GpuNode, Holder, HistoryEntry, Finding),
+    *(QueueBoard, ClusterQueueInfo, FlavorQuota, LocalQueueInfo, FlavorUse, WaitingJob, QueuePriority),
+    *(UsageTable, Usage, RankUsage, GpuUsage, ContainerUsage, UsageSource),
+    *(UsageReport, ReportRow),
+    *(AlertList, Alert, Delivery, AlertWishes, Channel, QuietHours),
+)
 """What `-o json` prints; `tests/tui/cli/test_commands.py` holds the command line to them."""
 PRINTED = {
     "`jobs`": "a list of [Job](#job)",
     "`jobs -w`": "one [Job](#job) a line, for each change",
     "`describe`, `submit`, `again`, `wait`": "one [Job](#job)",
+    "`why`": "one [Explanation](#explanation)",
     "`stop`, `resume`": "a list of [Job](#job), as they are afterwards",
     "`history`": "a list of [HistoryEntry](#historyentry)",
+    "`queue`": "one [QueueBoard](#queueboard); `queue hold` and the like: one [Job](#job)",
+    "`usage`": "one [UsageReport](#usagereport)",
+    "`alerts`": "one [AlertList](#alertlist); `alerts ack` and `snooze`: a list of [Alert](#alert)",
+    "`alerts wishes`, `set`": "one [AlertWishes](#alertwishes)",
+    "`alerts channels`, `quiet`": "a list of [Channel](#channel), one after `add`;"
+    " a [Delivery](#delivery) after `test`; [QuietHours](#quiethours)",
+    "`gpus`": "one [GpuNodes](#gpunodes)",
+    "`top`": "one [UsageTable](#usagetable); `top NAME`: one [Usage](#usage); with `-w` one a line",
     "`doctor`": "a list of [Finding](#finding)",
     "`contexts`": "a list of `name`, `kind`, `about`, `hidden` (why it cannot be used), `current`",
     "`config`": "an object: key -> `value`, `from`",
@@ -89,11 +129,11 @@ def _type_text(hint: Any) -> str:
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return _type_text(inner[0])
-    if origin is types.UnionType:
+    if origin in (types.UnionType, Union):
         return " or ".join(_type_text(one) if one is not types.NoneType else "null" for one in inner)
     if origin is tuple:
         return f"list of {_type_text(inner[0])}"
-    if origin is dict:
+    if origin in (dict, Mapping):
         return f"object of {_type_text(inner[1])}"
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in inner)
@@ -104,7 +144,7 @@ def _type_text(hint: Any) -> str:
 
 def api() -> str:
     """Every route, by tag, then every schema."""
-    document = create_app(ServerSettings()).openapi()
+    document = create_app(ServerSettings(), announce=str).openapi()
     parts = []
     for tag in document["tags"]:
         parts += [f"## {tag['name'].capitalize()}", tag["description"]]

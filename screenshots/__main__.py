@@ -30,6 +30,8 @@ PICTURES: dict[str, tuple[str, ...]] = {
     "log": ("l",),
     "detail": ("enter",),
     "form": ("r",),
+    "why": ("down", "w"),
+    "gpus": ("g",),
 }
 """Name -> the keys that lead there from the list, whose cursor stands on the job that trains."""
 
@@ -75,6 +77,7 @@ async def shoot(open_app: Callable[[], TraindeckApp], name: str, size: tuple[int
         await pilot.press(*PICTURES[name])
         await pilot.pause(1.5)
         svg = pilot.app.export_screenshot(title="traindeck")
+        pilot.app.exit()
     path = HERE / f"{name}-{size[0]}x{size[1]}"
     path.with_suffix(".svg").write_text(svg)
     png = resvg_py.svg_to_bytes(

@@ -5,15 +5,23 @@ import signal
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.backend_client.kubernetes.support.controlplane import GIVEN
 
 _LACKING = "Skipped: needs "
 
+# A busy machine makes no test fail: neither a slow example nor a slow search for one is a fault. Loaded while
+# this file is imported, as a test's own @settings take the rest from it; --hypothesis-profile still wins.
+settings.register_profile(
+    "traindeck", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("traindeck")
+
 
 def pytest_configure() -> None:
     """Give tests nobody's own clusters, no keyring but the one that they set, and a ctrl+c that works."""
-    os.environ["KUBECONFIG"] = "/nowhere/kubeconfig"
+    os.environ["KUBECONFIG"] = os.devnull
     os.environ.pop("KUBERNETES_SERVICE_HOST", None)
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
     # A shell without job control starts `pytest &` with SIGINT ignored, and every child would inherit that.

@@ -20,6 +20,34 @@ DEAR = (
     "regex",
     "pynvml",
 )
+OF_QUESTIONS = (
+    "backend_client.gpu_sums",
+    "backend_client.queues",
+    "backend_client.queue_snapshot",
+    "backend_client.usage",
+    "backend_client.usage_feed",
+    "backend_client.prometheus",
+    "backend_client.local.gpu_lines",
+    "backend_client.local.usage",
+    "backend_client.local.explain",
+    "backend_client.logs.failure_card",
+    "backend_client.kubernetes.explain",
+    "backend_client.kubernetes.what_helps",
+    "backend_client.kubernetes.queue",
+    "backend_client.kubernetes.resources.gpu_ledger",
+    "backend_client.kubernetes.resources.gpu_pods",
+    "backend_client.kubernetes.resources.queue_types",
+    "backend_client.kubernetes.resources.queues",
+    "backend_client.kubernetes.status.causes",
+    "backend_client.kubernetes.status.fit",
+    "backend_client.kubernetes.status.kueue_message",
+    "backend_client.kubernetes.status.kueue_reason",
+    "backend_client.kubernetes.status.offers",
+    "backend_client.kubernetes.status.scheduler_message",
+    "backend_client.kubernetes.usage.cluster_usage",
+    "backend_client.kubernetes.watch.gpu_watch",
+)
+"""What answers why a job waits, what jobs use, who holds GPUs, how queues stand: a list asks none of it."""
 HEAVY = ("importlib.metadata", "http", "email", "unittest", "xml", "multiprocessing", "tomllib", "doctest")
 
 
@@ -46,8 +74,15 @@ VERBS = [
     ["jobs"],
     ["jobs", "-o", "json"],
     ["describe", "nope"],
+    ["gpus"],
+    ["top"],
+    ["top", "nope"],
+    ["usage"],
+    ["why", "nope"],
     ["stop", "nope"],
     ["delete", "nope", "--yes"],
+    ["queue"],
+    ["alerts"],
     ["serve", "--help"],
     ["contexts"],
     ["use", "local"],
@@ -106,7 +141,7 @@ def test_a_cluster_loads_nothing_dear_but_yaml(tmp_path, monkeypatch):
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     code = "from tui.cli import main\nassert main(['jobs']) == 4"
-    assert loaded(code, tmp_path, *DEAR, "h11") == ["yaml", "h11"]
+    assert loaded(code, tmp_path, *DEAR, "h11", *OF_QUESTIONS) == ["yaml", "h11"]
 
 
 def test_accounts_at_servers_cost_the_other_contexts_nothing(tmp_path):
@@ -138,6 +173,9 @@ def test_a_server_loads_no_screen_and_no_web_framework(tmp_path):
         "sqlalchemy",
         "backend",
         "backend_client.kubernetes.api.transport",
+        "backend_client.gpu_nodes",
+        "backend_client.why",
+        *OF_QUESTIONS,
     )
     assert loaded(code, tmp_path, *dear) == ["httpx"]
 
@@ -146,4 +184,15 @@ def test_a_bare_machine_loads_no_cluster(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     code = "from tui.cli import main\nassert main(['jobs']) == 0"
-    assert loaded(code, tmp_path, "h11", "backend_client.kubernetes.api.transport") == []
+    dear = (
+        "h11",
+        "backend_client.kubernetes.api.transport",
+        "backend_client.gpu_nodes",
+        "backend_client.why",
+    )
+    assert loaded(code, tmp_path, *dear, *OF_QUESTIONS) == []
+
+
+def test_the_first_screen_loads_no_other(tmp_path):
+    others = ("tui.form.form_screen", "tui.gpus", "tui.history", "tui.queue", "tui.why")
+    assert loaded("import tui.app, tui.jobs.main_screen", tmp_path, *others, *OF_QUESTIONS) == []

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import sys
+import signal
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path, PurePath
@@ -10,26 +10,37 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import SystemCommand
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from backend_client.contexts import Contexts
+from backend_client.disk_errors import cannot_write
 from backend_client.ssh import over_ssh
 from tui.actions import ACTIONS, Place, actions
 from tui.bindings import bindings
 from tui.jobs.main_screen import MainScreen
-from tui.messages import AppRequest, OpenLogin, OpenScreen, RecheckPermissions, SendToTerminal, SwitchContext
+from tui.messages import (
+    AppRequest,
+    OpenLogin,
+    OpenScreen,
+    RecheckPermissions,
+    SendToTerminal,
+    SwitchContext,
+    SwitchNamespace,
+)
 from tui.safe_app import SafeApp
 from tui.screen_router import screen_for
 from tui.session import Session
 from tui.settings.model import Settings
 from tui.ui import signals
 from tui.ui.footer import Footer, place_of
+from tui.ui.sanitize import clean
+from tui.ui.terminal_driver import TerminalDriver
 from tui.ui.themes import DARK
 
 _HERE = Path(__file__).parent
 _WIDGETS = (
-    *("jobs/main_screen", "jobs/filter_line", "ui/footer", "jobs/header", "jobs/job_list"),
+    *("jobs/main_screen", "ui/filter_line", "ui/footer", "jobs/header", "jobs/job_list"),
     *("log/bars", "log/tiles", "log/view"),
 )
 """Stylesheets of widgets; a screen names its own."""
@@ -39,14 +50,20 @@ _BASE = 2
 """Screens that are always on the stack: Textual's own empty one, and a `MainScreen`."""
 
 
-class TraindeckApp(SafeApp):
-    """Shows one context at a time, on a `MainScreen`; all other screens lie above it."""
+class TraindeckApp(SafeApp, inherit_bindings=False):
+    """Shows one context at a time, on a `MainScreen`; all other screens lie above it.
+
+    Textual's ctrl+q, which leaves at once, is not taken over: it is what goes on after ctrl+s in a terminal.
+    """
 
     CSS_PATH: ClassVar[list[str | PurePath]] = [
         _HERE / "app.tcss",
         *(_HERE / f"{name}.tcss" for name in _WIDGETS),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.APP)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(Place.APP),
+        Binding("ctrl+c", "help_quit", show=False, system=True),
+    ]
     TITLE = "traindeck"
 
     def __init__(
@@ -58,8 +75,11 @@ class TraindeckApp(SafeApp):
         all_namespaces: bool = False,
         read_only: bool = False,
         settings: Settings | None = None,
+        note: str = "",
     ) -> None:
+        """Show `context`, or ask for one where it is "". `note`: why it is, or what to say at the start."""
         super().__init__()
+        self._note = note
         self.session = Session(
             contexts,
             context=context,
@@ -85,18 +105,43 @@ class TraindeckApp(SafeApp):
         self.set_keymap(dict(self.session.keys))
         if not self.is_headless:
             self._signals = signals.watch(lambda code: self.exit(return_code=code))
-        self.push_screen(MainScreen(self.session.context))
+        if self.session.context:
+            self._begin_in(self.session.context)
+            if self._note:
+                self.notify(self._note, timeout=15)
+        else:
+            self._ask_context(self._begin_in, self._note)
+
+    def _begin_in(self, name: str | None) -> None:
+        """Begin in a context; without one there is nothing to show."""
+        if name is None:
+            self.last_words = clean(self._note, 4000)
+            self.exit(return_code=1)
+        else:
+            self.session.context = name
+            self.push_screen(MainScreen(name))
 
     def on_unmount(self) -> None:
         self._signals.close()
+
+    @property
+    def is_opening(self) -> bool:
+        """True before there is a main screen with its context."""
+        screen = self.screen
+        return len(self.screen_stack) < _BASE or (isinstance(screen, MainScreen) and screen.is_opening)
 
     # Requests of the screens
 
     def _answer(self, request: AppRequest) -> None:
         """Answer the request of a screen, at once."""
         match request:
-            case SwitchContext(name):
+            case SwitchContext(name, remember):
                 self.switch_to(name)
+                if remember:  # as `traindeck login` does: who logs in wants to work there
+                    self._remember_context()
+            case SwitchNamespace(name):
+                self.session.use_namespace(name)
+                self.call_later(self._show_context)
             case RecheckPermissions():
                 self._recheck_permissions()
             case SendToTerminal(sequence):
@@ -113,11 +158,16 @@ class TraindeckApp(SafeApp):
                 screen.query(Footer).refresh()
 
     def switch_to(self, name: str) -> None:
-        """Switch to a context, which a new main screen opens, and remember it as the current one."""
-        with contextlib.suppress(OSError):  # a home that takes no file forgets the choice
-            name = self.session.contexts.set_current(name).name
-        self.session.context = name
+        """Switch to a context, which a new main screen opens. Other shells keep theirs."""
+        self.session.use_context(self.session.contexts.usable(name).name)
         self.call_later(self._show_context)  # the screen that it was chosen on is still on its way out
+
+    def _remember_context(self) -> None:
+        try:
+            self.session.contexts.set_current(self.session.context)
+        except OSError as error:
+            words = f"The choice is not kept for the next start: {cannot_write(error).title}"
+            self.notify(clean(words), severity="warning", markup=False)
 
     async def _show_context(self) -> None:
         while len(self.screen_stack) > _BASE:
@@ -141,14 +191,25 @@ class TraindeckApp(SafeApp):
         key = next(action.shown_key for action in ACTIONS if action.id == "quit")
         self.notify(f"{self.session.keys.get('quit', key)} leaves traindeck; jobs go on.")
 
-    def action_context(self) -> None:
-        from tui.ui.contexts import ContextsScreen
+    def action_suspend(self) -> None:
+        """Stop as every program of a shell does, with all that was started as one job with it (a wrapper)."""
+        if not isinstance(self._driver, TerminalDriver):
+            return
+        os.killpg(os.getpgrp(), signal.SIGTSTP)
+        if not self._driver.was_stopped:
+            self.notify("No shell is waiting here that could bring traindeck back, so it goes on.")
 
-        contexts = [
-            (info.name, info.unavailable or info.about, not info.unavailable)
+    def action_context(self) -> None:
+        self._ask_context(self._switch_context)
+
+    def _ask_context(self, use: Callable[[str | None], None], note: str = "") -> None:
+        from tui.ui.pick_screen import Pick, PickScreen
+
+        picks = [
+            Pick(info.name, info.unavailable or info.about, not info.unavailable)
             for info in self.session.contexts.list_contexts()
         ]
-        self.push_screen(ContextsScreen(contexts, self.session.context), self._switch_context)
+        self.push_screen(PickScreen("Where jobs run", picks, self.session.context, note=note), use)
 
     def _switch_context(self, name: str | None) -> None:
         if name and name != self.session.context:
@@ -179,11 +240,11 @@ class TraindeckApp(SafeApp):
         yield SystemCommand("theme", "Choose other colours.", self.action_change_theme)
 
 
-def run(app: TraindeckApp) -> int:
-    """Run the app until a person leaves it; return the exit code of the process."""
+def run(app: TraindeckApp, say: Callable[[str], None]) -> int:
+    """Run the app until a person leaves it; return the exit code. `say` prints what it says at its end."""
     if over_ssh():
         os.environ.setdefault("ESCDELAY", "250")
     app.run()
     if app.last_words:
-        sys.stderr.write(app.last_words + "\n")
+        say(app.last_words)
     return app.return_code or 0

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+from backend_client.disk_errors import disk_words
 from backend_client.models.secret import Secret
 from backend_client.paths import user_state_dir
+from backend_client.private_files import create_private
 from tui.version import __version__
 
 _TELLING_NAME = re.compile(r"(?i)key|token|secret|password|passwd|credential|auth")
@@ -22,25 +24,20 @@ _TELLING_TEXT = re.compile(
 )
 
 
-def write(error: BaseException) -> Path | None:
-    """Write the report, 0600; return its path, or None where it could not be written."""
+def write(error: BaseException) -> Path:
+    """Write the report, 0600; return its path. Raises OSError, and leaves no half of it."""
     now = datetime.now(UTC)
     path = user_state_dir() / "crash" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", errors="replace"
-        ) as file:
-            file.write(report(error, now))
-    except OSError:
-        return None
+    create_private(path, report(error, now).encode(errors="replace"))
     return path
 
 
 def sentence(error: BaseException) -> str:
     """Write the report; return the sentence about it for the person who sits before the screen."""
-    path = write(error)
-    where = f"a report without secrets is in {path}" if path else "no report could be written"
+    try:
+        where = f"a report without secrets is in {write(error)}"
+    except OSError as refusal:
+        where = f"no report could be written in {user_state_dir()}/crash: {disk_words(refusal)}"
     return f"traindeck met a defect of its own ({type(error).__name__}); {where}"
 
 

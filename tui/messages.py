@@ -8,14 +8,16 @@ The Textual messages of widgets and screens are nested in their senders and writ
 `@dataclass(eq=False)` where they have fields, an empty class where they have none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from backend_client.accounts import HasAccounts
+from backend_client.alerts.alert import HasAlerts
+from backend_client.logs import LogBuffer
 from backend_client.models import Job, JobSpec
-from backend_client.protocol import JobBackend
+from backend_client.protocol import JobBackend, Scope
 
 if TYPE_CHECKING:
     from backend_client.server.accounts import Account
@@ -29,7 +31,14 @@ RequestHandler = Callable[[AppRequest], None]
 
 
 class SwitchContext(AppRequest, frozen=True):
-    """Begin anew in another context, and remember it."""
+    """Begin anew in another context, on this screen alone; with `remember` also at the next start."""
+
+    name: str
+    remember: bool = False
+
+
+class SwitchNamespace(AppRequest, frozen=True):
+    """Begin anew in another namespace of the context in use; "" is all of them."""
 
     name: str
 
@@ -53,10 +62,21 @@ class OpenLog(OpenScreen, frozen=True):
 
     job: Job
     backend: JobBackend
+    at_error: bool = False
+    """Begin at its first error, once it is read to its end."""
 
 
 class OpenPlot(OpenScreen, frozen=True):
     """Open the loss curve of a job."""
+
+    job: Job
+    backend: JobBackend
+    buffer: LogBuffer | None = None
+    """Its log, where that is in memory already."""
+
+
+class OpenRanks(OpenScreen, frozen=True):
+    """Open the ranks of a job, side by side."""
 
     job: Job
     backend: JobBackend
@@ -70,12 +90,52 @@ class OpenForm(OpenScreen, frozen=True):
     """What the form begins with: the spec of the job that is run again."""
     created: Callable[[Job], None]
     """Called with the job that the form has created."""
+    before: Mapping[str, str] = {}
+    """Field -> the text that the job had there, of those that `spec` changes: they are marked."""
 
 
 class OpenHistory(OpenScreen, frozen=True):
     """Open the list of the jobs that the server remembers."""
 
     backend: JobBackend
+
+
+class OpenReport(OpenScreen, frozen=True):
+    """Open the sums of what was held and used."""
+
+    backend: JobBackend
+
+
+class OpenQueues(OpenScreen, frozen=True):
+    """Open the queues of a context, and what waits in them."""
+
+    backend: JobBackend
+    scope: Scope
+
+
+class OpenGpus(OpenScreen, frozen=True):
+    """Open the machines with GPUs, and who holds them."""
+
+    backend: JobBackend
+    jobs: Mapping[str, Job]
+    """The jobs of the list below, by uid, as they are at any time."""
+    open_job: Callable[[Job], None]
+    """Opens the detail of one of them."""
+
+
+class OpenAlerts(OpenScreen, frozen=True):
+    """Open the alerts of a context."""
+
+    source: HasAlerts
+    backend: JobBackend
+    jobs: Mapping[str, Job]
+    """The jobs of the list below, by uid, as they are at any time."""
+    open_job: Callable[[Job], None]
+    """Opens the detail of one of them."""
+    changed: Callable[[], None]
+    """Called after each change that the person makes."""
+    uid: str = ""
+    """Of the job whose newest alert the cursor begins on."""
 
 
 class OpenText(OpenScreen, frozen=True):

@@ -1,16 +1,40 @@
 """A Textual app that lets nothing unsafe out: no control characters, no markup from data, no traceback."""
 
+import time
 from collections.abc import Sequence
 
+from textual import constants, events
 from textual.app import App
+from textual.driver import Driver
 from textual.filter import LineFilter
-from textual.notifications import SeverityLevel
+from textual.notifications import Notification, Notify, SeverityLevel
 from textual.worker import Worker, WorkerState
 
 from backend_client.errors import BackendError
 from tui.ui.sanitize import clean
 from tui.ui.sanitize_filter import SanitizeFilter
 from tui.ui.svg import without_addresses
+from tui.ui.terminal_driver import TerminalDriver
+from tui.ui.typed_ahead import TypedAhead
+
+_SHORTEST = 0.05
+"""Seconds."""
+
+
+class LateNotification(Notification):
+    """A notification whose toast ends, also where it is made after its time is over.
+
+    The timer of such a toast would have a negative interval, and Textual's loops for ever then, before it
+    waits for anything (textual/timer.py, `Timer._run`): a program that is held up in between would be deaf.
+    """
+
+    @property
+    def time_left(self) -> float:
+        return max(_SHORTEST, super().time_left)
+
+    @property
+    def has_expired(self) -> bool:
+        return self.raised_at + self.timeout <= time.time()
 
 
 class SafeApp(App[int]):
@@ -21,6 +45,26 @@ class SafeApp(App[int]):
         self.last_words = ""
         """What to say on the plain terminal after the end."""
         self._sanitize_filter = SanitizeFilter()
+        self._typed_ahead = TypedAhead(self, super().on_event, lambda: self.is_opening)
+
+    # What comes in
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return the driver that reads whatever comes, unless a browser is the terminal (textual-serve)."""
+        return super().get_driver_class() if constants.DRIVER else TerminalDriver
+
+    @property
+    def is_opening(self) -> bool:
+        """True while what keys are meant for is not there yet."""
+        return False
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let keys wait until what the key before has opened has the focus."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self.app_focus = True  # a terminal that lost the news of its focus types all the same
+            await self._typed_ahead.take(event)
+        else:
+            await super().on_event(event)
 
     # Text
 
@@ -37,9 +81,9 @@ class SafeApp(App[int]):
         markup: bool = False,  # noqa: ARG002  Textual's signature
     ) -> None:
         """Show a notification as Textual does; its texts are always plain and clean."""
-        super().notify(
-            clean(message, 600), title=clean(title, 100), severity=severity, timeout=timeout, markup=False
-        )
+        seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
+        notification = LateNotification(clean(message, 600), clean(title, 100), severity, seconds)
+        self.post_message(Notify(notification))
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """Return the screen as SVG, as Textual does, but one that fetches nothing when it is opened."""

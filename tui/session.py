@@ -40,6 +40,7 @@ class Session:
         self.context = context
         self.namespace = namespace
         self.all_namespaces = all_namespaces
+        self._first_scope = namespace, all_namespaces
         self.read_only = read_only or self.settings.read_only
         self.keys: Mapping[str, str] = self.settings.keys
         """Action id -> the keys that a person chose for it."""
@@ -52,7 +53,20 @@ class Session:
         """Uids of jobs whose deletion may be left to their context."""
         self.watched: defaultdict[str, dict[str, str]] = defaultdict(dict)
         """Context -> uid -> name of the jobs whose end is announced."""
+        self.announced_ends: defaultdict[str, set[str]] = defaultdict(set)
+        """Context -> uids of watched jobs whose end was announced: no alert tells of it once more."""
+        self.alert_memory: dict[str, object] = {}
+        """Context -> what its `AlertFeed` remembers, over the end of a screen."""
         self._backend: JobBackend | None = None
+
+    def use_context(self, name: str) -> None:
+        """Go to another context; a namespace that was chosen on the screen stays with the one before."""
+        self.context = name
+        self.namespace, self.all_namespaces = self._first_scope
+
+    def use_namespace(self, name: str) -> None:
+        """Go to another namespace of the context in use; "" is all of them."""
+        self.namespace, self.all_namespaces = name, not name
 
     def use_backend(self, backend: JobBackend) -> None:
         """Take up the backend of the context in use, with nothing known yet of the permissions there."""

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from backend.auth.tokens import digest, well_formed
 from backend.db.engine import Database
-from backend.db.models import Token, User
+from backend.db.models import EVERY_TEAM, Token, User
 from backend_client.errors import LoginNeeded
 from backend_client.server.roles import Role
 
@@ -27,16 +27,27 @@ class Caller(Struct, frozen=True):
     role: Role
     token_id: int
     address: str
-    """Of the client; "local" over a unix socket."""
+    """Of the client; `uid 1000` over a unix socket."""
     request_id: str
+    team: frozenset[int] | None = frozenset()
+    """Ids of other people whose jobs they may see, for a viewer those of the team; None is everybody's."""
 
 
 async def current_caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
     """Return the caller of a request: the dependency of all but the public routes. Raises LoginNeeded."""
+    state, header = request.app.state.runtime, request.headers.get("authorization", "")
+    try:
+        return await _caller_of(request, header)
+    except LoginNeeded:
+        if header:
+            state.throttle.refused["token"] += 1
+        raise
+
+
+async def _caller_of(request: Request, header: str) -> Caller:
     state = request.app.state.runtime
-    token = bearer_token(request.headers.get("authorization", ""))
+    token, now = bearer_token(header), datetime.now(UTC)
     login = await _find(state.database, token)
-    now = datetime.now(UTC)
     if login is None or login.revoked or login.expires <= now:
         raise LoginNeeded(ENDED, HINT)
     if login.last_used <= now - timedelta(seconds=state.settings.token_idle):
@@ -46,7 +57,13 @@ async def current_caller(request: Request, _scheme: Annotated[Any, Depends(beare
     if login.last_used < now - timedelta(minutes=1):
         await _touch(state.database, login.id, now)
     return Caller(
-        login.user_id, login.name, Role(login.role), login.id, address_of(request), request_id(request)
+        login.user_id,
+        login.name,
+        Role(login.role),
+        login.id,
+        address_of(request),
+        request_id(request),
+        await _team_of(state.database, Role(login.role), login.team),
     )
 
 
@@ -61,7 +78,7 @@ def bearer_token(header: str) -> str:
 
 
 def address_of(request: Request) -> str:
-    """Return the client's IP address; "local" over a unix socket."""
+    """Return the client's IP address; `uid 1000` over a unix socket."""
     return request.client.host if request.client and request.client.host else "local"
 
 
@@ -80,6 +97,7 @@ async def _find(database: Database, token: str) -> Any:
             Token.last_used,
             User.name,
             User.role,
+            User.team,
             User.disabled,
         )
         .join(User, User.id == Token.user_id)
@@ -87,6 +105,16 @@ async def _find(database: Database, token: str) -> Any:
     )
     async with database.read() as session:
         return (await session.execute(query)).one_or_none()
+
+
+async def _team_of(database: Database, role: Role, team: str) -> frozenset[int] | None:
+    """Return whose jobs somebody of this role and team may see beside their own."""
+    if role is Role.ADMIN or (role is Role.VIEWER and team == EVERY_TEAM):
+        return None
+    if role is not Role.VIEWER or not team:
+        return frozenset()
+    async with database.read() as session:
+        return frozenset(await session.scalars(select(User.id).where(User.team == team)))
 
 
 async def _touch(database: Database, token_id: int, now: datetime) -> None:

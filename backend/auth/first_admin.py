@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.auth.passwords import Passwords
 from backend.auth.tokens import digest
-from backend.auth.users import add_user
+from backend.auth.users import add_user, check_user_name
 from backend.db.engine import Database
 from backend.db.models import Meta, User
-from backend.settings import ServerSettings
-from backend_client.errors import Forbidden, Unreachable
+from backend.settings import PREFIX, ServerSettings
+from backend_client.errors import Forbidden, Invalid, Unreachable
 from backend_client.server.roles import Role
 
 CODE = "setup_code"
@@ -53,11 +53,18 @@ class FirstAdmin:
         self._exists.set()
 
     async def create_from_settings(self) -> None:
-        """Make the admin that the environment names, where there is none."""
+        """Make the admin that the environment names, where there is none. Raises Invalid."""
         name, password = self._settings.admin_user, self._settings.admin_password
         if await self.exists() or not name:
             return
-        hashed = await self._passwords.hash_new(password.get_secret_value(), name)
+        try:
+            check_user_name(name)
+            hashed = await self._passwords.hash_new(password.get_secret_value(), name)
+        except Invalid as error:
+            found = {f"{PREFIX}ADMIN_{field.upper()}": why for field, why in error.fields.items()}
+            raise Invalid(
+                found, hint="They make the first admin; without both, a set-up code does."
+            ) from None
         async with self._database.write() as session:
             await session.get(Meta, "server_id", with_for_update=True)  # of several servers, one makes it
             if not await session.scalar(_ANY_ADMIN):

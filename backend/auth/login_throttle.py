@@ -1,7 +1,9 @@
 """The throttle of logins: slow down who guesses passwords, without locking out who knows theirs.
 
 Five failures are free; then each one doubles the wait, from 1 s to 300 s, for this account from this network
-(/24, or /64). An account takes 100 failures an hour in all from networks that never logged in to it.
+(/24, or /64). An account takes 100 failures an hour in all from networks that never logged in to it. Many
+people share a login node, so whoever shows an earlier login of the account counts apart from its network:
+nobody there can lock them out.
 
 Counted by account alone, anybody could lock anybody out; by address alone, a botnet would go unseen (OWASP
 Authentication Cheat Sheet, "Login Throttling"; Grafana's brute force protection; docs/FACTS.md, "Server").
@@ -9,7 +11,7 @@ Authentication Cheat Sheet, "Login Throttling"; Grafana's brute force protection
 
 import ipaddress
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +28,8 @@ class LoginThrottle:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.refused: Counter[str] = Counter({"password": 0, "throttled": 0, "token": 0})
+        """Logins that were refused, by reason; `token`: one that was shown and does not count (any more)."""
         self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
         self._failures_in_hour: OrderedDict[str, deque[float]] = OrderedDict()
         self._trusted: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -55,8 +59,12 @@ class LoginThrottle:
 
     def succeeded(self, account: str, address: str) -> None:
         """Record a login: its network is trusted from now on."""
+        self._failures.pop((account, network(address)), None)
+        self.trust(account, address)
+
+    def trust(self, account: str, address: str) -> None:
+        """Let failures from elsewhere not count against an account from here."""
         key = (account, network(address))
-        self._failures.pop(key, None)
         self._trusted[key] = None
         self._trusted.move_to_end(key)
         _evict_oldest(self._trusted)

@@ -29,10 +29,20 @@ async def guard_password(throttle: LoginThrottle, user: str, address: str) -> As
     account = user.casefold()
     wait = throttle.wait(account, address)
     if wait:
+        throttle.refused["throttled"] += 1
         seconds = math.ceil(wait)
-        raise TooMany("Too many wrong passwords.", f"Wait {seconds} s, then try again.", seconds)
+        raise TooMany(
+            "Too many wrong passwords.",
+            f"Wait {seconds} s, then try again. Where you have logged in before, `traindeck login` need not "
+            "wait for the tries of others.",
+            seconds,
+        )
     throttle.failed(account, address)  # before the check: many tries at once count as many
     attempt = PasswordAttempt()
-    yield attempt
-    if attempt.succeeded:
-        throttle.succeeded(account, address)
+    try:
+        yield attempt
+    finally:
+        if attempt.succeeded:
+            throttle.succeeded(account, address)
+        else:
+            throttle.refused["password"] += 1

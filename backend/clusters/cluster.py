@@ -14,6 +14,7 @@ from backend_client.multi_user import MultiUserBackend
 from backend_client.protocol import Feature, FieldRule, FreshnessState, Scope, Use
 from backend_client.server.bodies import ClusterInfo
 from backend_client.server.wire import ClusterLink
+from backend_client.single_flight import SingleFlight
 
 log = logging.getLogger("traindeck.clusters")
 RETRY_SECONDS = 5.0
@@ -31,9 +32,11 @@ class Cluster:
         self.backend = backend
         self.namespace = namespace
         self.has_namespaces = has_namespaces
-        self.breaker = CircuitBreaker(name)
-        self.ensured_namespaces: set[str] = set()
-        """Namespaces that were created or found already."""
+        self.breaker = CircuitBreaker(name, backend.whoami)
+        self.ensured_namespaces: set[tuple[str, bool]] = set()
+        """Namespaces that were created or found already; True: their pods may mount folders of the node."""
+        self.questions = SingleFlight()
+        """What many ask the cluster at once."""
         self._watch: asyncio.Task[None] | None = None
 
     def start_watch(self, hub: Hub) -> None:
@@ -62,6 +65,11 @@ class Cluster:
         own = {"cluster": FieldRule(Use.OPTIONAL), "namespace": FieldRule(Use.REFUSED, NAMESPACES)}
         return {**self.backend.fields, **own}
 
+    @property
+    def unknown_fields(self) -> frozenset[str]:
+        """The fields that no job of this cluster can have."""
+        return frozenset(name for name, rule in self.fields.items() if rule.use is Use.REFUSED)
+
     def refused_fields(self, spec: JobSpec) -> dict[str, str]:
         """Return field -> reason, for the fields of a spec that jobs of this cluster refuse."""
         rules = self.fields
@@ -78,6 +86,8 @@ class Cluster:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
+        self.questions.cancel()
+        await self.breaker.aclose()
         await self.backend.aclose()
 
     async def _watch_forever(self, hub: Hub) -> None:

@@ -43,16 +43,20 @@ class RemovedJob(Struct, frozen=True):
 
 
 class Audience(Struct, frozen=True):
-    """The jobs that a stream is about: of one user or (None) all, of one cluster or ("") all, or one job."""
+    """The jobs of a stream: of some users or (None) all, of one cluster or ("") all, or one job."""
 
-    user_id: int | None
+    users: frozenset[int] | None
     cluster: str = ""
     uid: str = ""
 
     def sees(self, user_id: int, key: Key) -> bool:
         """Tell whether a job is for this audience."""
         cluster, uid = key
-        return self.user_id in (None, user_id) and self.cluster in ("", cluster) and self.uid in ("", uid)
+        return (
+            (self.users is None or user_id in self.users)
+            and self.cluster in ("", cluster)
+            and self.uid in ("", uid)
+        )
 
 
 class Batch(Struct):
@@ -88,8 +92,8 @@ class Batch(Struct):
 
         Only the last event has the id: a client that has read it has the whole batch.
         """
-        refs = tuple(job.ref for job in self.removed.values() if audience.sees(job.user_id, job.key))
-        jobs = [job.encoded for job in self.changed.values() if audience.sees(job.user_id, job.key)]
+        refs = tuple(job.ref for key, job in self.removed.items() if audience.sees(job.user_id, key))
+        jobs = [job.encoded for key, job in self.changed.items() if audience.sees(job.user_id, key)]
         parts = [
             watch_frame(step) for step in self._steps(audience)
         ]  # before the end of the job that they belong to
@@ -122,10 +126,12 @@ class EventLog:
             self._size -= self._batches.popleft().size
 
     def since(self, number: int) -> Batch | None:
-        """Return all batches after a number, merged; None where one of them was dropped."""
+        """Return all batches after a number, merged, to be read only; None where one was dropped."""
         missing = self.last - number
         if not 0 <= missing <= len(self._batches):
             return None
+        if missing == 1:  # who reads in time: nothing is to be merged, and there are many of them
+            return self._batches[-1]
         whole = Batch()
         for index in range(len(self._batches) - missing, len(self._batches)):
             whole.merge(self._batches[index])

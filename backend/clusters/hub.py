@@ -6,7 +6,8 @@ The owner of a job comes from its row (`claim`): a job without a row is unclaime
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backend.clusters.event_log import Audience, Batch, CachedJob, EventLog, Key, RemovedJob
-from backend_client.models import Job
+from backend_client.models import Job, JobState, QueuePlace, StartRange
 from backend_client.protocol import (
     Changed,
     DeleteStep,
@@ -29,6 +30,8 @@ from backend_client.server.wire import ClusterLink, Lagged, encode, frame, jobs_
 
 FRAME_SECONDS = 0.2
 """Seconds between two frames to one client, so that a storm of changes costs a few writes."""
+LOOK_SECONDS = 600.0
+"""So long after a list or a job was asked for, somebody may look at jobs."""
 SNAPSHOT_PAGE = 500
 """Jobs in one `snapshot`."""
 LAGGED = watch_frame(Lagged("more happened than was read; the list starts over"))
@@ -61,6 +64,11 @@ class Hub:
         """cluster -> the jobs cached before its next list: one that the list does not name is removed."""
         self._held: set[Key] = set()
         """Jobs that are being deleted: removed once their rows say so, which is after their clusters do."""
+        self._starts: dict[Key, StartRange] = {}
+        """When waiting jobs are likely to start."""
+        self._readers = 0
+        self._looked_at = float("-inf")
+        self._looks = asyncio.Event()
         self._published = asyncio.Event()
         self._frames: dict[tuple[int, Audience], bytes] = {}
         self._snapshots: dict[Audience, bytes] = {}
@@ -84,7 +92,7 @@ class Hub:
     def remember(self, jobs: Iterable[tuple[Owner, Job]]) -> None:
         """Cache jobs as their rows have them, until their clusters have listed them."""
         for owner, job in jobs:
-            cached = _cached_job(owner, job)
+            cached = self._cached_job(owner, job)
             self._set_owner(cached.key, owner)
             self._cached.setdefault(cached.key, cached)
             self._before_resync.setdefault(job.ref.context, set()).add(cached.key)
@@ -130,6 +138,11 @@ class Hub:
             self.links[link.cluster] = link
             self._publish(Batch(links={link.cluster: link}))
 
+    def is_synced(self, cluster: str) -> bool:
+        """Tell whether the jobs of a cluster are all that it has now: its list was read, and holds."""
+        link = self.links.get(cluster)
+        return bool(link and link.state is FreshnessState.LIVE and cluster not in self._before_resync)
+
     def publish_step(self, cluster: str, uid: str, step: DeleteStep) -> None:
         """Publish a step of a job's deletion to its owner."""
         if owner := self._owners.get((cluster, uid)):
@@ -153,14 +166,45 @@ class Hub:
         """Return every owned job."""
         return [*self._cached.values()]
 
+    def note_look(self) -> None:
+        """Note that somebody looks at jobs now."""
+        self._looked_at = time.monotonic()
+        self._looks.set()
+
+    async def wait_for_look(self) -> None:
+        """Wait until somebody looks at jobs from now on."""
+        self._looks.clear()
+        await self._looks.wait()
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether somebody looks at jobs: a stream is open, or jobs were asked for a little while ago."""
+        return self._readers > 0 or time.monotonic() - self._looked_at < LOOK_SECONDS
+
+    def set_starts(self, cluster: str, starts: Mapping[str, StartRange]) -> None:
+        """Set when the waiting jobs of a cluster (by uid) are likely to start; replaces those set before."""
+        now = {(cluster, uid): found for uid, found in starts.items()}
+        before = {key: found for key, found in self._starts.items() if key[0] == cluster}
+        self._starts = {key: found for key, found in self._starts.items() if key[0] != cluster} | now
+        changed = (key for key in before | now if before.get(key) != now.get(key))
+        self._update([self._cached[key].job for key in changed if key in self._cached])
+
     def with_owner(self, job: Job) -> Job:
         """Return a backend's job as its owner gets it: with the owner's name, without the namespace."""
         owner = self._owners.get(_key_of(job))
-        return _cached_job(owner, job).job if owner else job
+        return self._cached_job(owner, job).job if owner else job
 
     async def frames(self, audience: Audience, after: str = "") -> AsyncGenerator[bytes, None]:
         """Stream the frames of one client, from a snapshot or behind the id `after`. Ends once it lags."""
-        position = self._position(after, audience)
+        self._readers += 1
+        self._looks.set()
+        try:
+            async for part in self._frames_after(self._position(after, audience), audience):
+                yield part
+        finally:
+            self._readers -= 1
+
+    async def _frames_after(self, position: int | None, audience: Audience) -> AsyncGenerator[bytes, None]:
         if self.links:
             yield b"".join(map(watch_frame, self._links_for(audience)))
         if position is None:
@@ -180,6 +224,15 @@ class Hub:
             else:
                 await news.wait()
 
+    def _cached_job(self, owner: Owner, job: Job) -> CachedJob:
+        """Return a job with its row's owner, whatever the object says, and with when it starts.
+
+        Its namespace stays in the ref alone.
+        """
+        owned = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
+        owned = _with_start(owned, self._starts.get(_key_of(job)))
+        return CachedJob(owner.user_id, owned, encode(owned))
+
     def _set_owner(self, key: Key, owner: Owner) -> None:
         self._owners[key] = owner
         self._key_of_uid[key[1]] = key
@@ -192,7 +245,7 @@ class Hub:
             if owner is None:
                 self._unclaimed[key] = job
                 continue
-            cached, before = _cached_job(owner, job), self._cached.get(key)
+            cached, before = self._cached_job(owner, job), self._cached.get(key)
             if before is None or before.encoded != cached.encoded:
                 self._cached[key] = batch.changed[key] = cached
         self._publish(batch)
@@ -255,7 +308,7 @@ class Hub:
 
     def _id_prefix(self, audience: Audience) -> str:
         """Return the part of an id that is the audience's own: no other audience can resume by it."""
-        user = "all" if audience.user_id is None else audience.user_id
+        user = "all" if audience.users is None else "+".join(map(str, sorted(audience.users)))
         return f"{self._epoch}.{user}.{quote(audience.cluster, '')}.{quote(audience.uid, '')}"
 
     def _position(self, after: str, audience: Audience) -> int | None:
@@ -270,7 +323,9 @@ def _key_of(job: Job) -> Key:
     return job.ref.context, job.ref.uid
 
 
-def _cached_job(owner: Owner, job: Job) -> CachedJob:
-    """Return a job with its row's owner, whatever the object says; its namespace stays in the ref alone."""
-    owned = replace(job, owner=owner.name, spec=replace(job.spec, namespace="", cluster=""))
-    return CachedJob(owner.user_id, owned, encode(owned))
+def _with_start(job: Job, starts: StartRange | None) -> Job:
+    """Return a job with the range of its start; with none where it does not wait."""
+    found = starts if job.state is JobState.QUEUED else None
+    if found is None and (job.queue is None or job.queue.starts is None):
+        return job
+    return replace(job, queue=replace(job.queue or QueuePlace(queue=job.spec.queue), starts=found))

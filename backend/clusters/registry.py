@@ -10,16 +10,20 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.clusters.circuit_breaker import named_failures
 from backend.clusters.cluster import Cluster
 from backend.clusters.credential_vault import open_vault
 from backend.clusters.hub import Hub
+from backend.clusters.prometheus import prometheus_of, unknown_names
 from backend.clusters.registration import ClusterRegistration, Credential, credential_of, target_of
+from backend.clusters.usage_pace import usage_seconds
 from backend.db.engine import Database
 from backend.db.models import Cluster as ClusterRow
 from backend.db.models import JobRow
 from backend.settings import ServerSettings
 from backend_client.errors import Conflict, Invalid, NotFound, Refused, fragment, sentence
 from backend_client.kubernetes.api import kubeconfig
+from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.local.backend import LocalBackend
@@ -57,6 +61,8 @@ class ClusterRegistry:
             except Refused as error:  # one key is wrong: the other clusters go on
                 log.warning("%s: %s", fragment(error.title), error.hint)
                 self._failed[row.name] = error
+        for name in unknown_names(self._settings.prometheus, (*self._open, *self._failed)):
+            log.warning("the setting prometheus names a cluster %s, and there is none (yet)", name)
 
     def get(self, name: str) -> Cluster:
         """Return an open cluster. Raises NotFound; Refused for one that cannot be opened."""
@@ -88,7 +94,7 @@ class ClusterRegistry:
             registration.namespace,
         )
         try:
-            async with Cluster(registration.name, backend).breaker.call(10.0):
+            async with named_failures(registration.name, 10.0):
                 await backend.whoami()
         finally:
             await backend.aclose()
@@ -161,8 +167,9 @@ class ClusterRegistry:
             yield Cluster(LOCAL, local, has_namespaces=False)
         if kubeconfig.runs_in_cluster():
             name, target = kubeconfig.IN_CLUSTER, kubeconfig.in_cluster()
-            backend = KubernetesBackend(name, self.kubernetes, namespace=settings.namespace, target=target)
-            yield Cluster(name, backend, namespace=settings.namespace)
+            yield Cluster(
+                name, self._kubernetes(name, settings.namespace, target), namespace=settings.namespace
+            )
 
     def _open_row(self, row: ClusterRow) -> Cluster:
         sealed = self.vault.open(row.credential, _subject(row.name, row.server))
@@ -175,10 +182,15 @@ class ClusterRegistry:
         self, name: str, server: str, ca: str, login: Credential, namespace: str
     ) -> KubernetesBackend:
         to = target_of(name, server, ca, login, namespace)
-        return KubernetesBackend(name, self.kubernetes, namespace=namespace, target=to)
+        return self._kubernetes(name, namespace, to)
+
+    def _kubernetes(self, name: str, namespace: str, target: Target) -> KubernetesBackend:
+        measured, token = prometheus_of(self._settings.prometheus, name, self.kubernetes)
+        return KubernetesBackend(name, measured, namespace=namespace, target=target, prometheus_token=token)
 
     def _connect(self, cluster: Cluster) -> Cluster:
         self._open[cluster.name] = cluster
+        cluster.backend.set_usage_interval(usage_seconds(self._hub))
         cluster.start_watch(self._hub)
         return cluster
 

@@ -1,7 +1,5 @@
 """The database engine of a server: SQLite in its folder, or PostgreSQL by URL."""
 
-import fcntl
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,27 +11,39 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from backend.db.migrate import upgrade
-from backend.db.mounts import network_filesystem
+from backend.db.postgres_url import PostgresUrl, parse_postgres_url
+from backend.db.server_lock import ServerLock, take_lock
+from backend.db.start_errors import explain_start
 from backend_client.errors import BackendError, Invalid, Refused, Unreachable
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_UNAVAILABLE = ("25006", "53", "57P", "58")
+"""SQLSTATEs of a PostgreSQL that does no work now: read-only, a full disk, stopping, a failing disk."""
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
 
 
 class Database:
     """Sessions on one database. Short ones: no network call to anything else inside."""
 
-    def __init__(self, url: URL) -> None:
-        """Opens nothing yet; `open_database` does. `url` is of `database_url`."""
-        self.url = url
-        self.lock = -1
-        if self.sqlite:
-            self.reader = _sqlite(url, "BEGIN", 4)
-            self.writer = _sqlite(url, "BEGIN IMMEDIATE", 1)
-        else:
+    def __init__(self, place: URL | PostgresUrl) -> None:
+        """Opens nothing yet; `open_database` does. `place` is of `database_url`."""
+        self.place = place
+        self.lock: ServerLock | None = None
+        if isinstance(place, PostgresUrl):
+            self.url = URL.create(DRIVERS["postgresql"])
             self.reader = self.writer = create_async_engine(
-                url, hide_parameters=True, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=10
+                self.url,
+                hide_parameters=True,
+                pool_size=10,
+                max_overflow=10,
+                pool_pre_ping=True,
+                pool_timeout=10,
+                connect_args={"dsn": place.dsn.reveal(), "timeout": place.timeout},
             )
+        else:
+            self.url = place
+            self.reader = _sqlite(place, "BEGIN", 4)
+            self.writer = _sqlite(place, "BEGIN IMMEDIATE", 1)
 
     @property
     def sqlite(self) -> bool:
@@ -60,38 +70,43 @@ class Database:
         """Close all connections, and release the lock of the file."""
         await self.reader.dispose()
         await self.writer.dispose()
-        if self.lock >= 0:
-            os.close(self.lock)
-            self.lock = -1
+        if self.lock:
+            await self.lock.release()
+            self.lock = None
 
 
-async def open_database(url: URL) -> Database:
-    """Open the database, and bring its schema up to date. Raises Refused, Unreachable."""
-    database = Database(url)
+async def open_database(place: URL | PostgresUrl) -> Database:
+    """Open the database for this server alone, its schema up to date. Raises Refused, Unreachable."""
+    database = Database(place)
     try:
-        if database.sqlite:
-            database.lock = _lock_file(Path(url.database or ""))
-        async with _translate_errors(), database.writer.begin() as connection:
-            await connection.run_sync(upgrade)
+        with explain_start(place):
+            database.lock = await take_lock(place)
+            async with database.writer.begin() as connection:
+                await connection.run_sync(upgrade)
     except BaseException:
         await database.aclose()
         raise
     return database
 
 
-def database_url(text: str, folder: Path) -> URL:
-    """Return the URL with its asynchronous driver; "" is a SQLite file in `folder`. Raises Refused."""
+def database_url(text: str, folder: Path) -> URL | PostgresUrl:
+    """Return where a database is; "" is a SQLite file in `folder`. Raises Refused."""
     if not text:
         return URL.create(DRIVERS["sqlite"], database=str(folder / "traindeck.db"))
+    kind, separator, _ = text.partition("://")
+    name = kind.partition("+")[0]
+    if not separator:
+        raise Refused("The database's URL cannot be read.", "Write postgresql://USER@HOST/NAME.")
+    if name not in DRIVERS:
+        raise Refused("The kind of the database's URL is not known.", "Write postgresql:// or sqlite:///")
+    if name != "sqlite":
+        return parse_postgres_url(text)
     try:
         url = make_url(text)
-    except ArgumentError:
-        raise Refused("The database's URL cannot be read.", "Write postgresql://USER@HOST/NAME.") from None
-    name = url.get_backend_name()
-    if name not in DRIVERS or (name == "sqlite" and url.database in (None, "", ":memory:")):
-        raise Refused(
-            f"A database of the kind {url.drivername} is not known.", "Write postgresql:// or sqlite:///"
-        )
+    except (ArgumentError, ValueError):
+        raise Refused("The database's URL cannot be read.", "Write sqlite:////PATH.") from None
+    if url.host or url.query or url.database in (None, "", ":memory:"):
+        raise Refused("The database's URL names no file of SQLite, and that alone.", "Write sqlite:////PATH.")
     return url.set(drivername=DRIVERS[name])
 
 
@@ -148,31 +163,20 @@ def _backend_error(error: Exception) -> BackendError | None:
         error, DataError | UnicodeEncodeError
     ):  # PostgreSQL's data exceptions
         return Invalid({"request": "it has a character or a number that no database keeps"})
-    if isinstance(error, DBAPIError) and not isinstance(error, OperationalError | InterfaceError):
+    if (
+        isinstance(error, DBAPIError)
+        and not isinstance(error, OperationalError | InterfaceError)
+        and not state.startswith(_UNAVAILABLE)
+    ):
         return None
     hint = "Try again; the server's log says more."
-    return Unreachable("The server's database does not answer.", hint, retry_after=2)
+    return Unreachable(_unavailable(state, str(getattr(error, "orig", ""))), hint, retry_after=2)
 
 
-def _lock_file(path: Path) -> int:
-    """Lock a SQLite file for this process; return the descriptor of the lock. Raises Refused.
-
-    Not on a network file system, where locks do not hold (sqlite.org/lockingv3.html, section 6).
-    """
-    kind = network_filesystem(path.parent)
-    if kind:
-        raise Refused(
-            f"{path.parent} lies on a network file system ({kind}), where SQLite loses data.",
-            "Choose a folder on this machine's own disk (--folder), or PostgreSQL (--database).",
-        )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise Refused(
-            f"Another process has the database {path} open.", "One server at a time; several need PostgreSQL."
-        ) from None
-    return lock
+def _unavailable(state: str, message: str) -> str:
+    """Say why the database does no work: by PostgreSQL's SQLSTATE, or by SQLite's message."""
+    if state == "53100" or "disk is full" in message:
+        return "The disk of the server's database is full."
+    if state == "25006" or "readonly database" in message:
+        return "The server's database is read-only."
+    return "The server's database does not answer."

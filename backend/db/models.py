@@ -3,7 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -33,6 +43,9 @@ class Base(DeclarativeBase):
     type_annotation_map: Any = {datetime: UtcDateTime, str: Text}  # noqa: RUF012  SQLAlchemy reads it so
 
 
+EVERY_TEAM = "*"
+
+
 class User(Base):
     """A person. Never deleted, only disabled: jobs and audit name them."""
 
@@ -50,6 +63,12 @@ class User(Base):
     """GPUs at a time; None is the server's own setting."""
     max_jobs: Mapped[int | None]
     """Jobs at a time; None is the server's own setting."""
+    max_pods: Mapped[int | None]
+    max_cpus: Mapped[int | None]
+    max_memory_gib: Mapped[int | None]
+    """These too: at a time; None is the server's own setting."""
+    team: Mapped[str] = mapped_column(default="", server_default="")
+    """Viewers see the jobs of their team; `EVERY_TEAM` lets a viewer see all."""
     namespace: Mapped[str] = mapped_column(default="")
     """The namespace of this person's jobs; "" until the first one is made."""
 
@@ -109,6 +128,10 @@ class JobRow(Base):
     reason: Mapped[str] = mapped_column(default="")
     gpus: Mapped[int] = mapped_column(default=0)
     """Of all its nodes or replicas together."""
+    pods: Mapped[int] = mapped_column(default=0, server_default="0")
+    millicpus: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    memory_mib: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """These of all its nodes or replicas together, too."""
     created: Mapped[datetime] = mapped_column(index=True)
     started: Mapped[datetime | None]
     finished: Mapped[datetime | None]
@@ -117,9 +140,194 @@ class JobRow(Base):
     deleted: Mapped[datetime | None]
     """Since when nothing of it is left in the cluster."""
     gpu_seconds: Mapped[float] = mapped_column(default=0.0)
+    """Of jobs from before `attempts` were kept; nothing is added any more."""
     counted: Mapped[datetime | None]
     """Until when `gpu_seconds` has counted; None before anything was."""
     exit_code: Mapped[int | None]
+    alerted_state: Mapped[str | None] = mapped_column(String(16))
+    """Its state when the rules of alerts had last seen it, with all that they told of it; None: never."""
+
+
+class StartEstimate(Base):
+    """A range of start times that a waiting job was told, and what came."""
+
+    __tablename__ = "start_estimates"
+    __table_args__ = (Index("ix_start_estimates_queue", "cluster", "queue", "settled"),)
+
+    id: Mapped[int] = mapped_column(LongId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), index=True)
+    cluster: Mapped[str]
+    queue: Mapped[str]
+    """The ClusterQueue."""
+    made: Mapped[datetime]
+    earliest: Mapped[datetime]
+    latest: Mapped[datetime]
+    widening: Mapped[float]
+    """The queue's factor when it was made."""
+    version: Mapped[int]
+    """Of the method that made it."""
+    first: Mapped[bool]
+    """The first of its wait: only those are counted, or one long wait would count often."""
+    shown: Mapped[bool]
+    """False while the queue's ranges were wrong too often to be shown."""
+    started: Mapped[datetime | None]
+    settled: Mapped[datetime | None]
+    """Since when `hit` is known."""
+    hit: Mapped[bool | None]
+    """Whether the job started within the range."""
+    voided: Mapped[datetime | None]
+    """Since when it counts for nothing: the job was put back into the queue, stopped or deleted."""
+
+
+class AttemptRow(Base):
+    """What one attempt of one rank held: a pod, from its binding until it was gone; by its clock."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (UniqueConstraint("cluster", "pod_uid"),)
+
+    id: Mapped[int] = mapped_column(LongId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), index=True)
+    cluster: Mapped[str]
+    pod_uid: Mapped[str]
+    """Of a job without pods: the job's uid and the attempt's number."""
+    number: Mapped[int]
+    """Of the last start of its container: a pod may have several."""
+    rank: Mapped[int]
+    pod: Mapped[str]
+    node: Mapped[str]
+    gpus: Mapped[int]
+    gpu_type: Mapped[str]
+    queue: Mapped[str]
+    allocated: Mapped[datetime] = mapped_column(index=True)
+    started: Mapped[datetime | None]
+    finished: Mapped[datetime | None]
+    """When its command ended."""
+    between: Mapped[float] = mapped_column(default=0.0)
+    """Of the time from `started` to `finished`: seconds between two starts of its container."""
+    released: Mapped[datetime | None] = mapped_column(index=True)
+    """When its GPUs were free again; None while they are held."""
+    released_lo: Mapped[datetime | None]
+    """The earliest time at which that may have been, where nobody saw it; None where it is known."""
+    last_seen: Mapped[datetime]
+    """To the minute, by a clock that goes with the cluster's."""
+    sampled: Mapped[datetime | None]
+    """Until when its use was added up: of two servers that add it, one wins."""
+    end: Mapped[str] = mapped_column(String(16))
+    """"", "succeeded", "failed", "preempted", "evicted", "stopped", "lost"."""
+
+
+class UsageHour(Base):
+    """What one attempt used in one hour of UTC: sums, so that hours add up to days and reports."""
+
+    __tablename__ = "usage_hours"
+
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    samples: Mapped[int]
+    """GPU samples seen; one of 8 GPUs counts 8."""
+    seconds: Mapped[float]
+    """GPU-seconds that the samples stand for."""
+    busy: Mapped[float]
+    """GPU-seconds, weighted with the utilisation."""
+    idle: Mapped[float]
+    """GPU-seconds in which a GPU did nothing."""
+    wall: Mapped[float]
+    """Seconds for which the GPUs of the attempt were measured, whatever their number."""
+    least: Mapped[float]
+    """Of `wall`, weighted with the utilisation of the GPU that did least."""
+    all_idle: Mapped[float]
+    """Of `wall`: when all GPUs of the job did nothing."""
+    histogram: Mapped[str]
+    """JSON: GPU-seconds in each of 20 steps of utilisation, for percentiles."""
+    memory_peak: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes, of the fullest GPU."""
+    memory_total: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes, of the largest GPU."""
+    memory_share: Mapped[float | None]
+    """The largest share of a GPU's memory that was used."""
+    memory_histogram: Mapped[str]
+    """JSON: GPU-seconds in each of 20 steps of the share of memory."""
+    energy: Mapped[float | None]
+    """Joules."""
+    cpu_seconds: Mapped[float | None]
+    cpu_covered: Mapped[float]
+    """Seconds for which CPU was told."""
+    rss_peak: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class AlertRow(Base):
+    """One episode of one rule on one attempt of a job."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (UniqueConstraint("rule", "job_id", "attempt", "episode"),)
+
+    id: Mapped[int] = mapped_column(LongId, primary_key=True)
+    rule: Mapped[str] = mapped_column(String(32))
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), index=True)
+    attempt: Mapped[int]
+    episode: Mapped[int]
+    sentence: Mapped[str]
+    fired: Mapped[datetime] = mapped_column(index=True)
+    recovered: Mapped[datetime | None]
+    acknowledged: Mapped[datetime | None]
+    acknowledged_by: Mapped[str] = mapped_column(default="")
+    snoozed_until: Mapped[datetime | None]
+
+
+class AlertWishesRow(Base):
+    """What a person wants to be told."""
+
+    __tablename__ = "alert_wishes"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    wishes: Mapped[str]
+    """JSON of AlertWishes, without channels."""
+
+
+class ChannelRow(Base):
+    """Where a person wants alerts sent."""
+
+    __tablename__ = "alert_channels"
+    __table_args__ = (UniqueConstraint("user_id", "name"),)
+
+    id: Mapped[int] = mapped_column(LongId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    name: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(16))
+    shown: Mapped[str]
+    address: Mapped[bytes]
+    """Encrypted; with a webhook's signing key."""
+    created: Mapped[datetime]
+
+
+class OutboxRow(Base):
+    """A message to be sent, written with the change that it tells of: at least once, and once a key."""
+
+    __tablename__ = "alert_outbox"
+    __table_args__ = (
+        UniqueConstraint("key", "channel_id"),
+        Index("ix_alert_outbox_due", "state", "due"),
+    )
+
+    id: Mapped[int] = mapped_column(LongId, primary_key=True)
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alerts.id"), index=True)
+    """None for a message that only tries a channel."""
+    channel_id: Mapped[int] = mapped_column(ForeignKey("alert_channels.id"), index=True)
+    key: Mapped[str]
+    """Says what it tells of: the alert, and whether it fired or recovered. Receivers get it."""
+    message: Mapped[str]
+    """JSON."""
+    state: Mapped[str] = mapped_column(String(16))
+    """A DeliveryState; "digest": `digest_id` tells it; "dropped": acknowledged before it was sent."""
+    due: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    last_try: Mapped[datetime | None]
+    why: Mapped[str] = mapped_column(default="")
+    leased_until: Mapped[datetime | None]
+    """A sender has it until then."""
+    digest_id: Mapped[int | None] = mapped_column(ForeignKey("alert_outbox.id"), index=True)
+    """The message that tells this one with others, in its stead."""
+    created: Mapped[datetime]
 
 
 class Idempotency(Base):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from backend.auth.caller import Caller
+from backend.clusters.cluster import Cluster
 from backend.db.models import User
 from backend.jobs.create import namespace_for
 from backend.jobs.service import JobService
@@ -18,8 +19,19 @@ async def choices_for(service: JobService, caller: Caller, field: str, cluster_n
         return ()
     if field == "priority":
         return [Choice(name) for name in service.settings.priorities]
+    if field == "queue_priority":
+        return await _queue_priorities(service, caller, cluster)
     async with service.database.write() as session:
         user = await session.get_one(User, caller.user_id)
         namespace = await namespace_for(session, service, cluster, user)
-    async with cluster.breaker.call():
+    async with cluster.breaker.call(caller.user_id):
+        if cluster.namespace:
+            return await cluster.backend.choices_of(field, namespace, caller.name)
         return await cluster.backend.choices(field, namespace=namespace)
+
+
+async def _queue_priorities(service: JobService, caller: Caller, cluster: Cluster) -> Sequence[Choice]:
+    """Return the priorities in a queue that the settings allow, as the cluster describes them."""
+    async with cluster.breaker.call(caller.user_id):
+        described = {choice.value: choice for choice in await cluster.backend.choices("queue_priority")}
+    return [described.get(name, Choice(name)) for name in service.settings.queue_priorities]

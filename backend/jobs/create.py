@@ -19,11 +19,11 @@ from backend.clusters.cluster import Cluster
 from backend.clusters.hub import Owner
 from backend.db.models import Idempotency, JobRow, User
 from backend.jobs import quotas
-from backend.jobs.manifest_policy import ManifestPolicy
+from backend.jobs.manifest_policy import ManifestPolicy, mounts_node_folders
 from backend.jobs.namespaces import user_namespace
 from backend.jobs.rows import CREATING, job_of, now
 from backend.jobs.service import JobService
-from backend_client.errors import BackendError, Invalid, LoginNeeded, Unreachable, fragment
+from backend_client.errors import BackendError, Conflict, Invalid, LoginNeeded, Refused, Unreachable, fragment
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import DEFAULTS, cross_field_errors
 from backend_client.models.secret import Secret
@@ -32,6 +32,8 @@ from backend_client.protocol import Diagnostic, Plan
 
 LIMIT_SECONDS = 40.0
 """For all requests of one create together; one that takes longer is found again by the reconciler."""
+
+_NAME_TAKEN = "is taken in the namespace that all share; choose another"
 
 
 class CreateRequest(Struct, frozen=True, kw_only=True):
@@ -72,12 +74,18 @@ async def plan(service: JobService, caller: Caller, spec: JobSpec) -> Plan:
     async with service.database.write() as session:
         user = await session.get_one(User, caller.user_id)
         namespace = await namespace_for(session, service, cluster, user)
+        exceeded = await quotas.violations(session, user, spec, service.settings, cluster.unknown_fields)
     backend = user_backend(service, cluster, caller.name, spec, namespace)
-    async with cluster.breaker.call():
-        await _ensure_namespace(service, cluster, caller.name, namespace)
+    async with cluster.breaker.call(caller.user_id):
+        await _ensure_namespace(service, cluster, caller.name, namespace, spec)
+        shared = await _not_theirs(cluster, spec, namespace, caller.name)
         planned = await backend.plan(_for_cluster(spec, namespace))
-    diagnostics = tuple(Diagnostic(name, why) for name, why in refused.items())
-    return msgspec.structs.replace(planned, errors=diagnostics + planned.errors)
+    diagnostics = tuple(
+        Diagnostic(name, fragment(why))
+        for name, why in (*refused.items(), *exceeded.items(), *shared.items())
+    )
+    found = map(_with_neutral_name, planned.errors) if cluster.namespace else planned.errors
+    return msgspec.structs.replace(planned, errors=(*diagnostics, *found))
 
 
 def user_backend(
@@ -114,8 +122,7 @@ async def _insert_row(service: JobService, cluster: Cluster, request: CreateRequ
         earlier = await _find_earlier(session, service, request)
         if earlier:
             return earlier, False
-        gpus = quotas.gpus_of(request.spec)
-        await quotas.check(session, user, gpus, service.settings)
+        await quotas.check(session, user, request.spec, service.settings, cluster.unknown_fields)
         row = JobRow(
             key=random.token_hex(16),
             user_id=user.id,
@@ -125,7 +132,8 @@ async def _insert_row(service: JobService, cluster: Cluster, request: CreateRequ
             kind=request.spec.kind,
             spec=msgspec.json.encode(request.spec).decode(),
             state=CREATING,
-            gpus=gpus,
+            alerted_state=CREATING,
+            **msgspec.structs.asdict(quotas.demand_of(request.spec)),
             created=now(),
         )
         session.add(row)
@@ -166,16 +174,21 @@ async def namespace_for(session: AsyncSession, service: JobService, cluster: Clu
 async def _create(service: JobService, cluster: Cluster, row: JobRow, request: CreateRequest) -> Job:
     backend = user_backend(service, cluster, request.caller.name, request.spec, row.namespace)
     try:
-        async with cluster.breaker.call(LIMIT_SECONDS):
-            await _ensure_namespace(service, cluster, request.caller.name, row.namespace)
+        async with cluster.breaker.call(row.user_id, LIMIT_SECONDS):
+            await _ensure_namespace(service, cluster, request.caller.name, row.namespace, request.spec)
+            if wrong := await _not_theirs(cluster, request.spec, row.namespace, request.caller.name):
+                raise Refused("; ".join(map(": ".join, wrong.items())), fields=wrong)
             job = await backend.create(
                 _for_cluster(request.spec, row.namespace), key=row.key, secrets=request.secrets
             )
     except (Unreachable, LoginNeeded):
         raise  # done or not: the same key, or the reconciler, finds out
     except BackendError as error:
-        if error.hint != HALF_CREATED_HINT:
-            await _remove_row(service, row, request, error)
+        if error.hint == HALF_CREATED_HINT:
+            raise
+        await _remove_row(service, row, request, error)
+        if cluster.namespace and isinstance(error, Conflict) and "name" in error.fields:
+            raise Conflict(f"name: {_NAME_TAKEN}.", fields={"name": _NAME_TAKEN}) from None
         raise
     async with service.database.write() as session:
         await _write_created(session, row.id, job)
@@ -209,8 +222,24 @@ def _for_cluster(spec: JobSpec, namespace: str) -> JobSpec:
     return msgspec.structs.replace(spec, namespace=namespace, cluster="")
 
 
-async def _ensure_namespace(service: JobService, cluster: Cluster, owner: str, namespace: str) -> None:
-    """Create the user's own namespace where it is missing; once for each cluster."""
-    if namespace and not cluster.namespace and namespace not in cluster.ensured_namespaces:
-        await cluster.backend.ensure_namespace(namespace, Ownership(service.server_id, owner))
-        cluster.ensured_namespaces.add(namespace)
+async def _ensure_namespace(
+    service: JobService, cluster: Cluster, owner: str, namespace: str, spec: JobSpec
+) -> None:
+    """Create the user's own namespace where it is missing, and let it take the job; once for each cluster."""
+    node_folders = mounts_node_folders(spec, service.settings)
+    ensured = namespace, node_folders
+    if namespace and not cluster.namespace and ensured not in cluster.ensured_namespaces:
+        ownership = Ownership(service.server_id, owner)
+        await cluster.backend.ensure_namespace(namespace, ownership, node_folders=node_folders)
+        cluster.ensured_namespaces.add(ensured)
+
+
+def _with_neutral_name(diagnostic: Diagnostic) -> Diagnostic:
+    """Say the same of a name that is taken whoever has it: in a namespace of all it may be anybody's job."""
+    taken = diagnostic.message.startswith("there is a ") or "is being deleted" in diagnostic.message
+    return Diagnostic("name", _NAME_TAKEN) if diagnostic.field == "name" and taken else diagnostic
+
+
+async def _not_theirs(cluster: Cluster, spec: JobSpec, namespace: str, owner: str) -> Mapping[str, str]:
+    """Return field -> why, for claims and pull secrets of a namespace of all that are another person's."""
+    return await cluster.backend.not_theirs(spec, namespace, owner) if cluster.namespace else {}

@@ -1,13 +1,12 @@
 """Queries of the history: pages of jobs, deleted ones too."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import or_
 
 from backend.auth.caller import Caller
 from backend.db.engine import Database
 from backend.db.models import JobRow, User
-from backend.jobs.rows import CREATING, rows_with_owner, state_of
+from backend.jobs.rows import CREATING, now, rows_with_owner, state_of
+from backend.usage.queries import gpu_seconds
 from backend_client.errors import Invalid
 from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
 
@@ -28,14 +27,16 @@ async def page(
     if query.states:
         selected = selected.where(JobRow.state.in_(query.states))
     if query.since:
-        selected = selected.where(JobRow.created >= _as_utc(query.since))
+        selected = selected.where(JobRow.created >= query.since)
     if query.until:
-        selected = selected.where(JobRow.created < _as_utc(query.until))
+        selected = selected.where(JobRow.created < query.until)
     if after:
         selected = selected.where(JobRow.id < int(after))
     async with database.read() as session:
         rows = (await session.execute(selected.order_by(JobRow.id.desc()).limit(limit + 1))).all()
-    items = tuple(_entry(row, owner) for row, owner in rows[:limit])
+    moment = now()
+    held = await gpu_seconds(database, [row.id for row, _ in rows[:limit]], moment)
+    items = tuple(_entry(row, owner, held.get(row.id, 0.0)) for row, owner in rows[:limit])
     return HistoryPage(items, str(rows[limit - 1][0].id) if len(rows) > limit else "")
 
 
@@ -46,11 +47,8 @@ def _escape_like(text: str) -> str:
     return text.replace("\0", "")
 
 
-def _as_utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _entry(row: JobRow, owner: str) -> HistoryEntry:
+def _entry(row: JobRow, owner: str, held: float) -> HistoryEntry:
+    """Return a row as an entry. `held`: by its attempts; its own sum is from before those were kept."""
     return HistoryEntry(
         name=row.name,
         uid=row.uid or "",
@@ -65,6 +63,6 @@ def _entry(row: JobRow, owner: str) -> HistoryEntry:
         started=row.started,
         finished=row.finished,
         deleted=row.deleted,
-        gpu_seconds=row.gpu_seconds,
+        gpu_seconds=max(row.gpu_seconds, held),
         exit_code=row.exit_code,
     )

@@ -11,7 +11,7 @@ from backend.authorization import Action, require
 from backend.clusters.cluster import Cluster
 from backend.db.models import JobRow, User
 from backend.jobs import quotas
-from backend.jobs.rows import JobSelector, find_row, now, ref_of
+from backend.jobs.rows import JobSelector, find_row, now, ref_of, spec_of
 from backend.jobs.service import JobService
 from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Conflict, NotFound, fragment
@@ -24,8 +24,8 @@ _DELETION_CONTINUES = "its deletion goes on"
 
 async def stop(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
     """Stop a job. Raises a BackendError."""
-    row, cluster = await _authorized_row(service, caller, Action.STOP, name, selector)
-    async with cluster.breaker.call():
+    row, cluster = await authorized_row(service, caller, Action.STOP, name, selector)
+    async with cluster.breaker.call(caller.user_id):
         job = await cluster.backend.stop(ref_of(row))
     async with service.database.write() as session:
         await audit.record(session, caller, "stop", name, cluster=row.cluster)
@@ -34,11 +34,11 @@ async def stop(service: JobService, caller: Caller, name: str, selector: JobSele
 
 async def resume(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
     """Resume a stopped job, within its owner's quota. Raises a BackendError."""
-    row, cluster = await _authorized_row(service, caller, Action.RESUME, name, selector)
+    row, cluster = await authorized_row(service, caller, Action.RESUME, name, selector)
     if row.finished:
-        await _reserve_quota(service, row)
+        await _reserve_quota(service, cluster, row)
     try:
-        async with cluster.breaker.call():
+        async with cluster.breaker.call(caller.user_id):
             job = await cluster.backend.resume(ref_of(row))
     except BackendError:
         await _restore_finished(service, row)
@@ -55,7 +55,7 @@ async def delete(
 
     Without `wait` it is done once the cluster has accepted it, whatever still holds the job there.
     """
-    row, _ = await _authorized_row(service, caller, Action.DELETE, name, selector)
+    row, _ = await authorized_row(service, caller, Action.DELETE, name, selector)
     async with service.database.write() as session:
         await session.execute(
             update(JobRow).where(JobRow.id == row.id).values(deleting=func.coalesce(JobRow.deleting, now()))
@@ -80,9 +80,10 @@ def _forget_task(service: JobService, row_id: int, ended: asyncio.Task[None]) ->
         del service.deletions[row_id]
 
 
-async def _authorized_row(
+async def authorized_row(
     service: JobService, caller: Caller, action: Action, name: str, selector: JobSelector
 ) -> tuple[JobRow, Cluster]:
+    """Return the row and the cluster of a job to which a caller may do an action. Raises a BackendError."""
     async with service.database.read() as session:
         row, _ = await find_row(session, caller, name, selector)
     require(caller, action, row.user_id, name)
@@ -96,11 +97,11 @@ def _with_owner(service: JobService, job: Job) -> Job:
     return service.hub.with_owner(job)
 
 
-async def _reserve_quota(service: JobService, row: JobRow) -> None:
+async def _reserve_quota(service: JobService, cluster: Cluster, row: JobRow) -> None:
     """Count a job against its owner's quota again. Raises Refused."""
     async with service.database.write() as session:
         user = await session.get_one(User, row.user_id, with_for_update=True)
-        await quotas.check(session, user, row.gpus, service.settings)
+        await quotas.check(session, user, spec_of(row), service.settings, cluster.unknown_fields)
         await session.execute(update(JobRow).where(JobRow.id == row.id).values(finished=None))
 
 

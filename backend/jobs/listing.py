@@ -45,10 +45,12 @@ def parse_filter(  # noqa: PLR0917  one for each word of the query
     label: Annotated[list[str], Query()] = [],  # noqa: B006  as above
 ) -> JobFilter:
     """Parse the filter from the query. Raises Invalid."""
-    if unknown := next((one for one in state if one not in {*map(str, JobState)}), None):
-        raise Invalid({"state": f"{unknown:.40}: there are {', '.join(JobState)}"})
-    if unequal := next((one for one in label if "=" not in one), None):
-        raise Invalid({"label": f"{unequal:.80}: write KEY=VALUE"})
+    for word in state:
+        if word not in {*map(str, JobState)}:
+            raise Invalid({"state": f"{word[:40] or 'empty'}: there are {', '.join(JobState)}"})
+    for one in label:
+        if not one.partition("=")[0] or "=" not in one:
+            raise Invalid({"label": f"{one[:80] or 'empty'}: write KEY=VALUE"})
     labels = dict(one.split("=", 1) for one in label)
     return JobFilter(
         name=name, cluster=cluster, owner=owner, namespace=namespace, states=frozenset(state), labels=labels

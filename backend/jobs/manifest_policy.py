@@ -8,7 +8,7 @@ settings allow and the user that an image runs as. The cluster's own admission c
 more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -121,6 +121,7 @@ def _ingress_rule(checks: "_Checks", job: JobSpec) -> dict[str, Rule]:
 _FIELDS = {
     "hostPath": "volumes",
     "priorityClassName": "priority",
+    "queue_priority": "queue_priority",
     "image": "image",
     "annotations": "annotations",
     "labels": "labels",
@@ -145,6 +146,10 @@ class ManifestPolicy:
         def check(manifests: Sequence[Mapping[str, Any]]) -> None:
             rules = _object_rules(self._checks, replace(spec, name=_job_name(manifests) or spec.name))
             errors = dict(error for manifest in manifests for error in _manifest_violations(manifest, rules))
+            if refused := self._checks.check_queue_priority(spec.queue_priority):
+                # Told at its own field, not at that of the label.
+                errors = {path: message for path, message in errors.items() if message != refused}
+                errors["queue_priority"] = refused
             if errors:
                 messages = "; ".join(dict.fromkeys(errors.values()))
                 raise Refused(
@@ -176,6 +181,18 @@ def _by_field(errors: Mapping[str, str]) -> dict[str, str]:
     return {_FIELDS[last[path]]: message for path, message in errors.items() if last[path] in _FIELDS}
 
 
+def mounts_node_folders(spec: JobSpec, settings: ServerSettings) -> bool:
+    """Tell whether a job mounts folders of the node, all of which the settings allow."""
+    folders = [volume.host_path for volume in spec.volumes if volume.host_path]
+    return bool(folders) and all(is_allowed_folder(folder, settings.host_paths) for folder in folders)
+
+
+def is_allowed_folder(path: str, listed: Iterable[str]) -> bool:
+    """Tell whether a folder of the node is a listed one, or lies in one."""
+    inside = any(f"{path}/".startswith(f"{folder.rstrip('/')}/") for folder in listed)
+    return inside and ".." not in path.split("/")
+
+
 class _Checks:
     """The checks of single values that depend on the server's settings and on the namespace."""
 
@@ -189,7 +206,14 @@ class _Checks:
         self._suffix = "." + ".".join(filter(None, ("" if shared else namespace, suffix))) if suffix else ""
 
     def check_labels(self, value: Mapping[str, str]) -> str:
-        return self._check_prefixes(value, {labels.QUEUE})
+        refused = self.check_queue_priority(value.get(labels.QUEUE_PRIORITY, ""))
+        return refused or self._check_prefixes(value, {labels.QUEUE, labels.QUEUE_PRIORITY})
+
+    def check_queue_priority(self, name: str) -> str:
+        listed = self._settings.queue_priorities
+        if not name or name in listed:
+            return ""
+        return f"the queue priority {name}; there are: {', '.join(listed) or 'none'}"
 
     def check_annotations(self, value: Mapping[str, str]) -> str:
         return self._check_prefixes(value, set())
@@ -209,8 +233,7 @@ class _Checks:
 
     def check_host_path(self, source: Mapping[str, str]) -> str:
         path = str(source.get("path", ""))
-        inside = any(f"{path}/".startswith(f"{folder.rstrip('/')}/") for folder in self._settings.host_paths)
-        return "" if inside and ".." not in path.split("/") else f"the node's folder {path}"
+        return "" if is_allowed_folder(path, self._settings.host_paths) else f"the node's folder {path}"
 
     def host_check(self, job: JobSpec) -> Check:
         """Return the check of an Ingress' host: the job's own, or one below the suffix of the settings."""

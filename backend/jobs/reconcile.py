@@ -24,6 +24,7 @@ from datetime import timedelta
 import msgspec
 from sqlalchemy import delete, select, update
 
+from backend.clusters.circuit_breaker import SERVER
 from backend.clusters.cluster import Cluster
 from backend.clusters.hub import Owner
 from backend.db.models import Idempotency, JobRow, User
@@ -70,7 +71,7 @@ async def _reconcile_cluster(service: JobService, cluster: Cluster, patience: ti
         if row.uid and row.deleting:
             start_deletion(service, row.id, ref_of(row))
     try:
-        async with cluster.breaker.call():
+        async with cluster.breaker.call(SERVER):
             created = await cluster.backend.list_created(service.server_id)
     except BackendError as error:
         log.warning("%s is not reconciled: %s", cluster.name, fragment(error.title))
@@ -137,7 +138,7 @@ async def _confirm_removed(service: JobService, cluster: Cluster, row: JobRow) -
     """Ask for a job that the list did not have by itself, and mark its row deleted if it is not found."""
     ref = ref_of(row)
     try:
-        async with cluster.breaker.call():
+        async with cluster.breaker.call(SERVER):
             await cluster.backend.get(ref)
     except NotFound:
         await _write(

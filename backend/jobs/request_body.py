@@ -17,14 +17,14 @@ _PORT = {"containerPort": "number", "port": "number", "targetPort": "target"}
 
 
 def parse_job_body(body: bytes, gpu_resource: str) -> tuple[JobSpec, dict[str, Secret]]:
-    """Parse the body: the spec, field by field, and the values of its secrets. Raises Invalid, by field.
+    """Parse a body of checked JSON: the spec, and the values of its secrets. Raises Invalid, by field.
 
     Without `kind` it is a deployment. `gpu_resource`: what a GPU is called in `resources`.
     """
     try:
         raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        raise Invalid({"body": "is no JSON"}) from None
+    except msgspec.ValidationError:
+        raise Invalid({"body": "has a number that is larger than any field takes"}) from None
     if not isinstance(raw, dict):
         raise Invalid({"body": "write an object: name, image, command, …"})
     plain, secrets = split_secrets(_normalize(raw, gpu_resource))

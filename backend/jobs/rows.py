@@ -37,23 +37,34 @@ def rows_with_owner(caller: Caller) -> Select[JobRow, str]:
 
 
 async def find_row(
-    session: AsyncSession, caller: Caller, name: str, selector: JobSelector
+    session: AsyncSession, caller: Caller, name: str, selector: JobSelector, *, deleted: bool = False
 ) -> tuple[JobRow, str]:
-    """Find the one row of this name, and its owner's name. Raises NotFound; Conflict names the candidates."""
-    query = rows_with_owner(caller).where(JobRow.name == name, live_jobs())
-    if selector.cluster:
-        query = query.where(JobRow.cluster == selector.cluster)
-    if selector.owner:
-        query = query.where(User.name_key == selector.owner.casefold())
-    if selector.uid:
-        query = query.where(JobRow.uid == selector.uid)
-    rows = (await session.execute(query.order_by(JobRow.id).limit(20))).all()
+    """Find the one row of this name, and its owner's name. Raises NotFound; Conflict names the candidates.
+
+    `deleted`: where no job of this name is there any more, the last one that was.
+    """
+    query = rows_with_owner(caller).where(JobRow.name == name)
+    query = _selected(query, selector)
+    rows = (await session.execute(query.where(live_jobs()).order_by(JobRow.id).limit(20))).all()
+    if not rows and deleted:
+        past = query.where(JobRow.uid.is_not(None)).order_by(JobRow.id.desc()).limit(1)
+        rows = (await session.execute(past)).all()
     if not rows:
         raise NotFound(f"There is no job {name}{f' ({selector.uid})' if selector.uid else ''}.")
     if len(rows) > 1:
         raise _ambiguous(name, rows)
     row, owner = rows[0]
     return row, owner
+
+
+def _selected(query: Select[JobRow, str], selector: JobSelector) -> Select[JobRow, str]:
+    if selector.cluster:
+        query = query.where(JobRow.cluster == selector.cluster)
+    if selector.owner:
+        query = query.where(User.name_key == selector.owner.casefold())
+    if selector.uid:
+        query = query.where(JobRow.uid == selector.uid)
+    return query
 
 
 def _ambiguous(name: str, rows: Sequence[Row[JobRow, str]]) -> Conflict:

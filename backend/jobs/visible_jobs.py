@@ -3,16 +3,18 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, zip_longest
 
 from msgspec import Struct
 
 from backend.auth.caller import Caller
 from backend.authorization import Action, may
+from backend.clusters.event_log import Key
 from backend.clusters.hub import Hub
 from backend.clusters.registry import ClusterRegistry
 from backend_client.models import JobRef
+from backend_client.progress.sampler import MOST_JOBS
 from backend_client.protocol import JobBackend
 from backend_client.server.bodies import VisibleJobs
 
@@ -20,6 +22,8 @@ EXPIRY_SECONDS = 90.0
 """After the last report of a screen; one that is open reports twice as often."""
 MAX_SCREENS = 8
 """Screens of one login at most; the oldest is forgotten for a newer one."""
+WATCHED_AT_LEAST = 10
+"""Of the jobs whose logs a cluster reads, so many places are for alerts, however many people look."""
 _EXPIRE_EVERY_SECONDS = 15.0
 
 ScreenKey = tuple[int, str]
@@ -43,6 +47,8 @@ class VisibleJobsRegistry:
         self._clusters = clusters
         self._clock = clock
         self._screens: dict[ScreenKey, _ShownJobs] = {}
+        self._watched: tuple[Key, ...] = ()
+        """Jobs that nobody need look at, whose logs alerts want to have read; the most urgent first."""
         self._published: dict[str, tuple[JobBackend, tuple[JobRef, ...]]] = {}
 
     async def set_visible_jobs(self, caller: Caller, visible: VisibleJobs) -> None:
@@ -56,6 +62,15 @@ class VisibleJobsRegistry:
         if seen:
             self._screens[screen] = _ShownJobs(self._clock() + EXPIRY_SECONDS, seen)
         await self._publish()
+
+    async def set_watched(self, keys: Sequence[Key]) -> Sequence[Key]:
+        """Set the jobs whose logs alerts want, the most urgent first; return those that are read now.
+
+        Those that are visible are among them.
+        """
+        self._watched = tuple(keys)
+        await self._publish()
+        return [ref.key for _, refs in self._published.values() for ref in refs[:MOST_JOBS]]
 
     async def expire_forever(self) -> None:
         """Forget screens that no longer report, for ever."""
@@ -78,8 +93,12 @@ class VisibleJobsRegistry:
         refs: defaultdict[str, list[JobRef]] = defaultdict(list)
         for ref in self._refs():
             refs[ref.context].append(ref)
+        watched: defaultdict[str, list[JobRef]] = defaultdict(list)
+        for key in self._watched:
+            if cached := self._hub.get(*key):
+                watched[key[0]].append(cached.job.ref)
         for cluster in self._clusters:
-            published = cluster.backend, tuple(refs[cluster.name])
+            published = cluster.backend, _with_watched(refs[cluster.name], watched[cluster.name])
             if published != self._published.get(cluster.name, (cluster.backend, ())):
                 self._published[cluster.name] = published
                 await cluster.backend.set_visible_jobs(published[1])
@@ -92,3 +111,15 @@ class VisibleJobsRegistry:
             cached = self._hub.get(location[0], uid) if location else None
             if cached:
                 yield cached.job.ref
+
+
+def _with_watched(visible: Sequence[JobRef], watched: Sequence[JobRef]) -> tuple[JobRef, ...]:
+    """Return the jobs to be read: visible ones first, and as many watched ones as there are places left.
+
+    A few places are for the watched ones in any case.
+    """
+    shown = set(visible)
+    others = [ref for ref in watched if ref not in shown]
+    others = others[: max(WATCHED_AT_LEAST, MOST_JOBS - len(visible))]
+    first = MOST_JOBS - min(WATCHED_AT_LEAST, len(others))
+    return (*visible[:first], *others, *visible[first:])

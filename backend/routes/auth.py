@@ -5,16 +5,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field, SecretStr
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import one_line, record
 from backend.auth import tokens
 from backend.auth.caller import Caller, address_of, request_id
 from backend.auth.first_admin import redeem_setup_code
+from backend.auth.login_throttle import network
 from backend.auth.password_guard import guard_password
+from backend.auth.passwords import check_new_password
 from backend.auth.stream_revocation import LOGIN_ENDED
-from backend.auth.users import add_user, find_user
-from backend.db.models import User
+from backend.auth.users import add_user, check_user_name, find_user
+from backend.db.models import Token, User
 from backend.routes.bodies import RequestModel
 from backend.routes.deps import CurrentCaller, RuntimeDep
 from backend.runtime import Runtime
@@ -90,7 +93,12 @@ async def register(body: Register, runtime: RuntimeDep, request: Request) -> Log
         raise Forbidden(
             "This server takes no registrations.", "An admin makes accounts; the first has a code."
         )
-    hashed = await runtime.passwords.hash_new(body.password.get_secret_value(), body.user)
+    password, origin = body.password.get_secret_value(), network(address_of(request))
+    if not code:
+        check_user_name(body.user)
+        check_new_password(password, body.user)
+        runtime.registrations.take(address_of(request))
+    hashed = await runtime.passwords.hash_new(password, body.user, origin)
     async with runtime.database.write() as session:
         if code:
             await redeem_setup_code(session, code)
@@ -103,17 +111,29 @@ async def register(body: Register, runtime: RuntimeDep, request: Request) -> Log
 
 @router.post("/login")
 async def login(body: Login, runtime: RuntimeDep, request: Request) -> LoggedIn:
-    """A token for a user and a password."""
-    password = body.password.get_secret_value()
-    async with guard_password(runtime.throttle, body.user, address_of(request)) as attempt:
-        async with runtime.database.read() as session:
-            user = await find_user(session, body.user)
-        stored = user.password_hash if user and not user.disabled else None
-        attempt.succeeded = await runtime.passwords.verify(stored, password)
+    """A token for a user and a password.
+
+    With an earlier token of this user as bearer, valid or not, wrong passwords from elsewhere do not count.
+    """
+    password, address = body.password.get_secret_value(), address_of(request)
+    async with runtime.database.read() as session:
+        user = await find_user(session, body.user)
+        earlier = await _earlier_login(session, user, runtime, request)
+    place = f"login {earlier}" if earlier else address
+    if earlier:
+        runtime.throttle.trust(body.user.casefold(), place)
+    async with guard_password(runtime.throttle, body.user, place) as attempt:
+        stored = user.password_hash if user else None
+        attempt.succeeded = await runtime.passwords.verify(stored, password, network(place))
     if not user or not stored or not attempt.succeeded:
         await _record_denied(runtime, user, request)
         raise LoginNeeded(_WRONG_LOGIN, HINT)
-    rehashed = await runtime.passwords.hash(password) if runtime.passwords.needs_rehash(stored) else stored
+    if user.disabled:  # told only to whoever knows the password
+        await _record_denied(runtime, user, request, "the account is disabled")
+        raise Forbidden(f"The account {user.name} is disabled.", "An admin of this server can enable it.")
+    rehashed = stored
+    if runtime.passwords.needs_rehash(stored):
+        rehashed = await runtime.passwords.hash(password, network(place))
     async with runtime.database.write() as session:
         user = await _lock_unchanged(session, user.id, stored)
         user.password_hash = rehashed
@@ -138,13 +158,14 @@ async def whoami(caller: CurrentCaller) -> Account:
 @router.post("/password", status_code=204, response_class=Response)
 async def password(body: NewPassword, caller: CurrentCaller, runtime: RuntimeDep) -> None:
     """Change it; all other logins end."""
-    async with guard_password(runtime.throttle, caller.name, caller.address) as attempt:
+    origin = f"login {caller.token_id}"
+    async with guard_password(runtime.throttle, caller.name, origin) as attempt:
         async with runtime.database.read() as session:
             stored = (await session.get_one(User, caller.user_id)).password_hash
-        attempt.succeeded = await runtime.passwords.verify(stored, body.old.get_secret_value())
+        attempt.succeeded = await runtime.passwords.verify(stored, body.old.get_secret_value(), origin)
     if not attempt.succeeded:
         raise Forbidden("The old password is wrong.", HINT)
-    hashed = await runtime.passwords.hash_new(body.new.get_secret_value(), caller.name)
+    hashed = await runtime.passwords.hash_new(body.new.get_secret_value(), caller.name, origin)
     async with runtime.database.write() as session:
         (await _lock_unchanged(session, caller.user_id, stored)).password_hash = hashed
         ended = await tokens.revoke(session, caller.user_id, keep=caller.token_id)
@@ -182,7 +203,21 @@ async def _log_in(  # noqa: PLR0917  one for each part of a login
 ) -> LoggedIn:
     token, row = await tokens.issue(session, user.id, one_line(name), runtime.settings)
     await record(session, _caller_of(user, row.id, request), verb, name)
+    runtime.known_logins.add(token.reveal())
     return LoggedIn(token=token.reveal(), user=user.name, role=Role(user.role), expires=row.expires)
+
+
+async def _earlier_login(
+    session: AsyncSession, user: User | None, runtime: Runtime, request: Request
+) -> int | None:
+    """Return the id of the login that a request shows, valid or ended, where it is this user's."""
+    digest = runtime.known_logins.find(request.headers.get("authorization", ""))
+    if not user or not digest:
+        return None
+    found: int | None = await session.scalar(
+        select(Token.id).where(Token.digest == digest, Token.user_id == user.id)
+    )
+    return found
 
 
 async def _lock_unchanged(session: AsyncSession, user_id: int, stored: str) -> User:
@@ -193,12 +228,14 @@ async def _lock_unchanged(session: AsyncSession, user_id: int, stored: str) -> U
     return user
 
 
-async def _record_denied(runtime: Runtime, user: User | None, request: Request) -> None:
+async def _record_denied(
+    runtime: Runtime, user: User | None, request: Request, why: str = "wrong user or password"
+) -> None:
     """Record a failed login, without a name that nobody has: some type their password there."""
     name = user.name if user else "(unknown)"
     caller = Caller(0, name, Role.VIEWER, 0, address_of(request), request_id(request))
     async with runtime.database.write() as session:
-        await record(session, caller, "login", result="wrong user or password")
+        await record(session, caller, "login", result=why)
 
 
 def _caller_of(user: User, token_id: int, request: Request) -> Caller:

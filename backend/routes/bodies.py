@@ -14,6 +14,7 @@ import msgspec
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from backend.routes.request_text import read_json
 from backend_client.errors import Invalid
 from backend_client.server.wire import encode
 
@@ -38,8 +39,10 @@ class StructResponse(Response):
 
 async def decode_body(request: Request, decoder: msgspec.json.Decoder[T], expected: str) -> T:
     """Decode the body of a request. Raises Invalid, which says what was `expected` and what is wrong."""
-    body = await request.body()
+    body = await read_json(request)
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Invalid({"body": f"write {expected}: {error}"}) from None
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        field = path.strip("`.").replace("[...]", "").strip(".")
+        raise Invalid({field or "body": f"write {expected}: {message}"}) from None

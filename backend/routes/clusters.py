@@ -4,16 +4,20 @@ from datetime import datetime
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from backend.audit import record
+from backend.auth.caller import Caller
 from backend.clusters.cluster import Cluster
 from backend.clusters.registration import ClusterRegistration, check_registration
 from backend.jobs.choices import choices_for
+from backend.jobs.other_people import as_seen_by
 from backend.openapi import struct_body, struct_response
 from backend.routes.bodies import StructResponse, decode_body
 from backend.routes.deps import CanManageClusters, CanSee, RuntimeDep
 from backend_client.errors import BackendError, fragment
+from backend_client.gpu_nodes import GpuNodes
 from backend_client.protocol import Capacity, Scope
 from backend_client.server.bodies import Choices, Clusters
 
@@ -66,13 +70,24 @@ async def unregister(name: str, runtime: RuntimeDep, admin: CanManageClusters) -
 
 
 @router.get("/capacity", responses={200: struct_response(Capacity)})
-async def capacity(runtime: RuntimeDep, _caller: CanSee, cluster: str = "") -> Response:
+async def capacity(runtime: RuntimeDep, caller: CanSee, cluster: str = "") -> Response:
     """GPUs, free and in all; of one cluster, or of all together."""
     clusters = [runtime.jobs.clusters.get(cluster)] if cluster else [*runtime.jobs.clusters]
-    capacities = [await _cluster_capacity(each) for each in clusters]
+    capacities = [await _cluster_capacity(each, caller) for each in clusters]
     pools = tuple(pool for each in capacities for pool in each.pools)
     reasons = "; ".join(filter(None, (each.unknown_because for each in capacities)))
     return StructResponse(Capacity(pools, "" if pools else reasons))
+
+
+@router.get("/nodes", responses={200: struct_response(GpuNodes)})
+async def nodes(runtime: RuntimeDep, caller: CanSee, cluster: str = "") -> Response:
+    """The machines with GPUs, of one cluster or of all; other people's jobs as figures without names."""
+    clusters = [runtime.jobs.clusters.get(cluster)] if cluster else [*runtime.jobs.clusters]
+    found = [await _cluster_nodes(each, caller) for each in clusters]
+    seen = tuple(as_seen_by(runtime.jobs, caller, node) for each in found for node in each.nodes)
+    reasons = "; ".join(filter(None, (each.unknown_because for each in found)))
+    unsure = "; ".join(filter(None, (each.unsure_because for each in found)))
+    return StructResponse(GpuNodes(seen, "" if seen else reasons, unsure))
 
 
 @router.get("/choices", responses={200: struct_response(Choices)})
@@ -81,9 +96,19 @@ async def choices(runtime: RuntimeDep, caller: CanSee, field: str, cluster: str 
     return StructResponse(Choices(tuple(await choices_for(runtime.jobs, caller, field, cluster))))
 
 
-async def _cluster_capacity(cluster: Cluster) -> Capacity:
+async def _cluster_nodes(cluster: Cluster, caller: Caller) -> GpuNodes:
     try:
-        async with cluster.breaker.call():
+        async with cluster.breaker.call(caller.user_id):
+            found = await cluster.backend.nodes(Scope())
+    except BackendError as error:
+        return GpuNodes(unknown_because=fragment(error.title))
+    nodes = tuple(replace(node, cluster=cluster.name) for node in found.nodes)
+    return replace(found, nodes=nodes)
+
+
+async def _cluster_capacity(cluster: Cluster, caller: Caller) -> Capacity:
+    try:
+        async with cluster.breaker.call(caller.user_id):
             return await cluster.backend.capacity(Scope())
     except BackendError as error:
         return Capacity(unknown_because=fragment(error.title))

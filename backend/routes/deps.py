@@ -14,6 +14,7 @@ RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 CurrentCaller = Annotated[Caller, Depends(allowed(Action.SELF))]
 """Whoever is logged in."""
 CanSee = Annotated[Caller, Depends(allowed(Action.SEE))]
+CanAcknowledge = Annotated[Caller, Depends(allowed(Action.ACKNOWLEDGE))]
 CanCreate = Annotated[Caller, Depends(allowed(Action.CREATE))]
 CanManageClusters = Annotated[Caller, Depends(allowed(Action.CLUSTERS))]
 CanManageUsers = Annotated[Caller, Depends(allowed(Action.PEOPLE))]

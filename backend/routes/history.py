@@ -1,6 +1,5 @@
 """Routes of the history: jobs stay in it when they are deleted."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -9,6 +8,7 @@ from backend.jobs import history_query
 from backend.openapi import struct_response
 from backend.routes.bodies import StructResponse
 from backend.routes.deps import CanSee, RuntimeDep
+from backend.routes.request_text import Moment
 from backend_client.history import HistoryPage, HistoryQuery
 from backend_client.models import JobState
 
@@ -22,8 +22,8 @@ async def history(  # noqa: PLR0917  one for each word of the query
     text: str = "",
     user: str = "",
     state: Annotated[list[JobState], Query()] = [],  # noqa: B006  FastAPI's way
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     after: str = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> Response:

@@ -1,5 +1,6 @@
 """Routes of jobs: create, plan, list, stop, resume, delete, events, access reviews, visible jobs."""
 
+from functools import partial
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
@@ -7,20 +8,23 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from backend.auth.caller import Caller
-from backend.authorization import Action, may
+from backend.authorization import Action, may, sees
 from backend.db.models import JobRow
 from backend.jobs import lifecycle, listing
 from backend.jobs.create import CreateRequest, create, plan
+from backend.jobs.other_people import may_name
 from backend.jobs.request_body import parse_job_body
 from backend.jobs.rows import JobSelector, find_row, job_of, ref_of
 from backend.openapi import struct_body, struct_response
 from backend.routes.bodies import StructResponse, decode_body
 from backend.routes.deps import CanCreate, CanSee, RuntimeDep, SelectedJob
+from backend.routes.request_text import read_json
 from backend.runtime import Runtime
 from backend_client.errors import Invalid
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import AccessDecision, AccessReview, Feature, Page, Plan, Verb
 from backend_client.server.bodies import Events, VisibleJobs
+from backend_client.why import Explanation
 
 router = APIRouter(prefix="/api", tags=["jobs"])
 _VISIBLE_JOBS = msgspec.json.Decoder(VisibleJobs)
@@ -42,7 +46,7 @@ async def submit(
 
     `deploymentName`, `imageName` and `resources` (limits, requests) say the same in other names.
     """
-    body = await request.body()
+    body = await read_json(request)
     spec, secrets = parse_job_body(body, runtime.jobs.clusters.kubernetes.gpu_resource)
     job = await create(
         runtime.jobs,
@@ -55,7 +59,7 @@ async def submit(
 @router.post("/plan", responses={200: struct_response(Plan)}, openapi_extra=struct_body(JobSpec))
 async def dry_run(request: Request, runtime: RuntimeDep, caller: CanCreate) -> Response:
     """What a create of the same body would do."""
-    spec, _ = parse_job_body(await request.body(), runtime.jobs.clusters.kubernetes.gpu_resource)
+    spec, _ = parse_job_body(await read_json(request), runtime.jobs.clusters.kubernetes.gpu_resource)
     return StructResponse(await plan(runtime.jobs, caller, spec))
 
 
@@ -68,12 +72,14 @@ async def jobs(
     after: str = "",
 ) -> Response:
     """Newest first, in pages."""
+    runtime.jobs.hub.note_look()
     return StructResponse(await listing.page(runtime.jobs, caller, job_filter, limit, after))
 
 
 @router.get("/jobs/{name}", responses={200: struct_response(Job)})
 async def job(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """One job, as its cluster has it; as it was last known, where that does not answer."""
+    runtime.jobs.hub.note_look()
     row, owner = await _find_row(runtime, caller, name, selector)
     cached = runtime.jobs.hub.get(row.cluster, row.uid or "")
     return StructResponse(cached.encoded if cached else job_of(row, owner))
@@ -107,9 +113,19 @@ async def events(name: str, runtime: RuntimeDep, caller: CanSee, selector: Selec
     """What happened to it, oldest first."""
     row, _ = await _find_row(runtime, caller, name, selector)
     cluster = runtime.jobs.clusters.get(row.cluster)
-    async with cluster.breaker.call():
+    async with cluster.breaker.call(caller.user_id):
         found = await cluster.backend.events(ref_of(row))
     return StructResponse(Events(tuple(found)))
+
+
+@router.get("/jobs/{name}/why", responses={200: struct_response(Explanation)})
+async def why(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
+    """Why it does not run, or how it failed; names no job of others, unless `show_others` is set."""
+    row, _ = await _find_row(runtime, caller, name, selector)
+    cluster = runtime.jobs.clusters.get(row.cluster)
+    async with cluster.breaker.call(caller.user_id):
+        found = await cluster.backend.explain_for(ref_of(row), partial(may_name, runtime.jobs, caller))
+    return StructResponse(found)
 
 
 @router.post("/access", openapi_extra=struct_body(AccessReview, several=True))
@@ -144,9 +160,7 @@ async def _access_decision(runtime: Runtime, caller: Caller, review: AccessRevie
     decision = may(caller, action, owner.user_id)
     if decision.allowed and review.verb is Verb.RESUME and Feature.RESUME in lacks:
         return AccessDecision(False, lacks[Feature.RESUME])
-    return (
-        decision if owner.user_id == caller.user_id or decision.allowed else AccessDecision(None, NOT_THERE)
-    )
+    return decision if sees(caller, owner.user_id) else AccessDecision(None, NOT_THERE)
 
 
 async def _find_row(runtime: Runtime, caller: Caller, name: str, selector: JobSelector) -> tuple[JobRow, str]:

@@ -2,18 +2,28 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Annotated, Any
 
+from fastapi import Depends, Request
 from fastapi.responses import StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from backend.auth.caller import Caller
-from backend.auth.stream_revocation import StreamRevocations
+from backend.auth.password_guard import TooMany
+from backend.auth.stream_revocation import Goodbye, StreamRevocations
+from backend.routes.deps import CanSee
 from backend_client.server.wire import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS, Bye, watch_frame
 
+MOST = 256
+"""Streams of one login at a time: a screen has one for its list, and one for each log that it shows."""
+RETRY_SECONDS = 5.0
 SEND_TIMEOUT_SECONDS = 60.0
 """Seconds after which a client that takes nothing is cut off."""
+PARTING_SECONDS = 0.2
+_CLOSING: set[asyncio.Task[None]] = set()
+"""Streams that have ended, and are being closed."""
 HEADERS = {"X-Accel-Buffering": "no"}
 """A proxy in front (nginx) must not hold events back."""
 EVENTS: dict[int | str, dict[str, Any]] = {
@@ -21,65 +31,69 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class BoundedStreamingResponse(StreamingResponse):
-    """A stream whose every piece must be taken within `SEND_TIMEOUT_SECONDS`."""
+async def count_stream(request: Request, caller: CanSee) -> AsyncGenerator[Caller, None]:
+    """Give a route of streams its caller, one of whose `MOST` it is until it has been answered.
+
+    Raises TooMany.
+    """
+    open_streams: Counter[int] = request.app.state.open_streams
+    login = caller.token_id
+    if open_streams[login] >= MOST:
+        title = f"This login has {MOST} streams open already."
+        raise TooMany(title, "Close some screens, or log in again.", RETRY_SECONDS)
+    open_streams[login] += 1
+    try:
+        yield caller
+    finally:
+        open_streams[login] -= 1
+        if not open_streams[login]:
+            del open_streams[login]
+
+
+StreamCaller = Annotated[Caller, Depends(count_stream)]
+
+
+class RevocableStream(StreamingResponse):
+    """A stream that ends with its login or the server, whatever it waits for.
+
+    Every piece must be taken within `SEND_TIMEOUT_SECONDS`; once it is over, within `PARTING_SECONDS`.
+    """
+
+    def __init__(
+        self,
+        revocations: StreamRevocations,
+        caller: Caller,
+        parts: AsyncGenerator[bytes, None],
+        media_type: str,
+        *,
+        heartbeat: bytes = b"",
+        farewell: Callable[[Bye], bytes] | None = None,
+    ) -> None:
+        """`heartbeat` is sent into a long silence; `farewell` makes the last part."""
+        super().__init__(parts, media_type=media_type, headers=HEADERS)
+        self._registered = revocations.until_revoked(caller)
+        self._parts, self._heartbeat, self._farewell = parts, heartbeat, farewell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def within(message: Message) -> None:
-            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                await send(message)
+        async with self._registered as bye:
+            self.body_iterator = self._flow(bye)
+            with contextlib.suppress(TimeoutError):
+                await super().__call__(scope, receive, lambda message: _send_within(send(message), bye))
 
-        with contextlib.suppress(TimeoutError):
-            await super().__call__(scope, receive, within)
-
-
-def event_stream(
-    revocations: StreamRevocations, caller: Caller, frames: AsyncGenerator[bytes, None]
-) -> BoundedStreamingResponse:
-    """Answer with a stream of server-sent events, its heartbeats and its goodbye."""
-    flow = until_goodbye(revocations, caller, frames, heartbeat=HEARTBEAT, farewell=watch_frame)
-    return BoundedStreamingResponse(flow, media_type=EVENT_STREAM, headers=HEADERS)
-
-
-def text_stream(
-    revocations: StreamRevocations,
-    caller: Caller,
-    parts: AsyncGenerator[bytes, None],
-    headers: Mapping[str, str],
-) -> BoundedStreamingResponse:
-    """Answer with a stream of plain text."""
-    flow = until_goodbye(revocations, caller, parts)
-    return BoundedStreamingResponse(
-        flow, media_type="text/plain; charset=utf-8", headers={**HEADERS, **headers}
-    )
-
-
-async def until_goodbye(
-    revocations: StreamRevocations,
-    caller: Caller,
-    parts: AsyncGenerator[bytes, None],
-    *,
-    heartbeat: bytes = b"",
-    farewell: Callable[[Bye], bytes] | None = None,
-) -> AsyncGenerator[bytes, None]:
-    """Yield parts until the login or the server ends.
-
-    `heartbeat` is sent into a long silence; `farewell` makes the last part.
-    """
-    coming: asyncio.Future[bytes] | None = None
-    try:
-        async with revocations.until_revoked(caller) as bye:
+    async def _flow(self, bye: Goodbye) -> AsyncGenerator[bytes, None]:
+        coming: asyncio.Future[bytes] | None = None
+        try:
             while True:
-                coming = coming or asyncio.ensure_future(anext(parts))
+                coming = coming or asyncio.ensure_future(anext(self._parts))
                 either: set[asyncio.Future[Any]] = {coming, bye}
                 await asyncio.wait(either, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if bye.done():
-                    if farewell:
-                        yield farewell(bye.result())
+                    if self._farewell:
+                        yield self._farewell(bye.result())
                     return
                 if not coming.done():
-                    if heartbeat:
-                        yield heartbeat
+                    if self._heartbeat:
+                        yield self._heartbeat
                     continue
                 try:
                     part = coming.result()
@@ -87,8 +101,48 @@ async def until_goodbye(
                     return
                 coming = None
                 yield part
+        finally:
+            _close_beside(self._parts, coming)  # a log takes its time to close, and a revoked reader has none
+
+
+async def _send_within(sending: Awaitable[None], bye: Goodbye) -> None:
+    """Send a piece to a client that may have stopped reading. Raises TimeoutError."""
+    task = asyncio.ensure_future(sending)
+    either: set[asyncio.Future[Any]] = {task, bye}
+    try:
+        await asyncio.wait(either, timeout=SEND_TIMEOUT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if bye.done():
+            await asyncio.wait((task,), timeout=PARTING_SECONDS)
+        if not task.done():
+            raise TimeoutError
+        task.result()
     finally:
+        task.cancel()
+
+
+def _close_beside(parts: AsyncGenerator[bytes, None], coming: asyncio.Future[bytes] | None) -> None:
+    async def close() -> None:
         if coming:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
         await parts.aclose()
+
+    task = asyncio.ensure_future(close())
+    _CLOSING.add(task)
+    task.add_done_callback(_CLOSING.discard)
+
+
+def event_stream(
+    revocations: StreamRevocations, caller: Caller, frames: AsyncGenerator[bytes, None]
+) -> RevocableStream:
+    """Answer with a stream of server-sent events, its heartbeats and its goodbye."""
+    return RevocableStream(
+        revocations, caller, frames, EVENT_STREAM, heartbeat=HEARTBEAT, farewell=watch_frame
+    )
+
+
+def text_stream(
+    revocations: StreamRevocations, caller: Caller, parts: AsyncGenerator[bytes, None]
+) -> RevocableStream:
+    """Answer with a stream of plain text."""
+    return RevocableStream(revocations, caller, parts, "text/plain; charset=utf-8")

@@ -1,6 +1,7 @@
 """Routes of the accounts, for admins."""
 
 from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, SecretStr
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit import record
 from backend.auth import tokens
 from backend.auth.stream_revocation import LOGIN_ENDED, ROLE_CHANGED
-from backend.auth.users import add_user, get_user
+from backend.auth.users import add_user, check_team, get_user, viewers_of
 from backend.db.models import User
 from backend.routes.bodies import RequestModel
 from backend.routes.deps import CanManageUsers, RuntimeDep
@@ -20,12 +21,16 @@ from backend_client.server.roles import Role
 router = APIRouter(prefix="/api/users", tags=["people"])
 
 
+Quota = Annotated[int | None, Field(ge=0, le=2**31 - 1)]
+
+
 class NewUser(RequestModel):
     """An account; the least role unless said otherwise."""
 
     user: str = Field(max_length=64)
     password: SecretStr
     role: Role = Role.VIEWER
+    team: str = Field("", max_length=64)
 
 
 class Change(RequestModel):
@@ -33,8 +38,13 @@ class Change(RequestModel):
 
     role: Role | None = None
     disabled: bool | None = None
-    max_gpus: int | None = Field(None, ge=0, le=2**31 - 1)
-    max_jobs: int | None = Field(None, ge=0, le=2**31 - 1)
+    team: str | None = Field(None, max_length=64)
+    """Viewers see the jobs of their team; "*" lets a viewer see everybody's, "" nobody's but their own."""
+    max_gpus: Quota = None
+    max_jobs: Quota = None
+    max_pods: Quota = None
+    max_cpus: Quota = None
+    max_memory_gib: Quota = None
     password: SecretStr | None = None
 
 
@@ -44,9 +54,13 @@ class Person(BaseModel):
     user: str
     role: Role
     disabled: bool
+    team: str
     created: datetime
     max_gpus: int | None
     max_jobs: int | None
+    max_pods: int | None
+    max_cpus: int | None
+    max_memory_gib: int | None
 
 
 class People(BaseModel):
@@ -69,8 +83,12 @@ async def add(body: NewUser, runtime: RuntimeDep, admin: CanManageUsers) -> Pers
     hashed = await runtime.passwords.hash_new(body.password.get_secret_value(), body.user)
     async with runtime.database.write() as session:
         user = await add_user(session, body.user, hashed, body.role)
-        await record(session, admin, "add user", f"{user.name} {user.role}")
-        return _person(user)
+        user.team = check_team(body.team)
+        viewers = await viewers_of(session, {user.team})
+        await record(session, admin, "add user", f"{user.name} {user.role} {user.team}".rstrip())
+        added = _person(user)
+    runtime.revocations.revoke(viewers, ROLE_CHANGED)
+    return added
 
 
 @router.get("/{name}")
@@ -88,16 +106,18 @@ async def change(name: str, body: Change, runtime: RuntimeDep, admin: CanManageU
     async with runtime.database.write() as session:
         admins = await _lock_admins(session)
         user = await get_user(session, name)
-        role = user.role
+        role, team = user.role, user.team
         _apply(user, body, hashed)
         if admins == [user.id] and (user.disabled or user.role != Role.ADMIN):
             raise Conflict(f"{user.name} is the last admin.", "Make another one first.")
         over = user.disabled or bool(hashed)
         logins = await (tokens.revoke if over else tokens.token_ids)(session, user.id)
         await record(session, admin, "change user", f"{user.name}: {_change_text(body)}")
+        viewers = await viewers_of(session, {team, user.team}) if user.team != team else []
         changed = _person(user)
-    if over or changed.role != role:
+    if over or (changed.role, changed.team) != (role, team):
         runtime.revocations.revoke(logins, LOGIN_ENDED if over else ROLE_CHANGED)
+    runtime.revocations.revoke(viewers, ROLE_CHANGED)
     return changed
 
 
@@ -111,7 +131,7 @@ def _apply(user: User, body: Change, hashed: str) -> None:
     for field in body.model_fields_set - {"password"}:
         value = getattr(body, field)
         if value is not None or field.startswith("max_"):
-            setattr(user, field, value)
+            setattr(user, field, check_team(value) if field == "team" else value)
     user.password_hash = hashed or user.password_hash
 
 

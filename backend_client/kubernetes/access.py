@@ -20,6 +20,7 @@ from backend_client.kubernetes.resources.resource_types import (
     ResourceType,
     decode,
 )
+from backend_client.kubernetes.resources.training_kinds import TRAINING_KINDS
 from backend_client.protocol import AccessDecision, AccessReview, Verb
 
 _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -35,11 +36,14 @@ class ResourceRule(Struct, frozen=True):
     plural: str
     namespace: str = ""
     subresource: str = ""
+    name: str = ""
+    """Of one object; "" is any."""
 
     def __str__(self) -> str:
-        name = f"{self.plural}.{self.group}" if self.group else self.plural
+        kind = f"{self.plural}.{self.group}" if self.group else self.plural
         scope = f" in {self.namespace}" if self.namespace else " in all namespaces"
-        return f"{self.verb} {name}{f'/{self.subresource}' if self.subresource else ''}{scope}"
+        name = f" {self.name}" if self.name else ""
+        return f"{self.verb} {kind}{f'/{self.subresource}' if self.subresource else ''}{name}{scope}"
 
 
 class _Answer(KubeStruct, frozen=True):
@@ -77,7 +81,7 @@ def resource_rule(
 async def is_allowed(transport: Transport, rule: ResourceRule) -> bool:
     """Return whether the cluster allows what a rule names. Raises a BackendError where it does not answer."""
     attributes = {"verb": rule.verb, "group": rule.group, "resource": rule.plural}
-    optional = {"namespace": rule.namespace, "subresource": rule.subresource}
+    optional = {"namespace": rule.namespace, "subresource": rule.subresource, "name": rule.name}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
@@ -108,6 +112,8 @@ def _rules_of(review: AccessReview, default_namespace: str) -> list[ResourceRule
         return [ResourceRule("get", "", PODS.plural, namespace, "log")]
     if review.verb is Verb.CREATE or review.ref is None:
         return [resource_rule("create", ROOT_TYPES[kind], namespace) for kind in CREATED_KINDS]
+    if training := TRAINING_KINDS.get(review.ref.kind):
+        return [ResourceRule(_VERBS[review.verb], training.group, training.plural, namespace)]
     return [resource_rule(_VERBS[review.verb], ROOT_TYPES[review.ref.kind], namespace)]
 
 

@@ -11,6 +11,8 @@ FIELDS: dict[str, FieldRule] = {
 
 LACKS: dict[Feature, str] = {
     Feature.STOPPED_LOGS: "its pods go, and their logs with them",
+    Feature.UNFINISHED_LINES: "a node may keep a line back until it ends or is 16 KiB long",
     Feature.HISTORY: "a cluster forgets a job that is deleted; a traindeck server keeps the history",
-    Feature.METRICS: "traindeck does not read the cluster's metrics yet; `kubectl top` shows CPU and memory",
+    Feature.ALERTS: "alerts are told while traindeck is open; a traindeck server sends them at any time",
+    Feature.ACCOUNTING: "a cluster forgets what a job has used; a traindeck server records it",
 }

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused
 from backend_client.kubernetes.api import kubeconfig
-from backend_client.kubernetes.api.kubeconfig import Entry, read_pem
+from backend_client.kubernetes.api.kubeconfig import read_pem
+from backend_client.kubernetes.api.kubeconfig_files import Entry
 from backend_client.models.secret import Secret
 
 _REMEDY = (

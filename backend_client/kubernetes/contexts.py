@@ -6,12 +6,12 @@ Imports next to nothing where there is no kubeconfig.
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from backend_client.contexts import ContextInfo
-from backend_client.errors import BackendError, fragment
+from backend_client.contexts import KUBECTL, ContextInfo
+from backend_client.errors import Refused, fragment
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.protocol import JobBackend
 
@@ -22,12 +22,14 @@ class _Kubeconfig(Struct, frozen=True):
     contexts: tuple[ContextInfo, ...] = ()
     namespaces: dict[str, str] = {}
     current: str = ""
+    fault: Refused | None = None
+    """Why there is no current context, where one was meant."""
 
 
 class KubeconfigContexts:
-    """Every context of the kubeconfig, read once. An unreadable kubeconfig is one context that says why."""
+    """Every context of the kubeconfig, read once. An unusable kubeconfig is one context that says why."""
 
-    kind = "k8s"
+    kind = KUBECTL
 
     def __init__(self, site: KubernetesSettings) -> None:
         self._site = site
@@ -37,7 +39,12 @@ class KubeconfigContexts:
         return self._kubeconfig.contexts
 
     def current(self) -> str:
-        """Return the kubeconfig's current-context; "" where it names no context."""
+        """Return the kubeconfig's current-context; "" where none was chosen.
+
+        Raises Refused where the kubeconfig cannot be used, or its current-context is not there.
+        """
+        if self._kubeconfig.fault:
+            raise self._kubeconfig.fault
         return self._kubeconfig.current
 
     def open(self, name: str) -> JobBackend:
@@ -54,20 +61,33 @@ class KubeconfigContexts:
 
         try:
             listed = kubeconfig.list_contexts()
-        except BackendError as error:
-            return _Kubeconfig((ContextInfo("kubeconfig", self.kind, "clusters", fragment(error.title)),))
-        return _Kubeconfig(
+        except Refused as fault:
+            broken = ContextInfo("kubeconfig", self.kind, "clusters", fragment(fault.title))
+            return _Kubeconfig((broken,), fault=fault)
+        known = _Kubeconfig(
             tuple(ContextInfo(context.name, self.kind, _description(context.cluster)) for context in listed),
             {context.name: context.namespace for context in listed},
-            next((context.name for context in listed if context.current), ""),
         )
+        try:
+            return replace(known, current=kubeconfig.current_context())
+        except Refused as fault:
+            return replace(known, fault=fault)
 
 
 def _exists() -> bool:
     """Return whether there may be a context: a kubeconfig, or a pod that this process runs in."""
-    configured = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    paths = (Path(path).expanduser() for path in configured or ["~/.kube/config"])
-    return "KUBERNETES_SERVICE_HOST" in os.environ or any(path.exists() for path in paths)
+    named = [word for word in os.environ.get("KUBECONFIG", "").split(os.pathsep) if word]
+    if "KUBERNETES_SERVICE_HOST" in os.environ or any(word != os.devnull for word in named):
+        return True
+    if named:
+        return False
+    try:
+        os.stat(os.path.expanduser("~/.kube/config"))  # noqa: PTH111, PTH116  Path's raises without a home
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _description(cluster: str) -> str:

@@ -39,6 +39,21 @@ class IngressSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     annotations: Annotated[Mapping[str, str], Meta(description="Annotations of every Ingress.")] = {}
 
 
+class PrometheusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Prometheus that scrapes a cluster."""
+
+    service: Annotated[
+        str,
+        Meta(
+            description="NAMESPACE/NAME:PORT of its Service, asked through the API server's proxy;"
+            " https: before NAME where it serves TLS."
+        ),
+    ] = ""
+    url: Annotated[str, Meta(description="Its URL, instead of a Service: of one cluster.")] = ""
+    token_file: Annotated[str, Meta(description="File with the token for the URL.")] = ""
+    ca_file: Annotated[str, Meta(description="CA of the URL, instead of the system's.")] = ""
+
+
 class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Jobs in Kubernetes clusters."""
 
@@ -51,4 +66,9 @@ class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     run_as_user: Annotated[
         int, Meta(ge=0, description="User of the containers where a namespace forbids root.")
     ] = 1000
+    prometheus_of: Annotated[
+        Mapping[str, PrometheusSettings],
+        Meta(description="Context (of a server: cluster) -> its Prometheus, instead of `prometheus`."),
+    ] = {}
     ingress: IngressSettings = IngressSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()

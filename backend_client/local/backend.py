@@ -2,21 +2,23 @@
 
 import asyncio
 import copy
+import functools
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
+from backend_client.disk_errors import cannot_write, is_disk_fault
 from backend_client.errors import Forbidden, NotFound, Refused, sentence
 from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.local import capabilities, devices, linger, plan, slots
 from backend_client.local.logs import read_logs
 from backend_client.local.store import JobStore, current_user
 from backend_client.local.watch import wait_until_ended, watch
-from backend_client.models import Event, Job, JobRef, JobSpec, JobState
+from backend_client.models import Event, Job, JobRef, JobSpec, JobState, JobUsage
 from backend_client.models.fields import duration_text
 from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
@@ -30,7 +32,6 @@ from backend_client.protocol import (
     DeleteStep,
     Diagnostic,
     Feature,
-    GpuPool,
     Identity,
     JobQuery,
     LogItem,
@@ -41,6 +42,16 @@ from backend_client.protocol import (
     Verb,
     WatchEvent,
 )
+from backend_client.refresh import RefreshRequests
+from backend_client.usage_pace import UsagePace
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from backend_client.gpu_nodes import GpuNodes
+    from backend_client.local.usage.meter import UsageMeter
+    from backend_client.usage import Usage, UsageHistory, UsageSource, UsageTable
+    from backend_client.why import Explanation, MayName
 
 T = TypeVar("T")
 
@@ -52,7 +63,9 @@ class LocalBackend:
 
     context = "local"
     namespace = ""
-    features: frozenset[Feature] = frozenset({Feature.STOPPED_LOGS})
+    features: frozenset[Feature] = frozenset(
+        {Feature.STOPPED_LOGS, Feature.UNFINISHED_LINES, Feature.METRICS}
+    )
     missing_features = capabilities.MISSING_FEATURES
     fields = capabilities.FIELDS
 
@@ -64,11 +77,15 @@ class LocalBackend:
         grace: float = 10.0,
         log_cap: int = 256 * 2**20,
         probe: Sequence[str] | None = None,
+        nvml: Sequence[str] | None = None,
     ) -> None:
         """`root`: the state folder, named after the host. `gpus`: slots where there is no driver. `grace`:
-        seconds from SIGTERM to SIGKILL. `log_cap`: bytes an attempt. `probe`: the command that prints the
-        device table (see devices.py), for tests. Raises Refused where this is not Linux.
+        seconds from SIGTERM to SIGKILL. `log_cap`: bytes an attempt. For tests, `probe`: the command that
+        prints the device table (see devices.py); `nvml`: the one that reads the GPUs (see usage/nvml.py).
+        Raises Refused where this is not Linux.
         """
+        self._refreshes = RefreshRequests()
+        self._usage_pace = UsagePace()
         if not sys.platform.startswith("linux"):
             raise Refused(
                 "Local jobs need Linux.", "Choose another context: this machine can still reach clusters."
@@ -83,15 +100,25 @@ class LocalBackend:
         self._gpus, self._grace, self._log_cap = gpus, grace, log_cap
         self._ownership: Ownership | None = None
         self._probe = devices.nvml_probe() if probe is None else tuple(probe)
+        self._nvml = nvml
 
     def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:  # noqa: ARG002  processes have no objects
         """Return the same backend, which marks the jobs that it creates with an owner."""
+        _ = self._meter  # before: both have the one
         mine = copy.copy(self)
         mine._ownership = stamp  # noqa: SLF001  our own copy
         return mine
 
-    async def ensure_namespace(self, namespace: str, stamp: Ownership) -> None:
+    async def ensure_namespace(self, namespace: str, stamp: Ownership, *, node_folders: bool = False) -> None:
         """Do nothing: a machine has no namespaces."""
+
+    async def not_theirs(self, spec: JobSpec, namespace: str, owner: str) -> Mapping[str, str]:  # noqa: ARG002  as above
+        """Return nothing: a machine has no claims and no pull secrets."""
+        return {}
+
+    async def choices_of(self, field: str, namespace: str, owner: str) -> Sequence[Choice]:  # noqa: ARG002  as above
+        """Return the machine's own choices."""
+        return await self.choices(field)
 
     async def list_created(self, server: str) -> Mapping[str, CreatedJob]:
         """List the jobs of a server; one that no supervisor has accepted is none (see launch.py)."""
@@ -115,7 +142,34 @@ class LocalBackend:
 
     def watch(self, scopes: Sequence[Scope]) -> AsyncIterator[Sequence[WatchEvent]]:
         namespaces = {scope.namespace for scope in scopes}
-        return watch([store for store in self._stores() if not namespaces or {"", store.host} & namespaces])
+        stores = [store for store in self._stores() if not namespaces or {"", store.host} & namespaces]
+        return self._usage_pace.follow(self._read_usages, watch(stores, self._refreshes))
+
+    async def usage(self, ref: JobRef) -> "Usage":
+        """Return what a job uses now; CPU from the second reading on, as it is what was used in between."""
+        return await _in_thread(self._meter.usage, await self.get(ref))
+
+    async def usage_history(self, ref: JobRef, since: "datetime") -> "UsageHistory":
+        """Return what was seen of a job since this program was opened, an hour of it at most."""
+        return await _in_thread(self._meter.history, await self.get(ref), since)
+
+    async def usages(self, scope: Scope) -> "UsageTable":
+        query = JobQuery(namespace=scope.namespace, states=frozenset({JobState.RUNNING}))
+        return await _in_thread(self._meter.usages, await _in_thread(self._find, query))
+
+    def set_usage_interval(self, seconds: float) -> None:
+        """Set how often watches read what jobs use (`MultiUserBackend`)."""
+        self._usage_pace.set_interval(seconds)
+
+    async def usage_sources(self) -> "Sequence[UsageSource]":
+        """Return what the figures of jobs come from (`MultiUserBackend`)."""
+        return (await self.usages(Scope())).sources
+
+    async def _read_usages(self, jobs: Sequence[Job]) -> "Mapping[str, JobUsage]":
+        return (await _in_thread(self._meter.usages, jobs)).jobs
+
+    async def refresh(self) -> None:
+        self._refreshes.send()
 
     async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
         """Do nothing: every supervisor reads its job's progress."""
@@ -129,9 +183,9 @@ class LocalBackend:
 
     async def stop(self, ref: JobRef) -> Job:
         job = await self._get_own(ref)
+        await _in_thread(self._store.request_stop, ref.uid)
         if job.ended:
             return job
-        await _in_thread(self._store.request_stop, ref.uid)
         job = await self.get(ref)
         return job if job.ended else msgspec.structs.replace(job, state=JobState.STOPPING)
 
@@ -145,6 +199,7 @@ class LocalBackend:
             await self.stop(ref)
             await wait_until_ended(self._store, ref.uid)
         yield DeleteStep(f"removing {ref.name} and its log")
+        await _in_thread(self._store.end_leftovers, ref.uid)
         await _in_thread(self._store.remove, ref.uid)
 
     async def logs(self, query: LogQuery, *, after: str = "") -> AsyncIterator[Sequence[LogItem]]:
@@ -162,11 +217,40 @@ class LocalBackend:
     async def choices(self, field: str, *, namespace: str = "", cluster: str = "") -> Sequence[Choice]:  # noqa: ARG002  the protocol's signature
         return ()
 
+    async def explain(self, ref: JobRef) -> "Explanation":
+        from backend_client.why import anyone  # noqa: PLC0415  a list needs none
+
+        return await self.explain_for(ref, anyone)
+
+    async def explain_for(self, ref: JobRef, may_name: "MayName") -> "Explanation":
+        """Explain to somebody who may not know of all jobs (`MultiUserBackend`)."""
+        from backend_client.local import explain  # noqa: PLC0415  a list needs none
+        from backend_client.logs.failure_card import with_failure  # noqa: PLC0415  as above
+
+        job = await self.get(ref)
+        store = self._store_of(job.ref.namespace)
+        explanation = await _in_thread(explain.explain, store, job, self._devices, may_name)
+        return await with_failure(explanation, job, self.logs)
+
+    async def nodes(self, scope: Scope) -> "GpuNodes":  # noqa: ARG002  there is one
+        return await _in_thread(self._gpu_nodes)
+
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  there is one
-        return await _in_thread(self._capacity)
+        from backend_client.gpu_sums import pools_of  # noqa: PLC0415  as `_gpu_nodes`
+
+        return Capacity(pools_of((await _in_thread(self._gpu_nodes)).nodes))
 
     async def aclose(self) -> None:
-        """Do nothing: nothing is open between two calls."""
+        """End the process that reads the GPUs, where one was asked for."""
+        if "_meter" in self.__dict__:
+            await asyncio.to_thread(self._meter.close)
+
+    @functools.cached_property
+    def _meter(self) -> "UsageMeter":
+        from backend_client.local.usage.meter import UsageMeter  # noqa: PLC0415  a list needs none
+        from backend_client.local.usage.reader import CardReader, nvml_command  # noqa: PLC0415  as above
+
+        return UsageMeter(self._store, CardReader(nvml_command() if self._nvml is None else self._nvml))
 
     def _stores(self) -> Sequence[JobStore]:
         """List our store, and those of other hosts that keep their state beside it (a shared home)."""
@@ -243,15 +327,16 @@ class LocalBackend:
             advice=_LOGOUT if first and not self._ownership and linger.jobs_end_at_logout() else "",
         )
 
-    def _capacity(self) -> Capacity:
-        table = self._devices()
-        free = set(slots.free(self._store.root, [device.id for device in table]))
-        pools = []
-        for product in dict.fromkeys(device.product for device in table):
-            of = [device for device in table if device.product == product]
-            ready = sum(device.id in free and not device.foreign for device in of)
-            pools.append(GpuPool(product, len(of), ready, ready))
-        return Capacity(tuple(pools))
+    def _gpu_nodes(self) -> "GpuNodes":
+        from backend_client.gpu_nodes import GpuNodes  # noqa: PLC0415  a list needs none
+        from backend_client.local.gpu_lines import gpu_lines  # noqa: PLC0415  as above
+
+        table = devices.list_all(self._probe, self._gpus)
+        holders = slots.held(self._store.root, [device.id for device in table if not device.broken])
+        jobs = {
+            job.ref.uid: job for job in self._store.jobs(list(dict.fromkeys(filter(None, holders.values()))))
+        }
+        return GpuNodes(gpu_lines(self.host, table, holders, jobs))
 
 
 async def _in_thread(work: Callable[..., T], *args: Any) -> T:
@@ -263,6 +348,8 @@ async def _in_thread(work: Callable[..., T], *args: Any) -> T:
 
 
 def _refusal(error: OSError) -> Refused:
+    if is_disk_fault(error):
+        return cannot_write(error)
     where = f": {error.filename}" if error.filename else ""
     return Refused(f"This machine does not let us: {error.strerror or error}{where}.")
 

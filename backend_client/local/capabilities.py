@@ -3,7 +3,7 @@
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use
 
-_SUPPORTED = frozenset("name kind workdir env secrets gpus max_runtime labels annotations".split())
+_SUPPORTED = frozenset("name kind workdir env secrets gpus max_runtime labels annotations alerts".split())
 _CLUSTER = "choose a Kubernetes context for that"
 _WHY = {
     "image": "local jobs run as plain processes; leave the image empty, or choose a Kubernetes context",
@@ -17,6 +17,7 @@ _WHY = {
     "ingress": f"local jobs have no ingress; {_CLUSTER}",
     "retries": "local jobs are not retried; kind deployment starts again by itself",
     "priority": "local slots go strictly first come, first served",
+    "queue_priority": "local slots go strictly first come, first served",
     "queue": f"local jobs have one queue, this machine's; {_CLUSTER}",
     "volumes": "a local process sees this machine's files as they are; name the path in the command",
     "image_pull_secrets": "local jobs pull no images; leave it empty",
@@ -38,6 +39,7 @@ MISSING_FEATURES: dict[Feature, str] = {
     Feature.RANKS: "a local job is one process on this machine",
     Feature.QUEUE: "local jobs wait for this machine's GPU slots only",
     Feature.HISTORY: "local jobs are listed until they are deleted; there is no other history",
-    Feature.METRICS: "use nvidia-smi or top: local jobs are plain processes of this machine",
+    Feature.ALERTS: "alerts are told while traindeck is open; a traindeck server sends them at any time",
+    Feature.ACCOUNTING: "what local jobs have used is not recorded; a traindeck server does that",
     Feature.NAMESPACES: "local jobs have no namespaces but the machine",
 }

@@ -1,6 +1,6 @@
 """The GPUs of this machine. Standard library alone; NVML is loaded in a process of its own, for it is large.
 
-The table comes from a command (`probe`) that prints a JSON list of {"id", "product", "foreign"}.
+The table comes from a command (`probe`) that prints a JSON list of {"id", "product", "foreign", "broken"}.
 """
 
 import json
@@ -22,6 +22,8 @@ class Device(NamedTuple):
     product: str
     foreign: bool = False
     """True while a process of another user uses it."""
+    broken: bool = False
+    """True where the driver has lost it (NVML_ERROR_GPU_IS_LOST and the like): it is no slot."""
 
 
 def nvml_probe() -> tuple[str, ...]:
@@ -35,14 +37,26 @@ def nvml_probe() -> tuple[str, ...]:
 
 
 def list_devices(probe: Sequence[str], count: int) -> list[Device]:
+    """List the GPUs that work, as `list_all` does."""
+    return [device for device in list_all(probe, count) if not device.broken]
+
+
+def list_all(probe: Sequence[str], count: int) -> list[Device]:
     """List the GPUs that the probe prints; without a probe, or a GPU, `count` numbered slots."""
     rows = _run_probe(probe) if probe else []
     return [Device(**row) for row in rows] or [Device(str(number), "GPU") for number in range(count)]
 
 
-def foreign_ids(probe: Sequence[str]) -> list[str]:
-    """List the ids of the GPUs that other users' processes use now."""
-    return [device.id for device in list_devices(probe, 0) if device.foreign]
+def look_again(probe: Sequence[str], ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return which of these GPUs work now, and which of all are used by other users' processes.
+
+    A GPU that the driver does not list any more is no slot. Where it lists none (it does not answer), all
+    count as working, as do numbered slots: nothing speaks against them.
+    """
+    found = list_devices(probe, 0)
+    listed = {device.id for device in found}
+    working = [id_ for id_ in ids if not listed or id_ in listed or id_.isdigit()]
+    return working, [device.id for device in found if device.foreign]
 
 
 def _run_probe(probe: Sequence[str]) -> list[dict[str, Any]]:
@@ -65,13 +79,19 @@ def _nvml() -> Iterator[dict[str, Any]]:
 
     pynvml.nvmlInit()
     for index in range(pynvml.nvmlDeviceGetCount()):
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-        yield {
-            "id": _text(pynvml.nvmlDeviceGetUUID(handle)),
-            "product": _text(pynvml.nvmlDeviceGetName(handle)),
-            "foreign": any(_is_foreign(process.pid) for process in processes),
-        }
+        try:
+            yield _row(pynvml, pynvml.nvmlDeviceGetHandleByIndex(index))
+        except pynvml.NVMLError:
+            yield {"id": f"broken-{index}", "product": "", "broken": True}
+
+
+def _row(nvml: Any, handle: Any) -> dict[str, Any]:
+    processes = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    return {
+        "id": _text(nvml.nvmlDeviceGetUUID(handle)),
+        "product": _text(nvml.nvmlDeviceGetName(handle)),
+        "foreign": any(_is_foreign(process.pid) for process in processes),
+    }
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import struct
 from pathlib import Path
@@ -41,5 +42,7 @@ class Inotify:
 def _check(result: int, what: str) -> int:
     if result < 0:
         number = ctypes.get_errno()
+        if number == errno.ENOSPC:  # the kernel's word for it; the disk has nothing to do with it
+            raise OSError(errno.EMFILE, "your limit of inotify watches is reached", what)
         raise OSError(number, os.strerror(number), what)
     return result

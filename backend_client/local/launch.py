@@ -5,6 +5,7 @@ by nobody and removed by the next create; the lock on live/<uid>, passed on to t
 gap whether somebody is at work on it.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -73,7 +74,7 @@ def _claim(store: JobStore, uid: str, spec: JobSpec, owner_fields: Mapping[str, 
     """Create the job's folder, and return the descriptor that locks it; None where another process has."""
     root = store.root
     with root.locked():
-        if root.alive(uid) or store.job(uid):
+        if root.alive(uid) or store.is_accepted(uid):
             return None
         _remove_leftovers(store)
         spec = _with_name(spec, store.names())
@@ -83,6 +84,8 @@ def _claim(store: JobStore, uid: str, spec: JobSpec, owner_fields: Mapping[str, 
             _write_folder(root, uid, spec, owner_fields)
         except BaseException:
             os.close(live)
+            with contextlib.suppress(OSError):
+                _remove_leftovers(store)
             raise
     return live
 
@@ -118,6 +121,7 @@ def _remove_leftovers(store: JobStore) -> None:
             store.is_unaccepted(folder.name) and not store.root.alive(folder.name)
         ):
             folder.rename(store.root.trash / f"{folder.name}.{time.time_ns()}")
+            (store.root.live / folder.name.removeprefix(".")).unlink(missing_ok=True)
     store.empty_trash()
 
 
@@ -166,6 +170,9 @@ def _start_supervisor(
         raise Unreachable(
             "The job's supervisor does not answer.", "See whether it starts: list the jobs."
         ) from None
+    if answer.startswith(b"["):
+        number, path = json.loads(answer)
+        raise OSError(number, os.strerror(number or 0), path)
     if answer != b"ready\n":
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
         raise Refused("The job's supervisor did not start.", sentence(last))

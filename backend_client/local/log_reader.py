@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -14,6 +15,8 @@ _BATCH = 256 * 1024
 _BLOCK = 1024 * 1024
 """More than the longest record."""
 _WHOLE = {b" stdout F ", b" stderr F "}
+_MISSED = re.compile(rb"^[^\n]{31}missed F ([^\n]*)\n", re.MULTILINE)
+"""The record that stands where lines could not be written."""
 
 
 class Position(NamedTuple):
@@ -62,6 +65,11 @@ class SegmentReader:
                 self._folder, attempt
             )  # asked first: what it held is then complete
             data = _whole_records(self._fd, offset)
+            if missed := _MISSED.search(data):
+                if not missed.start():
+                    self.position = Position(attempt, segment, offset + missed.end())
+                    return Gap(self.source, missed[1].decode(errors="replace"))
+                data = data[: missed.start()]
             if data:
                 lines, times, now_open = parse(data, stream.encode())
                 self.position = Position(attempt, segment, offset + len(data), now_open.decode())
@@ -99,7 +107,7 @@ class SegmentReader:
         if not kept:
             return None
         self.position = Position(self.position.attempt, kept[0])
-        return Gap(self.source, "lines are missing here: the log was longer than is kept (local.log_cap)")
+        return Gap(self.source, "the log was longer than is kept (local.log_cap)")
 
 
 def parse(data: bytes, stream: bytes = b"") -> tuple[list[bytes], list[int], bytes]:

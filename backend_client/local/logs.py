@@ -11,7 +11,7 @@ from backend_client.local.log_reader import Position, SegmentReader, since_start
 from backend_client.local.store import JobStore
 from backend_client.local.watch import readable
 from backend_client.models import Job
-from backend_client.protocol import Closed, LogItem, LogQuery, Opened
+from backend_client.protocol import Closed, Lines, LogItem, LogQuery, Opened
 
 _LOG_NEWS = inotify.MODIFY | inotify.CREATE | inotify.DELETE
 _JOB_NEWS = inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DELETE_SELF
@@ -40,12 +40,9 @@ async def read_logs(
             if position:
                 where = next((a.node for a in current.attempts if a.number == position.attempt), "")
                 with contextlib.closing(SegmentReader(folder, position, where)) as reader:
-                    if fresh:
-                        yield [Opened(reader.source)]
-                        fresh = False
-                    while item := await asyncio.to_thread(reader.read):
-                        yield [item]
-                    position = reader.position
+                    async for items in _read_all(reader, fresh=fresh):
+                        yield items
+                    position, fresh = reader.position, False
                 later = _next_attempt(current, position.attempt)
                 if later and query.follow and query.attempt is None:
                     position, fresh = Position(later), True
@@ -55,6 +52,17 @@ async def read_logs(
                 return
             await readable(news.fd)
             news.read()
+
+
+async def _read_all(reader: SegmentReader, *, fresh: bool) -> AsyncIterator[Sequence[LogItem]]:
+    """Read what is there. A `fresh` source is opened first, and gives an empty batch if it has none."""
+    if fresh:
+        yield [Opened(reader.source)]
+    while item := await asyncio.to_thread(reader.read):
+        yield [item]
+        fresh = False
+    if fresh:
+        yield [Lines(source=reader.source, lines=[], times=[], open=True, cursor=str(reader.position))]
 
 
 def _start_position(folder: Path, job: Job, query: LogQuery, after: str) -> Position | None:

@@ -17,8 +17,13 @@ from backend_client.protocol import Use
 
 
 def with_workdir(spec: JobSpec) -> JobSpec:
-    """Return the spec with an absolute workdir, `~` expanded; this process's own if empty."""
-    folder = Path.cwd() / Path(spec.workdir).expanduser()
+    """Return the spec with an absolute workdir, `~` expanded; this process's own if empty. Raises Invalid."""
+    folder = Path(spec.workdir).expanduser()
+    if not folder.is_absolute():
+        try:
+            folder = Path.cwd() / folder
+        except FileNotFoundError:
+            raise Invalid({"workdir": "the folder that this was started in is deleted; name one"}) from None
     return msgspec.structs.replace(spec, workdir=os.path.normpath(folder))
 
 
@@ -80,7 +85,7 @@ def plan_yaml(spec: JobSpec, host: str, folder: Path) -> str:
 
     plan: dict[str, Any] = {"name": spec.name, "kind": spec.kind, "host": host, "command": list(spec.command)}
     plan |= {"workdir": spec.workdir, "env": {**added_environment(spec), **spec.env}}
-    plan |= {name: getattr(spec, name) for name in ("gpus", "max_runtime", "labels", "annotations")}
+    plan |= {name: getattr(spec, name) for name in ("gpus", "max_runtime", "labels", "annotations", "alerts")}
     plan |= {"secrets": list(spec.secrets), "state": f"{folder}/jobs"}
     shown = {name: value for name, value in plan.items() if value}
     return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))

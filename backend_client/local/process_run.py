@@ -1,4 +1,4 @@
-"""ProcessRun: one start of the command, until no process of it is left. Standard library alone."""
+"""ProcessRun: one start of the command, until no process that it started is left. Standard library alone."""
 
 import contextlib
 import fcntl
@@ -8,16 +8,21 @@ import select
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from backend_client.local.job_processes import descendants, is_anything_left, kill_all, signal_all
 from backend_client.local.log_writer import LogWriter
 from backend_client.local.process import start
+from backend_client.local.state_dir import Process
 from backend_client.progress.parser import Tracker
 
 _GATHER = 0.02
 """Seconds between two reads of the output: many lines cost one wake-up."""
 _READ = 256 * 1024
 _PIPE_SIZE, _F_SETPIPE_SZ = 1024 * 1024, 1031
+_KILL_AGAIN, _KILL_SELDOM = 0.05, 5.0
+"""Seconds between two SIGKILLs for what does not end, at first and at last: it may hang in a driver."""
 _TAIL = 4096
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?|[\x00-\x1f\x7f-\x9f]")
 _ERRNO = re.compile(r"^\w+: \[Errno \d+\] ")
@@ -36,10 +41,15 @@ class ProcessRun:
         self.progress = _Progress()
         self._log, self._grace = log, grace
         self._limit_at = time.monotonic() + limit if limit else None
+        self.left: list[Process] = []
+        """The processes that the first one left behind when it ended, and that are being ended."""
         self._kill_at: float | None = None
+        self._kill_pause = _KILL_AGAIN
+        self._kills = False
         self._read_at = 0.0
         self._streams: dict[int, str] = {}
         self._tail = b""
+        self._kills_before = out_of_memory_kills()
 
     def start(
         self, command: Sequence[str], *, env: Mapping[str, str], workdir: str, keep: Iterable[int]
@@ -61,17 +71,21 @@ class ProcessRun:
 
     @property
     def has_ended(self) -> bool:
-        return self.status is not None and not self._group_left()
+        """True when nothing is left of it. Asks the whole machine, once the first process has ended."""
+        return self.status is not None and not is_anything_left()
 
-    def step(self, wake: int) -> None:
-        """Wait for the next event, and handle it. `wake`: readable when a signal came."""
+    def step(self, wake: int, until: float | None = None) -> None:
+        """Wait for the next event, at most until a monotonic time, and handle it.
+
+        `wake`: readable when a signal came.
+        """
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         now = time.monotonic()
         if now >= self._read_at:
             for fd in self._streams:
                 poll.register(fd, select.POLLIN)
-        due = self._due(now)
+        due = min((at for at in (self._due(now), until) if at is not None), default=None)
         ready = [fd for fd, _ in poll.poll(None if due is None else max(0, due - now) * 1000 + 1)]
         if wake in ready:  # emptied before children are asked for: a signal that comes now wakes us again
             with contextlib.suppress(BlockingIOError):
@@ -91,30 +105,43 @@ class ProcessRun:
         self._log.close()
         self.progress.finish()
 
-    def reap(self) -> None:
-        """Reap all children that have ended, the adopted ones too."""
+    def reap(self) -> bool:
+        """Reap all children that have ended, the adopted ones too; True where there was one."""
+        reaped = False
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                reaped = True
                 if ended[0] == self.pid:
                     self.status = ended[1]
-                    if self._group_left():
-                        self._terminate()
+        return reaped
 
     def outcome(self) -> tuple[int, int | None, str]:
         """Return (exit code, signal, one sentence) of the first process."""
         code = os.waitstatus_to_exitcode(self.status or 0)
         if code < 0:
-            return 128 - code, -code, f"exit {128 - code} ({_signal_name(-code)})"
+            words = f"exit {128 - code} ({_signal_name(-code)})"
+            killed = out_of_memory_kills() - self._kills_before if code == -signal.SIGKILL else 0
+            return 128 - code, -code, f"{words}; {kills_words(killed)}" if killed > 0 else words
         last = _last_line(self._tail)
         message = f"exit {code}: {last}" if last else f"exit {code}"
         return code, None, message if code else ""
 
     def _terminate(self) -> None:
-        self._signal(signal.SIGTERM)
-        self._signal(signal.SIGCONT)  # a stopped process hears nothing until it goes on
+        for number in (signal.SIGTERM, signal.SIGCONT):  # a stopped process hears nothing until it goes on
+            self._signal_group(number)
+            signal_all((p for p in descendants(os.getpid()) if p.group != self.pid), number)
         self._kill_at = time.monotonic() + self._grace
 
-    def _signal(self, number: int) -> None:
+    def _kill(self) -> None:
+        """SIGKILL all that is left, again and again until nothing is."""
+        self._signal_group(signal.SIGKILL)
+        kill_all(lambda: descendants(os.getpid()))
+        self._kills = True
+        self._kill_at = time.monotonic() + self._kill_pause
+        self._kill_pause = min(_KILL_SELDOM, 2 * self._kill_pause)
+
+    def _signal_group(self, number: int) -> None:
+        """Signal the first process's group in one step, which no fork escapes."""
         if self.status is None or self._group_left():  # else the number may be somebody else's by now
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
@@ -132,15 +159,18 @@ class ProcessRun:
         return min((at for at in times if at is not None), default=None)
 
     def _tick(self, now: float) -> None:
-        self.reap()
+        if self.reap() and self._kills:  # a child that forks and ends, again and again, is met at each end
+            self._kill_at = now
+        if self._kill_at is None and not self.has_ended and self.status is not None:
+            self.left = descendants(os.getpid())
+            self._terminate()
         if self._limit_at and now >= self._limit_at:
             self._limit_at = None
             self.end("limit")
         if self._kill_at and now >= self._kill_at:
-            self._kill_at = None
-            self._signal(signal.SIGKILL)
+            self._kill()
         if self._log.due and now >= self._log.due:
-            self._log.flush()
+            self._log.flush(now)
         self.progress.tick(now)
 
     def _read(self, fd: int) -> bool:
@@ -160,6 +190,25 @@ class ProcessRun:
             self._tail = (self._tail + data)[-_TAIL:]
         self._read_at = time.monotonic() + (_GATHER if len(data) < _READ // 2 else 0)
         return True
+
+
+_VMSTAT = Path("/proc/vmstat")
+KILLED_FOR_MEMORY = "of this machine for want of memory while it ran"
+
+
+def out_of_memory_kills() -> int:
+    """Count the processes that the kernel has killed for want of memory since it started (proc(5), oom_kill).
+
+    It does not tell which. 0 where it does not count.
+    """
+    with contextlib.suppress(OSError, ValueError), _VMSTAT.open() as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), 0)
+    return 0
+
+
+def kills_words(count: int) -> str:
+    """Return how many processes the kernel killed while a job ran: which ones they were it does not tell."""
+    return f"the kernel killed {count} process{'es' * (count > 1)} {KILLED_FOR_MEMORY}"
 
 
 class _Progress:
@@ -201,6 +250,8 @@ class _Progress:
             if ready:
                 self._tracker.feed(ready if ready.endswith((b"\n", b"\r")) else ready + b"\n")
         figures = self._tracker.read()
+        if figures is not None and self._tracker.phase:
+            figures["phase"] = self._tracker.phase
         if figures is not None and figures != self.figures:
             self.figures, self.changed = figures, True
 

@@ -1,7 +1,8 @@
 """GPUs as slots: one file each, held by the processes of the job that has the GPU. Standard library alone.
 
-A slot is free when no process locks its file (flock) any more. Reading and taking both happen under the
-root's lock, so that a reader never makes a taker fail.
+A slot is free when no process locks its file (flock) any more, and the job that took it has given it back
+or is dead: what a killed supervisor leaves may not have inherited the lock. Reading and taking both happen
+under the root's lock, so that a reader never makes a taker fail.
 """
 
 import contextlib
@@ -19,6 +20,27 @@ class HeldSlots(NamedTuple):
 
     ids: tuple[str, ...]
     fds: tuple[int, ...]
+
+
+class SlotHolder(NamedTuple):
+    """Who holds a slot: a job, a process that a job has left, or (no uid) a process of another user."""
+
+    slot: str
+    uid: str = ""
+    pid: int = 0
+    """Of the process that is left; 0 where the job itself holds the slot."""
+    program: str = ""
+
+
+class Wait(NamedTuple):
+    """What a job in the queue waits for."""
+
+    ahead: str
+    """The uid of the first job before it; "" where it is the first."""
+    behind: bool
+    """Others wait behind it."""
+    free: tuple[str, ...]
+    holders: tuple[SlotHolder, ...]
 
 
 def enqueue(root: StateDir, uid: str, created: int) -> None:
@@ -40,7 +62,9 @@ def take(root: StateDir, uid: str, count: int, ids: Sequence[str], foreign: Sequ
         ahead = _first_in_line(root, uid)
         if ahead:
             return f"waits for {gpu_count(count)}; behind {_name(root, ahead)}"
-        free = [slot for slot in ids if slot not in foreign and not is_locked(root.slots / slot)]
+        if count > len(ids):
+            return f"waits for {gpu_count(count)}; this machine has {len(ids)} now"
+        free = [slot for slot in ids if slot not in foreign and not _is_held(root, root.slots / slot)]
         if len(free) < count:
             return f"waits for {gpu_count(count)}; {_holders(root, ids, foreign)}"
         taken = tuple(free[:count])
@@ -49,10 +73,36 @@ def take(root: StateDir, uid: str, count: int, ids: Sequence[str], foreign: Sequ
         return HeldSlots(taken, fds)
 
 
-def free(root: StateDir, ids: Sequence[str]) -> list[str]:
-    """List the slots that no job of ours holds now."""
+def look(root: StateDir, uid: str, ids: Sequence[str], foreign: Sequence[str]) -> Wait:
+    """Look what a job waits for; takes nothing. `foreign`: slots that other users' processes use."""
     with root.locked():
-        return [slot for slot in ids if not is_locked(root.slots / slot)]
+        ahead = _first_in_line(root, uid)
+        behind = any(owner != uid and root.alive(owner) for _, owner in _tickets(root))
+        held = [slot for slot in ids if _is_held(root, root.slots / slot)]
+        holders = [_slot_holder(root, slot) for slot in held]
+        others = [SlotHolder(slot) for slot in ids if slot in foreign and slot not in held]
+        free_now = tuple(slot for slot in ids if slot not in held and slot not in foreign)
+        return Wait(ahead, behind, free_now, (*holders, *others))
+
+
+def _slot_holder(root: StateDir, slot: str) -> SlotHolder:
+    uid = _holder_uid(root.slots / slot)
+    left = None if uid and root.alive(uid) else next(_processes_with(root.slots / slot), None)
+    return SlotHolder(slot, uid, left.pid, left.name) if left else SlotHolder(slot, uid)
+
+
+def held(root: StateDir, ids: Sequence[str]) -> dict[str, str]:
+    """Return the slots that jobs of ours hold now, each with the uid of its job."""
+    with root.locked():
+        return {slot: _holder_uid(root.slots / slot) for slot in ids if _is_held(root, root.slots / slot)}
+
+
+def release(root: StateDir, held: HeldSlots) -> None:
+    """Give slots back; a process that has inherited one goes on holding it. Call under the root's lock."""
+    for slot, fd in zip(held.ids, held.fds, strict=True):
+        os.close(fd)
+        if not is_locked(root.slots / slot):
+            os.truncate(root.slots / slot, 0)
 
 
 def gpu_count(count: int) -> str:
@@ -79,16 +129,28 @@ def _first_in_line(root: StateDir, uid: str) -> str:
 def _hold(path: Path, uid: str) -> int:
     fd = private_file(path, os.O_RDWR)
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.ftruncate(fd, 0)
-    os.write(fd, uid.encode())
+    with contextlib.suppress(OSError):  # the lock counts; the name of its holder is lost on a full disk
+        os.pwrite(fd, uid.encode(), 0)
+        os.ftruncate(fd, len(uid))
     return fd
+
+
+def _is_held(root: StateDir, path: Path) -> bool:
+    return is_locked(path) or (bool(uid := _holder_uid(path)) and root.alive(uid))
+
+
+def _holder_uid(path: Path) -> str:
+    """Return the uid of the job that took a slot last, "" where it was given back."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text()
+    return ""
 
 
 def _holders(root: StateDir, ids: Sequence[str], foreign: Sequence[str]) -> str:
     held_by: dict[str, int] = {}
     for slot in ids:
         path = root.slots / slot
-        if is_locked(path):
+        if _is_held(root, path):
             who = _holder(root, path)
         elif slot in foreign:
             who = "another user"
@@ -100,8 +162,8 @@ def _holders(root: StateDir, ids: Sequence[str], foreign: Sequence[str]) -> str:
 
 def _holder(root: StateDir, path: Path) -> str:
     """Name the job that holds a slot; or, of a job that has ended, the process that it left behind."""
-    uid = path.read_text()
-    if root.alive(uid):
+    uid = _holder_uid(path)
+    if uid and root.alive(uid):
         return _name(root, uid)
     left = next(_processes_with(path), None)
     return f"process {left.pid} ({left.name}), left by {_name(root, uid)}," if left else _name(root, uid)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from backend_client.local import state_dir
+from backend_client.local.job_processes import kill_all, leftovers
 from backend_client.local.record import NEW, Record, unreadable_job
 from backend_client.models import Event, Job
 
@@ -60,14 +61,22 @@ class JobStore:
         return [job for uid in uids if (job := self.job(uid))]
 
     def names(self) -> set[str]:
-        """Return the names that are taken, by jobs that are being created too."""
-        uids = self.uids()
-        unaccepted = {record.name for uid in uids if (record := self._unaccepted(uid))}
-        return unaccepted | {job.name for job in self.jobs(uids)}
+        """Return the names that are taken, by jobs that are being created too. Records no deaths."""
+        return {
+            record.name
+            for uid in self.uids()
+            if (record := self._readable(uid)) and (record.state != NEW or self.root.alive(uid))
+        }
+
+    def is_accepted(self, uid: str) -> bool:
+        """Return True where a supervisor has accepted the job, dead or alive. Records no death."""
+        record = self._readable(uid)
+        return record is not None and record.state != NEW
 
     def is_unaccepted(self, uid: str) -> bool:
         """Return True where no supervisor has accepted the job (yet)."""
-        return self._unaccepted(uid) is not None
+        record = self._readable(uid)
+        return record is not None and record.state == NEW
 
     def accepted(self, uid: str, limit: float = 30.0) -> Record | None:
         """Wait until a supervisor has accepted a job, and return its record; None where none will."""
@@ -82,14 +91,29 @@ class JobStore:
             return None
 
     def request_stop(self, uid: str) -> None:
-        """Record who requests the stop, and signal the supervisor. No-op for a job that has ended."""
-        with self.root.locked():
-            record = self._record(uid)
-            if record.is_final or not record.supervisor:
-                return
+        """Record who requests the stop, and signal the supervisor. Of a job that has ended, end what is left.
+
+        On a disk that takes nothing the job is stopped all the same; then it may not be known who asked.
+        """
+        record = self._record(uid)
+        if record.is_final or not record.supervisor:
+            return self.end_leftovers(uid, record.group)
+        with contextlib.suppress(OSError), self.root.locked():
             if not self.root.stop(uid).exists():
-                state_dir.write_json(self.root.stop(uid), {"who": current_user(), "when": state_dir.now()})
-            send_signal(record.supervisor, signal.SIGTERM)
+                request = {"who": current_user(), "when": state_dir.now()}
+                state_dir.write_json(self.root.stop(uid), request, spend_spare=True)
+        send_signal(record.supervisor, signal.SIGTERM)
+        return None
+
+    def end_leftovers(self, uid: str, leader: dict[str, Any] | None = None) -> None:
+        """SIGKILL what a job has left that no supervisor of it looks after."""
+        kill_all(lambda: leftovers(self.root, uid, leader))
+
+    def supervisor(self, uid: str) -> int | None:
+        """Return the pid of the supervisor of a job; None where it does not live (any more)."""
+        record = self._readable(uid)
+        identity = record.supervisor if record and not record.is_final else None
+        return int(identity["pid"]) if identity and state_dir.is_running(identity) else None
 
     def events(self, uid: str) -> list[Event]:
         """List the events that the record does not have: who requested the stop."""
@@ -113,13 +137,11 @@ class JobStore:
         for grave in self.root.trash.iterdir():
             shutil.rmtree(grave, ignore_errors=True)
 
-    def _unaccepted(self, uid: str) -> Record | None:
-        """Return the record of a job that no supervisor has accepted (yet), else None."""
+    def _readable(self, uid: str) -> Record | None:
         try:
-            record = self._record(uid)
+            return self._record(uid)
         except (OSError, ValueError):
             return None
-        return record if record.state == NEW else None
 
     def _record(self, uid: str) -> Record:
         path = self.root.record(uid)
@@ -146,19 +168,15 @@ class JobStore:
             record = self._record(uid)
             if record.is_final or self.root.alive(uid):  # it ended, or somebody was here before us
                 return record
-            if record.group:
-                end_group(uid, record.group)
+            self.end_leftovers(uid, record.group)
             raw = state_dir.read_json(self.root.record(uid))
             raw.update(_death_fields(self.root, uid, raw))
-            state_dir.write_json(self.root.record(uid), raw)
-        self._notify_watchers(uid)
+            try:
+                state_dir.write_json(self.root.record(uid), raw, spend_spare=True)
+            except OSError:  # dead it is all the same; whoever looks next writes it down
+                return msgspec.convert(raw, Record)
+        self.root.notify(uid)
         return self._record(uid)
-
-    def _notify_watchers(self, uid: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            fd = os.open(self.root.live / uid, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            os.write(fd, b".")
-            os.close(fd)
 
 
 def _death_fields(root: state_dir.StateDir, uid: str, raw: dict[str, Any]) -> dict[str, Any]:
@@ -178,33 +196,6 @@ def _death_fields(root: state_dir.StateDir, uid: str, raw: dict[str, Any]) -> di
         who = state_dir.read_json(root.stop(uid))["who"]
         state, reason = "Stopped", f"stopped by {who}; {reason}"
     return {"state": state, "reason": reason, "finished": when, "next_try": None, "group": None}
-
-
-def end_group(uid: str, leader: dict[str, Any]) -> None:
-    """SIGKILL every process of a dead supervisor's job, and no other.
-
-    A process is the job's when it is in the recorded group, and the group's leader is still the recorded
-    one or the process carries the job's mark (the number may have been given to others since).
-    """
-    if leader.get("boot") != state_dir.boot_id():
-        return
-    is_same_leader = state_dir.is_running(leader)
-    for pid in state_dir.pids():
-        with contextlib.suppress(OSError, ValueError):
-            _end_member(pid, uid, leader["pid"], is_same_leader)
-
-
-def _end_member(pid: int, uid: str, group: int, is_same_leader: bool) -> None:
-    fd = os.pidfd_open(pid)
-    try:
-        if state_dir.Process(pid).group == group and (is_same_leader or _has_mark(pid, uid)):
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-    finally:
-        os.close(fd)
-
-
-def _has_mark(pid: int, uid: str) -> bool:
-    return f"TRAINDECK_JOB={uid}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 
 def send_signal(identity: dict[str, Any], number: int) -> None:

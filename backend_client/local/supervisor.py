@@ -15,7 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from backend_client.disk_errors import disk_words
 from backend_client.local import devices, inotify, slots, state_dir
+from backend_client.local.guard import close_streams, fork_under_guard
+from backend_client.local.job_processes import job_mark
 from backend_client.local.log_writer import LogWriter
 from backend_client.local.process import CannotStart, adopt_orphans
 from backend_client.local.process_run import ProcessRun
@@ -25,30 +28,54 @@ ATTEMPTS_KEPT = 10
 _HEALTHY = 600
 """Seconds after which a crash counts as the first one again."""
 _LONGEST_PAUSE = 60
-_FOREIGN_CHECK = 30
+_DEVICE_CHECK = 30
 """Seconds between two checks of GPUs that other users' processes hold: no event reports their end."""
+_RETRY = 5.0
+"""Seconds between two tries to write on a disk that takes nothing."""
+_FOLDER_CHECK = 60.0
+"""Seconds between two looks whether the job's folder is still there."""
 
 
 class _StopRequested(Exception):
     """SIGTERM came while no command ran."""
 
 
+class _FolderGone(Exception):
+    """Somebody has deleted the job's folder while no command ran: there is nobody to run it for."""
+
+
 class Supervisor:
     """Runs one job. `record` is the content of job.json; only this process writes it meanwhile."""
 
-    def __init__(self, root: state_dir.StateDir, uid: str, live: int, launch_config: dict[str, Any]) -> None:
-        self.root, self.uid, self.live, self.launch_config = root, uid, live, launch_config
+    allocated = ""
+    """Since when the slots are held for the attempt that runs, or is to run; "" without slots."""
+
+    def __init__(self, root: state_dir.StateDir, uid: str, launch_config: dict[str, Any]) -> None:
+        self.root, self.uid, self.launch_config = root, uid, launch_config
         self.record: dict[str, Any] = state_dir.read_json(root.record(uid))
         self.spec: dict[str, Any] = self.record["spec"]
         self.slots = slots.HeldSlots((), ())
+        self.slots_refused = False
+        """True where the disk, or the lock, did not let us take slots."""
         self.signals = _Signals()
+        self.write_at: float | None = None
+        """Monotonic time of the next try to write the record; None while it is written."""
+        self.look_at = time.monotonic() + _FOLDER_CHECK
 
     def accept(self) -> None:
-        """Accept the job: from here on it exists, and this process ends it."""
+        """Accept the job: from here on it exists, and this process ends it. Raises OSError: then it does not.
+
+        Room for its end, and for who asks for it, is set aside while there is some.
+        """
         waits = bool(self.spec.get("gpus"))
         self.record["supervisor"] = state_dir.identity(os.getpid())
         self.record["queued"] = state_dir.now() if waits else None
-        self.save("Queued" if waits else "Starting")
+        for path in (self.root.record(self.uid), self.root.stop(self.uid)):
+            state_dir.keep_spare(path)
+        self.held = state_dir.private_file(self.root.job(self.uid) / "held", os.O_WRONLY)
+        self.record.update(state="Queued" if waits else "Starting")
+        state_dir.write_json(self.root.record(self.uid), self.record)
+        self.root.notify(self.uid)
 
     def run(self) -> None:
         """Run the job until it has ended for good."""
@@ -56,13 +83,46 @@ class Supervisor:
             self._wait_for_slots()
             self._run_attempts()
         except _StopRequested:
-            self._finish(*self._stop_reason())
+            self.finish(*self._stop_reason())
+        except _FolderGone:
+            return
 
     def save(self, state: str, reason: str = "") -> None:
-        """Write the record, and notify the watchers."""
+        """Write the record, and notify the watchers; on a disk that takes nothing, later."""
         self.record.update(state=state, reason=reason)
-        state_dir.write_json(self.root.record(self.uid), self.record)
-        os.write(self.live, b".")
+        self._write()
+
+    def _write(self, *, spend_spare: bool = False) -> None:
+        try:
+            state_dir.write_json(self.root.record(self.uid), self.record, spend_spare=spend_spare)
+            self.write_at = None
+        except OSError:
+            self.write_at = time.monotonic() + _RETRY
+        self.root.notify(self.uid)
+
+    @property
+    def is_folder_gone(self) -> bool:
+        """True where the job's folder was deleted: nobody can see, stop or read the job any more."""
+        try:
+            self.root.record(self.uid).stat()
+        except FileNotFoundError:
+            return True
+        except OSError:  # a disk that fails has deleted nothing
+            return False
+        return False
+
+    def _due(self) -> float:
+        """Return the monotonic time at which to write again, or to look after the folder."""
+        return min(self.look_at, self.write_at or self.look_at)
+
+    def _keep_house(self) -> None:
+        """Write what was not written; end the job whose folder is gone, as if somebody had stopped it."""
+        now = time.monotonic()
+        if self.write_at and now >= self.write_at:
+            self._write()
+        if now >= self.look_at or self.write_at:
+            self.look_at = now + _FOLDER_CHECK
+            self.signals.terminated |= self.is_folder_gone
 
     def _wait_for_slots(self) -> None:
         count = self.spec.get("gpus", 0)
@@ -73,15 +133,25 @@ class Supervisor:
             news.add(self.root.live, inotify.CLOSE_WRITE)
             news.add(self.root.queue, inotify.DELETE)
             while True:
-                foreign = devices.foreign_ids(self.launch_config["probe"])
-                taken = slots.take(self.root, self.uid, count, self.launch_config["slots"], foreign)
+                known = self.launch_config["slots"]
+                ids, foreign = devices.look_again(self.launch_config["probe"], known)
+                taken = self._take_slots(count, ids, foreign)
                 if isinstance(taken, slots.HeldSlots):
-                    self.slots = taken
+                    self.slots, self.allocated = taken, state_dir.now()
                     return
                 if taken != self.record["reason"]:
                     self.save("Queued", taken)
-                self._pause(_FOREIGN_CHECK if foreign else None, news.fd)
+                again = _DEVICE_CHECK if foreign or len(ids) < len(known) else None
+                self._pause(_RETRY if self.slots_refused else again, news.fd)
                 news.read()
+
+    def _take_slots(self, count: int, ids: list[str], foreign: list[str]) -> slots.HeldSlots | str:
+        self.slots_refused = False
+        try:
+            return slots.take(self.root, self.uid, count, ids, foreign)
+        except OSError as error:
+            self.slots_refused = True
+            return f"waits for {slots.gpu_count(count)}; {error.filename}: {disk_words(error)}"
 
     def _run_attempts(self) -> None:
         crashes = 0
@@ -90,7 +160,7 @@ class Supervisor:
             began = time.monotonic()
             state, reason = self._run_attempt()
             if self.spec.get("kind") != "deployment" or state == "Stopped" or self.signals.terminated:
-                self._finish(state, reason)
+                self.finish(state, reason)
                 return
             crashes = 0 if time.monotonic() - began >= _HEALTHY else crashes + 1
             pause = min(_LONGEST_PAUSE, 2 ** max(0, crashes - 1))
@@ -111,29 +181,46 @@ class Supervisor:
         run = ProcessRun(log, grace=self.launch_config["grace"], limit=self.spec.get("max_runtime", 0))
         try:
             run.start(
-                self.spec["command"], env=self._env(), workdir=self.spec["workdir"], keep=self.slots.fds
+                self.spec["command"],
+                env=self._env(),
+                workdir=self.spec["workdir"],
+                keep=(*self.slots.fds, self.held),
             )
         except CannotStart as error:
             run.close()
             entry.update(exit_code=error.code, finished=state_dir.now(), reason=str(error))
+            self._hand_on(entry)
             return "Failed", str(error)
         entry["pid"] = run.pid
         with contextlib.suppress(OSError):  # it may have ended already
             self.record["group"] = state_dir.identity(run.pid)
         self.save("Running")
-        self._wait_for_end(run)
+        self._wait_for_end(run, log)
         code, number, message = run.outcome()
         state, reason = self._result(run.cause, code, message)
+        if log.missed_ever:
+            reason = "; ".join(part for part in (reason, _log_words(log)) if part)
         entry.update(exit_code=code, signal=number, finished=state_dir.now(), reason=reason)
         self.record["group"] = None
+        self._hand_on(entry)
         return state, reason
 
-    def _wait_for_end(self, run: ProcessRun) -> None:
+    def _hand_on(self, entry: dict[str, Any]) -> None:
+        """Count the slots, which are kept until the job ends, to the next attempt from here on."""
+        if self.allocated:
+            self.allocated = entry["released"] = entry["finished"]
+
+    def _wait_for_end(self, run: ProcessRun, log: LogWriter) -> None:
+        said = ""
         while not run.has_ended:
-            run.step(self.signals.fd)
+            run.step(self.signals.fd, self._due())
+            self._keep_house()
             if self.signals.terminated and not run.cause:
                 run.end("stop")
                 self.save("Stopping", self._stop_reason()[1])
+            if (words := _running_words(run, log)) != said and not run.cause:
+                said = words
+                self.save("Running", words)
             if run.progress.changed:
                 self._record_progress(run)
                 self.save(self.record["state"], self.record["reason"])
@@ -162,7 +249,13 @@ class Supervisor:
     def _new_entry(self) -> dict[str, Any]:
         attempts = self.record["attempts"]
         number = attempts[-1]["number"] + 1 if attempts else 1
-        entry = {"number": number, "node": os.uname().nodename, "started": state_dir.now()}
+        entry: dict[str, Any] = {
+            "number": number,
+            "node": os.uname().nodename,
+            "started": state_dir.now(),
+        }
+        if self.allocated:
+            entry["allocated"] = self.allocated
         attempts.append(entry)
         while len(attempts) > ATTEMPTS_KEPT:
             old = attempts.pop(0)["number"]
@@ -173,34 +266,59 @@ class Supervisor:
         return entry
 
     def _env(self) -> dict[str, str]:
-        env = {**self.launch_config["env"], "TRAINDECK_JOB": self.uid}
+        env = {**self.launch_config["env"], "TRAINDECK_JOB": job_mark(self.root, self.uid)}
         if self.launch_config["slots"]:
             env["CUDA_VISIBLE_DEVICES"] = ",".join(self.slots.ids)
         return env
 
     def _pause(self, seconds: float | None, fd: int = -1) -> None:
         """Sleep until the time is over or `fd` is readable. Raises _StopRequested when SIGTERM came."""
-        if self.signals.terminated:
-            raise _StopRequested
+        self._raise_if_ended()
         poll = select.poll()
         for source in (self.signals.fd, fd):
             if source >= 0:
                 poll.register(source, select.POLLIN)
-        poll.poll(None if seconds is None else seconds * 1000 + 1)
+        due = max(0.0, self._due() - time.monotonic())
+        poll.poll((due if seconds is None else min(seconds, due)) * 1000 + 1)
         self.signals.clear()
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        if self.signals.terminated:
-            raise _StopRequested
+        self._keep_house()
+        self._raise_if_ended()
 
-    def _finish(self, state: str, reason: str) -> None:
-        with self.root.locked():
+    def _raise_if_ended(self) -> None:
+        if self.signals.terminated:
+            raise _FolderGone if self.is_folder_gone else _StopRequested
+
+    def finish(self, state: str, reason: str) -> None:
+        """Give the slots back, and record the end: in the room that is set aside, else when there is some."""
+        with contextlib.suppress(OSError), self.root.locked():
             slots.leave(self.root, self.uid)
-        for fd in self.slots.fds:
-            os.close(fd)
-        self.record.update(finished=state_dir.now(), next_try=None)
-        self.save(state, reason)
+            slots.release(self.root, self.slots)
+        if self.allocated and (attempts := self.record["attempts"]):
+            attempts[-1]["released"] = state_dir.now()
+        self.record.update(state=state, reason=reason, finished=state_dir.now(), next_try=None)
+        self._write(spend_spare=True)
+        while self.write_at and not self.is_folder_gone:
+            time.sleep(_RETRY)
+            self._write(spend_spare=True)
+        for path in (self.root.record(self.uid), self.root.stop(self.uid)):
+            with contextlib.suppress(OSError):
+                state_dir.drop_spare(path)
+
+
+def _running_words(run: ProcessRun, log: LogWriter) -> str:
+    """Return what there is to say about a job that runs: mostly nothing."""
+    if run.status is not None and run.left:
+        named = ", ".join(f"{process.pid} ({process.name})" for process in run.left[:3])
+        more = f" and {len(run.left) - 3} more" if len(run.left) > 3 else ""
+        return f"its command has ended; what it left is being ended: process {named}{more}"
+    return _log_words(log) if log.missed else ""
+
+
+def _log_words(log: LogWriter) -> str:
+    return f"its log is not whole: {log.error}"
 
 
 class _Signals:
@@ -235,24 +353,24 @@ def main() -> None:
     os.setsid()
     root, uid, live = state_dir.StateDir(Path(sys.argv[-3])), sys.argv[-2], int(sys.argv[-1])
     os.set_inheritable(live, False)
+    os.chdir("/")
+    fork_under_guard()
+    os.setsid()
     launch_config = json.loads(
         sys.stdin.buffer.read()
     )  # cut short where the client was killed: then there is no job
-    os.chdir("/")
     adopt_orphans()
-    supervisor = Supervisor(root, uid, live, launch_config)
-    supervisor.accept()
+    supervisor = Supervisor(root, uid, launch_config)
+    try:
+        supervisor.accept()
+        answer = b"ready\n"
+    except OSError as error:
+        answer = json.dumps([error.errno, error.filename]).encode()
     with contextlib.suppress(BrokenPipeError):  # the client may be dead by now; the job is not
-        os.write(1, b"ready\n")
-    _close_streams()
-    _record_defect(supervisor, supervisor.run)
-
-
-def _close_streams() -> None:
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(nothing, fd)
-    os.close(nothing)
+        os.write(1, answer)
+    close_streams()
+    if answer == b"ready\n":
+        _record_defect(supervisor, supervisor.run)
 
 
 def _record_defect(supervisor: Supervisor, run: Callable[[], None]) -> None:
@@ -262,7 +380,7 @@ def _record_defect(supervisor: Supervisor, run: Callable[[], None]) -> None:
         import traceback  # noqa: PLC0415  dear, and as a rule not needed
 
         path = supervisor.root.job(supervisor.uid) / "supervisor-error.txt"
-        fd = state_dir.private_file(path, os.O_WRONLY | os.O_APPEND)
-        os.write(fd, "".join(traceback.format_exception(error)).encode())
-        supervisor.record.update(finished=state_dir.now(), next_try=None)
-        supervisor.save("Failed", f"its supervisor failed: {error!r:.200} (see {path})")
+        with contextlib.suppress(OSError):
+            fd = state_dir.private_file(path, os.O_WRONLY | os.O_APPEND)
+            os.write(fd, "".join(traceback.format_exception(error)).encode())
+        supervisor.finish("Failed", f"its supervisor failed: {error!r:.200} (see {path})")

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
 from backend_client.local import inotify
 from backend_client.local.store import JobStore
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
+from backend_client.refresh import RefreshRequests, sleep_unless
 
 _EVENTS = inotify.CREATE | inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DELETE
 _FIRST_PAGE, _PAGE = 200, 1000
@@ -18,17 +19,28 @@ _OTHER_HOSTS = 60.0
 """Seconds between two checks of other hosts' jobs: inotify does not report what other hosts write."""
 
 
-async def watch(stores: Sequence[JobStore]) -> AsyncIterator[Sequence[WatchEvent]]:
+async def watch(
+    stores: Sequence[JobStore], refreshes: RefreshRequests
+) -> AsyncGenerator[Sequence[WatchEvent], None]:
     """Watch the jobs of all these hosts: the list, then every change. Reconnects by itself and never ends."""
+    anew = asyncio.Event()
+    with refreshes.subscribe(anew.set):
+        async for batch in _watch_for_ever(stores, anew):
+            yield batch
+
+
+async def _watch_for_ever(
+    stores: Sequence[JobStore], anew: asyncio.Event
+) -> AsyncGenerator[Sequence[WatchEvent]]:
     while True:
         try:
-            async with contextlib.aclosing(_watch(stores)) as batches:
+            async with contextlib.aclosing(_watch(stores, anew)) as batches:
                 async for batch in batches:
                     yield batch
         except OSError as error:
             why = f"this machine does not tell of changes: {error.strerror} ({error.filename})"
             yield [Freshness(FreshnessState.STALE, datetime.now(UTC), why)]
-            await asyncio.sleep(_RETRY)
+            await sleep_unless(anew, _RETRY)
 
 
 async def readable(fd: int, seconds: float | None = None) -> bool:
@@ -45,6 +57,21 @@ async def readable(fd: int, seconds: float | None = None) -> bool:
     return True
 
 
+async def _has_news(fd: int, seconds: float | None, anew: asyncio.Event) -> bool:
+    """Wait for news; False where it is time to read everything, as after so long, or as somebody wants it."""
+    waits = [asyncio.create_task(readable(fd, seconds)), asyncio.create_task(anew.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+    if anew.is_set():
+        anew.clear()
+        return False
+    return waits[0].result()
+
+
 async def wait_until_ended(store: JobStore, uid: str) -> None:
     """Wait until a job has ended, or is no more."""
     with contextlib.suppress(FileNotFoundError), contextlib.closing(inotify.Inotify()) as news:
@@ -54,7 +81,7 @@ async def wait_until_ended(store: JobStore, uid: str) -> None:
             news.read()
 
 
-async def _watch(stores: Sequence[JobStore]) -> AsyncGenerator[Sequence[WatchEvent]]:
+async def _watch(stores: Sequence[JobStore], anew: asyncio.Event) -> AsyncGenerator[Sequence[WatchEvent]]:
     with contextlib.closing(inotify.Inotify()) as news:
         jobs_list = _JobList(stores, news)
         yield [Freshness(FreshnessState.LIVE, datetime.now(UTC))]
@@ -67,7 +94,7 @@ async def _watch(stores: Sequence[JobStore]) -> AsyncGenerator[Sequence[WatchEve
                 yield [Snapshot(tuple(jobs))]
         yield [Synced()]
         while True:
-            is_ready = await readable(news.fd, _OTHER_HOSTS if len(stores) > 1 else None)
+            is_ready = await _has_news(news.fd, _OTHER_HOSTS if len(stores) > 1 else None, anew)
             await asyncio.sleep(_GATHER)
             if batch := await asyncio.to_thread(jobs_list.changes, everything=not is_ready):
                 yield batch

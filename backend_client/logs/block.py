@@ -5,6 +5,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from backend_client.logs.text import SAFE, sanitize_line
 from backend_client.protocol import LogSource
 
@@ -26,6 +28,12 @@ class Line(NamedTuple):
     source: LogSource | None = None
     notice: bool = False
     """True for a sentence of ours between the lines: a gap, a new attempt, the end."""
+
+
+class Notice(Struct, frozen=True):
+    """A sentence of ours to put between the lines."""
+
+    text: str
 
 
 class Block:
@@ -95,6 +103,11 @@ class Block:
         ranges = [range(at, end) for (at, source), end in runs if source is None or source.rank == rank]
         return {index for indices in ranges for index in indices}
 
+    def rank_at(self, index: int) -> int:
+        """Return the rank that wrote a line, 0 for our notices."""
+        source = self.runs[bisect_right(self.runs, index, key=lambda run: run[0]) - 1][1]
+        return source.rank if source else 0
+
     def _ends(self) -> list[int]:
         """Return the index behind each run."""
         return [*(index for index, _ in self.runs[1:]), self.count]
@@ -110,10 +123,12 @@ class Block:
 class PartialLine:
     """A line that has no newline yet."""
 
-    __slots__ = ("raw", "source", "surplus", "time")
+    __slots__ = ("overwritten", "raw", "source", "surplus", "time")
 
     def __init__(self, source: LogSource) -> None:
         self.source = source
+        self.overwritten = False
+        """True once a part of it was written over."""
         self.raw = bytearray()
         self.surplus = 0
         self.time = 0
@@ -126,7 +141,7 @@ class PartialLine:
         start = self.raw.rfind(b"\r", 0, len(self.raw.rstrip(b"\r"))) + 1
         if start:
             del self.raw[:start]
-            self.surplus, self.time = 0, time
+            self.surplus, self.time, self.overwritten = 0, time, True
         if len(self.raw) > LONGEST:
             self.surplus += len(self.raw) - LONGEST
             del self.raw[LONGEST:]
@@ -134,6 +149,11 @@ class PartialLine:
     def clean(self) -> tuple[str, str]:
         """Return (text, styled) of the line so far."""
         return _plain(bytes(self.raw), self.surplus)
+
+    @property
+    def cut(self) -> str:
+        """What stands for the bytes that `raw` does not have any more, "" where it has all."""
+        return cut_words(self.surplus)
 
 
 def clean_line(raw: bytes) -> tuple[bytes, str]:
@@ -144,9 +164,13 @@ def clean_line(raw: bytes) -> tuple[bytes, str]:
     return text.encode(), styled
 
 
+def cut_words(surplus: int) -> str:
+    """Say how many bytes of a line are left out, "" for none."""
+    return f" … +{surplus:,} bytes" if surplus else ""
+
+
 def _plain(raw: bytes, surplus: int) -> tuple[str, str]:
     text, styled = sanitize_line(raw)
-    if surplus:
-        more = f" … +{surplus:,} bytes"
+    if more := cut_words(surplus):
         return text + more, f"{styled}\x1b[0m{more}" if styled else ""
     return text, styled

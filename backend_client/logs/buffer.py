@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-from backend_client.logs.block import LONGEST, MILLISECOND, Block, Line, PartialLine, clean_line
+from backend_client.logs.block import LONGEST, MILLISECOND, Block, Line, Notice, PartialLine, clean_line
 from backend_client.logs.text import SAFE, sanitize_line
 from backend_client.protocol import Closed, Gap, Lines, LogItem, LogSource, Opened
 
@@ -30,6 +30,8 @@ class LogBuffer:
         self.last_written: dict[int, int] = {}
         """Rank -> when it last wrote, ms since the epoch."""
         self._split: dict[int, tuple[int, list[bytes]]] = {}
+        self.overwritten = False
+        """True where a line was written over with "\\r": what it was before is not here."""
 
     @property
     def first(self) -> int:
@@ -51,7 +53,23 @@ class LogBuffer:
         """The number of ranks that have written."""
         return len(self.last_written)
 
-    def append(self, items: Sequence[LogItem]) -> int:
+    def clear(self) -> None:
+        """Drop all lines, whoever still holds this buffer; numbers go on behind them."""
+        self._blocks, self._starts, self.size = [], [], 0
+        self._open.clear()
+        self._split.clear()
+
+    def copy(self) -> "LogBuffer":
+        """Return a buffer with the same lines, which stay when this one is cleared.
+
+        Both share what is finished, so it costs nothing; append to neither of them afterwards.
+        """
+        other = LogBuffer(self.limit)
+        other.size, other._closed = self.size, self._closed
+        other._blocks, other._starts, other._open = [*self._blocks], [*self._starts], {**self._open}
+        return other
+
+    def append(self, items: Sequence[LogItem | Notice]) -> int:
         """Append a batch, and return the number of the first line that is new or has changed."""
         before = self._closed
         for item in items:
@@ -59,6 +77,8 @@ class LogBuffer:
                 self._lines(item)
             elif isinstance(item, Gap):
                 self._add_notice(f"lines are missing here: {item.why}")
+            elif isinstance(item, Notice):
+                self._add_notice(item.text)
             elif isinstance(item, Opened):
                 self._finish(*[source for source in self._open if source.rank == item.source.rank])
                 if item.source.attempt > 1:
@@ -78,14 +98,20 @@ class LogBuffer:
         if not batch.continues:
             self._finish(source)
         elif source in self._open and (len(lines) > 1 or not batch.open):
-            self._open[source].write(lines[0], times[0])
+            self._write(source, lines[0], times[0])
             self._finish(source)
             lines, times = lines[1:], times[1:]
         if batch.open and lines:
             self._closed_lines(lines[:-1], times[:-1], source)
-            self._open.setdefault(source, PartialLine(source)).write(lines[-1], times[-1])
+            self._write(source, lines[-1], times[-1])
         else:
             self._closed_lines(lines, times, source)
+
+    def _write(self, source: LogSource, raw: bytes, time: int) -> None:
+        """Go on with the unfinished line of a source."""
+        line = self._open.setdefault(source, PartialLine(source))
+        line.write(raw, time)
+        self.overwritten = self.overwritten or line.overwritten
 
     def _closed_lines(self, lines: Sequence[bytes], times: Sequence[int], source: LogSource) -> None:
         if not lines:
@@ -99,6 +125,7 @@ class LogBuffer:
         ):
             self._store(text, count, times, source)
             return
+        self.overwritten = self.overwritten or any(b"\r" in line.rstrip(b"\r") for line in lines)
         cleaned = [clean_line(line) for line in lines]
         styles = [(index, styled) for index, (_, styled) in enumerate(cleaned) if styled]
         self._store(b"\n".join(text for text, _ in cleaned), count, times, source, styles)

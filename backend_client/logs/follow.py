@@ -10,10 +10,11 @@ import msgspec
 
 from backend_client.backoff import Backoff
 from backend_client.errors import LoginNeeded, Unreachable, fragment
+from backend_client.logs.snapshot import until_asked
 from backend_client.protocol import Closed, JobBackend, Lines, LogItem, LogQuery, LogSource, Opened
 
 
-async def follow(
+def follow(
     backend: JobBackend,
     query: LogQuery,
     *,
@@ -23,10 +24,23 @@ async def follow(
 ) -> AsyncGenerator[Sequence[LogItem]]:
     """Follow `backend.logs`; where the stream breaks, open it again behind the last line.
 
+    Without `query.follow` it ends at what was there when it was asked for.
+
     A break yields one Closed(lost=True); the next batch, even an empty one, means that the stream is back.
     The stream ends with Closed(lost=False). There is one Opened for each source. Raises what `logs`
     raises, save Unreachable, and save LoginNeeded where `login`, which waits for a new login, returns True.
     """
+    batches = _follow(backend, query, sleep, random_part, login)
+    return batches if query.follow else until_asked(batches)
+
+
+async def _follow(
+    backend: JobBackend,
+    query: LogQuery,
+    sleep: Callable[[float], Awaitable[None]],
+    random_part: Callable[[], float],
+    login: Callable[[LoginNeeded], Awaitable[bool]] | None,
+) -> AsyncGenerator[Sequence[LogItem]]:
     after, broken = "", False
     backoff = Backoff(healthy=math.inf, jitter=random_part)
     sources: set[LogSource] = set()

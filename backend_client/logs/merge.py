@@ -15,6 +15,8 @@ from backend_client.protocol import Lines, LogItem
 
 WINDOW_SECONDS = 0.3
 """How long a line waits for older ones of other lanes."""
+SETTLE_SECONDS = 2.0
+"""How long the lines of other lanes wait for the first ones of a lane that was opened."""
 _MOST = 20_000
 """Lines of one lane that wait; more, and its reader waits."""
 
@@ -23,24 +25,31 @@ class LineMerger:
     """Puts the items of several lanes in order (pure: the caller has the clock).
 
     Within a lane the order stays. A line goes out once every open lane has shown a later one, or once it has
-    waited for `window` seconds.
+    waited for `window` seconds; while a lane that was opened has told nothing, it waits a little longer, as
+    the first answers of many requests come one by one.
     """
 
     def __init__(self, window: float = WINDOW_SECONDS) -> None:
         self._window = window
         self._lanes: dict[int, deque[tuple[float, LogItem]]] = {}
         self._open: set[int] = set()
+        self._silent: dict[int, float] = {}
+        """Lanes that have told nothing -> until when they are waited for."""
 
-    def open(self, lane: int) -> None:
-        """Open a lane: items of it may come."""
+    def open(self, lane: int, now: float) -> None:
+        """Open a lane at `now`: items of it may come."""
         self._open.add(lane)
+        self._silent[lane] = now + SETTLE_SECONDS
 
     def close(self, lane: int) -> None:
         """Close a lane: no items come any more; those that wait still go out."""
         self._open.discard(lane)
+        self._silent.pop(lane, None)
 
     def put(self, lane: int, items: Sequence[LogItem], now: float) -> None:
         """Add the items that came of a lane at `now`, seconds."""
+        if any(isinstance(item, Lines) for item in items):
+            self._silent.pop(lane, None)
         if items:
             self._lanes.setdefault(lane, deque()).extend((now, item) for item in items)
 
@@ -64,7 +73,9 @@ class LineMerger:
         return max(0.0, self._due() - now) if self._lanes else None
 
     def _due(self) -> float:
-        return min(queue[0][0] for queue in self._lanes.values()) + self._window
+        """Return when the oldest item has waited long enough."""
+        due = min(queue[0][0] for queue in self._lanes.values()) + self._window
+        return max([due, *(until for lane, until in self._silent.items() if lane not in self._lanes)])
 
     def _pop(self, lane: int, limit: int | None) -> LogItem:
         """Take the first item of a lane; of Lines those that are not later than the first of other lanes."""
@@ -108,7 +119,7 @@ class MergedStream:
     def open(self, lane: int) -> None:
         """Open a lane for its writer."""
         self._lanes.add(lane)
-        self._merge.open(lane)
+        self._merge.open(lane, asyncio.get_running_loop().time())
 
     def close(self, lane: int) -> None:
         """Close a lane: its writer has ended."""

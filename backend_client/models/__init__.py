@@ -1,7 +1,33 @@
 """The types of a job: what a person asked for (JobSpec), what there is (Job), and the fields as text."""
 
-from backend_client.models.job import Attempt, Event, Job, JobRef, Progress
+from backend_client.models.job import (
+    Attempt,
+    Event,
+    Job,
+    JobRef,
+    JobUsage,
+    Loss,
+    Pause,
+    Progress,
+    QueuePlace,
+    StartRange,
+)
 from backend_client.models.spec import JobSpec, Port, Volume
 from backend_client.models.state import JobState
 
-__all__ = ["Attempt", "Event", "Job", "JobRef", "JobSpec", "JobState", "Port", "Progress", "Volume"]
+__all__ = [
+    "Attempt",
+    "Event",
+    "Job",
+    "JobRef",
+    "JobSpec",
+    "JobState",
+    "JobUsage",
+    "Loss",
+    "Pause",
+    "Port",
+    "Progress",
+    "QueuePlace",
+    "StartRange",
+    "Volume",
+]

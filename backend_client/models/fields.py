@@ -80,10 +80,13 @@ def parse_fields(raw: Mapping[str, object]) -> JobSpec:
 def _parse(raw: Mapping[str, object]) -> tuple[JobSpec, dict[str, str]]:
     errors: dict[str, str] = {}
     values: dict[str, Any] = {}
+    unknown = [name for name in raw if name not in PARSERS]
+    if len(unknown) > len(FIELD_NAMES):
+        return JobSpec(), {str(unknown[0])[:80]: f"there is no such field, nor {len(unknown) - 1} others"}
     for name, value in raw.items():
         if name not in PARSERS:
             hint = closest_match(str(name), FIELD_NAMES)
-            errors[str(name)] = (
+            errors[str(name)[:80]] = (
                 f"there is no such field; did you mean {hint}?" if hint else "there is no such field"
             )
             continue

@@ -3,20 +3,34 @@
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _SHELLS = frozenset("bash dash ksh sh zsh".split())
 _LAUNCHERS = _SHELLS | frozenset(
     "accelerate deepspeed env exec launch mpirun nice poetry run srun time torchrun uv".split()
 )
+_LONGEST_WORD = 253
+"""Characters of a word that may be a misspelled one: looking for a likeness takes its time."""
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
+_NUMBERS = re.compile(r"([0-9]{1,18})")
 _SCRIPT = re.compile(r"\.(py|sh|ipynb)$")
 
 
 def closest_match(word: str, candidates: Iterable[str]) -> str:
     """Return the candidate that is closest to a misspelled word, or ""."""
+    if len(word) > _LONGEST_WORD:
+        return ""
     import difflib  # noqa: PLC0415  only a misspelling needs it
 
     return next(iter(difflib.get_close_matches(word.lower().replace("-", "_"), list(candidates), 1, 0.6)), "")
+
+
+@lru_cache(20_000)
+def natural_key(name: str) -> tuple[str | int, ...]:
+    """Return a sort key by which td-2 comes before td-10, as people number their jobs."""
+    parts: list[str | int] = list(_NUMBERS.split(name))
+    parts[1::2] = [int(number) for number in _NUMBERS.findall(name)]
+    return tuple(parts)
 
 
 def slugify(text: str) -> str:

@@ -4,46 +4,70 @@ Every parser raises ValueError with one sentence that does not repeat the field'
 """
 
 import re
-import shlex
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time
+from typing import Any, TypeVar
 
 import msgspec
 
+from backend_client.models import shell_words
+from backend_client.models.alert_thresholds import OFF, ON, parse_threshold
 from backend_client.models.names import slugify
+from backend_client.models.quantities import parse_cpu, parse_duration, parse_memory
 from backend_client.models.spec import Port, Volume
 
+_T = TypeVar("_T")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|[MGTPE]|[KMGTPE]i|e\d+)?")
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+)s)?")
-_PORT = re.compile(r"(?:(?P<name>[^=:/]+)=)?(?P<number>\d+)(?::(?P<target>\d+))?(?:/(?P<protocol>\w+))?")
+_PORT = re.compile(
+    r"(?:(?P<name>[^=:/]+)=)?(?P<number>\d{1,6})(?::(?P<target>\d{1,6}))?(?:/(?P<protocol>\w{1,9}))?",
+    re.ASCII,
+)
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 _RESERVED = "traindeck.dev/"
+LONGEST_WORD = 128 * 1024 - 1
+"""Bytes of one word of a command, or of one variable: what Linux passes to a program (execve(2))."""
+LONGEST_LINE = 128 * 1024
+"""Characters of a text that is split as a shell does."""
+MOST_BYTES = 512 * 1024
+"""Bytes of a field in all: a cluster keeps 1.5 MiB of an object, a server takes 1 MiB."""
+MOST_ITEMS = 1000
+MOST_GPUS, MOST_NODES, MOST_RETRIES = 1024, 10_000, 1000
 
 
-def _text(raw: object) -> str:
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        raise ValueError(f"write text here, not {_shape(raw)}")
-    text = str(raw).strip()
+def _text(raw: object, longest: int = LONGEST_LINE) -> str:
+    text = _scalar(raw).strip()
+    if len(text) > longest:
+        raise ValueError(f"at most {longest} characters; this has {len(text)}")
     if any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text):
         raise ValueError("has a control character in it; take it out")
     return text
 
 
+def _scalar(raw: object) -> str:
+    """Return a text, or a number as text: what YAML made of a word without quotes."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        raise ValueError(f"write text here, not {_shape(raw)}")
+    if isinstance(raw, int) and abs(raw) >= 10**18:  # Python refuses, or takes long, to write it
+        raise ValueError("no such number: it has more than 18 digits")
+    return str(raw)
+
+
 def _shape(raw: object) -> str:
-    if isinstance(raw, Mapping):
-        return "a mapping"
-    if isinstance(raw, list | tuple):
-        return "a list"
-    return {bool: "yes or no", type(None): "nothing"}.get(type(raw), f"{raw!r:.40}")
+    if isinstance(raw, bool):
+        return "yes or no; put it in quotes"
+    if raw is None:
+        return "nothing"
+    if isinstance(raw, date | time):
+        return "a date or time; put it in quotes"
+    return "a mapping" if isinstance(raw, Mapping) else "a list"
 
 
 def _label(raw: object, longest: int = 63) -> str:
     text = _text(raw)
-    if text and not _LABEL.fullmatch(text):
+    if len(text) <= longest and text and not _LABEL.fullmatch(text):
         slug = slugify(text)
         hint = f": {slug}" if slug else ""
         raise ValueError(f"use small letters, digits and '-', with a letter or digit at both ends{hint}")
@@ -67,7 +91,7 @@ def _kind(raw: object) -> str:
 
 
 def _image(raw: object) -> str:
-    text = _text(raw)
+    text = _text(raw, 512)
     if text and not _IMAGE.fullmatch(text):
         raise ValueError("an image is written REGISTRY/NAME:TAG, without spaces: pytorch/pytorch:2.9.0")
     return text
@@ -76,16 +100,14 @@ def _image(raw: object) -> str:
 def _strings(raw: object) -> list[str]:
     """Return a list of strings; one string is split as a shell does."""
     if isinstance(raw, str):
-        try:
-            return shlex.split(raw)
-        except ValueError as error:
-            raise ValueError(
-                "a quotation mark is not closed" if "quotation" in str(error) else str(error)
-            ) from None
+        if len(raw) > LONGEST_LINE:
+            raise ValueError(f"at most {LONGEST_LINE} characters in one line; put more into a file")
+        return list(shell_words.split(raw).words)
     if isinstance(raw, list | tuple):
-        if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in raw):
-            raise ValueError("every item of the list must be text")
-        return [str(item) for item in raw]
+        wrong = [item for item in raw if isinstance(item, bool) or not isinstance(item, str | int | float)]
+        if wrong:
+            raise ValueError(f"every item of the list must be text, not {_shape(wrong[0])}")
+        return [_scalar(item) for item in raw]
     raise ValueError(f"write a list or one line of text, not {_shape(raw)}")
 
 
@@ -95,16 +117,23 @@ def _command(raw: object) -> tuple[str, ...]:
         raise ValueError("has a NUL character in it; take it out")
     if argv and not argv[0]:
         raise ValueError("the first word, the program, is empty")
+    _check_size(argv)
     return argv
+
+
+def _check_size(words: Iterable[str]) -> None:
+    """Refuse what no program can be given, and no cluster keeps."""
+    sizes = [len(word.encode(errors="replace")) for word in words]
+    if max(sizes, default=0) > LONGEST_WORD:
+        raise ValueError(f"a word has {max(sizes)} bytes; a program is given {LONGEST_WORD} at most")
+    if sum(sizes) > MOST_BYTES:
+        raise ValueError(f"{sum(sizes)} bytes in all; at most {MOST_BYTES}. Put more into a file")
 
 
 def _pairs(raw: object, what: str) -> dict[str, str]:
     """Return {KEY: value} of a mapping, a list of "KEY=VALUE", or one line of them."""
     if isinstance(raw, Mapping):
-        for key, value in raw.items():
-            if isinstance(value, bool) or not isinstance(value, str | int | float):
-                raise ValueError(f"{key}: write text here (quote it), not {_shape(value)}")
-        return {str(key): str(value) for key, value in raw.items()}
+        return {str(key)[:LONGEST_LINE]: _value(key, value) for key, value in raw.items()}
     pairs = {}
     for word in _strings(raw):
         key, equals, value = word.partition("=")
@@ -114,9 +143,19 @@ def _pairs(raw: object, what: str) -> dict[str, str]:
     return pairs
 
 
+def _value(key: object, value: object) -> str:
+    try:
+        return _scalar(value)
+    except ValueError as error:
+        hint = '; write "" for an empty one' if value is None else ""
+        raise ValueError(f"{str(key)[:80]}: {error}{hint}") from None
+
+
 def _env_name(name: str) -> str:
-    if not _ENV_NAME.fullmatch(name):
-        raise ValueError(f"{name or 'an empty name'}: a variable is letters, digits and '_', no digit first")
+    if len(name) > 253 or not _ENV_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name[:80] or 'an empty name'}: a variable is letters, digits and '_', no digit first"
+        )
     return name
 
 
@@ -126,6 +165,7 @@ def _env(raw: object) -> dict[str, str]:
         _env_name(name)
         if "\0" in value:
             raise ValueError(f"{name}: has a NUL character in it; take it out")
+    _check_size(f"{name}={value}" for name, value in pairs.items())
     return pairs
 
 
@@ -137,7 +177,13 @@ def _secrets(raw: object) -> tuple[str, ...]:
                 f"{word.partition('=')[0]}: give the name alone; the value is read from your environment"
             )
         names.append(_env_name(word))
-    return tuple(dict.fromkeys(names))
+    return _few(tuple(dict.fromkeys(names)))
+
+
+def _few(items: tuple[_T, ...]) -> tuple[_T, ...]:
+    if len(items) > MOST_ITEMS:
+        raise ValueError(f"at most {MOST_ITEMS}; this has {len(items)}")
+    return items
 
 
 def _label_key(key: str) -> None:
@@ -148,10 +194,10 @@ def _label_key(key: str) -> None:
         not name
         or len(name) > 63
         or not _LABEL_VALUE.fullmatch(name)
-        or (slash and not _SUBDOMAIN.fullmatch(prefix))
+        or (slash and (len(prefix) > 253 or not _SUBDOMAIN.fullmatch(prefix)))
     ):
         raise ValueError(
-            f"{key}: a key is [prefix/]name, of letters, digits, '-', '_' and '.', at most 63 characters"
+            f"{key[:80]}: a key is [prefix/]name, of letters, digits, '-', '_' and '.', at most 63 characters"
         )
 
 
@@ -168,47 +214,47 @@ def _annotations(raw: object) -> dict[str, str]:
     pairs = _pairs(raw, "KEY")
     for key in pairs:
         _label_key(key)
+    if (
+        size := sum(len(f"{key}{value}".encode(errors="replace")) for key, value in pairs.items())
+    ) > 256 * 1024:
+        raise ValueError(f"{size} bytes in all; Kubernetes takes 256 KiB")
     return pairs
 
 
-def _whole(lowest: int, unit: str) -> Callable[[object], int]:
+def _alerts(raw: object) -> dict[str, str]:
+    """Return rule -> "on", "off" or a threshold; YAML has made yes and no of on and off."""
+    if isinstance(raw, Mapping):
+        words = {True: ON, False: OFF}
+        raw = {key: words[value] if isinstance(value, bool) else value for key, value in raw.items()}
+    pairs = {key: value.strip() for key, value in _pairs(raw, "ALERT").items()}
+    for name, text in pairs.items():
+        parse_threshold(name, text)
+    return pairs
+
+
+def _whole(lowest: int, highest: int, unit: str) -> Callable[[object], int]:
     def parse(raw: object) -> int:
         text = _text(raw)
-        if not re.fullmatch(r"\d{1,9}", text) or int(text) < lowest:
+        if not re.fullmatch(r"[0-9]+", text) or (len(text) <= 18 and int(text) < lowest):
             raise ValueError(f"write a whole number of {unit}, {lowest} or more")
+        if len(text) > 18 or int(text) > highest:
+            raise ValueError(f"at most {highest} {unit}")
         return int(text)
 
     return parse
 
 
-def _quantity(example: str) -> Callable[[object], str]:
+def _amount(parse_text: Callable[[str], str]) -> Callable[[object], str]:
     def parse(raw: object) -> str:
         text = _text(raw)
-        if not text:
-            return ""
-        match = _QUANTITY.fullmatch(text)
-        if not match:
-            fixed = re.sub(r"(?i)^([\d.]+)\s*([kmgtpe])i?b?$", lambda m: f"{m[1]}{m[2].upper()}i", text)
-            hint = fixed if _QUANTITY.fullmatch(fixed) else example
-            raise ValueError(f"{text} is not a Kubernetes quantity; write it like {hint}")
-        if not float(match[1]):
-            raise ValueError("must be more than 0")
-        return text
+        return parse_text(text) if text else ""
 
     return parse
 
 
 def _duration(raw: object) -> int:
-    text = _text(raw).replace(" ", "")
-    if not text:
-        return 0
-    if re.fullmatch(r"\d{1,9}", text):
-        return int(text)
-    match = _DURATION.fullmatch(text)
-    if not match:
-        raise ValueError("write seconds, or a time like 2h30m, 45m, 1d")
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    text = _text(raw)
+    return parse_duration(text) if text else 0
 
 
 def _items(raw: object) -> list[object]:
@@ -228,24 +274,25 @@ def _named_parts(raw: object, kind: type[Port | Volume], what: str) -> dict[str,
     known = kind.__struct_fields__
     unknown = next((key for key in raw if key not in known), None)
     if unknown is not None:
-        raise ValueError(f"{unknown}: {what} has {', '.join(known)}")
+        raise ValueError(f"{str(unknown)[:80]}: {what} has {', '.join(known)}")
     return dict(raw)
 
 
 def _port_number(number: object, what: str = "a port") -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
-        raise ValueError(f"{number}: {what} is a number from 1 to 65535")
+        raise ValueError(f"{what} is a number from 1 to 65535")
     return number
 
 
 def _port(raw: object) -> Port:
     parts = _named_parts(raw, Port, "a port")
     if parts is None:
-        match = _PORT.fullmatch(str(raw))
-        if isinstance(raw, bool) or not match:
-            raise ValueError(f"{raw}: write 8080, or NAME=NUMBER:TARGET/PROTOCOL: http=80:8080/TCP")
+        text = _text(raw)
+        match = _PORT.fullmatch(text)
+        if not match:
+            raise ValueError(f"{text[:80]}: write 8080, or NAME=NUMBER:TARGET/PROTOCOL: http=80:8080/TCP")
         parts = {k: int(v) if k in ("number", "target") else v for k, v in match.groupdict().items() if v}
-    protocol = str(parts.get("protocol", "TCP")).upper()
+    protocol = _text(parts.get("protocol", "TCP"), 9).upper()
     if protocol not in ("TCP", "UDP"):
         raise ValueError(f"{protocol}: the protocol is TCP or UDP")
     name = _label(parts.get("name", ""), 15)
@@ -261,7 +308,7 @@ def _port(raw: object) -> Port:
 
 
 def _ports(raw: object) -> tuple[Port, ...]:
-    ports = tuple(_port(item) for item in _items(raw))
+    ports = _few(tuple(_port(item) for item in _items(raw)))
     for what, keys in (
         ("number", [(port.number, port.protocol) for port in ports]),
         ("name", [port.name for port in ports if port.name]),
@@ -277,9 +324,10 @@ def _volume(raw: object) -> Volume:
         claim, host_path = _subdomain(parts.get("claim", "")), _text(parts.get("host_path", ""))
         path, read_only = _text(parts.get("path", "")), parts.get("read_only", False)
     else:
-        source, path, *rest = [*_text(raw).split(":"), ""][:4]
+        text = _text(raw, 8192)
+        source, path, *rest = [*text.split(":"), ""][:4]
         if rest not in ([], [""], ["ro"], ["rw"], ["ro", ""], ["rw", ""]) or not source:
-            raise ValueError(f"{raw}: write CLAIM:/path, or CLAIM:/path:ro")
+            raise ValueError(f"{text[:80]}: write CLAIM:/path, or CLAIM:/path:ro")
         claim, host_path = ("", source) if source.startswith("/") else (_subdomain(source), "")
         read_only = "ro" in rest
     if bool(claim) == bool(host_path):
@@ -292,14 +340,14 @@ def _volume(raw: object) -> Volume:
 
 
 def _volumes(raw: object) -> tuple[Volume, ...]:
-    volumes = tuple(_volume(item) for item in _items(raw))
+    volumes = _few(tuple(_volume(item) for item in _items(raw)))
     if len({volume.path for volume in volumes}) < len(volumes):
         raise ValueError("two volumes have the same path")
     return volumes
 
 
 def _pull_secrets(raw: object) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for item in _items(raw) if (name := _subdomain(item))))
+    return _few(tuple(dict.fromkeys(name for item in _items(raw) if (name := _subdomain(item)))))
 
 
 def _ingress(raw: object) -> str:
@@ -311,29 +359,39 @@ def _ingress(raw: object) -> str:
     return text
 
 
+def _folder(raw: object) -> str:
+    return _text(raw, 4096)
+
+
+def _gpu_type(raw: object) -> str:
+    return _text(raw, 253)
+
+
 PARSERS: dict[str, Callable[[object], object]] = {
     "name": _label,
     "kind": _kind,
     "image": _image,
     "command": _command,
-    "workdir": _text,
+    "workdir": _folder,
     "env": _env,
     "secrets": _secrets,
-    "gpus": _whole(0, "GPUs"),
-    "gpu_type": _text,
-    "cpu": _quantity("500m or 8"),
-    "memory": _quantity("64Gi"),
-    "shm_size": _quantity("8Gi"),
-    "nodes": _whole(1, "nodes"),
-    "replicas": _whole(1, "replicas"),
+    "gpus": _whole(0, MOST_GPUS, "GPUs"),
+    "gpu_type": _gpu_type,
+    "cpu": _amount(parse_cpu),
+    "memory": _amount(parse_memory),
+    "shm_size": _amount(parse_memory),
+    "nodes": _whole(1, MOST_NODES, "nodes"),
+    "replicas": _whole(1, MOST_NODES, "replicas"),
     "ports": _ports,
     "ingress": _ingress,
-    "retries": _whole(0, "retries"),
+    "retries": _whole(0, MOST_RETRIES, "retries"),
     "max_runtime": _duration,
     "priority": _subdomain,
     "queue": _subdomain,
+    "queue_priority": _subdomain,
     "labels": _labels,
     "annotations": _annotations,
+    "alerts": _alerts,
     "volumes": _volumes,
     "image_pull_secrets": _pull_secrets,
     "namespace": _label,

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from backend_client.models.alert_thresholds import THRESHOLDS
 from backend_client.models.spec import JobSpec
 
 _TEXT = {"type": "string"}
@@ -36,6 +37,9 @@ def _field(name: str, rule: dict[str, Any]) -> dict[str, Any]:
     described = {"description": rule.pop("description"), "default": [] if default == () else default}
     if "items" in rule:
         rule["items"] = {"anyOf": [rule["items"], *_ITEMS[name]]} if name in _ITEMS else rule["items"]
+    if name == "alerts":
+        rule["propertyNames"] = {"enum": list(THRESHOLDS)}
+        rule["additionalProperties"] = {"type": ["string", "number", "boolean"]}
     if rule.get("additionalProperties") == _TEXT:
         rule["additionalProperties"] = {"type": ["string", "number"]}
     if rule == _TEXT:

@@ -58,6 +58,9 @@ class JobSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_runtime: Annotated[int, Meta(description="seconds, or 2h30m; 0 is no limit (kind job)")] = 0
     priority: Annotated[str, Meta(description="priority class")] = ""
     queue: Annotated[str, Meta(description="queue (Kueue LocalQueue)")] = ""
+    queue_priority: Annotated[
+        str, Meta(description="priority in the queue (Kueue WorkloadPriorityClass); not that of its pods")
+    ] = ""
     labels: Annotated[dict[str, str], Meta(description="labels")] = {}
     annotations: Annotated[dict[str, str], Meta(description="annotations")] = {}
     volumes: Annotated[
@@ -66,5 +69,8 @@ class JobSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     image_pull_secrets: Annotated[
         tuple[str, ...], Meta(description="names of Secrets that hold registry logins")
     ] = ()
+    alerts: Annotated[
+        dict[str, str], Meta(description="what to be told of this job: gpu-idle=30m, finished=on, silent=off")
+    ] = {}
     namespace: Annotated[str, Meta(description="namespace; empty is the context's own")] = ""
     cluster: Annotated[str, Meta(description="cluster, where a server has several")] = ""

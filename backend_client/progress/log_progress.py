@@ -5,6 +5,7 @@ So a log that is read in bursts, or twice, gives the same figures as one that is
 
 from collections import deque
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -21,7 +22,7 @@ class LogProgress:
 
     def __init__(self) -> None:
         self._ranks: dict[int, _Rank] = {}
-        self._published: dict[str, float] = {}
+        self._published: dict[str, Any] = {}
         self.misses = 0
         """How many polls found no progress in any rank."""
 
@@ -54,7 +55,7 @@ class _Rank:
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
-        self.figures: dict[str, float] = {}
+        self.figures: dict[str, Any] = {}
         self._lines: deque[tuple[int, bytes]] = deque(maxlen=LINES)
         self._read_until = self._now = 0
         self._tracker = Tracker(lambda: self._now / 1e9)
@@ -80,3 +81,10 @@ class _Rank:
         if later:
             self._read_until = max(time for time, _ in later)
             self.figures = self._tracker.read() or self.figures
+            self.figures = _with_phase(self.figures, self._tracker.phase)
+
+
+def _with_phase(figures: dict[str, Any], phase: str) -> dict[str, Any]:
+    """Return figures with what the job does instead of training; without any, that alone is no progress."""
+    figures = {name: figure for name, figure in figures.items() if name != "phase"}
+    return {**figures, "phase": phase} if figures and phase else figures

@@ -1,33 +1,18 @@
-"""Sample: what one line of output says about a training; and the patterns that all formats share."""
+"""Sample: what one line of output says about a training; and what all formats share."""
 
 import re
 from typing import NamedTuple
-
-from backend_client.progress.numbers import FLOAT
 
 NAMED_BAR, STEP, NAMELESS_BAR, EPOCH = 4, 3, 2, 1
 """How sure a position is: a bar that names itself or its loss, a line with a step, a bar without a name, a
 line with an epoch. A surer kind of line is not overruled by another."""
 
 EPOCH_WORD = re.compile(
-    r"(?i)(?<![\w./-])epoch(?:\(train\))?[\"']?[ :=]{0,4}"
-    r"\[? ?(\d{1,9})(?![\d.]*\.\d|\d)(?: ?/ ?(\d{1,9}))?\]?"
+    r"(?i)(?<![\w./-])(?:current[_ ])?epoch(?:\(train\))?[\"']?[ :=]{0,4}"
+    r"\[? {0,4}(\d{1,9})(?![\d.]*\.\d|\d)(?: ?(?:/|of) ?(\d{1,9}))?\]?"
 )
 """An epoch, and how many there are: "Epoch 3/10", "Epoch [2/10]", "Epoch: [0]" (pytorch/examples,
 imagenet/main.py), "Epoch(train)  [1]" (mmengine, runner/log_processor.py), '"epoch": 1' (fairseq)."""
-
-_LOSS = re.compile(
-    r"(?i)(?:^|([\w./-]+)[ :|,]{1,3})?(?<![\w./-])[\"']?([\w./-]{0,20}?)loss[\"']?"
-    rf"(?: {{0,3}}[:=] {{0,3}}|[ \t]{{1,3}})[\"']?({FLOAT}|nan|inf|-inf)(?![\w.%])"
-)
-"""A loss, its prefix and the word before it: "loss=0.412", "train_loss: 0.4", "Loss 6.9121e+00 (6.95)",
-"{'loss': 2.3145," (transformers, trainer_callback.py), "| lm loss: 2.303251E+00 |" (Megatron-LM,
-training.py), "loss:1.234" (torchtune)."""
-_TRAINING_PREFIX = re.compile(r"(?i)(?:(?:train(?:ing)?|total|lm|avg|mean|running|step)[_/. -]?)*$")
-_OTHER_WORD = re.compile(
-    r"(?i)(?:val|valid|validation|eval|evaluation|test|dev|best|aux|kl|reg|min|lowest|prev|previous|packet|z)$"
-)
-"""The word before a loss that is not the training's: "val loss 2.6120" (nanoGPT), "packet loss: 5%"."""
 
 
 class Position(NamedTuple):
@@ -58,19 +43,10 @@ NOTHING = Sample()
 
 
 def position_over_epochs(
-    certainty: int, epoch: re.Match[str], step: int, total: int, rate: float
+    certainty: int, epoch: tuple[int, int], step: int, total: int, rate: float
 ) -> Position | None:
     """Return the position over all epochs of a step within one; None where the figures do not fit."""
-    number, epochs = int(epoch[1]), int(epoch[2])
+    number, epochs = epoch
     if not 1 <= number <= epochs or step > total:
         return None
     return Position(certainty, (number - 1) * total + step, epochs * total, rate)
-
-
-def training_loss(text: str) -> float | None:
-    """Return the first training loss in a text."""
-    for match in _LOSS.finditer(text):
-        before, prefix, figure = match.groups()
-        if _TRAINING_PREFIX.match(prefix) and not (before and _OTHER_WORD.search(before)):
-            return float(figure)
-    return None

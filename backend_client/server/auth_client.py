@@ -13,7 +13,7 @@ from backend_client.errors import BackendError, LoginNeeded
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account, Accounts
 from backend_client.server.connection import Connection
-from backend_client.server.token_store import TokenStore, choose_store, store_of_kind
+from backend_client.server.token_store import TokenStore, choose_store, ended_key, store_of_kind
 
 T = TypeVar("T")
 
@@ -85,13 +85,16 @@ class AuthClient:
         token = await asyncio.to_thread(store.get, account.key)
         error = await self._revoke(token) if token else None
         await asyncio.to_thread(store.drop, account.key)
+        if token and not error:
+            await asyncio.to_thread(store.put, ended_key(account.key), token)
         Accounts(self.folder).save(msgspec.structs.replace(account, store=""))
         return error
 
     async def _authenticate(self, path: str, body: dict[str, str]) -> LoginResult:
         """Log in or register. The store is tested first: a token that cannot be kept would be lost."""
         store = await asyncio.to_thread(choose_store, self.folder)
-        grant = await self._request("POST", path, _TokenGrant, msgspec.json.encode(body))
+        earlier = await asyncio.to_thread(self._earlier_token, store, body["user"])
+        grant = await self._request("POST", path, _TokenGrant, msgspec.json.encode(body), earlier)
         token = Secret(grant.token)
         account = Account(name="", url=self.url, user=grant.user, ca=self.ca, store=store.kind)
         try:
@@ -122,8 +125,18 @@ class AuthClient:
             await connection.aclose()
         return None
 
-    async def _request(self, method: str, path: str, answer: type[T], body: bytes = b"") -> T:
-        connection = Connection(self.url, None, ca=self.ca)
+    def _earlier_token(self, store: TokenStore, user: str) -> Secret | None:
+        """Return a token of this user that was kept here, valid or ended.
+
+        It opens nothing: it tells the server that this is nobody who guesses from the same address.
+        """
+        key = Account(name="", url=self.url, user=user).key
+        return store.get(key) or store.get(ended_key(key))
+
+    async def _request(
+        self, method: str, path: str, answer: type[T], body: bytes = b"", token: Secret | None = None
+    ) -> T:
+        connection = Connection(self.url, (lambda: token) if token else None, ca=self.ca)
         try:
             return connection.decode(await connection.request(method, path, body=body), answer)
         finally:

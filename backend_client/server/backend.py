@@ -5,11 +5,12 @@ import hashlib
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, NotFound, Refused
 from backend_client.history import HistoryPage, HistoryQuery
 from backend_client.models import Event, Job, JobRef, JobSpec
 from backend_client.models.secret import Secret
@@ -30,7 +31,17 @@ from backend_client.protocol import (
     Scope,
     WatchEvent,
 )
-from backend_client.server.bodies import Choices, Clusters, Events, Me, create_body
+from backend_client.refresh import RefreshRequests
+from backend_client.server.alerts import AlertCalls
+from backend_client.server.bodies import (
+    Choices,
+    Clusters,
+    Events,
+    Me,
+    NewPriority,
+    NewQueue,
+    create_body,
+)
 from backend_client.server.capabilities import UNKNOWN, Capabilities, merge
 from backend_client.server.connection import Connection
 from backend_client.server.delete import DeletionWatch
@@ -39,11 +50,19 @@ from backend_client.server.visible_jobs import VisibleJobsReporter
 from backend_client.server.watch import WatchStream
 from backend_client.server.wire import encode
 
+if TYPE_CHECKING:
+    from backend_client.gpu_nodes import GpuNodes
+    from backend_client.queues import QueueBoard
+    from backend_client.usage import Usage, UsageHistory, UsageTable
+    from backend_client.usage_report import Receipt, ReportQuery, UsageReport
+    from backend_client.why import Explanation
+
 _JOBS = "/api/jobs"
+_NO_USAGE = "This server tells nothing of what jobs use.", "A newer traindeck server does."
 _PLAIN_KEY = re.compile(r"[!-~]{1,64}")
 
 
-class ServerBackend:
+class ServerBackend(AlertCalls):
     """The jobs of a server, as one of its users. A job's cluster is in `spec.cluster`."""
 
     namespace = ""
@@ -68,6 +87,7 @@ class ServerBackend:
         self._has_fetched = False
         self._connection = Connection(url, token, ca=ca)
         self._visible_jobs = VisibleJobsReporter(self._connection)
+        self._refreshes = RefreshRequests()
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -118,12 +138,16 @@ class ServerBackend:
         stream = WatchStream(
             self._connection, self._from_wire, frozenset() if "" in namespaces else namespaces
         )
-        async with contextlib.aclosing(stream.batches()) as batches:
-            async for batch in batches:
-                yield batch
-                if not self._has_fetched:
-                    with contextlib.suppress(BackendError):
-                        await self.fetch_capabilities()
+        with self._refreshes.subscribe(stream.refresh):
+            async with contextlib.aclosing(stream.batches()) as batches:
+                async for batch in batches:
+                    yield batch
+                    if not self._has_fetched:
+                        with contextlib.suppress(BackendError):
+                            await self.fetch_capabilities()
+
+    async def refresh(self) -> None:
+        self._refreshes.send()
 
     async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
         self._visible_jobs.set_visible_jobs(refs)
@@ -166,6 +190,90 @@ class ServerBackend:
         answer = await self._connection.fetch("GET", f"{_path(ref)}/events", Events, query=_uid_query(ref))
         return answer.items
 
+    async def explain(self, ref: JobRef) -> "Explanation":
+        from backend_client.why import Explanation  # noqa: PLC0415  a list needs none
+
+        try:
+            return await self._connection.fetch(
+                "GET", f"{_path(ref)}/why", Explanation, query=_uid_query(ref)
+            )
+        except NotFound:
+            await self.get(ref)  # raises as well where it is the job that is not there, and not the route
+            raise Refused("This server tells no reasons.", "A newer traindeck server does.") from None
+
+    async def usage(self, ref: JobRef) -> "Usage":
+        """Return what a job uses now (`HasUsage`)."""
+        from backend_client.usage import Usage  # noqa: PLC0415  a list needs none
+
+        path = f"{_path(ref)}/usage"
+        try:
+            return await self._connection.fetch("GET", path, Usage, query=_uid_query(ref))
+        except NotFound:
+            raise await self._no_usage(ref) from None
+
+    async def usage_history(self, ref: JobRef, since: datetime) -> "UsageHistory":
+        """Return what a job has used since a time (`HasUsage`)."""
+        from backend_client.usage import UsageHistory  # noqa: PLC0415  a list needs none
+
+        path, query = f"{_path(ref)}/usage/history", {**_uid_query(ref), "since": since.isoformat()}
+        try:
+            return await self._connection.fetch("GET", path, UsageHistory, query=query)
+        except NotFound:
+            raise await self._no_usage(ref) from None
+
+    async def usages(self, scope: Scope) -> "UsageTable":  # noqa: ARG002  namespaces are the server's
+        """Return what the running jobs of this person use now, each in sum (`HasUsage`)."""
+        from backend_client.usage import UsageTable  # noqa: PLC0415  a list needs none
+
+        try:
+            return await self._connection.fetch("GET", "/api/usages", UsageTable)
+        except NotFound:
+            raise Refused(*_NO_USAGE) from None
+
+    async def _no_usage(self, ref: JobRef) -> Refused:
+        """Return that this server is too old to tell. Raises NotFound where the job is not there."""
+        await self.get(ref)
+        return Refused(*_NO_USAGE)
+
+    async def nodes(self, scope: Scope) -> "GpuNodes":  # noqa: ARG002  GPUs are the clusters'
+        from backend_client.gpu_nodes import GpuNodes  # noqa: PLC0415  a list needs none
+
+        try:
+            return await self._connection.fetch("GET", "/api/nodes", GpuNodes)
+        except NotFound:
+            return GpuNodes(unknown_because="this server tells nothing of them; a newer one does")
+
+    async def queues(self, scope: Scope) -> "QueueBoard":  # noqa: ARG002  namespaces are the server's
+        """Return the queues of the server's clusters (`HasQueues`)."""
+        from backend_client.queues import QueueBoard  # noqa: PLC0415  a list needs none
+
+        try:
+            return await self._connection.fetch("GET", "/api/queues", QueueBoard)
+        except NotFound:
+            raise Refused("This server tells nothing of queues.", "A newer traindeck server does.") from None
+
+    async def set_priority(self, ref: JobRef, name: str) -> Job:
+        """Give a waiting job another priority of its queue (`HasQueues`)."""
+        return await self._change(ref, "priority", NewPriority(name))
+
+    async def hold(self, ref: JobRef) -> Job:
+        """Hold a waiting job back (`HasQueues`)."""
+        return await self._change(ref, "hold")
+
+    async def release(self, ref: JobRef) -> Job:
+        """Put a held job into its queue again (`HasQueues`)."""
+        return await self._change(ref, "release")
+
+    async def move(self, ref: JobRef, queue: str) -> Job:
+        """Put a waiting job into another queue (`HasQueues`)."""
+        return await self._change(ref, "queue", NewQueue(queue))
+
+    async def _change(self, ref: JobRef, what: str, body: NewPriority | NewQueue | None = None) -> Job:
+        answer = await self._connection.request(
+            "POST", f"{_path(ref)}/{what}", query=_uid_query(ref), body=encode(body) if body else b""
+        )
+        return self._from_wire(self._connection.decode(answer, Job))
+
     async def capacity(self, scope: Scope) -> Capacity:  # noqa: ARG002  GPUs are the clusters'
         return await self._connection.fetch("GET", "/api/capacity", Capacity)
 
@@ -185,6 +293,39 @@ class ServerBackend:
         )
         return await self._connection.fetch("GET", "/api/history", HistoryPage, query=parameters)
 
+    async def usage_report(self, query: "ReportQuery") -> "UsageReport":
+        """Return sums over what this person may see (`HasAccounting`)."""
+        from backend_client.usage_report import UsageReport  # noqa: PLC0415  a list needs none
+
+        parameters = _not_empty(
+            by=query.by,
+            since=_rfc3339(query.since),
+            until=_rfc3339(query.until),
+            zone=query.zone,
+            user=query.user,
+        )
+        try:
+            return await self._connection.fetch("GET", "/api/usage", UsageReport, query=parameters)
+        except NotFound:
+            raise _counts_nothing() from None
+
+    async def receipt(self, ref: JobRef) -> "Receipt":
+        """Return what a job has cost so far (`HasAccounting`)."""
+        from backend_client.usage_report import Receipt  # noqa: PLC0415  a list needs none
+
+        path = f"{_path(ref)}/receipt"
+        try:
+            found = await self._connection.fetch("GET", path, Receipt, query=_uid_query(ref))
+        except NotFound:
+            await self.get(ref)  # raises as well where it is the job that is not there, and not the route
+            raise _counts_nothing() from None
+        cluster = found.job.context
+        return replace(
+            found,
+            job=replace(found.job, context=self.context),
+            spec=replace(found.spec, cluster=cluster),
+        )
+
     async def aclose(self) -> None:
         await self._visible_jobs.aclose()
         await self._connection.aclose()
@@ -193,6 +334,10 @@ class ServerBackend:
         """Return a job as one of this context: on the wire the context is the cluster."""
         ref = replace(job.ref, context=self.context)
         return replace(job, ref=ref, spec=replace(job.spec, cluster=job.ref.context))
+
+
+def _counts_nothing() -> Refused:
+    return Refused("This server does not tell what jobs have cost.", "A newer traindeck server does.")
 
 
 def _path(ref: JobRef) -> str:

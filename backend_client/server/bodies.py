@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from backend_client import errors
+from backend_client.alerts.alert import ChannelKind
 from backend_client.errors import BackendError, Invalid
 from backend_client.models import Event, JobSpec
 from backend_client.models.fields import DEFAULTS, FIELD_NAMES
@@ -85,6 +86,34 @@ class Choices(Struct, frozen=True):
     """The answer of GET /api/choices."""
 
     items: tuple[Choice, ...]
+
+
+class NewPriority(Struct, frozen=True):
+    """The body of POST /api/jobs/{name}/priority."""
+
+    priority: Annotated[str, Meta(min_length=1, max_length=253)]
+
+
+class NewQueue(Struct, frozen=True):
+    """The body of POST /api/jobs/{name}/queue."""
+
+    queue: Annotated[str, Meta(min_length=1, max_length=253)]
+
+
+class Snooze(Struct, frozen=True):
+    """The body of POST /api/alerts/{id}/snooze."""
+
+    until: datetime
+    """Until when nothing is told of it."""
+
+
+class NewChannel(Struct, frozen=True):
+    """The body of POST /api/alerts/channels."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=40)]
+    kind: ChannelKind
+    address: Annotated[str, Meta(min_length=1, max_length=2000)]
+    """A mail address, a URL, or the name of a target of the site."""
 
 
 class Me(Struct, frozen=True):

@@ -33,9 +33,13 @@ def merge(clusters: Sequence[ClusterInfo]) -> Capabilities:
     return Capabilities(missing_features, {name: _rule(name, clusters) for name in FIELD_NAMES})
 
 
+_OF_THE_SERVER = frozenset({Feature.HISTORY, Feature.ALERTS, Feature.ACCOUNTING})
+"""Features that a server has itself, whatever its clusters have."""
+
+
 def _is_absent(feature: Feature, clusters: Sequence[ClusterInfo]) -> bool:
-    """Return True where no cluster has a feature; the history is the server's own."""
-    return feature is not Feature.HISTORY and all(feature not in cluster.features for cluster in clusters)
+    """Return True where no cluster has a feature, nor the server itself."""
+    return feature not in _OF_THE_SERVER and all(feature not in cluster.features for cluster in clusters)
 
 
 def _reason(feature: Feature, clusters: Sequence[ClusterInfo]) -> str:

@@ -60,8 +60,8 @@ class Connection:
         """
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
-        self.label = parts.path if parts.scheme == "unix" else parts.netloc
-        """The server's host and port, or its socket, for messages."""
+        self.label = parts.path if parts.scheme == "unix" else parts.netloc + parts.path
+        """The server's host, port and path, or its socket, for messages."""
         _check_address(parts.scheme, parts.hostname or "", self.label)
         self._token = token
         self._ca = ca

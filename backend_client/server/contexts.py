@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend_client.contexts import ContextInfo
-from backend_client.errors import BackendError, LoginNeeded, NotFound, fragment
+from backend_client.errors import BackendError, Invalid, LoginNeeded, NotFound, Refused, fragment
 from backend_client.models.secret import Secret
 from backend_client.protocol import JobBackend
 
@@ -51,13 +51,13 @@ class ServerContexts:
             return [ContextInfo("servers", self.kind, "traindeck servers", fragment(error.title))]
 
     def current(self) -> str:
-        """Return the context of the site's server, "" where there is none."""
-        if not self._site or not self._may_have_accounts():
+        """Return the context of the site's server, "" where there is none. Raises Refused."""
+        if not self._site:
             return ""
         try:
             return next((one.name for one in self.accounts() if one.url == self._address(self._site)), "")
-        except BackendError:
-            return ""
+        except Invalid as error:
+            raise Refused(f"The site's server cannot be used: {fragment(error.title)}.") from None
 
     def open(self, name: str) -> JobBackend:
         """Open a context. Contacts nobody yet; without a login the first call raises LoginNeeded."""
@@ -118,7 +118,9 @@ class ServerContexts:
         """Drop an account and its context; the site's server stays one. Raises Refused."""
         from backend_client.server.accounts import Accounts  # noqa: PLC0415  as above
         from backend_client.server.capabilities_cache import CapabilitiesCache  # noqa: PLC0415  as above
+        from backend_client.server.token_store import FileTokenStore, ended_key  # noqa: PLC0415  as above
 
+        FileTokenStore(self.folder).drop(ended_key(account.key))
         Accounts(self.folder).remove(account)
         CapabilitiesCache(self._cache, account.name).remove()
 
@@ -130,8 +132,10 @@ class ServerContexts:
         """Return a number that changes whenever somebody logs in or out."""
         try:
             return (self.folder / "servers.json").stat().st_mtime_ns
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return 0
+        except OSError:
+            return -1  # whoever reads it says why it cannot be read
 
     def _may_have_accounts(self) -> bool:
         return bool(self._site or "://" in self._named or self.version())

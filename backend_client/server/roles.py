@@ -7,7 +7,7 @@ class Role(StrEnum):
     """What a person may do, from the least to all of it."""
 
     VIEWER = "viewer"
-    """Sees what is theirs, changes nothing."""
+    """Sees what is theirs and their team's, changes nothing."""
     RESEARCHER = "researcher"
     """Makes jobs, and acts on their own."""
     ADMIN = "admin"

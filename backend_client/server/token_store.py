@@ -139,6 +139,14 @@ class KeyringTokenStore:
             _with_time_limit(lambda: keyring.delete_password(SERVICE, key))
 
 
+def ended_key(key: str) -> str:
+    """Return the key under which an account's token stays after a logout.
+
+    It opens nothing any more: at the next login it shows the server who is no stranger.
+    """
+    return f"ended {key}"
+
+
 def store_of_kind(kind: str, folder: Path) -> TokenStore:
     """Return the store of a kind (`Account.store`)."""
     return KeyringTokenStore() if kind == KeyringTokenStore.kind else FileTokenStore(folder)

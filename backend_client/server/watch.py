@@ -6,7 +6,7 @@ are only changes, also where the server had to start over.
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,12 +15,13 @@ from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable, fragment, sentence
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
+from backend_client.refresh import sleep_unless
 from backend_client.server.connection import Connection
 from backend_client.server.sse import SseEvent
 from backend_client.server.wire import ClusterLink, Lagged, WatchWire, read_watch
 
 PATH = "/api/watch"
-_WORST = (FreshnessState.STALE, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
+_WORST = (FreshnessState.STALE, FreshnessState.SYNCING, FreshnessState.FORBIDDEN, FreshnessState.LIVE)
 FIRST_PAUSE, LONGEST_PAUSE, _HEALTHY = 0.3, 30.0, 5.0
 """Seconds: the first and the largest pause after a break, and how long a connection must have held for the
 next break to count as the first."""
@@ -44,18 +45,32 @@ class WatchStream:
         """The event to resume behind; empty: start over."""
         self._was_healthy = False
         """The connection was well until just now: its first break is not reported."""
+        self._anew = asyncio.Event()
+        """Set where somebody wants a new connection now."""
+        self._reading: asyncio.Timeout | None = None
         self._backoff = Backoff(first=FIRST_PAUSE, longest=LONGEST_PAUSE, healthy=math.inf)
+
+    def refresh(self) -> None:
+        """Connect anew at once, and have the whole list again."""
+        self._anew.set()
+        if self._reading:
+            self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def batches(self) -> AsyncGenerator[Sequence[WatchEvent], None]:
         """Yield batches until closed. Where the login has ended, yield a Freshness and raise LoginNeeded."""
         clock = asyncio.get_running_loop().time
         while True:
             begun, asked = clock(), 0.0
+            if self._anew.is_set():
+                self._anew.clear()
+                self._last_event_id = ""
+                self._backoff.reset()
             try:
                 async with self._connection.stream(PATH, last=self._last_event_id) as stream:
                     self._clusters.clear()
                     self._list.restart()
-                    async for events in stream.batches():
+                    frames = aiter(stream.batches())
+                    while (events := await self._next(frames)) is not None:
                         if batch := self._read(events):
                             yield batch
                         if any(event.event in ("lagged", "bye") for event in events):
@@ -71,7 +86,17 @@ class WatchStream:
             self._was_healthy = False
             if clock() - begun > _HEALTHY:
                 self._backoff.reset()
-            await asyncio.sleep(max(asked, self._backoff.next()))
+            await sleep_unless(self._anew, max(asked, self._backoff.next()))
+
+    async def _next(self, frames: AsyncIterator[Sequence[SseEvent]]) -> Sequence[SseEvent] | None:
+        """Return the next events; None at the end of the stream, or where a new one is wanted."""
+        try:
+            async with asyncio.timeout(None) as self._reading:
+                return None if self._anew.is_set() else await anext(frames)
+        except (TimeoutError, StopAsyncIteration):
+            return None
+        finally:
+            self._reading = None
 
     def _read(self, events: Sequence[SseEvent]) -> list[WatchEvent]:
         self._was_healthy, self._last_received = True, datetime.now(UTC)
@@ -113,7 +138,7 @@ class WatchStream:
         )
         if worst is None or worst.state is FreshnessState.LIVE:
             return self._connection_freshness
-        where = f"{worst.cluster}: " if len(self._clusters) > 1 else ""
+        where = f"{worst.cluster}: " if len(self._clusters) > 1 and worst.why else ""
         return Freshness(worst.state, worst.since, f"{where}{worst.why}")
 
     def _disconnected(self, error: BackendError) -> Freshness:

@@ -100,5 +100,6 @@ async def logged_in(app, name, role=Role.RESEARCHER):
     user_id = user.id if user else await person(app, name, role)
     async with runtime.database.write() as session:
         token, row = await tokens.issue(session, user_id, "test", runtime.settings)
+    runtime.known_logins.add(token.reveal())
     who = Caller(user_id, name, Role(user.role if user else role), row.id, "127.0.0.1", "test")
     return token.reveal(), who

@@ -76,3 +76,48 @@ def test_where_local_is_hidden_nothing_falls_back_to_it(contexts):
         with pytest.raises(Refused, match="switch it off"):
             verb("local")
     assert hidden.list_contexts()[0].unavailable
+
+
+class Broken(Other):
+    """A source whose file cannot be used."""
+
+    def current(self):
+        raise Refused("The kubeconfig /x is no YAML in line 3.")
+
+
+def test_a_source_that_cannot_be_used_is_never_passed_over(contexts):
+    both = contexts(Broken("k8s"), Other("server", "lab", current="lab"), LocalContext())
+    with pytest.raises(Refused, match="no YAML in line 3"):
+        both.default()
+    assert both.default("local") == both.default(variable="local") == "local"
+    both.set_current("lab")
+    assert both.default() == "lab"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["a folder", "no text"])
+def test_a_choice_that_cannot_be_read_is_never_passed_over(contexts, tmp_path, content):
+    path = tmp_path / "state" / "context"
+    path.parent.mkdir()
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(Refused, match="The context that was chosen cannot be read from"):
+        contexts().default()
+    assert contexts().default("local") == "local"
+
+
+def test_a_choice_that_differs_from_kubectls_is_said_once(contexts):
+    def lab(current):
+        return contexts(Other("k8s", "a", "b", "c", current=current), LocalContext())
+
+    assert lab("a").differs_from_kubectl() == ""
+    lab("a").set_current("b")
+    assert lab("a").differs_from_kubectl() == (
+        "Jobs run in b, which `traindeck use` chose; kubectl's current context is a. "
+        "`traindeck use -` follows kubectl."
+    )
+    assert lab("a").differs_from_kubectl() == ""
+    assert lab("b").differs_from_kubectl() == ""
+    assert "kubectl's current context is c" in lab("c").differs_from_kubectl()
+    assert "no YAML in line 3" in contexts(Broken("k8s"), Other("server", "b")).differs_from_kubectl()
+    assert lab("a").forget_current() == "b"
+    assert lab("a").forget_current() == lab("a").differs_from_kubectl() == ""
+    assert lab("a").default() == "a"

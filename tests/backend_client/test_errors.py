@@ -20,7 +20,7 @@ TREES = {
 HOLE = "\0"
 """Stands for what an f-string puts in."""
 COPIED = re.compile(
-    rf"(?:^|: |Use |or )(?:traindeck |chmod |pip |kubectl |https://|sqlite://|TRAINDECK_|--).*$|{HOLE}$"
+    rf"(?:^|: |Use |or )(?:traindeck |chmod |pip |kubectl |openssl |https://|sqlite://|TRAINDECK_|options=|--).*$|{HOLE}$"
 )
 """The end of a hint that is a command, an address or a variable."""
 

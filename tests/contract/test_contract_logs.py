@@ -1,12 +1,14 @@
 """What every backend promises about logs: the job's own bytes, none lost, none twice."""
 
+import asyncio
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from backend_client.errors import BackendError, NotFound
-from backend_client.protocol import Closed, Lines, Opened
-from tests.contract.support.harness import finished, log_items, log_text, text
+from backend_client.protocol import Closed, Feature, Lines, LogQuery, Opened
+from tests.contract.support.harness import DEADLINE, finished, log_items, log_text, text
 
 
 async def ended(harness, script):
@@ -21,7 +23,7 @@ async def test_following_gives_all_and_ends_with_the_job(harness, backend):
     assert isinstance(items[-1], Closed)
     assert not items[-1].lost
     assert sum(isinstance(item, Closed) for item in items) == 1
-    assert text(items) == b"one\ntwo\n"
+    assert text(items) == b"one\ntwo\n", items
     assert items == [*items[:-1], Closed(items[-1].why)]
 
 
@@ -80,6 +82,37 @@ async def test_going_on_while_the_job_writes(harness, backend):
                 cursor = item.cursor
                 got += text([item])
     assert got.split() == [b"%d" % number for number in range(1, 41)]
+
+
+UNFINISHED = {
+    "a bar": "PAD; i=0; while :; do printf '\\r%5d%%' $i; i=$((i+1)); sleep 0.05; done",
+    "dots": "PAD; while :; do printf .; sleep 0.4; done",
+    "a prompt": "PAD; printf 'password: '; sleep 60",
+    "behind whole lines": "echo one; PAD; printf two; sleep 60",
+}
+
+
+@pytest.mark.parametrize("what", UNFINISHED)
+async def test_an_unfinished_line_is_there_while_the_job_goes_on(harness, backend, what):
+    """Where a node keeps the beginning of a line back, more than it keeps is written first (PAD)."""
+    pad = ":" if Feature.UNFINISHED_LINES in backend.features else "printf '%040000d' 0"
+    script = UNFINISHED[what].replace("PAD", pad)
+    job = await backend.create(harness.spec(script), key="k", secrets={})
+    items: list = []
+    async with (
+        asyncio.timeout(DEADLINE),
+        aclosing(backend.logs(LogQuery(ref=job.ref, follow=True))) as batches,
+    ):
+        async for batch in batches:
+            items += batch
+            if any(isinstance(item, Lines) and item.lines and item.open for item in items):
+                break
+    seen = text(items)
+    for tail in (None, 5):
+        now = await log_items(backend, job.ref, tail=tail)
+        assert text(now).startswith(seen)
+        last = [item for item in now if isinstance(item, Lines) and item.lines][-1]
+        assert last.open
 
 
 ODD = {

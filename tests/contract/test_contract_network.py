@@ -143,6 +143,18 @@ async def test_all_is_as_ever_where_it_is_slow(harness, backend, wire):
     assert (await backend.list(JobQuery())).items == ()
 
 
+async def test_a_refresh_does_not_wait_for_the_next_try(harness, backend, wire, look, monkeypatch):
+    await backend.create(harness.spec("sleep 60", name="job"), key="k", secrets={})
+    await look.until(lambda: look.live() and "job" in look.jobs)
+    monkeypatch.setattr("backend_client.backoff.Backoff.next", lambda _: 0.05 if look.live() else 9999)
+    await wire.down()
+    await look.until(lambda: not look.live())
+    await wire.up()
+    await backend.refresh()
+    await look.until(look.live)
+    assert look.jobs.keys() == {"job"}
+
+
 async def test_a_watch_that_is_cut_anywhere_tells_the_truth_again(harness, wire, look):
     """Notes make the events long: they come in many pieces, and most cuts are within a line."""
     near = harness.near

@@ -5,7 +5,7 @@ import contextlib
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
@@ -32,9 +32,14 @@ _PATH = re.compile(
     r"/apis?(?:/(?P<group>[a-z0-9.-]+\.k8s\.io|apps|batch))?/v\w+(?:/namespaces/[^/]+(?=/))?"
     r"/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>[a-z]+))?$"
 )
+_QUEUES = ("localqueues", "clusterqueues")
 SELDOM: Used = {
     ("get", "pods/log"),
     *((verb, "workloads.kueue.x-k8s.io") for verb in ("list", "watch")),
+    *((verb, f"{plural}.kueue.x-k8s.io") for verb in ("get", "list") for plural in _QUEUES),
+    *(("list", f"{plural}.kueue.x-k8s.io") for plural in ("cohorts", "resourceflavors")),
+    *((verb, "workloadpriorityclasses.kueue.x-k8s.io") for verb in ("get", "list")),
+    *(("get", f"{plural}/pendingworkloads.visibility.kueue.x-k8s.io") for plural in _QUEUES),
     *(("delete", part) for part in ("secrets", "services", "ingresses.networking.k8s.io")),
 }
 """What needs a pod that runs, needs Kueue, or is done by a garbage collector that was quicker."""
@@ -93,7 +98,11 @@ async def live_through(backend: KubernetesBackend, used: Used) -> None:
     """All that a server ever asks of a cluster."""
     stamp = Ownership("server-1", "alice")
     await backend.ensure_namespace(backend.namespace, stamp)
+    with contextlib.suppress(Refused):
+        await backend.ensure_namespace(backend.namespace, stamp, node_folders=True)
     mine = backend.for_user(stamp, lambda _: None)
+    await mine.choices("volumes", namespace=backend.namespace)
+    await backend.not_theirs(spec(volumes=["data:/data"]), backend.namespace, "alice")
     watch = asyncio.create_task(watched(backend))
     for kind in ("job", "deployment"):
         wanted = spec(name=f"a-{kind}", kind=kind, gpus=1, ports=[80], secrets=["TOKEN"], nodes=1)
@@ -195,6 +204,39 @@ async def test_beyond_its_rights_there_is_a_wall(server: Target, home: str, tran
     finally:
         await theirs.aclose()
     assert (await transport.request("GET", path_of(manifests("account.yaml", home)[0]))).status == 200
+
+
+async def test_folders_of_nodes_need_the_word_of_the_clusters_admin(
+    backend: KubernetesBackend, home: str, transport: Transport
+):
+    """`host_paths` is the server's admin's; that the cluster's pods may mount them, the cluster's."""
+    stamp, place = Ownership("server-1", "alice"), backend.namespace
+    await backend.ensure_namespace(place, stamp)
+
+    def new() -> Awaitable[None]:
+        return backend.ensure_namespace(f"td-{uuid.uuid4().hex[:8]}", stamp, node_folders=True)
+
+    await refused(new, "account.yaml says how")
+    with pytest.raises(Refused, match="folders of its nodes"):
+        await backend.ensure_namespace(place, stamp, node_folders=True)
+    policy = next(
+        one for one in manifests("account.yaml", home) if one["kind"] == "ValidatingAdmissionPolicy"
+    )
+    for validation in policy["spec"]["validations"]:
+        validation["expression"] = validation["expression"].replace(
+            '"restricted"]', '"restricted", "privileged"]'
+        )
+    await apply(transport, policy)
+
+    async def mounts() -> bool:
+        try:
+            await backend.ensure_namespace(place, stamp, node_folders=True)
+        except Refused:
+            return False
+        plan = await backend.plan(spec(volumes=["/data:/data"], namespace=place, image="busybox"))
+        return not plan.errors
+
+    await async_until(mounts)
 
 
 async def refused(write: Callable[[], object], words: str) -> None:

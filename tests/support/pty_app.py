@@ -22,6 +22,8 @@ class PtyApp:
             os.execvpe(argv[0], argv, dict(env))
         self.sent = b""
         """All bytes so far."""
+        self._typed_at: int | None = None
+        """How many had come when something was typed, until that is waited for."""
         self.exit_code: int | None = None
 
     def __enter__(self) -> "PtyApp":
@@ -38,7 +40,20 @@ class PtyApp:
         os.close(self._fd)
 
     def keys(self, text: str) -> None:
-        os.write(self._fd, text.encode())
+        self.type(text.encode())
+
+    def type(self, data: bytes) -> None:
+        """Send bytes as they are, and read meanwhile: a program that answers must not wait for us."""
+        if self._typed_at is None:
+            self._typed_at = len(self.sent)
+        while data:
+            if select.select([self._fd], [self._fd], [], 10)[1]:
+                data = data[os.write(self._fd, data[:1024]) :]
+            self.read(0)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size, which the program is told."""
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def read(self, seconds: float) -> bytes:
         """What comes within so many seconds; returns at once when something did."""
@@ -52,8 +67,9 @@ class PtyApp:
         return data
 
     def until(self, what: bytes | Callable[[bytes], bool], seconds: float = 20) -> float:
-        """Wait for bytes that come from now on; the seconds it took."""
-        begin, mark = time.monotonic(), len(self.sent)
+        """Wait for bytes that come from now on, or came since something was typed; the seconds it took."""
+        begin, mark = time.monotonic(), len(self.sent) if self._typed_at is None else self._typed_at
+        self._typed_at = None
         found = what if callable(what) else lambda data: what in data
         while not found(self.sent[mark:]):
             if time.monotonic() - begin > seconds:

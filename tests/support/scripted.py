@@ -9,8 +9,18 @@ from typing import Any
 
 import msgspec
 
+from backend_client.alerts.alert import (
+    Alert,
+    AlertList,
+    AlertWishes,
+    Channel,
+    ChannelKind,
+    Delivery,
+    DeliveryState,
+)
 from backend_client.contexts import ContextInfo
 from backend_client.errors import BackendError, Conflict, NotFound, Refused
+from backend_client.gpu_nodes import GpuNode, GpuNodes
 from backend_client.models import Attempt, Event, Job, JobRef, JobSpec, JobState
 from backend_client.models.fields import FIELD_NAMES, spec_fields
 from backend_client.models.names import suggest_name
@@ -46,6 +56,9 @@ from backend_client.protocol import (
     Verb,
     WatchEvent,
 )
+from backend_client.queues import QueueBoard
+from backend_client.usage import Usage, UsageHistory, UsageTable
+from backend_client.why import Cause, Explanation
 
 _LIVE = (JobState.RUNNING, JobState.STOPPING)
 
@@ -64,6 +77,17 @@ def make_job(name: str = "bert-ft", state: JobState = JobState.RUNNING, **more: 
     ref = JobRef("scripted", more.pop("namespace", ""), more.pop("kind", "job"), name, uid)
     created = more.pop("created", now - timedelta(minutes=12))
     return Job(ref=ref, state=state, spec=more.pop("spec", spec), created=created, **more)
+
+
+def make_alert(job: str = "bert-ft", rule: str = "gpu-idle", **more: Any) -> Alert:
+    """An alert of a job of the scripted context that fired ten minutes ago, unless `more` says otherwise."""
+    ref = more.pop("ref", None) or make_job(job).ref
+    fields = {
+        "id": f"{rule}-{ref.uid}",
+        "sentence": f"no GPU of {job} was used for 30 min",
+        "fired": datetime.now(UTC) - timedelta(minutes=10),
+    }
+    return Alert(rule=rule, job=ref, **fields | more)
 
 
 def make_jobs(count: int, start: int = 0) -> list[Job]:
@@ -98,7 +122,20 @@ class ScriptedBackend:
         self.logs_of: dict[str, list[bytes]] = defaultdict(list)
         self.events_of: dict[str, list[Event]] = defaultdict(list)
         self.figures = Capacity((GpuPool("A100", gpus, gpus, gpus),))
+        self.machines = GpuNodes((GpuNode(name="box", product="A100", total=gpus, free=gpus),))
+        self.board = QueueBoard()
+        self.explanations: dict[str, Explanation] = {}
         self.offered: dict[str, Sequence[Choice]] = {}
+        self.fired: dict[str, Alert] = {}
+        self.wishes = AlertWishes()
+        self.addresses: dict[str, Secret] = {}
+        self.delivery = Delivery(channel="", state=DeliveryState.SENT, tries=1)
+        self.hold_alerts = asyncio.Event()
+        self.hold_alerts.set()
+        self.used: dict[str, Usage] = {}
+        self.use_histories: dict[str, UsageHistory] = {}
+        self.hold_usage = asyncio.Event()
+        self.hold_usage.set()
         self.fail: dict[str, BackendError] = {}
         self.barred: dict[Verb, AccessDecision] = {}
         self.calls: list[tuple[str, object]] = []
@@ -190,6 +227,9 @@ class ScriptedBackend:
         finally:
             self._watchers.remove(queue)
 
+    async def refresh(self) -> None:
+        self._call("refresh")
+
     async def set_visible_jobs(self, refs: Sequence[JobRef]) -> None:
         self._call("look", tuple(refs))
 
@@ -241,6 +281,8 @@ class ScriptedBackend:
         source = LogSource(1)
         at = int(after) if after else max(0, len(self.logs_of[uid]) - (query.tail or 10**9))
         yield [Opened(source)]
+        if not self.logs_of[uid][at:]:
+            yield [Lines(source=source, lines=[], times=[], open=True, cursor=str(at))]
         while True:
             lines = self.logs_of[uid][at:]
             if lines:
@@ -257,6 +299,114 @@ class ScriptedBackend:
     async def events(self, ref: JobRef) -> Sequence[Event]:
         self._call("events", ref)
         return self.events_of[ref.uid]
+
+    async def explain(self, ref: JobRef) -> Explanation:
+        self._call("explain", ref)
+        reason = self._job(ref).reason
+        chain = (Cause(id="", sentence=reason, object=f"{ref.kind}/{ref.name}"),) if reason else ()
+        return self.explanations.get(ref.uid, Explanation(sentence=reason, chain=chain))
+
+    async def usage(self, ref: JobRef) -> Usage:
+        """What was put into `used`; nothing is told while `hold_usage` is clear."""
+        self._call("usage", ref)
+        await self.hold_usage.wait()
+        return self.used.get(self._job(ref).ref.uid, Usage())
+
+    async def usage_history(self, ref: JobRef, since: datetime) -> UsageHistory:
+        """What was put into `use_histories`."""
+        self._call("usage_history", (ref, since))
+        await self.hold_usage.wait()
+        return self.use_histories.get(self._job(ref).ref.uid, UsageHistory(start=since, step=30.0))
+
+    async def usages(self, scope: Scope) -> UsageTable:
+        """What the jobs themselves carry."""
+        self._call("usages", scope)
+        await self.hold_usage.wait()
+        return UsageTable(jobs={uid: job.usage for uid, job in self.jobs.items() if job.usage})
+
+    async def nodes(self, scope: Scope) -> GpuNodes:
+        self._call("nodes", scope)
+        return self.machines
+
+    async def queues(self, scope: Scope) -> QueueBoard:
+        self._call("queues", scope)
+        return self.board
+
+    async def set_priority(self, ref: JobRef, name: str) -> Job:
+        self._call("priority", (ref.name, name))
+        return self._change_waiting(ref)
+
+    async def hold(self, ref: JobRef) -> Job:
+        self._call("hold", ref.name)
+        return self._change_waiting(ref, held=True, position=None)
+
+    async def release(self, ref: JobRef) -> Job:
+        self._call("release", ref.name)
+        return self._change_waiting(ref, held=False)
+
+    async def move(self, ref: JobRef, queue: str) -> Job:
+        self._call("move", (ref.name, queue))
+        return self._change_waiting(ref, queue=queue)
+
+    def _change_waiting(self, ref: JobRef, **fields: Any) -> Job:
+        waiting = (
+            msgspec.structs.replace(job, **fields) if job.uid == ref.uid else job
+            for job in self.board.waiting
+        )
+        self.board = msgspec.structs.replace(self.board, waiting=tuple(waiting))
+        return self._job(ref)
+
+    def fire(self, *alerts: Alert) -> None:
+        """Add alerts, or put them in place of what they were."""
+        self.fired |= {alert.id: alert for alert in alerts}
+
+    async def alerts(self) -> AlertList:
+        self._call("alerts")
+        await self.hold_alerts.wait()
+        return AlertList(items=tuple(self.fired.values()))
+
+    async def acknowledge(self, alert_id: str) -> Alert:
+        self._call("acknowledge", alert_id)
+        return self._change_alert(alert_id, acknowledged=datetime.now(UTC), acknowledged_by="me")
+
+    async def snooze(self, alert_id: str, until: datetime) -> Alert:
+        self._call("snooze", (alert_id, until))
+        return self._change_alert(alert_id, snoozed_until=until)
+
+    async def silence(self, alert_id: str) -> Alert:
+        self._call("silence", alert_id)
+        return self._change_alert(alert_id, acknowledged=datetime.now(UTC))
+
+    def _change_alert(self, alert_id: str, **fields: Any) -> Alert:
+        if alert_id not in self.fired:
+            raise NotFound(f"There is no alert {alert_id}.")
+        self.fire(msgspec.structs.replace(self.fired[alert_id], **fields))
+        return self.fired[alert_id]
+
+    async def alert_wishes(self) -> AlertWishes:
+        self._call("alert_wishes")
+        return self.wishes
+
+    async def set_alert_wishes(self, wishes: AlertWishes) -> AlertWishes:
+        self._call("set_alert_wishes", wishes)
+        self.wishes = msgspec.structs.replace(wishes, channels=self.wishes.channels)
+        return self.wishes
+
+    async def add_channel(self, name: str, kind: ChannelKind, address: Secret) -> Channel:
+        self._call("add_channel", (name, kind))
+        self.addresses[name] = address
+        channel = Channel(name=name, kind=kind, shown="shown")
+        self.wishes = msgspec.structs.replace(self.wishes, channels=(*self.wishes.channels, channel))
+        return channel
+
+    async def remove_channel(self, name: str) -> None:
+        self._call("remove_channel", name)
+        left = tuple(channel for channel in self.wishes.channels if channel.name != name)
+        self.wishes = msgspec.structs.replace(self.wishes, channels=left)
+
+    async def test_channel(self, name: str) -> Delivery:
+        self._call("test_channel", name)
+        return msgspec.structs.replace(self.delivery, channel=name)
 
     async def capacity(self, scope: Scope) -> Capacity:
         self._call("capacity", scope)

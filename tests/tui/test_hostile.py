@@ -13,23 +13,44 @@ import pytest
 from textual.screen import Screen
 
 import tui
+from backend_client.alerts.alert import (
+    AlertWishes,
+    Channel,
+    ChannelKind,
+    Delivery,
+    DeliveryState,
+    QuietHours,
+)
 from backend_client.contexts import Contexts
 from backend_client.errors import Refused
+from backend_client.gpu_nodes import GpuNode, GpuNodes, Holder
 from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
-from backend_client.models import Event, Job, JobSpec, JobState
-from backend_client.protocol import Capacity, DeleteStep, Diagnostic, Feature
+from backend_client.models import Event, Job, JobRef, JobSpec, JobState
+from backend_client.protocol import Capacity, DeleteStep, Diagnostic, Feature, Scope
+from backend_client.queues import (
+    ClusterQueueInfo,
+    FlavorQuota,
+    FlavorUse,
+    LocalQueueInfo,
+    QueueBoard,
+    WaitingJob,
+)
 from backend_client.server.accounts import Account
 from backend_client.server.contexts import ServerContexts
-from tests.support.scripted import ScriptedBackend, attempt, make_job
+from backend_client.usage import Measure, Usage, UsageHistory, UsageSeries, UsageSource
+from backend_client.usage_report import Advice, Receipt, ReportQuery, ReportRow, UsageReport
+from backend_client.why import Cause, Explanation, Failure, Offer
+from tests.support.scripted import ScriptedBackend, attempt, make_alert, make_job
 from tests.tui.support.deck import Deck, deck
 from tui.form.form_screen import FormScreen
 from tui.form.plan_screen import PlanScreen
 from tui.form.templates_screen import TemplatesScreen
 from tui.history.history_screen import HistoryScreen
 from tui.login.login_screen import LoginScreen
+from tui.queue.queue_screen import QueueScreen
 from tui.session import Session
 from tui.ui import prompt
-from tui.ui.contexts import ContextsScreen
+from tui.ui.pick_screen import Pick, PickScreen
 from tui.ui.sanitize import UNSAFE
 
 TEXTS = {
@@ -72,6 +93,47 @@ def hostile_job(text: str, uid: str, state: JobState) -> Job:
     )
 
 
+def hostile_board(text: str) -> QueueBoard:
+    quota = FlavorQuota(flavor=text, resource=f"a/{text}", nominal=8, used=9, borrowed=1)
+    use = FlavorUse(flavor=text, resource=f"a/{text}", used=1)
+    return QueueBoard(
+        cluster_queues=(
+            ClusterQueueInfo(
+                name=text, cluster=text, cohort=text, stopped=text, trouble=text, quotas=(quota,)
+            ),
+        ),
+        local_queues=(LocalQueueInfo(namespace=text, name=text, cluster_queue=text, usage=(use,)),),
+        waiting=(
+            WaitingJob(
+                cluster_queue=text, namespace=text, queue=text, name=text, uid="u", kind="Job", owner=text
+            ),
+        ),
+        note=text,
+        unknown=(text,),
+    )
+
+
+def hostile_explanation(text: str) -> Explanation:
+    changes = {"gpus": "4", "workdir": text, text: text}
+    return Explanation(
+        sentence=text,
+        chain=(Cause(id=text, sentence=text, object=text, raw=text),) * 2,
+        offers=(Offer(id=text, sentence=text, changes=changes),),
+        failure=Failure(exit=text, kind=text, rank=1, where=text, said=text, facts=(text,)),
+        unknown=(text,),
+    )
+
+
+def hostile_history(text: str) -> UsageHistory:
+    """One idle GPU and one that is not, whose names are the text."""
+    series = [
+        UsageSeries(measure=Measure.UTILISATION, gpu=f"{number}{text}", values=(share,) * 9)
+        for number, share in enumerate((0.0, 1.0))
+    ]
+    sources = (UsageSource(name=text), UsageSource(name=text, missing=text))
+    return UsageHistory(start=datetime.now(UTC), step=30.0, series=tuple(series), sources=sources)
+
+
 class Hostile(ScriptedBackend):
     """Says all of it wherever it can say anything; the job `u` has it whole, the others a text each."""
 
@@ -82,7 +144,14 @@ class Hostile(ScriptedBackend):
         self.missing_features = {Feature.RESUME: text}
         self.plan_errors = (Diagnostic("name", text), Diagnostic("", text))
         self.figures = Capacity(unknown_because=text)
+        holders = Holder(gpus=1, uid="u", name=text, namespace=text, owner=text), Holder(gpus=1, owner=text)
+        machine = {"name": text, "cluster": text, "product": text, "resource": text, "trouble": text}
+        self.machines = GpuNodes(
+            (GpuNode(**machine, total=8, free=0, cordoned=True, taints=(text,), holders=holders),),
+            unsure_because=text,
+        )
         self.question = text
+        self.board = hostile_board(text)
         self.jobs = {"u": hostile_job(text, "u", JobState.FAILED)}
         self.jobs |= {name: hostile_job(one, name, JobState.QUEUED) for name, one in TEXTS.items()}
         self.events_of["u"] = [Event(time=datetime.now(UTC), reason=text, message=text, warning=True)]
@@ -90,6 +159,22 @@ class Hostile(ScriptedBackend):
             text.encode("utf-8", "surrogatepass"),
             b"\xff\xfe" + text.encode("utf-8", "ignore"),
         ]
+        self.explanations["u"] = hostile_explanation(text)
+        self.used["u"] = Usage(sources=(UsageSource(name=text), UsageSource(name=text, missing=text)))
+        self.use_histories["u"] = hostile_history(text)
+        tried = Delivery(channel=text, state=DeliveryState.FAILED, tries=1, why=text)
+        self.fire(
+            *(
+                make_alert(ref=job.ref, id=name, rule=text, sentence=text, deliveries=(tried,))
+                for name, job in self.jobs.items()
+            )
+        )
+        self.wishes = AlertWishes(
+            rules={"silent": text, text: text},
+            channels=(Channel(name=text, kind=ChannelKind.WEBHOOK, shown=text),),
+            quiet=QuietHours(start=text, end=text, zone=text),
+        )
+        self.delivery = tried
         for method in ("stop", "resume", "create"):
             self.fail[method] = Refused(text, text, fields={"command": text})
 
@@ -103,6 +188,17 @@ class Hostile(ScriptedBackend):
             name=text, owner=text, cluster=text, reason=text, state=JobState.FAILED, created=MADE
         )
         return HistoryPage((one,) * 3, text)
+
+    async def usage_report(self, query: ReportQuery) -> UsageReport:
+        row = ReportRow(group=self.text, held=3.0, uncertain=1.0, jobs=1)
+        return UsageReport(by=query.by, rows=(row,) * 3, total=row, since=MADE, until=MADE)
+
+    async def receipt(self, ref: JobRef) -> Receipt:
+        text, job = self.text, self.jobs[ref.uid]
+        advice = Advice(sentence=text, changes={"memory": text, text: text})
+        return Receipt(
+            job=ref, spec=msgspec.structs.replace(job.spec, gpus=1), gpu_types=(text,), advice=advice
+        )
 
     @property
     def job(self) -> Job:
@@ -145,7 +241,8 @@ def _asking(name: str) -> Callable[[Hostile], Screen]:
 
 
 def _contexts(backend: Hostile) -> Screen:
-    return ContextsScreen([(backend.text, backend.text, True), ("b", backend.text, False)], backend.text)
+    picks = [Pick(backend.text, backend.text), Pick("b", backend.text, False)]
+    return PickScreen(backend.text, picks, backend.text, note=backend.text)
 
 
 def _templates(backend: Hostile) -> Screen:
@@ -163,6 +260,21 @@ def _login(backend: Hostile) -> Screen:
 async def _main(running: Deck, backend: Hostile) -> None:
     backend.put(msgspec.structs.replace(backend.job, state=JobState.QUEUED))
     await pressing("L", "u", "slash", "z", "escape", "d", "y")(running, backend)
+    await running.quiet()
+
+
+async def _gpu_jobs(running: Deck, _backend: Hostile) -> None:
+    await running.press("g")
+    await running.until("0 of 8 free")
+    await running.press("enter")
+
+
+async def _wishes(running: Deck, _backend: Hostile) -> None:
+    await running.press("A")
+    await running.until("firing")
+    await running.press("r")
+    await running.until("Quiet hours")
+    await running.press("f2", "f4")
     await running.quiet()
 
 
@@ -187,14 +299,22 @@ CASES: dict[str, Drive] = {
         "L",
     ),
     "ConfirmScreen": pressing("d"),
-    "ContextsScreen": pushing(_contexts),
+    "PickScreen": pushing(_contexts),
     "TemplatesScreen": pushing(_templates),
     "HelpScreen": pressing("question_mark"),
-    "PlotScreen": pressing("enter", "v"),
+    "PlotScreen": pressing("enter", "v", "t"),
+    "RanksScreen": pressing("enter", "R"),
     "TextScreen": pressing("y"),
     "FormScreen": pushing(_form),
     "PlanScreen": pushing(_plan),
+    "GpusScreen": pressing("g", "slash", "x", "escape", "o"),
+    "GpuJobsScreen": _gpu_jobs,
+    "WhyScreen": pressing("w", "enter", "down", "up", "enter"),
     "HistoryScreen": pushing(HistoryScreen),
+    "ReportScreen": pressing("dollar_sign", "g", "g", "p"),
+    "AlertsScreen": pressing("A", "j", "z", "escape", "m", "escape", "space"),
+    "WishesScreen": _wishes,
+    "QueueScreen": pushing(lambda backend: QueueScreen(backend, Scope(backend.text))),
     "LoginScreen": pushing(_login),
     "AskText": pushing(_asking("AskText")),
     "AskSecret": pushing(_asking("AskSecret")),

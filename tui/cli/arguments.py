@@ -3,10 +3,11 @@
 import argparse
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from backend_client.models.fields import parse_field
 from backend_client.models.names import closest_match
+from tui.cli.streams import stderr, stdout
 from tui.ui.sanitize import clean
 
 
@@ -17,9 +18,13 @@ class Parser(argparse.ArgumentParser):
     """What to say behind "one word too many"."""
 
     def error(self, message: str) -> NoReturn:
-        print(clean(f"{self.prog}: {message}", 4000), file=sys.stderr)  # noqa: T201  a usage error
-        print(f"`{self.prog} --help` shows what can be written here.", file=sys.stderr)  # noqa: T201  a usage error
+        stderr.line(clean(f"{self.prog}: {message}", 4000))
+        stderr.line(f"`{self.prog} --help` shows what can be written here.")
         self.exit(2)
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        """Print help; a usage error takes the way above."""
+        (stderr if file is sys.stderr else stdout).write(message)
 
     def parse(self, words: list[str]) -> argparse.Namespace:
         """Parse as `parse_args`, but name the closest right flag for an unknown one."""
@@ -38,14 +43,30 @@ class Parser(argparse.ArgumentParser):
         return f"there is no flag {flag}{hint}"
 
 
+class NameAction(argparse.Action):
+    """Keeps the value of a flag that names something. An empty one is an error: `-n "$UNSET"`."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if not values.strip():
+            parser.error(f"{option_string} is empty; name something, or leave the flag out")
+        setattr(namespace, self.dest, values)
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """Return an argparse type for one of these words, in any case; an error names the closest."""
 
     def parse(text: str) -> str:
-        match = next((word for word in words if word.lower() == text.lower()), "")
+        spelled = {word.lower(): word for word in words}
+        match = spelled.get(text.lower(), "")
         if not match:
-            likely = closest_match(text, [word.lower() for word in words])
-            hint = f"did you mean {likely}?" if likely else f"there are: {', '.join(words)}"
+            likely = closest_match(text.lower(), list(spelled))
+            hint = f"did you mean {spelled[likely]}?" if likely else f"there are: {', '.join(words)}"
             raise argparse.ArgumentTypeError(f"{text} is not known; {hint}")
         return match
 
@@ -63,6 +84,6 @@ def seconds(text: str) -> int:
 
 def whole_number(text: str) -> int:
     """Parse a whole number, 0 or more; an argparse type."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text}: write a whole number, 0 or more")
+    if not text.isdecimal() or len(text) > 12:
+        raise argparse.ArgumentTypeError(f"{text[:80]}: write a whole number, 0 or more")
     return int(text)

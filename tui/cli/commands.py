@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from backend_client.models.names import closest_match
-from tui.cli.arguments import Parser, one_of
+from tui.cli.arguments import NameAction, Parser, one_of
 from tui.cli.handlers import Handler
 
 
@@ -21,6 +21,8 @@ class Command(NamedTuple):
     """Its `Handler` as module:NAME, imported when the verb is used: help and the other verbs stay quick."""
     changes: bool = False
     """Refused where traindeck is read-only."""
+    outputs: tuple[str, ...] = ()
+    """What `-o` takes beside `OUTPUTS`."""
 
     def load(self) -> Handler:
         """Import the verb's module and return its handler."""
@@ -38,7 +40,14 @@ COMMANDS: tuple[Command, ...] = (
         "tui.cli.submit:SUBMIT",
         changes=True,
     ),
-    Command("again", "run", "NAME [--as-job]", "run a job once more", "tui.cli.again:AGAIN", changes=True),
+    Command(
+        "again",
+        "run",
+        "NAME [FLAGS]",
+        "run a job once more, with other fields",
+        "tui.cli.again:AGAIN",
+        changes=True,
+    ),
     Command(
         "resume",
         "run",
@@ -47,7 +56,7 @@ COMMANDS: tuple[Command, ...] = (
         "tui.cli.lifecycle:RESUME",
         changes=True,
     ),
-    Command("jobs", "look", "[-w] [--state S] [-l K=V]", "list jobs", "tui.cli.jobs:JOBS"),
+    Command("jobs", "look", "[-w] [--state S] [-l K=V]", "list jobs (also ls, ps, get)", "tui.cli.jobs:JOBS"),
     Command(
         "describe",
         "look",
@@ -55,11 +64,18 @@ COMMANDS: tuple[Command, ...] = (
         "everything about a job; -o yaml gives its spec file",
         "tui.cli.describe:DESCRIBE",
     ),
+    Command(
+        "why", "look", "NAME [-o json]", "why a job waits or failed, and what would help", "tui.cli.why:WHY"
+    ),
     Command("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "tui.cli.logs:LOGS"),
     Command(
-        "wait", "look", "NAME [--for finished|running]", "wait, and end as the job does", "tui.cli.logs:WAIT"
+        "wait",
+        "look",
+        "NAME... [--for finished|running] [--alert RULE]",
+        "wait, and end as the job does",
+        "tui.cli.wait:WAIT",
     ),
-    Command("stop", "end", "NAME...", "end jobs", "tui.cli.lifecycle:STOP", changes=True),
+    Command("stop", "end", "NAME... | -l K=V", "end jobs", "tui.cli.lifecycle:STOP", changes=True),
     Command(
         "delete",
         "end",
@@ -75,6 +91,36 @@ COMMANDS: tuple[Command, ...] = (
         "jobs that were, also deleted ones",
         "tui.cli.history:HISTORY",
     ),
+    Command(
+        "queue",
+        "look",
+        "[hold|release|priority|move NAME]",
+        "the queues, and what waits in them",
+        "tui.cli.queue:QUEUE",
+    ),
+    Command(
+        "usage",
+        "look",
+        "[--by WHAT] [--since 7d]",
+        "GPU-hours by user, queue, day ...; -o csv",
+        "tui.cli.usage:USAGE",
+        outputs=("csv",),
+    ),
+    Command(
+        "alerts",
+        "look",
+        "[ack|snooze|set|channels|...]",
+        "what a server tells of your jobs, and where",
+        "tui.cli.alerts:ALERTS",
+    ),
+    Command(
+        "top",
+        "look",
+        "[NAME] [-w]",
+        "what running jobs use: GPUs, power, CPU, memory",
+        "tui.cli.top:TOP",
+    ),
+    Command("gpus", "look", "", "machines with GPUs: free, held by whom", "tui.cli.gpus:GPUS"),
     Command("login", "server", "[URL] [--user NAME]", "log in at a traindeck server", "tui.cli.login:LOGIN"),
     Command("logout", "server", "[--forget]", "log out, and forget the token", "tui.cli.login:LOGOUT"),
     Command("whoami", "server", "", "who you are where jobs run", "tui.cli.login:WHOAMI"),
@@ -87,7 +133,13 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("serve", "server", "[--listen HOST:PORT]", "run a traindeck server here", "tui.cli.serve:SERVE"),
     Command("contexts", "set up", "", "where jobs can run", "tui.cli.config:CONTEXTS"),
-    Command("use", "set up", "CONTEXT", "choose where jobs run from now on", "tui.cli.config:USE"),
+    Command(
+        "use",
+        "set up",
+        "CONTEXT | -",
+        "choose where jobs run from now on; - as kubectl",
+        "tui.cli.config:USE",
+    ),
     Command("config", "set up", "[--init]", "the settings in force", "tui.cli.config:CONFIG"),
     Command("doctor", "set up", "", "what is wrong here, and what mends it", "tui.cli.doctor:DOCTOR"),
     Command("man", "set up", "", "this manual, for man -l", "tui.cli.man:MAN"),
@@ -115,7 +167,10 @@ examples
 EXIT_CODES = """\
 exit codes
   0 done, 1 refused or failed, 2 wrong usage, 3 not found, 4 not reachable, 5 login needed or not allowed;
-  wait and submit --follow: the job's own (128+n for signal n, 143 for Stopped), 124 time-out, 125 unknown
+  wait and --follow of submit and again: the job's own (128+n for signal n, 143 for Stopped), 124 time-out,
+  123 an alert of wait --alert fired, 125 for whatever else ended them: refused, wrong usage, no such job,
+  no answer, how it ended is not known; wait of several jobs: the first that is not 0;
+  141 nobody reads the output any more
 """
 
 
@@ -135,8 +190,13 @@ def _split_at_dashes(words: list[str]) -> tuple[list[str], list[str], list[str]]
     return words[:index], words[index : index + 1], words[index + 1 :]
 
 
+ALIASES = {"ls": "jobs", "ps": "jobs", "get": "jobs"}
+"""What people type for a verb who come from elsewhere."""
+
+
 def find_command(name: str) -> Command | None:
-    """Return the command of that name, a hidden one too; None if there is none."""
+    """Return the command of that name or alias, a hidden one too; None if there is none."""
+    name = ALIASES.get(name, name)
     return next((verb for verb in (*COMMANDS, *HIDDEN) if verb.name == name), None)
 
 
@@ -147,14 +207,24 @@ def unknown_verb_message(name: str) -> str:
     return f"there is no verb {name}; {hint}"
 
 
-def _global_flags(parser: argparse.ArgumentParser) -> None:
+def _global_flags(parser: argparse.ArgumentParser, more_outputs: tuple[str, ...] = ()) -> None:
+    outputs = (*OUTPUTS, *more_outputs)
     group = parser.add_argument_group("flags of every verb")
     group.add_argument(
-        "--context", default="", metavar="CONTEXT", help="where jobs run; `contexts` lists them"
+        "--context",
+        default="",
+        metavar="CONTEXT",
+        action=NameAction,
+        help="where jobs run; `contexts` lists them",
     )
     namespace = group.add_mutually_exclusive_group()
     namespace.add_argument(
-        "-n", "--namespace", default="", metavar="NAME", help="namespace of the job; else the context's own"
+        "-n",
+        "--namespace",
+        default="",
+        metavar="NAME",
+        action=NameAction,
+        help="namespace of the job; else the context's own",
     )
     namespace.add_argument(
         "-A", "--all-namespaces", action="store_true", help="jobs of all namespaces that you may read"
@@ -163,12 +233,16 @@ def _global_flags(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         default="table",
-        type=one_of(*OUTPUTS),
+        type=one_of(*outputs),
         metavar="HOW",
-        help="table, wide, json, yaml or name",
+        help=f"{', '.join(outputs[:-1])} or {outputs[-1]}",
     )
     group.add_argument(
-        "--token-file", default="", metavar="FILE", help="file with the token for the server of --context"
+        "--token-file",
+        default="",
+        metavar="FILE",
+        action=NameAction,
+        help="file with the token for the server of --context",
     )
     group.add_argument("--read-only", action="store_true", help="look, but never change anything")
 
@@ -187,7 +261,7 @@ def build_parser(verb: Command | None) -> Parser:
     )
     if verb:
         verb.load().add_flags(parser)
-    _global_flags(parser)
+    _global_flags(parser, verb.outputs if verb else ())
     return parser
 
 

@@ -20,6 +20,7 @@ import msgspec
 
 from backend_client.contexts import Contexts
 from backend_client.errors import BackendError
+from backend_client.models.names import natural_key
 from backend_client.paths import user_cache_dir
 from backend_client.private_files import write_private
 from backend_client.protocol import JobQuery
@@ -117,7 +118,7 @@ async def _list_names(contexts: Contexts, context: str, scope: str) -> list[str]
             jobs = await list_all_jobs(backend, JobQuery(namespace=namespace))
     finally:
         await backend.aclose()
-    return sorted({job.name for job in jobs})
+    return sorted({job.name for job in jobs}, key=natural_key)
 
 
 COMPLETE = ContextsHandler(complete, add_complete_flags)

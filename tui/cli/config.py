@@ -4,7 +4,9 @@ import argparse
 import os
 
 from backend_client.contexts import Contexts
-from backend_client.errors import BackendError, Conflict, Refused
+from backend_client.disk_errors import cannot_write
+from backend_client.errors import BackendError, Conflict, Refused, fragment
+from backend_client.private_files import create_private
 from tui.cli.arguments import Parser
 from tui.cli.handlers import ContextsHandler
 from tui.cli.output import Table, print_as, print_data, print_message
@@ -47,18 +49,28 @@ def contexts(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSetting
 
 def add_use_flags(parser: Parser) -> None:
     """Add the flags of `use`."""
-    parser.add_argument("name", metavar="CONTEXT", help="the context")
+    parser.add_argument("name", metavar="CONTEXT", help="the context; - forgets the choice")
 
 
 def use(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) -> int:  # noqa: ARG001  every verb takes these
-    """Remember a context: where jobs run from now on."""
+    """Remember a context: where jobs run from now on; - goes back to what kubectl's current context says."""
     try:
+        if args.name == "-":
+            return _follow_kubectl(contexts)
         info = contexts.set_current(args.name)
     except OSError as error:
-        raise Refused(f"The choice cannot be kept: {error.strerror}.") from None
+        kept = cannot_write(error)
+        raise Refused(f"The choice cannot be kept: {fragment(kept.title)}.", kept.hint) from None
     print_message(f"Jobs run in {info.name} from now on ({info.about}).")
     if os.environ.get("TRAINDECK_CONTEXT", info.name) != info.name:
         print_message(f"But TRAINDECK_CONTEXT is set, and weighs more: {os.environ['TRAINDECK_CONTEXT']}.")
+    return 0
+
+
+def _follow_kubectl(contexts: Contexts) -> int:
+    chosen = contexts.forget_current()
+    print_message(f"{chosen} is chosen no more." if chosen else "None was chosen.")
+    print_message(f"Jobs run in {contexts.default()} from now on.")
     return 0
 
 
@@ -84,13 +96,11 @@ def config(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings)
 def _write_settings_file(text: str) -> int:
     path = user_file()
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
+        create_private(path, text.encode())
     except FileExistsError:
         raise Conflict(f"{path} is there already.", "Edit it, or move it away first.") from None
     except OSError as error:
-        raise Refused(f"{path} cannot be written: {error.strerror}.") from None
+        raise cannot_write(error, path) from None
     print_data(str(path))
     return 0
 

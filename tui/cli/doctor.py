@@ -12,15 +12,16 @@ from backend_client.server.token_store import TokenStore
 from tui.cli.arguments import Parser
 from tui.cli.checks import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
 from tui.cli.handlers import ContextsHandler
-from tui.cli.output import has_colours, print_as, print_data
+from tui.cli.output import print_as, print_data
 from tui.cli.program import resolve_context
 from tui.cli.server_account import server_contexts
+from tui.cli.streams import Painted
 from tui.settings.loaded import LoadedSettings
 from tui.ui.sanitize import clean
 
 LIMIT = 3.0
 """Seconds for each context."""
-_COLOURS = {OK: 32, NOTE: 33, BAD: 31}
+_COLOURS = {OK: 2, NOTE: 3, BAD: 1}
 
 
 def add_doctor_flags(parser: Parser) -> None:
@@ -37,16 +38,14 @@ def doctor(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings)
         print_data("\n".join(finding.about for finding in findings if finding.state == BAD))
     elif not print_as(args.output, lambda: msgspec.to_builtins(findings)):
         for finding in findings:
-            print_data(_line(finding))
+            print_data(*_line(finding))
     return int(any(finding.state == BAD for finding in findings))
 
 
-def _line(finding: Finding) -> str:
-    state = f"{finding.state:<4}"
-    if has_colours():
-        state = f"\x1b[{_COLOURS[finding.state]}m{state}\x1b[0m"
+def _line(finding: Finding) -> tuple[Painted, str]:
+    state = Painted(f"{finding.state:<4}", _COLOURS[finding.state])
     fix = f"  -> {clean(finding.fix)}" if finding.fix else ""
-    return f"{state}  {finding.about:<9} {clean(finding.message)}{fix}"
+    return state, f"  {finding.about:<9} {clean(finding.message)}{fix}"
 
 
 def _contexts(args: argparse.Namespace, contexts: Contexts) -> Sequence[Finding]:

@@ -1,14 +1,13 @@
 """`jobs`: list jobs once, or watch them (-w)."""
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-from backend_client.errors import Invalid
+from backend_client.errors import sentence
 from backend_client.models import Job, JobRef, JobState
-from backend_client.models.fields import parse_field
+from backend_client.models.names import natural_key
 from backend_client.protocol import (
     Changed,
     Freshness,
@@ -20,9 +19,9 @@ from backend_client.protocol import (
     Snapshot,
     Synced,
 )
-from tui.cli.arguments import Parser, one_of
+from tui.cli.arguments import Parser
 from tui.cli.handlers import BackendHandler
-from tui.cli.lookup import list_all_jobs
+from tui.cli.lookup import add_selection_flags, list_all_jobs, selection
 from tui.cli.output import (
     Table,
     job_fields,
@@ -33,6 +32,7 @@ from tui.cli.output import (
     state_text,
     yaml_text,
 )
+from tui.cli.streams import Painted, stdout
 from tui.jobs.columns import Column, verb_columns
 from tui.ui.format import local_time
 
@@ -42,21 +42,12 @@ _STATES = {state.value: state for state in JobState}
 def add_jobs_flags(parser: Parser) -> None:
     """Add the flags of `jobs`."""
     parser.add_argument("-w", "--watch", action="store_true", help="go on, with a line for every change")
-    parser.add_argument(
-        "--state",
-        action="append",
-        default=[],
-        type=one_of(*(state.value for state in JobState)),
-        help="only jobs in this state (may be given again)",
-    )
-    parser.add_argument(
-        "-l", "--label", action="append", default=[], metavar="K=V", help="only jobs with this label"
-    )
+    add_selection_flags(parser)
 
 
 async def jobs(args: argparse.Namespace, backend: JobBackend) -> int:
     """List jobs, those that need a person first."""
-    query = _query(args)
+    query = selection(args)
     if args.watch:
         return await _watch(args, backend, query)
     selected = sorted(await list_all_jobs(backend, query), key=_sort_key)
@@ -72,18 +63,8 @@ async def jobs(args: argparse.Namespace, backend: JobBackend) -> int:
     return 0
 
 
-def _query(args: argparse.Namespace) -> JobQuery:
-    try:
-        labels = parse_field("labels", args.label) if args.label else {}
-    except ValueError as error:
-        raise Invalid({"--label": str(error)}) from None
-    return JobQuery(
-        namespace=args.scope, states=frozenset(JobState(word) for word in args.state), labels=labels
-    )
-
-
-def _sort_key(job: Job) -> tuple[int, float, str]:
-    return job.state.style.rank, -job.created.timestamp(), job.name
+def _sort_key(job: Job) -> tuple[object, ...]:
+    return job.state.style.rank, -job.created.timestamp(), natural_key(job.name)
 
 
 def _columns(args: argparse.Namespace) -> tuple[Column, ...]:
@@ -100,7 +81,7 @@ def _cells(job: Job, columns: Sequence[Column], state: str = "") -> list[str]:
     return [state if state and column.name == "state" else column.text(job, now) for column in columns]
 
 
-def _coloured_state(cells: list[str]) -> list[str]:
+def _coloured_state(cells: list[str]) -> Sequence[str | Painted]:
     """Colour the second of the padded cells, which every table of jobs has for the state."""
     state = _STATES.get(cells[1].strip())
     return [cells[0], state_text(state, len(cells[1])), *cells[2:]] if state else cells
@@ -197,13 +178,16 @@ async def _watch(args: argparse.Namespace, backend: JobBackend, query: JobQuery)
                         printer.remove(ref.uid)
                 else:
                     _print_freshness(event)
-            sys.stdout.flush()
+            stdout.flush()
             await printer.report_visible_jobs(backend)
     return 0
 
 
 def _print_freshness(freshness: Freshness) -> None:
-    if freshness.state is not FreshnessState.LIVE:
+    if freshness.state is FreshnessState.SYNCING:
+        if freshness.why:
+            print_message(sentence(f"Still {freshness.why}"))
+    elif freshness.state is not FreshnessState.LIVE:
         print_message(f"not up to date since {local_time(freshness.since)}: {freshness.why}")
 
 

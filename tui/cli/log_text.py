@@ -1,79 +1,82 @@
 """A log on stdout: the job's own bytes into a pipe, cleaned lines on a terminal."""
 
-import sys
-import time
-
-from backend_client.logs.text import sanitize_line
-from backend_client.protocol import Lines
-from tui.cli.output import has_colours, terminal_width
-
-LONGEST_UNFINISHED = 2**16
-"""Bytes of an unfinished line that a terminal shows while it waits for the rest."""
-
-
-_ERASE = "\r\x1b[K"
-
-
-def timestamp(nanoseconds: int) -> str:
-    """Format a time as RFC 3339 in UTC, with its nanoseconds."""
-    seconds, rest = divmod(nanoseconds, 10**9)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09}Z "
+from backend_client.logs.block import PartialLine
+from backend_client.logs.plain_text import PlainText, rank_prefix, rfc3339
+from backend_client.protocol import Lines, LogSource
+from tui.cli.streams import stdout
 
 
 class PipeWriter:
-    """Writes byte for byte what the job wrote; with `timestamps`, each line behind its time."""
+    """Writes byte for byte what the job wrote; of `several` ranks whole lines, each behind its rank."""
 
-    def __init__(self, timestamps: bool) -> None:
-        self.timestamps = timestamps
+    def __init__(self, timestamps: bool, several: bool = False) -> None:
+        self._text = PlainText(timestamps=timestamps, several=several)
 
     def write(self, batch: Lines) -> None:
         """Write one batch of lines."""
-        lines = batch.lines
-        if self.timestamps:
-            first = 1 if batch.continues else 0
-            stamped = [
-                timestamp(time_ns).encode() + line for time_ns, line in zip(batch.times, lines, strict=True)
-            ]
-            lines = lines[:first] + stamped[first:]
-        sys.stdout.buffer.write(b"\n".join(lines) + (b"" if batch.open else b"\n"))
+        stdout.write_bytes(self._text.encode(batch))
 
     def end(self) -> None:
-        """Do nothing more: every batch is written whole."""
+        """Write the lines of ranks that never ended."""
+        stdout.write_bytes(self._text.end())
+        stdout.flush()
 
 
 class TerminalWriter:
-    """Writes cleaned lines; an unfinished one (a bar) is drawn anew in its place as it grows."""
+    """Writes cleaned lines; an unfinished one (a bar) is drawn anew in its place as it grows.
 
-    def __init__(self, timestamps: bool) -> None:
-        self.timestamps = timestamps
-        self.coloured = has_colours()
-        self.unfinished = b""
-        self.unfinished_since = 0
+    Of several ranks, the unfinished line that was written last stands there.
+    """
+
+    def __init__(self, timestamps: bool, several: bool = False) -> None:
+        self._timestamps = timestamps
+        self._several = several
+        self._unfinished: dict[LogSource, PartialLine] = {}
+        """The one that is drawn comes last."""
+        self._drawn = False
 
     def write(self, batch: Lines) -> None:
         """Write one batch of lines."""
-        lines, times = list(batch.lines), list(batch.times)
-        out = [_ERASE] if self.unfinished else []
-        if self.unfinished and batch.continues and lines:
-            lines[0], times[0] = self.unfinished + lines[0], self.unfinished_since
-        elif self.unfinished:
-            out.append(f"{self._render(self.unfinished, self.unfinished_since)}\n")
-        self.unfinished = b""
+        if not batch.lines:
+            return
+        source, lines = batch.source, list(zip(batch.lines, batch.times, strict=True))
+        if self._drawn:
+            stdout.erase_line()
+        partial = self._unfinished.pop(source, None)
+        if partial and not batch.continues:
+            self._end_line(partial)
+            partial = None
+        if partial:
+            partial.write(*lines.pop(0))
+            if lines or not batch.open:
+                self._end_line(partial)
+                partial = None
         if batch.open and lines:
-            self.unfinished = lines.pop()[-LONGEST_UNFINISHED:]
-            self.unfinished_since = times[len(lines)]
-        out += [f"{self._render(line, time_ns)}\n" for line, time_ns in zip(lines, times, strict=False)]
-        if self.unfinished:
-            out.append(sanitize_line(self.unfinished)[0][: terminal_width() - 1])
-        sys.stdout.write("".join(out))
+            partial = PartialLine(source)
+            partial.write(*lines.pop())
+        for raw, time_ns in lines:
+            stdout.log_line(self._prefix(source, time_ns), raw)
+        if partial and (partial.raw or partial.surplus):
+            self._unfinished[source] = partial
+        self._draw()
 
-    def _render(self, raw: bytes, time_ns: int) -> str:
-        text, styled = sanitize_line(raw)
-        line = f"{styled}\x1b[0m" if styled and self.coloured else text
-        return f"{timestamp(time_ns)}{line}" if self.timestamps else line
+    def _draw(self) -> None:
+        """Write the unfinished line that was written last, as far as it fits, without a newline."""
+        partial = next(reversed(self._unfinished.values()), None)
+        self._drawn = partial is not None
+        if partial:
+            stdout.unfinished_log_line(rank_prefix(partial.source, self._several), bytes(partial.raw))
+
+    def _end_line(self, partial: PartialLine) -> None:
+        stdout.log_line(self._prefix(partial.source, partial.time), bytes(partial.raw), partial.cut)
+
+    def _prefix(self, source: LogSource, time_ns: int) -> str:
+        return (rfc3339(time_ns) if self._timestamps else "") + rank_prefix(source, self._several)
 
     def end(self) -> None:
         """End the log: an unfinished line gets a line of its own."""
-        if self.unfinished:
-            sys.stdout.write(f"{_ERASE}{self._render(self.unfinished, self.unfinished_since)}\n")
-            sys.stdout.flush()
+        if self._unfinished:
+            stdout.erase_line()
+        for partial in self._unfinished.values():
+            self._end_line(partial)
+        stdout.flush()

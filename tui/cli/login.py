@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from backend_client.contexts import Contexts
+from backend_client.disk_errors import disk_words
 from backend_client.errors import BackendError, Forbidden, Invalid
 from backend_client.server.accounts import Account
 from tui.cli import prompt
@@ -126,7 +127,7 @@ def _use_context(contexts: Contexts, name: str) -> None:
         info = contexts.set_current(f"{server_contexts(contexts).kind}:{name}")
     except OSError as error:
         print_message(
-            f"The choice of the context cannot be kept ({error.strerror}): name it with --context {name}."
+            f"The choice of the context cannot be kept ({disk_words(error)}): name it with --context {name}."
         )
         return
     print_message(f"Jobs run in {info.name} from now on.")

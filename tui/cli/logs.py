@@ -1,45 +1,42 @@
-"""`logs` and `wait`, and what `submit --follow` does: both at once."""
+"""`logs`, and what `submit --follow` does: it follows the log, and waits."""
 
 import argparse
 import asyncio
-import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
-from backend_client.errors import BackendError
+from msgspec import structs
+
+from backend_client.errors import BackendError, NotFound
+from backend_client.logs.block import Notice
 from backend_client.logs.follow import follow
-from backend_client.models import Job, JobRef, JobState
+from backend_client.logs.source_or_copy import Batch, copy_by_name, source_or_copy
+from backend_client.models import JobRef
 from backend_client.protocol import (
-    Changed,
     Gap,
-    Gone,
     JobBackend,
     Lines,
     LogQuery,
     Opened,
-    Scope,
-    Snapshot,
-    Synced,
 )
-from tui.cli.arguments import Parser, one_of, seconds, whole_number
+from tui.cli.arguments import Parser, seconds, whole_number
+from tui.cli.exit_codes import UNKNOWN
 from tui.cli.handlers import BackendHandler
 from tui.cli.log_text import PipeWriter, TerminalWriter
 from tui.cli.lookup import find_job
-from tui.cli.output import job_fields, print_as, print_error, print_message
-from tui.log.empty_reason import lost_by_stop
-
-STOPPED = 143
-TIMED_OUT = 124
-UNKNOWN = 125
+from tui.cli.output import print_error, print_message
+from tui.cli.streams import stdout
+from tui.cli.wait import exit_code, wait_until
+from tui.log.empty_reason import empty_reason
+from tui.log.ranks import has_ranks
 
 
 def add_logs_flags(parser: Parser) -> None:
     """Add the flags of `logs`."""
     parser.add_argument("name", metavar="NAME", help="the job")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
-    parser.add_argument("--tail", type=whole_number, metavar="N", help="only the last N lines")
+    parser.add_argument("--tail", type=whole_number, metavar="N", help="only the last N lines of each rank")
     parser.add_argument("--since", type=seconds, metavar="TIME", help="only lines of the last TIME: 5m")
     parser.add_argument(
         "--attempt", type=whole_number, metavar="N", help="this attempt (default: the newest)"
@@ -50,29 +47,41 @@ def add_logs_flags(parser: Parser) -> None:
 
 async def logs(args: argparse.Namespace, backend: JobBackend) -> int:
     """Print a log: into a pipe byte for byte, on a terminal cleaned."""
-    job = await find_job(backend, args.name, args.scope)
     query = LogQuery(
-        ref=job.ref,
+        ref=JobRef(backend.context, args.scope, "", args.name, ""),
         follow=args.follow,
         tail=args.tail,
         since=datetime.now(UTC) - timedelta(seconds=args.since) if args.since else None,
         attempt=args.attempt,
         rank=args.rank,
     )
-    if not await _print_log(backend, query, timestamps=args.timestamps):
-        lost = lost_by_stop(backend) if job.state in (JobState.STOPPING, JobState.STOPPED) else ""
-        nothing = (
-            f"{job.name} has printed nothing{': ' if job.reason else ''}{job.reason} ({job.state.value})"
-        )
-        print_message(f"{job.name}: {job.state.value}. {lost}" if lost else nothing)
+    try:
+        job = await find_job(backend, args.name, args.scope)
+    except NotFound:
+        copy = await copy_by_name(backend, args.scope, args.name, query)
+        if not copy:
+            raise
+        ranks = {item.source.rank for item in copy if isinstance(item, Lines)}
+        await _print_log(_once(copy), timestamps=args.timestamps, several=len(ranks) > 1)
+        return 0
+    query = structs.replace(query, ref=job.ref)
+    several = args.rank is None and has_ranks(job)
+    batches = source_or_copy(follow(backend, query), backend, query, job)
+    if not await _print_log(batches, timestamps=args.timestamps, several=several):
+        print_message(f"{job.name}: {empty_reason(job, backend)}")
     return 0
+
+
+async def _once(batch: Batch) -> AsyncGenerator[Batch]:
+    yield batch
 
 
 async def follow_until_end(backend: JobBackend, ref: JobRef) -> int:
     """Print the log as it comes; return the job's own exit code, or 125 if it is unknown."""
     try:
-        await _print_log(backend, LogQuery(ref=ref, follow=True))
-        return _exit_code(await wait_until(backend, ref, lambda job: job.ended))
+        job = await backend.get(ref)
+        await _print_log(follow(backend, LogQuery(ref=ref, follow=True)), several=has_ranks(job))
+        return exit_code(await wait_until(backend, ref, lambda job: job.ended))
     except BackendError as error:
         print_error(error)
         return UNKNOWN
@@ -81,96 +90,27 @@ async def follow_until_end(backend: JobBackend, ref: JobRef) -> int:
         raise
 
 
-async def _print_log(backend: JobBackend, query: LogQuery, *, timestamps: bool = False) -> bool:
+async def _print_log(log: AsyncGenerator[Batch], *, timestamps: bool = False, several: bool = False) -> bool:
     """Print a log. Return True if there was anything to print."""
-    writer = TerminalWriter(timestamps) if sys.stdout.isatty() else PipeWriter(timestamps)
+    writer = (TerminalWriter if stdout.isatty() else PipeWriter)(timestamps, several)
     attempt, printed = 0, False
-    async with aclosing(follow(backend, query)) as batches:
+    async with aclosing(log) as batches:
         async for batch in batches:
             for item in batch:
                 if isinstance(item, Lines):
-                    printed = True
+                    printed = printed or bool(item.lines)
                     writer.write(item)
                 elif isinstance(item, Gap):
                     print_message(f"-- lines are missing here: {item.why}")
+                elif isinstance(item, Notice):
+                    print_message(f"-- {item.text}")
                 elif isinstance(item, Opened):
                     if attempt not in (0, item.source.attempt):
                         print_message(f"-- attempt {item.source.attempt}")
                     attempt = item.source.attempt
-            sys.stdout.flush()
+            stdout.flush()
     writer.end()
     return printed
 
 
-def add_wait_flags(parser: Parser) -> None:
-    """Add the flags of `wait`."""
-    parser.add_argument("name", metavar="NAME", help="the job")
-    parser.add_argument(
-        "--for",
-        dest="goal",
-        default="finished",
-        type=one_of("finished", "running"),
-        metavar="finished|running",
-        help="what to wait for (default: finished)",
-    )
-    parser.add_argument("--timeout", type=seconds, default=0, metavar="TIME", help="give up after TIME: 10m")
-
-
-async def wait(args: argparse.Namespace, backend: JobBackend) -> int:
-    """Wait for a job, and end with its exit code."""
-    ref = (await find_job(backend, args.name, args.scope)).ref
-    try:
-        async with asyncio.timeout(args.timeout or None):
-            job = await wait_until(backend, ref, _CONDITIONS[args.goal])
-    except TimeoutError:
-        print_message(f"{ref.name}: the time is over")
-        return TIMED_OUT
-    except BackendError as error:
-        print_error(error)
-        return UNKNOWN
-    if job and not print_as(args.output, partial(job_fields, job)):
-        print_message(f"{job.name}: {job.state.value}" + (f", {job.reason}" if job.reason else ""))
-    return 0 if job and job.state is JobState.RUNNING else _exit_code(job)
-
-
-_CONDITIONS: dict[str, Callable[[Job], bool]] = {
-    "finished": lambda job: job.ended,
-    "running": lambda job: job.ended or job.state is JobState.RUNNING,
-}
-
-
-def _exit_code(job: Job | None) -> int:
-    """Return the exit code that tells how a job ended."""
-    if job is None:
-        print_message("the job is gone; how it ended cannot be told")
-        return UNKNOWN
-    if job.state is JobState.STOPPED:
-        return STOPPED
-    if job.state is JobState.SUCCEEDED:
-        return 0
-    return UNKNOWN if job.exit_code is None else job.exit_code or 1
-
-
-async def wait_until(backend: JobBackend, ref: JobRef, condition: Callable[[Job], bool]) -> Job | None:
-    """Return the job as soon as `condition(job)` holds; None if it is gone. Raises a BackendError."""
-    seen = False
-    async with aclosing(backend.watch([Scope(ref.namespace)])) as batches:  # type: ignore[type-var]
-        async for batch in batches:
-            for event in batch:
-                if isinstance(event, Snapshot | Changed):
-                    for job in event.jobs:
-                        if job.ref.uid == ref.uid:
-                            seen = True
-                            if condition(job):
-                                return job
-                elif (isinstance(event, Synced) and not seen) or (
-                    isinstance(event, Gone) and ref.uid in {gone.uid for gone in event.refs}
-                ):
-                    return None
-                elif isinstance(event, Synced):
-                    seen = False
-    return None
-
-
 LOGS = BackendHandler(logs, add_logs_flags)
-WAIT = BackendHandler(wait, add_wait_flags)

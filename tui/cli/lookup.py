@@ -1,9 +1,51 @@
 """Find the job that a NAME on the command line means."""
 
-from backend_client.errors import Conflict, NotFound
-from backend_client.models import Job
-from backend_client.models.names import closest_match
+import argparse
+
+from backend_client.errors import Conflict, Invalid, NotFound
+from backend_client.models import Job, JobState
+from backend_client.models.fields import parse_field
+from backend_client.models.names import closest_match, natural_key
 from backend_client.protocol import JobBackend, JobQuery
+from tui.cli.arguments import Parser, one_of
+
+
+def add_selection_flags(parser: Parser) -> None:
+    """Add the flags that select jobs by state and label."""
+    parser.add_argument(
+        "--state",
+        action="append",
+        default=[],
+        type=one_of(*(state.value for state in JobState)),
+        help="only jobs in this state (may be given again)",
+    )
+    parser.add_argument(
+        "-l", "--label", action="append", default=[], metavar="K=V", help="only jobs with this label"
+    )
+
+
+def selection(args: argparse.Namespace) -> JobQuery:
+    """Return the query of these flags. Raises Invalid."""
+    try:
+        labels = parse_field("labels", args.label) if args.label else {}
+    except ValueError as error:
+        raise Invalid({"--label": str(error)}) from None
+    return JobQuery(
+        namespace=args.scope, states=frozenset(JobState(word) for word in args.state), labels=labels
+    )
+
+
+async def select_jobs(args: argparse.Namespace, backend: JobBackend) -> list[Job]:
+    """Return the jobs that --state and --label select, by name; none where names were given.
+
+    Jobs of other tools, which nothing here changes, are not selected. Raises Invalid for neither and both.
+    """
+    if bool(args.names) == bool(args.state or args.label):
+        raise Invalid({"NAME": "name the jobs, or select them by --label and --state; one of both"})
+    if args.names:
+        return []
+    jobs = [job for job in await list_all_jobs(backend, selection(args)) if not job.read_only]
+    return sorted(jobs, key=lambda job: natural_key(job.name))
 
 
 async def list_all_jobs(backend: JobBackend, query: JobQuery) -> list[Job]:
@@ -34,3 +76,10 @@ async def find_job(backend: JobBackend, name: str, namespace: str = "") -> Job:
         places = ", ".join(sorted(f"a {job.ref.kind} in {job.ref.namespace}" for job in own))
         raise Conflict(f"{name} means several jobs: {places}.", "Say which with -n NAMESPACE, or by uid.")
     return own[0]
+
+
+async def find_job_in_queue(backend: JobBackend, name: str, namespace: str = "") -> Job:
+    """Find a job as `find_job` does; one that a queue holds with its place there, as far as that is known."""
+    job = await find_job(backend, name, namespace)
+    waits = job.queue is not None and job.state is JobState.QUEUED
+    return await backend.get(job.ref) if waits else job

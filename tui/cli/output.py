@@ -1,18 +1,13 @@
-"""The one writer of the command line: data to stdout, messages to stderr, nothing unsafe to a terminal.
+"""How the verbs print: data to stdout (a table, JSON, YAML, names), messages to stderr. `streams` writes."""
 
-All output of the verbs goes through here, except usage errors (`arguments.Parser`), questions (`prompt`)
-and logs (`log_text`): these clean themselves what a terminal gets from them.
-"""
-
-import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 
 from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobState
+from tui.cli.streams import Painted, stderr, stdout
 from tui.ui.sanitize import UNSAFE, clean, clean_block
 
 _ANSI = "black red green yellow blue magenta cyan white".split()
@@ -20,7 +15,9 @@ _ANSI = "black red green yellow blue magenta cyan white".split()
 
 def print_message(message: object) -> None:
     """Print one line for a person, to stderr."""
-    print(clean(message, 4000), file=sys.stderr, flush=True)  # noqa: T201  the one writer
+    if stdout.isatty():
+        stdout.flush()  # what came before stands above
+    stderr.line(clean(message, 4000))
 
 
 def print_error(error: BackendError, subject: str = "") -> None:
@@ -35,26 +32,19 @@ def print_error(error: BackendError, subject: str = "") -> None:
         print_message(error.hint)
 
 
-def print_data(text: str) -> None:
+def print_data(*parts: str | Painted) -> None:
     """Print one line of data, or several, to stdout."""
-    print(text)  # noqa: T201  the one writer
+    stdout.line(*parts)
 
 
 def print_block(text: str) -> None:
-    """Print a text of several lines from outside: unchanged into a pipe, cleaned on a terminal."""
-    print_data(clean_block(text.rstrip("\n")) if sys.stdout.isatty() else text.rstrip("\n"))
+    """Print a text of several lines from outside: unchanged into a pipe, long lines cut on a terminal."""
+    print_data(clean_block(text.rstrip("\n")) if stdout.isatty() else text.rstrip("\n"))
 
 
-def has_colours(stream: TextIO | None = None) -> bool:
-    """Return True for a terminal that has colours, unless NO_COLOR is set."""
-    stream = stream or sys.stdout
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def state_text(state: JobState, width: int = 0) -> str:
-    """Return the state's word, padded, in its colour if the terminal has colours."""
-    word = state.value.ljust(width)
-    return f"\x1b[{30 + _ANSI.index(state.style.colour)}m{word}\x1b[0m" if has_colours() else word
+def state_text(state: JobState, width: int = 0) -> Painted:
+    """Return the state's word, padded, in its colour."""
+    return Painted(state.value.ljust(width), _ANSI.index(state.style.colour))
 
 
 def job_fields(job: Job) -> dict[str, Any]:
@@ -65,8 +55,13 @@ def job_fields(job: Job) -> dict[str, Any]:
 
 def json_text(value: object, *, indent: int = 2) -> str:
     """Return JSON in which every character that could steer a terminal is escaped: the same data."""
-    text = UNSAFE.sub(_escaped, msgspec.json.encode(value).decode())
-    return msgspec.json.format(text, indent=indent)
+    try:
+        text = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # half a character, as YAML and file names can bring it, and JSON cannot hold
+        import json  # noqa: PLC0415  seldom needed
+
+        text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode(errors="replace").decode()
+    return msgspec.json.format(UNSAFE.sub(_escaped, text), indent=indent)
 
 
 def _escaped(match: Any) -> str:
@@ -89,9 +84,8 @@ def print_as(output: str, value: Callable[[], Any]) -> bool:
     return writer is not None
 
 
-def terminal_width() -> int:
-    """Return the width of the terminal in cells; 80 if it does not say."""
-    return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+Paint = Callable[[list[str]], Sequence[str | Painted]]
+"""Colours the padded cells of one row."""
 
 
 class Table:
@@ -102,16 +96,26 @@ class Table:
         self.rows = [[clean(cell, 300) for cell in row] for row in rows]
         self.widths = [max(map(len, column)) for column in zip(self.titles, *self.rows, strict=True)]
 
-    def print(self, paint: Callable[[list[str]], list[str]] | None = None) -> None:
-        """Print titles and rows. `paint` colours the padded cells of one row."""
+    def print(self, paint: Paint | None = None) -> None:
+        """Print titles and rows."""
         for row in [self.titles, *self.rows]:
             self.print_row(row, paint if row is not self.titles else None)
 
-    def print_row(self, cells: Sequence[str], paint: Callable[[list[str]], list[str]] | None = None) -> None:
-        """Print the cells of one row."""
-        texts = [clean(cell, 300).ljust(width) for cell, width in zip(cells, self.widths, strict=True)]
+    def lines(self, width: int | None) -> list[str]:
+        """Return titles and rows as lines; the last cell is cut to what is left of `width` cells."""
+        return ["  ".join(self._texts(row, width)).rstrip() for row in [self.titles, *self.rows]]
+
+    def _texts(self, cells: Sequence[str], width: int | None) -> list[str]:
+        texts = [clean(cell, 300).ljust(room) for cell, room in zip(cells, self.widths, strict=True)]
         texts[-1] = texts[-1].rstrip()
-        if sys.stdout.isatty():
-            room = terminal_width() - sum(len(text) + 2 for text in texts[:-1])
-            texts[-1] = clean(texts[-1], max(8, room))
-        print_data("  ".join(paint(texts) if paint else texts).rstrip())
+        if width is not None:
+            texts[-1] = clean(texts[-1], max(8, width - sum(len(text) + 2 for text in texts[:-1])))
+        return texts
+
+    def print_row(self, cells: Sequence[str], paint: Paint | None = None) -> None:
+        """Print the cells of one row."""
+        texts = self._texts(cells, stdout.width if stdout.isatty() else None)
+        row = [gap_or_cell for cell in (paint(texts) if paint else texts) for gap_or_cell in ("  ", cell)][1:]
+        while len(row) > 1 and isinstance(row[-1], str) and not row[-1].strip():
+            row.pop()
+        print_data(*row[:-1], row[-1].rstrip() if isinstance(row[-1], str) else row[-1])

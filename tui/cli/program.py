@@ -2,17 +2,21 @@
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import os
-import sys
+from collections.abc import Callable
 from typing import Any
 
 from backend_client.contexts import Contexts, ContextSource, LocalContext
-from backend_client.errors import Refused
+from backend_client.errors import BackendError, Invalid, Refused, sentence
 from backend_client.kubernetes.contexts import KubeconfigContexts
+from backend_client.models.fields import parse_field
 from backend_client.models.secret import Secret
 from backend_client.paths import user_cache_dir, user_config_dir, user_state_dir
+from backend_client.protocol import Feature, JobBackend
 from backend_client.server.contexts import ServerContexts
+from backend_client.slow_steps import heard_by
 from tui.cli.commands import (
     TAKE_COMMAND,
     Command,
@@ -24,6 +28,7 @@ from tui.cli.commands import (
 )
 from tui.cli.handlers import BackendHandler, ContextsHandler
 from tui.cli.output import print_data, print_message
+from tui.cli.streams import stderr
 from tui.settings.loaded import LoadedSettings
 from tui.settings.loader import load
 from tui.settings.model import Settings
@@ -132,11 +137,37 @@ async def _with_backend(
 ) -> int:
     asyncio.get_running_loop().set_exception_handler(_report_task_error)
     backend = contexts.open(resolve_context(contexts, args))
-    args.scope = "" if args.all_namespaces else args.namespace or backend.namespace
+    if stderr.isatty() and not requested_context(args) and (note := contexts.differs_from_kubectl()):
+        print_message(note)
+    waits = heard_by(_say_once()) if stderr.isatty() else contextlib.nullcontext()
     try:
-        return await handler.run(args, backend)
+        args.scope = "" if args.all_namespaces else _namespace(args.namespace, backend)
+        with waits:
+            return await handler.run(args, backend)
     finally:
         await backend.aclose()
+
+
+def _say_once() -> Callable[[str], None]:
+    """Return what tells a person, once, what a verb waits for."""
+    said = {""}
+
+    def say(words: str) -> None:
+        if words not in said:
+            said.add(words)
+            print_message(sentence(f"Still {words}"))
+
+    return say
+
+
+def _namespace(named: str, backend: JobBackend) -> str:
+    """Return the namespace that is meant. Raises Invalid for a name that none can have."""
+    if named and Feature.NAMESPACES in backend.features:
+        try:
+            parse_field("namespace", named)
+        except ValueError as error:
+            raise Invalid({"-n": str(error)}) from None
+    return named or backend.namespace
 
 
 def _report_task_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -148,12 +179,18 @@ def _report_task_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]
 
 
 def _run_app(contexts: Contexts, args: argparse.Namespace, settings: Settings, *, read_only: bool) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "") in ("", "dumb"):
+    if not (os.isatty(0) and os.isatty(1)) or os.environ.get("TERM", "") in ("", "dumb"):
         print_message(
             "The full-screen program needs a terminal; `traindeck --help` lists the verbs that work without."
         )
         return 2
-    context = resolve_context(contexts, args)
+    try:
+        context = resolve_context(contexts, args)
+        note = "" if requested_context(args) else contexts.differs_from_kubectl()
+    except BackendError as error:
+        if all(info.unavailable for info in contexts.list_contexts()):
+            raise
+        context, note = "", str(error)
     if "SSH_CONNECTION" in os.environ:  # read by Textual while it is imported
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
@@ -168,5 +205,6 @@ def _run_app(contexts: Contexts, args: argparse.Namespace, settings: Settings, *
         all_namespaces=args.all_namespaces,
         read_only=read_only,
         settings=settings,
+        note=note,
     )
-    return program.run(app)
+    return program.run(app, print_message)

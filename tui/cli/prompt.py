@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 from backend_client.errors import BackendError
 from backend_client.models.secret import Secret
+from tui.cli.streams import Writer, stderr
 from tui.ui.sanitize import clean
+
+_TERMINAL = "The terminal"
 
 
 class NoAnswer(BackendError):
@@ -19,7 +22,7 @@ class NoAnswer(BackendError):
 
 def is_interactive() -> bool:
     """Return True if somebody can read a question and answer it."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return os.isatty(0) and os.isatty(2)
 
 
 def confirm(question: str) -> bool:
@@ -28,8 +31,8 @@ def confirm(question: str) -> bool:
         return True
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the answer
     try:
-        print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201  a question
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        stderr.write(f"{clean(question)} [y/N] ")
+        return sys.stdin.buffer.readline().strip().lower() in (b"y", b"yes")
     finally:
         signal.signal(signal.SIGINT, handler)
 
@@ -55,7 +58,7 @@ def ask_hidden(question: str) -> Secret:
             return Secret(_answer(terminal, question))
         finally:
             termios.tcsetattr(terminal, termios.TCSADRAIN, shown)
-            os.write(terminal, b"\n")
+            Writer(terminal, _TERMINAL).line()
 
 
 def ask_secret(question: str, *, from_stdin: bool, new: bool = False) -> Secret:
@@ -64,10 +67,13 @@ def ask_secret(question: str, *, from_stdin: bool, new: bool = False) -> Secret:
     Raises NoAnswer.
     """
     if from_stdin:
-        return Secret(sys.stdin.readline().rstrip("\r\n"))
+        try:
+            return Secret(sys.stdin.buffer.readline().decode().rstrip("\r\n"))
+        except UnicodeDecodeError:
+            raise NoAnswer(f"{question}: what came on stdin is not UTF-8 text.") from None
     first = ask_hidden(question)
     while new and first != ask_hidden("The same again"):
-        print("They differ.", file=sys.stderr)  # noqa: T201  a question
+        stderr.line("They differ.")
         first = ask_hidden(question)
     return first
 
@@ -87,7 +93,9 @@ def _terminal(question: str) -> Iterator[int]:
 
 
 def _answer(terminal: int, question: str) -> str:
-    os.write(terminal, f"{clean(question)}: ".encode())
+    asking = Writer(terminal, _TERMINAL)
+    asking.write(f"{clean(question)}: ")
+    asking.flush()
     written = os.read(terminal, 4096)
     if not written:
         raise NoAnswer(f"{question}: no answer.")

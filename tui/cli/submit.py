@@ -1,28 +1,26 @@
 """`submit`: a spec from template, file and flags, the plan, the question, the job."""
 
 import argparse
+import contextlib
 import os
-import sys
+import shlex
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from backend_client.errors import Invalid, NotFound, Refused
+from backend_client.errors import BackendError, Forbidden, Invalid, Refused
 from backend_client.models import JobSpec
 from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_spec
 from backend_client.models.secret import Secret
-from backend_client.protocol import JobBackend, Plan
-from tui.cli.arguments import Parser, one_of
+from backend_client.models.shell_words import command_notes, in_shell
+from backend_client.protocol import AccessReview, JobBackend, Plan, Verb
+from tui.cli.arguments import NameAction, Parser, one_of
 from tui.cli.handlers import BackendHandler
 from tui.cli.output import job_fields, print_as, print_block, print_data, print_message
 from tui.cli.prompt import confirm
+from tui.cli.spec_file import read_spec_file
 from tui.form.templates import find_template, merge
-from tui.ui.sanitize import clean
-
-LARGEST_FILE = 2**20
-"""Bytes of a spec file that are read."""
 
 _REPEATED_FLAGS = {
     "env": ("--env", "K=V"),
@@ -30,38 +28,64 @@ _REPEATED_FLAGS = {
     "ports": ("--port", "[NAME=]PORT[:TARGET]"),
     "labels": ("--label", "K=V"),
     "annotations": ("--annotation", "K=V"),
+    "alerts": ("--alert", "RULE=WHEN"),
     "volumes": ("--volume", "SOURCE:/PATH[:ro]"),
     "image_pull_secrets": ("--image-pull-secret", "NAME"),
 }
 """Fields of many values: one flag, given again for each."""
+_NO_FLAG = ("command", "namespace")
+"""Fields that no flag of a job's own sets."""
 
 
 def add_submit_flags(parser: Parser) -> None:
     """Add a flag for every field of a spec, and those of the verb itself."""
-    parser.add_argument("-f", "--file", metavar="FILE", help="spec file, YAML or JSON; - is stdin; flags win")
+    parser.add_argument(
+        "-f",
+        "--file",
+        metavar="FILE",
+        action=NameAction,
+        help="spec file, YAML or JSON; - is stdin; flags win",
+    )
     parser.add_argument(
         "--template",
         default="",
         metavar="NAME",
+        action=NameAction,
         help="[templates.NAME] of the settings; FILE and flags win",
     )
     add_create_flags(parser)
-    fields = parser.add_argument_group("the job")
-    for name, description in _descriptions().items():
-        if name in _REPEATED_FLAGS:
-            flag, metavar = _REPEATED_FLAGS[name]
-            help_text = f"{description} (may be given again)"
-            fields.add_argument(flag, dest=name, action="append", metavar=metavar, help=help_text)
-        elif name not in ("command", "namespace"):
-            flag = f"--{name.replace('_', '-')}"
-            metavar = "N" if isinstance(getattr(DEFAULTS, name), int) else name.rpartition("_")[2].upper()
-            fields.add_argument(flag, dest=name, metavar=metavar, help=description, type=_argument_type(name))
+    add_field_flags(parser)
     parser.extra_word_hint = "; the command stands behind --"
     parser.epilog = (
         "The words behind -- are the command, as they stand. Mappings of template, FILE and flags are\n"
         "joined, all else is replaced. The value of a secret is read from your environment, and written\n"
         "nowhere."
     )
+
+
+def add_field_flags(parser: Parser) -> None:
+    """Add a flag for every field of a spec."""
+    fields = parser.add_argument_group("the job")
+    for name, description in _descriptions().items():
+        if name in _REPEATED_FLAGS:
+            flag, metavar = _REPEATED_FLAGS[name]
+            help_text = f"{description} (may be given again)"
+            fields.add_argument(flag, dest=name, action="append", metavar=metavar, help=help_text)
+        elif name not in _NO_FLAG:
+            flag = f"--{name.replace('_', '-')}"
+            metavar = "N" if isinstance(getattr(DEFAULTS, name), int) else name.rpartition("_")[2].upper()
+            fields.add_argument(flag, dest=name, metavar=metavar, help=description, type=_argument_type(name))
+
+
+def flag_words(name: str, text: str) -> list[str]:
+    """Return the words of a command line that set a field to a text; none where no flag sets it."""
+    if name not in FIELD_NAMES or name in _NO_FLAG:
+        return []
+    if name in _REPEATED_FLAGS:
+        flag = _REPEATED_FLAGS[name][0]
+        return [word for value in shlex.split(text) or [""] for word in (flag, value)]
+    flag = f"--{name.replace('_', '-')}"
+    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
 
 
 def _argument_type(name: str) -> Callable[[str], str]:
@@ -88,11 +112,16 @@ def _field_types() -> dict[str, Any]:
 
 async def submit(args: argparse.Namespace, backend: JobBackend) -> int:
     """Submit a job: a spec from template, file and flags."""
-    spec = parse_spec(_merge_sources(args))
+    raw = _merge_sources(args)
+    spec = parse_spec(raw)
     if not (spec.command or spec.image):
         raise Invalid(
             {"command": "say what to run"}, hint="Put it behind --: traindeck submit -- python train.py"
         )
+    if notes := command_notes(raw.get("command")):
+        where = "behind --: " if args.command else "as command: "
+        print_message(f"command: {'; '.join(notes)}.")
+        print_message(f"To have a shell run it, write {where}{in_shell(raw['command'])}")
     return await submit_spec(args, backend, spec)
 
 
@@ -109,7 +138,9 @@ async def submit_spec(
     if args.dry_run:
         print_block(plan.yaml)
     if plan.errors:
-        raise Refused(_error_text(plan), fields={notice.field: notice.message for notice in plan.errors})
+        fields = {notice.field: notice.message for notice in plan.errors}
+        kind = Refused if await _may_create(backend, spec) else Forbidden
+        raise kind(_error_text(plan), fields=fields)
     if args.dry_run:
         return 0
     secrets = _read_secrets(spec)
@@ -130,56 +161,40 @@ async def submit_spec(
     return 0
 
 
+async def _may_create(backend: JobBackend, spec: JobSpec) -> bool:
+    """Return False where the caller lacks the right; whoever does not know it has it."""
+    with contextlib.suppress(BackendError):
+        review = AccessReview(Verb.CREATE, namespace=spec.namespace or backend.namespace)
+        return (await backend.check_access([review]))[0].allowed is not False
+    return True
+
+
 def _error_text(plan: Plan) -> str:
     return "; ".join(f"{notice.field}: {notice.message}".removeprefix(": ") for notice in plan.errors)
 
 
+def field_flags(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields that flags name; an empty text (--queue "") leaves a field to its default."""
+    given = {name: getattr(args, name, None) for name in FIELD_NAMES}
+    return {name: value for name, value in given.items() if value or (value == "" and name not in _NO_FLAG)}
+
+
 def _merge_sources(args: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of the template, overridden by those of the file, overridden by the flags."""
-    flags = {name: value for name in FIELD_NAMES if (value := getattr(args, name, None))}
+    flags = field_flags(args)
     raw = find_template(args.settings.templates, args.template) if args.template else {}
-    for layer in (_read_spec_file(args.file) if args.file else {}, flags):
+    for layer in (read_spec_file(args.file) if args.file else {}, flags):
         for name, value in layer.items():
-            raw[name] = _join_field(name, raw.get(name), value)
+            raw[name] = join_field(name, raw.get(name), value)
     return raw
 
 
-def _join_field(name: str, below: Any, above: Any) -> Any:
+def join_field(name: str, below: Any, above: Any) -> Any:
+    """Return a field with what stands above it: mappings are joined. Raises Invalid."""
     try:
         return merge(name, below, above)
     except ValueError as error:
         raise Invalid({name: str(error)}) from None
-
-
-def _read_spec_file(name: str) -> dict[str, Any]:
-    """Read the mapping in a spec file. Raises NotFound, Refused or Invalid."""
-    import yaml  # noqa: PLC0415  slow to import, and seldom needed
-
-    shown = "stdin" if name == "-" else clean(name)
-    try:
-        raw = yaml.safe_load(_read_bytes(name).decode())
-    except FileNotFoundError:
-        raise NotFound(f"There is no file {shown}.") from None
-    except OSError as error:
-        raise Refused(f"{shown} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise Invalid({"file": f"{shown} is not UTF-8 text"}) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Invalid({"file": f"{shown} is no YAML: {' '.join(str(error).split())}"}) from None
-    if not isinstance(raw, dict):
-        raise Invalid({"file": f"{shown} is no mapping of a job's fields"})
-    return {str(key): value for key, value in raw.items()}
-
-
-def _read_bytes(name: str) -> bytes:
-    if name == "-":
-        content = sys.stdin.buffer.read(LARGEST_FILE + 1)
-    else:
-        with Path(name).open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise Invalid({"file": "it is larger than 1 MiB, which no spec file is"})
-    return content
 
 
 def _read_secrets(spec: JobSpec) -> dict[str, Secret]:

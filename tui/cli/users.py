@@ -20,6 +20,8 @@ from tui.cli.server_account import ServerAccount, require_account, require_writa
 from tui.settings.loaded import LoadedSettings
 from tui.ui.format import local_time, span
 
+_QUOTAS = ("max_gpus", "max_jobs", "max_pods", "max_cpus", "max_memory_gib")
+
 
 class Token(Struct):
     """One login of the user."""
@@ -41,6 +43,10 @@ class User(Struct):
     created: datetime
     max_gpus: int | None = None
     max_jobs: int | None = None
+    max_pods: int | None = None
+    max_cpus: int | None = None
+    max_memory_gib: int | None = None
+    team: str = ""
 
 
 class _Tokens(Struct):
@@ -72,6 +78,10 @@ def add_users_flags(parser: Parser) -> None:
     )
     parser.add_argument("--gpus", type=_quota, metavar="N", help="change: GPUs at a time; default is no own")
     parser.add_argument("--jobs", type=_quota, metavar="N", help="change: jobs at a time; default is no own")
+    parser.add_argument("--pods", type=_quota, metavar="N", help="change: pods at a time")
+    parser.add_argument("--cpus", type=_quota, metavar="N", help="change: CPUs at a time")
+    parser.add_argument("--memory", type=_quota, metavar="GIB", help="change: GiB of memory at a time")
+    parser.add_argument("--team", help="add, change: viewers see their team's jobs; '*': everybody's")
     parser.add_argument("--password-stdin", action="store_true", help="add, password: the new password")
 
 
@@ -120,8 +130,12 @@ def users(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) 
     _print_list(args, items, lambda user: user.user, {
         "USER": lambda user: user.user,
         "ROLE": lambda user: user.role,
+        "TEAM": lambda user: user.team,
         "GPUS": lambda user: _limit(user.max_gpus),
         "JOBS": lambda user: _limit(user.max_jobs),
+        "PODS": lambda user: _limit(user.max_pods),
+        "CPUS": lambda user: _limit(user.max_cpus),
+        "GIB": lambda user: _limit(user.max_memory_gib),
         "STATE": lambda user: "disabled" if user.disabled else "",
     })  # fmt: skip
     return 0
@@ -130,6 +144,8 @@ def users(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSettings) 
 def _change(account: ServerAccount, args: argparse.Namespace) -> User:
     (name,) = _require([args.user] if args.user else [], "NAME")
     body: dict[str, Any] = {"role": args.role} if args.role else {}
+    if args.team is not None:
+        body["team"] = args.team
     if args.what in ("add", "password"):
         question = f"Password of {name}"
         body["password"] = prompt.ask_secret(question, from_stdin=args.password_stdin, new=True).reveal()
@@ -137,11 +153,14 @@ def _change(account: ServerAccount, args: argparse.Namespace) -> User:
         body = {"disabled": args.what == "disable"}
     if args.what == "add":
         return asyncio.run(account.call("POST", "/api/users", User, user=name, **body))
-    for field, value in (("max_gpus", args.gpus), ("max_jobs", args.jobs)):
+    quotas = (args.gpus, args.jobs, args.pods, args.cpus, args.memory)
+    for field, value in zip(_QUOTAS, quotas, strict=True):
         if value is not None:
             body[field] = None if value == "default" else value
     if not body:
-        raise Invalid({"users change": "say what: --role, --gpus or --jobs"})
+        raise Invalid(
+            {"users change": "say what: --role, --team, --gpus, --jobs, --pods, --cpus or --memory"}
+        )
     return asyncio.run(account.call("PATCH", f"/api/users/{quote(name, safe='')}", User, **body))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from backend_client.disk_errors import disk_words
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.paths import user_state_dir
 
@@ -34,9 +35,11 @@ class SavedForm(Struct, frozen=True):
 
 
 class Autosave:
-    """The file of one form. One call after the other, each in a thread; none complains about the disk."""
+    """The file of one form. One call after the other, each in a thread; none raises for the disk's sake."""
 
     def __init__(self, context: str) -> None:
+        self.error = ""
+        """Why the texts are not saved now, as a fragment; empty where they are."""
         self._context = context
         self._path: Path | None = None
         self._lock = -1
@@ -68,19 +71,23 @@ class Autosave:
     def _write(self, texts: Mapping[str, str]) -> None:
         kept = {name: text for name, text in texts.items() if name not in _NOT_KEPT}
         content = {"context": self._context, "texts": kept, "missing": [*texts.keys() - kept.keys()]}
-        with contextlib.suppress(OSError):
+        self.error = ""
+        try:
             folder().mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(_SUFFIX, ".", folder())
             new = Path(name)
             try:
                 _lock(descriptor)
-                os.write(descriptor, json.dumps(content).encode())
+                with open(descriptor, "wb", closefd=False) as file:
+                    file.write(json.dumps(content).encode())
                 self._path = new.replace(self._path or new.with_name(new.name.removeprefix(".")))
             except OSError:
                 os.close(descriptor)
                 new.unlink()
                 raise
             self._hold(descriptor)
+        except OSError as error:
+            self.error = disk_words(error)
 
     def _take(self) -> SavedForm | None:
         for path in sorted(folder().glob(f"[!.]*{_SUFFIX}"), key=_age):

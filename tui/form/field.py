@@ -28,6 +28,7 @@ EXAMPLES = {
     "env": "NAME=VALUE NAME=VALUE",
     "labels": "KEY=VALUE KEY=VALUE",
     "annotations": "KEY=VALUE KEY=VALUE",
+    "alerts": "gpu-idle=1h finished=on silent=off",
 }
 """What a field shows while it is empty, where its description would not help."""
 

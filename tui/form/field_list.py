@@ -1,7 +1,7 @@
 """All fields of the job form: the first few, the rest folded, and those that this context refuses."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import get_type_hints
 
 from textual.app import ComposeResult
@@ -99,12 +99,13 @@ class FieldList(VerticalScroll, can_focus=False):
         self.query_one("#fold", Static).update(Content(f"{'+' if folded else '-'} f4  {words}"))
         if rest and opens:
             self.screen.set_focus(rest[0].line)
-            self.call_after_refresh(self._reveal)
+            self.call_after_refresh(self.reveal)
 
-    def _reveal(self) -> None:
-        """Scroll to what has the focus: when it got it, what was just unfolded had no place yet."""
+    def reveal(self) -> None:
+        """Scroll to the field that has the focus: when it got it, what was just unfolded had no place yet."""
         if (focused := self.screen.focused) and self in focused.ancestors:
-            focused.scroll_visible(animate=False)
+            field = next((node for node in focused.ancestors if isinstance(node, Field)), focused)
+            field.scroll_visible(animate=False)
 
     def read(self) -> tuple[JobSpec | None, dict[str, str]]:
         """Parse the fields: the spec (None where anything is wrong), and field -> what is wrong."""
@@ -140,7 +141,13 @@ class FieldList(VerticalScroll, can_focus=False):
                 error=errors.get(name, ""), warning=warnings.get(name, ""), remark=remarks.get(name, "")
             )
 
-    def focus_first(self, names: Mapping[str, str]) -> None:
+    def mark(self, names: Collection[str]) -> None:
+        """Mark fields as changed by an offer, and focus the first; unfold the rest where it is there."""
+        for name in self.fields.keys() & names:
+            self.fields[name].add_class("marked")
+        self.focus_first(names)
+
+    def focus_first(self, names: Collection[str]) -> None:
         """Focus the first of these fields; unfold the rest where it is there."""
         name = next((name for name in (*FIRST, *self.fields) if name in names and name in self.fields), None)
         if name:

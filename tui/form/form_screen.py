@@ -18,8 +18,10 @@ from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from backend_client.errors import BackendError
+from backend_client.gpu_fit import start_words
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_field
+from backend_client.models.shell_words import command_notes, in_shell
 from backend_client.protocol import JobBackend, Plan
 from tui.actions import Place
 from tui.bindings import bindings
@@ -75,14 +77,19 @@ class FormScreen(Guarded, PrefillMixin):
         backend: JobBackend,
         *,
         spec: JobSpec | None = None,
+        before: Mapping[str, str] | None = None,
         namespace: str = "",
         templates: Templates | None = None,
     ) -> None:
-        """Make a form. `namespace`: where a new job goes, if not into the context's own."""
+        """Make a form. `namespace`: where a new job goes, if not into the context's own.
+
+        `before`: field -> the text that an old job had there, of those that `spec` changes; they are marked.
+        """
         super().__init__()
         self.backend = backend
         self.old = spec
         self.templates = templates or {}
+        self._before = before or {}
         self.list = FieldList(
             backend.fields, msgspec.structs.replace(spec or JobSpec(namespace=namespace), name="")
         )
@@ -118,7 +125,12 @@ class FormScreen(Guarded, PrefillMixin):
 
     def on_mount(self) -> None:
         self.load_prefill()
-        self.call_after_refresh(self.review)
+        self.list.mark(self._before)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.review()
+        self.call_after_refresh(self.list.reveal)
 
     def _show_status(self, words: str) -> None:
         self.query_one("#status", Static).update(Content(clean(words, 60)))
@@ -128,7 +140,7 @@ class FormScreen(Guarded, PrefillMixin):
         problem.update(Content(clean_block(words)))
         problem.set_class(bool(words), "shown")
 
-    def _draw(self) -> None:
+    def redraw(self) -> None:
         """Draw every message at its field; those that belong to none above the fields."""
         loose = [
             f"{name}: {words}".removeprefix(": ")
@@ -137,11 +149,37 @@ class FormScreen(Guarded, PrefillMixin):
         ]
         self._show_problem("\n".join(filter(None, dict.fromkeys((self._problem_text, *loose)))))
         self.list.set_messages(
-            {**self._plan_errors, **self._submit_errors, **self._errors}, self._warnings, self._remarks()
+            {**self._plan_errors, **self._submit_errors, **self._errors},
+            {**self._shell_warnings(), **self._warnings},
+            self._remarks(),
         )
 
+    def _shell_warnings(self) -> dict[str, str]:
+        """Return what a shell would do with the command that is not done, and the key that has one do it."""
+        command = self.list.fields.get("command")
+        if command is None or "command" in self._errors:
+            return {}
+        notes = command_notes(command.raw)
+        return {"command": f"f6 puts it into sh -c: {'; '.join(notes)}"} if notes else {}
+
+    def action_in_shell(self) -> None:
+        """Have a shell run the command."""
+        command = self.list.fields.get("command")
+        if command is None or "command" in self._errors or not command.text:
+            return
+        if tuple(parse_field("command", command.raw))[:2] != ("sh", "-c"):
+            command.set_text(in_shell(command.raw))
+
     def _remarks(self) -> dict[str, str]:
-        """Return the command as it will run, where its field does not show that."""
+        """Return what marked fields were, whether it starts now, and the command as it runs, where its field
+        does not show that.
+        """
+        was = {name: f"changed; it was {text or 'empty'}" for name, text in self._before.items()}
+        starts = start_words(self.machines, self.spec) if self.machines and self.spec else ""
+        gpus = "; ".join(filter(None, (was.get("gpus", ""), starts)))
+        return was | ({"gpus": gpus} if gpus else {}) | self._command_remark()
+
+    def _command_remark(self) -> dict[str, str]:
         command = self.list.fields.get("command")
         if command is None or "command" in self._errors:
             return {}
@@ -162,7 +200,7 @@ class FormScreen(Guarded, PrefillMixin):
         self.spec, self._errors = self.list.read()
         if self.spec and not self.spec.name and self._suggested:
             self.spec = msgspec.structs.replace(self.spec, name=self._suggested)
-        self._draw()
+        self.redraw()
         missing = self.list.missing(self.spec) if self.spec else {}
         if self.spec and not missing:
             self._ask_plan(self.spec)
@@ -185,13 +223,14 @@ class FormScreen(Guarded, PrefillMixin):
         plan = message.plan
         self.query_one("#yaml", Static).update(plan_text(plan))
         if isinstance(plan, Plan):
-            self._show_status(plan.place)
+            if not self._busy:  # "submitting ..." stays
+                self._show_status(plan.place)
             self._plan_errors, self._warnings = by_field(plan.errors), by_field(plan.warnings)
             self.list.fields["name"].set_placeholder(plan.name)
         else:
             self._plan_errors = dict(plan.fields)
             self._ask_login(plan)
-        self._draw()
+        self.redraw()
 
     def _ask_login(self, error: BackendError) -> None:
         """Ask for another login where it has ended; what was typed waits below that screen."""
@@ -252,7 +291,7 @@ class FormScreen(Guarded, PrefillMixin):
     @work(group="submit", exit_on_error=False)
     async def _submit(self, spec: JobSpec) -> None:
         try:
-            job = await self.submission.submit(self.app, spec)
+            job = await self.submission.submit(self.app, await self.with_name(spec))
             if job:
                 await self.autosave.discard()
             self.post_message(self.SubmitEnded(job=job))
@@ -282,11 +321,11 @@ class FormScreen(Guarded, PrefillMixin):
 
     def _set_problem(self, trouble: str) -> None:
         self._problem_text = trouble
-        self._draw()
+        self.redraw()
 
     def _mark_errors(self, wrong: Mapping[str, str]) -> None:
         self._submit_errors = dict(wrong)
-        self._draw()
+        self.redraw()
         self.list.focus_first(wrong)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:

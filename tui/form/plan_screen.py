@@ -12,9 +12,11 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
+from backend_client.disk_errors import disk_words
 from backend_client.errors import BackendError, fragment
 from backend_client.models import JobSpec
 from backend_client.protocol import JobBackend, Plan
+from backend_client.whole_file import whole_file
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.form.spec_file import spec_yaml
@@ -91,21 +93,24 @@ class PlanScreen(Screen[None]):
         path = Path(name).expanduser()  # noqa: ASYNC240  reads the environment only
         try:
             await self._write(path)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            words = f"{path} was not saved: {disk_words(error)}"
+            self.notify(clean(words), severity="error", markup=False)
+        except ValueError as error:
             self.notify(f"Not saved: {clean(error)}", severity="error", markup=False)
 
     async def _write(self, path: Path) -> None:
         """Raises OSError. Never overwrites without asking."""
-        text, mode = spec_yaml(self.spec), "x"
+        text, overwrite = spec_yaml(self.spec), False
         if await asyncio.to_thread(path.exists):
             ask = ConfirmScreen(f"Overwrite {clean(path)}?", "A file of this name exists.", yes="Overwrite")
             if not await self.app.push_screen_wait(ask):
                 return
-            mode = "w"
-        await asyncio.to_thread(_save, path, text, mode)
+            overwrite = True
+        await asyncio.to_thread(_save, path, text, overwrite)
         self.notify(f"Saved {clean(path)}", markup=False)
 
 
-def _save(path: Path, text: str, mode: str) -> None:
-    with path.open(mode, encoding="utf-8") as file:
-        file.write(text)
+def _save(path: Path, text: str, overwrite: bool) -> None:
+    with whole_file(path, overwrite=overwrite) as file:
+        file.write(text.encode())

@@ -1,9 +1,11 @@
 """Fills in the job form beside the keyboard: suggestions, choices, templates, editor, autosaved form."""
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from textual import work
 from textual.events import DescendantFocus
 from textual.message import Message
@@ -11,21 +13,34 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from backend_client.errors import BackendError, fragment
+from backend_client.gpu_nodes import GpuNodes
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import field_text, parse_field
-from backend_client.protocol import Capacity, Choice, JobBackend, Scope
-from tui.form.autosave import Autosave, SavedForm
+from backend_client.models.shell_words import join_lines
+from backend_client.protocol import Choice, JobBackend, Scope
+from tui.form.autosave import Autosave, SavedForm, folder
 from tui.form.field import Field
 from tui.form.field_list import FieldList
-from tui.form.suggestions import Suggestions, capacity_text, load_suggestions
+from tui.form.suggestions import Suggestions, free_words, load_suggestions
 from tui.form.templates import Templates, merge
 from tui.form.templates_screen import TemplatesScreen
 from tui.settings.paths import user_file
 from tui.ui.editor import edit
-from tui.ui.inputs import one_line
+from tui.ui.once import once
+from tui.ui.sanitize import clean
 
-FIELDS_WITH_CHOICES = ("gpu_type", "priority", "queue", "volumes", "image_pull_secrets", "cluster")
+FIELDS_WITH_CHOICES = (
+    "gpu_type",
+    "priority",
+    "queue",
+    "queue_priority",
+    "volumes",
+    "image_pull_secrets",
+    "cluster",
+)
 """Fields that stand for something the context has."""
+NODES_SECONDS = 10.0
+"""Seconds between two questions for what is free, while the form is open."""
 SAVE_SECONDS = 0.3
 """How much of what was typed a crash may cost."""
 
@@ -41,6 +56,9 @@ class PrefillMixin(Screen[Job | None]):
     templates: Templates
     _suggested = ""
     _save_timer: Timer | None = None
+    _not_saved = ""
+    machines: GpuNodes | None = None
+    """The machines with GPUs, as they were last told."""
 
     @dataclass(eq=False)
     class SuggestionsLoaded(Message):
@@ -55,6 +73,12 @@ class PrefillMixin(Screen[Job | None]):
         saved: SavedForm
 
     @dataclass(eq=False)
+    class NotSaved(Message):
+        """The disk does not take what is typed."""
+
+        why: str
+
+    @dataclass(eq=False)
     class ChoicesLoaded(Message):
         """The choices of the context for a field, or why they are not known."""
 
@@ -63,24 +87,29 @@ class PrefillMixin(Screen[Job | None]):
         why: str = ""
 
     @dataclass(eq=False)
-    class CapacityLoaded(Message):
-        """The capacity of the context, or why it is not known."""
+    class NodesLoaded(Message):
+        """The machines with GPUs, or why they are not known."""
 
-        capacity: Capacity
+        found: GpuNodes
 
     def load_prefill(self) -> None:
-        """Load the saved form, the suggestions and the capacity."""
-        for ask in (self._load_saved_form, self._load_suggestions, self._load_capacity):
+        """Load the saved form, the suggestions and the free GPUs, these again and again."""
+        self._suggestions_are_there = asyncio.Event()
+        for ask in (self._load_saved_form, self._load_suggestions, self._load_nodes):
             self.call_after_refresh(ask)
+        self.set_interval(NODES_SECONDS, self._load_nodes)
 
     def review(self) -> None:
         """Read the fields again after a change; the form does."""
+
+    def redraw(self) -> None:
+        """Draw the messages at the fields anew; the form does."""
 
     # What was typed, kept
 
     def on_field_edited(self, _event: Field.Edited) -> None:
         if self._save_timer is None:
-            self._save_timer = self.set_timer(SAVE_SECONDS, self._save_now)
+            self._save_timer = once(self, SAVE_SECONDS, self._save_now)
 
     def _save_now(self) -> None:
         self._save_timer = None
@@ -89,6 +118,14 @@ class PrefillMixin(Screen[Job | None]):
     @work(group="keep", exit_on_error=False)
     async def _save(self, texts: dict[str, str]) -> None:
         await self.autosave.save(texts)
+        if self.autosave.error:
+            self.post_message(self.NotSaved(self.autosave.error))
+
+    def on_prefill_mixin_not_saved(self, message: NotSaved) -> None:
+        if message.why != self._not_saved:  # once, not at every pause
+            self._not_saved = message.why
+            words = f"What you type is not kept beside the screen: in {folder()} {message.why}."
+            self.notify(clean(words, 300), severity="warning", markup=False)
 
     @work(group="left", exit_on_error=False)
     async def _load_saved_form(self) -> None:
@@ -115,7 +152,7 @@ class PrefillMixin(Screen[Job | None]):
         if edited.text is None:
             self.notify(edited.why, severity="error", timeout=20, markup=False)
         elif edited.text != before:
-            command.set_text(one_line(edited.text))
+            command.set_text(join_lines(edited.text))
         self.set_focus(command.line)
 
     def action_template(self) -> None:
@@ -155,6 +192,13 @@ class PrefillMixin(Screen[Job | None]):
             self.review()
         if suggestions.command and not self.list.changed:
             self.list.fields["command"].set_initial(suggestions.command)
+        self._suggestions_are_there.set()
+
+    async def with_name(self, spec: JobSpec) -> JobSpec:
+        """Return a spec with the suggested name, if it has none of its own; that may be on its way still."""
+        if self.old and not spec.name:
+            await self._suggestions_are_there.wait()
+        return spec if spec.name else replace(spec, name=self._suggested)
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         field = event.widget.parent and event.widget.parent.parent
@@ -182,13 +226,15 @@ class PrefillMixin(Screen[Job | None]):
         if field is None or not field.take_choice():
             self.focus_next()
 
-    @work(group="capacity", exit_on_error=False)
-    async def _load_capacity(self) -> None:
+    @work(exclusive=True, group="nodes", exit_on_error=False)
+    async def _load_nodes(self) -> None:
         try:
-            self.post_message(self.CapacityLoaded(await self.backend.capacity(Scope())))
+            self.post_message(self.NodesLoaded(await self.backend.nodes(Scope())))
         except BackendError as error:
-            self.post_message(self.CapacityLoaded(Capacity(unknown_because=fragment(error.title))))
+            self.post_message(self.NodesLoaded(GpuNodes(unknown_because=fragment(error.title))))
 
-    def on_prefill_mixin_capacity_loaded(self, message: CapacityLoaded) -> None:
+    def on_prefill_mixin_nodes_loaded(self, message: NodesLoaded) -> None:
+        self.machines = message.found
         if "gpus" in self.list.fields:
-            self.list.fields["gpus"].set_hint(capacity_text(message.capacity))
+            self.list.fields["gpus"].set_hint(free_words(message.found))
+            self.redraw()

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 
 from backend_client.errors import BackendError
+from backend_client.gpu_nodes import GpuNodes
+from backend_client.gpu_sums import pools_of
 from backend_client.models import JobSpec
 from backend_client.models.names import suggest_name
 from backend_client.protocol import Capacity, JobBackend, JobQuery, Use
@@ -44,13 +46,18 @@ def next_name(old: JobSpec, names: list[str]) -> str:
     return suggest_name((base,), [*names, old.name])
 
 
-def capacity_text(capacity: Capacity) -> str:
-    """Return the free GPUs as a hint beside their number."""
-    if capacity.unknown_because:
-        return f"free: not known ({capacity.unknown_because})"
+def free_words(found: GpuNodes) -> str:
+    """Return the free GPUs, by product where there are several."""
+    if found.unknown_because:
+        return f"free: not known ({found.unknown_because})"
+    capacity = Capacity(pools_of(found.nodes))
     if not capacity.total:
         return "there are none here"
     words = f"{capacity.free} of {capacity.total} free"
-    if len(capacity.pools) > 1:
-        words += " (" + ", ".join(f"{p.product} {p.free}/{p.total}" for p in capacity.pools) + ")"
+    pools = [pool for pool in capacity.pools if pool.usable]
+    if len(pools) > 1:
+        parts = (
+            f"{pool.product.removeprefix('NVIDIA-') or 'other'} {pool.free}/{pool.total}" for pool in pools
+        )
+        words += f" ({', '.join(parts)})"
     return words

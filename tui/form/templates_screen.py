@@ -1,13 +1,12 @@
 """Jobs to begin with: choose a template."""
 
 from tui.form.templates import Templates, summary
-from tui.ui.contexts import ContextsScreen
+from tui.ui.pick_screen import Pick, PickScreen
 
 
-class TemplatesScreen(ContextsScreen):
+class TemplatesScreen(PickScreen):
     """Dismisses with the name of a template, or None."""
 
-    TITLE = "Fill in from a template; what it does not name stays"
-
     def __init__(self, templates: Templates) -> None:
-        super().__init__([(name, summary(fields), True) for name, fields in templates.items()], "")
+        picks = [Pick(name, summary(fields)) for name, fields in templates.items()]
+        super().__init__("Fill in from a template; what it does not name stays", picks)

@@ -5,11 +5,12 @@ from datetime import datetime
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from backend_client.models import Attempt, Job
+from backend_client.models import Attempt, Job, JobState
 from tui.jobs.timeline import exit_text
 from tui.ui.format import duration, fit, short_local_time, span
 from tui.ui.sanitize import clean
 
+_WAITING = (JobState.QUEUED, JobState.PENDING, JobState.STARTING)
 _LABEL, _NARROWEST, _WIDEST, _GAP = 9, 22, 48, 2
 
 
@@ -63,7 +64,7 @@ def side_by_side(job: Job, width: int) -> list[str]:
     ]
 
 
-_ROWS = ("started", "ended", "took", "end", "why", "where", "ranks")
+_ROWS = ("started", "ended", "took", "end", "why", "where", "ranks", "log")
 
 
 def _column(group: AttemptGroup) -> Sequence[str]:
@@ -81,6 +82,7 @@ def _column(group: AttemptGroup) -> Sequence[str]:
         clean(deciding.reason, 200),
         where,
         ranks if len(group.ranks) > 1 else "",
+        "gone" if all(rank.log_gone for rank in group.ranks) else "",
     )
 
 
@@ -118,6 +120,6 @@ def _periods(job: Job) -> list[_Period]:
     for (_, end), (start, _) in pairwise(runs):
         if end and start:
             periods.append(_Period("In between", end, start))
-    if job.next_try and runs and runs[-1][1]:
+    if runs and runs[-1][1] and (job.next_try or job.state in _WAITING):
         periods.append(_Period("In between", runs[-1][1], None))
     return periods

@@ -8,6 +8,7 @@ from textual import work
 from textual.worker import Worker
 
 from backend_client.errors import BackendError, fragment
+from backend_client.logs.source_or_copy import delete_with_copy
 from backend_client.models import Job
 from backend_client.protocol import JobBackend, Verb
 from tui.jobs.job_screen import JobScreen
@@ -36,7 +37,7 @@ class Failure(NamedTuple):
 
 async def _delete(backend: JobBackend, job: Job) -> None:
     """Delete one of many jobs. None waits for what holds another: that shows in the list."""
-    async for _ in backend.delete(job.ref, wait=False):
+    async for _ in delete_with_copy(backend, job.ref, wait=False):
         pass
 
 
@@ -47,7 +48,7 @@ DELETE = BulkAction(Verb.DELETE, "Delete", "deleted", _delete)
 
 def why_left_out(action: BulkAction, job: Job) -> str:
     """Return why a marked job is left out; "" where it takes part."""
-    if job.read_only:
+    if job.refuses(action.verb):
         return clean(job.read_only, 100)
     return "has ended already" if action is STOP and job.ended else ""
 

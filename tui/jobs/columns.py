@@ -12,11 +12,16 @@ from backend_client.models import Job, JobState
 from tui.settings.model import COLUMNS
 from tui.ui.format import fit, loss_text, progress_text, span
 from tui.ui.sanitize import clean
+from tui.usage.usage_cells import mem_text, short_mem_text, util_text
 
 MARGIN = 3
 """Cells before the first column: what is marked or watched, and the cursor."""
 _WIDE, _MEDIUM = 160, 110
 """Cells of a screen from which on a column may take more than its `width`."""
+_USAGE = ("util", "mem")
+_SHORT_MEM = 5
+_BESIDE_USE = {"name": 24, "progress": 52}
+"""What columns that are wide on a wide screen have at first beside those of use."""
 
 
 class Column(NamedTuple):
@@ -83,13 +88,15 @@ COLUMN_TABLE: tuple[Column, ...] = (
     Column("gpus", "GPUS", lambda job, _: _gpus(job), 4, verb="always", right=True, gap=1),
     Column("age", "AGE", _age, 5, verb="always", right=True),
     Column("loss", "LOSS", lambda job, _: _loss(job), 6, verb="always", gap=1),
+    Column("util", "UTIL", lambda job, _: util_text(job.usage), 6),
+    Column("mem", "MEM", lambda job, _: mem_text(job.usage), 7, gap=1),
     Column("owner", "OWNER", lambda job, _: job.owner, 10, limit=60),
     Column("namespace", "NAMESPACE", lambda job, _: job.ref.namespace, 12, limit=60),
     Column("node", "NODE", lambda job, _: node_of(job), 14),
     Column("kind", "KIND", lambda job, _: job.ref.kind, 10),
     Column("uid", "UID", lambda job, _: job.ref.uid),
     Column("command", "COMMAND", lambda job, _: _command(job), 32, verb="", limit=200),
-    Column("progress", "PROGRESS", progress_or_reason, 20, (30, 36), verb="always"),
+    Column("progress", "PROGRESS", progress_or_reason, 20, (38, 60), verb="always"),
 )
 """Every column, in the order in which the verb `jobs` prints them; the screen's order is a setting."""
 _ON_SCREEN = {column.name: column for column in COLUMN_TABLE if column.width}
@@ -109,7 +116,10 @@ def verb_columns(*, wide: bool, namespace: bool) -> tuple[Column, ...]:
 def _columns(width: int, *, all_namespaces: bool) -> dict[str, Column]:
     """Return the screen's columns by name, as wide as they may be on a screen of `width` cells."""
     columns = dict(_ON_SCREEN)
-    if width >= _MEDIUM:
+    if width < _MEDIUM:
+        short = columns["mem"]._replace(text=lambda job, _: short_mem_text(job.usage), width=_SHORT_MEM)
+        columns["mem"] = short
+    else:
         for name, column in _ON_SCREEN.items():
             if column.wider:
                 columns[name] = column._replace(width=column.wider[width >= _WIDE])
@@ -119,21 +129,55 @@ def _columns(width: int, *, all_namespaces: bool) -> dict[str, Column]:
     return columns
 
 
-def layout(width: int, names: Sequence[str] = COLUMNS, *, all_namespaces: bool = False) -> tuple[Column, ...]:
+def layout(
+    width: int, names: Sequence[str] = COLUMNS, *, all_namespaces: bool = False, usage: bool | None = None
+) -> tuple[Column, ...]:
     """Return those of the named columns that fit, in their order: 80 cells hold the six that matter.
 
     With `all_namespaces` the name has its namespace before it, so that a column of namespaces is left out.
+    `usage`: with the columns of use behind STATE, whatever gives way to them, or without them; None: as
+    they are named, and without them where none are chosen.
     """
+    if usage is None and tuple(names or COLUMNS) == COLUMNS:
+        usage = False
     by_name = _columns(width, all_namespaces=all_namespaces)
     redundant = "namespace" if all_namespaces and "name" in names else ""
+    wanted = [name for name in names or COLUMNS if name != redundant]
+    if usage is not None:
+        wanted = [name for name in wanted if name not in _USAGE]
+    kept = _USAGE if usage else ()
+    if usage:
+        place = wanted.index("state") + 1 if "state" in wanted else 1
+        wanted[place:place] = _USAGE  # beside the colour of the state: fewer changes of colour, fewer bytes
+        by_name["util"] = by_name["util"]._replace(gap=1)
+        for name, most in _BESIDE_USE.items():
+            by_name[name] = by_name[name]._replace(width=min(most, by_name[name].width))
     columns: list[Column] = []
     left = width - MARGIN
-    for name in (name for name in names or COLUMNS if name != redundant):
-        column = _shrink(by_name[name] if columns else by_name[name]._replace(gap=0), left)
-        if column.gap + column.width <= left:
+    reserved = sum(by_name[name].gap + by_name[name].width for name in kept)
+    for name in wanted:
+        if name in kept:
+            reserved -= by_name[name].gap + by_name[name].width
+        room = left - reserved if columns else left
+        column = _shrink(by_name[name] if columns else by_name[name]._replace(gap=0), room)
+        if column.gap + column.width <= room:
             columns.append(column)
             left -= column.gap + column.width
+    place = next((n for n, column in enumerate(columns) if column.name == "progress"), -1)
+    if place >= 0 and width >= _MEDIUM:  # a reason is a sentence: it takes what no other column does
+        columns[place] = columns[place]._replace(width=columns[place].width + left)
     return tuple(columns)
+
+
+def column_cells(columns: Sequence[Column], name: str) -> range:
+    """Return the cells of a row that a column takes, with its gap; none where it is not there."""
+    start = MARGIN
+    for column in columns:
+        end = start + column.gap + column.width
+        if column.name == name:
+            return range(start, end)
+        start = end
+    return range(0)
 
 
 def _shrink(column: Column, room: int) -> Column:

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -17,21 +17,20 @@ from textual.strip import Strip
 from backend_client.models import Job
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.jobs.columns import Column, Row, heading, layout, row
+from tui.jobs.columns import Column, Row, column_cells, heading, layout, row
 from tui.jobs.rows import Group, Heading, Order, Rows
 from tui.jobs.store import Difference, JobStore
 from tui.settings.model import ListSettings
 from tui.ui.format import fit
 from tui.ui.sanitize import clean
+from tui.usage.usage_cells import is_idle
 
 _HEAD = 1
 _AGES_EVERY = 20.0
 _FAR = 10_000
+_OF_ONE_CELL = str.maketrans("", "", "\u2026\u2191\u2193")
+"""Signs of ours that are no wider than a letter: ellipsis, arrows."""
 _AS_EVER = ListSettings()
-
-
-def _moves(keys: str, rows: str) -> Binding:
-    return Binding(keys, f"move({rows})", show=False)
 
 
 class JobList(ScrollView, can_focus=True):
@@ -44,15 +43,7 @@ class JobList(ScrollView, can_focus=True):
 
     where = Place.LIST
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(Place.LIST, "screen"),
-        _moves("up,k", "-1"),
-        _moves("down,j", "1"),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        _moves("home", "-1000000000"),
-        _moves("end", "1000000000"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.LIST, "screen")]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "job-list--head",
         "job-list--group",
@@ -81,6 +72,7 @@ class JobList(ScrollView, can_focus=True):
         watched: Container[str] = frozenset(),
         *,
         all_namespaces: bool = False,
+        order: Order = Order.ATTENTION,
     ) -> None:
         """Show a store. `empty` returns why there is nothing to see; `watched`: uids that get a `b`."""
         super().__init__()
@@ -89,14 +81,21 @@ class JobList(ScrollView, can_focus=True):
         self._watched = watched
         self._column_names = shown.columns
         self._all_namespaces = all_namespaces
-        self.rows = Rows(store.jobs, Group(shown.group))
+        self.rows = Rows(store.jobs, Group(shown.group), order)
         self._marks: set[str] = set()
+        self._last_mark = ""
         self._uid = ""
+        self._chosen_uid = ""
+        """The job that the person put the cursor on: where it is hidden by the filter, the cursor is not."""
         self._index = 0
         self._cursor_line = 0
         self._moved = False
         self._awaited_uid = ""
         self._columns: tuple[Column, ...] = ()
+        self._util = range(0)
+        """The cells of the column of utilisation."""
+        self._usage: bool | None = None
+        """With the columns of use, or without them; None: as the settings have it."""
         self._painted: dict[int, tuple[str, Row]] = {}
         self._visible_uids: list[str] = []
 
@@ -131,9 +130,13 @@ class JobList(ScrollView, can_focus=True):
             self.post_message(self.CursorMoved())
 
     def set_filter(self, text: str) -> None:
-        """Show only the jobs that have all these words."""
+        """Show only the jobs that have all these words; the cursor returns to its job when that is shown."""
         self.rows.rearrange(words=tuple(text.lower().split()))
         self._arrange()
+
+    def choose(self) -> None:
+        """Take the job under the cursor for the one that the person wants, as if it had been moved there."""
+        self.move(0)
 
     def set_order(self, order: Order) -> None:
         """Sort the jobs by another order."""
@@ -149,13 +152,36 @@ class JobList(ScrollView, can_focus=True):
         """Mark the job under the cursor, or mark it no more, and go on to the next."""
         if self._uid:
             self._marks ^= {self._uid}
+            self._last_mark = self._uid
             self.show_flags()
-            self.action_move(1)
+            self.move(1)
+
+    def mark_range(self) -> None:
+        """Mark all jobs from the one that was marked last to the one under the cursor."""
+        start = self.rows.index(self._last_mark)
+        if self._uid:
+            first, last = sorted((self._index if start is None else start, self._index))
+            self._marks |= set(self.rows.uids[first : last + 1])
+            self._last_mark = self._uid
+            self.show_flags()
+
+    def toggle_all_marks(self) -> None:
+        """Mark all jobs that are shown; where all are marked, none of them."""
+        shown = set(self.rows.uids)
+        self._marks = self._marks - shown if shown <= self._marks else self._marks | shown
+        self.show_flags()
 
     def clear_marks(self) -> None:
         """Take the mark off every job."""
         self._marks.clear()
+        self._last_mark = ""
         self.show_flags()
+
+    def toggle_usage(self) -> None:
+        """Show the columns of use at any width; where they are shown, take them away."""
+        self._usage = not self._util
+        self._lay_out()
+        self.refresh()
 
     def show_flags(self) -> None:
         """Repaint the rows whose jobs are marked or watched, or are so no more."""
@@ -167,16 +193,14 @@ class JobList(ScrollView, can_focus=True):
         if index is None:
             self._awaited_uid = uid
         else:
-            self.action_move(index - self._index)
+            self.move(index - self._index)
 
     def _arrange(self) -> None:
         """Lay the rows out anew; the cursor stays on its job, at its height on the screen."""
         height = self._cursor_line - self.scroll_offset.y
         seen = 0 <= height < self._page
-        index = self.rows.index(self._uid) if self._moved else 0
-        if index is None:
-            index = min(self._index, len(self.rows) - 1)
-        self._set_index(max(0, index))
+        index = self._wanted_index() if self._moved else 0
+        self._set_index(index)
         self._set_height()
         self._set_cursor(self.rows.uids[self._index] if self.rows.uids else "")
         if seen and (self.scroll_offset.y or self._cursor_line >= self._page):
@@ -185,6 +209,16 @@ class JobList(ScrollView, can_focus=True):
         if self.rows.index(self._awaited_uid) is not None:
             self.move_cursor(self._awaited_uid)
             self._awaited_uid = ""
+
+    def _wanted_index(self) -> int:
+        """Return the row of the chosen job; where it is hidden, of that under the cursor, or of its place."""
+        if self._chosen_uid not in self._store.jobs:
+            self._chosen_uid = self._uid
+        for uid in (self._chosen_uid, self._uid):
+            index = self.rows.index(uid)
+            if index is not None:
+                return index
+        return max(0, min(self._index, len(self.rows) - 1))
 
     def _set_index(self, index: int) -> None:
         self._index, self._cursor_line = index, self.rows.line(index)
@@ -202,17 +236,18 @@ class JobList(ScrollView, can_focus=True):
 
     # Keys and mouse
 
-    def action_move(self, rows: int) -> None:
-        """Move the cursor down by some rows."""
+    def move(self, rows: int) -> None:
+        """Move the cursor down by some rows, as far as there are any."""
         if self.rows.uids:
             self._moved = True
             self._set_index(max(0, min(len(self.rows) - 1, self._index + rows)))
-            self._set_cursor(self.rows.uids[self._index])
+            self._chosen_uid = self.rows.uids[self._index]
+            self._set_cursor(self._chosen_uid)
             self._reveal()
 
-    def action_page(self, pages: int) -> None:
+    def move_pages(self, pages: int) -> None:
         """Move the cursor down by some pages."""
-        self.action_move(pages * max(1, self._page - 1))
+        self.move(pages * max(1, self._page - 1))
 
     async def on_click(self, event: events.Click) -> None:
         """Move the cursor to the clicked row; a second click opens its job."""
@@ -286,11 +321,19 @@ class JobList(ScrollView, can_focus=True):
                 continue
             new = self._line(y)
             if old != new:
-                self.refresh(Region(0, y, _changed_width(old, new), 1))
+                cells = _changed_cells(old, new, self._util)
+                self.refresh(Region(cells.start, y, len(cells), 1))
+
+    def _lay_out(self) -> None:
+        """Choose the columns that fit now."""
+        self._columns = layout(
+            self._room, self._column_names, all_namespaces=self._all_namespaces, usage=self._usage
+        )
+        self._util = column_cells(self._columns, "util")
 
     def on_resize(self) -> None:
-        """Choose the columns that fit now."""
-        self._columns = layout(self._room, self._column_names, all_namespaces=self._all_namespaces)
+        """Lay the columns out anew."""
+        self._lay_out()
         self._set_height()
         self._announce_visible()
 
@@ -311,15 +354,34 @@ class JobList(ScrollView, can_focus=True):
             else:
                 styles = (base, state, base)
                 segments = [Segment(text, style) for text, style in zip(parts, styles, strict=True)]
-        return Strip(segments).adjust_cell_length(self._room, base)
+        strip = Strip(segments).adjust_cell_length(self._room, base)
+        if uid and self._util and is_idle(self._store.jobs[uid].usage):
+            start, end = self._util.start, self._util.stop
+            yellow = self._style("yellow")
+            idle = [Segment(text, (style or base) + yellow) for text, style, _ in strip.crop(start, end)]
+            strip = Strip.join([strip.crop(0, start), Strip(idle), strip.crop(end)])
+        return strip
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"job-list--{name}", partial=True)
 
 
-def _changed_width(old: tuple[str, Row] | None, new: tuple[str, Row]) -> int:
-    """Return how many cells from the left hold everything that differs between two rows."""
-    before, after = ("".join(parts) for _, parts in (old or new, new))
-    if old is None or old[0] != new[0] or old[1].before != new[1].before or not after.isascii():
-        return max(cell_len(before), cell_len(after)) if old else _FAR
-    return 1 + max((i for i, (a, b) in enumerate(zip_longest(before, after)) if a != b), default=0)
+def _changed_cells(old: tuple[str, Row] | None, new: tuple[str, Row], util: range) -> range:
+    """Return cells that hold all that differs between two rows.
+
+    Of the column `util`, whose colour goes by its figure, either all cells or none.
+    """
+    if old is None:
+        return range(_FAR)
+    before, after = ("".join(parts) for _, parts in (old, new))
+    if old[0] != new[0] or old[1][:2] != new[1][:2]:
+        return range(max(cell_len(before), cell_len(after)))
+    left = cell_len(new[1].before)
+    parts = [row.state + row.after for _, row in (old, new)]
+    if not "".join(parts).translate(_OF_ONE_CELL).isascii():
+        return range(left, max(cell_len(before), cell_len(after)))
+    changed = [i for i, (a, b) in enumerate(zip_longest(*parts), left) if a != b] or [left]
+    cells = range(changed[0], changed[-1] + 1)
+    if cells.start < util.stop and util.start < cells.stop:
+        return range(min(cells.start, util.start), max(cells.stop, util.stop))
+    return cells

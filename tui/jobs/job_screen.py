@@ -7,11 +7,12 @@ from textual import work
 from textual.screen import Screen
 
 from backend_client.errors import BackendError, fragment
+from backend_client.logs.source_or_copy import delete_with_copy
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
-from tui.form.spec_file import as_job, spec_yaml
+from tui.form.spec_file import as_job, no_spec, spec_yaml
 from tui.log.empty_reason import lost_by_stop
-from tui.messages import OpenForm, OpenLog, OpenPlot, OpenText
+from tui.messages import OpenForm, OpenLog, OpenPlot, OpenRanks, OpenText
 from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.sanitize import clean
@@ -44,13 +45,24 @@ class JobScreen(Guarded, Screen[None]):
         if self.job and self.backend:
             self.session.request(OpenPlot(self.job, self.backend))
 
+    def action_ranks(self) -> None:
+        if self.job and self.backend and not self.blocked(Feature.RANKS):
+            self.session.request(OpenRanks(self.job, self.backend))
+
     def action_yaml(self) -> None:
-        if self.job:
+        if self.job and not self._not_of_a_spec(self.job):
             self.session.request(OpenText(f"{self.job.name}  spec file", spec_yaml(self.job.spec)))
 
     def action_again(self) -> None:
-        if self.job and not self.blocked(Verb.CREATE):
+        if self.job and not self._not_of_a_spec(self.job) and not self.blocked(Verb.CREATE):
             self.open_form(self.job.spec)
+
+    def _not_of_a_spec(self, job: Job) -> bool:
+        """Return True for a job that no spec of traindeck makes; say what has it instead."""
+        why = no_spec(job)
+        if why:
+            self.app.notify(clean(why, 300), title=clean(job.name))
+        return bool(why)
 
     def blocked(self, needs: Verb | Feature) -> bool:
         """Return True where a verb or feature cannot be used now; say why, or ask for the login it needs."""
@@ -90,7 +102,7 @@ class JobScreen(Guarded, Screen[None]):
 
     async def _delete(self, job: Job, backend: JobBackend, *, wait: bool) -> None:
         title, slow = f"Deleting {clean(job.name)}", self.session.slow_deletions
-        async for step in backend.delete(job.ref, wait=wait):
+        async for step in delete_with_copy(backend, job.ref, wait=wait):
             if step.slow and job.ref.uid not in slow:
                 slow.add(job.ref.uid)
                 words = f"{step.message}. To wait no longer, delete it once more."
@@ -131,9 +143,9 @@ class JobScreen(Guarded, Screen[None]):
         self.app.run_worker(do(), group="act", exit_on_error=False)
 
     def _not_allowed(self, job: Job, verb: Verb) -> bool:
-        if job.read_only:
-            self.app.notify(job.read_only, title=clean(job.name))
-        return bool(job.read_only) or self.blocked(verb)
+        if job.refuses(verb):
+            self.app.notify(clean(job.read_only, 300), title=clean(job.name))
+        return job.refuses(verb) or self.blocked(verb)
 
     async def _confirmed(self, verb: Verb, jobs: Sequence[Job], *words: str) -> bool:
         """Confirm with the person, and check access meanwhile: what no job allows cannot be confirmed."""

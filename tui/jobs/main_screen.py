@@ -1,5 +1,6 @@
 """The main screen: the jobs of one context, and the log of the job under the cursor."""
 
+import asyncio
 from collections.abc import Sequence
 
 from textual import work
@@ -7,16 +8,27 @@ from textual.app import ComposeResult
 
 from backend_client.models import Job
 from backend_client.protocol import Feature, FreshnessState, JobBackend, Use, Verb
+from tui.alerts.alert_feed import AlertFeed
+from tui.jobs.ask_namespace import ask_namespace
 from tui.jobs.bulk_actions import SelectionScreen, job_names
-from tui.jobs.context_feed import ContextFeed, OpenDetail
-from tui.jobs.filter_line import FilterLine
+from tui.jobs.context_feed import ContextFeed, OpenDetail, OpenWhy
 from tui.jobs.header import Header
 from tui.jobs.job_list import JobList
+from tui.jobs.kept_order import keep_order, last_order
 from tui.jobs.rows import Order
 from tui.jobs.store import Difference
 from tui.jobs.watched import WatchedJobs
 from tui.log.tiles import LogTiles
-from tui.messages import OpenHistory, SendToTerminal
+from tui.messages import (
+    OpenAlerts,
+    OpenGpus,
+    OpenHistory,
+    OpenQueues,
+    OpenReport,
+    SendToTerminal,
+    SwitchNamespace,
+)
+from tui.ui.filter_line import FilterLine
 from tui.ui.footer import Footer
 from tui.ui.notify import bell_and_notification
 from tui.ui.sanitize import clean
@@ -31,11 +43,16 @@ class MainScreen(SelectionScreen):
         super().__init__()
         self.feed = ContextFeed(self, self.session, context, self._show)
         self.store = self.feed.store
-        self.watched = WatchedJobs(self.session.watched[context])
+        self.watched = WatchedJobs(self.session.watched[context], self.session.announced_ends[context])
 
     @property
     def backend(self) -> JobBackend | None:
         return self.feed.backend
+
+    @property
+    def is_opening(self) -> bool:
+        """True until the context is open, or why it is not is known."""
+        return self.backend is None and self.store.freshness is None
 
     @property
     def job(self) -> Job | None:
@@ -51,9 +68,15 @@ class MainScreen(SelectionScreen):
 
     def compose(self) -> ComposeResult:
         yield Header(self.feed.context, read_only=self.session.read_only)
-        shown, everywhere = self.session.settings.list, self.session.all_namespaces
-        yield JobList(self.store, self._nothing, shown, self.watched, all_namespaces=everywhere)
-        yield FilterLine()
+        yield JobList(
+            self.store,
+            self._nothing,
+            self.session.settings.list,
+            self.watched,
+            all_namespaces=self.session.all_namespaces,
+            order=last_order(),
+        )
+        yield FilterLine("name, state, owner, label=value")
         yield LogTiles(self.feed.context)
         yield Footer(self.session)
 
@@ -80,6 +103,16 @@ class MainScreen(SelectionScreen):
         if not self.feed.is_leaving:
             self.query_one(Header).capacity = message.capacity
 
+    def on_alert_feed_counted(self, message: AlertFeed.Counted) -> None:
+        """Show in the header how many alerts fire."""
+        if not self.feed.is_leaving:
+            self.query_one(Header).alerts = message.words
+
+    def on_alert_feed_alerts_loaded(self, message: AlertFeed.AlertsLoaded) -> None:
+        """Hand alerts that have changed to the feed, on this screen's own time."""
+        if not self.feed.is_leaving:
+            self.feed.alerts.take_loaded(message.alerts)
+
     def on_job_list_visible_jobs_changed(self) -> None:
         """Report the visible jobs to the context, soon."""
         rows = self.query_one(JobList)
@@ -91,6 +124,9 @@ class MainScreen(SelectionScreen):
         if self.store.jobs:
             return f"None of {len(self.store.jobs)} jobs has these words. Escape in the filter shows all."
         freshness = self.store.freshness
+        if freshness and freshness.state is FreshnessState.SYNCING:
+            waits = f": {clean(freshness.why, 100)}" if freshness.why else ""
+            return f"Reading the jobs of {clean(self.feed.context)}{waits} ..."
         if freshness and freshness.state is not FreshnessState.LIVE:
             return (
                 f"The jobs of {clean(self.feed.context)} cannot be read: {freshness.why or freshness.state}"
@@ -115,9 +151,12 @@ class MainScreen(SelectionScreen):
         self.query_one(JobList).set_filter(message.text)
         self._show_status()
 
-    def on_filter_line_closed(self) -> None:
-        """Give the keys back to the list."""
-        self.query_one(JobList).focus()
+    def on_filter_line_closed(self, message: FilterLine.Closed) -> None:
+        """Give the keys back to the list; where the filter is kept, the job under the cursor is chosen."""
+        rows = self.query_one(JobList)
+        if message.kept:
+            rows.choose()
+        rows.focus()
 
     def on_log_pane_back(self) -> None:
         """Give the keys of the log to the list."""
@@ -155,18 +194,57 @@ class MainScreen(SelectionScreen):
     def action_order(self) -> None:
         rows = self.query_one(JobList)
         rows.set_order(rows.rows.order.following)
+        self._keep_order(rows.rows.order)
         self._show_status()
+
+    @work(exclusive=True, group="order", exit_on_error=False)
+    async def _keep_order(self, order: Order) -> None:
+        await asyncio.to_thread(keep_order, order)
 
     def action_group(self) -> None:
         rows = self.query_one(JobList)
         rows.set_group(rows.rows.group.following)
 
+    def action_usage(self) -> None:
+        if not self.blocked(Feature.METRICS):
+            self.query_one(JobList).toggle_usage()
+
+    def action_refresh(self) -> None:
+        self.feed.refresh()
+        self.app.notify(f"Asking {clean(self.feed.context)} anew.", timeout=2)
+
     def action_mark(self) -> None:
         self.query_one(JobList).toggle_mark()
         self._show_status()
 
+    def action_mark_range(self) -> None:
+        self.query_one(JobList).mark_range()
+        self._show_status()
+
+    def action_mark_all(self) -> None:
+        self.query_one(JobList).toggle_all_marks()
+        self._show_status()
+
     def action_unmark(self) -> None:
         self.clear_marks()
+
+    def action_up(self) -> None:
+        self.query_one(JobList).move(-1)
+
+    def action_down(self) -> None:
+        self.query_one(JobList).move(1)
+
+    def action_page_up(self) -> None:
+        self.query_one(JobList).move_pages(-1)
+
+    def action_page_down(self) -> None:
+        self.query_one(JobList).move_pages(1)
+
+    def action_top(self) -> None:
+        self.query_one(JobList).move(-len(self.store.jobs))
+
+    def action_bottom(self) -> None:
+        self.query_one(JobList).move(len(self.store.jobs))
 
     def action_watch(self) -> None:
         jobs = self.marked or ([self.job] if self.job else [])
@@ -188,9 +266,44 @@ class MainScreen(SelectionScreen):
         if self.backend and not self.blocked(Feature.HISTORY):
             self.session.request(OpenHistory(self.backend))
 
+    def action_report(self) -> None:
+        if self.backend and not self.blocked(Feature.ACCOUNTING):
+            self.session.request(OpenReport(self.backend))
+
+    def action_queues(self) -> None:
+        if self.backend and not self.blocked(Feature.QUEUE):
+            self.session.request(OpenQueues(self.backend, self.session.scope(self.backend)))
+
+    def action_gpus(self) -> None:
+        if self.backend:
+            self.session.request(OpenGpus(self.backend, self.store.jobs, self._open_detail))
+
+    def action_alerts(self) -> None:
+        alerts = self.feed.alerts
+        if self.backend and alerts.source:
+            jobs = self.store.jobs
+            self.session.request(
+                OpenAlerts(alerts.source, self.backend, jobs, self._open_detail, alerts.recount)
+            )
+
+    @work(group="call", exit_on_error=False)
+    async def action_namespace(self) -> None:
+        if self.backend and not self.blocked(Feature.NAMESPACES):
+            name = await ask_namespace(self.app, self.backend, self.session.scope(self.backend).namespace)
+            if name is not None:
+                self.session.request(SwitchNamespace(name))
+
     def action_detail(self) -> None:
+        if self.job:
+            self._open_detail(self.job)
+
+    def _open_detail(self, job: Job) -> None:
+        if self.backend:
+            self.session.request(OpenDetail(job, self.backend, self.feed, self.created))
+
+    def action_why(self) -> None:
         if self.job and self.backend:
-            self.session.request(OpenDetail(self.job, self.backend, self.feed))
+            self.session.request(OpenWhy(self.job, self.backend, self.feed, self.created))
 
     async def on_unmount(self) -> None:
         await self.feed.aclose()

@@ -10,11 +10,12 @@ from itertools import groupby
 from typing import NamedTuple
 
 from backend_client.models import Job
+from backend_client.models.names import natural_key
 from tui.jobs.store import Difference
 
 _GroupKey = tuple[int, str]
 """Rank of a group among the groups, and its heading."""
-_Key = tuple[_GroupKey, float, float, str, str]
+_Key = tuple[_GroupKey, float, float, tuple[str | int, ...], str]
 
 
 class Order(StrEnum):
@@ -54,10 +55,10 @@ def _age(job: Job) -> float:
     return -job.created.timestamp()
 
 
-_KEYS: dict[Order, Callable[[Job], tuple[float, float, str, str]]] = {
-    Order.ATTENTION: lambda job: (job.state.style.rank, _age(job), job.name, job.ref.uid),
-    Order.NEWEST: lambda job: (0, _age(job), job.name, job.ref.uid),
-    Order.NAME: lambda job: (0, 0, job.name, job.ref.uid),
+_KEYS: dict[Order, Callable[[Job], tuple[float, float, tuple[str | int, ...], str]]] = {
+    Order.ATTENTION: lambda job: (job.state.style.rank, _age(job), natural_key(job.name), job.ref.uid),
+    Order.NEWEST: lambda job: (0, _age(job), natural_key(job.name), job.ref.uid),
+    Order.NAME: lambda job: (0, 0, natural_key(job.name), job.ref.uid),
 }
 _GROUPS: dict[Group, Callable[[Job], _GroupKey]] = {
     Group.NONE: lambda _: (0, ""),
@@ -81,9 +82,11 @@ class Rows:
     `jobs` is the store's own dict, read and never written here.
     """
 
-    def __init__(self, jobs: Mapping[str, Job], group: Group = Group.NONE) -> None:
+    def __init__(
+        self, jobs: Mapping[str, Job], group: Group = Group.NONE, order: Order = Order.ATTENTION
+    ) -> None:
         self.jobs = jobs
-        self.order = Order.ATTENTION
+        self.order = order
         self.group = group
         self.filter_words: tuple[str, ...] = ()
         self.uids: list[str] = []

@@ -43,6 +43,9 @@ def timeline(job: Job, events: Sequence[Event]) -> list[TimelineEntry]:
         entries.append(TimelineEntry(job.queued, "queued"))
     for attempt in job.attempts:
         entries += _attempt(attempt)
+    for pause in job.pauses:
+        entries += [TimelineEntry(pause.stopped, "asked to stop")] if pause.stopped else []
+        entries += [TimelineEntry(pause.resumed, "resumed")] if pause.resumed else []
     entries += [TimelineEntry(event.time, _event(event), event.warning) for event in events]
     if job.finished:
         entries.append(TimelineEntry(job.finished, f"ended: {job.state}"))

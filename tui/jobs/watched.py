@@ -10,9 +10,10 @@ from tui.ui.sanitize import clean
 class WatchedJobs(Container[str]):
     """Uids of one context. The session keeps them, over the end of a screen and every break of the watch."""
 
-    def __init__(self, names: dict[str, str]) -> None:
-        """Watch the jobs in `names`, uid -> name, which is changed here."""
+    def __init__(self, names: dict[str, str], announced: set[str] | None = None) -> None:
+        """Watch the jobs in `names`, uid -> name, which is changed here; whose end was told: `announced`."""
         self._names = names
+        self._announced = set() if announced is None else announced
 
     def __contains__(self, uid: object) -> bool:
         return uid in self._names
@@ -37,6 +38,7 @@ class WatchedJobs(Container[str]):
             job = store.jobs.get(uid)
             if (job and job.ended) or (not job and store.synced):
                 del self._names[uid]
+                self._announced.add(uid)
                 sentences.append(_end(job) if job else f"{name} is gone")
         return sentences
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from textual.message import Message
 
+from backend_client.disk_errors import disk_words
 from backend_client.errors import BackendError
 from backend_client.logs import Line
-from backend_client.models import JobRef
+from backend_client.models import Job
 from backend_client.protocol import JobBackend
 from tui.log.host import Host, start_worker
+from tui.log.ranks import has_ranks
 from tui.log.save import save_log
 
 _COPY_AT_MOST = 70_000
@@ -53,7 +55,7 @@ class LogExport:
         """Forget which file may be overwritten: another path is being typed."""
         self._overwrite = ""
 
-    def save(self, backend: JobBackend, ref: JobRef, filename: str) -> None:
+    def save(self, backend: JobBackend, job: Job, filename: str) -> None:
         """Write a job's whole log into a file."""
         try:
             path = Path(filename.strip() or ".").expanduser().absolute()
@@ -61,18 +63,18 @@ class LogExport:
             self._host.post_message(self.Saved(str(error), failed=True))
         else:
             overwrite = str(path) == self._overwrite
-            start_worker(self._host, "save", partial(self._write, backend, ref, path, overwrite=overwrite))
+            start_worker(self._host, "save", partial(self._write, backend, job, path, overwrite=overwrite))
 
-    async def _write(self, backend: JobBackend, ref: JobRef, path: Path, *, overwrite: bool) -> None:
-        self._host.post_message(await self._saved(backend, ref, path, overwrite=overwrite))
+    async def _write(self, backend: JobBackend, job: Job, path: Path, *, overwrite: bool) -> None:
+        self._host.post_message(await self._saved(backend, job, path, overwrite=overwrite))
 
-    async def _saved(self, backend: JobBackend, ref: JobRef, path: Path, *, overwrite: bool) -> Saved:
+    async def _saved(self, backend: JobBackend, job: Job, path: Path, *, overwrite: bool) -> Saved:
         try:
-            written = await save_log(backend, ref, path, overwrite=overwrite)
+            written = await save_log(backend, job, path, overwrite=overwrite, several=has_ranks(job))
         except FileExistsError:
             return self.Saved(f"{path} exists. Enter again overwrites it.", exists=str(path))
         except OSError as error:
-            return self.Saved(f"{path} was not written: {error.strerror or error}", failed=True)
+            return self.Saved(f"{path} was not written: {disk_words(error)}", failed=True)
         except BackendError as error:
             return self.Saved(str(error), failed=True)
         return self.Saved(f"Saved {written:,} bytes to {path}")

@@ -1,7 +1,7 @@
 """Reads the log of a job: opened when the cursor rests on it, opened again when it restarts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,10 +9,13 @@ from functools import partial
 from textual.message import Message
 
 from backend_client.errors import BackendError, LoginNeeded, NotFound
-from backend_client.logs import follow
+from backend_client.logs.follow import follow
+from backend_client.logs.log_copy import CopyHead
+from backend_client.logs.source_or_copy import Batch, source_or_copy
 from backend_client.models import Job
-from backend_client.protocol import Closed, JobBackend, LogItem, LogQuery
+from backend_client.protocol import Closed, JobBackend, Lines, LogQuery, Opened
 from tui.log.host import Host, Stoppable, start_worker
+from tui.ui.once import once
 from tui.ui.sanitize import clean
 
 _REST = 0.12
@@ -30,7 +33,7 @@ class LogFeed:
         """A batch of a log. The worker waits for `taken` before it reads the next one."""
 
         serial: int
-        items: Sequence[LogItem]
+        items: Batch
         taken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
         @property
@@ -42,6 +45,11 @@ class LogFeed:
         def lost(self) -> Closed | None:
             """The break of the link, where the batch has one."""
             return self._closed(lost=True)
+
+        @property
+        def copy(self) -> CopyHead | None:
+            """The beginning of a copy of what was followed before, where the batch has one."""
+            return next((item for item in self.items if isinstance(item, CopyHead)), None)
 
         def _closed(self, *, lost: bool) -> Closed | None:
             closed = (item for item in self.items if isinstance(item, Closed))
@@ -74,8 +82,12 @@ class LogFeed:
         """The number of the log that is read; a message with another one is about a log before it."""
         self.ended = False
         """True where no more lines will come."""
+        self.reading = False
+        """True until what was there when the log was opened has begun to come, if only that there is none."""
         self.fault = ""
         """Why lines do not come, as a sentence."""
+        self.copy: CopyHead | None = None
+        """Set while all that is shown is a copy: the log is gone at its source."""
         self._next: tuple[Job | None, JobBackend] | None = None
         self._timer: Stoppable | None = None
 
@@ -97,7 +109,7 @@ class LogFeed:
             self._open()
         elif not waiting:
             self._stop_timer()
-            self._timer = self._host.set_timer(_REST, self._open)
+            self._timer = once(self._host, _REST, self._open)
 
     def _stop_timer(self) -> None:
         """Leave closed what the cursor has passed."""
@@ -111,7 +123,8 @@ class LogFeed:
             return
         self.job, self.backend = self._next
         self.serial += 1
-        self.ended, self.fault = False, ""
+        self.ended, self.fault, self.reading = False, "", self.job is not None
+        self.copy = None
         self._opened()
         # Where no job is chosen as well: the worker that read the log before ends.
         start_worker(self._host, "log", partial(self._read, self.serial, self.job, self.backend))
@@ -121,7 +134,8 @@ class LogFeed:
             return
         try:
             query = LogQuery(ref=job.ref, follow=True, tail=self._tail)
-            async with aclosing(follow(backend, query, login=self._login)) as batches:
+            followed = follow(backend, query, login=self._login)
+            async with aclosing(source_or_copy(followed, backend, query, job)) as batches:
                 async for items in batches:
                     message = self.Arrived(serial, items)
                     self._host.post_message(message)
@@ -131,16 +145,19 @@ class LogFeed:
 
     def receive(self, message: Arrived) -> bool:
         """Note what a batch says of the link and the end. Return True where the status may have changed."""
-        lost, end = message.lost, message.end
+        lost, end, reading = message.lost, message.end, self.reading
+        self.reading = reading and all(isinstance(item, Opened) for item in message.items)
         before, self.fault = self.fault, f"{clean(lost.why, 200)}; trying again" if lost else ""
         self.ended = self.ended or end is not None
-        return end is not None or self.fault != before
+        if message.copy or any(isinstance(item, Lines) and item.lines for item in message.items):
+            self.copy = message.copy
+        return message.copy is not None or end is not None or self.fault != before or self.reading != reading
 
     def fail(self, message: Failed) -> None:
         """Note why the log cannot be read; the lines that were read stay."""
         deleted = isinstance(message.error, NotFound)
         self.fault = "Its log was deleted." if deleted else clean(str(message.error), 300)
-        self.ended = True
+        self.ended, self.reading = True, False
 
 
 def _starts(job: Job | None) -> tuple[object, ...]:

@@ -18,12 +18,12 @@ class LogScreen(Screen[None]):
 
     AUTO_FOCUS = "LogView"
 
-    def __init__(self, job: Job, backend: JobBackend) -> None:
+    def __init__(self, job: Job, backend: JobBackend, *, at_error: bool = False) -> None:
         super().__init__()
-        self._job, self._backend = job, backend
+        self._job, self._backend, self._at_error = job, backend, at_error
 
     def compose(self) -> ComposeResult:
-        yield LogPane(tail=_TAIL, opened=(self._job, self._backend))
+        yield LogPane(tail=_TAIL, opened=(self._job, self._backend), at_error=self._at_error)
         yield Footer(session_of(self))
 
     def on_log_pane_back(self) -> None:

@@ -17,6 +17,8 @@ class Matches:
     def __init__(self, search: Search) -> None:
         self.search = search
         self.numbers: list[int] = []
+        self.unfinished: list[int] = []
+        """Those that match of the lines that have no newline yet: they change."""
         self.upto = 0
         """Lines before this one were searched."""
         self.more = False
@@ -49,29 +51,34 @@ class Matches:
         del self.numbers[: max(0, len(self.numbers) - MOST_COUNTED)]
         self.upto, self.done = closed, True
 
+    @property
+    def shown(self) -> list[int]:
+        """The numbers of all lines that match, the unfinished ones last."""
+        later = [number for number in self.unfinished if number >= self.upto]
+        return self.numbers + later if later else self.numbers
+
     def nearest(self, line: int) -> int:
         """Return the last match at or above a line, else the first one; -1 where there is none."""
-        if not self.numbers:
-            return -1
-        return self.numbers[max(0, bisect_right(self.numbers, line) - 1)]
+        shown = self.shown
+        return shown[max(0, bisect_right(shown, line) - 1)] if shown else -1
 
     def step(self, by: int) -> int:
         """Return the next match (1) or the one before (-1), around the ends; -1 where there is none."""
-        if not self.numbers:
+        if not self.shown:
             return -1
         # The current line need not be a match: before the first step, it is none.
-        before, after = bisect_left(self.numbers, self.current), bisect_right(self.numbers, self.current)
+        before, after = bisect_left(self.shown, self.current), bisect_right(self.shown, self.current)
         index = before if by < 0 else after - 1
-        return self.numbers[(index + by) % len(self.numbers)]
+        return self.shown[(index + by) % len(self.shown)]
 
     def __str__(self) -> str:
         """Say how many there are, and which of them stands out."""
         if not self.done:
             return "searching ..."
-        total = f"{len(self.numbers):,}" + "+" * self.more
+        total = f"{len(self.shown):,}" + "+" * self.more
         slow = " (too slow for some lines)" if self.search.slow else ""
-        if not self.numbers:
+        if not self.shown:
             return "no match" + slow
-        index = bisect_left(self.numbers, self.current)
-        is_match = index < len(self.numbers) and self.numbers[index] == self.current
+        index = bisect_left(self.shown, self.current)
+        is_match = index < len(self.shown) and self.shown[index] == self.current
         return (f"{index + 1:,} of {total}" if is_match else f"{total} matching lines") + slow

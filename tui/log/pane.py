@@ -21,6 +21,9 @@ from tui.log.bookmarks import Bookmarks
 from tui.log.empty_reason import empty_reason
 from tui.log.export import LogExport, clipboard_text
 from tui.log.feed import LogFeed
+from tui.log.keeper import LogKeeper
+from tui.log.memory import LARGE, give_back
+from tui.log.plot import PLOTTED
 from tui.log.search import LogSearch
 from tui.log.status import LogStatus
 from tui.log.view import LogView
@@ -50,9 +53,19 @@ class LogPane(Vertical):
 
         job: Job
 
-    def __init__(self, *, tail: int | None = _TAIL, opened: tuple[Job, JobBackend] | None = None) -> None:
-        """Show the last `tail` lines (None: all) and what follows. `opened`: whose log, from the start."""
+    def __init__(
+        self,
+        *,
+        tail: int | None = _TAIL,
+        opened: tuple[Job, JobBackend] | None = None,
+        at_error: bool = False,
+    ) -> None:
+        """Show the last `tail` lines (None: all) and what follows.
+
+        `opened`: whose log, from the start; `at_error`: go to its first error when it is read to its end.
+        """
         super().__init__()
+        self._at_error = at_error
         self.why_no_job = ""
         """Why no job's log is shown, as a sentence."""
         self.title, self.view, self.input = LogTitle(), LogView(), LogInput()
@@ -60,6 +73,7 @@ class LogPane(Vertical):
         self.search = LogSearch(self, self.view, tail, changed=self.update_title)
         self.export = LogExport(self)
         self._bookmarks = Bookmarks()
+        self._keeper = LogKeeper(self.view.buffer)
         self._status = LogStatus(
             self, self.feed, self.search, self.view.viewport, self._bookmarks, changed=self.update_title
         )
@@ -91,10 +105,25 @@ class LogPane(Vertical):
 
     def _start_over(self) -> None:
         """Empty the view: the feed opens another log."""
+        buffer = LogBuffer(session_of(self).settings.log.buffer * 2**20)
+        self._forget(buffer)
+        self._keeper = LogKeeper(buffer, self.feed.job, self.feed.backend)
+        self.update_title()
+
+    def on_unmount(self) -> None:
+        """Let the lines go at once: what holds them may stay until Python looks for circles."""
+        self._forget(LogBuffer())
+
+    def _forget(self, following: LogBuffer) -> None:
+        """Show another log; a copy of this one may stay, the memory of a large one goes to the system."""
+        self._keeper.keep()
+        shown, large = self.view.buffer, self.view.buffer.size >= LARGE
         self._bookmarks.clear()
         self.search.reset()
-        self.view.show(LogBuffer(session_of(self).settings.log.buffer * 2**20))
-        self.update_title()
+        self.view.show(following)
+        shown.clear()
+        if large:
+            give_back()
 
     async def _wait_for_login(self, error: LoginNeeded) -> bool:
         return await session_of(self).login_prompt.wait_for_login(error)
@@ -108,8 +137,12 @@ class LogPane(Vertical):
         changed, end = self.feed.receive(message), message.end
         # The end is no line of an empty log: that says why it is empty.
         self.view.append([item for item in message.items if item is not end or self.view.buffer.end])
+        self._keeper.receive(message.items)
         if changed:
             self.update_title()
+        if end and self._at_error:
+            self._at_error = False
+            self.search.find_first_error()
 
     def on_log_feed_failed(self, message: LogFeed.Failed) -> None:
         """Say why the log cannot be read."""
@@ -121,8 +154,8 @@ class LogPane(Vertical):
     def on_log_view_moved(self, message: LogView.Moved) -> None:
         """Say where the view is now, and scan the lines that have come."""
         message.stop()
-        self.update_title()
         self.search.scan_new_lines()
+        self.update_title()
 
     # The title
 
@@ -131,7 +164,8 @@ class LogPane(Vertical):
         job, fault = self.feed.job, self.feed.fault
         self.title.job_name = clean(job.name, 60) if job else ""
         self.title.status = self._status.text()
-        reason = fault or ("" if job else self.why_no_job) or empty_reason(job, self.feed.backend)
+        empty = empty_reason(job, self.feed.backend, reading=self.feed.reading)
+        reason = fault or ("" if job else self.why_no_job) or empty
         if self.view.buffer.end:
             reason = "No line is let through. & changes what lines must have, [ and ] the rank."
         self.view.set_empty_reason(reason)
@@ -213,7 +247,7 @@ class LogPane(Vertical):
                 f"{job.name}.log",
                 "file to save the log to",
                 changed=lambda _text: self.export.forget_path(),
-                submitted=partial(self.export.save, backend, job.ref),
+                submitted=partial(self.export.save, backend, job),
                 cancelled=self._close_input,
             )
 
@@ -255,8 +289,12 @@ class LogPane(Vertical):
             self.post_message(self.Tiled(self.feed.job))
 
     def action_plot(self) -> None:
+        """Draw the loss: of the lines in memory, where reading the log anew would give no more."""
         if self.feed.job and self.feed.backend:
-            session_of(self).request(OpenPlot(self.feed.job, self.feed.backend))
+            buffer = self.view.buffer
+            enough = self.search.has_whole_log or self.feed.copy or buffer.closed - buffer.first >= PLOTTED
+            memory = buffer if enough and not buffer.overwritten else None
+            session_of(self).request(OpenPlot(self.feed.job, self.feed.backend, memory))
 
     def action_back(self) -> None:
         """Leave the search, else the filter, else the log."""

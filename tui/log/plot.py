@@ -1,36 +1,59 @@
-"""Draws a loss curve in characters. Pure; loads plotext when the first one is drawn.
-
-Why plotext: it makes a plot of any size as plain text, with braille dots (2x4 to a cell) and ticks of our
-own, and needs nothing but Python. textual-plotext is a widget around the same library: it would add
-Textual's themes to it, which a plot without colours does not need. matplotlib draws pixels.
-"""
+"""Draws a loss curve in characters: over its steps, or over the time with the use of its GPUs below. Pure."""
 
 from collections.abc import Sequence
 
-from tui.ui.format import loss_text, short
+from tui.ui.format import loss_text, share_text, short
+from tui.ui.plot import Axis, Point, draw_lines, tick_count, ticks, time_axis
 
-_TICKS = 5
+PLOTTED = 100_000
+"""Lines that a plot reads where they are not in memory."""
+_LEAST_WITH_USE = 12
+"""Lines of a plot from which on there is room for the use below it."""
 
 
 def draw(points: Sequence[tuple[int, float]], width: int, height: int) -> str:
     """Draw (step, loss) points, one at least, as at most `height` lines of at most `width` cells."""
-    import plotext  # noqa: PLC0415  it takes as long to load as all else
-
-    steps, losses = [step for step, _ in points], [loss for _, loss in points]
-    plotext.clear_figure()
-    plotext.limitsize(False, False)
-    plotext.plotsize(width, height)
-    plotext.theme("clear")
-    plotext.plot(steps, losses, marker="braille")
-    ticks = _ticks(min(losses), max(losses), min(_TICKS, max(2, height // 3)))
-    plotext.yticks(ticks, [loss_text(tick).rjust(6) for tick in ticks])
-    ticks = _ticks(steps[0], steps[-1], _TICKS)
-    plotext.xticks(ticks, [short(round(tick)) for tick in ticks])
-    return "\n".join(line.rstrip() for line in plotext.uncolorize(plotext.build()).splitlines())
+    whole = sorted({round(tick) for tick in ticks(points[0][0], points[-1][0])})
+    return draw_lines([points], width, height, Axis(whole, step_labels(whole)), _loss_axis(points, height))
 
 
-def _ticks(low: float, high: float, count: int) -> list[float]:
-    """Return `count` ticks from the lowest to the highest value; one where these are the same."""
-    if low == high:
-        return [low]
-    return [low + (high - low) * part / (count - 1) for part in range(count)]
+def draw_over_time(
+    points: Sequence[tuple[float, float]], used: Sequence[Point], width: int, height: int
+) -> str:
+    """Draw (time, loss) points, one at least, and below them on the same axis what its GPUs did.
+
+    `used`: the utilisation, 0 to 1, over the time; empty where nothing is told of it.
+    """
+    start, end = points[0][0], points[-1][0]
+    axis = time_axis(start, end)
+    below = [(time, share) for time, share in used if start <= time <= end]
+    if height < _LEAST_WITH_USE or all(share is None for _, share in below):
+        return draw_lines([points], width, height, axis, _loss_axis(points, height))
+    rest = max(5, height // 4)
+    loss = draw_lines([points], width, height - rest - 1, axis, _loss_axis(points, height - rest - 1))
+    shares = [0.0, 0.5, 1.0]
+    shares_axis = Axis(shares, [share_text(share) for share in shares], 0.0, 1.0)
+    use = draw_lines([below], width, rest, axis, shares_axis)
+    return f"{loss}\n GPU utilisation\n{use}"
+
+
+def _loss_axis(points: Sequence[tuple[float, float]], height: int) -> Axis:
+    losses = [loss for _, loss in points]
+    at = ticks(min(losses), max(losses), tick_count(height))
+    return Axis(at, loss_labels(at))
+
+
+def loss_labels(ticks: Sequence[float]) -> list[str]:
+    """Return what stands at the ticks of the loss: with so many digits that no two are alike."""
+    labels = [loss_text(tick) for tick in ticks]
+    for digits in range(5, 18):
+        if len(set(labels)) == len(ticks):
+            break
+        labels = [f"{tick:.{digits}g}" for tick in ticks]
+    return labels
+
+
+def step_labels(steps: Sequence[int]) -> list[str]:
+    """Return what stands at the ticks of the steps: short, unless two were alike then."""
+    labels = [short(step) for step in steps]
+    return labels if len(set(labels)) == len(steps) else [str(step) for step in steps]

@@ -107,9 +107,16 @@ class LogSearch:
     def scan_new_lines(self) -> None:
         """Scan what has come since the last scan, where something is searched for or filtered."""
         closed, matches = self._buffer.closed, self._matches
+        if matches:
+            matches.unfinished = self._unfinished_matches(matches.search)
         unfiltered = self._filter.upto < closed and not self._filter.passes_all
         if self._worker is None and (unfiltered or (matches and matches.upto < closed)):
             self._start_scan()
+
+    def _unfinished_matches(self, search: Search) -> list[int]:
+        """Return the numbers of the lines without a newline that match, a bar perhaps."""
+        lines = self._buffer.lines(self._buffer.closed, self._buffer.end)
+        return [line.number for line in lines if self._filter.passes(line) and list(search.spans(line.text))]
 
     @property
     def _buffer(self) -> LogBuffer:
@@ -130,6 +137,8 @@ class LogSearch:
         if message.line_filter is not self._filter or message.matches is not self._matches:
             return
         self._worker = None
+        if self._matches:
+            self._matches.unfinished = self._unfinished_matches(self._matches.search)
         viewport = self._view.viewport
         if not self._filter.passes_all or viewport.line_filter is not self._filter:
             self._view.set_filter(self._filter)
@@ -234,14 +243,15 @@ class LogSearch:
                 self._view.set_filter(self._filter)
             self._view.reveal(number)
             self._view.set_search(None, number)
-        part = f" in the last {self._tail:,} lines" if self._is_part else ""
+        read = self._buffer.closed - self._buffer.first
+        part = "" if self.has_whole_log else f" in the last {min(read, self._tail or read):,} lines"
         self._first_error = message.text + part
         self._changed()
 
     @property
-    def _is_part(self) -> bool:
-        """True where there may be older lines that were not read."""
-        return self._tail is not None and self._buffer.closed >= self._tail
+    def has_whole_log(self) -> bool:
+        """True where no older lines were left out when it was read, or dropped since."""
+        return self._buffer.first == 0 and (self._tail is None or self._buffer.closed < self._tail)
 
 
 def _typed(search: Search) -> str:

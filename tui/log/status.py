@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 
+from backend_client.logs.log_copy import clock
 from tui.log.bookmarks import Bookmarks
 from tui.log.feed import LogFeed
 from tui.log.host import Host, Stoppable
 from tui.log.ranks import next_step, silence
 from tui.log.search import LogSearch
 from tui.log.viewport import Viewport
+from tui.ui.once import once
 
 
 class LogStatus:
@@ -37,6 +39,8 @@ class LogStatus:
     def _location(self) -> str:
         if not self._viewport.following:
             return self._viewport.location()
+        if self._feed.copy:
+            return f"a copy, of what was followed until {clock(self._feed.copy.until)}"
         if self._feed.job and not self._feed.fault:
             return "ended" if self._feed.ended else "following"
         return ""
@@ -51,7 +55,7 @@ class LogStatus:
         now = int(time.time() * 1000)
         wait = next_step(last_written, now)
         if self._timer is None and wait is not None:
-            self._timer = self._host.set_timer(wait + 1, self._check_silence)
+            self._timer = once(self._host, wait + 1, self._check_silence)
         return silence(last_written, now)
 
     def _check_silence(self) -> None:

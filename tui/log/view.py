@@ -1,7 +1,7 @@
 """A log on the screen: draws what is in sight, repaints what has changed, and sleeps while nothing comes."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import ClassVar
 
 from rich.style import Style
@@ -14,11 +14,12 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from backend_client.logs import Line, LineFilter, LogBuffer, Search
-from backend_client.protocol import LogItem
+from backend_client.logs.source_or_copy import Batch
 from tui.actions import Place
 from tui.log.render import Styles
 from tui.log.row_cache import RowCache
 from tui.log.viewport import Viewport
+from tui.ui.once import once
 
 _RANKS = [f"rank{number}" for number in range(5)]
 
@@ -87,13 +88,13 @@ class LogView(Widget, can_focus=True):
         self._row_cache.search, self._row_cache.current, self._row_cache.bookmarks = None, -1, ()
         self.redraw()
 
-    def append(self, items: Sequence[LogItem]) -> None:
+    def append(self, items: Batch) -> None:
         """Append a batch; it is drawn at once where it was quiet, else at the next tick."""
         changed = self.buffer.append(items)
         self._changed = changed if self._changed is None else min(changed, self._changed)
         if self._timer is None:
             due = self._flushed + self.tick - time.monotonic()
-            self._timer = self.set_timer(max(0.001, due), self._flush)
+            self._timer = once(self, max(0.001, due), self._flush)
 
     def _flush(self) -> None:
         """Draw what has come."""

@@ -83,4 +83,4 @@ class LoginPrompt:
             self._logged_in.set()
             self._logged_in = asyncio.Event()
         else:
-            self._request(SwitchContext(f"{source.kind}:{account.name}"))
+            self._request(SwitchContext(f"{source.kind}:{account.name}", remember=bool(account.store)))

@@ -44,8 +44,11 @@ class SettingsCheck:
             self._drop_site_section(layer)
 
     def warn(self, location: str, sentence: str, *keys: str) -> None:
-        """Add a warning; one that may concern the key read_only forces it on."""
-        self.force_read_only |= any(path.split(".")[-1] == "read_only" for path in keys)
+        """Add a warning; one that may concern where jobs go, or the key read_only, forces that on.
+
+        So what somebody set and cannot be used never becomes a job in another place.
+        """
+        self.force_read_only |= any(_holds_read_only(path) for path in keys)
         self.warnings.append(clean(f"{location}: {sentence}"))
 
     def _variable_layer(self, name: str, value: str) -> Layer | None:
@@ -71,9 +74,7 @@ class SettingsCheck:
         except OSError as error:
             self.warn(str(path), f"{error.strerror}; nothing of it is used, and read_only holds", "read_only")
         except ValueError as error:  # TOML and UTF-8 both
-            key = "read_only" if b"read_only" in path.read_bytes() else ""
-            consequence = ", and read_only holds" if key else ""
-            self.warn(str(path), f"{error}; nothing of it is used{consequence}", key)
+            self.warn(str(path), f"{error}; nothing of it is used, and read_only holds", "read_only")
         return None
 
     def _drop_site_section(self, layer: Layer) -> None:
@@ -123,6 +124,7 @@ class SettingsCheck:
     def _warn_unknown(self, location: str, path: KeyPath, *, as_variable: bool) -> None:
         names = [key.name for key in setting_keys()]
         name = ".".join(path)
+        names += ["context"] if as_variable else []
         likely = closest_match(name, names) or closest_match(
             path[-1], [key for key in names if "." not in key]
         )
@@ -148,6 +150,11 @@ class SettingsCheck:
         if settings.site.hide_local:
             origins["local.enabled"] = origins["site.hide_local"]
         return LoadedSettings(settings, tuple(self.warnings), origins)
+
+
+def _holds_read_only(key: str) -> bool:
+    first, *_, last = key.split(".") * 2
+    return last == "read_only" or first == "site" or key in ("local.enabled", "context")
 
 
 def _unknown_choice(word: object, expected: str) -> str:

@@ -10,18 +10,39 @@ import msgspec
 from msgspec import Meta, Struct
 
 from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.models.alert_thresholds import THRESHOLDS
 from tui.actions import ACTIONS
 
 Template = dict[str, Any]
 """Fields of a JobSpec, as a spec file writes them."""
 
 ColumnName = Literal[
-    "name", "state", "gpus", "age", "progress", "loss", "owner", "node", "kind", "namespace", "command"
+    "name",
+    "state",
+    "gpus",
+    "age",
+    "progress",
+    "loss",
+    "owner",
+    "node",
+    "kind",
+    "namespace",
+    "command",
+    "util",
+    "mem",
 ]
 """The columns of the screen. `jobs.columns.COLUMN_TABLE` says what each shows; a test compares the names."""
 COLUMNS: tuple[ColumnName, ...] = get_args(ColumnName)
 """Their order where none is set."""
 GroupName = Literal["none", "state", "owner"]
+
+
+AlertRule = Literal[
+    "failed", "finished", "pending", "gpu-idle", "rank-idle", "silent", "loss", "restarts", "max-runtime",
+    "xid", "node", "memory",
+]  # fmt: skip
+"""The alerts. `alert_thresholds.THRESHOLDS` has them; a test compares the names."""
+AlertRules = dict[AlertRule, str]
 
 
 class LocalSettings(Struct, frozen=True, kw_only=True):
@@ -30,12 +51,18 @@ class LocalSettings(Struct, frozen=True, kw_only=True):
     enabled: Annotated[bool, Meta(description="Offer the context local at all.")] = True
     gpus: Annotated[
         int,
-        Meta(ge=0, description="Number of GPU slots where no NVIDIA driver says how many GPUs there are."),
+        Meta(
+            ge=0,
+            le=1024,
+            description="Number of GPU slots where no NVIDIA driver says how many GPUs there are.",
+        ),
     ] = 0
     grace: Annotated[
         float, Meta(ge=0, description="Seconds between SIGTERM and SIGKILL when a job is stopped.")
     ] = 10.0
-    log_cap: Annotated[int, Meta(ge=1, description="MiB of log kept of one attempt.")] = 256
+    log_cap: Annotated[
+        int, Meta(ge=1, description="MiB kept of what one attempt prints; on the disk 40 bytes a line more.")
+    ] = 256
 
 
 class ListSettings(Struct, frozen=True, kw_only=True):
@@ -55,6 +82,15 @@ class LogSettings(Struct, frozen=True, kw_only=True):
     buffer: Annotated[
         int, Meta(ge=1, description="MiB of log kept in memory; the oldest lines go first.")
     ] = 64
+
+
+class AlertSettings(Struct, frozen=True, kw_only=True):
+    """Alerts while traindeck is open; a job's own `alerts` weigh more."""
+
+    bell: Annotated[bool, Meta(description="Ring the terminal's bell, and notify it, at an alert.")] = True
+    rules: Annotated[
+        AlertRules, Meta(description='Alert = "on", "off" or its threshold: "30m", "3", "95%".')
+    ] = {}
 
 
 class SiteSettings(Struct, frozen=True, kw_only=True):
@@ -81,6 +117,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     kubernetes: KubernetesSettings = KubernetesSettings()
     list: ListSettings = ListSettings()
     log: LogSettings = LogSettings()
+    alerts: AlertSettings = AlertSettings()
     site: SiteSettings = SiteSettings()
 
 
@@ -112,6 +149,10 @@ def setting_keys(struct: type[Struct] = Settings, path: tuple[str, ...] = ()) ->
         if kind == dict[str, str]:
             settings_keys += [
                 SettingKey((*key_path, action.id), action.key, action.help) for action in ACTIONS
+            ]
+        elif kind == AlertRules:
+            settings_keys += [
+                SettingKey((*key_path, name), rule.default, rule.about) for name, rule in THRESHOLDS.items()
             ]
         elif isinstance(kind, type) and issubclass(kind, Struct):
             settings_keys += setting_keys(kind, key_path)

@@ -11,13 +11,14 @@ from functools import cache
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import TypedDict
 
+from backend_client.models.alert_thresholds import THRESHOLDS, parse_threshold
 from backend_client.models.fields import FIELD_NAMES, parse_field
 from tui.actions import ACTIONS
-from tui.settings.model import Settings, Template, split_annotation
+from tui.settings.model import AlertRules, Settings, Template, split_annotation
 from tui.settings.paths import PREFIX
 
 
@@ -43,6 +44,10 @@ def _pydantic_type(kind: Any) -> Any:
     """Return a type with a pydantic model in place of every struct in it."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return pydantic_model(kind, _section_base())
+    if kind == AlertRules:
+        return _typed_dict(
+            "Alerts", {name: Annotated[str, AfterValidator(_alert_validator(name))] for name in THRESHOLDS}
+        )
     if kind == Template:
         return _typed_dict(
             "Template",
@@ -73,6 +78,19 @@ def _field_validator(field: str) -> Callable[[object], object]:
     def check(raw: object) -> object:
         parse_field(field, raw)
         return msgspec.json.decode(msgspec.json.encode(raw))  # the cache's JSON has no dates
+
+    return check
+
+
+def _alert_validator(name: str) -> Callable[[str], str]:
+    """Return a validator of what is written for an alert."""
+
+    def check(text: str) -> str:
+        try:
+            parse_threshold(name, text)
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix(name).lstrip(": ")) from None
+        return text
 
     return check
 

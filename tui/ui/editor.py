@@ -11,6 +11,8 @@ from pathlib import Path
 from msgspec import Struct
 from textual.app import App, SuspendNotSupported
 
+from backend_client.disk_errors import disk_words
+
 LARGEST = 2**20
 """Bytes of a text that are taken back."""
 _MISSING = "No editor can be started: set VISUAL or EDITOR."
@@ -31,7 +33,7 @@ def edit(app: App[object], text: str, name: str) -> Edited:
     try:
         folder = Path(tempfile.mkdtemp(prefix="traindeck-"))  # 0700
     except OSError as error:
-        return Edited(None, f"There is no room for a file to edit: {error.strerror}.")
+        return Edited(None, f"No file to edit can be made in {tempfile.gettempdir()}: {disk_words(error)}.")
     file = folder / name
     try:
         _write(file, text)
@@ -39,7 +41,7 @@ def edit(app: App[object], text: str, name: str) -> Edited:
     except SuspendNotSupported:
         edited = Edited(None, "Here is no terminal that an editor could have.")
     except OSError as error:
-        edited = Edited(None, f"The file could not be edited: {error.strerror}.")
+        edited = Edited(None, f"{file} could not be edited: {disk_words(error)}.")
     if edited.text is None and _changed(file, text):
         return Edited(None, f"{edited.why} What you wrote is in {file}.")
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,8 @@
-"""The footer, the last line: the keys of what has the focus, as many as fit, and help at the end."""
+"""The footer, the last line: the keys of what has the focus, as many as fit, then the way out and help."""
 
 from collections.abc import Mapping, Sequence
 
+from textual.actions import parse
 from textual.app import RenderResult
 from textual.content import Content
 from textual.screen import Screen
@@ -17,17 +18,22 @@ def place_of(screen: Screen[object]) -> Place:
     return next((node.where for node in nodes if hasattr(node, "where")), Place.APP)
 
 
+_OUT = ("back", "leave")
+"""Labels of the action that leaves a screen."""
+
+
 def fit_actions(items: Sequence[Action], keys: Mapping[str, str], width: int) -> list[Action]:
-    """Return the actions that fit into a line; the last is help, by the place's own key for it."""
+    """Return the actions that fit into a line; the last are the way out and help, by the place's own keys."""
 
     def room_of(action: Action) -> int:
         return len(with_own_keys(action, keys).shown_key) + len(action.label) + 3
 
-    last = [action for action in items if action.label == "help"][:1]
-    room = width - 1 - sum(map(room_of, last))
+    out = [action for action in items if action.label in _OUT][:1]
+    last = out + [action for action in items if action.label == "help"][:1]
+    room = width + 1 - sum(map(room_of, last))  # the blank behind the last one needs no room
     shown = []
     for action in items:
-        if action.footer and action.label != "help":
+        if action.footer and action.label not in (*_OUT, "help"):
             room -= room_of(action)
             if room < 0:
                 break
@@ -39,7 +45,8 @@ class Footer(Widget):
     """Follows the focus of its screen.
 
     It is not Textual's Footer, which mounts a widget for each key and all of them anew at every change of
-    the focus, and scrolls what does not fit: here it is one painted line, in which help always has a place.
+    the focus, and scrolls what does not fit: here it is one painted line, in which the way out and help
+    always have a place.
     """
 
     def __init__(self, policy: ActionPolicy) -> None:
@@ -52,9 +59,18 @@ class Footer(Widget):
     def _follow(self) -> None:
         self.refresh()
 
+    def _does_something(self, action: Action) -> bool:
+        """Ask the screen whether the action has something to act upon now."""
+        _, name, parameters = parse(action.handler)
+        return self.screen.check_action(name, parameters) is not False
+
     def render(self) -> RenderResult:
         policy = self._policy
-        items = actions(place_of(self.screen), read_only=policy.read_only)
+        items = [
+            action
+            for action in actions(place_of(self.screen), read_only=policy.read_only)
+            if self._does_something(action)
+        ]
         parts = []
         for action in fit_actions(items, policy.keys, self.size.width):
             grey = bool(policy.permissions.why_not(action.needs))

@@ -1,12 +1,15 @@
-"""Text for figures: time spans, points in time, counts, losses, progress, texts of a fixed width. Pure."""
+"""Text for figures: times, counts, losses, progress, shares, bytes, watts, texts of a fixed width. Pure.
+
+A figure that nobody told is None, and empty as text: it is never shown as 0.
+"""
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isfinite
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
-from backend_client.models import Progress
+from backend_client.models import Loss, Progress, StartRange
 
 
 def span(seconds: float) -> str:
@@ -52,6 +55,50 @@ def short_local_time(when: datetime | None) -> str:
     return when.astimezone().strftime("%d %b %H:%M:%S") if when else ""
 
 
+_PARTS = ("night", "morning", "afternoon", "evening")
+"""Of a day, six hours each."""
+
+
+def starts_text(starts: StartRange | None, now: datetime | None = None) -> str:
+    """Say when a waiting job is likely to start, in the local time zone, and how often that came true.
+
+    "likely between 14:00 and 17:00 (8 of the last 10 like this were right)"; empty where nothing is known.
+    """
+    local = (now or datetime.now(UTC)).astimezone()
+    if starts is None or (starts.latest < local and not starts.far):
+        return ""
+    right = f" ({starts.right} of the last {starts.of} like this were right)" if starts.of else ""
+    return f"likely {_range_words(starts, local)}{right}"
+
+
+def _range_words(starts: StartRange, now: datetime) -> str:
+    earliest, latest = starts.earliest.astimezone(), starts.latest.astimezone()
+    if starts.far:
+        return "in more than a week"
+    if earliest <= now:
+        return f"by {_moment(latest, now)}"
+    same_part = earliest.date() == latest.date() != now.date() and (
+        earliest.hour // 6 == (latest.hour - (latest.minute == 0)) // 6
+    )
+    if same_part:
+        return f"{_day(earliest, now)} {_PARTS[earliest.hour // 6]}"
+    if earliest.date() == latest.date():
+        return f"between {_moment(earliest, now)} and {latest:%H:%M}"
+    return f"between {_moment(earliest, now)} and {_moment(latest, now)}"
+
+
+def _moment(when: datetime, now: datetime) -> str:
+    return f"{_day(when, now)} {when:%H:%M}".lstrip()
+
+
+def _day(when: datetime, now: datetime) -> str:
+    """Name a day that is at most a little more than a week away; empty for today."""
+    days = (when.date() - now.date()).days
+    if days == 1:
+        return "tomorrow"
+    return "" if days == 0 else f"{when:%a}" if days < 7 else f"{when:%a %d %b}"
+
+
 def short(number: int) -> str:
     """Format a count in at most four characters: 999, 3.1k, 10k, 1.2M."""
     for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
@@ -61,16 +108,75 @@ def short(number: int) -> str:
     return str(number)
 
 
-def loss_text(loss: float | None) -> str:
-    """Format a loss in four digits and at most six cells; empty for None."""
-    if loss is None:
-        return ""
-    if not isfinite(loss) or loss == 0:
-        return f"{loss:g}"
+def loss_text(loss: Loss | None) -> str:
+    """Format a loss in four digits and at most six cells: 2.303, 3e-05, nan; empty for None."""
+    if loss is None or isinstance(loss, str):
+        return loss or ""
+    if loss == 0:
+        return "0"
     if not 1e-3 <= abs(loss) < 1e4:
         return f"{loss:.0e}"
     whole = len(str(int(abs(loss))))
     return f"{loss:.{max(0, 4 - whole)}f}"
+
+
+def share_text(share: float | None) -> str:
+    """Format a share of 0 to 1 in at most four characters: 0%, 87%, 100%; empty for None.
+
+    Only what is nothing is 0%, and only what is all of it 100%: between them stands at least 1%, at most 99%.
+    """
+    if share is None or not isfinite(share):
+        return ""
+    percent = round(100 * share)
+    return f"{min(99, max(1, percent)) if 0 < share < 1 else percent}%"
+
+
+def bytes_text(size: float | None) -> str:
+    """Format a size in at most six characters, in the units of a job's own memory: 900Mi, 1.5Gi, 80Gi, 1.2Ti.
+
+    Empty for None; below 1 KiB in bytes: 512B.
+    """
+    if size is None or not isfinite(size):
+        return ""
+    figure = float(size)
+    for unit in ("B", "Ki", "Mi", "Gi", "Ti"):
+        if figure < 999.5 or unit == "Ti":
+            break
+        figure /= 1024
+    return (
+        f"{figure:.1f}{unit}"
+        if unit != "B" and figure % 1 >= 0.05 and figure < 9.95
+        else f"{figure:.0f}{unit}"
+    )
+
+
+def of_bytes(used: int | None, total: int | None) -> str:
+    """Format how much of a memory is used: 11Gi/80Gi; the used part alone where the whole is not known."""
+    words = bytes_text(used)
+    return f"{words}/{bytes_text(total)}" if words and total else words
+
+
+def watts_text(watts: float | None) -> str:
+    """Format a power in at most five characters: 70W, 310W, 1.2kW, 22kW; empty for None."""
+    if watts is None or not isfinite(watts):
+        return ""
+    if watts < 999.5:
+        return f"{watts:.0f}W"
+    return f"{watts / 1000:.1f}kW" if watts < 9950 else f"{watts / 1000:.0f}kW"
+
+
+def cores_text(cores: float | None) -> str:
+    """Format CPU cores in at most four characters: 0, 0.03, 0.9, 7.5, 64; empty for None."""
+    if cores is None or not isfinite(cores):
+        return ""
+    if cores < 0.095:
+        return f"{max(0.01, cores):.2f}" if cores > 0 else "0"
+    return f"{cores:.1f}" if cores < 9.95 else f"{cores:.0f}"
+
+
+def celsius_text(degrees: float | None) -> str:
+    """Format a temperature in whole degrees: 65°C; empty for None."""
+    return f"{degrees:.0f}°C" if degrees is not None and isfinite(degrees) else ""
 
 
 def progress_text(progress: Progress) -> str:
@@ -95,3 +201,18 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     if cells > width:
         return set_cell_size(text, width - 1) + "\u2026"
     return " " * (width - cells) + text if right else text + " " * (width - cells)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break a text into lines of at most `width` cells, between words where it can; there is always one."""
+    width = max(2, width)  # a letter can have two cells
+    words = text.lstrip(" ").split(" ")
+    lines = [" " * min(len(text) - len(text.lstrip(" ")), width // 2)]
+    for word in words:
+        for piece in chop_cells(word, width) or [""]:
+            gap = " " if lines[-1].strip() else ""
+            if cell_len(lines[-1]) + len(gap) + cell_len(piece) <= width:
+                lines[-1] += gap + piece
+            else:
+                lines.append(piece)
+    return lines

@@ -12,6 +12,7 @@ from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input
 
+from backend_client.models.shell_words import join_lines
 from tui.ui.sanitize import clean
 
 NEWLINE = "\u23ce"
@@ -30,11 +31,6 @@ def from_line(line: str) -> str:
     if REPLACEMENT in line:
         raise ValueError(f"has a character that cannot be shown ({REPLACEMENT}); take it out")
     return line.replace(NEWLINE, "\n")
-
-
-def one_line(text: str) -> str:
-    """Join lines that end in a backslash with the next ones, as a shell does; drop empty ones around."""
-    return re.sub(r"[ \t]*\\\r?\n[ \t]*", " ", text.strip("\r\n"))
 
 
 class LineInput(Input):
@@ -87,7 +83,7 @@ class LineInput(Input):
         """Insert all lines of a paste, joined as a shell joins them (Textual would take the first only)."""
         event.prevent_default()
         event.stop()
-        self.replace(to_line(one_line(event.text)), *self.selection)
+        self.replace(to_line(join_lines(event.text)), *self.selection)
 
 
 class Radio(Widget, can_focus=True):

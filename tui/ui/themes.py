@@ -15,4 +15,6 @@ DARK = Theme(
     warning="#e0b060",
     error="#f0737a",
     dark=True,
+    # Textual's own are "auto 60%", of which a text within a line keeps no more than white.
+    variables={"text-muted": "#959ca8", "text-disabled": "#666d79"},
 )

@@ -11,11 +11,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import h11
 from msgspec import Struct
 
-from backend_client.errors import Unreachable, sentence
+from backend_client.errors import Refused, Unreachable, sentence
+from backend_client.kubernetes.api.proxy import SOCKS
+from backend_client.local_peer import check_local_peer, is_within_this_machine
 
 CONNECT_SECONDS = 3.0
 _READ = 256 * 1024
 _LONGEST_HEAD = 256 * 1024
+_TRUSTED = "Log in by an https address, or start your own `kubectl proxy` or tunnel: that one is trusted."
 # A cut cable is noticed in 30 s (tcp(7): TCP_USER_TIMEOUT). Options that a platform lacks are skipped.
 _SOCKET_OPTIONS = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
@@ -31,10 +34,10 @@ class Address(Struct, frozen=True):
     server_name: str
     """The name that its certificate must have."""
     proxy: str = ""
-    """URL of an HTTP proxy, login included."""
+    """URL of an HTTP or SOCKS5 proxy, login included."""
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def proxy_without_login(self) -> str:
@@ -105,11 +108,16 @@ class Connection:
         self._writer.transport.abort()
 
 
-async def dial(address: Address, tls: ssl.SSLContext | None) -> Connection:
-    """Connect to an API server within `CONNECT_SECONDS`, TLS included. Raises Unreachable with a reason."""
+async def dial(address: Address, tls: ssl.SSLContext | None, *, with_login: bool = False) -> Connection:
+    """Connect to an API server within `CONNECT_SECONDS`, TLS included. Raises Unreachable with a reason.
+
+    `with_login`: the requests will carry a login. Raises Refused where that, or the proxy's own login, would
+    go in clear to another user's program on this machine.
+    """
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            reader, writer = await (_tunnel if address.proxy else _direct)(address, tls)
+            in_clear = with_login and tls is None
+            reader, writer = await (_tunnel if address.proxy else _direct)(address, tls, in_clear)
     except TimeoutError:
         raise Unreachable(f"{address} does not answer.", _hint(address)) from None
     except ssl.SSLCertVerificationError as error:
@@ -146,29 +154,61 @@ def _hint(address: Address) -> str:
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def _direct(address: Address, tls: ssl.SSLContext | None) -> _Streams:
+async def _direct(address: Address, tls: ssl.SSLContext | None, login_in_clear: bool) -> _Streams:
     name = address.server_name if tls else None
-    return await asyncio.open_connection(
+    reader, writer = await asyncio.open_connection(
         address.host, address.port, ssl=tls, server_hostname=name, happy_eyeballs_delay=0.25
     )
+    if login_in_clear:
+        await _check_listener(writer, str(address))
+    return reader, writer
 
 
-async def _tunnel(address: Address, tls: ssl.SSLContext | None) -> _Streams:
-    """Connect through an HTTP proxy by CONNECT; TLS checks the API server's name, not the proxy's."""
+async def _check_listener(writer: asyncio.StreamWriter, label: str) -> None:
+    """Check whose program listens, where that is on this machine. Raises Refused, Unreachable."""
+    connected = writer.get_extra_info("socket")
+    try:
+        if is_within_this_machine(connected):
+            await asyncio.to_thread(check_local_peer, connected, label)
+    except BaseException as error:
+        writer.transport.abort()
+        if isinstance(error, Refused):
+            raise Refused(error.title, _TRUSTED) from None
+        raise
+
+
+async def _tunnel(address: Address, tls: ssl.SSLContext | None, login_in_clear: bool) -> _Streams:
+    """Connect through a proxy; TLS checks the API server's name, not the proxy's."""
     proxy = urlsplit(address.proxy)
     outer = ssl.create_default_context() if proxy.scheme == "https" else None
-    port = proxy.port or (443 if outer else 80)
+    is_socks = proxy.scheme in SOCKS
+    port = proxy.port or (1080 if is_socks else 443 if outer else 80)
     reader, writer = await asyncio.open_connection(proxy.hostname, port, ssl=outer)
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    authority = f"{host}:{address.port}"
-    writer.write(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{_proxy_login(proxy)}\r\n".encode())
-    status_line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0].decode("latin-1")
-    if status_line.split()[1:2] != ["200"]:
+    if outer is None and (login_in_clear or proxy.username is not None):
+        await _check_listener(writer, address.proxy_without_login)
+    try:
+        if is_socks:
+            from backend_client.kubernetes.api import socks  # noqa: PLC0415  few have such a proxy
+
+            await socks.connect(reader, writer, proxy, address.host, address.port)
+        else:
+            await _connect_by_http(reader, writer, proxy, address)
+    except BaseException:
         writer.transport.abort()
-        raise ConnectionError(f"the proxy says {status_line!r}")
+        raise
     if tls:
         await writer.start_tls(tls, server_hostname=address.server_name)
     return reader, writer
+
+
+async def _connect_by_http(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: SplitResult, address: Address
+) -> None:
+    """Ask an HTTP proxy for a connection, by CONNECT."""
+    writer.write(f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n{_proxy_login(proxy)}\r\n".encode())
+    status_line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0].decode("latin-1")
+    if status_line.split()[1:2] != ["200"]:
+        raise ConnectionError(f"the proxy says {status_line!r}")
 
 
 def _proxy_login(proxy: SplitResult) -> str:

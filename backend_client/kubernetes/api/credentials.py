@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from backend_client.errors import BackendError, LoginNeeded, sentence
 from backend_client.models.secret import Secret
+from backend_client.slow_steps import slow_step
 
 TOKEN_FILE_SECONDS = 60.0
 """Seconds that a token of a file is used before it is read again (client-go: transport/token_source.go)."""
@@ -131,10 +132,12 @@ class ExecPlugin:
         self._failure: tuple[float, BackendError] | None = None
 
     async def login(self, rejected: Login | None = None) -> Login:
-        async with self._lock:
-            if self._current is None or self._current is rejected or self._expired():
-                self._current = await self._renew()
-            return self._current
+        program = Path(self._plugin.command).name
+        with slow_step(f"waiting for {program} to log in ({PLUGIN_SECONDS:.0f} s at most)"):
+            async with self._lock:
+                if self._current is None or self._current is rejected or self._expired():
+                    self._current = await self._renew()
+                return self._current
 
     def _expired(self) -> bool:
         return self._expires is not None and datetime.now(UTC) >= self._expires - _RENEW_BEFORE_EXPIRY

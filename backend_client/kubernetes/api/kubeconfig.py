@@ -6,14 +6,11 @@ last file name the current context, where kubectl takes the first. Tests hold th
 
 import base64
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-import msgspec
-import yaml
 from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused, sentence
@@ -27,12 +24,22 @@ from backend_client.kubernetes.api.credentials import (
     TokenFile,
     bearer,
 )
+from backend_client.kubernetes.api.kubeconfig_files import (
+    Entry,
+    Merged,
+    default_file,
+    means_one,
+    merge,
+    named_files,
+    named_text,
+)
 from backend_client.kubernetes.api.proxy import proxy_of
 from backend_client.models.secret import Secret
 
 IN_CLUSTER = "in-cluster"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_UNSET = "Mend it, unset KUBECONFIG, or name a context that needs none: `traindeck contexts` lists them."
+_MEND = "`kubectl config get-contexts` shows what each context names."
 
 
 class Context(Struct, frozen=True):
@@ -63,34 +70,57 @@ class Target(Struct, frozen=True):
     """Sent with every request: impersonation."""
 
 
-class Entry(Struct, frozen=True):
-    """One named entry of a kubeconfig, and the folder that its relative paths start from."""
-
-    value: Mapping[str, Any]
-    folder: Path
-
-
-class _Merged(Struct, frozen=True):
-    """All kubeconfig files as one: the first file to name an entry wins."""
-
-    clusters: dict[str, Entry]
-    contexts: dict[str, Entry]
-    users: dict[str, Entry]
-    current: str
-
-
 def list_contexts() -> list[Context]:
-    """List every context in the order of the files, reading nothing else. Raises Refused on a broken file."""
-    merged = _merge(_paths())
+    """List every context in the order of the files, reading nothing else.
+
+    Raises Refused on a broken file, and where KUBECONFIG is set and no file that it names has a context.
+    """
+    merged = _merged()
     contexts = [_context(name, entry, merged.current) for name, entry in merged.contexts.items()]
+    if not contexts and means_one():
+        raise Refused(_nothing_named(), _UNSET)
     if not contexts and runs_in_cluster():
         return [Context(IN_CLUSTER, namespace=in_cluster().namespace, current=True)]
     return contexts
 
 
+def current_context() -> str:
+    """Return the name of the current context; "" where none was chosen, and none had to be.
+
+    Raises Refused as `list_contexts`, where current-context names one that is not there, and where
+    KUBECONFIG was set and says not which of its contexts is meant.
+    """
+    contexts = list_contexts()
+    current = next((context.name for context in contexts if context.current), "")
+    if current:
+        return current
+    named = _merged().current
+    choose = f"--context names one, `traindeck use` chooses one. There are: {_names(contexts)}."
+    if named:
+        raise Refused(f"The kubeconfig's current-context is {named}, which it does not have.", choose)
+    if means_one():
+        raise Refused(f"KUBECONFIG is set, but {named_text()} has no current-context.", choose)
+    return ""
+
+
+def _merged() -> Merged:
+    return merge(named_files() or [default_file()])
+
+
+def _nothing_named() -> str:
+    missing = [path for path in named_files() if not path.exists()]
+    if missing == named_files():
+        return f"KUBECONFIG names {named_text()}, which is not there."
+    return f"KUBECONFIG names {named_text()}, which has no contexts."
+
+
+def _names(contexts: Sequence[Context]) -> str:
+    return ", ".join(context.name for context in contexts[:20]) or "none"
+
+
 def load(name: str) -> Target:
     """Load a context's cluster and user. Raises NotFound, or Refused with what is wrong in the kubeconfig."""
-    if name == IN_CLUSTER and runs_in_cluster() and name not in _merge(_paths()).contexts:
+    if name == IN_CLUSTER and runs_in_cluster() and name not in _merged().contexts:
         return in_cluster()
     context, cluster, user = entries(name)
     try:
@@ -103,63 +133,24 @@ def entries(name: str, path: Path | None = None) -> tuple[Context, Entry, Entry]
     """Return a context (current-context for "") with its cluster and its user, as one file or kubectl's files
     have them. Raises NotFound, or Refused with what is wrong in the kubeconfig.
     """
-    merged = _merge([path] if path else _paths())
+    merged = merge([path]) if path else _merged()
     name = name or merged.current
     if name not in merged.contexts:
         names = ", ".join(merged.contexts) or "none"
         raise NotFound(f"No context {name or 'is current'} in the kubeconfig.", f"There are: {names}.")
     context = _context(name, merged.contexts[name], merged.current)
+    if not context.cluster:
+        raise Refused(f"The context {name} names no cluster.", _MEND)
     cluster = merged.clusters.get(context.cluster)
     if cluster is None:
         raise Refused(
-            f"The context {name} names the cluster {context.cluster!r}, which the kubeconfig lacks."
+            f"The context {name} names the cluster {context.cluster!r}, which the kubeconfig lacks.", _MEND
+        )
+    if context.user and context.user not in merged.users:
+        raise Refused(
+            f"The context {name} names the user {context.user!r}, which the kubeconfig lacks.", _MEND
         )
     return context, cluster, merged.users.get(context.user, Entry({}, Path()))
-
-
-def _paths() -> Iterator[Path]:
-    listed = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    for path in listed or ["~/.kube/config"]:
-        yield Path(path).expanduser()
-
-
-def _merge(paths: Iterable[Path]) -> _Merged:
-    merged = _Merged({}, {}, {}, "")
-    current = ""
-    for path in paths:
-        content = _read(path)
-        current = current or str(content.get("current-context") or "")
-        for section, singular in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
-            entries: dict[str, Entry] = getattr(merged, section)
-            for item in _mappings(content.get(section)):
-                value = item.get(singular)
-                entry = Entry(value if isinstance(value, dict) else {}, path.absolute().parent)
-                entries.setdefault(str(item.get("name")), entry)
-    return msgspec.structs.replace(merged, current=current)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = _parse_yaml(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise Refused(f"The kubeconfig {path} cannot be read: {(error.strerror or '').lower()}.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        position = f" in line {mark.line + 1}" if mark else ""
-        raise Refused(f"The kubeconfig {path} is no YAML{position}.") from None
-    return content if isinstance(content, dict) else {}
-
-
-@lru_cache(8)
-def _parse_yaml(content: bytes) -> Any:
-    """Parse a file once for the list of contexts and the opening of one. Callers do not change the result."""
-    return yaml.load(content, _LOADER)  # noqa: S506  a safe loader, in C where there is one
-
-
-def _mappings(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _context(name: str, entry: Entry, current: str) -> Context:
@@ -196,7 +187,10 @@ def _server_url(server: str) -> SplitResult:
 def read_pem(entry: Entry, name: str) -> str:
     """Return an entry's PEM text: NAME-data, which wins, or the file that NAME names; "" for neither."""
     if data := entry.value.get(f"{name}-data"):
-        return base64.b64decode("".join(str(data).split()), validate=True).decode()
+        try:
+            return base64.b64decode("".join(data.split()), validate=True).decode()
+        except ValueError:
+            raise ValueError(f"{name}-data is no text in base64") from None
     path = entry.value.get(name)
     return (entry.folder / str(path)).read_text() if path else ""
 
@@ -208,8 +202,8 @@ def _credentials(context: Context, cluster: Entry, user: Entry) -> Credentials:
     base = Login(certificate=certificate)
     if path := value.get("tokenFile"):
         return TokenFile(user.folder / str(path), base)
-    if token := value.get("token"):
-        return Fixed(Login(bearer(str(token)), certificate))
+    if token := str(value.get("token") or "").strip():
+        return Fixed(Login(bearer(token), certificate))
     if isinstance(program := value.get("exec"), dict):
         return ExecPlugin(_plugin(program, context, cluster, user), base)
     if isinstance(provider := value.get("auth-provider"), dict):
@@ -217,12 +211,22 @@ def _credentials(context: Context, cluster: Entry, user: Entry) -> Credentials:
     if value.get("username"):
         user_and_password = f"{value['username']}:{value.get('password') or ''}".encode()
         return Fixed(Login(Secret(f"Basic {base64.b64encode(user_and_password).decode()}"), certificate))
+    if certificate is None and str(cluster.value.get("server")).startswith("https:"):
+        who = (
+            f"its user {context.user}" if context.user else "it names no user, so it"
+        )  # kubectl asks for one
+        raise ValueError(f"{who} has no token, certificate, login program or password")
     return Fixed(base)
 
 
 def _client_certificate(user: Entry) -> Secret | None:
     certificate = read_pem(user, "client-certificate")
-    return Secret(f"{certificate}\n{read_pem(user, 'client-key')}") if certificate else None
+    if not certificate:
+        return None
+    key = read_pem(user, "client-key")
+    if not key:
+        raise ValueError("its user has a client-certificate, and no client-key")
+    return Secret(f"{certificate}\n{key}")
 
 
 def _plugin(program: Mapping[str, Any], context: Context, cluster: Entry, user: Entry) -> Plugin:
@@ -230,7 +234,7 @@ def _plugin(program: Mapping[str, Any], context: Context, cluster: Entry, user: 
     return Plugin(
         command=str(user.folder / command) if os.sep in command else command,
         arguments=[str(word) for word in program.get("args") or ()],
-        environment={str(item["name"]): str(item.get("value", "")) for item in _mappings(program.get("env"))},
+        environment={str(item["name"]): str(item.get("value", "")) for item in program.get("env") or ()},
         api_version=str(program.get("apiVersion") or ""),
         interactive=str(program.get("interactiveMode") or "IfAvailable"),
         hint=str(program.get("installHint") or ""),
@@ -245,7 +249,7 @@ def _cluster_info(cluster: Entry) -> dict[str, Any]:
     info = {key: cluster.value[key] for key in copied if cluster.value.get(key)}
     if ca := read_pem(cluster, "certificate-authority"):
         info["certificate-authority-data"] = base64.b64encode(ca.encode()).decode()
-    for item in _mappings(cluster.value.get("extensions")):
+    for item in cluster.value.get("extensions") or ():
         if item.get("name") == "client.authentication.k8s.io/exec":
             info["config"] = item.get("extension")
     return info

@@ -7,14 +7,18 @@ import ipaddress
 import os
 from urllib.parse import urlsplit
 
+SOCKS = ("socks5", "socks5h")
+"""Both let the proxy look names up, as Go's net/http does for kubectl."""
+
 
 def proxy_of(configured: str, scheme: str, host: str, port: int) -> str:
-    """Return the URL of the HTTP proxy, "" for none. Raises ValueError for a kind that is not supported."""
+    """Return the URL of the proxy, "" for none. Raises ValueError for a kind that is not supported."""
     proxy = configured or _from_environment(scheme, host, port)
     if proxy and "://" not in proxy:
         proxy = f"http://{proxy}"
-    if proxy and urlsplit(proxy).scheme not in ("http", "https"):
-        raise ValueError(f"its proxy is of kind {urlsplit(proxy).scheme}; http and https are supported")
+    if proxy and urlsplit(proxy).scheme not in ("http", "https", *SOCKS):
+        known = f"http, https, {' and '.join(SOCKS)} are supported"
+        raise ValueError(f"its proxy is of kind {urlsplit(proxy).scheme}; {known}")
     return proxy
 
 

@@ -63,6 +63,9 @@ class Stream:
             raise Unreachable(sentence(f"The connection broke: {describe_error(error)}")) from None
 
 
+_REVIEWS = ("/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/")
+
+
 class _Request(Struct, frozen=True):
     method: str
     path: str
@@ -74,6 +77,11 @@ class _Request(Struct, frozen=True):
     @property
     def target(self) -> str:
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+    @property
+    def only_asks(self) -> bool:
+        """True where it changes nothing, and may be sent again: a review is a POST that creates no object."""
+        return self.method == "GET" or self.path.startswith(_REVIEWS)
 
 
 class Transport:
@@ -164,13 +172,15 @@ class Transport:
         path = self.target.base_path + request.target
         tls = self._tls_context(login)
         while True:
-            connection = self._take_idle() or await dial(self.target.address, tls)
+            connection = self._take_idle() or await dial(
+                self.target.address, tls, with_login=login.authorization is not None
+            )
             try:
                 return connection, await connection.send(request.method, path, headers, request.body)
             except Broken as error:
                 connection.close()
                 self._drop_idle()
-                if connection.idle_since is None or request.method != "GET":
+                if connection.idle_since is None or not request.only_asks:
                     raise self._connection_error(error) from None
             except BaseException:
                 connection.close()
@@ -205,10 +215,8 @@ class Transport:
         )
 
     def _headers(self, request: _Request, login: Login) -> list[tuple[str, str]]:
-        address = self.target.address
-        host = f"[{address.host}]" if ":" in address.host else address.host
         own = [
-            ("Host", f"{host}:{address.port}"),
+            ("Host", str(self.target.address)),
             ("User-Agent", "traindeck"),
             ("Accept", request.accept),
         ]

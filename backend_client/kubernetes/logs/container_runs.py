@@ -6,7 +6,13 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.status.attempts import by_age, has_ended, ranks
+from backend_client.kubernetes.status.attempts import (
+    NO_PAST,
+    PastAttempts,
+    count_starts,
+    has_ended,
+    in_order,
+)
 
 
 class ContainerRun(Struct, frozen=True):
@@ -25,15 +31,12 @@ class ContainerRun(Struct, frozen=True):
     """The container has been started again since: its log needs `previous=true` (core/v1 PodLogOptions)."""
 
 
-def runs_by_rank(pods: Iterable[Pod]) -> dict[int, list[ContainerRun]]:
+def runs_by_rank(pods: Iterable[Pod], past: PastAttempts = NO_PAST) -> dict[int, list[ContainerRun]]:
     """List the runs that have a log by rank, oldest first; a container that never started has none."""
     runs: dict[int, list[ContainerRun]] = {}
-    latest: dict[int, int] = {}
-    for rank, pod in ranks(by_age(pods)):
-        status = pod.main_container_status
-        number = latest.get(rank, 0) + 1 + max(0, status.restart_count if status else 0)
-        runs.setdefault(rank, []).extend(_runs_of_pod(pod, rank, number, latest.get(rank, 0)))
-        latest[rank] = number
+    for pod, rank, before in in_order(pods, past):
+        if isinstance(pod, Pod):
+            runs.setdefault(rank, []).extend(_runs_of_pod(pod, rank, before + count_starts(pod), before))
     return runs
 
 

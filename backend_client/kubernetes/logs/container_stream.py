@@ -6,18 +6,22 @@ on the node confuses a follow. So the pod decides, and the next request goes on 
 """
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from backend_client.backoff import Backoff
 from backend_client.errors import NotFound, Refused, Unreachable, fragment
 from backend_client.kubernetes.api.errors import ServerFailed
-from backend_client.kubernetes.api.transport import REQUEST_SECONDS, Transport
+from backend_client.kubernetes.api.transport import REQUEST_SECONDS, Stream, Transport
 from backend_client.kubernetes.logs.container_log import Put
 from backend_client.kubernetes.logs.container_runs import ContainerRun
 from backend_client.kubernetes.logs.job_tracker import JobTracker
+from backend_client.kubernetes.logs.kubelet_lines import first_time
 from backend_client.kubernetes.logs.line_resumer import LineResumer
+from backend_client.kubernetes.logs.rotation_watch import RotationWatch
 from backend_client.kubernetes.resources.resource_types import PODS
 from backend_client.protocol import Gap, LogItem
 
@@ -27,6 +31,8 @@ QUIET_SECONDS = 300.0
 """A log that is silent for so long is requested again: a dead connection is silent too."""
 SETTLE_SECONDS = 2.0
 """How long it may take until the pod's status says what its node knows already."""
+UNFINISHED_SECONDS = 0.25
+"""How long the bytes of an unfinished line wait for its newline: a bar is handed on as it grows."""
 _PATIENCE = 3
 _limits: WeakKeyDictionary[Transport, asyncio.Semaphore] = WeakKeyDictionary()
 
@@ -114,34 +120,63 @@ class ContainerLogReader:
         head_timeout = 2 * QUIET_SECONDS if follow else REQUEST_SECONDS
         clock = asyncio.get_running_loop().time
         resumer.begin()
+        files = RotationWatch(partial(self._look_at_newest_file, run, resumer))
         try:
             async with (
                 self._limit(),
                 asyncio.timeout(QUIET_SECONDS) as silence,
                 self._transport.stream(path, query=query, timeout=head_timeout) as stream,
+                files,
             ):
-                while not self._complete:
-                    data = await stream.read()
+                async for data in _read_pieces(stream, resumer):
                     silence.reschedule(None)  # a reader that is slow to take the lines is no silence
+                    files.began()
                     await self._put_new(run, resumer, data, confirmed=confirmed)
+                    if follow and resumer.position:
+                        files.done(resumer.position.latest)
                     silence.reschedule(clock() + QUIET_SECONDS)
-                    self._complete = not data
+                    self._complete = data == b""
         except TimeoutError:
             if not follow:
                 raise Unreachable(f"A log came to a stop for {QUIET_SECONDS:g} s.") from None
 
+    async def _look_at_newest_file(self, run: ContainerRun, resumer: LineResumer) -> None:
+        """Tell the resumer with which line the newest file of the log begins."""
+        path = PODS.path(run.namespace, run.pod, "log")
+        query = {"container": run.container, "timestamps": "true", "limitBytes": "64"}
+        resumer.skipped.saw(first_time((await self._transport.request("GET", path, query=query)).body))
+
     async def _put_new(
-        self, run: ContainerRun, resumer: LineResumer, data: bytes, *, confirmed: bool
+        self, run: ContainerRun, resumer: LineResumer, data: bytes | None, *, confirmed: bool
     ) -> None:
-        """Put what is new in these bytes; b"" is the end of the answer."""
-        items = resumer.feed(data) if data else resumer.end()
-        if not (confirmed or run.previous) and any(isinstance(item, Gap) for item in items):
+        """Put what is new in these bytes; b"" is the end of the answer, None a pause in it."""
+        searching = resumer.is_searching
+        items = resumer.flush() if data is None else resumer.take(data)
+        if searching and not (confirmed or run.previous) and any(isinstance(item, Gap) for item in items):
             raise _PositionNotFound
         if items:
             await self._put(items)
 
     def _limit(self) -> asyncio.Semaphore:
         return _limits.setdefault(self._transport, asyncio.Semaphore(MOST_STREAMS))
+
+
+async def _read_pieces(stream: Stream, resumer: LineResumer) -> AsyncGenerator[bytes | None, None]:
+    """Yield what comes, b"" at the end; None where an unfinished line has been held back long enough."""
+    clock = asyncio.get_running_loop().time
+    due: float | None = None
+    while True:
+        data: bytes | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(due):
+                data = await stream.read()
+        yield data
+        if data == b"":
+            return
+        if data is None or not resumer.holds_back:
+            due = None
+        elif due is None or b"\n" in data:
+            due = clock() + UNFINISHED_SECONDS
 
 
 def _log_query(run: ContainerRun, resumer: LineResumer, count: int | None, follow: bool) -> dict[str, str]:

@@ -2,20 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from backend_client.errors import Forbidden, NotFound, sentence
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.logs.container_runs import ContainerRun, runs_by_rank
 from backend_client.kubernetes.resources.core import Pod
-from backend_client.kubernetes.resources.resource_types import PODS, ROOT_TYPES
+from backend_client.kubernetes.resources.resource_types import PODS, ROOT_TYPES, ResourceType
 from backend_client.kubernetes.resources.selectors import label_selector
+from backend_client.kubernetes.resources.training import TrainingJob
+from backend_client.kubernetes.resources.training_kinds import TRAINING_KINDS
 from backend_client.kubernetes.resources.workloads import Deployment
+from backend_client.kubernetes.status.attempts import NO_PAST, PastAttempts
 from backend_client.kubernetes.status.job_status import job_of, root_key
+from backend_client.kubernetes.status.pod_reason import RelatedObjects
 from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.reflector import Reflector
+from backend_client.kubernetes.watch.training import load_made, root_type
 from backend_client.models import Job, JobRef
 from backend_client.protocol import Freshness, FreshnessState
 
@@ -23,14 +28,23 @@ from backend_client.protocol import Freshness, FreshnessState
 class JobTracker:
     """A job and its pods: `load` them once, then `follow` them. `final`: nothing will start any more."""
 
-    def __init__(self, transport: Transport, ref: JobRef) -> None:
+    def __init__(
+        self, transport: Transport, ref: JobRef, past: Callable[[], PastAttempts] = lambda: NO_PAST
+    ) -> None:
+        """Track nothing yet. `past`: what was seen of earlier attempts, by which the others are numbered."""
         self.ref = ref
+        self._past = past
         self.final = False
         self._transport = transport
-        self._kind = ROOT_TYPES[ref.kind]
+        self._kind: ResourceType[Any] | None = ROOT_TYPES.get(ref.kind)
+        """None for a kind that the cluster is asked for first."""
         self._root: RootObject | None = None
         self._pods: dict[str, Pod] = {}
         self._labels = f"batch.kubernetes.io/controller-uid={ref.uid}"
+        self._selectors: tuple[str, ...] = ()
+        """Labels that find the pods of a training job."""
+        self._followed: set[str] = set()
+        """Those by which they are followed."""
         self._changed = asyncio.Event()
 
     @property
@@ -38,7 +52,9 @@ class JobTracker:
         """The job as it is now; None once it is deleted."""
         if self._root is None:
             return None
-        return job_of(self._root, list(self._pods.values()), self.ref.context)
+        return job_of(
+            self._root, list(self._pods.values()), self.ref.context, RelatedObjects(past=self._past())
+        )
 
     @property
     def ended(self) -> bool:
@@ -48,7 +64,7 @@ class JobTracker:
 
     def runs(self) -> dict[int, list[ContainerRun]]:
         """List the runs that have a log by rank, oldest first."""
-        return runs_by_rank(self._pods.values())
+        return runs_by_rank(self._pods.values(), self._past())
 
     def find_run(self, run: ContainerRun) -> ContainerRun | None:
         """Find a run as it is now; None where its log is gone."""
@@ -60,8 +76,12 @@ class JobTracker:
         ref = self.ref
         self._root = None
         with contextlib.suppress(NotFound):
-            body = (await self._transport.request("GET", self._kind.path(ref.namespace, ref.name))).body
-            self._set_root(self._kind.decode_object(body))
+            kind = await self._root_type()
+            body = (await self._transport.request("GET", kind.path(ref.namespace, ref.name))).body
+            self._set_root(kind.decode_object(body))
+        if ref.kind in TRAINING_KINDS:
+            await self._load_made()
+            return
         if self._kind is PODS or (not self._root and not self._pods):
             self._pods = {self._root.uid: self._root} if isinstance(self._root, Pod) else {}
             return
@@ -71,9 +91,12 @@ class JobTracker:
 
     async def follow(self) -> None:
         """Follow every change, for ever. Raises Forbidden where the caller may not watch it."""
+        self._followed.clear()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow_root())
-            if self._kind is not PODS:
+            group.create_task(self._follow_root(group))
+            if self.ref.kind in TRAINING_KINDS:
+                self._follow_all_made(group)
+            elif self._kind is not PODS:
                 group.create_task(self._follow_pods())
 
     async def wait_for_change(self, seconds: float | None = None) -> bool:
@@ -90,9 +113,39 @@ class JobTracker:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _follow_root(self) -> None:
+    async def _root_type(self) -> ResourceType[Any]:
+        if self._kind is None:
+            self._kind = await root_type(self._transport, self.ref.kind)
+        return self._kind
+
+    async def _load_made(self) -> None:
+        """Read the pods of a training job of another tool; those of one that is gone stay as they were."""
+        if isinstance(self._root, TrainingJob):
+            made = await load_made(self._transport, self._root)
+            self._pods = {pod.uid: pod for pod in made.pods}
+            self._selectors = made.selectors
+
+    def _follow_all_made(self, group: asyncio.TaskGroup) -> None:
+        """Follow the pods of a training job; what it is made of, and names them, comes after it."""
+        for selector in self._selectors:
+            if selector not in self._followed:
+                self._followed.add(selector)
+                group.create_task(self._follow_made(selector))
+
+    async def _follow_made(self, selector: str) -> None:
+        """Read the pods of a training job anew whenever one of them changes: what is between may have too."""
+        pods = Reflector(self._transport, PODS, self.ref.namespace, labels=selector)
+        async for batch in pods.batches():
+            if isinstance(batch, Freshness):
+                _raise_forbidden(batch)
+            elif isinstance(batch, Delta):
+                await self._load_made()
+                self.wake_waiters()
+
+    async def _follow_root(self, group: asyncio.TaskGroup) -> None:
         fields = f"metadata.name={self.ref.name}"
-        root: Reflector[Any] = Reflector(self._transport, self._kind, self.ref.namespace, fields=fields)
+        kind = await self._root_type()
+        root: Reflector[Any] = Reflector(self._transport, kind, self.ref.namespace, fields=fields)
         async for batch in root.batches():
             if isinstance(batch, Freshness):
                 _raise_forbidden(batch)
@@ -103,6 +156,9 @@ class JobTracker:
                     self._set_root(item)
                 if self._kind is PODS:
                     self._pods = {self._root.uid: self._root} if isinstance(self._root, Pod) else {}
+                if isinstance(self._root, TrainingJob):
+                    await self._load_made()
+                    self._follow_all_made(group)
                 self.wake_waiters()
 
     async def _follow_pods(self) -> None:
@@ -132,7 +188,8 @@ class JobTracker:
                 self._labels = label_selector(root.spec.selector)
 
     def _belongs(self, pod: Pod) -> bool:
-        return root_key(pod) == (self._kind.kind, self.ref.namespace, self.ref.name)
+        kind = self._kind.kind if self._kind else ""
+        return root_key(pod) == (kind, self.ref.namespace, self.ref.name)
 
 
 def _raise_forbidden(freshness: Freshness) -> None:

@@ -15,6 +15,13 @@ _USUAL = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{9})Z (.*)$", re.MU
 """A line as kubelets write it: in nanoseconds and UTC. Thousands at a time cost a third of one by one."""
 
 
+def first_time(data: bytes) -> int:
+    """Return the time of the first line in these bytes in nanoseconds; 0 where there is none."""
+    splitter = KubeletLineSplitter()
+    _, times = splitter.feed(data.partition(b"\n")[0] + b"\n")
+    return times[0]
+
+
 class KubeletLineSplitter:
     """Splits bytes into lines, and keeps those that have no newline yet.
 

@@ -12,17 +12,19 @@ the one before: what was handed on already is dropped by a search for the last p
                                 '--- gone: a Gap ---------'
                            (feed: a newer line; end: no more lines)
 
-The search looks into the line that has no newline yet as well: a progress bar may never write one.
+A line that has no newline yet is handed on once it is long, or when `flush` is called, and the search looks
+into it as well: a progress bar may never write one.
 """
 
 from datetime import UTC, datetime
 
 from backend_client.kubernetes.logs.kubelet_lines import KubeletLineSplitter
 from backend_client.kubernetes.logs.positions import LogPosition, NewLines, PositionFinder
+from backend_client.kubernetes.logs.skipped_files import SkippedFiles
 from backend_client.protocol import Gap, Lines, LogSource
 
 _LONG = 8 * 1024
-"""Bytes of an unfinished line from which on it is handed on: a bar may never write a newline."""
+"""Bytes of an unfinished line from which on it is handed on without a `flush`."""
 
 
 class LineResumer:
@@ -45,6 +47,8 @@ class LineResumer:
     def begin(self) -> None:
         """Begin an answer: search the position, if there is one, else be in step."""
         self._splitter = KubeletLineSplitter()
+        self.skipped = SkippedFiles()
+        """What the node skips within this answer."""
         self._finder = PositionFinder(self.position) if self.position else None
         """The search; None: in step."""
 
@@ -58,11 +62,29 @@ class LineResumer:
             return self._end_search(new, least=self._long)
         return self._search_unfinished(self._finder)
 
+    def take(self, data: bytes) -> list[Lines | Gap]:
+        """Take bytes, or with b"" the regular end of the answer."""
+        return self.feed(data) if data else self.end()
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether the position was not found yet."""
+        return self._finder is not None
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether `flush` could hand on more: a line that has no newline yet."""
+        return self._finder is None and self._splitter.unfinished_size > 0
+
+    def flush(self) -> list[Lines | Gap]:
+        """Hand on the unfinished line as far as it goes, while no position is searched."""
+        return [] if self._finder else self._hand_on([], [], False, least=1)
+
     def end(self) -> list[Lines | Gap]:
         """Take the regular end of the answer; what has no newline yet is handed on too."""
         if self._finder:
             return self._end_search(self._finder.end(), least=1)
-        return self._hand_on([], [], False, least=1)
+        return self.flush()
 
     def _end_search(self, new: NewLines, least: int) -> list[Lines | Gap]:
         """Be in step from here on, behind a gap where the position is gone."""
@@ -102,10 +124,25 @@ class LineResumer:
     def _batch(
         self, lines: list[bytes], times: list[int], continues: bool, *, unfinished: bool
     ) -> list[Lines | Gap]:
-        """Make a batch, and move the position behind it."""
-        batch = Lines(source=self.source, lines=lines, times=times, continues=continues, open=unfinished)
-        self.position = (self.position or LogPosition()).behind(batch)
-        return [batch]
+        """Make batches, with a gap where the node skipped lines, and move the position behind them."""
+        items: list[Lines | Gap] = []
+        start = 0
+        for index, why in [*self.skipped.gaps(times), (len(lines), "")]:
+            if index > start:
+                last = index == len(lines)
+                batch = Lines(
+                    source=self.source,
+                    lines=lines[start:index],
+                    times=times[start:index],
+                    continues=continues and not start,
+                    open=unfinished and last,
+                )
+                self.position = (self.position or LogPosition()).behind(batch)
+                items.append(batch)
+            if why:
+                items.append(Gap(self.source, why))
+            start = index
+        return items
 
     def _between(self, new: NewLines) -> str:
         """Say between which times lines may be missing (UTC)."""

@@ -97,10 +97,15 @@ class RankStream:
         if count:
             await self._put([Opened(resumer.source)])
             await self._log.read_last(run, resumer, count)
+            await self._put_cursor(resumer)
             return
         if count == 0:
             await self._log.read_last(run, resumer, 0)
             self._cursor.begin(resumer.source, run.key, resumer.position)
         await self._put([Opened(resumer.source)])
-        if count == 0:  # an empty batch carries the cursor, so that going on from it gives what comes now
-            await self._put([Lines(source=resumer.source, lines=[], times=[], open=True)])
+        if count == 0:
+            await self._put_cursor(resumer)
+
+    async def _put_cursor(self, resumer: LineResumer) -> None:
+        """Put an empty batch: what comes now is behind its cursor, and no rank waits for this one."""
+        await self._put([Lines(source=resumer.source, lines=[], times=[], open=True)])

@@ -1,7 +1,7 @@
 """The log of a job: of all its ranks, merged, or of one; attempt after attempt."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
 from backend_client.errors import BackendError, NotFound, Unreachable, fragment
@@ -11,6 +11,7 @@ from backend_client.kubernetes.logs.container_stream import MOST_STREAMS, Contai
 from backend_client.kubernetes.logs.cursor import Cursor
 from backend_client.kubernetes.logs.job_tracker import JobTracker
 from backend_client.kubernetes.logs.rank_stream import RankStream
+from backend_client.kubernetes.status.attempts import NO_PAST, PastAttempts
 from backend_client.logs.merge import WINDOW_SECONDS, MergedStream
 from backend_client.models import Job
 from backend_client.protocol import Closed, Gap, LogItem, LogQuery, LogSource
@@ -20,14 +21,20 @@ _PATIENT_SECONDS = 5.0
 
 
 async def stream_job_log(
-    transport: Transport, query: LogQuery, *, after: str = ""
+    transport: Transport,
+    query: LogQuery,
+    *,
+    after: str = "",
+    past: Callable[[], PastAttempts] = lambda: NO_PAST,
 ) -> AsyncGenerator[Sequence[LogItem], None]:
     """Stream the log of a job as `JobBackend.logs` promises. `tail` counts the lines of each rank.
 
+    `past`: what was seen of attempts that are gone; the others keep the numbers that a list shows.
     Every pod's log is a request of its own; at most 50 are read at a time. Raises NotFound, Invalid,
     Forbidden; a connection that breaks after the beginning is a Closed(lost=True).
     """
-    log = _JobLog(transport, query, Cursor.parse(after) if after else Cursor.of(query))
+    tracker = JobTracker(transport, query.ref, past)
+    log = _JobLog(transport, query, Cursor.parse(after) if after else Cursor.of(query), tracker)
     await log.load(resumed=bool(after))
     reading = asyncio.create_task(log.read())
     try:
@@ -43,11 +50,11 @@ async def stream_job_log(
 class _JobLog:
     """One stream: a RankStream for every rank, in a task of its own, merged."""
 
-    def __init__(self, transport: Transport, query: LogQuery, cursor: Cursor) -> None:
+    def __init__(self, transport: Transport, query: LogQuery, cursor: Cursor, tracker: JobTracker) -> None:
         self._transport = transport
         self._query = query
         self._cursor = cursor
-        self._tracker = JobTracker(transport, query.ref)
+        self._tracker = tracker
         self._merged = MergedStream(WINDOW_SECONDS if query.follow else _PATIENT_SECONDS)
         self._readers: dict[int, asyncio.Task[None]] = {}
         """By rank."""
@@ -61,10 +68,28 @@ class _JobLog:
             if resumed:
                 return
             raise NotFound(f"There is no {query.ref.kind} {query.ref} any more.")
-        if query.attempt and query.attempt not in {attempt.number for attempt in job.attempts}:
-            raise NotFound(f"{query.ref} has no attempt {query.attempt}.")
+        if query.attempt:
+            self._check_attempt(job, query.attempt)
         if not query.follow and query.rank not in (None, *(attempt.rank for attempt in job.attempts)):
             raise NotFound(f"{query.ref} has no rank {query.rank}.")
+
+    def _check_attempt(self, job: Job, number: int) -> None:
+        """Raise NotFound where the log of an attempt is gone, or the attempt never was."""
+        runs = [run for runs in self._tracker.runs().values() for run in runs]
+        left = sorted({run.attempt for run in runs if self._query.rank in (None, run.rank)})
+        known = {attempt.number for attempt in job.attempts}
+        gone = {attempt.number for attempt in job.attempts if attempt.log_gone}
+        if number in left or (self._query.follow and number in known - gone):
+            return
+        latest = max([*left, *known], default=0)
+        if number > latest:
+            raise NotFound(f"{self._query.ref} has no attempt {number}.", f"There were {latest} so far.")
+        there = f"Attempts with a log: {', '.join(map(str, left))}." if left else ""
+        raise NotFound(
+            f"The log of attempt {number} of {self._query.ref} is gone.",
+            "A log goes with its pod, and a node keeps the last two of a container that is restarted. "
+            f"{there}".rstrip(),
+        )
 
     async def batches(self) -> AsyncIterator[list[LogItem]]:
         """Yield all items in order, with their cursors."""
@@ -171,6 +196,8 @@ def _why(job: Job | None, query: LogQuery) -> str:
     attempt = next((a for a in job.attempts if a.number == query.attempt), None)
     if attempt and attempt.finished:
         return attempt.reason or f"attempt {attempt.number} has ended"
-    if any(a.started for a in job.attempts):
-        return "this is all so far"
+    started = [a for a in job.attempts if a.started and query.rank in (None, a.rank)]
+    if started:
+        all_gone = all(a.log_gone for a in started)
+        return "the log of what ran so far went with its pod" if all_gone else "this is all so far"
     return f"it has not started yet; {job.reason}" if job.reason else "it has not started yet"

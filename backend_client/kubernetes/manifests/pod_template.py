@@ -121,11 +121,14 @@ def _torchrun(spec: JobSpec) -> dict[str, Any]:
     """Set what torchrun and plain torch.distributed (`env://`) read to find rank 0.
 
     torchrun takes PET_<OPTION> for each of its options (pytorch/pytorch torch/distributed/argparse_util.py);
-    Kubeflow sets the same (kubeflow/trainer pkg/constants/constants.go).
+    Kubeflow sets the same (kubeflow/trainer pkg/constants/constants.go). Where a node has one process, it
+    needs no launcher: its rank is the node's.
     """
     rank = _value_from("fieldRef", fieldPath=f"metadata.annotations['{labels.INDEX}']")
     master, port, nodes = f"{spec.name}-0.{ranks_name(spec)}", str(MASTER_PORT), str(spec.nodes)
+    alone = {"RANK": rank, "WORLD_SIZE": nodes, "LOCAL_RANK": "0"} if spec.gpus <= 1 else {}
     return {
+        **alone,
         "MASTER_ADDR": master,
         "MASTER_PORT": port,
         "NODE_RANK": rank,

@@ -78,7 +78,14 @@ def _in_namespace(manifest: Manifest, spec: JobSpec, namespace: str) -> Manifest
 def _root(spec: JobSpec, pods: Manifest, annotations: Mapping[str, str], server: str) -> Manifest:
     metadata = {
         "name": spec.name,
-        "labels": spec.labels | drop_empty({labels.QUEUE: spec.queue, labels.SERVER: server}),
+        "labels": spec.labels
+        | drop_empty(
+            {
+                labels.QUEUE: spec.queue,
+                labels.QUEUE_PRIORITY: spec.queue_priority,
+                labels.SERVER: server,
+            }
+        ),
         "annotations": spec.annotations | {labels.SPEC: spec_text(spec), **annotations},
     }
     workload = _deployment(spec, pods) if spec.kind == "deployment" else _job(spec, pods)
@@ -163,15 +170,24 @@ def stop_patch(root: Manifest, now: datetime) -> Manifest:
     return _merge_patch(root, annotations | replicas, {count: 0, **no_limit})
 
 
-def resume_patch(root: Manifest, spec: JobSpec) -> Manifest:
-    """Return the merge patch that undoes `stop_patch`."""
-    before = (root["metadata"].get("annotations") or {}).get(labels.REPLICAS, "")
+def resume_patch(root: Manifest, spec: JobSpec, now: datetime) -> Manifest:
+    """Return the merge patch that undoes `stop_patch`, and notes when the job was stopped and resumed."""
+    noted = root["metadata"].get("annotations") or {}
+    before = noted.get(labels.REPLICAS, "")
     number = int(before) if before.isdecimal() and len(before) < 6 else 1
     count = _count_field(root)
     running: Manifest = {count: number} if count else {"suspend": False}
     limited = count == "parallelism" and spec.max_runtime
     limit = {"activeDeadlineSeconds": spec.max_runtime} if limited else {}
-    return _merge_patch(root, {labels.STOPPED: None, labels.REPLICAS: None}, running | limit)
+    annotations = {labels.STOPPED: None, labels.REPLICAS: None, labels.PAUSES: pauses_after(root, now)}
+    return _merge_patch(root, annotations, running | limit)
+
+
+def pauses_after(root: Manifest, now: datetime) -> str:
+    """Return the annotation that notes when a job was stopped and resumed, after a resume."""
+    noted = root["metadata"].get("annotations") or {}
+    pause = f"{noted.get(labels.STOPPED, '')}/{now.isoformat(timespec='seconds')}"
+    return " ".join([*noted.get(labels.PAUSES, "").split(), pause][-labels.PAUSES_KEPT :])
 
 
 def _count_field(root: Manifest) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from backend_client.kubernetes.resources.node_gpus import is_type, product_label
-from backend_client.kubernetes.resources.nodes import Node, Taint
+from backend_client.gpu_nodes import is_type
+from backend_client.kubernetes.resources.node_gpus import SOURCES, product_label, products_called
+from backend_client.kubernetes.resources.nodes import Node
 from backend_client.kubernetes.resources.quantities import parse_whole
 from backend_client.kubernetes.settings import GpuType, KubernetesSettings, Toleration
 from backend_client.models import JobSpec
@@ -70,7 +71,7 @@ def placement_of(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -
         term = {label: (value,) for label, value in configured.labels.items()}
         return Placement((term,), configured.tolerations, runtime)
     if facts.nodes is None:
-        return Placement((), _tolerations_of_unseen(spec, site), runtime)
+        return Placement(_terms_of_unseen(spec), _tolerations_of_unseen(site), runtime)
     nodes = matching_nodes(spec, site, facts.nodes)
     terms = _terms(nodes) if spec.gpu_type else ()
     if spec.gpu_type and not nodes:
@@ -82,19 +83,25 @@ def _configured(gpu_type: str, site: KubernetesSettings) -> GpuType | None:
     return next((value for name, value in site.gpu_types.items() if name.lower() == gpu_type.lower()), None)
 
 
-def _tolerations_of_unseen(spec: JobSpec, site: KubernetesSettings) -> tuple[Toleration, ...]:
+def is_unchecked(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> bool:
+    """Return whether nobody can tell if there is a GPU of the type asked for: no node may be read."""
+    return bool(spec.gpus and spec.gpu_type) and facts.nodes is None and not _configured(spec.gpu_type, site)
+
+
+def _terms_of_unseen(spec: JobSpec) -> tuple[dict[str, tuple[str, ...]], ...]:
+    """Ask for a GPU type by every label that can name it, of nodes that may not be listed."""
+    if not spec.gpu_type:
+        return ()
+    products = products_called(spec.gpu_type)
+    return tuple({label: products} for label in SOURCES)
+
+
+def _tolerations_of_unseen(site: KubernetesSettings) -> tuple[Toleration, ...]:
     """Tolerate, of nodes that may not be listed, the taint that has the name of the GPU resource.
 
-    The admission plugin ExtendedResourceToleration does the same. Raises ValueError for a GPU type: its label
-    is not known.
+    The admission plugin ExtendedResourceToleration does the same.
     """
-    if not spec.gpu_type:
-        return (Toleration(site.gpu_resource, effect="NoSchedule"),)
-    names = ", ".join(sorted(site.gpu_types))
-    raise ValueError(
-        "you may not list nodes here, so the GPU types are not known; "
-        + (f"the settings know {names}" if names else "leave it empty, or have kubernetes.gpu_types set")
-    )
+    return (Toleration(site.gpu_resource, effect="NoSchedule"),)
 
 
 def matching_nodes(spec: JobSpec, site: KubernetesSettings, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
@@ -120,18 +127,9 @@ def _no_such_type(gpu_type: str, site: KubernetesSettings, nodes: tuple[Node, ..
     return f"no node has a {gpu_type}; there is: {known}" if known else "no node says which GPU it has"
 
 
-_SYSTEM_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "node-role.kubernetes.io/")
-"""Prefixes of the taints that Kubernetes itself sets, for a node's condition or role (kubernetes.io,
-"Well-Known Labels, Annotations and Taints")."""
-_AUTOSCALER = ("ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler")
-
-
 def tolerations_of(nodes: tuple[Node, ...]) -> tuple[Toleration, ...]:
     """Tolerate the lasting taints of nodes; not those of a node that is sick, cordoned or about to go."""
-    taints = {(t.key, t.value, t.effect) for node in nodes for t in node.spec.taints if _is_lasting(t)}
+    taints = {
+        (t.key, t.value, t.effect) for node in nodes for t in node.spec.taints if t.repels and t.is_lasting
+    }
     return tuple(Toleration(*taint) for taint in sorted(taints))
-
-
-def _is_lasting(taint: Taint) -> bool:
-    passing = taint.key.startswith(_SYSTEM_TAINTS) or taint.key in _AUTOSCALER
-    return not passing and taint.effect in ("NoSchedule", "NoExecute")

@@ -7,11 +7,18 @@ import msgspec
 from backend_client.kubernetes.capabilities import FIELDS
 from backend_client.kubernetes.manifests.networking import has_ingress, host, job_url, port_name, web_port
 from backend_client.kubernetes.manifests.pod_template import SHM, limits, ranks_name
-from backend_client.kubernetes.manifests.scheduling import ClusterFacts, matching_nodes, placement_of
-from backend_client.kubernetes.resources.quantities import parse_whole
+from backend_client.kubernetes.manifests.scheduling import (
+    ClusterFacts,
+    is_unchecked,
+    matching_nodes,
+    placement_of,
+)
+from backend_client.kubernetes.resources.node_gpus import no_node_has
+from backend_client.kubernetes.resources.quantities import parse_quantity, parse_whole
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
 from backend_client.models.fields import cross_field_errors, explicit_fields
+from backend_client.models.quantities import memory_meaning
 from backend_client.protocol import Diagnostic
 
 
@@ -88,21 +95,51 @@ def _warnings(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> I
     if facts.pod_security == "restricted":
         user = site.run_as_user
         yield "image", f"the namespace forbids root: it runs as user {user}; most GPU images expect root"
+    for field in ("memory", "shm_size"):
+        if meaning := memory_meaning(getattr(spec, field)):
+            yield field, meaning
     if spec.memory and spec.shm_size:
         total = limits(spec, site)["memory"]
         yield "shm_size", f"{SHM} counts as memory, so the limit is {total}"
-    if spec.gpus and facts.nodes:
-        nodes = matching_nodes(spec, site, facts.nodes)
-        largest = max(
-            (parse_whole(n.status.allocatable.get(site.gpu_resource, "0")) for n in nodes), default=0
-        )
-        if largest < spec.gpus:
-            yield "gpus", f"no node has {spec.gpus}; the largest has {largest}"
+    if is_unchecked(spec, site, facts):
+        yield "gpu_type", _unchecked(spec.gpu_type, site)
+    yield from _too_big(spec, site, facts)
+    if spec.max_runtime:
+        yield "max_runtime", "when that time is over, the cluster deletes the pods, and their logs with them"
     if url := job_url(spec, facts.namespace, site):
         yield (
             "ingress",
             f"{_address(url)} answers everyone who can reach it; nothing there asks for a password",
         )
+
+
+def _unchecked(gpu_type: str, site: KubernetesSettings) -> str:
+    known = f"; the settings know {', '.join(sorted(site.gpu_types))}" if site.gpu_types else ""
+    return (
+        f"{gpu_type} cannot be checked, as you may not list nodes here: a node's label has to say exactly "
+        f"this, or a product of that name that traindeck knows; without one the job waits for ever{known}"
+    )
+
+
+def _too_big(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
+    """Find what no node can ever hold, free or not; of nodes that may not be listed nothing is known."""
+    if not facts.nodes:
+        return
+    nodes = matching_nodes(spec, site, facts.nodes) if spec.gpus else facts.nodes
+    gpus = [parse_whole(node.status.allocatable.get(site.gpu_resource, "0")) for node in nodes]
+    if spec.gpus and (reason := no_node_has(spec.gpus, gpus, spec.gpu_type)):
+        yield "gpus", reason
+    for field, text in (("cpu", spec.cpu), ("memory", limits(spec, site).get("memory", ""))):
+        amounts = [node.status.allocatable.get(field, "0") for node in nodes]
+        largest = max(amounts, key=parse_quantity, default="0")
+        if text and amounts and parse_quantity(largest) < parse_quantity(text):
+            yield field, f"no node has {text}; the largest has {_rounded(field, largest)}"
+
+
+def _rounded(field: str, quantity: str) -> str:
+    """Return a node's amount as people write it: 263856952Ki -> 251Gi."""
+    gib = parse_whole(quantity) // 1024**3
+    return f"{gib}Gi" if field == "memory" and gib else quantity
 
 
 def _address(url: str) -> str:

@@ -4,6 +4,7 @@ Names are the API's own in snake_case, units and spelling too (quantities stay t
 absent field has a plain default: None stands only for times, and where absence means something.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -112,6 +113,11 @@ class ResourceRequirements(KubeStruct, frozen=True):
     limits: dict[str, str] = field(default_factory=no_entries)
     requests: dict[str, str] = field(default_factory=no_entries)
 
+    @property
+    def asks_for_devices(self) -> bool:
+        """Whether a device plugin's resource is asked for: only those are `DOMAIN/NAME`."""
+        return any("/" in name for name in (*self.limits, *self.requests))
+
 
 class Container(KubeStruct, frozen=True):
     """A container of a pod: enough to count its requests and to show what it runs."""
@@ -122,7 +128,18 @@ class Container(KubeStruct, frozen=True):
     args: tuple[str, ...] = ()
     resources: ResourceRequirements = ResourceRequirements()
     restart_policy: str = ""
-    """"Always" makes an init container a sidecar."""
+    """"Always" makes an init container a sidecar; of a container it goes before its pod's (KEP-5307)."""
+
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+"""Annotation of a pod: the container that `kubectl logs` and `kubectl exec` mean where none is named."""
+_SIDECARS = frozenset(
+    """aws-otel-collector consul-dataplane daprd datadog-agent envoy filebeat fluent-bit fluentbit fluentd
+    gcsfuse git-sync jaeger-agent opentelemetry-collector otc-container otel-collector promtail sidecar
+    tailscale vault-agent vector wait xray-daemon""".split()
+)
+"""Names of containers that tools put beside the one that does the work."""
+_SIDECAR_ENDINGS = ("-proxy", "-sidecar")
 
 
 class PodSpec(KubeStruct, frozen=True):
@@ -133,7 +150,28 @@ class PodSpec(KubeStruct, frozen=True):
     init_containers: tuple[Container, ...] = ()
     restart_policy: str = "Always"
     priority_class_name: str = ""
+    node_selector: dict[str, str] = field(default_factory=no_entries)
     scheduling_gates: tuple[Reference, ...] = ()
+    resources: ResourceRequirements = ResourceRequirements()
+    """Of the pod as a whole (KEP-2837)."""
+    overhead: dict[str, str] = field(default_factory=no_entries)
+    """What its RuntimeClass takes beside."""
+
+    def main_container(self, annotations: Mapping[str, str] = _NO_ENTRIES) -> Container | None:
+        """Return the container that does the work; None without containers.
+
+        Ours by its name, the one that kubectl's annotation names, one that asks for devices, the first that
+        is no sidecar of a tool.
+        """
+        by_name = {container.name: container for container in self.containers}
+        named = by_name.get(MAIN_CONTAINER) or by_name.get(annotations.get(DEFAULT_CONTAINER, ""))
+        with_devices = (container for container in self.containers if container.resources.asks_for_devices)
+        workers = (container for container in self.containers if not _is_sidecar(container.name))
+        return named or next(with_devices, None) or next(workers, None) or next(iter(self.containers), None)
+
+
+def _is_sidecar(name: str) -> bool:
+    return name in _SIDECARS or name.endswith(_SIDECAR_ENDINGS)
 
 
 class Waiting(KubeStruct, frozen=True):
@@ -175,6 +213,8 @@ class ContainerStatus(KubeStruct, frozen=True):
     restart_count: int = 0
     image: str = ""
     container_id: str = field(default="", name="containerID")
+    started: bool | None = None
+    """Whether its startup probe has passed; None where the kubelet does not say."""
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
 
@@ -185,9 +225,13 @@ class PodStatus(KubeStruct, frozen=True):
     phase: str = "Pending"
     reason: str = ""
     message: str = ""
+    nominated_node_name: str = ""
+    """The node where pods of lower priority are ended to make room for this one."""
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
+    ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
+    """Those that `kubectl debug` adds: they neither hold a pod up nor keep it."""
 
 
 class Pod(Object, frozen=True):
@@ -201,11 +245,30 @@ class Pod(Object, frozen=True):
         return self.status.conditions
 
     @property
+    def main_container(self) -> Container | None:
+        """The container that does the work."""
+        return self.spec.main_container(self.metadata.annotations)
+
+    @property
     def main_container_status(self) -> ContainerStatus | None:
-        """The status of the container that does the work: ours by its name, else the first of the spec."""
+        """The status of the container that does the work."""
         statuses = self.status.container_statuses
         if len(statuses) < 2:
             return statuses[0] if statuses else None
-        by_name = {status.name: status for status in statuses}
-        first = self.spec.containers[0].name if self.spec.containers else ""
-        return by_name.get(MAIN_CONTAINER) or by_name.get(first) or statuses[0]
+        main = self.main_container
+        return next((status for status in statuses if main and status.name == main.name), statuses[0])
+
+    def restart_policy_of(self, container: str) -> str:
+        """Return when a container is started again after its end: "Always", "OnFailure" or "Never".
+
+        An init container that has to end is started again after a failure only, unless the pod says "Never".
+        """
+        specs = (*self.spec.init_containers, *self.spec.containers)
+        own = next((spec.restart_policy for spec in specs if spec.name == container), "")
+        if not own and self.is_init(container):
+            return "Never" if self.spec.restart_policy == "Never" else "OnFailure"
+        return own or self.spec.restart_policy
+
+    def is_init(self, container: str) -> bool:
+        """Return whether a container is an init container or a sidecar: it is started before the others."""
+        return any(status.name == container for status in self.status.init_container_statuses)

@@ -2,6 +2,7 @@
 
 import re
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 
 _SUFFIXES = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
@@ -15,14 +16,15 @@ _LARGEST = Decimal(2**63 - 1)
 
 
 def parse_quantity(quantity: str) -> Decimal:
-    """Return a quantity in its base unit, at most 2**63 - 1 as in Kubernetes; 0 for text that is none."""
+    """Return a quantity in its base unit, within 2**63 - 1 as in Kubernetes; 0 for text that is none."""
     match = _QUANTITY.fullmatch(quantity.strip())
     if not match:
         return Decimal(0)
     digits, exponent, suffix = match.groups()
-    return min(Decimal(digits + (exponent or "")) * _SUFFIXES[suffix or ""], _LARGEST)
+    return max(-_LARGEST, min(Decimal(digits + (exponent or "")) * _SUFFIXES[suffix or ""], _LARGEST))
 
 
+@lru_cache(4096)
 def parse_whole(quantity: str) -> int:
     """Return a quantity rounded up to a whole number: bytes, GPUs."""
     return int(parse_quantity(quantity).to_integral_value(ROUND_CEILING))

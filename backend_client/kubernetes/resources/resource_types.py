@@ -1,5 +1,6 @@
 """The resource types that are read: their paths in the API and the decoders of their JSON."""
 
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -52,11 +53,18 @@ class ResourceType(Generic[T]):
         self.plural = plural
         self.type = type_
         self.namespaced = namespaced
-        self._object_decoder = msgspec.json.Decoder(type_)
-        self._page_decoder: msgspec.json.Decoder[ObjectList[T]] = msgspec.json.Decoder(ObjectList[type_])  # type: ignore[valid-type]
 
     def __repr__(self) -> str:
         return f"ResourceType({self.resource})"
+
+    # Made when first used: a list reads few of the types that a start names.
+    @cached_property
+    def _object_decoder(self) -> "msgspec.json.Decoder[T]":
+        return msgspec.json.Decoder(self.type)
+
+    @cached_property
+    def _page_decoder(self) -> "msgspec.json.Decoder[ObjectList[T]]":
+        return msgspec.json.Decoder(ObjectList[self.type])  # type: ignore[name-defined]
 
     @property
     def group(self) -> str:
@@ -92,14 +100,15 @@ def decode(decoder: "msgspec.json.Decoder[D]", body: bytes | msgspec.Raw) -> D:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
-        return msgspec.convert(_without_nulls(msgspec.json.decode(body)), decoder.type)
+        return msgspec.convert(without_nulls(msgspec.json.decode(body)), decoder.type)
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
+    """Return JSON without its nulls."""
     if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value if item is not None]
+        return [without_nulls(item) for item in value if item is not None]
     return value
 
 

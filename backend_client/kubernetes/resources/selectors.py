@@ -1,5 +1,7 @@
 """Label selectors (metav1.LabelSelector), and how a query of the API spells them."""
 
+from collections.abc import Mapping
+
 from msgspec import field
 
 from backend_client.kubernetes.resources.core import KubeStruct, no_entries
@@ -46,3 +48,25 @@ def _term(requirement: LabelSelectorRequirement) -> str:
             return key
         case _:
             return f"!{key}"
+
+
+def selects_labels(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:
+    """Check whether a selector selects an object with these labels; None selects none, an empty one all."""
+    if selector is None:
+        return False
+    return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
+        _holds(requirement, labels) for requirement in selector.match_expressions
+    )
+
+
+def _holds(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
+    has = labels.get(requirement.key)
+    match requirement.operator:
+        case "In":
+            return has is not None and has in requirement.values
+        case "NotIn":
+            return has is None or has not in requirement.values
+        case "Exists":
+            return has is not None
+        case _:
+            return has is None

@@ -93,6 +93,35 @@ class Template(KubeStruct, frozen=True):
     spec: TemplateSpec = TemplateSpec()
 
 
+class PodConditionRule(KubeStruct, frozen=True):
+    """A condition of a failed pod that a rule is for."""
+
+    type: str = ""
+    status: str = "True"
+
+
+class ExitCodeRule(KubeStruct, frozen=True):
+    """Exit codes of a failed pod that a rule is for; `operator` is "In" or "NotIn"."""
+
+    container_name: str = ""
+    operator: str = "In"
+    values: tuple[int, ...] = ()
+
+
+class PodFailureRule(KubeStruct, frozen=True):
+    """What happens to a Job by the failure of a pod; `action`: Ignore, Count, FailJob, FailIndex."""
+
+    action: str = "Count"
+    on_exit_codes: ExitCodeRule | None = None
+    on_pod_conditions: tuple[PodConditionRule, ...] = ()
+
+
+class PodFailurePolicy(KubeStruct, frozen=True):
+    """The podFailurePolicy of a Job; without rules every failure counts."""
+
+    rules: tuple[PodFailureRule, ...] = ()
+
+
 class JobControllerSpec(KubeStruct, frozen=True):
     """The spec of a batch/v1 Job."""
 
@@ -101,6 +130,7 @@ class JobControllerSpec(KubeStruct, frozen=True):
     completions: int | None = None
     backoff_limit: int = 6
     active_deadline_seconds: int = 0
+    pod_failure_policy: PodFailurePolicy = PodFailurePolicy()
     template: Template = Template()
 
 

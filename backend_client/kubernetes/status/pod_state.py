@@ -12,12 +12,28 @@ _PHASES = {"Succeeded": JobState.SUCCEEDED, "Failed": JobState.FAILED, "Unknown"
 
 
 def last_crash(pod: Pod) -> tuple[ContainerStatus, Terminated] | None:
-    """Return the main container and its exit, where its pod is about to start it again."""
-    status = pod.main_container_status
-    if has_ended(pod) or not status or pod.spec.restart_policy == "Never" or status.state.running:
+    """Return the container whose crash holds its pod up, and its exit: about to be started again.
+
+    The main container, or, before that was ever started, an init container or sidecar that it waits for.
+    """
+    main = pod.main_container_status
+    if has_ended(pod) or (main and main.state.running):
         return None
+    if main and (ended := _exit_before_restart(main, pod)):
+        return main, ended
+    if main and (main.state.terminated or main.last_state.terminated):
+        return None
+    inits = ((status, _exit_before_restart(status, pod)) for status in pod.status.init_container_statuses)
+    return next(((status, ended) for status, ended in inits if ended), None)
+
+
+def _exit_before_restart(status: ContainerStatus, pod: Pod) -> Terminated | None:
+    """Return the exit of a container that does not run and is started again; None for every other one."""
+    policy = pod.restart_policy_of(status.name)
     ended = status.state.terminated or status.last_state.terminated
-    return (status, ended) if ended else None
+    if policy == "Never" or status.state.running or ended is None:
+        return None
+    return ended if ended.exit_code or policy == "Always" else None
 
 
 def pod_state(pod: Pod) -> JobState:
@@ -33,14 +49,17 @@ def pod_state(pod: Pod) -> JobState:
 
 def _alive_state(pod: Pod) -> JobState:
     status = pod.main_container_status
+    if status and status.state.running:  # the phase stays Pending while a container beside it cannot start
+        return JobState.RUNNING
     if pod.status.phase == "Running" and not (status and status.state.waiting):
         return JobState.RUNNING
     if pod.spec.node_name:
         return JobState.STARTING
-    return JobState.QUEUED if _gated_by_kueue(pod) else JobState.PENDING
+    return JobState.QUEUED if held_by_queue(pod) else JobState.PENDING
 
 
-def _gated_by_kueue(pod: Pod) -> bool:
+def held_by_queue(pod: Pod) -> bool:
+    """Return whether Kueue, and nobody else, keeps a pod from the scheduler."""
     scheduled = pod.condition("PodScheduled")
     gates = pod.spec.scheduling_gates
     gated = scheduled is not None and scheduled.reason == "SchedulingGated"

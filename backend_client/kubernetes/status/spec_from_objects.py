@@ -1,6 +1,5 @@
 """The JobSpec that Kubernetes objects came from, or that foreign ones amount to (pure)."""
 
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -77,7 +76,8 @@ def gpus_per_pod(root: RootObject, site: KubernetesSettings) -> int:
 
 def _derive_spec(root: RootObject, site: KubernetesSettings) -> JobSpec:
     pods = root.spec if isinstance(root, Pod) else root.spec.template.spec
-    container = _main_container(pods.containers, site)
+    template = root if isinstance(root, Pod) else root.spec.template
+    container = pods.main_container(template.metadata.annotations) or Container()
     limits = {**container.resources.requests, **container.resources.limits}
     fields: dict[str, Any] = {
         "image": container.image,
@@ -87,21 +87,15 @@ def _derive_spec(root: RootObject, site: KubernetesSettings) -> JobSpec:
         "memory": limits.get("memory", ""),
         "priority": pods.priority_class_name,
         "queue": root.metadata.labels.get(labels.QUEUE, ""),
+        "queue_priority": root.metadata.labels.get(labels.QUEUE_PRIORITY, ""),
         "labels": root.metadata.labels,
     }
-    return JobSpec(**fields, **_controller_fields(root, site))
+    return JobSpec(**fields, **_controller_fields(root))
 
 
-def _main_container(containers: Iterable[Container], site: KubernetesSettings) -> Container:
-    """Return the container that does the work: the first that requests GPUs, else the first."""
-    listed = list(containers)
-    with_gpus = (c for c in listed if site.gpu_resource in {**c.resources.limits, **c.resources.requests})
-    return next(with_gpus, listed[0] if listed else Container())
-
-
-def _controller_fields(root: RootObject, site: KubernetesSettings) -> dict[str, Any]:
+def _controller_fields(root: RootObject) -> dict[str, Any]:
     if isinstance(root, Deployment):
-        return _template_fields(root.spec.template, site) | {"replicas": max(1, root.spec.replicas)}
+        return _template_fields(root.spec.template) | {"replicas": max(1, root.spec.replicas)}
     if isinstance(root, KubeJob):
         spec = root.spec
         job = {
@@ -109,12 +103,12 @@ def _controller_fields(root: RootObject, site: KubernetesSettings) -> dict[str, 
             "retries": max(0, spec.backoff_limit),
             "max_runtime": max(0, spec.active_deadline_seconds),
         }
-        return _template_fields(spec.template, site) | job
+        return _template_fields(spec.template) | job
     return {}
 
 
-def _template_fields(template: Template, site: KubernetesSettings) -> dict[str, Any]:
-    container = _main_container(template.spec.containers, site)
+def _template_fields(template: Template) -> dict[str, Any]:
+    container = template.spec.main_container(template.metadata.annotations)
     if not isinstance(container, TemplateContainer):
         return {}
     return {

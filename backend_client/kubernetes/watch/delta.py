@@ -15,6 +15,8 @@ class Delta(Struct, Generic[T], frozen=True):
 
     changed: tuple[T, ...] = ()
     gone: tuple[str, ...] = ()
+    last: tuple[T, ...] = ()
+    """What objects of `gone` were at their end, where a watch tells it."""
 
 
 class DeltaBuilder(Generic[T]):
@@ -23,7 +25,7 @@ class DeltaBuilder(Generic[T]):
     def __init__(self, versions: dict[Key, tuple[str, str]]) -> None:
         self._versions = versions
         self._changed: dict[str, T] = {}
-        self._gone: dict[str, None] = {}
+        self._gone: dict[str, T | None] = {}
         self._new: set[str] = set()
 
     def put(self, item: T) -> None:
@@ -43,18 +45,22 @@ class DeltaBuilder(Generic[T]):
             self._new.add(item.uid)
         self._changed[item.uid] = item
 
-    def remove(self, key: Key) -> None:
-        """Remove an object, if it was known. What came and went within one batch is in no delta."""
+    def remove(self, key: Key, last: T | None = None) -> None:
+        """Remove an object, if it was known. What came and went within one batch is in no delta.
+
+        `last`: the object at its end.
+        """
         if before := self._versions.pop(key, None):
             uid = before[0]
             self._changed.pop(uid, None)
             if uid in self._new:
                 self._new.remove(uid)
             else:
-                self._gone[uid] = None
+                self._gone[uid] = last if last and last.uid == uid else None
 
     def delta(self) -> Delta[T] | None:
         """Return the delta; None where nothing changed."""
         if not self._changed and not self._gone:
             return None
-        return Delta(tuple(self._changed.values()), tuple(self._gone))
+        last = tuple(item for item in self._gone.values() if item)
+        return Delta(tuple(self._changed.values()), tuple(self._gone), last)

@@ -1,20 +1,18 @@
 """Lists of a cluster: everything that jobs are made of, one job by its uid, its pods, its events."""
 
 import asyncio
-import contextlib
 import re
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence, Set
 from typing import Any
 
 import msgspec
 
 from backend_client.errors import Forbidden, NotFound, fragment
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.api.errors import Expired
-from backend_client.kubernetes.api.transport import JSON, Transport
-from backend_client.kubernetes.resources.core import KubeStruct, Pod
+from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.resources.core import KubeStruct, Object, Pod
 from backend_client.kubernetes.resources.events import KubeEvent
-from backend_client.kubernetes.resources.kueue import Workload
+from backend_client.kubernetes.resources.kueue import JOB_UID, KUEUE, VERSIONS, Workload
 from backend_client.kubernetes.resources.resource_types import (
     CREATED_KINDS,
     EVENTS,
@@ -27,12 +25,22 @@ from backend_client.kubernetes.resources.resource_types import (
     kueue_workloads,
 )
 from backend_client.kubernetes.resources.selectors import label_selector
+from backend_client.kubernetes.resources.training import TrainingJob
+from backend_client.kubernetes.resources.training_kinds import STATEFUL_SET_LABEL
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status.attempts import EPOCH
+from backend_client.kubernetes.status.kueue_history import event_message
 from backend_client.kubernetes.status.spec_from_objects import RootObject, kind_of
 from backend_client.kubernetes.watch.delta import Delta
-from backend_client.kubernetes.watch.job_cache import EVENT_REASONS, WORKLOAD_JOB_UID, JobCache
-from backend_client.kubernetes.watch.reflector import LIST_SECONDS, PAGE
+from backend_client.kubernetes.watch.job_cache import EVENT_REASONS, JobCache
+from backend_client.kubernetes.watch.lists import list_all, list_if_allowed
+from backend_client.kubernetes.watch.training import (
+    STATEFUL_SETS,
+    load_made,
+    needs_stateful_sets,
+    root_types,
+    served_training_types,
+)
 from backend_client.models import Event, Job, JobRef
 from backend_client.multi_user import CreatedJob
 
@@ -51,62 +59,27 @@ class _Group(KubeStruct, frozen=True):
 _GROUP = msgspec.json.Decoder(_Group)
 
 
-async def list_all(
-    transport: Transport,
-    resource_type: ResourceType[T],
-    namespace: str = "",
-    *,
-    labels: str = "",
-    fields: str = "",
-    accept: str = JSON,
-) -> tuple[T, ...]:
-    """List all objects of a type, in pages; from the start in one piece where a page expired.
-
-    Raises a BackendError.
-    """
-    items: tuple[T, ...] = ()
-    parameters = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE), "continue": ""}
-    path = resource_type.path(namespace)
-    while True:
-        query = {key: value for key, value in parameters.items() if value}
-        try:
-            response = await transport.request("GET", path, query=query, timeout=LIST_SECONDS, accept=accept)
-        except Expired:
-            if not parameters["continue"]:
-                raise
-            items = ()
-            parameters |= {"limit": "", "continue": ""}
-            continue
-        page = resource_type.decode_page(response.body)
-        items += page.items
-        if not page.metadata.continue_token:
-            return items
-        parameters["continue"] = page.metadata.continue_token
-
-
-async def list_if_allowed(
-    transport: Transport,
-    resource_type: ResourceType[T],
-    namespace: str = "",
-    *,
-    labels: str = "",
-    fields: str = "",
-) -> tuple[T, ...]:
-    """List as `list_all`; nothing where the caller may not, or the cluster has no such type."""
-    with contextlib.suppress(Forbidden, NotFound):
-        return await list_all(transport, resource_type, namespace, labels=labels, fields=fields)
-    return ()
-
-
 async def served_workload_types(transport: Transport) -> list[ResourceType[Workload]]:
     """Return the type of Kueue's Workloads in the version that the cluster serves; [] without Kueue."""
-    response = await transport.request("GET", "/apis/kueue.x-k8s.io", allow=range(400, 500))
+    version = await served_version(transport, KUEUE)
+    return [kueue_workloads(version)] if version else []
+
+
+def workload_types_of(served: Set[str]) -> list[ResourceType[Workload]]:
+    """Return the type of Kueue's Workloads, of all GROUP/VERSION that are served; [] without Kueue."""
+    found = next((version for version in VERSIONS if f"{KUEUE}/{version}" in served), "")
+    return [kueue_workloads(found)] if found else []
+
+
+async def served_version(transport: Transport, group: str) -> str:
+    """Return the newest version of a group of Kueue's that the cluster serves; "" where it serves none."""
+    response = await transport.request("GET", f"/apis/{group}", allow=range(400, 500))
     versions = decode(_GROUP, response.body).versions if response.status < 400 else ()
     served = {group_version.version for group_version in versions}
-    return [kueue_workloads(version) for version in ("v1beta2", "v1beta1") if version in served][:1]
+    return next((version for version in VERSIONS if version in served), "")
 
 
-async def load_all(transport: Transport, cache: JobCache, namespaces: Iterable[str]) -> None:
+async def load_all(transport: Transport, cache: JobCache, namespaces: Sequence[str]) -> None:
     """Load all jobs of these namespaces ("" alone: of the cluster) into a cache. Raises a BackendError."""
     requests: list[Awaitable[tuple[Any, ...]]] = []
     for namespace in namespaces:
@@ -114,8 +87,30 @@ async def load_all(transport: Transport, cache: JobCache, namespaces: Iterable[s
         requests += [_list_or_mark_unreadable(transport, cache, EVENTS, namespace, fields="type=Warning")]
         requests += [_list_or_mark_unreadable(transport, cache, INGRESSES, namespace, labels=labels.JOB)]
         requests += [_list_workloads(transport, cache, namespace)]
-    for items in await asyncio.gather(*requests):
+    for items in await asyncio.gather(_list_training_jobs(transport, namespaces), *requests):
         cache.apply(Delta(items))
+
+
+async def _list_training_jobs(
+    transport: Transport, namespaces: Sequence[str], name: str = ""
+) -> tuple[Any, ...]:
+    """List the training jobs of other tools, as far as they may be listed: all, or those of one name.
+
+    With all of them come the StatefulSets between them and their pods.
+    """
+    types = await served_training_types(transport)
+    fields = f"metadata.name={name}" if name else ""
+    requests: list[Awaitable[tuple[Any, ...]]] = [
+        list_if_allowed(transport, kind, namespace, fields=fields)
+        for namespace in namespaces
+        for kind in types
+    ]
+    if not name and needs_stateful_sets(types):
+        requests += [
+            list_if_allowed(transport, STATEFUL_SETS, namespace, labels=STATEFUL_SET_LABEL)
+            for namespace in namespaces
+        ]
+    return tuple(item for items in await asyncio.gather(*requests) for item in items)
 
 
 async def _list_workloads(
@@ -147,7 +142,7 @@ async def _list_or_mark_unreadable(
     return ()
 
 
-async def load_by_name(transport: Transport, cache: JobCache, namespaces: Iterable[str], name: str) -> None:
+async def load_by_name(transport: Transport, cache: JobCache, namespaces: Sequence[str], name: str) -> None:
     """Load the jobs of one name, of each kind in each namespace, into a cache. Raises a BackendError."""
     if not _NAME.fullmatch(name):
         return
@@ -156,6 +151,7 @@ async def load_by_name(transport: Transport, cache: JobCache, namespaces: Iterab
         for namespace in namespaces
         for kind in ROOT_TYPES.values()
     ]
+    requests.append(_list_training_jobs(transport, namespaces, name))
     roots = [root for listed in await asyncio.gather(*requests) for root in listed]
     await asyncio.gather(*(_load_related(transport, cache, root) for root in roots))
 
@@ -174,7 +170,7 @@ async def _load_related(transport: Transport, cache: JobCache, root: RootObject)
     """Load a root object with its pods, events, Ingress and Workload into a cache."""
     namespace = root.namespace
     requests: list[Awaitable[tuple[Any, ...]]] = [
-        pods_of(transport, root),
+        _made_of(transport, root),
         *(
             _list_or_mark_unreadable(
                 transport, cache, EVENTS, namespace, fields=f"type=Warning,reason={reason}"
@@ -190,17 +186,27 @@ async def _load_related(transport: Transport, cache: JobCache, root: RootObject)
 
 def _workload_selector(root: RootObject) -> str:
     """Return the label selector of a root object's Workload; a Deployment has one for each pod."""
-    return "" if isinstance(root, Deployment) else f"{WORKLOAD_JOB_UID}={root.uid}"
+    return "" if isinstance(root, Deployment) else f"{JOB_UID}={root.uid}"
+
+
+async def _made_of(transport: Transport, root: RootObject) -> tuple[Object, ...]:
+    """Load the pods of a root object, and what stands between it and them."""
+    if not isinstance(root, TrainingJob):
+        return await pods_of(transport, root)
+    made = await load_made(transport, root)
+    return *made.others, *made.pods
 
 
 async def find_root(transport: Transport, ref: JobRef) -> RootObject:
     """Find the root object of a job. Raises NotFound."""
-    resource_type = ROOT_TYPES[ref.kind]
-    response = await transport.request("GET", resource_type.path(ref.namespace, ref.name), allow=(404,))
-    root: RootObject | None = resource_type.decode_object(response.body) if response.status == 200 else None
-    if root is None or root.uid != ref.uid:
-        raise NotFound(f"There is no job {ref} ({ref.uid}).")
-    return root
+    for resource_type in root_types(ref.kind):
+        response = await transport.request("GET", resource_type.path(ref.namespace, ref.name), allow=(404,))
+        if response.status != 200:
+            continue
+        root: RootObject = resource_type.decode_object(response.body)
+        if root.uid == ref.uid:
+            return root
+    raise NotFound(f"There is no job {ref} ({ref.uid}).")
 
 
 async def list_created(
@@ -224,6 +230,8 @@ def _created_job(root: KubeJob | Deployment, context: str) -> CreatedJob:
 
 async def pods_of(transport: Transport, root: RootObject) -> tuple[Pod, ...]:
     """List the pods that a root object selects; the cache joins them by their owners."""
+    if isinstance(root, TrainingJob):
+        return (await load_made(transport, root)).pods
     if isinstance(root, KubeJob):
         selector = f"batch.kubernetes.io/controller-uid={root.uid}"
     elif isinstance(root, Deployment):
@@ -236,10 +244,22 @@ async def pods_of(transport: Transport, root: RootObject) -> tuple[Pod, ...]:
 async def events(transport: Transport, ref: JobRef) -> Sequence[Event]:
     """List the events about a job, its pods and its ReplicaSets, oldest first."""
     root = await find_root(transport, ref)
-    pods, listed = await asyncio.gather(pods_of(transport, root), list_all(transport, EVENTS, ref.namespace))
-    uids = {root.uid, *(pod.uid for pod in pods)}
+    made, listed, workloads = await asyncio.gather(
+        _made_of(transport, root),
+        list_all(transport, EVENTS, ref.namespace),
+        _readable_workloads(transport, root),
+    )
+    uids = {root.uid, *(item.uid for item in made)}
+    uids |= {workload.uid for workload in workloads if not uids.isdisjoint(workload.owner_uids)}
     about_job = (event for event in listed if _is_about(event, uids, root))
     return [_event(event) for event in sorted(about_job, key=lambda event: event.time or EPOCH)]
+
+
+async def _readable_workloads(transport: Transport, root: RootObject) -> tuple[Workload, ...]:
+    """List the Workloads of a root object, and maybe others; none where that is not allowed."""
+    types, selector = await served_workload_types(transport), _workload_selector(root)
+    listed = [await list_if_allowed(transport, kind, root.namespace, labels=selector) for kind in types]
+    return listed[0] if listed else ()
 
 
 def _is_about(event: KubeEvent, uids: set[str], root: RootObject) -> bool:
@@ -252,7 +272,7 @@ def _event(event: KubeEvent) -> Event:
     return Event(
         time=event.time or EPOCH,
         reason=event.reason,
-        message=event.message,
+        message=event_message(event.message),
         warning=event.type == "Warning",
         count=event.times,
     )

@@ -25,6 +25,7 @@ import msgspec
 
 from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Forbidden, LoginNeeded, Unreachable, fragment
+from backend_client.kubernetes.access import is_allowed, resource_rule
 from backend_client.kubernetes.api.errors import Expired, ServerFailed, error_from_status
 from backend_client.kubernetes.api.json_lines import JsonLines, TooLarge
 from backend_client.kubernetes.api.transport import Stream, Transport
@@ -39,6 +40,7 @@ from backend_client.kubernetes.resources.resource_types import (
 )
 from backend_client.kubernetes.watch.delta import Delta, DeltaBuilder, Key
 from backend_client.protocol import Freshness, FreshnessState, Synced
+from backend_client.refresh import sleep_unless
 
 FIRST_PAGE = 100
 """Objects of the first page, which is small: rows stand on the screen while the rest comes."""
@@ -50,6 +52,9 @@ PROBE_SECONDS = 15.0
 REOPEN_SECONDS = 90.0
 """After so long a silence a watch is opened again from its last resourceVersion."""
 FORBIDDEN_SECONDS = 300.0
+"""How long to wait with the next try once it is clear that a right is missing."""
+REFUSED_SECONDS = 60.0
+"""So long a 403 may be the API server's own trouble: one that starts has read no roles and refuses all."""
 _MIN_WATCH_SECONDS = 1.0
 _MAX_SERVER_FAILURES = 3
 
@@ -80,6 +85,8 @@ class Reflector(Generic[T]):
         self.namespace = namespace
         self.as_of: datetime | None = None
         """When the objects were last known to be true; None before the first byte."""
+        self.error: Exception | None = None
+        """What ended the last list or watch; None while all is well."""
         self._transport = transport
         self._path = resource_type.path(namespace)
         selectors = {"labelSelector": labels, "fieldSelector": fields}
@@ -92,21 +99,43 @@ class Reflector(Generic[T]):
         """Failures in a row of the server to serve a watch from `_version`."""
         self._freshness: Freshness | None = None
         self._backoff = Backoff()
+        self._verb = "list"
+        """The verb that was asked for last: list or watch."""
+        self._granted: set[str] = set()
+        """The verbs that the server has allowed, and has not withdrawn for good."""
+        self._refused_since: float | None = None
+        self._anew = asyncio.Event()
+        """Set where somebody wants the objects listed now."""
+        self._reading: asyncio.Timeout | None = None
+
+    def refresh(self) -> None:
+        """List anew at once, whatever is waited for."""
+        self._anew.set()
+        if self._reading:
+            self._reading.reschedule(asyncio.get_running_loop().time())
 
     async def batches(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
         """Yield changes for ever, until closed. Raises defects alone, nothing of network or cluster."""
         while True:
             freshness: Freshness | None = None
             pause = 0.0
+            if self._anew.is_set():
+                self._anew.clear()
+                self._version = ""
+                self._backoff.reset()
             try:
                 async with contextlib.aclosing(self._list_and_watch()) as parts:
                     async for part in parts:
                         yield part
+            except Forbidden as error:
+                self.error = error
+                freshness, pause = await self._handle_refusal(error)
             except (BackendError, msgspec.DecodeError, TooLarge, TooShort) as error:
+                self.error = error
                 freshness, pause = self._handle_error(error)
             if freshness:
                 yield freshness
-            await asyncio.sleep(pause)
+            await sleep_unless(self._anew, pause)
 
     def _handle_error(self, error: Exception) -> tuple[Freshness | None, float]:
         """Return the freshness that an error leaves, and seconds to wait; drop a version of no more use."""
@@ -119,9 +148,6 @@ class Reflector(Generic[T]):
                 return None, pause
             case LoginNeeded():
                 self._version = ""
-            case Forbidden():
-                self._version = ""
-                return self._set_freshness(FreshnessState.FORBIDDEN, fragment(error.title)), FORBIDDEN_SECONDS
             case msgspec.DecodeError() | TooLarge():
                 self._version = ""
                 reason = f"{self.resource_type.plural} cannot be read: {error}"
@@ -136,6 +162,36 @@ class Reflector(Generic[T]):
         reason = fragment(str(getattr(error, "title", error)))
         return self._set_freshness(FreshnessState.STALE, reason), (retry_after or 0.0) + pause
 
+    async def _handle_refusal(self, error: Forbidden) -> tuple[Freshness | None, float]:
+        """Return the freshness that a 403 leaves, and seconds to wait.
+
+        What was allowed before counts as an outage, until the 403 has held for a while and the server says
+        that the right is gone. Whichever it is, the first minute's tries come in seconds.
+        """
+        now, pause = asyncio.get_running_loop().time(), self._backoff.next()
+        self._version = ""
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        has_held = now - self._refused_since >= REFUSED_SECONDS
+        reason = fragment(error.title)
+        if has_held and self._verb in self._granted and await self._is_withdrawn():
+            self._granted.discard(self._verb)
+        if self._verb in self._granted:
+            return self._set_freshness(FreshnessState.STALE, f"{reason}, which was allowed before"), pause
+        return self._set_freshness(FreshnessState.FORBIDDEN, reason), FORBIDDEN_SECONDS if has_held else pause
+
+    async def _is_withdrawn(self) -> bool:
+        """Return whether the server says that the right is missing; False where it does not answer that."""
+        try:
+            rule = resource_rule(self._verb, self.resource_type, self.namespace)
+            return not await is_allowed(self._transport, rule)
+        except (BackendError, msgspec.DecodeError):
+            return False
+
+    def _allow(self) -> None:
+        """Note that the server allows what was asked for last."""
+        self._granted.add(self._verb)
+        self._refused_since = self.error = None
+
     async def _list_and_watch(self) -> AsyncGenerator[Delta[T] | Synced | Freshness, None]:
         """List where that is needed, then watch until that ends. Raises what ended it."""
         if not self._version:
@@ -148,9 +204,11 @@ class Reflector(Generic[T]):
 
     async def _list(self) -> AsyncGenerator[Delta[T] | Synced, None]:
         seen: set[Key] = set()
+        self._verb = "list"
         query = self._selectors | {"limit": str(FIRST_PAGE)}
         while True:
             response = await self._transport.request("GET", self._path, query=query, timeout=LIST_SECONDS)
+            self._allow()
             page = self.resource_type.decode_page(response.body)
             self.as_of = datetime.now(UTC)
             builder = DeltaBuilder[T](self._versions)
@@ -180,7 +238,9 @@ class Reflector(Generic[T]):
         }
         loop = asyncio.get_running_loop()
         started = loop.time()
+        self._verb = "watch"
         async with self._transport.stream(self._path, query=query) as stream:
+            self._allow()
             if freshness := self._set_freshness(FreshnessState.LIVE):
                 yield freshness
             splitter = JsonLines()
@@ -213,7 +273,7 @@ class Reflector(Generic[T]):
             return
         item = self.resource_type.decode_object(event.object)
         if event.type == "DELETED":
-            builder.remove((item.namespace, item.name))
+            builder.remove((item.namespace, item.name), item)
         elif event.type in ("ADDED", "MODIFIED"):
             builder.put(item)
         else:
@@ -229,12 +289,16 @@ class Reflector(Generic[T]):
         loop = asyncio.get_running_loop()
         reopen_at = loop.time() + REOPEN_SECONDS
         while True:
+            if self._anew.is_set():
+                return b""
             try:
-                async with asyncio.timeout_at(min(loop.time() + SILENCE_SECONDS, reopen_at)):
+                async with asyncio.timeout_at(min(loop.time() + SILENCE_SECONDS, reopen_at)) as self._reading:
                     return await stream.read()
             except TimeoutError:
-                if loop.time() >= reopen_at:
+                if loop.time() >= reopen_at or self._anew.is_set():
                     return b""
+            finally:
+                self._reading = None
             await self._transport.request("GET", "/version", timeout=PROBE_SECONDS, allow=range(300, 600))
             self.as_of = datetime.now(UTC)
 

@@ -8,19 +8,20 @@ from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.nodes import Node
 from backend_client.kubernetes.resources.quota import ResourceQuota
-from backend_client.kubernetes.watch.listing import list_all, list_if_allowed
+from backend_client.kubernetes.watch.lists import list_all, list_if_allowed
 from backend_client.models import JobSpec
 
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 
 
 async def read_cluster_facts(transport: Transport, namespace: str, spec: JobSpec) -> ClusterFacts:
-    """Read what the manifests of a job depend on: PodSecurity level; for GPUs also nodes and runtime classes.
+    """Read what the manifests of a job depend on: PodSecurity level, nodes; for GPUs also runtime classes.
 
     Raises as `Transport.request` does.
     """
     if not spec.gpus:
-        return ClusterFacts(namespace=namespace, pod_security=await _pod_security(transport, namespace))
+        level, nodes = await asyncio.gather(_pod_security(transport, namespace), _nodes(transport))
+        return ClusterFacts(namespace=namespace, pod_security=level, nodes=nodes)
     level, nodes, classes = await asyncio.gather(
         _pod_security(transport, namespace),
         _nodes(transport),

@@ -24,9 +24,10 @@ from backend_client.errors import (
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests import networking, validation
 from backend_client.kubernetes.manifests.render import Manifest, render_manifests
+from backend_client.kubernetes.resources.resource_types import ResourceType
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
-from backend_client.kubernetes.watch.listing import served_workload_types
+from backend_client.kubernetes.watch.kueue_lists import queue_types
 from backend_client.kubernetes.write.cluster_facts import read_cluster_facts, read_quotas
 from backend_client.kubernetes.write.create import name_conflict
 from backend_client.kubernetes.write.field_errors import (
@@ -114,7 +115,7 @@ async def _check(
         _check_quotas(transport, spec, site, namespace),
         _dry_run_pod(transport, manifests[0]),
         _check_name(transport, spec, namespace),
-        _check_queue(transport, spec),
+        _check_queue(transport, spec, namespace),
         asyncio.gather(*(_dry_run(transport, manifest) for manifest in manifests)),
     )
     findings = quotas.merge(name, queue, *dry_runs)
@@ -134,12 +135,34 @@ async def _check_name(transport: Transport, spec: JobSpec, namespace: str) -> Fi
     return Findings()
 
 
-async def _check_queue(transport: Transport, spec: JobSpec) -> Findings:
+async def _check_queue(transport: Transport, spec: JobSpec, namespace: str) -> Findings:
     """Check that a Job in a queue will be started: until Kueue does, it stays suspended."""
-    if spec.kind != "job" or not spec.queue or await served_workload_types(transport):
+    if spec.kind != "job" or not (spec.queue or spec.queue_priority):
         return Findings()
-    sentence = "this cluster has no Kueue, and nothing else starts a job that is in a queue"
-    return Findings(warnings=(Diagnostic("queue", sentence),))
+    types = await queue_types(transport)
+    if types is None:
+        field = "queue" if spec.queue else "queue_priority"
+        sentence = "this cluster has no Kueue, and nothing else starts a job that is in a queue"
+        return Findings(warnings=(Diagnostic(field, sentence),))
+    queue, priority = await asyncio.gather(
+        _is_missing(transport, types.local_queues, namespace, spec.queue),
+        _is_missing(transport, types.priorities, "", spec.queue_priority),
+    )
+    no_queue = f"there is no queue {spec.queue} in {namespace}: it waits until there is one"
+    no_priority = f"Kueue knows no priority {spec.queue_priority}, and starts no job that names it"
+    return Findings(
+        (Diagnostic("queue_priority", no_priority),) * priority, (Diagnostic("queue", no_queue),) * queue
+    )
+
+
+async def _is_missing(transport: Transport, kind: ResourceType[Any], namespace: str, name: str) -> bool:
+    """Return whether an object is not there; False where no name is given, or it may not be read."""
+    if not name:
+        return False
+    try:
+        return await RetryingClient(transport).find(kind, namespace, name) is None
+    except Forbidden:
+        return False
 
 
 async def _check_quotas(

@@ -79,7 +79,8 @@ def from_path(path: str, message: str) -> Diagnostic:
 
 def from_message(message: str) -> Diagnostic:
     """Map a refusal (403) or a `Warning:` header to its field; in our words where we know the message."""
-    return Diagnostic(_first(_MESSAGES, message), message_parsers.refused(message) or message)
+    refused = message_parsers.refused(message)
+    return Diagnostic(_first(_MESSAGES, message), refused.sentence if refused else message)
 
 
 def _first(table: tuple[tuple[str, str], ...], text: str) -> str:

@@ -8,7 +8,7 @@ from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources.core import Object
 from backend_client.kubernetes.resources.resource_types import CREATED_KINDS, ROOT_TYPES
-from backend_client.kubernetes.watch.listing import list_if_allowed
+from backend_client.kubernetes.watch.lists import list_if_allowed
 from backend_client.kubernetes.write.retrying_client import RetryingClient, annotation
 from backend_client.models import JobSpec
 from backend_client.models.names import suggest_name

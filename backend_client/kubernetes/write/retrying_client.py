@@ -18,6 +18,7 @@ from backend_client.kubernetes.api.transport import Response, Transport
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.resource_types import ResourceType
+from backend_client.kubernetes.resources.training import training_type
 
 KINDS: dict[str, ResourceType[Any]] = {
     item.kind: item
@@ -158,7 +159,8 @@ def _decoded(answer: Response) -> Manifest:
 def key_of(manifest: Manifest) -> tuple[ResourceType[Any], str, str]:
     """Return the key of an object: (resource type, namespace, name)."""
     metadata = manifest["metadata"]
-    return KINDS[manifest["kind"]], metadata["namespace"], metadata["name"]
+    kind = training_type(manifest.get("apiVersion", ""), manifest["kind"]) or KINDS[manifest["kind"]]
+    return kind, metadata["namespace"], metadata["name"]
 
 
 def path_of(manifest: Manifest) -> str:

@@ -7,6 +7,7 @@ from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.resource_types import CREATED_KINDS, ROOT_TYPES
+from backend_client.kubernetes.resources.training import TrainingJob
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status.job_status import job_of, read_only, root_key
 from backend_client.kubernetes.status.pod_reason import RelatedObjects
@@ -38,10 +39,13 @@ def to_root_object(root: Manifest) -> RootObject:
 async def pods_of(transport: Transport, root: Manifest) -> list[Pod]:
     """List the pods that belong to a root object; none where the caller may not list pods."""
     key = root["kind"], root["metadata"]["namespace"], name_of(root)
+    typed = to_root_object(root)
     try:
-        pods = await listing.pods_of(transport, to_root_object(root))
+        pods = await listing.pods_of(transport, typed)
     except Forbidden:
         return []
+    if isinstance(typed, TrainingJob):
+        return list(pods)
     return [pod for pod in pods if root_key(pod) == key]
 
 

@@ -16,8 +16,10 @@ from backend_client.kubernetes.manifests.render import (
     stop_patch,
 )
 from backend_client.kubernetes.resources.resource_types import SECRETS
+from backend_client.kubernetes.resources.training_kinds import TRAINING_KINDS
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status.spec_from_objects import spec_of
+from backend_client.kubernetes.write import training_jobs
 from backend_client.kubernetes.write.cluster_facts import read_cluster_facts
 from backend_client.kubernetes.write.create import create_job, finish_create, is_held, name_conflict
 from backend_client.kubernetes.write.delete import delete_job
@@ -83,6 +85,8 @@ class JobWriter:
 
     async def stop(self, ref: JobRef) -> Job:
         """Stop a job, by 0 replicas or suspend: its pods go, and their logs. An ended job stays as it is."""
+        if ref.kind in TRAINING_KINDS:
+            return await self._load(await training_jobs.stop(self._transport, ref))
         root = await find_own_root(self._client, ref)
         before = await self._load(root)
         if before.ended:
@@ -97,13 +101,19 @@ class JobWriter:
 
     async def resume(self, ref: JobRef) -> Job:
         """Undo a `stop`, or finish a half created job. A running job stays as it is."""
+        if ref.kind in TRAINING_KINDS:
+            return await self._load(await training_jobs.resume(self._transport, ref))
         root = await find_own_root(self._client, ref)
         if is_held(root):
             return await self._load(await self._finish(root))
         spec = spec_of(to_root_object(root), self._site)
 
         def next_patch(current: Manifest) -> Manifest | None:
-            return resume_patch(current, spec) if annotation(current, labels.STOPPED) else None
+            return (
+                resume_patch(current, spec, datetime.now(UTC))
+                if annotation(current, labels.STOPPED)
+                else None
+            )
 
         after = await self._load(await self._client.patch_until(root, next_patch))
         if after.ended:
@@ -112,8 +122,11 @@ class JobWriter:
 
     async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
         """Delete root object, pods and owned objects; ends when they are gone, or without `wait` at once."""
-        root = await find_own_root(self._client, ref)
-        spec = spec_of(to_root_object(root), self._site)
+        if ref.kind in TRAINING_KINDS:
+            root, spec = await training_jobs.find(self._transport, ref), JobSpec()
+        else:
+            root = await find_own_root(self._client, ref)
+            spec = spec_of(to_root_object(root), self._site)
         async for step in delete_job(self._transport, root, spec, wait=wait):
             yield step
 

@@ -11,14 +11,14 @@ from backend.clusters import event_log
 from backend.clusters import hub as hubs
 from backend.clusters.event_log import Audience
 from backend.clusters.hub import LAGGED, Hub, Owner
-from backend_client.models import Job, JobRef, JobSpec, JobState
+from backend_client.models import Job, JobRef, JobSpec, JobState, QueuePlace, StartRange
 from backend_client.protocol import Changed, DeleteStep, Freshness, FreshnessState, Gone, Snapshot, Synced
 from backend_client.server.sse import SseParser
 from backend_client.server.wire import ClusterLink, Lagged, Step, read_watch
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ANN, BOB = Owner(1, "ann"), Owner(2, "bob")
-ALL, ANNS, BOBS = Audience(None), Audience(1), Audience(2)
+ALL, ANNS, BOBS = Audience(None), Audience(frozenset({1})), Audience(frozenset({2}))
 
 
 def job(uid, cluster="c", state=JobState.RUNNING, reason=""):
@@ -192,7 +192,7 @@ async def test_one_cluster_alone(hub):
     hub.add("d")
     hub.claim(ANN, job("a"))
     hub.claim(ANN, job("b", cluster="d"))
-    client = await Client(hub, Audience(1, "d")).read()
+    client = await Client(hub, Audience(frozenset({1}), "d")).read()
     assert set(client.jobs) == {"b"}
     assert set(client.links) == {"d"}
     hub.drop("d")
@@ -202,7 +202,10 @@ async def test_one_cluster_alone(hub):
 async def test_one_job_alone(hub):
     hub.claim(ANN, job("a"))
     hub.claim(ANN, job("b"))
-    client, bobs = Client(hub, Audience(1, uid="a")), Client(hub, Audience(2, uid="a"))
+    client, bobs = (
+        Client(hub, Audience(frozenset({1}), uid="a")),
+        Client(hub, Audience(frozenset({2}), uid="a")),
+    )
     assert set((await client.read()).jobs) == {"a"}
     assert (await bobs.read()).jobs == {}
     hub.publish_step("c", "b", DeleteStep("another's"))
@@ -215,7 +218,7 @@ async def test_one_job_alone(hub):
 
 
 async def test_a_name_from_outside_makes_no_frame(hub):
-    client = await Client(hub, Audience(1, "c\n\nevent: gone", "\r\nid: 1")).read()
+    client = await Client(hub, Audience(frozenset({1}), "c\n\nevent: gone", "\r\nid: 1")).read()
     assert (client.snapshots, client.last.count("-")) == (1, 1)
     assert await Client(hub, client.audience).read()
 
@@ -259,3 +262,35 @@ def test_whoever_comes_and_goes_ends_with_what_is(changes, most):
             event_log.MAX_BATCHES, hubs.FRAME_SECONDS = before, pace
 
     asyncio.run(check())
+
+
+async def test_a_start_is_told_to_a_job_that_waits_and_only_where_it_is_another(hub):
+    starts = StartRange(NOW, NOW)
+    hub.claim(ANN, job("a", state=JobState.QUEUED))
+    hub.claim(ANN, job("b"))
+    published = []
+    hub.subscribe(published.append)
+    hub.set_starts("c", {"a": starts, "b": starts, "gone": starts})
+    assert [{*batch.changed} for batch in published] == [{("c", "a")}]
+    assert hub.get("c", "a").job.queue == QueuePlace(queue="", starts=starts)
+    assert hub.get("c", "b").job.queue is None
+    hub.set_starts("c", {"a": starts})
+    hub.set_starts("other", {})
+    hub.apply("c", [Changed((job("a", state=JobState.QUEUED),))])
+    assert len(published) == 1
+    hub.set_starts("c", {})
+    assert hub.get("c", "a").job.queue.starts is None
+    hub.set_starts("c", {"a": starts})
+    hub.apply("c", [Changed((job("a"),))])
+    assert hub.get("c", "a").job.queue is None
+
+
+async def test_somebody_looks_while_a_stream_is_open(hub):
+    assert not hub.is_looked_at
+    stream = hub.frames(ANNS)
+    await anext(stream)
+    assert hub.is_looked_at
+    await stream.aclose()
+    assert not hub.is_looked_at
+    hub.note_look()
+    assert hub.is_looked_at

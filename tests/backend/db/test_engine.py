@@ -15,13 +15,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from backend.db import engine as engine_module
+from backend.db import server_lock
 from backend.db.engine import Database, database_url, open_database
 from backend.db.migrate import config, upgrade
 from backend.db.models import Base, Meta, User
 from backend.db.mounts import network_filesystem
 from backend_client.errors import Refused, Unreachable
 from tests.backend.support import crash_writers
+from tests.support.wait import async_until
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -105,23 +106,59 @@ async def test_a_migration_that_dies_in_the_middle_leaves_nothing(url, tmp_path)
     await database.aclose()
 
 
-async def test_two_servers_migrate_one_postgresql_at_once(url, tmp_path):
-    if url.startswith("sqlite"):
-        pytest.skip("a SQLite file has one server")
-    opened = await asyncio.gather(*(open_database(database_url(url, tmp_path)) for _ in range(3)))
-    for database in opened:
-        async with database.read() as session:
-            assert await session.get_one(Meta, "server_id")
-        await database.aclose()
+async def test_of_servers_that_start_at_once_one_gets_the_database(url, tmp_path, monkeypatch):
+    monkeypatch.setattr(server_lock, "WAIT_SECONDS", 0.0)
+    attempts = (open_database(database_url(url, tmp_path)) for _ in range(3))
+    opened = await asyncio.gather(*attempts, return_exceptions=True)
+    (first,) = [one for one in opened if isinstance(one, Database)]
+    refused = [one for one in opened if isinstance(one, Refused)]
+    assert len(refused) == 2
+    assert all(one.title.startswith("Another") for one in refused)
+    async with first.read() as session:
+        assert await session.get_one(Meta, "server_id")
+    await first.aclose()
+    await (await open_database(database_url(url, tmp_path))).aclose()
 
 
-async def test_a_second_process_on_one_sqlite_file_is_refused(tmp_path):
-    url = database_url("", tmp_path)
+async def test_a_killed_server_keeps_nobody_out(url, tmp_path):
+    code = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from backend.db.engine import *\n"
+        "async def hold():\n"
+        "    opened = await open_database(database_url(sys.argv[1], Path('/')))\n"
+        "    print('open', flush=True)\n"
+        "    await asyncio.sleep(600)\n"
+        "asyncio.run(hold())\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "open\n"
+    with pytest.raises(Refused, match="Another"):
+        await open_database(database_url(url, tmp_path))
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    await (await open_database(database_url(url, tmp_path))).aclose()
+
+
+async def test_a_lock_whose_connection_broke_is_taken_again(postgres, tmp_path, monkeypatch):
+    monkeypatch.setattr(server_lock, "BEAT_SECONDS", 0.5)
+    url = database_url(postgres.fresh("broken_lock"), tmp_path)
     first = await open_database(url)
-    with pytest.raises(Refused, match="Another process"):
+    lock = f"pg_locks WHERE locktype = 'advisory' AND objid = {server_lock.LOCK % 2**32}"
+    async with first.writer.connect() as connection:
+        holder = await connection.scalar(text(f"SELECT pid FROM {lock}"))
+        others = text(f"SELECT count(*) FROM {lock} AND granted AND pid <> {holder}")
+        await connection.scalar(text(f"SELECT pg_terminate_backend({holder})"))
+        await async_until(lambda: connection.scalar(others))
+    monkeypatch.setattr(server_lock, "WAIT_SECONDS", 0.0)
+    with pytest.raises(Refused, match="Another"):
         await open_database(url)
     await first.aclose()
-    await (await open_database(url)).aclose()
+
+
+async def test_a_sqlite_file_is_for_its_owner_alone(tmp_path):
+    await (await open_database(database_url("", tmp_path))).aclose()
     assert (tmp_path / "traindeck.db").stat().st_mode & 0o777 == 0o600
 
 
@@ -189,7 +226,7 @@ def test_network_file_systems_are_known():
 
 
 async def test_sqlite_on_a_network_file_system_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_module, "network_filesystem", lambda folder: "nfs4")
+    monkeypatch.setattr(server_lock, "network_filesystem", lambda folder: "nfs4")
     with pytest.raises(Refused, match="nfs4"):
         await open_database(database_url("", tmp_path))
     assert not os.listdir(tmp_path)

@@ -85,8 +85,15 @@ async def test_another_ones_job_is_not_there(ann, bob, root):
         ("DELETE", "/jobs/secret"),
         ("POST", "/jobs/secret/stop"),
         ("POST", "/jobs/secret/resume"),
+        ("POST", "/jobs/secret/hold"),
+        ("POST", "/jobs/secret/release"),
         ("GET", "/jobs/secret/logs"),
         ("GET", "/jobs/secret/events"),
+        ("GET", "/jobs/secret/receipt"),
+        ("GET", f"/jobs/secret/receipt?uid={uid}"),
+        ("GET", "/jobs/secret/why"),
+        ("GET", "/jobs/secret/usage"),
+        ("GET", f"/jobs/secret/usage/history?uid={uid}"),
     ):
         assert (await bob.ask(method, path, 404))["kind"] == "NotFound"
     ask = {"verb": "stop", "ref": made["ref"]}

@@ -6,9 +6,9 @@ A route that the table does not list fails the test: whoever adds one says here 
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from backend.db.models import Token, User
+from backend.db.models import AlertRow, JobRow, Token, User
 from tests.backend.conftest import logged_in
 from tests.backend.support.people import enter
 
@@ -34,6 +34,7 @@ TABLE = {
     "GET /livez": all_of(200),
     "GET /readyz": all_of(200),
     "GET /api/server": all_of(200),
+    "GET /metrics": ADMIN,
     "POST /api/auth/register": all_of(403),  # closed
     "POST /api/auth/login": all_of(401),  # with a wrong password
     "GET /api/auth/me": SELF,
@@ -51,6 +52,16 @@ TABLE = {
     "DELETE /api/clusters/{name}": row(403, 403, 403, 400),  # the machine itself
     "GET /api/capacity": SELF,
     "GET /api/choices": SELF,
+    "GET /api/nodes": SELF,
+    "GET /api/queues": SELF,
+    "GET /api/alerts": SELF,
+    "GET /api/alerts/wishes": SELF,
+    "PUT /api/alerts/wishes": SELF,
+    "POST /api/alerts/channels": row(400, 400, 400, 400),  # of mail, which this server does not send
+    "DELETE /api/alerts/channels/{name}": row(404, 404, 404, 404),  # of none of one's own
+    "POST /api/alerts/channels/{name}/test": row(404, 404, 404, 404),
+    "POST /api/alerts/{alert_id}/acknowledge": row(403, 200, 404, 200),
+    "POST /api/alerts/{alert_id}/snooze": row(403, 200, 404, 200),
     "GET /api/jobs": SELF,
     "POST /api/jobs": row(403, 201, 201, 201),
     "POST /api/plan": row(403, 200, 200, 200),
@@ -58,19 +69,37 @@ TABLE = {
     "POST /api/look": row(204, 204, 204, 204),
     "GET /api/watch": SELF,
     "GET /api/history": SELF,
+    "GET /api/usage": SELF,
+    "GET /api/usages": SELF,
     "GET /api/jobs/{name}": MINE,
     "GET /api/jobs/{name}/logs": MINE,
     "GET /api/jobs/{name}/events": MINE,
+    "GET /api/jobs/{name}/why": MINE,
+    "GET /api/jobs/{name}/receipt": MINE,
+    "GET /api/jobs/{name}/usage": MINE,
+    "GET /api/jobs/{name}/usage/history": MINE,
     "POST /api/jobs/{name}/stop": MINE,
     "POST /api/jobs/{name}/resume": row(404, 400, 404, 400),  # a machine resumes nothing
+    "POST /api/jobs/{name}/hold": row(404, 400, 404, 400),  # a machine has no queues
+    "POST /api/jobs/{name}/release": row(404, 400, 404, 400),
+    "POST /api/jobs/{name}/queue": row(404, 400, 404, 400),
+    "POST /api/jobs/{name}/priority": row(403, 403, 403, 400),  # one that no setting lists
     "DELETE /api/jobs/{name}": row(404, 204, 404, 204),
 }
 VIEWERS_OWN = {
     "GET /api/jobs/{name}": 200,
     "GET /api/jobs/{name}/logs": 200,
     "GET /api/jobs/{name}/events": 200,
+    "GET /api/jobs/{name}/why": 200,
+    "GET /api/jobs/{name}/receipt": 200,
+    "GET /api/jobs/{name}/usage": 200,
+    "GET /api/jobs/{name}/usage/history": 200,
     "POST /api/jobs/{name}/stop": 403,
     "POST /api/jobs/{name}/resume": 403,
+    "POST /api/jobs/{name}/hold": 403,
+    "POST /api/jobs/{name}/release": 403,
+    "POST /api/jobs/{name}/queue": 403,
+    "POST /api/jobs/{name}/priority": 403,
     "DELETE /api/jobs/{name}": 403,
 }
 """A viewer who has a job of their own, made before."""
@@ -83,6 +112,10 @@ BODIES = {
     "PATCH /api/users/{name}": {"max_jobs": 100},
     "POST /api/clusters": {"name": "x"},
     "POST /api/access": [],
+    "PUT /api/alerts/wishes": {"rules": {"gpu-idle": "off"}},
+    "POST /api/alerts/channels": {"name": "mine", "kind": "email", "address": "ann@example.org"},
+    "POST /api/jobs/{name}/queue": {"queue": "elsewhere"},
+    "POST /api/jobs/{name}/priority": {"priority": "urgent"},
 }
 NAMES = {"/api/users/{name}": "zoe", "/api/clusters/{name}": "local", "/api/auth/tokens/{token_id}": "999999"}
 QUERIES = {"GET /api/choices": "?field=queue"}
@@ -117,12 +150,26 @@ async def everybody(app):
     return found
 
 
+async def an_alert(app, job):
+    """Write an alert of a job; return its id."""
+    async with app.state.runtime.database.write() as session:
+        job_id = await session.scalar(select(JobRow.id).where(JobRow.name == job))
+        row = AlertRow(
+            rule="node", job_id=job_id, attempt=0, episode=9, sentence="it is", fired=datetime.now(UTC)
+        )
+        session.add(row)
+        await session.flush()
+    return str(row.id)
+
+
 def operations(document):
     return {f"{method.upper()} {path}" for path, parts in document["paths"].items() for method in parts}
 
 
 class Caller:
     """Asks one operation as it should be asked, and gives the status alone."""
+
+    alert_id = "0"
 
     def __init__(self, app):
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")
@@ -131,7 +178,8 @@ class Caller:
         method, path = operation.split()
         wanted = NAMES.get(path, name)
         url = path.replace("{name}", wanted).replace("{token_id}", wanted) + QUERIES.get(operation, "")
-        body = BODIES.get(operation, BODY) if method in ("POST", "PATCH") else None
+        url = url.replace("{alert_id}", self.alert_id)
+        body = BODIES.get(operation, BODY) if method in ("POST", "PATCH", "PUT") else None
         return (await self.client.request(method, url, headers=headers, json=body)).status_code
 
 
@@ -142,6 +190,9 @@ async def test_every_route_for_everybody(app, root, ann):
     await ann.ended("probe")
     await enter(app, "zoe")
     people, ask = await everybody(app), Caller(app)
+    ask.alert_id = await an_alert(app, "probe")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    BODIES["POST /api/alerts/{alert_id}/snooze"] = {"until": tomorrow.isoformat()}
     people["admin"] = root.headers
     wrong, asked = [], 0
     for operation in [*(one for one in TABLE if one not in LAST), *LAST]:

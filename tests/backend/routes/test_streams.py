@@ -6,6 +6,8 @@ import time
 import httpx
 import pytest
 
+from backend.routes import logs as logs_routes
+from backend.routes import streams
 from backend_client.local.backend import LocalBackend
 from backend_client.server.sse import SseParser
 from backend_client.server.wire import read_log, read_watch
@@ -127,6 +129,58 @@ async def test_streams_end_when_their_login_does(server, ann):
     assert (await ann.get("/api/jobs")).status_code == 401
 
 
+async def test_a_log_that_is_not_followed_ends_at_a_job_that_prints_for_ever(ann):
+    await submit(ann, "echo first; while :; do echo 0123456789; done", "job")
+
+    async def printed():
+        answer = await asyncio.wait_for(ann.get("/api/jobs/job/logs", timeout=60), 60)
+        return "0123456789\n" in answer.text
+
+    await async_until(printed, 60)
+    items = [item async for item, _ in events(ann, "/api/jobs/job/logs?tail=5", read_log)]
+    assert type(items[-1]).__name__ == "Closed"
+    assert not items[-1].lost
+    assert (await ann.delete("/api/jobs/job")).status_code == 204
+
+
+@pytest.mark.parametrize("why", ["revoke", "disable", "role"])
+async def test_streams_end_at_once_whatever_closes_slowly(server, ann, why, monkeypatch):
+    """As the log of many ranks does, whose connections are closed one by one."""
+    await submit(ann, "echo up; sleep 60", "job")
+    held, logs = asyncio.Event(), LocalBackend.logs
+    loops = []
+
+    async def slow_to_close(self, query, *, after=""):
+        loops.append(asyncio.get_running_loop())
+        try:
+            async for batch in logs(self, query, after=after):
+                yield batch
+        finally:
+            await held.wait()
+
+    monkeypatch.setattr(LocalBackend, "logs", slow_to_close)
+    begun = set()
+
+    async def read(path, accept):
+        async with ann.stream("GET", path, headers={"Accept": accept}) as answer:
+            async for _ in answer.aiter_bytes():
+                begun.add((path, accept))
+
+    log = "/api/jobs/job/logs?follow=true"
+    asked = ((log, "text/event-stream"), (log, "text/plain"), ("/api/watch", "text/event-stream"))
+    streams = [asyncio.create_task(read(*one)) for one in asked]
+    await async_until(lambda: len(begun) == len(streams))
+    async with entered(server, "root") as root:
+        if why == "revoke":
+            await ann.post("/api/auth/logout")
+        else:
+            change = {"disabled": True} if why == "disable" else {"role": "viewer"}
+            assert (await root.patch("/api/users/ann", json=change)).status_code == 200
+    await asyncio.wait_for(asyncio.gather(*streams), 20)
+    assert not held.is_set(), "they have ended, and nothing is closed yet"
+    loops[0].call_soon_threadsafe(held.set)
+
+
 async def test_the_watch_tells_each_of_their_own_with_the_steps_of_a_deletion(server, ann):
     seen, steps, gone = {}, [], asyncio.Event()
 
@@ -155,3 +209,51 @@ async def test_the_watch_tells_each_of_their_own_with_the_steps_of_a_deletion(se
     assert set(seen) == {"mine"}
     assert set(bobs) == {"his"}
     assert any("stopping" in step for step in steps), steps
+
+
+def is_silent(server, monkeypatch):
+    """Let the log of a job say nothing, as one does whose pod waits for a node; return who reads it."""
+    readers = []
+
+    async def logs(query, *, after=""):
+        readers.append(query)
+        try:
+            await asyncio.Event().wait()
+            yield ()
+        finally:
+            readers.remove(query)
+
+    monkeypatch.setattr(server.app.state.runtime.jobs.clusters.get("local").backend, "logs", logs)
+    return readers
+
+
+async def opened(client, accept):
+    request = client.build_request("GET", "/api/jobs/job/logs?follow=true", headers={"Accept": accept})
+    return await client.send(request, stream=True)
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "text/plain"])
+async def test_a_log_that_says_nothing_yet_is_opened_and_closed(server, ann, accept, monkeypatch):
+    await submit(ann, "true", "job")
+    readers = is_silent(server, monkeypatch)
+    monkeypatch.setattr(logs_routes, "HEARTBEAT_SECONDS", 0.1)
+    answer = await opened(ann, accept)
+    assert (answer.status_code, len(readers)) == (200, 1)
+    await answer.aclose()
+    await async_until(lambda: not readers and not server.app.state.open_streams)
+
+
+async def test_logs_that_say_nothing_yet_are_counted(server, ann, monkeypatch):
+    await submit(ann, "true", "job")
+    readers = is_silent(server, monkeypatch)
+    monkeypatch.setattr(streams, "MOST", 3)
+    waiting = [asyncio.create_task(opened(ann, "text/event-stream")) for _ in range(3)]
+    await async_until(lambda: len(readers) == 3)
+    refused = await ann.get("/api/jobs/job/logs?follow=true")
+    assert (refused.status_code, "3 streams open" in refused.text) == (429, True)
+    assert refused.headers["retry-after"]
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    server.end_logins("ann")
+    await async_until(lambda: not readers and not server.app.state.open_streams)

@@ -257,4 +257,10 @@ async def test_events_of_a_job_come_in_their_order(stage, opened):
 
 async def test_every_feature_has_a_word(opened):
     admin = opened("admin")
-    assert admin.features == {Feature.RESUME, Feature.RANKS, Feature.QUEUE, Feature.NAMESPACES}
+    assert admin.features == {
+        Feature.RESUME,
+        Feature.RANKS,
+        Feature.QUEUE,
+        Feature.METRICS,
+        Feature.NAMESPACES,
+    }

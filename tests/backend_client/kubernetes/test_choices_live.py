@@ -9,6 +9,7 @@ from backend_client.errors import Forbidden
 from backend_client.kubernetes import choices
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import CLAIMS, PRIORITY_CLASSES, SECRETS
+from backend_client.kubernetes.watch.lists import NAMES_ONLY
 from tests.backend_client.kubernetes.conftest import Cluster
 
 pytestmark = pytest.mark.api
@@ -48,7 +49,7 @@ async def test_no_value_of_a_secret_travels(transport: Transport, namespace: str
     await make(
         transport, SECRETS.path(namespace), "registry", type="kubernetes.io/dockerconfigjson", data=LOGIN
     )
-    answer = await transport.request("GET", SECRETS.path(namespace), accept=choices.NAMES_ONLY)
+    answer = await transport.request("GET", SECRETS.path(namespace), accept=NAMES_ONLY)
     assert b"registry" in answer.body
     assert LOGIN[".dockerconfigjson"].encode() not in answer.body
 

@@ -58,12 +58,15 @@ def test_without_a_kubeconfig_there_is_local_alone(contexts, monkeypatch, tmp_pa
 def test_a_broken_one_is_a_context_that_says_why(contexts, tmp_path):
     (tmp_path / "kubeconfig").write_text("{")
     broken, local = contexts.list_contexts()
-    assert broken.unavailable == f"the kubeconfig {tmp_path / 'kubeconfig'} is no YAML in line 2"
-    assert (local.name, contexts.default()) == ("local", "local")
+    assert broken.unavailable.startswith(f"the kubeconfig {tmp_path / 'kubeconfig'} is no YAML in line 2: ")
+    assert (local.name, contexts.default("local")) == ("local", "local")
+    with pytest.raises(Refused, match="is no YAML in line 2"):
+        contexts.default()
     with pytest.raises(Refused):
         contexts.open(broken.name)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as missing:
         contexts.open("lab")
+    assert "is no YAML in line 2" in missing.value.hint
 
 
 async def test_one_that_does_not_answer_is_unreachable_and_a_watch_waits_for_it(contexts):

@@ -103,7 +103,7 @@ async def test_the_backend_hands_on_what_the_cluster_says(namespace: str, jobs: 
     (event,) = [event for event in await backend.events(listed["own"].ref) if event.reason == TEXT]
     assert event.message == LONG
     assert LONG in listed["own"].reason
-    assert listed["ended"].attempts[0].reason.startswith("exit 3: ")
+    assert listed["ended"].attempts[0].reason.startswith("exit 3 (")
     await backend.aclose()
 
 

@@ -9,7 +9,7 @@ from backend_client.errors import NotFound, Unreachable
 from backend_client.kubernetes.api.errors import Expired
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import PODS
-from backend_client.kubernetes.watch.listing import list_all
+from backend_client.kubernetes.watch.lists import list_all
 from backend_client.kubernetes.write.retrying_client import RetryingClient
 from backend_client.kubernetes.write.writer import JobWriter
 from backend_client.logs import follow

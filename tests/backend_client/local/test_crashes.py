@@ -78,7 +78,7 @@ async def test_a_reboot(backend, run, root):
     await until(backend, job.ref, running)
     before = record(root, job)
     os.kill(before["supervisor"]["pid"], signal.SIGKILL)
-    await gone(before["group"]["pid"])
+    await async_until(lambda: not root.alive(job.ref.uid), DEADLINE)
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
     for who in ("supervisor", "group"):  # as another start of this machine wrote it; the pid is another's now
         before[who] = {
@@ -100,23 +100,10 @@ async def test_a_reboot(backend, run, root):
 async def test_a_number_given_to_another_process_is_left_alone():
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
     who = state_dir.identity(bystander.pid)
-    store.end_group("uid", {**who, "start": who["start"] - 1})
     store.send_signal({**who, "start": who["start"] - 1}, signal.SIGKILL)
     assert bystander.poll() is None
     store.send_signal(who, signal.SIGTERM)
     assert bystander.wait(DEADLINE) == -signal.SIGTERM
-
-
-async def test_what_is_left_of_a_group_is_known_by_its_mark():
-    script = "sleep 60 > /dev/null & echo $!"
-    env = {**os.environ, "TRAINDECK_JOB": "uid"}
-    leader = subprocess.Popen(["sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE, env=env)
-    left = int(leader.communicate()[0])
-    who = {"pid": leader.pid, "start": 1, "boot": state_dir.boot_id()}
-    store.end_group("another uid", who)
-    assert lives(left)
-    store.end_group("uid", who)
-    await gone(left)
 
 
 async def test_a_supervisor_told_to_end_ends_its_job_in_order(backend, run, root):
@@ -144,13 +131,16 @@ async def test_orders_cut_short_make_no_job(root):
     ]
     subprocess.run(command, input=b'{"env": {', pass_fds=[live], capture_output=True, check=False)
     os.close(live)
+    await async_until(lambda: not root.alive("cut"), DEADLINE)
     assert made.job("cut") is None
     assert made.is_unaccepted("cut")
+    assert made.names() == set()  # what nobody has accepted holds no name
     orders = {"env": {}, "slots": [], "probe": [], "grace": 1, "log_cap": 2**20, "limit": ""}
     uid = launch.create(
         made, JobSpec(name="cut", command=("true",), workdir="/"), key="k", launch_config=orders
     )
     assert made.uids() == [uid]
+    assert [path.name for path in root.live.iterdir()] == [uid]
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.005, 0.01, 0.02, 0.03])

@@ -21,14 +21,14 @@ def order(taken: list[tuple[int, LogItem]]) -> list[tuple[int, int]]:
 
 def two() -> LineMerger:
     merge = LineMerger(0.3)
-    merge.open(0)
-    merge.open(1)
+    merge.open(0, -9.0)
+    merge.open(1, -9.0)
     return merge
 
 
 def test_one_lane_does_not_wait() -> None:
     merge = LineMerger(0.3)
-    merge.open(0)
+    merge.open(0, -9.0)
     merge.put(0, [Opened(A), batch(A, 1, 2)], 0.0)
     assert merge.take(0.0) == [(0, Opened(A)), (0, batch(A, 1, 2))]
     assert merge.wait(0.0) is None
@@ -88,7 +88,7 @@ BATCHES = st.lists(
 def test_nothing_is_lost_and_a_lane_keeps_its_order(puts: list[tuple[int, list[int], int]]) -> None:
     merge = LineMerger(2.0)
     for lane in range(4):
-        merge.open(lane)
+        merge.open(lane, -9.0)
     now, taken, given_ = 0.0, [], {lane: [] for lane in range(4)}
     for lane, times, wait in puts:
         merge.put(lane, [batch(LogSource(1, lane), *times)], now)

@@ -31,7 +31,8 @@ LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
 WORD = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
 LINE = WORD.map(str.strip)
 ENV_NAME = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
-QUANTITY = st.from_regex(r"[1-9]\d{0,3}(m|k|Ki|Mi|Gi|G)?", fullmatch=True) | st.just("")
+CPUS = st.from_regex(r"[1-9][0-9]{0,3}m?", fullmatch=True) | st.just("")
+MEMORY = st.from_regex(r"[1-9][0-9]{0,3}(k|Ki|Mi|Gi|G)?", fullmatch=True) | st.just("")
 PAIRS = st.dictionaries(LABEL, LABEL, max_size=3)
 PORTS = st.builds(
     Port,
@@ -54,9 +55,9 @@ VALUES = {
     "secrets": st.lists(ENV_NAME, max_size=3, unique=True).map(tuple),
     "gpus": st.integers(0, 1000),
     "gpu_type": LINE,
-    "cpu": QUANTITY,
-    "memory": QUANTITY,
-    "shm_size": QUANTITY,
+    "cpu": CPUS,
+    "memory": MEMORY,
+    "shm_size": MEMORY,
     "nodes": st.integers(1, 1000),
     "replicas": st.integers(1, 1000),
     "ports": st.lists(PORTS, max_size=3, unique_by=(lambda p: (p.number, p.protocol), lambda p: p.name)).map(
@@ -67,8 +68,18 @@ VALUES = {
     "max_runtime": st.integers(0, 10**7),
     "priority": LABEL,
     "queue": LABEL,
+    "queue_priority": LABEL,
     "labels": PAIRS,
     "annotations": PAIRS,
+    "alerts": st.fixed_dictionaries(
+        {},
+        optional={
+            "gpu-idle": st.sampled_from(["2h30m", "on", "off"]),
+            "restarts": st.integers(0, 99).map(str),
+            "memory": st.sampled_from(["90%", "0.8"]),
+            "finished": st.sampled_from(["on", "off"]),
+        },
+    ),
     "volumes": st.lists(VOLUMES, max_size=3, unique_by=lambda volume: volume.path).map(tuple),
     "image_pull_secrets": st.lists(LABEL, max_size=3, unique=True).map(tuple),
     "namespace": LABEL,
@@ -100,7 +111,7 @@ def test_a_field_shown_and_read_again_is_the_same(name):
     check()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SPECS)
 def test_a_spec_file_submits_the_same_job(spec):
     plain = spec_fields(spec)
@@ -179,12 +190,12 @@ def test_what_is_taken(name, raw, value):
         ("command", "'' x", "the first word"),
         ("env", "A", "write NAME=VALUE"),
         ("env", "1A=2", "no digit first"),
-        ("env", {"A": True}, "quote it"),
+        ("env", {"A": True}, "A: write text here, not yes or no; put it in quotes"),
         ("secrets", "TOKEN=abc", "TOKEN: give the name alone"),
         ("gpus", -1, "0 or more"),
         ("gpus", "many", "a whole number"),
         ("nodes", 0, "1 or more"),
-        ("memory", "64GB", "write it like 64Gi"),
+        ("memory", "64 apples", "write it like 64Gi"),
         ("cpu", "0", "more than 0"),
         ("max_runtime", "soon", "2h30m"),
         ("ports", 70000, "from 1 to 65535"),

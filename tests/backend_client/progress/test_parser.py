@@ -244,10 +244,33 @@ def test_what_is_no_training(source, output):
     assert read(output) is None
 
 
-@pytest.mark.parametrize("loss", ["nan", "inf", "-inf", "NaN", "1e999"])
-def test_a_loss_that_is_not_a_number_is_not_known(loss):
-    assert read(f"step 2/10 loss 0.5\nstep 3/10 loss {loss}\n") == {"step": 3, "total": 10}
-    assert read(f"{{'loss': {loss}, 'epoch': 0.1}}\n") is None
+NOT_FINITE = [
+    (word, spelling)
+    for word, spellings in {
+        "nan": (
+            "nan",
+            "NaN",
+            "NAN",
+            "-nan",
+            "nan(ind)",
+            "1.#QNAN",
+            "-1.#IND",
+            "tensor(nan, device='cuda:0')",
+        ),
+        "inf": ("inf", "Inf", "+inf", "Infinity", "1.#INF", "1e999", "tensor(inf)"),
+        "-inf": ("-inf", "-Infinity", "-1.#INF"),
+    }.items()
+    for spelling in spellings
+]
+
+
+@pytest.mark.parametrize(("word", "spelling"), NOT_FINITE)
+def test_a_loss_that_is_no_number_is_told_as_a_word(word, spelling):
+    after = {"step": 3, "total": 10, "loss": word}
+    assert read(f"step 2/10 loss 0.5\nstep 3/10 loss {spelling}\n") == after
+    assert read(f"step 2/10 loss 0.5\nstep 3/10 train_loss={spelling}\n") == after
+    assert read(f"{{'loss': {spelling}, 'epoch': 0.1}}\n") == {"loss": word}
+    assert read(f"step 2/10 loss {spelling}\nstep 3/10 loss 0.5\n") == after | {"loss": 0.5}
 
 
 def test_a_nested_bar_leaves_the_outer_one():
@@ -336,7 +359,49 @@ def test_never_raises(text, junk):
 
 @pytest.mark.parametrize(
     "piece",
-    [" ", "1", "1%", "%|", "step ", "loss ", "1%|a| 1/1 ", "a" * 900 + "\n", "epoch 1 [", "a/a ", "[1/1] "],
+    [
+        " ",
+        "1",
+        "1%",
+        "%|",
+        "step ",
+        "loss ",
+        "1%|a| 1/1 ",
+        "a" * 900 + "\n",
+        "epoch 1 [",
+        "a/a ",
+        "[1/1] ",
+        "val ",
+        "val step ",
+        "epoch 1 ",
+        "Epoch 1 - ",
+        "1/1 1 ",
+        "1/1 1G 1 1 ",
+        "0: ",
+        "a-1: ",
+        "[a] ",
+        "(a pid=1 ",
+        "loss",
+        "loss tensor(",
+        "train loss ",
+        "lr 1 ",
+        "| a ",
+        "total steps ",
+        "10:11:12 ",
+        "phase=",
+        "split: ",
+        "running ",
+        "set ",
+        "=",
+        "[1/1] 1%|",
+        "Progress on:a ",
+        "step 1 of ",
+        "_step",
+        "{'loss' ",
+        "1, ",
+        "-",
+        "/",
+    ],
 )
 def test_time_and_memory_are_bounded(piece):
     tracker = Tracker(lambda: 0.0)

@@ -72,7 +72,8 @@ def test_the_sites_server_is_a_context_before_a_login(home: Path):
 def test_a_site_with_a_wrong_address_says_so(home: Path):
     way = servers(home, site="http://lab.example.org")
     assert "by https only" in way.contexts()[0].unavailable
-    assert way.current() == ""
+    with pytest.raises(Refused, match=r"The site's server cannot be used: .*by https only"):
+        way.current()
 
 
 def test_a_token_from_outside_goes_only_to_the_context_that_is_named(home: Path, monkeypatch):

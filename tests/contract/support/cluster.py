@@ -12,6 +12,7 @@ import yaml
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Volume
+from tests.backend_client.kubernetes.support import kueue
 from tests.backend_client.kubernetes.support.live import Live, Manifest, path_of
 from tests.contract.support.dying import DyingClients
 from tests.contract.support.harness import SAMPLES, remove_all
@@ -20,7 +21,8 @@ IMAGE = "traindeck.dev/busybox:1"
 SLOT = "traindeck.dev/slot"
 """A resource that only nodes with a real kubelet get: so nothing lands on a fake one."""
 
-
+PRIORITY = "contract-urgent"
+"""A WorkloadPriorityClass that the cluster keeps: it is the same for all cases."""
 _SCRIPT = "trap 'exit 143' TERM; sh -c \"$1\" & wait $!"
 """Without a trap the first process of a container does not heed SIGTERM, and stopping takes 30 s."""
 
@@ -44,6 +46,7 @@ class ClusterHarness:
         site = KubernetesSettings(gpu_resource=SLOT)
         self.near = KubernetesBackend("near", site, namespace=self.namespace)
         self.backend = KubernetesBackend("contract", site, namespace=self.namespace)
+        self._has_queue = False
         self._clients = DyingClients("dying_cluster_client", self.namespace)
 
     def spec(self, script: str, **fields: object) -> JobSpec:
@@ -67,6 +70,16 @@ class ClusterHarness:
     async def crash_create(self, spec: JobSpec, key: str, step: int) -> bool:
         return await self._clients.create(spec, key, step)
 
+    async def queue(self) -> tuple[str, str]:
+        if not kueue.has_kueue(self._live):
+            return "", ""
+        self._has_queue = True
+        kueue.single_queue(self._live, self.namespace, SLOT)
+        kueue.priority(self._live, PRIORITY, 1000)
+        account = {"kind": "ServiceAccount", "name": "researcher", "namespace": self.namespace}
+        kueue.bind(self._live, self.namespace, "kueue-batch-user-role", account)
+        return "q", PRIORITY
+
     async def aclose(self) -> None:
         self._clients.close()
         await remove_all(self.near)
@@ -76,6 +89,8 @@ class ClusterHarness:
         if self._before is not None:
             os.environ["KUBECONFIG"] = self._before
         self._live.call("DELETE", path_of("v1", "namespaces", name=self.namespace))
+        if self._has_queue:
+            kueue.remove_single_queue(self._live, self.namespace)
 
     def _make(self, api: str, plural: str, manifest: Manifest, place: str = "") -> Any:
         status, answer = self._live.call("POST", path_of(api, plural, place), manifest)

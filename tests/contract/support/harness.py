@@ -37,6 +37,10 @@ class Harness(Protocol):
         """Create it in a client that is killed at its step-th step (from 1); False where it has fewer."""
         ...
 
+    async def queue(self) -> tuple[str, str]:
+        """Make a queue in which one job runs, and name a priority there; both "" where there are none."""
+        ...
+
     async def aclose(self) -> None: ...
 
 
@@ -49,8 +53,8 @@ def needs(backend: JobBackend, feature: Feature) -> None:
 SAMPLES = dict(
     pair.split("=")
     for pair in """image=pytorch:2 gpu_type=H100 cpu=4 memory=8Gi shm_size=1Gi nodes=2 replicas=2 ports=8080
-    ingress=off retries=3 priority=high queue=team volumes=data:/data image_pull_secrets=login
-    namespace=elsewhere cluster=other""".split()
+    ingress=off retries=3 priority=high queue=team queue_priority=urgent volumes=data:/data
+    image_pull_secrets=login namespace=elsewhere cluster=other""".split()
 )
 
 
@@ -72,6 +76,9 @@ class LocalHarness:
 
     async def crash_create(self, spec: JobSpec, key: str, step: int) -> bool:
         return await self._clients.create(spec, key, step)
+
+    async def queue(self) -> tuple[str, str]:
+        return "", ""
 
     async def aclose(self) -> None:
         self._clients.close()

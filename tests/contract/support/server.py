@@ -17,7 +17,7 @@ from backend_client.models.secret import Secret
 from backend_client.server.backend import ServerBackend
 from backend_client.server.bodies import Clusters
 from backend_client.server.capabilities import merge
-from tests.contract.support.cluster import SLOT, ClusterHarness
+from tests.contract.support.cluster import PRIORITY, SLOT, ClusterHarness
 from tests.contract.support.dying import DyingClients
 from tests.contract.support.harness import SAMPLES, remove_all
 
@@ -87,6 +87,10 @@ class RunningServer:
         answer = httpx.request(method, f"{self.url}/api/{path}", json=body, headers=headers, timeout=20)
         assert answer.is_success, answer.text
 
+    def set(self, **settings: str) -> None:
+        """Change settings; they hold from the next start on."""
+        self._settings = {**self._settings, **settings}
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.communicate(timeout=20)
@@ -123,6 +127,9 @@ class ServerHarness:
     async def crash_create(self, spec: JobSpec, key: str, step: int) -> bool:
         return await self._clients.create(spec, key, step)
 
+    async def queue(self) -> tuple[str, str]:
+        return "", ""
+
     async def aclose(self) -> None:
         self._clients.close()
         await remove_all(self.near)
@@ -151,6 +158,9 @@ class ServedCluster(ServerHarness):
     def refused(self) -> dict[str, str]:
         return self._inner.refused()
 
+    async def queue(self) -> tuple[str, str]:
+        return await self._inner.queue()
+
     async def aclose(self) -> None:
         await super().aclose()
         self._server.admin("DELETE", f"clusters/{self._name}")
@@ -166,4 +176,8 @@ def registration(name: str, cluster: dict[str, str], user: dict[str, str]) -> di
 
 def cluster_settings(folder: Path) -> dict[str, str]:
     """Of a server in front of the test cluster: its slots for GPUs, the tests' folders for jobs."""
-    return {"KUBERNETES": f'{{"gpu_resource": "{SLOT}"}}', "HOST_PATHS": f'["{folder}"]'}
+    return {
+        "KUBERNETES": f'{{"gpu_resource": "{SLOT}"}}',
+        "HOST_PATHS": f'["{folder}"]',
+        "QUEUE_PRIORITIES": f'["{PRIORITY}"]',
+    }

@@ -42,11 +42,12 @@ class Terminal:
         """Run another command in the pane's environment; its output."""
         return subprocess.run(command, env=self._env, capture_output=True, text=True, check=True).stdout
 
-    def kill_program(self, number: int) -> None:
-        """Send a signal to what runs in the pane."""
-        shell = self._tmux("display-message", "-p", "#{pane_pid}").strip()
-        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
-        os.kill(int(children[0]), number)
+    def kill_program(self, number: int, *, below: int = 1) -> None:
+        """Send a signal to what runs in the pane, or so many processes below it."""
+        pid = self._tmux("display-message", "-p", "#{pane_pid}").strip()
+        for _ in range(below):
+            pid = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
+        os.kill(int(pid), number)
 
     def keys(self, *keys: str) -> None:
         """Press keys, named as tmux names them: "Enter", "Escape", "F2", "C-p", "n"."""

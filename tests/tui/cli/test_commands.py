@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from backend_client.errors import Conflict, Forbidden, Unreachable
-from backend_client.models import Event, JobSpec, JobState, Progress
+from backend_client.models import Event, JobSpec, JobState, Progress, QueuePlace, StartRange
 from backend_client.protocol import Diagnostic, Feature, Page
 from tests.support.scripted import attempt, make_job
 from tui.cli.arguments import Parser
@@ -28,14 +28,13 @@ class TestUsage:
             (["jbos"], "there is no verb jbos; did you mean jobs?"),
             (["frobnicate"], "there are: submit, again"),
             (["jobs", "--wathc"], "there is no flag --wathc; did you mean --watch?"),
-            (["jobs", "--state", "Runing"], "did you mean running?"),
+            (["jobs", "--state", "Runing"], "did you mean Running?"),
             (["jobs", "-o", "jsn"], "did you mean json?"),
             (["jobs", "extra"], "extra is one word too many"),
             (["jobs", "-l", "team"], "write KEY=VALUE"),
             (["logs"], "NAME"),
             (["logs", "x", "--tail", "-3"], "--tail"),
             (["logs", "x", "--since", "soon"], "write seconds, or a time like 2h30m"),
-            (["wait", "x", "--for", "finish"], "did you mean finished?"),
             (["stop"], "NAME"),
             (["stop", "--", "x"], "-- stands before the command of submit"),
             (["submit", "--gpu", "1", "--", "x"], "did you mean --gpus?"),
@@ -121,7 +120,7 @@ class TestJobs:
         assert job["name"] == job["ref"]["name"] == "bert-ft"
         assert set(job) == set(
             "name ref state spec reason owner created queued started finished next_try attempts restarts"
-            " progress urls read_only".split()
+            " pauses queue progress usage urls internal_addresses read_only allows made_by".split()
         )
         assert job["started"] == "2026-01-02T03:04:05Z"
         assert job["attempts"][0]["exit_code"] == 1
@@ -222,6 +221,15 @@ class TestDescribe:
             assert words in text
         assert not set(text) & set("\x1b\x07\u202e\x9b")
 
+    def test_it_says_when_a_waiting_job_is_likely_to_start(self, cli, backend):
+        now = datetime.now(UTC)
+        starts = StartRange(now - timedelta(hours=1), now + timedelta(days=8), 8, 10)
+        queue = QueuePlace(queue="default", starts=starts)
+        backend.put(make_job("probe", state=JobState.QUEUED, queue=queue))
+        text = cli("describe", "probe").out
+        assert "Starts:      likely by " in text
+        assert "(8 of the last 10 like this were right)" in text
+
     def test_yaml_is_the_spec_file(self, cli, backend):
         backend.put(make_job("probe", gpus=2, command=("python", "-c", "print('a: b')\n")))
         assert yaml.safe_load(cli("describe", "probe", "-o", "yaml").out) == {
@@ -291,8 +299,14 @@ class TestSubmit:
             (b"comand: x", 2, "comand: there is no such field; did you mean command?"),
             (b"a: [", 2, "is no YAML"),
             (b"- a", 2, "is no mapping"),
-            (b"", 2, "is no mapping"),
-            (b"\xff\xfe", 2, "not UTF-8"),
+            (b"", 2, "is no mapping of a job's fields: it is empty"),
+            (b"a: \xff", 2, "is no YAML"),
+            (b"name: x\nname: y", 2, "in line 2: name stands in line 1 already"),
+            (b"name: 2026-01-01", 2, "in line 1: 2026-01-01 is a date to YAML; put it in quotes"),
+            (b"env: {A: yes}", 2, "reads a bare yes as true; put it in quotes"),
+            (b"env: {A: 012}", 2, "reads 012 as 10; put it in quotes"),
+            (b"env:\n\tA: x", 2, "in line 2: it is indented by a tab"),
+            (b"name: a\n---\nname: b", 2, "has several documents"),
             (b"a: \x1b", 2, "is no YAML"),
             (b"!!python/object/apply:os.system [id]", 2, "is no YAML"),
             (b"#" * (2**20 + 1), 2, "larger than 1 MiB"),
@@ -453,9 +467,9 @@ class TestLogs:
 
     def test_an_empty_log_says_why(self, cli, backend):
         backend.put(make_job("a", JobState.QUEUED, reason="waits for 2 GPUs"))
-        assert cli("logs", "a") == (0, "", "a has printed nothing: waits for 2 GPUs (Queued)\n")
+        assert cli("logs", "a") == (0, "", "a: Queued: waits for 2 GPUs.\n")
         backend.put(make_job("b", JobState.STOPPED))
-        assert cli("logs", "b").err == "b has printed nothing (Stopped)\n"
+        assert cli("logs", "b").err == "b: It wrote nothing.\n"
         backend.missing_features[Feature.STOPPED_LOGS] = "its pods go, and their logs with them"
         assert cli("logs", "b").err == "b: Stopped. Its pods go, and their logs with them.\n"
 
@@ -497,7 +511,7 @@ class TestWait:
         assert cli("wait", "a").code == 125
 
     def test_no_such_job(self, cli):
-        assert cli("wait", "nope").code == 3
+        assert cli("wait", "nope").code == 125, "3 may be the exit code of a job"
 
 
 class TestSetup:

@@ -1,10 +1,8 @@
-import sys
-
 import pytest
 
 from backend_client.protocol import Lines, LogSource
-from tui.cli import log_text
 from tui.cli.log_text import PipeWriter, TerminalWriter
+from tui.cli.streams import Writer, stdout
 
 ERASE = "\r\x1b[K"
 
@@ -14,17 +12,19 @@ def batch(*lines, **more):
 
 
 @pytest.fixture
-def terminal(monkeypatch, capsys):
+def terminal(monkeypatch, capfdbinary):
     """Write batches to a terminal 20 cells wide; what reached it."""
-    monkeypatch.setattr(log_text, "terminal_width", lambda: 20)
-    monkeypatch.setattr(log_text, "has_colours", lambda: True)
+    monkeypatch.setattr(Writer, "isatty", lambda _self: True)
+    monkeypatch.setattr(Writer, "width", 20)
+    monkeypatch.setattr(Writer, "has_colours", True)
 
     def write(*batches, timestamps=False):
         writer = TerminalWriter(timestamps)
         for one in batches:
             writer.write(one)
         writer.end()
-        return capsys.readouterr().out
+        stdout.flush()
+        return capfdbinary.readouterr().out.decode()
 
     return write
 
@@ -69,5 +69,5 @@ def test_into_a_pipe(capfdbinary, timestamps, written):
     writer = PipeWriter(timestamps)
     for one in HALVES:
         writer.write(one)
-    sys.stdout.flush()
+    stdout.flush()
     assert capfdbinary.readouterr().out.decode() == written

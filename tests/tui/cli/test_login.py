@@ -80,7 +80,7 @@ def test_in_look_and_out(server: Running, home: Path):
     used = td("whoami", code=5, TRAINDECK_TOKEN=token, TRAINDECK_CONTEXT=server.context)
     assert "This login has ended." in used.err
     assert "Nobody is logged in" in td("logout").err
-    assert token_left(home) == {}
+    assert token_left(home) == {f"ended ada@{server.url}": token}  # it opens nothing any more
 
 
 def token_left(home: Path) -> dict:
@@ -239,10 +239,27 @@ def test_an_admin_keeps_the_people(server: Running):
     td("users", "change", "bob", "--gpus", "4", "--jobs", "10")
     people = {one["user"]: one for one in json.loads(td("users", "-o", "json").out)}
     assert (people["bob"]["max_gpus"], people["bob"]["max_jobs"]) == (4, 10)
+    quotas = ("--pods", "8", "--cpus", "64", "--memory", "512")
+    (bob,) = json.loads(td("users", "change", "bob", "--team", "vision", *quotas, "-o", "json").out)
+    assert (bob["team"], bob["max_pods"], bob["max_cpus"], bob["max_memory_gib"]) == ("vision", 8, 64, 512)
+    assert "team: letters" in td("users", "change", "bob", "--team", "a b", code=2).err
+    td(
+        "users",
+        "change",
+        "bob",
+        "--team",
+        "",
+        "--pods",
+        "default",
+        "--cpus",
+        "default",
+        "--memory",
+        "default",
+    )
     td("users", "change", "bob", "--gpus", "default", "--role", "viewer")
     assert re.search(r"^bob +viewer +10", td("users").out, re.MULTILINE)
     assert "disabled" in td("users", "disable", "bob").out
-    assert "is wrong" in td(
+    assert "The account bob is disabled." in td(
         "login", server.url, "--user", "bob", "--password-stdin", stdin=OTHER + "\n", code=5
     ).err  # fmt: skip
     td("users", "enable", "bob")

@@ -58,3 +58,6 @@ def test_a_wheel_has_it_where_example_path_looks_and_a_man_page(
     assert example_path() == tmp_path / "tui" / "examples" / "train.py"
     assert example_path().read_text() == (ROOT / "examples" / "train.py").read_text()
     assert list(tmp_path.glob("*.data/data/share/man/man1/traindeck.1"))
+    scripts = {path.name: path.read_bytes() for path in tmp_path.glob("*.data/scripts/*")}
+    assert scripts.keys() == {"traindeck", "kubectl-traindeck"}
+    assert all(script.startswith(b"#!python\n") for script in scripts.values())

@@ -6,26 +6,32 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from backend_client.errors import Conflict, Refused, Unreachable
+from backend_client.gpu_nodes import GpuNode, GpuNodes
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
-from backend_client.protocol import Capacity, Diagnostic, GpuPool
+from backend_client.protocol import Diagnostic, JobQuery, Page
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
 from tests.tui.support.form_app import NO_CLUSTER, NO_IMAGE, SMALL, WIDE, FormApp, refusing, until
-from tui.form import form_screen, recent_values
+from tui.form import form_screen, prefill, recent_values
 from tui.form.example import example_command
 from tui.form.field_list import FIRST
 from tui.form.form_screen import FormScreen
-from tui.form.suggestions import capacity_text, next_name
+from tui.form.suggestions import free_words, next_name
 
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(form_screen, "PLAN_AFTER_SECONDS", 0.01)
     monkeypatch.delenv("TOKEN", raising=False)
+
+
+A100 = GpuNode(name="gpu-a", product="A100", total=4, free=2)
+H100 = GpuNode(name="gpu-b", product="H100", total=8, free=0)
 
 
 @pytest.fixture
@@ -37,6 +43,29 @@ def creates(backend: ScriptedBackend) -> list[object]:
     return [about for method, about in backend.calls if method == "create"]
 
 
+class SlowToList(ScriptedBackend):
+    """Tells which names are taken only when it is let."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        super().__init__(jobs)
+        self.let = asyncio.Event()
+
+    async def list(self, query: JobQuery, *, after: str = "") -> Page:
+        await self.let.wait()
+        return await super().list(query, after=after)
+
+
+async def test_a_submit_waits_for_the_name_that_is_on_its_way():
+    backend = SlowToList([make_job("bert-ft")])
+    app = FormApp(backend, spec=JobSpec(name="bert-ft", image="img", command=("python", "train.py")))
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("f2")
+        await until(pilot, lambda: "submitting" in app.shown)
+        backend.let.set()
+        await until(pilot, lambda: app.results)
+        assert app.results[0].name == "bert-ft-2"
+
+
 @pytest.mark.parametrize("size", [SMALL, WIDE])
 async def test_the_first_fields_fit_without_scrolling(backend: ScriptedBackend, size: tuple[int, int]):
     app = FormApp(backend)
@@ -45,8 +74,9 @@ async def test_the_first_fields_fit_without_scrolling(backend: ScriptedBackend, 
         assert app.form.list.max_scroll_y == 0
         for words in ("name", "(o) until it finishes   ( ) until you stop it", "image", "command", "GPUs"):
             assert words in app.shown
-        assert "21 more fields" in app.shown
+        assert "23 more fields" in app.shown
         assert "f2 submit" in app.shown
+        assert "escape leave" in app.shown
 
 
 async def test_errors_stand_at_their_field_while_you_type(backend: ScriptedBackend):
@@ -84,7 +114,7 @@ async def test_what_the_context_says_stands_at_its_field(backend: ScriptedBacken
         await until(pilot, lambda: app.below("gpus") == "this machine has 4 GPUs")
         backend.plan_errors = ()
         app.write(gpus="4")
-        await until(pilot, lambda: app.below("gpus") == "")
+        await until(pilot, lambda: app.below("gpus") == "starts now: 4 x A100 free on box")
 
 
 async def test_what_belongs_to_no_field_stands_above(backend: ScriptedBackend):
@@ -435,16 +465,49 @@ async def test_run_again_is_the_same_job_with_a_new_name(backend: ScriptedBacken
 
 
 @pytest.mark.parametrize(
-    ("capacity", "words"),
+    ("found", "words"),
     [
-        (Capacity((GpuPool("A100", 4, 2, 2),)), "2 of 4 free"),
-        (Capacity((GpuPool("A100", 4, 2, 2), GpuPool("H100", 8, 0, 0))), "2 of 12 free (A100 2/4, H100 0/8)"),
-        (Capacity(), "there are none here"),
-        (Capacity(unknown_because="you may not list nodes"), "free: not known (you may not list nodes)"),
+        (GpuNodes((A100,)), "2 of 4 free"),
+        (GpuNodes((A100, H100)), "2 of 12 free (A100 2/4, H100 0/8)"),
+        (GpuNodes(), "there are none here"),
+        (GpuNodes(unknown_because="you may not list nodes"), "free: not known (you may not list nodes)"),
     ],
 )
-def test_what_is_free_in_words(capacity: Capacity, words: str):
-    assert capacity_text(capacity) == words
+def test_what_is_free_in_words(found: GpuNodes, words: str):
+    assert free_words(found) == words
+
+
+async def test_the_form_says_whether_it_starts_now_and_asks_nobody_for_a_key(backend: ScriptedBackend):
+    backend.machines = GpuNodes((A100, H100))
+    app = FormApp(backend)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: "2 of 12 free (A100" in app.shown)
+        for gpus, words in {
+            "2": "starts now: 2 x A100 free on gpu-a",
+            "3": "waits: largest free block is 2 x A100 on gpu-a",
+            "30": "waits: no machine has 30; the largest has 8",
+            "": "",
+        }.items():
+            app.write(gpus=gpus)
+            await until(pilot, lambda words=words: app.below("gpus") == words)
+        assert [method for method, _ in backend.calls].count("nodes") == 1
+
+
+async def test_what_is_free_is_asked_again_while_the_form_is_open(
+    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(prefill, "NODES_SECONDS", 0.1)
+    backend.machines = GpuNodes((A100, H100))
+    app = FormApp(backend)
+    async with app.run_test(size=WIDE) as pilot:
+        app.write(gpus="3")
+        await until(pilot, lambda: app.below("gpus") == "waits: largest free block is 2 x A100 on gpu-a")
+        backend.machines = GpuNodes((A100, replace(H100, free=8)))
+        await until(pilot, lambda: app.below("gpus") == "starts now: 8 x H100 free on gpu-b")
+        app.write(gpu_type="A100")
+        await until(pilot, lambda: app.below("gpus") == "waits: largest free block is 2 x A100 on gpu-a")
+        backend.fail["nodes"] = Unreachable("The cluster does not answer.")
+        await until(pilot, lambda: app.below("gpus").startswith("when it starts is not known (the cluster"))
 
 
 @pytest.mark.parametrize(
@@ -472,7 +535,7 @@ async def test_hostile_words_from_all_sides(size: tuple[int, int]):
     backend.context = HOSTILE
     rules = {name: type(rule)(rule.use, HOSTILE if rule.why else "") for name, rule in backend.fields.items()}
     backend.fields = rules
-    backend.figures = Capacity(unknown_because=HOSTILE)
+    backend.machines = GpuNodes(unknown_because=HOSTILE)
     backend.plan_errors = tuple(Diagnostic(name, HOSTILE) for name in (*FIRST, "env", "", "nonsense"))
     backend.question = HOSTILE
     backend.fail["create"] = Refused(HOSTILE, HOSTILE, fields={"gpus": HOSTILE, "queue": HOSTILE})

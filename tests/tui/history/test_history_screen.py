@@ -95,7 +95,7 @@ async def test_a_failure_is_said_and_what_was_read_stays(tmp_path: Path):
 
 async def test_where_there_is_none_the_key_is_grey_and_says_why(tmp_path: Path):
     backend = ScriptedBackend(lacks={Feature.HISTORY: "only a server remembers jobs"})
-    async with deck(backend, tmp_path=tmp_path) as running:
+    async with deck(backend, tmp_path=tmp_path, size=(100, 60)) as running:
         await running.press("h")
         await running.until("only a server remembers jobs")
         await running.press("question_mark")

@@ -4,15 +4,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from backend_client.models import JobState, Progress
+from backend_client.models import JobState, JobUsage, Progress
 from tests.support.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.support.deck import Deck, deck
 from tests.tui.test_hostile import TEXTS
-from tui.jobs.columns import COLUMN_TABLE, heading, layout, progress_or_reason, row
+from tui.jobs.columns import COLUMN_TABLE, column_cells, heading, layout, progress_or_reason, row
 from tui.jobs.job_list import JobList
 from tui.jobs.rows import Group, Heading, Order, Rows
 from tui.settings.model import COLUMNS, ListSettings, Settings
@@ -42,6 +43,34 @@ def test_columns_come_in_the_order_that_was_asked_for_as_far_as_they_fit():
     assert heading(layout(80, ())) == heading(layout(80, COLUMNS)) == heading(layout(80))
 
 
+def test_the_columns_of_use_are_there_where_they_are_named_and_at_any_width_where_they_are_wanted():
+    def titles(width: int, **more) -> list[str]:
+        return heading(layout(width, **more)).split()
+
+    assert "UTIL" not in titles(80) + titles(250)
+    assert titles(79, usage=True) == "NAME STATE UTIL MEM GPUS AGE PROGRESS".split()
+    assert titles(45, usage=True) == "NAME STATE UTIL MEM".split()
+    assert "UTIL" not in titles(250, usage=False)
+    assert titles(80, names=("name", "mem", "util")) == ["NAME", "MEM", "UTIL"]
+    assert titles(80, names=("owner", "name"), usage=True) == ["OWNER", "UTIL", "MEM", "NAME"]
+
+
+@pytest.mark.parametrize("width", [40, 79, 110, 200])
+def test_the_cells_of_a_column_are_those_that_its_text_stands_in(width: int):
+    columns = layout(width, usage=True)
+    cells = column_cells(columns, "util")
+    job = make_job(usage=JobUsage(gpu=0.82, gpu_min=0.0))
+    assert "".join(row(job, columns, width))[cells.start : cells.stop].strip() == "82%↓0"
+    assert heading(columns)[cells.start : cells.stop].strip() == "UTIL"
+    assert not column_cells(layout(80), "util")
+
+
+def test_what_nobody_told_of_use_is_empty():
+    columns = layout(80, ("name", "util", "mem"))
+    assert "".join(row(make_job(), columns, 80)).split() == ["bert-ft"]
+    assert "".join(row(make_job(usage=JobUsage()), columns, 80)).split() == ["bert-ft"]
+
+
 def test_the_settings_name_every_column_that_the_screen_has():
     assert set(COLUMNS) == {column.name for column in COLUMN_TABLE if column.width}
     assert len({column.name for column in COLUMN_TABLE}) == len(COLUMN_TABLE)
@@ -68,10 +97,16 @@ def test_progress_in_the_last_place_has_all_that_is_left():
     st.integers(4, 300),
 )
 def test_no_choice_of_columns_is_wider_than_the_screen(wanted: list[str], text: str, width: int):
-    columns = layout(width, wanted)
-    shown = "".join(row(make_job(text[:300], reason=text, owner=text), columns, width))
-    assert max(cell_len(shown), cell_len(heading(columns))) <= max(width, 3)
+    for usage in (None, True, False):
+        columns = layout(width, wanted, usage=usage)
+        shown = "".join(row(make_job(text[:300], reason=text, owner=text), columns, width))
+        assert max(cell_len(shown), cell_len(heading(columns))) <= max(width, 3)
     assert not UNSAFE.search(shown)
+
+
+def test_a_loss_of_nan_stands_in_its_column():
+    job = make_job(progress=Progress(step=1, total=2, loss="nan"))
+    assert "".join(row(job, layout(80, ("loss", "name")), 80)).split()[:2] == ["nan", "bert-ft"]
 
 
 def test_the_reason_stands_where_there_is_no_progress():
@@ -158,3 +193,11 @@ async def test_a_hostile_owner_heads_a_group(tmp_path: Path):
         await running.press("end")
         await running.quiet()
         assert not UNSAFE.search(running.shown.replace("\n", ""))
+
+
+def test_a_reason_has_the_room_that_a_wide_screen_leaves():
+    reason = "waits for 8 x H100: the largest free block is 5 on gpu-12"
+    job = make_job(state=JobState.QUEUED, reason=reason)
+    for width in (160, 200, 250):
+        assert reason in "".join(row(job, layout(width), width))
+    assert reason[:38] in "".join(row(job, layout(110), 110))

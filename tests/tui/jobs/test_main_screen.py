@@ -10,9 +10,9 @@ from textual import events
 
 from backend_client.errors import Refused, Unreachable
 from backend_client.local.backend import LocalBackend
-from backend_client.models import JobState, Progress
+from backend_client.models import JobState, JobUsage, Progress
 from backend_client.models.fields import parse_spec
-from backend_client.protocol import AccessDecision, Capacity, Feature, FreshnessState, Verb
+from backend_client.protocol import AccessDecision, Capacity, Feature, FreshnessState, GpuPool, GpuQuota, Verb
 from tests.support.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.support.deck import Deck, deck
 from tui.jobs.job_list import JobList
@@ -63,8 +63,16 @@ async def test_the_list_at_80_columns(tmp_path: Path):
             "   llama-sft        Queued        4    12m  waits for 2 GPUs",
         ]
         assert lines[-1].split() == (
-            "enter detail n new l log x stop d delete r run again / filter ? help".split()
+            "enter detail n new l log w why x stop d delete r again / filter ? help".split()
         )
+
+
+async def test_what_comes_while_the_program_ends_is_not_shown(tmp_path: Path):
+    async with deck(three(), tmp_path=tmp_path) as running:
+        feed = running.app.screen_stack[1].feed
+        assert not feed.is_leaving
+        running.app.exit()
+        assert feed.is_leaving
 
 
 async def test_more_room_shows_more_columns(tmp_path: Path):
@@ -89,12 +97,51 @@ async def test_one_changed_row_and_one_step_of_the_cursor_are_a_few_bytes(tmp_pa
         backend.change(job.ref.uid, progress=Progress(step=17, total=90, loss=0.25))
         await running.until("17/90")
         assert len(running.sent[before:].encode()) <= 300
+        await running.press("U")
+        await running.quiet()
+        for share, shown in ((0.82, "82%↓0"), (0.9, "90%↓0")):
+            before = len(running.sent)
+            usage = JobUsage(gpu=share, gpu_min=0.0, gpu_memory=0.6, gpu_memory_max=0.97)
+            backend.change(job.ref.uid, usage=usage, progress=Progress(step=18, total=90, loss=share))
+            await running.until(shown)
+            assert len(running.sent[before:].encode()) <= 300
         running.app.screen.query_one("LogPane").display = False
         await running.quiet()
         before = len(running.sent)
         await running.press("j")
         await running.quiet()
         assert 0 < len(running.sent[before:].encode()) <= 600
+
+
+async def test_the_columns_of_use_come_and_go_by_a_key_and_an_idle_gpu_is_coloured(tmp_path: Path):
+    backend = three()
+    backend.change("uid-bert-ft", usage=JobUsage(gpu=0.82, gpu_min=0.0))
+    async with deck(backend, tmp_path=tmp_path) as running:
+        assert "UTIL" not in running.shown
+        await running.press("U")
+        await running.until("82%↓0")
+        rows = running.app.screen.query_one(JobList)
+
+        def colours(words: str) -> set:
+            strips = (rows.render_line(y) for y in range(1, 4))
+            return {part.style.color for strip in strips for part in strip if words in part.text}
+
+        warning = rows._style("yellow").color
+        assert colours("82%↓0") == {warning}
+        backend.change("uid-bert-ft", usage=JobUsage(gpu=0.82, gpu_min=0.8))
+        await running.until(lambda: "82%" in running.shown and "↓" not in running.shown)
+        assert warning not in colours("82%")
+        await running.press("U")
+        await running.until(lambda: "UTIL" not in running.shown)
+        assert "LOSS" in running.shown
+
+
+async def test_a_context_that_tells_of_no_use_says_so(tmp_path: Path):
+    backend = ScriptedBackend([make_job()], lacks={Feature.METRICS: "nobody measures here"})
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("U")
+        await running.until("nobody measures here")
+        assert "UTIL" not in running.shown
 
 
 async def test_the_context_is_told_which_jobs_are_on_the_screen(tmp_path: Path):
@@ -259,6 +306,29 @@ async def test_all_namespaces_are_named(tmp_path: Path):
     async with deck(backend, tmp_path=tmp_path, all_namespaces=True) as running:
         await running.until("team-a/bert")
         assert " traindeck  scripted/all namespaces" in running.shown
+
+
+async def test_the_quota_stands_in_the_header_where_the_nodes_are_hidden(tmp_path: Path):
+    backend = three()
+    backend.figures = Capacity(unknown_because="you may not list nodes", quota=GpuQuota(12, 16))
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.until("GPUs 12 of 16 of the quota used")
+
+
+async def test_the_products_stand_in_the_header_as_far_as_there_is_room(tmp_path: Path):
+    backend = three()
+    pools = GpuPool("NVIDIA-A100", 32, 4, 4), GpuPool("NVIDIA-H100", 16, 8, 8), GpuPool("X" * 40, 8, 0, 0)
+    backend.figures = Capacity(pools)
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.until("GPUs 12 of 56 free (A100 4/32, H100 8/16, ...)")
+    async with deck(three_with(pools), tmp_path=tmp_path, size=(160, 30)) as running:
+        await running.until("GPUs 12 of 56 free (A100 4/32, H100 8/16, XXX")
+
+
+def three_with(pools: tuple[GpuPool, ...]) -> ScriptedBackend:
+    backend = three()
+    backend.figures = Capacity(pools)
+    return backend
 
 
 async def test_why_the_gpus_are_unknown_stands_where_there_is_room(tmp_path: Path):
@@ -474,3 +544,14 @@ async def test_keys_typed_right_behind_one_that_opens_a_screen_do_nothing_to_the
         await running.quiet()
         assert called(running, "resume") == []
         assert not running.app.session.watched["scripted"]
+
+
+async def test_a_key_asks_the_context_anew(tmp_path: Path):
+    async with deck(three(), tmp_path=tmp_path) as running:
+        await running.until("GPUs 4 of 4 free")
+        counted = len(called(running, "capacity"))
+        for key in ("ctrl+r", "f5"):
+            await running.press(key)
+            await running.until("Asking scripted anew.")
+        await running.until(lambda: len(called(running, "refresh")) == 2)
+        await running.until(lambda: len(called(running, "capacity")) > counted)

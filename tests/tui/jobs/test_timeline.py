@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from backend_client.models import Event, JobState
+from backend_client.models import Event, JobState, QueuePlace, StartRange
 from tests.support.scripted import attempt, make_job
+from tui.jobs.detail_screen import about
 from tui.jobs.timeline import timeline
+from tui.ui.format import starts_text
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -20,3 +22,19 @@ def test_a_timeline_tells_each_thing_once():
     crashed = attempt(started=BORN, finished=ended, reason="out of memory", signal=9, exit_code=137)
     words = [moment.text for moment in timeline(msgspec.structs.replace(job, attempts=(crashed,)), [])]
     assert "attempt 1 ended: out of memory" in words
+
+
+def test_a_detail_says_when_a_waiting_job_is_likely_to_start():
+    now = datetime.now(UTC)
+    starts = StartRange(now - timedelta(hours=1), now + timedelta(days=8), 8, 10)
+    job = make_job(state=JobState.QUEUED, queue=QueuePlace(queue="default", starts=starts))
+    lines = about(job).plain.splitlines()
+    assert f"starts        {starts_text(starts)}" in lines
+    assert not [line for line in about(make_job()).plain.splitlines() if line.startswith("starts")]
+
+
+def test_a_detail_says_where_a_job_is_reached_within_its_cluster():
+    job = make_job(urls=("https://a.example.org/",), internal_addresses=("serve.team-a.svc:8080",))
+    lines = about(job).plain.splitlines()
+    assert "in cluster    serve.team-a.svc:8080" in lines
+    assert "url           https://a.example.org/" in lines

@@ -22,7 +22,7 @@ def backend() -> ScriptedBackend:
 
 async def saved(export: LogExport, host: LogHost, backend: ScriptedBackend, path: Path | str) -> str:
     """What is said of a file."""
-    export.save(backend, ANT.ref, str(path))
+    export.save(backend, ANT, str(path))
     await host.work("save")
     export.finish(host.messages[-1])
     return host.messages[-1].text

@@ -1,19 +1,25 @@
 """`v`: the loss over the steps, out of the log's lines."""
 
+import asyncio
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from backend_client.errors import Refused
 from backend_client.progress.loss_curve import MOST, LossCurve, split_batch
-from backend_client.protocol import Lines, LogSource
+from backend_client.protocol import Feature, Lines, LogSource
 from tests.support.scripted import ScriptedBackend, make_job
+from tests.support.usages import make_history
 from tests.tui.support.deck import deck
-from tui.log.plot import draw
+from tui.log import plot_screen
+from tui.log.plot import draw, draw_over_time, loss_labels, step_labels
 from tui.ui.sanitize import UNSAFE
 
 
@@ -37,6 +43,26 @@ def test_every_line_with_a_step_and_a_loss_is_a_point_and_no_other():
     lines = ("step 1 loss 0.5", "saving checkpoint", "step 2 lr 0.1", "step 3 loss nan", "step 4 loss 0.25")
     assert heard(said(*lines)) == [(1, 0.5), (4, 0.25)]
     assert heard(said("step 1 lo", unfinished=True), said("ss 0.5")) == [(1, 0.5)]
+
+
+def test_a_loss_that_is_no_number_is_told_until_it_is_one_again():
+    curve = LossCurve()
+    curve.feed(said("step 1 loss 0.5", "step 2 loss nan", "step 3 loss nan"))
+    assert (list(curve.points), curve.not_finite) == ([(1, 0.5)], (2, "nan"))
+    curve.feed(said("step 4 loss 0.4"))
+    assert (list(curve.points), curve.not_finite) == ([(1, 0.5), (4, 0.4)], None)
+
+
+async def test_the_plot_says_since_when_the_loss_is_nan(tmp_path: Path):
+    backend = ScriptedBackend([make_job("bert")])
+    await backend.write_log("uid-bert", b"step 100 loss nan\nstep 110 loss nan")
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("enter", "v")
+        await running.until("bert  loss nan since step 100")
+        await backend.write_log("uid-bert", b"step 120 loss 0.25")
+        await running.until("bert  loss 0.250 at step 120")
+        await backend.write_log("uid-bert", b"step 130 loss -inf")
+        await running.until("loss -inf since step 130  loss 0.250 at step 120")
 
 
 def test_an_attempt_that_begins_further_back_tells_that_part_anew():
@@ -110,3 +136,156 @@ def test_the_library_is_loaded_for_the_first_plot_alone():
         "import sys, tui.log.plot_screen, tui.jobs.detail_screen, tui.app; sys.exit('plotext' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("ticks", "expected"),
+    [
+        ([0.5, 1.0, 1.5], ["0.500", "1.000", "1.500"]),
+        ([2.00001, 2.00002, 2.00003], ["2.00001", "2.00002", "2.00003"]),
+        ([12345.0, 12346.0], ["12345", "12346"]),
+        ([1.0], ["1.000"]),
+        ([1e-9, 1.1e-9], ["1e-09", "1.1e-09"]),
+    ],
+)
+def test_no_two_labels_of_the_loss_are_alike(ticks: list[float], expected: list[str]):
+    assert loss_labels(ticks) == expected
+
+
+@given(st.lists(st.floats(-1e30, 1e30), min_size=1, max_size=5, unique=True))
+def test_labels_that_can_differ_do(ticks: list[float]):
+    assert len(set(loss_labels(ticks))) == len(ticks)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([10, 20], ["10", "20"]),
+        ([10_010, 10_020], ["10010", "10020"]),
+        ([0, 5_000, 10_000], ["0", "5k", "10k"]),
+    ],
+)
+def test_no_two_labels_of_the_steps_are_alike(steps: list[int], expected: list[str]):
+    assert step_labels(steps) == expected
+
+
+async def test_a_log_in_memory_is_not_read_again_and_the_plot_goes_on_with_it(tmp_path: Path):
+    backend = ScriptedBackend([make_job("bert")])
+    backend.logs_of["uid-bert"] = [line.encode() for line in steps(10, 1000, 10)]
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("l")
+        await running.until("step 990")
+        before = sum(method == "logs" for method, _ in backend.calls)
+        await running.press("v")
+        await running.until("loss 1.001 at step 990")
+        await backend.write_log("uid-bert", b"step 1000 loss 0.25")
+        await running.until("loss 0.250 at step 1k")
+        assert sum(method == "logs" for method, _ in backend.calls) == before
+
+
+async def test_the_plot_of_a_part_says_so_and_a_bar_is_read_anew(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(plot_screen, "PLOTTED", 50)
+    backend = ScriptedBackend([make_job("bert")])
+    backend.logs_of["uid-bert"] = [line.encode() for line in steps(10, 1000, 10)] + [b"old\rnew"]
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("l")
+        await running.until("new")
+        before = sum(method == "logs" for method, _ in backend.calls)
+        await running.press("v")
+        await running.until("bert  last 50 lines  loss 1.001 at step 990")
+        assert sum(method == "logs" for method, _ in backend.calls) == before + 1
+
+
+def test_each_point_has_the_time_of_its_line():
+    curve = LossCurve()
+    first = Lines(
+        source=LogSource(1), lines=[b"step 1 loss 4", b"x", b"step 2 loss 3"], times=[10**9, 0, 3 * 10**9]
+    )
+    curve.feed(first)
+    curve.feed(Lines(source=LogSource(1), lines=[b"step 3 loss 2"], times=[0]))
+    assert curve.points_in_time == [(1.0, 4.0), (3.0, 3.0)]
+    curve.feed(Lines(source=LogSource(2), lines=[b"step 2 loss 1"], times=[9 * 10**9]))
+    assert curve.points_in_time == [(1.0, 4.0), (9.0, 1.0)]
+
+
+def test_a_curve_that_is_thinned_keeps_a_time_for_each_point():
+    curve = LossCurve()
+    lines = [f"step {n} loss 1".encode() for n in range(3 * MOST)]
+    times = [(n + 1) * 10**9 for n in range(3 * MOST)]
+    for part in split_batch(Lines(source=LogSource(1), lines=lines, times=times), 500):
+        curve.feed(part)
+    assert [time - 1 for time, _ in curve.points_in_time] == [step for step, _ in curve.points]
+
+
+@given(st.integers(30, 120), st.integers(5, 50), st.integers(1, 40))
+def test_loss_and_use_over_the_time_fit_their_room(width: int, height: int, count: int):
+    points = [(1e9 + 60 * n, 1 / (n + 1)) for n in range(count)]
+    used = [(1e9 + 30 * n, None if n % 7 == 3 else 0.5) for n in range(2 * count)]
+    lines = draw_over_time(points, used, width, height).split("\n")
+    assert len(lines) <= height
+    assert all(cell_len(line) <= width and not UNSAFE.search(line) for line in lines)
+    assert (" GPU utilisation" in lines) == (height >= 12)
+
+
+def test_without_use_the_whole_room_is_the_loss():
+    points = [(1e9, 1.0), (1e9 + 60, 0.5)]
+    assert "GPU" not in draw_over_time(points, [], 60, 20)
+    assert "GPU" not in draw_over_time(points, [(1e9, None)], 60, 20)
+    assert len(draw_over_time(points, [], 60, 20).split("\n")) == 20
+
+
+def logged(minutes: int) -> Lines:
+    """A line each minute until now."""
+    now = time.time_ns()
+    return Lines(
+        source=LogSource(1),
+        lines=[f"step {n} loss {1 + 1 / n:.3f}".encode() for n in range(1, minutes + 1)],
+        times=[now - (minutes - n) * 60 * 10**9 for n in range(1, minutes + 1)],
+    )
+
+
+class TimedBackend(ScriptedBackend):
+    """Its log has a line each minute."""
+
+    async def logs(self, query, *, after=""):
+        self._call("logs", query)
+        yield [logged(30)]
+        await asyncio.Event().wait()
+
+
+async def test_t_draws_the_loss_over_the_time_above_the_use_of_its_gpus(tmp_path: Path):
+    backend = TimedBackend([make_job("bert")])
+    backend.use_histories["uid-bert"] = make_history()
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("enter", "v")
+        await running.until("loss 1.033 at step 30")
+        assert "GPU utilisation" not in running.shown
+        await running.press("t")
+        await running.until("GPU utilisation")
+        _, since = next(about for method, about in backend.calls[::-1] if method == "usage_history")
+        assert abs((datetime.now(UTC) - since).total_seconds() - 29 * 60) < 60
+        await running.press("t")
+        await running.until(lambda: "GPU utilisation" not in running.shown)
+
+
+async def test_over_the_time_without_use_says_why(tmp_path: Path):
+    backend = TimedBackend([make_job("bert")], lacks={Feature.METRICS: "nobody measures here"})
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("enter", "v")
+        await running.until("loss 1.033 at step 30")
+        await running.press("t")
+        await running.until("utilisation unknown: nobody measures here")
+    backend = TimedBackend([make_job("bert")])
+    backend.fail["usage_history"] = Refused("It is asleep.")
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("enter", "v", "t")
+        await running.until("utilisation unknown: it is asleep")
+
+
+async def test_lines_without_times_are_drawn_over_their_steps(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(LossCurve, "points_in_time", [])
+    backend = ScriptedBackend([make_job("bert")])
+    backend.logs_of["uid-bert"] = [b"step 1 loss 2", b"step 2 loss 1"]
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("enter", "v", "t")
+        await running.until("over its steps: its lines have no times")

@@ -138,3 +138,14 @@ async def test_whoever_shows_the_summary_is_called_when_it_changes():
     await searched.settle()
     searched.search.step(1)
     assert searched.summaries[-1] == "1 of 10"
+
+
+async def test_a_line_without_a_newline_is_searched_as_well():
+    buffer = append(buffer_of(*losses(10)), b"\r10% loss", unfinished=True)
+    searched = Searched(buffer)
+    searched.search.search_for("loss")
+    assert await searched.settle() == "2 of 2"
+    assert searched.view.current == 10
+    append(buffer, b"\r20% acc", unfinished=True)
+    searched.search.scan_new_lines()
+    assert searched.search.summary.startswith("1 matching line")

@@ -275,7 +275,7 @@ async def test_the_first_admin_by_the_set_up_code_typed_ahead(config_dir: Path, 
             await screen.until("https://traindeck.example.org")
             burst(screen, *server.context, "enter", *"root", "enter", *PASSWORD, "enter")
             await screen.until("it has no admin yet")
-            await screen.until("Fill in: the same again.")
+            await screen.until(lambda: screen.app.focused is screen.app.screen._entry("again").line)
             burst(screen, *PASSWORD, "enter", *server.code, "enter")
             await screen.until("Logged in as root (admin)")
             await screen.until(f" traindeck  {server.context}")
@@ -311,7 +311,7 @@ async def test_words_for_what_can_be_wrong(config_dir: Path, server: Running, tm
         await running.until("https://traindeck.example.org")
         for written, words in (
             ("http://lab.example.org", "a password goes to lab.example.org by https only"),
-            ("https://a/b", "has more than a host and a port"),
+            ("https://a?b", "has more than a host, a port and a path"),
             ("127.0.0.1:1", "127.0.0.1:1 cannot be reached: connection refused"),
         ):
             await fill(running, "server", written)

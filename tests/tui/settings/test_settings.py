@@ -1,13 +1,15 @@
 import tomllib
+from typing import get_args
 
 import msgspec
 import pytest
 
 from backend_client.kubernetes.settings import GpuType, IngressSettings, KubernetesSettings, Toleration
+from backend_client.models.alert_thresholds import THRESHOLDS
 from tui.actions import ACTIONS
 from tui.settings import check
 from tui.settings.loader import load
-from tui.settings.model import Settings, setting_keys
+from tui.settings.model import AlertRule, AlertSettings, Settings, setting_keys
 from tui.settings.paths import user_file
 from tui.settings.show import commented_file, effective_settings, markdown_table
 
@@ -110,8 +112,6 @@ def test_only_the_sites_own_file_speaks_for_the_site(settings):
         ("local.gpus = -1", None, "local.gpus should be greater than or equal to 0"),
         ("local.grace = inf", None, "local.grace should be a finite number"),
         ("local = 3", None, "{user} line 1: local is a group"),
-        ("[local\ngpus = 1", None, "{user}: "),
-        (b"theme = '\xff'", None, "{user}: "),
         (None, {"TRAINDECK_LOCAL__GPSU": "1"}, "local.gpsu; did you mean TRAINDECK_LOCAL__GPUS?"),
         (
             None,
@@ -148,6 +148,15 @@ def test_a_wrong_key_leaves_its_neighbours(settings):
         ("read_only = 'perhaps'", None, None),
         ("readonly = true", None, None),
         ("read_only = true\nthis is no TOML", None, None),
+        ("[local\ngpus = 1", None, None),
+        (b"theme = '\xff'", None, None),
+        (None, "[site\nhide_local = true", None),
+        (None, "[site]\nhide_local = 'maybe'", None),
+        (None, "[site]\nhide_locals = true", None),
+        (None, "[site]\nserver = 5", None),
+        ("local.enabled = 'maybe'", None, None),
+        (None, None, {"TRAINDECK_LOCAL__ENABLED": "maybe"}),
+        (None, None, {"TRAINDECK_CONTXT": "lab"}),
         (None, "[site]\nread_only = 2", None),
         (None, None, {"TRAINDECK_READ_ONLY": "banana"}),
         ("read_only = false", None, {"TRAINDECK_READ_ONLY": "banana"}),
@@ -225,7 +234,9 @@ class TestTheFileOfInit:
         loaded = settings(None, active)
         assert not loaded.warnings
         assert loaded.settings == msgspec.structs.replace(
-            Settings(), keys={action.id: action.key for action in ACTIONS}
+            Settings(),
+            keys={action.id: action.key for action in ACTIONS},
+            alerts=AlertSettings(rules={name: rule.default for name, rule in THRESHOLDS.items()}),
         )
         assert len(loaded.origins) == len(setting_keys())
 
@@ -310,3 +321,26 @@ class TestTemplates:
         loaded = settings("templates.t = 3")
         assert not loaded.settings.templates
         assert "templates.t" in loaded.warnings[0]
+
+
+class TestAlerts:
+    def test_the_names_are_those_of_the_rules(self):
+        assert get_args(AlertRule) == tuple(THRESHOLDS)
+
+    def test_a_threshold_is_read(self, settings):
+        loaded = settings('[alerts]\nbell = false\n[alerts.rules]\ngpu-idle = "1h"\nfinished = "on"')
+        assert loaded.warnings == ()
+        assert loaded.settings.alerts.rules == {"gpu-idle": "1h", "finished": "on"}
+        assert not loaded.settings.alerts.bell
+
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ('gpu-idle = "soon"', "alerts.rules.gpu-idle soon is no time; write gpu-idle=30m"),
+            ('gpu-idel = "1h"', "did you mean alerts.rules.gpu-idle?"),
+        ],
+    )
+    def test_what_is_wrong_costs_that_rule_alone(self, settings, line, words):
+        loaded = settings(f'[alerts.rules]\npending = "2h"\n{line}')
+        assert loaded.settings.alerts.rules == {"pending": "2h"}
+        assert [words in warning for warning in loaded.warnings] == [True]

@@ -64,7 +64,7 @@ variables = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(files, files, variables)
 def test_it_always_starts(tmp_path, mine, site, env):
     homes = {f"XDG_{kind}_HOME": str(tmp_path) for kind in ("CONFIG", "CACHE")}

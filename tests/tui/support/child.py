@@ -13,6 +13,7 @@ from backend_client.contexts import Contexts
 from tests.support.scripted import ScriptedBackend, Way, make_jobs
 from tests.tui.test_hostile import EVERYTHING
 from tui import app as program
+from tui.cli.output import print_message
 
 TEXT = EVERYTHING[:800]
 
@@ -60,7 +61,7 @@ def main(what: str, jobs: int = 3) -> int:
         app.run()
         return app.return_code or 0
     kind = Faulty if what == "defect" else program.TraindeckApp
-    return program.run(kind(contexts, context="scripted"))
+    return program.run(kind(contexts, context="scripted"), print_message)
 
 
 if __name__ == "__main__":

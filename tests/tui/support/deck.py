@@ -65,7 +65,7 @@ class Deck:
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
 
-    async def until(self, what: str | Callable[[], bool], seconds: float = 10) -> None:
+    async def until(self, what: str | Callable[[], bool], seconds: float = 30) -> None:
         """Wait for text on the screen, or for a condition."""
         met = what if callable(what) else lambda: what in self.shown
         await async_until(

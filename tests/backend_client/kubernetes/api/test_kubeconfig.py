@@ -37,7 +37,7 @@ def write(path: Path, user: dict[str, Any] | None = None, **cluster: Any) -> Pat
         "current-context": "one",
         "contexts": [{"name": "one", "context": {"cluster": "c", "user": "u", "namespace": "n"}}],
         "clusters": [{"name": "c", "cluster": {"server": "https://gpu.example.org:6443", **cluster}}],
-        "users": [{"name": "u", "user": user or {}}],
+        "users": [{"name": "u", "user": {"token": "t"} if user is None else user}],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(config))
@@ -92,23 +92,26 @@ def configs(folder: Path, files: list[tuple[list[str], list[str], list[str], str
 
 def seen() -> tuple[dict[str, str], str]:
     """Context -> namespace, and the current one."""
-    contexts = list_contexts()
+    try:
+        contexts = list_contexts()
+    except Refused:  # none is named: kubectl shows an empty view
+        return {}, ""
     return {c.name: c.namespace for c in contexts}, next((c.name for c in contexts if c.current), "")
 
 
 def reached() -> dict[str, str]:
     """Context -> host, of those that can be used."""
     hosts = {}
-    for context in list_contexts():
+    for name in seen()[0]:
         try:
-            hosts[context.name] = load(context.name).address.host
+            hosts[name] = load(name).address.host
         except Refused:
             continue
     return hosts
 
 
 @given(FILES)
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 def test_merges_entries_as_the_kubernetes_package_does(tmp_path: Path, files: Any) -> None:
     from kubernetes.config.kube_config import KubeConfigMerger  # noqa: PLC0415  dear
 
@@ -119,7 +122,8 @@ def test_merges_entries_as_the_kubernetes_package_does(tmp_path: Path, files: An
         places = {entry.value["name"]: entry.value["context"]["namespace"] for entry in merged["contexts"]}
         servers = {entry.value["name"]: entry.value["cluster"]["server"] for entry in merged["clusters"]}
         assert seen()[0] == places
-        assert reached() == {n: servers[n].removeprefix("https://") for n in places if n in servers}
+        usable = set(servers) & {entry.value["name"] for entry in merged["users"]}
+        assert reached() == {n: servers[n].removeprefix("https://") for n in places if n in usable}
 
 
 @pytest.mark.skipif(not (shutil.which("kubectl") or controlplane.binaries()), reason="needs kubectl")
@@ -139,20 +143,6 @@ def test_merges_as_kubectl_does(tmp_path: Path, files: Any, monkeypatch: pytest.
     view = json.loads(answer.stdout)
     places = {entry["name"]: entry["context"]["namespace"] for entry in view["contexts"] or []}
     assert seen() == (places, view["current-context"] if view["current-context"] in places else "")
-
-
-def test_absent_and_empty_files_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "empty").write_text("")
-    files = [tmp_path / "absent", tmp_path / "empty", write(tmp_path / "config")]
-    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(["", *map(str, files), ""]))
-    assert [context.name for context in list_contexts()] == ["one"]
-
-
-@pytest.mark.parametrize("content", ["- x", "contexts: 7", "contexts: [7, null]", "users: {}", "7"])
-def test_what_is_no_kubeconfig_has_no_contexts(tmp_path: Path, monkeypatch: Any, content: str) -> None:
-    (tmp_path / "config").write_text(content)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    assert list_contexts() == []
 
 
 @pytest.mark.parametrize("content", ["a: [", "\t", "\x00", "a: !!python/object:os.system x"])
@@ -180,7 +170,7 @@ def test_data_wins_over_files(use: Any) -> None:
 
 def test_all_that_a_cluster_can_say(use: Any) -> None:
     target = use(
-        {"as": "eve", "as-groups": ["x", "y"], "as-user-extra": {"why": ["z"]}},
+        {"token": "t", "as": "eve", "as-groups": ["x", "y"], "as-user-extra": {"why": ["z"]}},
         **{
             "server": "https://10.0.0.1/k8s/clusters/c-1/",
             "proxy-url": "http://me:pw@proxy:3128",
@@ -200,10 +190,16 @@ def test_all_that_a_cluster_can_say(use: Any) -> None:
         ({}, {"server": "gpu:6443"}, "no https URL"),
         ({}, {"server": ""}, "no https URL"),
         ({}, {"server": "https://h:port"}, "cannot be used"),
-        ({}, {"proxy-url": "socks5://p:1"}, "socks5"),
-        ({}, {"certificate-authority": "absent"}, "absent"),
-        ({}, {"certificate-authority-data": "%"}, "cannot be used"),
+        ({}, {"proxy-url": "socks4://p:1"}, "socks4"),
+        (None, {"certificate-authority": "absent"}, "absent"),
+        (None, {"certificate-authority-data": "%"}, "cannot be used"),
         ({"auth-provider": {"name": "gcp"}}, {}, "auth-provider gcp"),
+        ({}, {}, "its user u has no token"),
+        ({"token": " "}, {}, "its user u has no token"),
+        ({"as": "eve"}, {}, "its user u has no token"),
+        ({"exec": None}, {}, "its user u has no token"),
+        ({"client-certificate-data": base64.b64encode(b"CERT").decode()}, {}, "no client-key"),
+        ({"client-certificate-data": "%"}, {}, "client-certificate-data is no text in base64"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_words(use: Any, user: Any, cluster: Any, words: str) -> None:
@@ -216,7 +212,7 @@ async def test_logins(use: Any) -> None:
     assert password.authorization.reveal() == "Basic dTpw"
     token = await use({"token": "t", "username": "u"}).credentials.login()
     assert token.authorization.reveal() == "Bearer t"
-    assert (await use().credentials.login()).authorization is None
+    assert (await use({}, server="http://localhost:8001").credentials.login()).authorization is None
     assert "Bearer" not in repr(token)
 
 

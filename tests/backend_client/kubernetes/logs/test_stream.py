@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backend_client.errors import Forbidden, Invalid
+from backend_client.errors import Forbidden, Invalid, NotFound
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.logs.stream import stream_job_log
 from backend_client.models import JobRef
@@ -103,8 +103,8 @@ def _seconds(query: dict[str, str]) -> int:
 
 
 @contextlib.asynccontextmanager
-async def node() -> AsyncIterator[tuple[Node, Transport]]:
-    api = Node()
+async def node(api: Node | None = None) -> AsyncIterator[tuple[Node, Transport]]:
+    api = api or Node()
     await api.start()
     transport = Transport(api.target())
     yield api, transport
@@ -169,7 +169,7 @@ def test_a_log_that_is_silent_for_five_minutes_is_opened_again(silence: str) -> 
             task = asyncio.create_task(all_of(transport, follow=True))
             clock = asyncio.get_running_loop().time
             began = clock()
-            while len(api.queries) < 3:
+            while len(api.queries) < 3 and not task.done():
                 await asyncio.sleep(10)
             assert 600 <= clock() - began < 640
             api.write("two", at=1)
@@ -280,6 +280,38 @@ def test_what_went_with_its_pod_is_marked() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("torrent", [False, True])
+def test_an_unfinished_line_comes_as_it_grows(torrent: bool) -> None:
+    """A bar of a runtime that hands parts on at once: it never rests, or writes once in a while."""
+
+    class Bar(Node):
+        async def _log(self, writer: asyncio.StreamWriter, query: dict[str, str]) -> bool:
+            self.queries.append(query)
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            chunk(writer, render([Chunk(START, b"first"), Chunk(START + 1, b"bar", partial=True)]))
+            for number in range(100):
+                await writer.drain()
+                await asyncio.sleep(0.02 if torrent else 1)
+                chunk(writer, b"\r%d%%" % number)
+            await asyncio.Event().wait()
+            return True
+
+    async def main() -> None:
+        async with node(Bar()) as (_, transport):
+            items: list[LogItem] = []
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.9 if torrent else 4.9):
+                    async for batch in stream_job_log(transport, LogQuery(ref=REF, follow=True)):
+                        items += batch
+            parts = [item for item in items if isinstance(item, Lines) and item.lines]
+            assert parts[0].lines == [b"first"]
+            assert b"".join(line for part in parts[1:] for line in part.lines).startswith(b"bar\r0%")
+            assert all(part.open for part in parts[1:])
+            assert 5 <= len(parts) <= 9
+
+    run(main())
+
+
 def test_tail_of_none_then_only_what_comes() -> None:
     async def main() -> None:
         async with node() as (api, transport):
@@ -335,3 +367,31 @@ def test_the_scripted_node_gives_what_a_kubelet_gives() -> None:
     file.write(Chunk(START, b"a", partial=True), Chunk(START + SECOND, b"b"), Chunk(START + SECOND, b"c"))
     assert file.given(START // SECOND + 1) == b"b\n2026-09-21T14:13:21.000000000Z c\n"
     assert file.given(tail=1) == render([Chunk(START + SECOND, b"c")])
+
+
+@pytest.mark.parametrize(
+    ("attempt", "error", "hint"),
+    [
+        (1, "The log of attempt 1 of ns/p is gone.", "Attempts with a log: 5, 6."),
+        (3, "The log of attempt 3 of ns/p is gone.", "Attempts with a log: 5, 6."),
+        (5, "", ""),
+        (6, "", ""),
+        (7, "ns/p has no attempt 7.", "There were 6 so far."),
+    ],
+)
+def test_only_the_last_two_attempts_of_a_crash_loop_are_left(attempt: int, error: str, hint: str) -> None:
+    async def main() -> None:
+        async with node() as (api, transport):
+            for number in range(1, 6):
+                api.write(f"attempt {number}")
+                api.restarted()
+            api.write("attempt 6")
+            if not error:
+                assert lines(await all_of(transport, attempt=attempt)) == [f"attempt {attempt}"]
+                return
+            with pytest.raises(NotFound) as refused:
+                await all_of(transport, attempt=attempt)
+            assert refused.value.title == error
+            assert hint in refused.value.hint
+
+    run(main())

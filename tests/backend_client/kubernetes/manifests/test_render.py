@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from backend_client.errors import Invalid, Refused
 from backend_client.kubernetes import labels
@@ -28,7 +29,7 @@ from backend_client.kubernetes.manifests.render import (
 )
 from backend_client.kubernetes.manifests.validation import errors, warnings
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
-from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.kubernetes.settings import GpuType, KubernetesSettings
 from backend_client.kubernetes.status.spec_from_objects import own_spec, spec_of
 from backend_client.models import JobSpec
 from backend_client.models.fields import parse_spec
@@ -153,6 +154,15 @@ def test_ranks_get_what_torchrun_reads() -> None:
     assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
 
 
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_one_process_a_node_gets_its_rank_without_a_launcher(gpus: int) -> None:
+    env = env_of(spec(nodes=3, gpus=gpus))
+    assert (env["WORLD_SIZE"], env["LOCAL_RANK"], env["RANK"]) == ("3", "0", env["PET_NODE_RANK"])
+    assert env_of(spec(nodes=3, gpus=gpus, env={"RANK": "7", "WORLD_SIZE": "9"}))["RANK"] == "7"
+    assert not {"RANK", "WORLD_SIZE", "LOCAL_RANK"} & set(env_of(spec(nodes=3, gpus=2)))
+    assert not {"RANK", "WORLD_SIZE", "LOCAL_RANK"} & set(env_of(spec(gpus=gpus)))
+
+
 def test_output_is_unbuffered_unless_told_otherwise() -> None:
     assert env_of(spec()) == {"PYTHONUNBUFFERED": "1"}
     assert env_of(spec(env={"PYTHONUNBUFFERED": ""})) == {"PYTHONUNBUFFERED": ""}
@@ -246,7 +256,6 @@ def test_of_unseen_nodes_only_the_taint_of_the_resource_is_tolerated() -> None:
             "there is: NVIDIA-A100-SXM4-80GB, NVID",
         ),
         ({"gpus": 1, "gpu_type": "b100"}, {"nodes": ()}, "gpu_type", "no node says which GPU it has"),
-        ({"gpus": 1, "gpu_type": "a100"}, {}, "gpu_type", "you may not list nodes here"),
         ({"volumes": ["/data:/data"]}, {"pod_security": "baseline"}, "volumes", "PodSecurity (baseline)"),
         ({"volumes": ["data:/dev/shm"], "shm_size": "1Gi"}, {}, "volumes", "leave one of them out"),
         ({"ports": ["53/UDP"], "ingress": "a.example.org"}, {}, "ingress", "TCP port"),
@@ -263,11 +272,44 @@ def test_what_a_cluster_refuses_is_said_at_the_field(
     assert words in caught.value.fields[field]
 
 
-def test_what_cannot_fit_is_a_warning() -> None:
-    asked = spec(gpus=16)
-    assert not errors(asked, KubernetesSettings(), seen("team-a", nodes=NODES))
-    notices = warnings(asked, KubernetesSettings(), seen("team-a", nodes=NODES))
-    assert [notice.message for notice in notices] == ["no node has 16; the largest has 8"]
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"gpus": 16}, "gpus", "no node has 16 GPUs; the largest has 8"),
+        ({"gpus": 16, "gpu_type": "h100"}, "gpus", "no node has 16 GPUs of the type h100; the largest has 8"),
+        ({"cpu": "500"}, "cpu", "no node has 500; the largest has 96"),
+        ({"memory": "2Ti"}, "memory", "no node has 2Ti; the largest has 1022Gi"),
+        ({"memory": "1000Gi", "shm_size": "100Gi"}, "memory", "no node has 1100Gi; the largest has 1022Gi"),
+    ],
+)
+def test_what_no_node_can_ever_hold_is_a_warning(fields: dict[str, Any], field: str, words: str) -> None:
+    sized = {"nvidia.com/gpu": "8", "cpu": "96", "memory": "1071644672Ki"}
+    nodes = tuple(replace(node, status=replace(node.status, allocatable=sized)) for node in NODES)
+    asked, facts = spec(**fields), seen("team-a", nodes=nodes)
+    assert not errors(asked, KubernetesSettings(), facts)
+    notices = {n.field: n.message for n in warnings(asked, KubernetesSettings(), facts)}
+    assert notices[field] == words
+    assert field not in {n.field for n in warnings(asked, KubernetesSettings(), seen("team-a"))}
+
+
+def test_a_gpu_type_that_cannot_be_checked_is_asked_for_as_typed_and_by_its_known_names() -> None:
+    asked, facts = spec(gpus=1, gpu_type="H100"), seen("team-a")
+    assert not errors(asked, KubernetesSettings(), facts)
+    affinity = pod_of(asked)["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    expressions = [term["matchExpressions"][0] for term in affinity["nodeSelectorTerms"]]
+    by_label = {expression["key"]: expression for expression in expressions}
+    values = by_label["nvidia.com/gpu.product"]["values"]
+    assert values[0] == "H100"
+    assert {"NVIDIA-H100-80GB-HBM3", "nvidia-h100-80gb"} < set(values)
+    assert not any("H200" in value or "A100" in value for value in values)
+    assert by_label.keys() >= {"cloud.google.com/gke-accelerator", "amd.com/gpu.product-name"}
+    [notice] = warnings(asked, KubernetesSettings(), facts)
+    assert (notice.field, notice.message[:34]) == ("gpu_type", "H100 cannot be checked, as you may")
+
+
+def test_a_gpu_type_of_the_settings_needs_no_nodes() -> None:
+    site = KubernetesSettings(gpu_types={"big": GpuType(labels={"gpu": "h100"})})
+    assert not warnings(spec(gpus=1, gpu_type="big"), site, seen("team-a"))
 
 
 # Held, released, stopped, resumed
@@ -294,11 +336,16 @@ def test_hold_release_stop_resume(
     assert halted["spec"] == stopped
     after = {**anchor, "spec": anchor["spec"] | stopped}
     after["metadata"] = anchor["metadata"] | {"annotations": halted["metadata"]["annotations"]}
-    assert resume_patch(after, asked)["spec"] == going
-    assert resume_patch(after, asked)["metadata"]["annotations"] == {
+    assert resume_patch(after, asked, NOW)["spec"] == going
+    assert resume_patch(after, asked, NOW)["metadata"]["annotations"] == {
         labels.STOPPED: None,
         labels.REPLICAS: None,
+        labels.PAUSES: f"{NOW.isoformat()}/{NOW.isoformat()}",
     }
+    for _ in range(15):
+        pauses = resume_patch(after, asked, NOW)["metadata"]["annotations"][labels.PAUSES]
+        after["metadata"]["annotations"] |= {labels.PAUSES: pauses}
+    assert len(after["metadata"]["annotations"][labels.PAUSES].split()) == labels.PAUSES_KEPT
 
 
 def test_stopping_twice_keeps_the_number_of_replicas() -> None:
@@ -319,8 +366,8 @@ def test_the_time_limit_of_a_job_that_kueue_runs_is_lifted_while_it_is_stopped()
     anchor = as_answered(render_manifests(asked, KubernetesSettings(), HERE)[0])
     assert stop_patch(anchor, NOW)["spec"] == {"parallelism": 0, "activeDeadlineSeconds": None}
     anchor["metadata"]["annotations"][labels.REPLICAS] = "2"
-    assert resume_patch(anchor, asked)["spec"] == {"parallelism": 2, "activeDeadlineSeconds": 60}
-    assert resume_patch(anchor, spec(queue="research", nodes=2))["spec"] == {"parallelism": 2}
+    assert resume_patch(anchor, asked, NOW)["spec"] == {"parallelism": 2, "activeDeadlineSeconds": 60}
+    assert resume_patch(anchor, spec(queue="research", nodes=2), NOW)["spec"] == {"parallelism": 2}
 
 
 def test_parts_go_with_the_anchor() -> None:
@@ -445,7 +492,7 @@ def test_a_real_server_applies_every_patch(live: Live, homes: dict[str, str]) ->
         running = live.patch(anchor, release_patch(anchor, asked))
         assert labels.HELD not in running["metadata"]["annotations"]
         halted = live.patch(running, stop_patch(running, NOW))
-        again = live.patch(halted, resume_patch(halted, asked))
+        again = live.patch(halted, resume_patch(halted, asked, NOW))
         assert again["spec"] == running["spec"]
         path = path_of(anchor["apiVersion"], f"{kind}s", homes["privileged"], anchor["metadata"]["name"])
         other = release_patch({**anchor, "metadata": {"uid": "another"}}, asked)

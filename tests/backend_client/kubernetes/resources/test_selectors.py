@@ -8,7 +8,7 @@ import pytest
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import PODS
 from backend_client.kubernetes.resources.selectors import LabelSelector, label_selector
-from backend_client.kubernetes.watch.listing import list_all
+from backend_client.kubernetes.watch.lists import list_all
 
 
 def selector(labels: dict[str, str] | None = None, *expressions: tuple[str, ...]) -> LabelSelector:

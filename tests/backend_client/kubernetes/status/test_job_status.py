@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_client.kubernetes import labels
@@ -14,12 +14,17 @@ from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.events import KubeEvent
 from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.resources.networking import Ingress
-from backend_client.kubernetes.resources.node_gpus import NodeGpus, pools
+from backend_client.kubernetes.resources.node_gpus import NodeGpus
+from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.kubernetes.status.causes import CAUSES
+from backend_client.kubernetes.status.chain import chain_of
 from backend_client.kubernetes.status.job_status import is_shown, job_of, root_key
 from backend_client.kubernetes.status.pod_reason import RelatedObjects
+from backend_client.kubernetes.status.queue_causes import QUEUE_CAUSES
 from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.models import Job, JobSpec, JobState
+from backend_client.why import Cause
 from tests.backend_client.kubernetes.support.recording import TYPES, load
 from tests.backend_client.kubernetes.support.scenarios import BUSYBOX, SCENARIOS
 from tests.backend_client.kubernetes.support.shapes import EVENTS, PODS, ROOTS, WORKLOADS
@@ -87,9 +92,9 @@ def test_no_try_is_promised_that_the_job_has_not_left() -> None:
 
 def test_a_pod_that_a_stop_took_away_is_no_failure_of_the_job_that_goes_on() -> None:
     recorded = load("job-between-tries")
-    assert recorded.job().state == JobState.FAILED
+    assert recorded.job().next_try
     recorded.pods[0]["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
-    assert recorded.job().state == JobState.PENDING
+    assert (recorded.job().state, recorded.job().next_try) == (JobState.PENDING, None)
 
 
 def test_ranks_are_told_apart() -> None:
@@ -127,7 +132,7 @@ def test_a_program_that_never_started_has_no_start() -> None:
         ("deployment-running", {"spec": {"replicas": 3}}, "Running", ""),
         ("job-failed", {"status": {"conditions": [
             {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": "raw words"}]}},
-         "Failed", "exit 1"),
+         "Failed", "exit 1; its podFailurePolicy allows no other try"),
     ],
 )  # fmt: skip
 def test_changed_fate(name: str, change: dict[str, Any], state: str, reason: str) -> None:
@@ -141,7 +146,7 @@ def test_a_pod_that_does_not_go_is_named() -> None:
     lost = {"metadata": {"deletionTimestamp": "2026-11-24T12:00:00Z"}, "status": {"conditions": [target]}}
     pods = msgspec.convert([merged(pod, lost) for pod in recorded.pods], list[Pod])
     job = job_of(recorded.typed_root(), pods, "kind")
-    words = "waits for its pod on fake-0 to be gone: it was taken off its node, which had got a taint"
+    words = "waits for its pod on fake-0 to be gone: it was taken off its node fake-0, which had got a taint"
     assert (job.state, job.reason) == (JobState.PENDING, words)
 
 
@@ -154,16 +159,21 @@ def test_a_queue_says_why() -> None:
 
     def reason(**workload: Any) -> str:
         related = msgspec.convert(workload, Workload)
-        return changed("job-running", queued, pods=False, workload=related).reason
+        return changed(
+            "job-running",
+            queued,
+            pods=False,
+            workloads={load("job-running").root["metadata"]["uid"]: related},
+        ).reason
 
     waiting = {"type": "QuotaReserved", "status": "False", "message": "insufficient quota for nvidia.com/gpu"}
     admitted = {"type": "QuotaReserved", "status": "True"}
     assert reason() == "waits in the queue research, behind others"
-    assert reason(status={"conditions": [waiting]}).endswith(
-        "research: insufficient quota for nvidia.com/gpu"
+    assert reason(status={"conditions": [waiting]}) == (
+        "insufficient quota for nvidia.com/gpu; waits in the queue research"
     )
     assert reason(status={"conditions": [admitted]}).startswith("has its quota from the queue research")
-    assert reason(spec={"active": False}) == "taken out of the queue research"
+    assert reason(spec={"active": False}) == "was taken out of its queue; it waits to be put back"
 
 
 def test_urls_are_those_of_the_annotation_or_of_the_ingress() -> None:
@@ -174,6 +184,13 @@ def test_urls_are_those_of_the_annotation_or_of_the_ingress() -> None:
     name = load("deployment-running").root["metadata"]["namespace"]
     found = changed("deployment-running", {}, ingress=answering).urls
     assert found == (f"http://192.0.2.1/{name}/deployment-running",)
+
+
+def test_what_a_job_serves_is_reached_by_its_service() -> None:
+    job = load("deployment-running").job()
+    assert job.internal_addresses == (f"deployment-running.{job.ref.namespace}.svc:8080",)
+    assert load("job-running").job().internal_addresses == ()
+    assert load("foreign-deployment").job().internal_addresses == ()  # its Services are not read
 
 
 def test_a_replica_takes_the_place_of_the_one_that_ended() -> None:
@@ -198,16 +215,54 @@ def test_one_stuck_replica_is_named() -> None:
 # Which are shown, and whose pods are whose
 
 
+GPU = {"containers": [{"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}
+OURS = {"traindeck.dev/spec": '{"image": "a"}'}
+
+
+def made(
+    kind: type[RootObject], *, gpu: bool, owner: str = "", namespace: str = "ns", ours: bool = False
+) -> Any:
+    owners = [{"kind": owner, "name": "x", "uid": "x", "controller": True}] * bool(owner)
+    metadata = {"name": "a", "namespace": namespace, "ownerReferences": owners}
+    metadata["annotations"] = OURS if ours else {}
+    spec = GPU if gpu else {}
+    body = {"metadata": metadata, "spec": spec if kind is Pod else {"template": {"spec": spec}}}
+    return msgspec.convert(body, kind)
+
+
 @pytest.mark.parametrize(
-    ("name", "shown"), [("job-running", True), ("foreign-deployment", True), ("foreign-pod", True)]
+    ("root", "in_namespace", "everywhere"),
+    [
+        (made(KubeJob, gpu=True), True, True),
+        (made(KubeJob, gpu=False), True, True),  # a CPU preprocessing Job of kubectl
+        (made(KubeJob, gpu=False, owner="CronJob"), True, True),
+        (made(KubeJob, gpu=False, owner="JobSet"), True, True),
+        (made(KubeJob, gpu=False, namespace="kube-system"), True, False),
+        (made(KubeJob, gpu=True, namespace="kube-system"), True, True),
+        (made(KubeJob, gpu=False, namespace="kubeflow"), True, True),
+        (made(KubeJob, gpu=False, namespace="kube-system", ours=True), True, True),
+        (made(Deployment, gpu=True), True, True),
+        (made(Deployment, gpu=False), False, False),
+        (made(Deployment, gpu=False, ours=True), True, True),
+        (made(Pod, gpu=True), True, True),
+        (made(Pod, gpu=False), False, False),
+        (made(Pod, gpu=True, owner="Job"), False, False),
+        (made(Pod, gpu=True, owner="ReplicaSet"), False, False),
+        (made(Pod, gpu=True, owner="StatefulSet"), True, True),
+        (made(Pod, gpu=True, owner="PyTorchJob"), True, True),
+        (made(Pod, gpu=False, owner="PyTorchJob"), False, False),
+    ],
 )
-def test_ours_and_what_asks_for_gpus_are_shown(name: str, shown: bool) -> None:
-    assert is_shown(load(name).typed_root(), KubernetesSettings()) is shown
+def test_what_is_shown(root: RootObject, in_namespace: bool, everywhere: bool) -> None:
+    site = KubernetesSettings()
+    assert is_shown(root, site) is in_namespace
+    assert is_shown(root, site, everywhere=True) is everywhere
 
 
-def test_others_without_gpus_and_pods_of_a_controller_are_not_shown() -> None:
-    assert not is_shown(load("foreign-job").typed_root(), KubernetesSettings(gpu_resource="amd.com/gpu"))
-    assert not any(is_shown(pod, KubernetesSettings()) for pod in load("foreign-job").typed_pods())
+def test_gpus_are_those_that_the_site_names() -> None:
+    assert not is_shown(
+        load("foreign-deployment").typed_root(), KubernetesSettings(gpu_resource="amd.com/gpu")
+    )
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -229,28 +284,45 @@ def test_what_others_made_is_described_and_left_alone() -> None:
     assert load("foreign-pod").job().ref.kind == "pod"
 
 
-def test_capacity_is_the_sum_and_the_largest_block() -> None:
-    found = pools([NodeGpus("a", "A100", 8, 3), NodeGpus("b", "A100", 8, 5), NodeGpus("c", "", 4, 0)])
-    assert [(p.product, p.total, p.free, p.largest) for p in found] == [("", 4, 0, 0), ("A100", 16, 8, 5)]
+def test_recorded_nodes_have_gpus() -> None:
     recorded = load("job-too-big").related()
     assert sum(block.total for block in recorded.node_gpus or ()) > 30
+
+
+# Why
+
+
+def check_chain(chain: tuple[Cause, ...], job: Job) -> None:
+    """The last link is what the list says, and every id is in the table."""
+    told = [cause.sentence for cause in chain[-1:]]
+    assert told == ([job.reason] if job.reason else []) or (told == ["is suspended"] and not job.reason)
+    ids = {kind.id for kind in (*CAUSES, *QUEUE_CAUSES)}
+    assert {cause.id for cause in chain} <= ids | {"", "queue.waits"}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_chain_ends_with_what_the_list_says(name: str) -> None:
+    recorded = load(name)
+    chain = chain_of(recorded.typed_root(), recorded.typed_pods(), recorded.related())
+    check_chain(chain, recorded.job())
+    assert all(cause.object for cause in chain)
 
 
 # Anything else
 
 
 @given(ROOTS, st.lists(PODS, max_size=3), EVENTS, WORKLOADS)
-@settings(deadline=None)
 def test_never_raises_and_never_ends_what_goes_on(
     root: tuple[type[RootObject], Any], pods: list[Any], events: list[Any], workload: Any
 ) -> None:
-    typed = msgspec.convert(root[1], root[0])
+    typed, typed_pods = msgspec.convert(root[1], root[0]), msgspec.convert(pods, list[Pod])
+    uids = [typed.uid, *(pod.uid for pod in typed_pods)]
     related = RelatedObjects(
         events=msgspec.convert(events, tuple[KubeEvent, ...]),
-        workload=msgspec.convert(workload, Workload),
+        workloads=dict.fromkeys(uids, msgspec.convert(workload, Workload)),
         node_gpus=(NodeGpus("gpu-1", "A100", 8, 3),),
     )
-    job = job_of(typed, msgspec.convert(pods, list[Pod]), "kind", related)
+    job = job_of(typed, typed_pods, "kind", related)
     assert isinstance(job.state, JobState)
     assert isinstance(job.spec, JobSpec)
     assert isinstance(job.reason, str)
@@ -258,3 +330,4 @@ def test_never_raises_and_never_ends_what_goes_on(
     assert all(attempt.number > 0 for attempt in job.attempts)
     assert not (job.finished and not job.ended)
     is_shown(typed, KubernetesSettings())
+    check_chain(chain_of(typed, typed_pods, related), job)

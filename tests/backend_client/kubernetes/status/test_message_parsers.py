@@ -13,10 +13,16 @@ from backend_client.kubernetes.status.exit_reason import (
     pod_eviction_reason,
     pod_exit_reason,
 )
-from backend_client.kubernetes.status.kueue_reason import quota_reason
 from backend_client.kubernetes.status.pod_reason import RelatedObjects, pod_reason
+from backend_client.kubernetes.status.scheduler_message import unschedulable
+from backend_client.why import Cause
 
+NEVER = ". preemption: 0/5 nodes are available: 5 Preemption is not helpful for scheduling."
 MORE = ". preemption: 0/36 nodes are available: 36 No preemption victims found for incoming pod."
+
+
+def sentence(found: Cause | None) -> str:
+    return found.sentence if found else ""
 
 
 def _quota(name: str, amounts: str, *figures: str) -> str:
@@ -41,6 +47,15 @@ def _target(reason: str) -> dict[str, object]:
          "no node fits: of 3, 2 not of the kind asked for, 1 with the taint dedicated=nlp"),
         ("0/1 nodes are available: 1 node(s) had untolerated taint(s) {nvidia.com/gpu: }.",
          "no node fits: of 1, 1 with the taint nvidia.com/gpu"),
+        ("0/5 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 4 Insufficient "
+         "nvidia.com/gpu" + NEVER,
+         "no node can ever hold it: of 5, 4 with too few GPUs in all, 1 not of the kind asked for"),
+        ("0/5 nodes are available: 5 Insufficient memory" + NEVER,
+         "no node can ever hold it: of 5, 5 with too little memory in all"),
+        ("0/5 nodes are available: 1 node(s) were unschedulable, 4 Insufficient nvidia.com/gpu" + NEVER,
+         "no node fits: of 5, 4 with too few GPUs in all, 1 cordoned"),
+        ("0/5 nodes are available: 5 Insufficient cpu, 5 Insufficient memory" + NEVER,
+         "no node fits: of 5, 5 without free CPU, 5 without free memory"),
         ("0/2 nodes are available: 2 node(s) something new.", "no node fits: of 2, 2 node(s) something new"),
         ('0/5 nodes are available: persistentvolumeclaim "data" not found. not found',
          'the volume claim "data" does not exist'),
@@ -51,7 +66,7 @@ def _target(reason: str) -> dict[str, object]:
     ],
 )  # fmt: skip
 def test_why_no_node_takes_it(message: str, words: str) -> None:
-    assert message_parsers.unschedulable(message) == words
+    assert sentence(unschedulable(message)) == words
 
 
 @pytest.mark.parametrize(
@@ -65,11 +80,12 @@ def test_why_no_node_takes_it(message: str, words: str) -> None:
          "the quota mem wants this to be stated: limits.memory"),
         ('pods "x" is forbidden: violates PodSecurity "baseline:latest": hostPath volumes (volume "data")',
          'the namespace\'s PodSecurity (baseline) forbids it: hostPath volumes (volume "data")'),
-        ("no PriorityClass with name high was found", ""),
+        ("no PriorityClass with name high was found", 'the priority class "high" does not exist'),
+        ("something else", ""),
     ],
 )  # fmt: skip
 def test_why_a_pod_is_refused(message: str, words: str) -> None:
-    assert message_parsers.refused(message) == words
+    assert sentence(message_parsers.refused(message)) == words
 
 
 @pytest.mark.parametrize(
@@ -94,13 +110,12 @@ def test_why_a_pod_is_refused(message: str, words: str) -> None:
     ],
 )  # fmt: skip
 def test_why_there_is_no_image(reason: str, message: str, words: str) -> None:
-    assert message_parsers.image(reason, message, "r/x:1") == words
+    assert message_parsers.image(reason, message, "r/x:1").sentence == words
 
 
 def test_an_image_name_is_never_a_template() -> None:
-    assert (
-        message_parsers.image("ErrImagePull", "{0} {x}", "{y}") == "the image {y} cannot be pulled: {0} {x}"
-    )
+    found = message_parsers.image("ErrImagePull", "{0} {x}", "{y}")
+    assert found.sentence == "the image {y} cannot be pulled: {0} {x}"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +134,7 @@ def test_an_image_name_is_never_a_template() -> None:
     ],
 )  # fmt: skip
 def test_why_a_container_is_not_made(message: str, words: str) -> None:
-    assert message_parsers.container(message) == words
+    assert sentence(message_parsers.container(message)) == words
 
 
 @pytest.mark.parametrize(
@@ -131,7 +146,7 @@ def test_why_a_container_is_not_made(message: str, words: str) -> None:
     ],
 )
 def test_why_a_volume_is_not_there(message: str, words: str) -> None:
-    assert message_parsers.mount(message) == words
+    assert sentence(message_parsers.mount(message)) == words
 
 
 @pytest.mark.parametrize(
@@ -171,7 +186,8 @@ def test_how_a_container_ended(ended: Terminated, words: str) -> None:
         (_target("PreemptionByScheduler"), "gave way to a pod of higher priority"),
         (_target("EvictionByEvictionAPI"), "was moved off its node (drain)"),
         (_target("New"), "raw words"),
-        ({"reason": "UnexpectedAdmissionError", "message": "no GPU"}, "UnexpectedAdmissionError: no GPU"),
+        ({"reason": "UnexpectedAdmissionError", "message": "no GPU"},
+         "was refused by its node (UnexpectedAdmissionError): no GPU"),
         ({}, ""),
     ],
 )  # fmt: skip
@@ -191,30 +207,9 @@ def test_a_foreign_gate_is_named() -> None:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
     raw = {"spec": {"schedulingGates": [{"name": "x.org/wait"}]}, "status": {"conditions": [scheduled]}}
     assert (
-        pod_reason(msgspec.convert(raw, Pod), "", RelatedObjects())
+        sentence(pod_reason(msgspec.convert(raw, Pod), "", RelatedObjects()))
         == "held back by the scheduling gate x.org/wait"
     )
-
-
-NEVER = (
-    "insufficient quota for nvidia.com/gpu in flavor l4, previously considered podsets requests (0) + "
-    "current podset request (8) > maximum capacity (2)"
-)
-LACKS = "insufficient unused quota for nvidia.com/gpu in flavor {}, 8 more needed"
-HEAD = "couldn't assign flavors to pod set main: "
-
-
-@pytest.mark.parametrize(
-    ("message", "words"),
-    [
-        (HEAD + ", ".join([NEVER, LACKS.format("a100"), LACKS.format("h100")]),
-         "needs 8 GPUs more in a100 or 8 GPUs more in h100"),
-        (HEAD + NEVER, "it can never fit, there are only 2 GPUs in l4"),
-        ("The workload is inadmissible", "The workload is inadmissible"),
-    ],
-)  # fmt: skip
-def test_what_a_queue_waits_for(message: str, words: str) -> None:
-    assert quota_reason(message) == words
 
 
 # Quantities

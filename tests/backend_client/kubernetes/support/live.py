@@ -17,14 +17,25 @@ T = TypeVar("T")
 Manifest = dict[str, Any]
 
 PLURALS = {
+    "ConfigMap": "configmaps",
     "Deployment": "deployments",
     "Ingress": "ingresses",
     "Job": "jobs",
+    "LimitRange": "limitranges",
     "Namespace": "namespaces",
+    "Node": "nodes",
+    "PersistentVolume": "persistentvolumes",
+    "PersistentVolumeClaim": "persistentvolumeclaims",
     "Pod": "pods",
+    "PriorityClass": "priorityclasses",
     "ResourceQuota": "resourcequotas",
+    "RuntimeClass": "runtimeclasses",
     "Secret": "secrets",
     "Service": "services",
+    "StorageClass": "storageclasses",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+    "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
 }
 
 
@@ -74,11 +85,11 @@ class Live:
         assert status == 201, answer
         return answer
 
-    def patch(self, made: Manifest, patch: Manifest) -> Manifest:
-        """A merge patch that must work."""
+    def patch(self, made: Manifest, patch: Manifest, part: str = "") -> Manifest:
+        """A merge patch that must work; `part`: of a subresource."""
         metadata = made["metadata"]
         path = path_of(made["apiVersion"], PLURALS[made["kind"]], metadata["namespace"], metadata["name"])
-        status, answer = self.call("PATCH", path, patch, media="merge-patch+json")
+        status, answer = self.call("PATCH", path + f"/{part}" * bool(part), patch, media="merge-patch+json")
         assert status == 200, answer
         return answer
 

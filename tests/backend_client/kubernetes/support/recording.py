@@ -8,7 +8,7 @@ import msgspec
 
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.events import KubeEvent
-from backend_client.kubernetes.resources.node_gpus import gpus_by_node
+from backend_client.kubernetes.resources.kueue import Workload
 from backend_client.kubernetes.resources.nodes import Node
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status.job_status import job_of, root_key
@@ -16,6 +16,7 @@ from backend_client.kubernetes.status.pod_reason import RelatedObjects
 from backend_client.kubernetes.status.spec_from_objects import RootObject
 from backend_client.models import Job
 from tests.backend_client.kubernetes.support.live import PLURALS, Live, path_of
+from tests.backend_client.kubernetes.support.recount import gpus_by_node
 
 FOLDER = Path(__file__).parent / "recorded"
 TYPES: dict[str, type[RootObject]] = {"Deployment": Deployment, "Job": KubeJob, "Pod": Pod}
@@ -32,6 +33,8 @@ class Recorded(msgspec.Struct, omit_defaults=True):
     nodes: list[Manifest] = []
     others: list[Manifest] = []
     """All other pods of the cluster; with `nodes` only."""
+    workloads: list[Manifest] = []
+    """Kueue's."""
 
     def typed_root(self) -> RootObject:
         return msgspec.convert(self.root, TYPES[self.root["kind"]])
@@ -42,8 +45,10 @@ class Recorded(msgspec.Struct, omit_defaults=True):
     def related(self) -> RelatedObjects:
         nodes = msgspec.convert(self.nodes, list[Node])
         pods = msgspec.convert([*self.pods, *self.others], list[Pod])
+        workloads = msgspec.convert(self.workloads, list[Workload])
         return RelatedObjects(
             events=msgspec.convert(self.events, tuple[KubeEvent, ...]),
+            workloads={uid: workload for workload in workloads for uid in workload.owner_uids},
             node_gpus=gpus_by_node(nodes, pods, RelatedObjects().site.gpu_resource) if nodes else None,
         )
 

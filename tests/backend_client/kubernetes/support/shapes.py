@@ -108,4 +108,44 @@ ROOTS = st.one_of(
 EVENTS = st.lists(
     maybe(involvedObject=maybe(uid=st.just("u")), reason=reasons, message=texts, eventTime=times), max_size=2
 )
-WORKLOADS = maybe(spec=maybe(active=st.booleans()), status=maybe(conditions=conditions))
+amounts = st.sampled_from(["8", "9" * 5000, "٣", "2Ti", ""])
+queue_messages = st.one_of(
+    texts,
+    st.builds(
+        "insufficient unused quota for nvidia.com/gpu in flavor {}, {} more needed".format, texts, amounts
+    ),
+    st.builds(
+        "insufficient quota for nvidia.com/gpu in flavor a100, previously considered podsets requests ({0}) "
+        "+ current podset request ({1}) > maximum capacity ({0})".format,
+        amounts,
+        amounts,
+    ),
+    st.builds("Pending the preemption of {} workload(s)".format, amounts),
+    st.builds("Preempted to accommodate a workload (UID: {0}, JobUID: {0}) due to {0}".format, texts),
+)
+queue_reasons = st.sampled_from(
+    ["", "Pending", "Preempted", "PodsReadyTimeout", "Deactivated", "NodeFailures", "WaitingForQuota",
+     "DeactivatedDueToAdmissionCheck", "DeactivatedDueToRequeuingLimitExceeded", "InCohortReclamation",
+     "ClusterQueueStopped"]
+)  # fmt: skip
+queue_conditions = st.lists(
+    maybe(
+        type=st.sampled_from(["QuotaReserved", "Admitted", "Evicted", "Preempted", "Requeued", "Finished"]),
+        status=st.sampled_from(["True", "False"]),
+        reason=queue_reasons,
+        message=queue_messages,
+        lastTransitionTime=times,
+    ),
+    max_size=5,
+)
+usage = st.lists(maybe(resourceUsage=st.dictionaries(st.just("nvidia.com/gpu"), amounts)), max_size=2)
+WORKLOADS = maybe(
+    spec=maybe(active=st.booleans(), queueName=texts, priority=st.integers(-5, 5)),
+    status=maybe(
+        conditions=st.one_of(conditions, queue_conditions),
+        admission=maybe(clusterQueue=texts, podSetAssignments=usage),
+        requeueState=maybe(count=st.integers(0, 99), requeueAt=times),
+        admissionChecks=st.lists(maybe(name=texts, state=texts, message=texts), max_size=2),
+        accumulatedPastExecutionTimeSeconds=st.integers(0, 10**9),
+    ),
+)

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from backend_client.errors import Unreachable
 from backend_client.kubernetes.api import json_lines
 from backend_client.kubernetes.api.credentials import Login, bearer
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import PODS
+from backend_client.kubernetes.watch import reflector
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.reflector import Reflector
 from backend_client.protocol import Freshness, FreshnessState, Synced
@@ -261,15 +263,89 @@ def test_the_versions_of_bookmarks_are_used() -> None:
     told(test)
 
 
-def test_forbidden_is_said_and_asked_again_in_5_minutes() -> None:
+def test_what_was_never_allowed_is_said_at_once_and_asked_again_in_seconds_then_in_minutes() -> None:
     async def test(pods: Pods, api: FaultyApi, mirror: Mirror) -> None:
         await mirror.until(lambda: mirror.states == ["forbidden"])
         assert mirror.links[0].why == "you may not read pods in ns"
-        await asyncio.sleep(299)
-        assert len(api.requests) == 1
+        await asyncio.sleep(100)
+        asked = len(api.requests)
+        assert 3 < asked < 20
+        await asyncio.sleep(250)
+        assert len(api.requests) <= asked + 1
+        api.faults.clear()
         await mirror.until(mirror.true)
+        assert mirror.states == ["forbidden", "live"]
+
+    told(test, *["403"] * 100)
+
+
+def test_a_server_that_starts_and_refuses_all_is_asked_again_in_seconds() -> None:
+    async def test(pods: Pods, api: FaultyApi, mirror: Mirror) -> None:
+        api.faults.extend(["403"] * 4)
+        await mirror.until(lambda: mirror.states == ["forbidden"])
+        began = asyncio.get_running_loop().time()
+        await mirror.until(mirror.true)
+        assert asyncio.get_running_loop().time() - began < 30
 
     told(test, "403")
+
+
+def test_a_403_on_what_was_allowed_is_an_outage_first() -> None:
+    async def test(pods: Pods, api: FaultyApi, mirror: Mirror) -> None:
+        await mirror.until(mirror.true)
+        await api.stop()
+        pods.put("new", "u-new")
+        api.faults.extend(["403"] * 5)
+        await api.start()
+        await mirror.until(lambda: bool(mirror.links) and "which was allowed before" in mirror.links[-1].why)
+        began = asyncio.get_running_loop().time()
+        assert mirror.told  # what was seen stays
+        await mirror.until(mirror.true)
+        assert asyncio.get_running_loop().time() - began < 60
+        assert "forbidden" not in mirror.states
+
+    told(test)
+
+
+@pytest.mark.parametrize(("answer", "state"), [(False, "forbidden"), (True, "stale"), (None, "stale")])
+def test_a_right_is_lost_when_the_403_holds_and_the_server_says_so(
+    answer: bool | None, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def decide(transport: Transport, rule: object) -> bool:
+        assert str(rule) in ("list pods in ns", "watch pods in ns")
+        if answer is None:
+            raise Unreachable("It does not answer.")
+        return answer
+
+    monkeypatch.setattr(reflector, "is_allowed", decide)
+
+    async def test(pods: Pods, api: FaultyApi, mirror: Mirror) -> None:
+        await mirror.until(mirror.true)
+        await api.stop()
+        api.faults.extend(["403"] * 500)
+        await api.start()
+        await asyncio.sleep(50)
+        assert mirror.states[-1] == "stale"
+        await asyncio.sleep(100)
+        assert mirror.states[-1] == state
+
+    told(test)
+
+
+def test_a_refresh_lists_at_once_whatever_is_waited_for() -> None:
+    async def test(pods: Pods, api: FaultyApi, mirror: Mirror) -> None:
+        await mirror.until(lambda: mirror.states == ["forbidden"])
+        await asyncio.sleep(100)
+        api.faults.clear()
+        mirror.reflector.refresh()
+        await mirror.until(mirror.true, seconds=5)
+        lists = api.paths().count("/api/v1/namespaces/ns/pods")
+        mirror.reflector.refresh()  # and in a watch that goes on
+        await mirror.until(lambda: mirror.synced == 2, seconds=5)
+        assert api.paths().count("/api/v1/namespaces/ns/pods") > lists
+        await mirror.until(mirror.true, seconds=5)
+
+    told(test, *["403"] * 100)
 
 
 def test_retry_after_is_honoured() -> None:
@@ -300,8 +376,7 @@ def test_a_refused_login_is_renewed_once_and_said_when_that_is_no_use() -> None:
             api.tokens = {"another"}
             api.faults.append("end")
             pods.put("p0", "u0")
-            await mirror.until(lambda: mirror.states[-1] == "stale")
-            assert "login" in mirror.links[-1].why
+            await mirror.until(lambda: mirror.states[-1] == "stale" and "login" in mirror.links[-1].why)
             api.tokens = set()
             await mirror.until(mirror.true)
 

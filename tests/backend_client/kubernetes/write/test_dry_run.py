@@ -75,9 +75,8 @@ async def test_the_exact_objects_and_nothing_made(bob: JobWriter, live: Live, na
 @pytest.mark.parametrize(
     ("fields", "field", "words"),
     [
-        ({"priority": "none-such"}, "priority", "no PriorityClass with name none-such was found"),
+        ({"priority": "none-such"}, "priority", 'the priority class "none-such" does not exist'),
         ({"namespace": "none-such"}, "", "you may not create"),
-        ({"gpus": 1, "gpu_type": "H100"}, "gpu_type", "you may not list nodes here"),
         ({"image": ""}, "image", "a cluster runs images"),
         ({"volumes": ["x:/dev/shm"], "shm_size": "1Gi"}, "volumes", "leave one of them out"),
     ],
@@ -88,6 +87,16 @@ async def test_what_is_wrong_stands_at_its_field(
     errors = (await bob.plan(spec(**fields))).errors
     assert [notice.field for notice in errors[:1]] == [field], errors
     assert words in errors[0].message
+
+
+@pytest.mark.api
+async def test_a_product_that_cannot_be_checked_is_a_warning(bob: JobWriter) -> None:
+    plan = await bob.plan(spec(gpus=1, gpu_type="H100"))
+    assert plan.errors == ()
+    assert any(
+        notice.field == "gpu_type" and "you may not list nodes here" in notice.message
+        for notice in plan.warnings
+    )
 
 
 @pytest.mark.api

@@ -65,7 +65,7 @@ def test_quotas(
         ('pods "x" is forbidden: violates PodSecurity "baseline:latest": hostPath volumes',
          "volumes",
          'the namespace\'s PodSecurity (baseline) forbids it: hostPath volumes'),
-        ("no PriorityClass with name p was found", "priority", "no PriorityClass with name p was found"),
+        ("no PriorityClass with name p was found", "priority", 'the priority class "p" does not exist'),
         ("something else", "", "something else"),
     ],
 )  # fmt: skip

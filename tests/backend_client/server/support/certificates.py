@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 that is its own authority."""
+"""A certificate for 127.0.0.1, and names, that is its own authority."""
 
 import datetime as dt
 import ipaddress
@@ -10,14 +10,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def authority(folder: Path) -> Path:
+def authority(folder: Path, *names: str) -> Path:
     """The certificate, made where it is not there yet, beside its key."""
     path = folder / "authority.pem"
     if not path.exists():
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
         now = dt.datetime.now(dt.UTC)
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        address = x509.SubjectAlternativeName(
+            [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, names)]
+        )
         made = (
             x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(hours=1))

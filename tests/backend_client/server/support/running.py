@@ -2,17 +2,17 @@
 
 import asyncio
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from backend.app import create_app
 from backend.auth import tokens
 from backend.auth.users import add_user, get_user
+from backend.serve import build_server
 from backend.settings import ServerSettings
 from backend_client.server.roles import Role
 from tests.support.wait import until
@@ -27,16 +27,14 @@ class Running:
         self.said: list[str] = []
         given = {"folder": folder, "argon2_memory": 64, "argon2_time": 1, "rate": 1e6, "burst": 10**6}
         self.app = create_app(ServerSettings(**{**given, **settings}), announce=self.said.append)
-        self._server = uvicorn.Server(
-            uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1)
-        )
+        self._server = build_server(self.app)
         self._thread = threading.Thread(target=self._run)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def _run(self) -> None:
         async def serve() -> None:
             self._loop = asyncio.get_running_loop()
-            await self._server.serve()
+            await self._server.serve([socket.create_server(("127.0.0.1", 0))])
 
         asyncio.run(serve())
 
@@ -46,13 +44,17 @@ class Running:
         assert self._server.started
 
     def stop(self) -> None:
-        self.app.state.runtime.revocations.revoke_all()
         self._server.should_exit = True
         self._thread.join(10)
 
     @property
     def port(self) -> int:
         return self._server.servers[0].sockets[0].getsockname()[1]
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._server.server_state.connections)
 
     @property
     def url(self) -> str:

@@ -1,0 +1,1 @@
+"""When a waiting job is likely to start."""

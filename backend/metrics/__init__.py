@@ -1,0 +1,1 @@
+"""What the server tells Prometheus about itself, its jobs and its clusters."""

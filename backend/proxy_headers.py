@@ -1,0 +1,88 @@
+"""X-Forwarded-For, believed of listed proxies alone: anybody else could name any address."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from backend_client.errors import Refused
+
+UNIX = "unix"
+"""Listed among the proxies: whoever may connect to the server's unix socket."""
+UID = "uid "
+"""The address of a client over a unix socket is `uid 1000`."""
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class TrustedProxies:
+    """The addresses and networks of the proxies in front."""
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        """Raises Refused for what is no address, no network and not `unix`."""
+        names = {name.strip() for name in listed}
+        self._unix = UNIX in names
+        self._networks = [_network(name) for name in names - {UNIX}]
+
+    def __contains__(self, address: str) -> bool:
+        if address.startswith(UID):
+            return self._unix
+        ip = _ip(address)
+        return ip is not None and any(ip in network for network in self._networks)
+
+    def client_of(self, forwarded: str, peer: str) -> str:
+        """Return the client: from the right, the first address that is no proxy of ours.
+
+        Each proxy appends whom it got the request from, so what stands further left anybody can have written.
+        What is no address ends the search: the last one that was vouched for counts.
+        """
+        client = peer
+        for word in reversed(forwarded.split(",")):
+            if client not in self:
+                break
+            ip = _ip(_without_port(word.strip()))
+            if ip is None:
+                break
+            client = str(ip)
+        return client
+
+
+class ProxyHeaders:
+    """Middleware: sets the client of a request that came through a listed proxy."""
+
+    def __init__(self, app: ASGIApp, proxies: TrustedProxies) -> None:
+        self.app, self.proxies = app, proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        peer = (scope.get("client") or ("",))[0]
+        if peer in self.proxies:
+            values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            forwarded = b",".join(values).decode("latin-1")
+            if forwarded:
+                scope["client"] = (self.proxies.client_of(forwarded, peer), 0)
+        await self.app(scope, receive, send)
+
+
+def _network(name: str) -> _Network:
+    try:
+        return ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        raise Refused(
+            f"{name!r} is no address of a proxy.", "Write an address, a network as 10.0.0.0/8, or unix."
+        ) from None
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        ip = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return mapped or ip
+
+
+def _without_port(word: str) -> str:
+    """Return the address of `192.0.2.1:80`, `[2001:db8::1]:80` or one without a port."""
+    if word.startswith("["):
+        return word[1:].partition("]")[0]
+    host, _, _port = word.partition(":")
+    return host if word.count(":") == 1 else word

@@ -1,0 +1,1 @@
+"""What jobs of a cluster use: the sources in order, and what each tells of which pod."""

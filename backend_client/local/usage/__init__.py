@@ -1,0 +1,1 @@
+"""What the jobs of this machine use: GPUs by NVML, CPU and memory out of /proc."""

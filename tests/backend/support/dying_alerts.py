@@ -1,0 +1,62 @@
+"""Servers that die while they tell of a job that failed: each line of stdin asks for one, in a fork.
+
+A step is a commit of the database or a message on its way; odd ones end before it, even ones when it is done
+and nobody knows. Step 0 never dies.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.alerts.post import Poster
+from backend.db.engine import database_url, open_database
+from backend_client.models import JobState
+from backend_client.protocol import Changed
+from tests.backend.alerts.conftest import Office
+from tests.backend.alerts.test_watcher import Server, job
+from tests.backend.support.dying_server import KILLED, Steps
+
+
+async def serve(request: dict) -> dict:
+    """Live one life: the cluster's list, the failure, its message. Return what is in the database."""
+    steps = Steps(request["step"])
+    steps.around(AsyncSession, "commit")
+    steps.around(Poster, "post")
+    database = await open_database(database_url(request["database"], Path()))
+    office = Office(database, Path(request["folder"]), [request["port"]])
+    office.clock.pass_(seconds=request["later"])
+    server = await Server(office).start()
+    steps.armed = bool(request["step"])
+    await server.list(job(JobState.FAILED) if request["has_failed"] else job())
+    await server.change(Changed((job(JobState.FAILED),)))
+    await office.sender.send_due()
+    states = await office.states()
+    await database.aclose()
+    return {"states": states}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        request = json.loads(line)
+        out, into = os.pipe()
+        pid = os.fork()
+        if not pid:
+            told = asyncio.run(serve(request))
+            os.write(into, json.dumps(told).encode())
+            os._exit(0)
+        os.close(into)
+        answer = b""
+        while part := os.read(out, 65536):
+            answer += part
+        os.close(out)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert code in (0, KILLED), code
+        print(answer.decode() or "null", flush=True)
+
+
+if __name__ == "__main__":
+    main()

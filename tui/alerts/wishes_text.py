@@ -1,0 +1,105 @@
+"""A person's wishes as fields: what stands in them, what is wrong, what becomes of them. Pure."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from backend_client.alerts.alert import AlertWishes, Channel, ChannelKind, Delivery, QuietHours
+from backend_client.alerts.rules import RULES
+from backend_client.models.alert_thresholds import OFF, ON, parse_threshold
+from tui.alerts.alerts_text import delivery_words
+from tui.ui.format import fit
+from tui.ui.sanitize import clean
+
+QUIET = "quiet."
+"""How the keys of the quiet hours begin; those of the rules are their ids."""
+KINDS: Mapping[ChannelKind, str] = {
+    ChannelKind.EMAIL: "a mail address",
+    ChannelKind.WEBHOOK: "JSON to a URL, signed with a key that is shown once",
+    ChannelKind.SLACK: "an incoming webhook of Slack, Mattermost or what speaks like them",
+    ChannelKind.SITE: "a target that an admin of this server has set up, by its name",
+}
+
+
+class FieldText(NamedTuple):
+    """What one field is called and is for."""
+
+    key: str
+    label: str
+    default: str
+    title: str
+    about: str
+
+
+def rule_fields() -> list[FieldText]:
+    """Return the fields of the rules, in the order of their table."""
+    return [
+        FieldText(
+            rule.id, rule.id, rule.default, rule.title, rule.about.replace("{T}", "this time or amount")
+        )
+        for rule in RULES
+    ]
+
+
+_NIGHT = "Within these hours nothing but `failed` is sent: it comes when they are over."
+QUIET_FIELDS = (
+    FieldText(f"{QUIET}start", "from", "22:00", "none where empty", _NIGHT),
+    FieldText(f"{QUIET}end", "to", "07:00", "", _NIGHT),
+    FieldText(f"{QUIET}zone", "time zone", "UTC", "as Europe/Berlin", _NIGHT),
+)
+
+
+def field_texts(wishes: AlertWishes) -> dict[str, str]:
+    """Return the text of each field; empty where the default holds."""
+    quiet = {f"{QUIET}start": wishes.quiet.start, f"{QUIET}end": wishes.quiet.end}
+    zone = wishes.quiet.zone if wishes.quiet.zone != "UTC" else ""
+    return {rule.id: wishes.rules.get(rule.id, "") for rule in RULES} | quiet | {f"{QUIET}zone": zone}
+
+
+def wishes_of(texts: Mapping[str, str], before: AlertWishes) -> AlertWishes:
+    """Return the wishes that stand in the fields; rules that are not shown here stay as they were."""
+    shown = {rule.id for rule in RULES}
+    rules = {rule: text for rule, text in before.rules.items() if rule not in shown}
+    rules |= {key: text for key, text in texts.items() if key in shown and text}
+    quiet = QuietHours(
+        start=texts[f"{QUIET}start"], end=texts[f"{QUIET}end"], zone=texts[f"{QUIET}zone"] or "UTC"
+    )
+    return AlertWishes(rules=rules, quiet=quiet)
+
+
+def wrong_rules(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong with the rules, by field; the server has the last word, and says the rest."""
+    wrong = {}
+    for rule in RULES:
+        if text := texts.get(rule.id):
+            try:
+                parse_threshold(rule.id, text)
+            except ValueError as error:
+                wrong[rule.id] = str(error)
+    return wrong
+
+
+def by_field(errors: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Return a server's errors by field of this screen, and in one sentence those that belong to none."""
+    known = {rule.id for rule in RULES} | {each.key for each in QUIET_FIELDS}
+    fields, rest = {}, []
+    for name, words in errors.items():
+        key = f"{QUIET}start" if name == "quiet" else name.removeprefix("rules.")
+        if key in known:
+            fields[key] = words
+        else:
+            rest.append(f"{name}: {words}")
+    return fields, "; ".join(rest)
+
+
+def channel_row(channel: Channel, last: Delivery | None) -> str:
+    """Return the row of a channel, with what came of the last try."""
+    tried = f"  {delivery_words(last).partition(': ')[2]}" if last else ""
+    name, kind = fit(clean(channel.name, 80), 16), fit(channel.kind.value, 8)
+    return f" {name} {kind} {clean(channel.shown, 80)}{tried}"
+
+
+def meaning(text: str, about: str) -> str:
+    """Say what a field does, with what is written in it."""
+    if text.lower() == OFF:
+        return f"Off. {about}"
+    return about if not text or text.lower() == ON else about.replace("this time or amount", text)

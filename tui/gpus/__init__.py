@@ -1,0 +1,1 @@
+"""The machines with GPUs, and who holds them."""

@@ -1,0 +1,1 @@
+"""The queues of a context: quotas, and what waits in which order."""

@@ -1,0 +1,1 @@
+"""What jobs use, and what they have cost: sparklines, ranks side by side, reports, receipts."""
