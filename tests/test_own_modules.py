@@ -26,7 +26,8 @@ INSTALLED = f"""
 import os, sys
 others = [path for path in sys.path if os.path.exists(path + "/tui/cli/program.py")]
 sys.path[:] = [path for path in sys.path if path not in others] + [{str(ROOT)!r}]
-exec(compile(open(script := sys.argv.pop(1)).read(), script, "exec"))
+__file__ = sys.argv.pop(1)
+exec(compile(open(__file__).read(), __file__, "exec"))
 """
 """Runs the script of the program as if this tree, and no other, were installed."""
 

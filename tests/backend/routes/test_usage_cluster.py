@@ -69,11 +69,12 @@ def run_pod(api, home, job):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """The queries that a server sends."""
+    """The queries that a server sends, each with the times it is asked for."""
     seen, call = [], UrlAsk.__call__
 
     async def counted(self, method, path, params, seconds):
-        seen.append((path, params["query"]))
+        times = params.get("start"), params.get("end")
+        seen.append((path, params["query"], times))
         return await call(self, method, path, params, seconds)
 
     monkeypatch.setattr(UrlAsk, "__call__", counted)
@@ -115,14 +116,14 @@ async def told(app, own_cluster, exporter, running, asked):
     # a history is asked for once, however many want it, and only of the job's own pods
     asked.clear()
     await asyncio.gather(*(ann.ask("GET", "/jobs/train/usage/history") for _ in range(8)))
-    ranges = [query for path, query in asked if path.endswith("query_range")]
+    ranges = [(query, times) for path, query, times in asked if path.endswith("query_range")]
     assert ranges
     assert len(ranges) == len(set(ranges))
-    assert all(pod in query and home in query for query in ranges)
+    assert all(pod in query and home in query for query, _ in ranges)
     # nobody's PromQL passes through
     asked.clear()
     await ann.ask("GET", "/jobs/train/usage?query=up&pod=other")
-    assert all("up{" not in query and "other" not in query for _, query in asked)
+    assert all("up{" not in query and "other" not in query for _, query, _ in asked)
 
 
 async def test_a_prometheus_that_is_not_there_is_a_reason_and_no_zero(settings, own_cluster, tmp_path):

@@ -115,6 +115,14 @@ async def test_blank_values_are_none(lab):
     assert (gpu.utilisation, gpu.power, gpu.temperature) == (None, None, None)
 
 
+async def test_a_share_that_cannot_be_is_none_and_a_little_over_the_whole_is_the_whole(lab):
+    shares = (50, 100.5, 150, -1, "NaN")
+    text = "".join(dcgm(gpu, pod="a", namespace="team", util=share) for gpu, share in enumerate(shares))
+    lab.start(("dcgm", text, HONOR))
+    usage = await told(lab.ask(), "a")
+    assert (usage.gpu, usage.gpu_min) == (0.75, 0.5)
+
+
 async def test_old_names(lab):
     labels = {"gpu": "0", "uuid": "GPU-1", "pod_name": "a", "pod_namespace": "team", "container_name": "c"}
     figures = {"gpu_utilization": 50, "fb_used": 25, "fb_free": 75, "power_usage": 99.5, "gpu_temp": 40}
