@@ -226,7 +226,12 @@ async def test_queues(stage: Stage) -> None:
     found = await stage.offered(missing, raw)
     assert sorted(offer.changes["queue"] for offer in found) == ["one", "two"]
     raw = await says(full, "insufficient unused quota")
-    [offer] = await stage.offered(full, raw)
-    assert (offer.id, offer.changes) == ("other-queue", {"queue": "two"})
-    taken = parse_spec({**spec_fields(replace(full.spec, name="")), **offer.changes})
+    other = ("other-queue", {"queue": "two"})
+
+    async def settled() -> bool:
+        """Return whether Kueue has counted what runs: only then nothing else would help."""
+        return [(offer.id, offer.changes) for offer in await stage.offered(full, raw)] == [other]
+
+    await async_until(settled, DEADLINE)
+    taken = parse_spec({**spec_fields(replace(full.spec, name="")), **other[1]})
     await stage.until(await stage.create(taken), JobState.SUCCEEDED)
