@@ -37,19 +37,14 @@ class Where(Struct, frozen=True):
 def sums_queries(found: FoundExporter, where: Where) -> dict[Measure | str, str]:
     """Return the queries for what all GPUs of each pod use, by measure ("time", "xid" beside them).
 
-    Nothing comes for each GPU: to decode one value costs as much as to sum up one. Of shares and of memory
+    Shares come one for each GPU, all else in sum: each aggregation over all GPUs costs Prometheus more than
+    it takes to send them (of 8,000 GPUs 870 ms of its CPU, not 590, where it saves 6 ms of ours). Of memory
     several values of one pod come, told apart by the label `stat`.
     """
     pod, one = f"{found.namespace},{found.pod}", _select(found, _one_metric(found), where)
     queries: dict[Measure | str, str] = {"time": f"min by ({pod}) (timestamp({one}))"}
     if share := _share(found, where):
-        queries[Measure.UTILISATION] = _stats(
-            {
-                "sum": f"sum by ({pod}) ({share})",
-                "count": f"count by ({pod}) ({share})",
-                "least": f"min by ({pod}) ({share})",
-            }
-        )
+        queries[Measure.UTILISATION] = share
     if memory := _memory(found, where):
         queries[Measure.MEMORY] = _stats(memory)
     if power := found.first(found.exporter.power):
@@ -156,7 +151,7 @@ def _card_labels(found: FoundExporter) -> str:
 def _cards(found: FoundExporter, metric: str, where: Where, most: float = NO_VALUE, only: str = "") -> str:
     """Return one value for each GPU, a part of a card counting as one. `only`: one more matcher."""
     matchers = ",".join(filter(None, (where.matchers(found.namespace, found.pod), only)))
-    return f"max by ({_card_labels(found)}) ({metric}{{{matchers}}} < {most})"
+    return f"max by ({_card_labels(found)}) ({metric}{{{matchers}}} < {most:.0f})"
 
 
 def _whole_cards(found: FoundExporter, metric: str, where: Where) -> str:
@@ -168,17 +163,14 @@ def _whole_cards(found: FoundExporter, metric: str, where: Where) -> str:
 
 
 def _share(found: FoundExporter, where: Where) -> str:
-    """Return how busy each GPU is, 0 to 1: its utilisation; where that is not told (MIG), its activity.
-
-    What is a little beyond a whole is a whole; what is further off is no figure.
-    """
+    """Return how busy each GPU is, 0 to 1: its utilisation; where that is not told (MIG), its activity."""
     exporter, parts = found.exporter, []
     if whole := found.has(exporter.utilisation):
         parts.append(f"{_cards(found, exporter.utilisation, where, 101)} / 100")
     if exporter.activity and found.has(exporter.activity):
         instances = f'{exporter.part}!=""' if whole else ""
-        parts.append(_cards(found, exporter.activity, where, 1.01, instances))
-    return f"clamp_max({' or '.join(parts)}, 1) >= 0" if parts else ""
+        parts.append(_cards(found, exporter.activity, where, 2, instances))
+    return " or ".join(parts)
 
 
 def _memory(found: FoundExporter, where: Where) -> dict[str, str]:

@@ -60,9 +60,6 @@ class PodUse(Struct, gc=False):
 
 PodUses = dict[PodKey, PodUse]
 _FIELDS: dict[tuple[Measure | str, str], str] = {
-    (Measure.UTILISATION, "sum"): "gpu",
-    (Measure.UTILISATION, "count"): "gpus",
-    (Measure.UTILISATION, "least"): "gpu_least",
     (Measure.MEMORY, "used"): "memory",
     (Measure.MEMORY, "free"): "memory_free",
     (Measure.MEMORY, "total"): "memory_total",
@@ -83,18 +80,30 @@ def add_sums(
 
     `namespace`, `pod`: the labels that name the pod. A group without one are GPUs that nobody holds.
     """
+    shares = measure is Measure.UTILISATION
     for series in answer:
         labels, value = series.metric, series.value
         key = labels.get(namespace, ""), labels.get(pod, "")
-        name = _FIELDS.get((measure, labels.get(STAT, "")))
+        name = "" if shares else _FIELDS.get((measure, labels.get(STAT, "")))
         if name is None or not key[1] or value is None or (number := number_of(value[1])) is None:
             continue
         use = uses.get(key)
         if use is None:
             use = uses[key] = PodUse()
+        if shares:
+            _add_share(use, number)
+            continue
         setattr(use, name, number)
         if measure is Measure.CPU:
             use.cpu_time = value[0]
+
+
+def _add_share(use: PodUse, share: float) -> None:
+    if not 0 <= share <= MOST_SHARE:
+        return
+    share = min(1.0, share)
+    use.gpu, use.gpus = (use.gpu or 0.0) + share, (use.gpus or 0.0) + 1
+    use.gpu_least = share if use.gpu_least is None else min(use.gpu_least, share)
 
 
 def sum_of(spans: Sequence[PodSpan], uses: Mapping[PodKey, PodUse], source: str) -> JobUsage | None:

@@ -125,10 +125,9 @@ def test_an_exporter_may_tell_the_size_and_not_what_is_free():
     assert (one.memory_size, one.fullest) == (100.0, 0.4)
 
 
-def test_shares_come_as_sum_count_and_least():
+def test_shares_come_one_for_each_gpu_and_what_cannot_be_is_left_out():
     uses = {}
-    stats = (("sum", "2.5"), ("count", "3"), ("least", "0.5"))
-    told = [answer(value, exported_pod="a", stat=stat) for stat, value in stats]
+    told = [answer(value, exported_pod="a") for value in ("1", "0.5", "1.004", "-1", "7", "NaN")]
     add_sums(uses, Measure.UTILISATION, told, "exported_namespace", "exported_pod")
     assert uses["team", "a"] == PodUse(gpu=2.5, gpus=3.0, gpu_least=0.5)
 
