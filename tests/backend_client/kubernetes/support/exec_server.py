@@ -19,7 +19,8 @@ SUCCESS = b'\x03{"metadata":{},"status":"Success"}'
 class Peer:
     """One open WebSocket, as its server sees it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
+        self.path = path
         self.protocol = Protocol(Side.SERVER)
         self.writer = writer
         self._reader = reader
@@ -87,7 +88,8 @@ class ExecServer:
     async def _upgrade(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
-        self.queries.append(parse_qsl(urlsplit(head[0].split()[1]).query))
+        url = urlsplit(head[0].split()[1])
+        self.queries.append(parse_qsl(url.query))
         if self.tokens and headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             writer.write(b"HTTP/1.1 401 X\r\nContent-Length: 2\r\n\r\n{}")
             await writer.drain()
@@ -102,5 +104,5 @@ class ExecServer:
             b"Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n"
             + f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )  # not sent at once: what `serve` says first comes in one piece with it
-        await self._serve(Peer(reader, writer))
+        await self._serve(Peer(reader, writer, url.path))
         await writer.drain()
