@@ -10,6 +10,7 @@ from backend_client.kubernetes.resources.resource_types import decode
 
 NOT_FOUND = 127
 """As shells have it: there is no such command."""
+_CODE = re.compile("[0-9]{1,9}")
 _MISSING = re.compile(r'exec: ".*": (executable file not found|stat .*: no such file or directory)')
 """As runc says it (libcontainer, exec.LookPath), whatever runtimes and kubelets put before."""
 
@@ -53,6 +54,6 @@ def ending_of(text: bytes) -> Ending:
         return Ending(0)
     if status.reason == "NonZeroExitCode":
         codes = [cause.message for cause in status.details.causes if cause.reason == "ExitCode"]
-        return Ending(int(codes[0])) if codes and codes[0].isdecimal() else UNTOLD
+        return Ending(int(codes[0])) if codes and _CODE.fullmatch(codes[0]) else UNTOLD
     said = " ".join(status.message.split())
     return Ending(NOT_FOUND if _MISSING.search(said) else None, said or UNTOLD.message)

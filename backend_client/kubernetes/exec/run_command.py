@@ -29,15 +29,16 @@ async def run_command(
 ) -> CommandResult:
     """Run a command, whatever its exit code is; without a status at the end that is None, never 0.
 
-    Raises Refused where it prints more than `most` bytes; StillRuns where it does not end within `seconds`;
+    Raises Refused where it prints more than `most` bytes; StillRuns where it has not ended after `seconds`;
     Unreachable where the connection was lost, so that nobody knows how it ended; and what keeps it from
     being started. What was started goes on in the container all the same.
     """
-    try:
-        async with asyncio.timeout(seconds), open_exec(transport, container, argv) as channels:
-            return await _read(channels, container, most)
-    except TimeoutError:
-        raise StillRuns(f"The command {argv[0]} did not end in {seconds:g} s in {container}.") from None
+    async with open_exec(transport, container, argv) as channels:
+        try:
+            async with asyncio.timeout(seconds):
+                return await _read(channels, container, most)
+        except TimeoutError:
+            raise StillRuns(f"The command {argv[0]} did not end in {seconds:g} s in {container}.") from None
 
 
 async def _read(channels: Channels, container: Container, most: int) -> CommandResult:
@@ -48,6 +49,7 @@ async def _read(channels: Channels, container: Container, most: int) -> CommandR
         printed += len(data) if channel != Channel.STATUS else 0
         if printed > most:
             raise Refused(f"The command in {container} printed more than {most} bytes.")
-        read.setdefault(channel, []).append(data)
+        if channel in read:
+            read[channel].append(data)
     stdout, stderr, status = (b"".join(read[channel]) for channel in Channel)
     return CommandResult(ending_of(status) if status else UNTOLD, stdout, stderr)

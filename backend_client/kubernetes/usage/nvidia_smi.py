@@ -92,19 +92,19 @@ class NvidiaSmi:
 
     async def _read(self, container: Container) -> tuple[GpuUsage, ...]:
         async with self._turns:
-            for question in (container.namespace, str(container)):
-                self._denials.check(question)
+            everywhere, here = container.namespace, f"{container.namespace}: {container}"
+            self._denials.check(everywhere)
+            self._denials.check(here)
             try:
                 transport = await self._transport()
                 result = await run_command(transport, container, ARGV, most=MOST_BYTES, seconds=SECONDS)
                 return self._gpus_in(result, container)
             except StillRuns as error:  # another one would hang beside it
                 refused = Refused(error.title)
-                self._denials.keep(str(container), refused)
+                self._denials.keep(here, refused)
                 raise refused from None
             except BackendError as error:
-                everywhere = isinstance(error, Forbidden)
-                self._denials.keep(container.namespace if everywhere else str(container), error)
+                self._denials.keep(everywhere if isinstance(error, Forbidden) else here, error)
                 raise
 
     def _gpus_in(self, result: CommandResult, container: Container) -> tuple[GpuUsage, ...]:

@@ -38,6 +38,7 @@ def internal(message):
         (V4 | {"message": "other words"}, Ending(3)),
         (V4 | {"details": {"causes": [{"reason": "ExitCode", "message": "137"}]}}, Ending(137)),
         (V4 | {"details": {"causes": [{"reason": "ExitCode", "message": "?"}]}}, UNTOLD),
+        (V4 | {"details": {"causes": [{"reason": "ExitCode", "message": "9" * 5000}]}}, UNTOLD),
         (V4 | {"details": {"causes": []}}, UNTOLD),
         (V4 | {"details": None}, UNTOLD),
         ({}, UNTOLD),
