@@ -148,9 +148,7 @@ class Transport:
         refuses, whatever its status is.
         """
         asked = (("Connection", "Upgrade"), *headers)
-        request = _Request(
-            "GET", path, query, asked, accept="*/*", switches=True
-        )  # a kubelet has no JSON here
+        request = _Request("GET", path, query, asked, accept="*/*", switches=True)  # JSON: a kubelet's 406
         connection, head = await self._send_with_login(request, timeout)
         if head.status_code == 101:
             return connection, Response(101, _names_lowered(head), b"")

@@ -49,7 +49,7 @@ async def open_websocket(
 
 
 class WebSocket:
-    """An open WebSocket: messages in both directions, for one reader."""
+    """An open WebSocket, for one reader."""
 
     def __init__(self, connection: Connection, address: str) -> None:
         """Go on behind the head that opened it. `address`: the other side, as errors name it."""

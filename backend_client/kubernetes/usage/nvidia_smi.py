@@ -124,9 +124,10 @@ class NvidiaSmi:
 
 
 def _holder(pod: Pod) -> KubeContainer | None:
-    """Return the container that does the work, where it holds devices."""
-    main = pod.main_container
-    return main if main and main.resources.asks_for_devices else None
+    """Return the container that does the work, where it runs and holds devices."""
+    main, status = pod.main_container, pod.main_container_status
+    runs = status is not None and status.state.running is not None
+    return main if runs and main and main.resources.asks_for_devices else None
 
 
 def _sources(*, answered: bool, failed: Sequence[BackendError]) -> Iterator[UsageSource]:

@@ -28,9 +28,13 @@ MISSING = (
 )
 
 
-def pods_of(count, **resources):
+def pods_of(count, state="running", **resources):
     container = {"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}, **resources}}
-    made = [{"metadata": {"name": f"p{n}"}, "spec": {"containers": [container]}} for n in range(count)]
+    status = {"containerStatuses": [{"name": "main", "state": {state: {}}}]}
+    made = [
+        {"metadata": {"name": f"p{n}"}, "spec": {"containers": [container]}, "status": status}
+        for n in range(count)
+    ]
     return msgspec.convert(made, list[Pod])
 
 
@@ -92,10 +96,12 @@ def test_few_at_once_and_the_first_ranks_of_many():
     run(main())
 
 
-def test_those_without_a_device_are_not_asked():
+def test_those_without_a_device_or_not_begun_are_not_asked():
     async def main():
         async with Pods() as pods:
             assert await pods.reader.gpus(spans_of(2), pods_of(2, limits={"cpu": "1"})) == ({}, ())
+            assert await pods.reader.gpus(spans_of(2), pods_of(2, "waiting")) == ({}, ())
+            assert await pods.reader.gpus(spans_of(2), pods_of(2, "terminated")) == ({}, ())
             assert await pods.reader.gpus(spans_of(2), []) == ({}, ())
             assert pods.asked == []
 
