@@ -39,6 +39,7 @@ class SingleFlight:
         if known is None or not known.holds(now):
             self._make_room(now)
             known = self._asked[question] = _Asked(now + seconds, asyncio.ensure_future(ask()))
+            known.answer.add_done_callback(_note_error)
         answer: T = await asyncio.shield(known.answer)
         return answer
 
@@ -53,3 +54,9 @@ class SingleFlight:
         for asked in self._asked.values():
             asked.answer.cancel()
         self._asked.clear()
+
+
+def _note_error(answer: "asyncio.Future[Any]") -> None:
+    """Look at an error once, so that asyncio does not report it where all have stopped waiting for it."""
+    if not answer.cancelled():
+        answer.exception()

@@ -19,6 +19,7 @@ DEAR = (
     "yaml",
     "regex",
     "pynvml",
+    "websockets",
 )
 OF_QUESTIONS = (
     "backend_client.gpu_sums",
@@ -31,6 +32,7 @@ OF_QUESTIONS = (
     "backend_client.local.usage",
     "backend_client.local.explain",
     "backend_client.logs.failure_card",
+    "backend_client.kubernetes.exec",
     "backend_client.kubernetes.explain",
     "backend_client.kubernetes.what_helps",
     "backend_client.kubernetes.queue",
@@ -142,6 +144,11 @@ def test_a_cluster_loads_nothing_dear_but_yaml(tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     code = "from tui.cli import main\nassert main(['jobs']) == 4"
     assert loaded(code, tmp_path, *DEAR, "h11", *OF_QUESTIONS) == ["yaml", "h11"]
+
+
+def test_use_is_read_without_what_only_commands_in_pods_need(tmp_path):
+    code = "import backend_client.kubernetes.usage.cluster_usage"
+    assert loaded(code, tmp_path, "websockets", "httpx", "backend_client.kubernetes.exec") == []
 
 
 def test_accounts_at_servers_cost_the_other_contexts_nothing(tmp_path):

@@ -201,9 +201,15 @@ class ClusterRegistry:
 def kubernetes_settings(settings: ServerSettings) -> KubernetesSettings:
     """Return the Kubernetes part of the settings. Raises Refused, which says what is wrong."""
     try:
-        return msgspec.convert(settings.kubernetes, KubernetesSettings)
+        found = msgspec.convert(settings.kubernetes, KubernetesSettings)
     except msgspec.ValidationError as error:
         raise Refused(sentence(f"The setting kubernetes cannot be read: {error}")) from None
+    if found.nvidia_smi:
+        raise Refused(
+            "A server runs nothing in people's pods: kubernetes.nvidia_smi is for their own machines.",
+            "Remove it, and name a Prometheus in the setting prometheus.",
+        )
+    return found
 
 
 def listens_on_loopback(settings: ServerSettings) -> bool:

@@ -66,6 +66,13 @@ class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     run_as_user: Annotated[
         int, Meta(ge=0, description="User of the containers where a namespace forbids root.")
     ] = 1000
+    nvidia_smi: Annotated[
+        bool,
+        Meta(
+            description="Where no Prometheus tells of GPUs, run `nvidia-smi` in the pods of the job that is"
+            " looked at; takes get and create on pods/exec. A server never does."
+        ),
+    ] = False
     prometheus_of: Annotated[
         Mapping[str, PrometheusSettings],
         Meta(description="Context (of a server: cluster) -> its Prometheus, instead of `prometheus`."),

@@ -24,6 +24,8 @@ _SOCKET_OPTIONS = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TC
 
 Broken = (OSError, EOFError, h11.ProtocolError)
 """The errors of a broken connection: refused, reset, ended early, not HTTP."""
+Head = h11.Response | h11.InformationalResponse
+"""The head of a response: a final one, or a 101."""
 
 
 class Address(Struct, frozen=True):
@@ -56,10 +58,8 @@ class Connection:
         self.idle_since: float | None = None
         """Loop time since which it waits for its next exchange; None for a new one."""
 
-    async def send(
-        self, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes
-    ) -> h11.Response:
-        """Send a request and return the head of its response."""
+    async def send(self, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> Head:
+        """Send a request and return the head of its response; behind a 101 another protocol goes on."""
         parts = [self._http.send(h11.Request(method=method, target=path, headers=list(headers)))]
         if body:
             parts.append(self._http.send(h11.Data(data=body)))
@@ -69,6 +69,8 @@ class Connection:
         while not isinstance(event := await self._event(), h11.Response):
             if not isinstance(event, h11.InformationalResponse):
                 raise EOFError("closed before it answered")
+            if event.status_code == 101:
+                return event
         return event
 
     async def read(self) -> bytes:
@@ -88,6 +90,10 @@ class Connection:
         if not isinstance(event, h11.Event) or isinstance(event, h11.ConnectionClosed):
             raise EOFError("closed by the other side")
         return event
+
+    def switched(self) -> tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return what came behind a 101 already, and the streams on which the other protocol goes on."""
+        return self._http.trailing_data[0], self._reader, self._writer
 
     @property
     def is_open(self) -> bool:

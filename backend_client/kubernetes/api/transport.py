@@ -5,8 +5,9 @@ Why h11 and not httpx: the import of httpx costs about 0.2 s, which the verb `jo
 disk (tls.py). And a watch or a log is read as "all bytes that are there", so that a burst becomes one batch.
 
 A GET is sent once more where an idle connection turns out to be dead; a write never is: write/retrying_client
-sends it again, and looks first. After a 401, which did nothing, any request is sent once more with a renewed
-login. No credential is ever part of an error.
+sends it again, and looks first; nor is a GET that asks for another protocol, as it may start a program. After
+a 401, which did nothing, any request is sent once more with a renewed login. No credential is ever part of an
+error.
 """
 
 import asyncio
@@ -14,15 +15,14 @@ import contextlib
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Container, Mapping
+from collections.abc import AsyncIterator, Awaitable, Container, Iterable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlencode
 
-import h11
 from msgspec import Struct
 
 from backend_client.errors import Unreachable, sentence
-from backend_client.kubernetes.api.connection import Broken, Connection, describe_error, dial
+from backend_client.kubernetes.api.connection import Broken, Connection, Head, describe_error, dial
 from backend_client.kubernetes.api.credentials import Login
 from backend_client.kubernetes.api.errors import describe_request, error_from_status, parse_status
 from backend_client.kubernetes.api.kubeconfig import Target
@@ -51,7 +51,7 @@ class Response(Struct, frozen=True):
 class Stream:
     """A response whose body goes on: a watch, a log."""
 
-    def __init__(self, connection: Connection, head: h11.Response) -> None:
+    def __init__(self, connection: Connection, head: Head) -> None:
         self.status = head.status_code
         self._connection = connection
 
@@ -69,10 +69,12 @@ _REVIEWS = ("/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/")
 class _Request(Struct, frozen=True):
     method: str
     path: str
-    query: Mapping[str, str]
+    query: Mapping[str, str] | Sequence[tuple[str, str]]
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     accept: str = JSON
+    switches: bool = False
+    """It asks to go on in another protocol."""
 
     @property
     def target(self) -> str:
@@ -81,7 +83,7 @@ class _Request(Struct, frozen=True):
     @property
     def only_asks(self) -> bool:
         """True where it changes nothing, and may be sent again: a review is a POST that creates no object."""
-        return self.method == "GET" or self.path.startswith(_REVIEWS)
+        return (self.method == "GET" and not self.switches) or self.path.startswith(_REVIEWS)
 
 
 class Transport:
@@ -132,6 +134,29 @@ class Transport:
         async with self._exchange(request, timeout, allow) as (connection, head):
             yield Stream(connection, head)
 
+    async def switch(
+        self,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]],
+        headers: Iterable[tuple[str, str]],
+        timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109  as above
+    ) -> tuple[Connection | None, Response]:
+        """Ask to go on in another protocol, which `headers` name, over a connection of its own.
+
+        Return that connection, which is the caller's to close, and the response; None with a response that
+        refuses, whatever its status is.
+        """
+        asked = (("Connection", "Upgrade"), *headers)
+        request = _Request("GET", path, query, asked, accept="*/*", switches=True)  # JSON: a kubelet's 406
+        connection, head = await self._send_with_login(request, timeout)
+        if head.status_code == 101:
+            return connection, Response(101, _names_lowered(head), b"")
+        try:
+            return None, await self._read_response(request, connection, head, timeout)
+        finally:
+            self._keep_or_close(connection)
+
     async def aclose(self) -> None:
         """Close the idle connections; those in use close with their requests."""
         self._drop_idle()
@@ -140,7 +165,7 @@ class Transport:
     @contextlib.asynccontextmanager
     async def _exchange(
         self, request: _Request, seconds: float, allow: Container[int]
-    ) -> AsyncIterator[tuple[Connection, h11.Response]]:
+    ) -> AsyncIterator[tuple[Connection, Head]]:
         connection, head = await self._send_with_login(request, seconds)
         try:
             if head.status_code >= 300 and head.status_code not in allow:
@@ -151,7 +176,7 @@ class Transport:
         finally:
             self._keep_or_close(connection)
 
-    async def _send_with_login(self, request: _Request, seconds: float) -> tuple[Connection, h11.Response]:
+    async def _send_with_login(self, request: _Request, seconds: float) -> tuple[Connection, Head]:
         """Send a request, and once more after a 401 if there is a newer login: a 401 has changed nothing."""
         credentials = self.target.credentials
         login = await credentials.login()
@@ -167,12 +192,13 @@ class Transport:
                 return await self._within(self._send(request, renewed), request, seconds)
         return connection, head
 
-    async def _send(self, request: _Request, login: Login) -> tuple[Connection, h11.Response]:
+    async def _send(self, request: _Request, login: Login) -> tuple[Connection, Head]:
         headers = self._headers(request, login)
         path = self.target.base_path + request.target
         tls = self._tls_context(login)
         while True:
-            connection = self._take_idle() or await dial(
+            idle = None if request.switches else self._take_idle()
+            connection = idle or await dial(
                 self.target.address, tls, with_login=login.authorization is not None
             )
             try:
@@ -187,9 +213,9 @@ class Transport:
                 raise
 
     async def _read_response(
-        self, request: _Request, connection: Connection, head: h11.Response, seconds: float
+        self, request: _Request, connection: Connection, head: Head, seconds: float
     ) -> Response:
-        headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
+        headers = _names_lowered(head)
         try:
             body = await self._within(_read_body(connection), request, seconds)
             if headers.get("content-encoding") == "gzip":
@@ -259,6 +285,10 @@ async def _read_body(connection: Connection) -> bytes:
     return b"".join(parts)
 
 
-def _warnings(head: h11.Response) -> tuple[str, ...]:
+def _names_lowered(head: Head) -> dict[str, str]:
+    return {name.decode(): value.decode("latin-1") for name, value in head.headers}
+
+
+def _warnings(head: Head) -> tuple[str, ...]:
     values = [value.decode("utf-8", "replace") for name, value in head.headers if name == b"warning"]
     return tuple(re.sub(r"\\(.)", r"\1", text) for value in values for text in _WARNING.findall(value))

@@ -1,4 +1,5 @@
-"""What the jobs of one cluster use: Prometheus where there is one, metrics.k8s.io for what it does not tell.
+"""What the jobs of one cluster use: Prometheus where there is one, metrics.k8s.io for what it does not tell,
+and nvidia-smi in the pods of one job, where a setting asks for that.
 
 Whoever acts in this context shares it: what one asked for, others get without asking again. A source that
 cannot be read says why, and the others are read all the same.
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from backend_client.errors import BackendError, Forbidden, NotFound, Refused, fragment
+from backend_client.errors import BackendError, fragment
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.session import ClusterSession
 from backend_client.kubernetes.settings import PrometheusSettings
 from backend_client.kubernetes.usage import pod_metrics
+from backend_client.kubernetes.usage.denials import Denials
 from backend_client.kubernetes.usage.rank_usage import rank_usages
 from backend_client.kubernetes.usage.service_proxy import ServiceProxy, parse_service
 from backend_client.models import Job, JobState, JobUsage
@@ -28,6 +30,7 @@ from backend_client.single_flight import SingleFlight
 from backend_client.usage import GpuUsage, Measure, Usage, UsageHistory, UsageSource, UsageTable
 
 if TYPE_CHECKING:
+    from backend_client.kubernetes.usage.nvidia_smi import NvidiaSmi
     from backend_client.prometheus.by_url import UrlAsk
 
 READING_SECONDS = 10.0
@@ -36,11 +39,10 @@ MOST_NAMESPACES = 20
 """Of more namespaces all pods are asked for at once."""
 SOURCES_SECONDS = 600.0
 """So long what the last reading said of its sources is told; nobody reads while no job runs."""
-DENIED_SECONDS = 300.0
-"""What may not be read, or is not there, is tried again after so long."""
 ALL = frozenset([""])
 _EMPTY_STEP = 60.0
 _CONTAINERS = (Measure.CPU, Measure.RSS)
+_OF_GPUS = {Measure.UTILISATION, Measure.ACTIVITY, Measure.MEMORY}
 
 
 class _Reading(Struct, frozen=True):
@@ -59,16 +61,20 @@ class ClusterUsage:
         settings: PrometheusSettings,
         token: Secret | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        reads_in_pods: bool = False,
     ) -> None:
-        """Open nothing yet. `clock` returns the Unix time."""
+        """Open nothing yet. `clock` returns the Unix time; `reads_in_pods`: by nvidia-smi, of one job."""
         self._session = session
+        self._reads_in_pods = reads_in_pods
         self._settings, self._token = settings, token
         self._clock = clock
         self._prometheus: PrometheusUsage | None = None
         self._by_url: UrlAsk | None = None
         self._questions = SingleFlight(clock)
-        self._denials: dict[str, tuple[float, BackendError]] = {}
-        """Source -> until when it is not asked again, and what it said."""
+        self._denials = Denials(clock)
+        """By source."""
+        self._nvidia_smi: NvidiaSmi | None = None
         self._sources: tuple[float, tuple[UsageSource, ...]] = (float("-inf"), ())
         """When all jobs were read last, and where from."""
 
@@ -89,13 +95,16 @@ class ClusterUsage:
 
     async def usage(self, job: Job, pods: Iterable[Pod]) -> Usage:
         """Return what a job uses by rank; of one that does not run, what could tell."""
-        spans = running_spans(job)
+        spans, pods = running_spans(job), tuple(pods)
         gpus, told, prometheus = await self._of_prometheus(spans)
         sources = [prometheus]
         if not _gives_containers(prometheus):
             measured, source = await self._pod_metrics({job.ref.namespace})
             told = {**measured, **told}
             sources.append(source)
+        if self._reads_in_pods and not _gives_gpus(prometheus):
+            gpus, found = await self._in_pods().gpus(spans, pods)
+            sources += found
         return Usage(ranks=rank_usages(spans, gpus, told, pods), sources=tuple(sources))
 
     async def history(self, job: Job, since: datetime) -> UsageHistory:
@@ -109,7 +118,7 @@ class ClusterUsage:
             prometheus = self._opened()
             if prometheus:
                 return await prometheus.history(spans, since, until)
-            source = _unset()
+            source = self._unset()
         except BackendError as error:
             source = self._failed(error)
         return UsageHistory(start=since, step=_EMPTY_STEP, sources=(source,))
@@ -125,6 +134,8 @@ class ClusterUsage:
         self._questions.cancel()
         if self._prometheus:
             self._prometheus.cancel()
+        if self._nvidia_smi:
+            self._nvidia_smi.cancel()
         if self._by_url:
             await self._by_url.aclose()
 
@@ -137,17 +148,17 @@ class ClusterUsage:
     async def _read_all(self, asked: frozenset[str], namespaces: frozenset[str]) -> _Reading:
         uses, prometheus = await self._sums(asked)
         if _gives_containers(prometheus):
-            return _Reading(uses, (prometheus,))
+            return _Reading(uses, (prometheus, *self._of_all_jobs(prometheus)))
         measured, source = await self._pod_metrics(namespaces)
         for key, containers in measured.items():
             use = uses.setdefault(key, PodUse())
             use.cpu, use.rss, use.cpu_time = containers.cpu, containers.memory, containers.time
-        return _Reading(uses, (prometheus, source))
+        return _Reading(uses, (prometheus, source, *self._of_all_jobs(prometheus)))
 
     async def _sums(self, namespaces: frozenset[str]) -> tuple[PodUses, UsageSource]:
         try:
             if not (prometheus := self._opened()):
-                return {}, _unset()
+                return {}, self._unset()
             await prometheus.discovery()
             uses = await prometheus.sums(namespaces - ALL) if namespaces else {}
             return uses, prometheus.source()
@@ -159,7 +170,7 @@ class ClusterUsage:
     ) -> tuple[Mapping[PodKey, tuple[GpuUsage, ...]], Mapping[PodKey, Containers], UsageSource]:
         try:
             if not (prometheus := self._opened()):
-                return {}, {}, _unset()
+                return {}, {}, self._unset()
             gpus, containers = await prometheus.gpus(spans), await prometheus.containers(spans)
             return gpus, containers, prometheus.source()
         except BackendError as error:
@@ -172,19 +183,35 @@ class ClusterUsage:
         named = frozenset(namespaces)
         question = f"{pod_metrics.NAME} of {' '.join(sorted(named))}"
         try:
-            self._raise_denial(question)
+            self._denials.check(question)
             transport = await self._session.transport()
             found = await self._questions.ask(
                 question, READING_SECONDS, lambda: pod_metrics.read_pod_metrics(transport, named)
             )
         except BackendError as error:
-            self._keep_denial(question, error)
+            self._denials.keep(question, error)
             return {}, UsageSource(name=pod_metrics.NAME, missing=fragment(error.title))
         return found, UsageSource(name=pod_metrics.NAME, gives=_CONTAINERS)
 
+    def _in_pods(self) -> "NvidiaSmi":
+        from backend_client.kubernetes.usage.nvidia_smi import (  # noqa: PLC0415  websockets, where it is wanted
+            NvidiaSmi,
+        )
+
+        self._nvidia_smi = self._nvidia_smi or NvidiaSmi(self._session.transport, self._clock)
+        return self._nvidia_smi
+
+    def _of_all_jobs(self, prometheus: UsageSource) -> tuple[UsageSource, ...]:
+        """Return why nvidia-smi tells nothing of all jobs, where it is what tells of GPUs."""
+        if not self._reads_in_pods or _gives_gpus(prometheus):
+            return ()
+        return (
+            UsageSource(name="nvidia-smi", missing="is asked of one job at a time: top NAME, a job's detail"),
+        )
+
     def _opened(self) -> PrometheusUsage | None:
         """Return the Prometheus of the settings; None where none is set. Raises what it said a while ago."""
-        self._raise_denial("Prometheus")
+        self._denials.check("Prometheus")
         if self._prometheus is None and (self._settings.service or self._settings.url):
             self._prometheus = PrometheusUsage(self._client(), self._clock)
         return self._prometheus
@@ -202,31 +229,24 @@ class ClusterUsage:
         )
         return PrometheusClient(self._by_url, f"Prometheus at {self._by_url.host}")
 
+    def _unset(self) -> UsageSource:
+        lacks = "past use is not told" if self._reads_in_pods else "nobody tells of GPUs"
+        return UsageSource(
+            name="Prometheus",
+            missing=f"none is set, so {lacks}: the setting kubernetes.prometheus.service names one",
+        )
+
     def _failed(self, error: BackendError) -> UsageSource:
-        self._keep_denial("Prometheus", error)
+        self._denials.keep("Prometheus", error)
         if self._prometheus:
             return self._prometheus.source(error)
         return UsageSource(name="Prometheus", missing=fragment(error.title))
-
-    def _keep_denial(self, source: str, error: BackendError) -> None:
-        """Remember a refusal that the next try would only meet again."""
-        if isinstance(error, Forbidden | NotFound | Refused) and source not in self._denials:
-            self._denials[source] = self._clock() + DENIED_SECONDS, error
-
-    def _raise_denial(self, source: str) -> None:
-        until, error = self._denials.get(source, (0.0, None))
-        if error and self._clock() < until:
-            raise error
-        self._denials.pop(source, None)
-
-
-def _unset() -> UsageSource:
-    return UsageSource(
-        name="Prometheus",
-        missing="none is set, so nobody tells of GPUs: the setting kubernetes.prometheus.service names one",
-    )
 
 
 def _gives_containers(prometheus: UsageSource) -> bool:
     """Return whether CPU and memory are told by Prometheus; else metrics.k8s.io is asked."""
     return set(_CONTAINERS).issubset(prometheus.gives)
+
+
+def _gives_gpus(prometheus: UsageSource) -> bool:
+    return bool(_OF_GPUS.intersection(prometheus.gives))

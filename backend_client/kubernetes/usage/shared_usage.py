@@ -20,6 +20,7 @@ class SharedUsage:
         """Open nothing yet. `token`: of the Prometheus, where it has a URL."""
         self._session, self._token = session, token
         self._settings = site.prometheus_of.get(session.name, site.prometheus)
+        self._reads_in_pods = site.nvidia_smi
         self._opened: ClusterUsage | None = None
         self._pace = UsagePace()
 
@@ -29,7 +30,9 @@ class SharedUsage:
             ClusterUsage,
         )
 
-        self._opened = self._opened or ClusterUsage(self._session, self._settings, self._token)
+        self._opened = self._opened or ClusterUsage(
+            self._session, self._settings, self._token, reads_in_pods=self._reads_in_pods
+        )
         return self._opened
 
     def set_interval(self, seconds: float) -> None:

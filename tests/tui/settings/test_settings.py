@@ -277,6 +277,7 @@ class TestKubernetes:
             "[kubernetes.gpu_types.A100]\nlabels = {}\ntolerations = [{effect = 'NoSchedule'}]",
             "[kubernetes.gpu_types.A100]\nlabels = {}\nlabel = 1",
             "[kubernetes]\nrun_as_user = -1",
+            "[kubernetes]\nnvidia_smi = 2",
         ],
     )
     def test_a_wrong_key_is_told_and_costs_no_other(self, settings, wrong):
@@ -288,6 +289,11 @@ class TestKubernetes:
     def test_a_variable_sets_one(self, settings):
         loaded = settings(env={"TRAINDECK_KUBERNETES__GPU_RESOURCE": "amd.com/gpu"})
         assert loaded.settings.kubernetes.gpu_resource == "amd.com/gpu"
+
+    def test_programs_in_pods_are_run_only_where_somebody_says_so(self, settings):
+        assert settings().settings.kubernetes.nvidia_smi is False
+        assert settings("[kubernetes]\nnvidia_smi = true").settings.kubernetes.nvidia_smi is True
+        assert settings("[kubernetes]\nnvidia_smi = 'maybe'").settings.kubernetes.nvidia_smi is False
 
 
 class TestTemplates:
