@@ -15,7 +15,6 @@ from backend_client.models import Job, JobState, JobUsage
 from backend_client.protocol import Changed, Gone, Snapshot, WatchEvent
 from backend_client.refresh import sleep_unless
 
-EVERY_SECONDS = 30.0
 FIRST_SECONDS = 1.0
 """Before the first reading: a list comes before its figures."""
 _SHARE_STEP = 0.02
@@ -30,7 +29,7 @@ ReadUsage = Callable[[Sequence[Job]], Awaitable[Mapping[str, JobUsage]]]
 class UsageFeed:
     """The usage of the jobs of one watch."""
 
-    def __init__(self, read: ReadUsage, interval: Callable[[], float] = lambda: EVERY_SECONDS) -> None:
+    def __init__(self, read: ReadUsage, interval: Callable[[], float]) -> None:
         """`interval` returns the seconds between two readings; it is asked before each."""
         self._read = read
         self._interval = interval

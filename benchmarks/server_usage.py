@@ -27,6 +27,7 @@ from backend.usage.recorder import AttemptRecorder
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState, JobUsage
 from backend_client.protocol import Snapshot, Synced, WatchEvent
 from backend_client.usage_feed import UsageFeed
+from backend_client.usage_pace import EVERY_SECONDS
 
 JOBS, GPUS, PEOPLE, ADMINS, TICKS = 1_000, 8, 20, 5, 7
 NOW = datetime.now(UTC)
@@ -103,7 +104,7 @@ async def _measure(folder: Path) -> list[Row]:
         hub.claim(Owner(number % PEOPLE + 1, f"p{number % PEOPLE}"), job)
     await recorder.write()
     figures = _Figures()
-    feed = UsageFeed(figures.read)
+    feed = UsageFeed(figures.read, lambda: EVERY_SECONDS)
     audiences = [Audience(frozenset({person + 1})) for person in range(PEOPLE)] + [Audience(None)] * ADMINS
     told = [0] * len(audiences)
     tasks = [

@@ -11,10 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from backend.settings import ServerSettings
-from backend_client.alerts.rules import RULES
 from backend_client.kubernetes.status.causes import CAUSES
 from backend_client.kubernetes.status.queue_causes import QUEUE_CAUSES
 from backend_client.local.causes import LOCAL_CAUSES
+from backend_client.models.alert_thresholds import THRESHOLDS
 from backend_client.why import CauseKind
 from docs.schema_pages import api, json_output, table
 from tui.actions import ACTIONS, Place
@@ -105,7 +105,7 @@ that a server keeps. T is the threshold."""
 def alerts() -> str:
     """A table of every rule with its default."""
     rows = [
-        (f"`{rule.id}`", f"`{rule.default}`", rule.title, rule.about.replace("{T}", "T")) for rule in RULES
+        (f"`{name}`", f"`{rule.default}`", rule.title, rule.about("T")) for name, rule in THRESHOLDS.items()
     ]
     return table(("rule", "default", "title", "when it fires, and when not"), rows)
 

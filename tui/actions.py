@@ -271,7 +271,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     _in_detail(_YAML, footer=True),
     _in_detail(_ALERTS),
-    _in_detail(_RESUME),
+    _in_detail(_RESUME, footer=True),
     _in_detail(_AS_JOB),
     _in_detail(_AGAIN),
     _in_detail(_STOP),

@@ -8,6 +8,7 @@ from textual.app import App
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import Notification, Notify, SeverityLevel
+from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from backend_client.errors import BackendError
@@ -66,7 +67,17 @@ class SafeApp(App[int]):
         else:
             await super().on_event(event)
 
-    # Text
+    # What goes out
+
+    @property
+    def _background_screens(self) -> list[Screen[object]]:
+        """The screens that are seen through the one above them.
+
+        Textual takes the screen below any other for seen: what changes in it, be it hidden, is painted as the
+        whole screen above, 17 KB at 200x50.
+        """
+        above = self._screen_stack[-1]
+        return [] if above.styles.background.a == 1 else super()._background_screens
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._sanitize_filter]

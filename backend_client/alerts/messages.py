@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from backend_client.alerts.alert import Alert, AlertState
-from backend_client.alerts.rules import BY_ID
+from backend_client.models.alert_thresholds import THRESHOLDS
 
 MOST_IN_A_DIGEST = 20
 _LONGEST_SENTENCE = 300
@@ -57,7 +57,7 @@ def _lines(alert: Alert) -> list[str]:
 
 def _word(alert: Alert) -> str:
     """Return the rule's title; of one that is over, that it is. A rule of a newer version is its id."""
-    rule = BY_ID.get(alert.rule)
+    rule = THRESHOLDS.get(alert.rule)
     title = rule.title if rule else _plain(alert.rule, _LONGEST_NAME)
     return title if alert.state is AlertState.FIRING else f"recovered ({title})"
 

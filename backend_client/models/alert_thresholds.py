@@ -1,4 +1,7 @@
-"""When each alert fires, as people write it: "on", "off" or a threshold. What they mean: `alerts.rules`."""
+"""The rules of alerts as people read and write them: title, when it fires, "on", "off" or a threshold.
+
+How each is judged: `alerts.rules`.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -26,12 +29,24 @@ class Unit(StrEnum):
     TIME_OR_SHARE = "time or share"
 
 
+_SAID = {
+    Unit.TIME: "this long",
+    Unit.COUNT: "this many",
+    Unit.SHARE: "this much",
+    Unit.TIME_OR_SHARE: "this much",
+}
+
+
 class Threshold(Struct, frozen=True, kw_only=True):
-    """What may be written for one rule."""
+    """What a person reads of one rule, and may write for it."""
 
     rule: str
-    about: str
-    """When it fires, in a few words."""
+    title: str
+    """A few words, as a list and the subject of a message have them."""
+    fires: str
+    """When it fires, as a sentence; `{T}` is the threshold."""
+    guards: str = ""
+    """When it does not, as sentences."""
     default: str
     """ "on", "off" or a threshold, as a person would write it."""
     unit: Unit = Unit.NONE
@@ -43,59 +58,106 @@ class Threshold(Struct, frozen=True, kw_only=True):
         """A value other than off, for a message."""
         return {Unit.NONE: ON, Unit.COUNT: "3", Unit.SHARE: "95%"}.get(self.unit, "30m")
 
+    def when(self, threshold: str = "") -> str:
+        """Say when it fires; a threshold without a text is "this long", "this many", "this much"."""
+        return self.fires.replace("{T}", threshold or _SAID.get(self.unit, ""))
+
+    def about(self, threshold: str = "") -> str:
+        """Say when it fires, and when it does not."""
+        guards = self.guards.replace("{T}", threshold or _SAID.get(self.unit, ""))
+        return f"{self.when(threshold)} {guards}".rstrip()
+
 
 THRESHOLDS: Mapping[str, Threshold] = {
     each.rule: each
     for each in (
-        Threshold(rule="failed", about="It failed for good; a stop by a person does not count.", default=ON),
-        Threshold(rule="finished", about="It ended well.", default=OFF),
+        Threshold(
+            rule="failed",
+            title="failed",
+            fires="It has failed for good, its retries are used up.",
+            guards="Not where a person stopped it.",
+            default=ON,
+        ),
+        Threshold(rule="finished", title="finished", fires="It has ended well.", default=OFF),
         Threshold(
             rule="pending",
-            about="It waits for so long, or can never start.",
+            title="waits too long",
+            fires="It has waited for {T}, or can never start.",
+            guards="Not while it is held, or its start is foreseen.",
             default="4h",
             unit=Unit.TIME,
             least=60,
         ),
         Threshold(
             rule="gpu-idle",
-            about="None of its GPUs was used for so long.",
+            title="GPUs idle",
+            fires="None of its GPUs was used for {T}.",
+            guards="Not in the first 2 x {T} of an attempt; after twice the time where its log tells of"
+            " progress, an evaluation, saving or loading. Shells and deployments: only where the job itself"
+            " asks for it.",
             default="30m",
             unit=Unit.TIME,
             least=120,
         ),
         Threshold(
             rule="rank-idle",
-            about="One of its GPUs was not used for so long, while the others were.",
+            title="one GPU idle",
+            fires="One of its GPUs was not used for {T} while the others were.",
+            guards="Guards as for gpu-idle.",
             default="30m",
             unit=Unit.TIME,
             least=120,
         ),
         Threshold(
             rule="silent",
-            about="Its log tells no progress for so long.",
+            title="no progress",
+            fires="Its log has told no progress for {T}, and for three times its longest pause so far.",
+            guards="Only where it told some before, and while its log is read.",
             default="30m",
             unit=Unit.TIME,
             least=60,
         ),
-        Threshold(rule="loss", about="Its loss is nan, infinite, or many times what it was.", default=ON),
         Threshold(
-            rule="restarts", about="It was started again more often than this.", default="3", unit=Unit.COUNT
+            rule="loss",
+            title="loss is broken",
+            fires="The loss is nan or infinite two times in a row, or ten times its median three times in a"
+            " row.",
+            guards="Not in the first 10 steps; once for each attempt.",
+            default=ON,
+        ),
+        Threshold(
+            rule="restarts",
+            title="restarts",
+            fires="It was started again more than {T} times, and has not run for an hour since.",
+            guards="What its node or its queue ended does not count.",
+            default="3",
+            unit=Unit.COUNT,
         ),
         Threshold(
             rule="max-runtime",
-            about="So much of its max_runtime is left, and it needs longer.",
+            title="time runs out",
+            fires="Of its max_runtime {T} is left (10 min at least), and its progress says that it needs"
+            " longer.",
+            guards="Once for each attempt.",
             default="10%",
             unit=Unit.TIME_OR_SHARE,
         ),
-        Threshold(rule="xid", about="One of its GPUs had an error (NVIDIA XID).", default=ON),
+        Threshold(
+            rule="xid",
+            title="GPU error",
+            fires="A GPU of it has had an error (NVIDIA XID) since this attempt began.",
+            default=ON,
+        ),
         Threshold(
             rule="node",
-            about="Its node does not answer, or it was taken off its node or out of its queue.",
+            title="node",
+            fires="Its node does not answer or is not ready, or it was taken off it (drained, preempted).",
             default=ON,
         ),
         Threshold(
             rule="memory",
-            about="It uses more than this share of the memory that it asked for.",
+            title="memory nearly full",
+            fires="It has used more than {T} of the memory that it asked for, for 5 min.",
             default="95%",
             unit=Unit.SHARE,
             least=0.5,

@@ -1,20 +1,17 @@
-"""The ranks of one job side by side at one moment: the end of each log, what each uses, and who is slow."""
+"""The ranks of one job side by side: the end of each log, what each uses, and who is slow."""
 
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from backend_client.job_use import measuring, read_use
 from backend_client.logs.follow import follow
 from backend_client.models import Job
 from backend_client.progress.rank_pace import KEPT, RankPace, RankPaces
 from backend_client.progress.slow_rank import SlowRank, slow_rank
-from backend_client.protocol import Feature, JobBackend, Lines, LogQuery
-from backend_client.usage import HasUsage, Usage, UsageHistory
-
-HISTORY = timedelta(hours=1)
-"""Over which the use of ranks is compared, where they print no steps."""
+from backend_client.protocol import JobBackend, Lines, LogQuery
+from backend_client.usage import Usage, UsageHistory
 
 
 class RankTable(Struct, frozen=True, kw_only=True):
@@ -28,18 +25,20 @@ class RankTable(Struct, frozen=True, kw_only=True):
 
 
 async def read_ranks(backend: JobBackend, job: Job) -> RankTable:
-    """Read the ranks of a job once. Raises a BackendError where its log cannot be read."""
+    """Read the ranks of a job once. Raises a BackendError where its log or its use cannot be read."""
     paces = RankPaces()
     async with aclosing(follow(backend, LogQuery(ref=job.ref, tail=KEPT))) as batches:
         async for items in batches:
             for batch in items:
                 if isinstance(batch, Lines):
                     paces.feed(batch)
-    usage: Usage | None = None
-    history: UsageHistory | None = None
-    if isinstance(backend, HasUsage) and Feature.METRICS in backend.features:
-        usage = await backend.usage(job.ref)
-        history = await backend.usage_history(job.ref, datetime.now(UTC) - HISTORY)
+    metered = measuring(backend)
+    usage, history = await read_use(metered, job) if metered else (None, None)
+    return put_together(paces, usage, history)
+
+
+def put_together(paces: RankPaces, usage: Usage | None, history: UsageHistory | None) -> RankTable:
+    """Return the ranks as their logs tell of them so far, with what they use, where that is known."""
     ranks = paces.ranks.values()
     return RankTable(
         paces=tuple(replace(pace, steps=()) for pace in ranks), usage=usage, slow=slow_rank(ranks, history)

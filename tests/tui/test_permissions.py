@@ -47,6 +47,8 @@ async def test_each_is_grey_and_does_nothing(action: Action, tmp_path: Path):
     async with deck(backend, tmp_path=tmp_path, size=(120, 40)) as running:
         await running.until(lambda: "stop" in grey(running))
         if action.where is Place.DETAIL:
+            if action.needs is Verb.RESUME:
+                backend.change("uid-bert-ft", state=JobState.STOPPED)
             await running.press("enter")
             await running.until("What happened")
         screens = len(running.app.screen_stack)

@@ -19,7 +19,7 @@ from backend_client.alerts.alert import Alert, AlertList, HasAlertWishes, HasSil
 from backend_client.errors import BackendError, LoginNeeded, fragment
 from backend_client.models import Job
 from backend_client.protocol import Feature
-from tui.actions import Place
+from tui.actions import Action, Place
 from tui.alerts.alerts_text import (
     STYLES,
     TITLES,
@@ -37,11 +37,14 @@ from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.pick_screen import Pick, PickScreen
+from tui.ui.rows import Rows
 from tui.ui.sanitize import clean
 
 REFRESH_SECONDS = 10.0
 """How often the alerts are asked for while they are on the screen."""
 _NOTHING = "Nothing has fired."
+_OF_AN_ALERT = ("alert_job", "alert_log", "alert_seen", "alerts_seen", "alert_snooze", "alert_silence")
+"""Actions on what has fired."""
 _ENDS = "looked for by this program, and only while it is open"
 
 
@@ -53,8 +56,6 @@ class AlertsScreen(Guarded, Screen[None]):
     where = Place.ALERTS
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Place.ALERTS, "screen"),
-        Binding("j", "down", show=False),
-        Binding("k", "up", show=False),
         Binding("q", "screen.alerts_back", show=False),
     ]
 
@@ -78,7 +79,7 @@ class AlertsScreen(Guarded, Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         yield Static(id="head")
-        yield OptionList()
+        yield Rows()
         yield Static(id="about")
         yield Static(Content("reading ..."), id="status")
         yield Footer(self.session)
@@ -93,6 +94,10 @@ class AlertsScreen(Guarded, Screen[None]):
         """The alert under the cursor."""
         at = self.query_one(OptionList).highlighted
         return self._alerts[at] if at is not None and at < len(self._alerts) else None
+
+    def label_of(self, action: Action) -> str:
+        """Return what the footer calls an action; "" for those on an alert where there is none."""
+        return action.label if self.alert or action.id not in _OF_AN_ALERT else ""
 
     # What is read
 
@@ -154,6 +159,7 @@ class AlertsScreen(Guarded, Screen[None]):
             ids = [alert.id for alert in self._alerts]
             if ids:
                 rows.highlighted = ids.index(chosen) if chosen in ids else min(at, len(ids) - 1)
+            self.query_one(Footer).refresh()
         self._shown, self._is_loaded = shown, True
         self._show_about()
         self._show_title()
@@ -292,14 +298,6 @@ class AlertsScreen(Guarded, Screen[None]):
         """Read the alerts anew."""
         self._show_status("reading ...")
         self._read()
-
-    def action_down(self) -> None:
-        """Move the cursor one alert down."""
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        """Move the cursor one alert up."""
-        self.query_one(OptionList).action_cursor_up()
 
     def action_alerts_back(self) -> None:
         """Go back to where this was opened."""

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from backend_client.alerts.alert import AlertWishes, Channel, ChannelKind, Delivery, QuietHours
-from backend_client.alerts.rules import RULES
-from backend_client.models.alert_thresholds import OFF, ON, parse_threshold
+from backend_client.models.alert_thresholds import OFF, ON, THRESHOLDS, parse_threshold
 from tui.alerts.alerts_text import delivery_words
 from tui.ui.format import fit
 from tui.ui.sanitize import clean
 
 QUIET = "quiet."
+_THRESHOLD = "this time or amount"
+"""Stands for the threshold of a rule in its text, until something is written for it."""
 """How the keys of the quiet hours begin; those of the rules are their ids."""
 KINDS: Mapping[ChannelKind, str] = {
     ChannelKind.EMAIL: "a mail address",
@@ -33,10 +34,8 @@ class FieldText(NamedTuple):
 def rule_fields() -> list[FieldText]:
     """Return the fields of the rules, in the order of their table."""
     return [
-        FieldText(
-            rule.id, rule.id, rule.default, rule.title, rule.about.replace("{T}", "this time or amount")
-        )
-        for rule in RULES
+        FieldText(name, name, rule.default, rule.title, rule.about(_THRESHOLD))
+        for name, rule in THRESHOLDS.items()
     ]
 
 
@@ -52,14 +51,13 @@ def field_texts(wishes: AlertWishes) -> dict[str, str]:
     """Return the text of each field; empty where the default holds."""
     quiet = {f"{QUIET}start": wishes.quiet.start, f"{QUIET}end": wishes.quiet.end}
     zone = wishes.quiet.zone if wishes.quiet.zone != "UTC" else ""
-    return {rule.id: wishes.rules.get(rule.id, "") for rule in RULES} | quiet | {f"{QUIET}zone": zone}
+    return {name: wishes.rules.get(name, "") for name in THRESHOLDS} | quiet | {f"{QUIET}zone": zone}
 
 
 def wishes_of(texts: Mapping[str, str], before: AlertWishes) -> AlertWishes:
     """Return the wishes that stand in the fields; rules that are not shown here stay as they were."""
-    shown = {rule.id for rule in RULES}
-    rules = {rule: text for rule, text in before.rules.items() if rule not in shown}
-    rules |= {key: text for key, text in texts.items() if key in shown and text}
+    rules = {rule: text for rule, text in before.rules.items() if rule not in THRESHOLDS}
+    rules |= {key: text for key, text in texts.items() if key in THRESHOLDS and text}
     quiet = QuietHours(
         start=texts[f"{QUIET}start"], end=texts[f"{QUIET}end"], zone=texts[f"{QUIET}zone"] or "UTC"
     )
@@ -69,18 +67,18 @@ def wishes_of(texts: Mapping[str, str], before: AlertWishes) -> AlertWishes:
 def wrong_rules(texts: Mapping[str, str]) -> dict[str, str]:
     """Return what is wrong with the rules, by field; the server has the last word, and says the rest."""
     wrong = {}
-    for rule in RULES:
-        if text := texts.get(rule.id):
+    for name in THRESHOLDS:
+        if text := texts.get(name):
             try:
-                parse_threshold(rule.id, text)
+                parse_threshold(name, text)
             except ValueError as error:
-                wrong[rule.id] = str(error)
+                wrong[name] = str(error)
     return wrong
 
 
 def by_field(errors: Mapping[str, str]) -> tuple[dict[str, str], str]:
     """Return a server's errors by field of this screen, and in one sentence those that belong to none."""
-    known = {rule.id for rule in RULES} | {each.key for each in QUIET_FIELDS}
+    known = set(THRESHOLDS) | {each.key for each in QUIET_FIELDS}
     fields, rest = {}, []
     for name, words in errors.items():
         key = f"{QUIET}start" if name == "quiet" else name.removeprefix("rules.")
@@ -102,4 +100,4 @@ def meaning(text: str, about: str) -> str:
     """Say what a field does, with what is written in it."""
     if text.lower() == OFF:
         return f"Off. {about}"
-    return about if not text or text.lower() == ON else about.replace("this time or amount", text)
+    return about if not text or text.lower() == ON else about.replace(_THRESHOLD, text)

@@ -22,6 +22,7 @@ from backend_client.alerts.alert import (
     QuietHours,
 )
 from backend_client.errors import Invalid, Refused
+from backend_client.models.alert_thresholds import THRESHOLDS
 from backend_client.models.quantities import parse_duration
 from backend_client.models.secret import Secret
 from backend_client.protocol import Feature, JobBackend
@@ -246,17 +247,15 @@ def told_text(deliveries: Sequence[Delivery]) -> str:
 
 
 def _print_wishes(args: argparse.Namespace, wishes: AlertWishes) -> int:
-    from backend_client.alerts.rules import RULES  # noqa: PLC0415  only this table needs them
-
     if args.output == "name":
-        for rule in RULES:
-            print_data(rule.id)
+        for name in THRESHOLDS:
+            print_data(name)
     elif not print_as(args.output, lambda: to_builtins(wishes)):
-        known = {rule.id for rule in RULES}
         rows = [
-            [rule.id, wishes.rules.get(rule.id) or f"{rule.default} (default)", rule.title] for rule in RULES
+            [name, wishes.rules.get(name) or f"{rule.default} (default)", rule.title]
+            for name, rule in THRESHOLDS.items()
         ]
-        rows += [[name, text, ""] for name, text in sorted(wishes.rules.items()) if name not in known]
+        rows += [[name, text, ""] for name, text in sorted(wishes.rules.items()) if name not in THRESHOLDS]
         Table(["RULE", "WANTED", "WHAT"], rows).print()
         print_data("")
         _print_channels(args, wishes.channels)

@@ -131,7 +131,7 @@ class _Ranks:
     async def read(self) -> _Reading:
         job = await self._backend.get(self._job.ref)
         table = await read_ranks(self._backend, job)
-        found = rank_rows_of(job, {pace.rank: pace for pace in table.paces}, table.usage, datetime.now(UTC))
+        found = rank_rows_of(job, table, datetime.now(UTC))
         rows = [["RANK", *HEAD[1:]], *([str(cell) for cell in row] for row in found)]
         slow = slow_words(table.slow, job)
         notes = [*([slow] if slow else []), *(source_notes(table.usage.sources) if table.usage else [])]

@@ -29,6 +29,7 @@ from tui.gpus.gpus_text import (
 from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.format import fit
+from tui.ui.rows import Rows
 from tui.ui.sanitize import clean
 
 _LOOK_SECONDS = 1.0
@@ -42,8 +43,6 @@ class GpuJobsScreen(Screen[None]):
     where = Place.GPU_JOBS
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Place.GPU_JOBS, "screen"),
-        Binding("j", "down", show=False),
-        Binding("k", "up", show=False),
         Binding("q", "screen.gpu_jobs_back", show=False),
     ]
 
@@ -62,7 +61,7 @@ class GpuJobsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         yield Static(id="sums")
-        yield OptionList()
+        yield Rows()
         yield Static(id="status")
         yield Footer(session_of(self))
 
@@ -110,14 +109,6 @@ class GpuJobsScreen(Screen[None]):
             self._open_job(job)
         else:
             self.notify(f"{holder_name(holder)} is not in your list of jobs.", markup=False)
-
-    def action_down(self) -> None:
-        """Move the cursor one job down."""
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        """Move the cursor one job up."""
-        self.query_one(OptionList).action_cursor_up()
 
     def action_gpu_job_detail(self) -> None:
         self.query_one(OptionList).action_select()

@@ -23,6 +23,7 @@ from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.format import fit
 from tui.ui.inputs import LineInput
+from tui.ui.rows import Rows
 from tui.ui.sanitize import clean
 
 WIDTHS = (18, 9, 8, 4, 6, 4, 5)
@@ -50,8 +51,6 @@ class HistoryScreen(Screen[None]):
     where = Place.HISTORY
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Place.HISTORY, "screen"),
-        Binding("j", "down", show=False),
-        Binding("k", "up", show=False),
         Binding("q", "screen.history_back", show=False),
     ]
 
@@ -76,7 +75,7 @@ class HistoryScreen(Screen[None]):
         yield Static(Content.styled(f" {clean(self._context_name, 40)}  history", "bold"), id="title")
         yield LineInput("", "words   user:ada   state:failed   since:7d   until:2026-11-30")
         yield Static(id="head")
-        yield OptionList()
+        yield Rows()
         yield Static(id="status")
         yield Footer(session_of(self))
 
@@ -179,14 +178,6 @@ class HistoryScreen(Screen[None]):
     def action_history_filter(self) -> None:
         """Focus the filter."""
         self.query_one(LineInput).focus()
-
-    def action_down(self) -> None:
-        """Move the cursor one job down."""
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        """Move the cursor one job up."""
-        self.query_one(OptionList).action_cursor_up()
 
     def action_history_back(self) -> None:
         """Go back from the filter to the list, from the list to the jobs."""

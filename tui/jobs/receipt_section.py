@@ -1,15 +1,14 @@
 """The receipt on the page of a job: asked for by the screen, drawn below what was asked."""
 
-from collections.abc import Callable
-
 from textual.content import Content
 
 from backend_client.errors import BackendError
 from backend_client.models import Job
 from backend_client.protocol import Feature, JobBackend
 from backend_client.usage_report import HasAccounting, Receipt
-from tui.jobs.receipt_text import change_text, heading, receipt_lines
-from tui.ui.format import fit
+from tui.jobs.detail_text import fields, heading
+from tui.jobs.receipt_text import change_text, receipt_lines
+from tui.jobs.receipt_text import heading as receipt_title
 
 _ASKED_AFTER_END = 3
 """How often a final receipt is asked for: what was measured last is added up a little later."""
@@ -45,14 +44,11 @@ class ReceiptSection:
         changed, self.receipt = found != self.receipt, found
         return changed
 
-    def lines(self, make_heading: Callable[[str], Content], key: str) -> list[Content]:
+    def lines(self, key: str, width: int) -> list[Content]:
         """Return the section; `key` opens the form with the change that the receipt advises, or is ""."""
         if self.receipt is None:
             return []
-        lines = [
-            Content.assemble((fit(name, 14), "$text-muted"), value)
-            for name, value in receipt_lines(self.receipt)
-        ]
+        pairs = receipt_lines(self.receipt)
         if change := change_text(self.receipt):
-            lines.append(Content(f"{'':14}{change}" + (f"  ({key} makes a job so)" if key else "")))
-        return [make_heading(heading(self.receipt)), *lines] if lines else []
+            pairs.append(("", change + (f"  ({key} makes a job so)" if key else "")))
+        return [heading(receipt_title(self.receipt)), *fields(pairs, width)] if pairs else []

@@ -22,6 +22,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from backend_client.errors import BackendError, fragment
+from backend_client.job_use import PATIENCE, measuring
 from backend_client.logs import Line, LogBuffer, follow
 from backend_client.models import Job
 from backend_client.progress.loss_curve import LossCurve, split_batch
@@ -45,8 +46,6 @@ _EVERY = 2.0
 _SOON = 0.1
 """Seconds until the first drawing after a quiet time."""
 _USAGE_EVERY = 30.0
-_PATIENCE = 20.0
-"""Seconds that a reading of the use may take."""
 
 
 class PlotScreen(Screen[None]):
@@ -151,11 +150,11 @@ class PlotScreen(Screen[None]):
     @work(exclusive=True, group="usage", exit_on_error=False)
     async def _read_usage(self, backend: HasUsage, since: datetime) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(PATIENCE):
                 history = await backend.usage_history(self._job.ref, since)
             self.post_message(self.UsageRead(history))
         except TimeoutError:
-            self.post_message(self.UsageRead(trouble=f"no answer within {_PATIENCE:.0f} seconds"))
+            self.post_message(self.UsageRead(trouble=f"no answer within {PATIENCE:.0f} seconds"))
         except BackendError as error:
             self.post_message(self.UsageRead(trouble=fragment(error.title)))
 
@@ -176,10 +175,11 @@ class PlotScreen(Screen[None]):
         if not self._over_time or not points:
             return
         self._usage_asked = True
-        if not isinstance(self._backend, HasUsage) or Feature.METRICS not in self._backend.features:
+        backend = measuring(self._backend)
+        if backend is None:
             self._no_usage = self._backend.missing_features.get(Feature.METRICS, "")
         elif self.is_active:
-            self._read_usage(self._backend, datetime.fromtimestamp(points[0][0], UTC))
+            self._read_usage(backend, datetime.fromtimestamp(points[0][0], UTC))
         else:
             self._usage_timer = once(self, _USAGE_EVERY, self._start_usage)
 

@@ -20,7 +20,7 @@ from backend_client.gpu_nodes import Whose
 from backend_client.models import Job, JobRef
 from backend_client.protocol import JobBackend, Scope, Verb
 from backend_client.queues import HasQueues, QueueBoard, WaitingJob
-from tui.actions import Place
+from tui.actions import Action, Place
 from tui.bindings import bindings
 from tui.messages import OpenText
 from tui.queue import queue_bars
@@ -29,11 +29,14 @@ from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.pick_screen import Pick, PickScreen
+from tui.ui.rows import Rows
 from tui.ui.sanitize import clean
 
 REFRESH_SECONDS = 10.0
 """How often the queues are asked for while they are on the screen."""
 _NOTHING = "Nothing waits."
+_OF_A_JOB = ("queue_hold", "queue_priority", "queue_move", "queue_mine")
+"""Actions on what waits."""
 _FINAL = "A job that has a priority in its queue can get another one, but not be without one again."
 
 
@@ -45,8 +48,6 @@ class QueueScreen(Guarded, Screen[None]):
     where = Place.QUEUE
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Place.QUEUE, "screen"),
-        Binding("j", "down", show=False),
-        Binding("k", "up", show=False),
         Binding("q", "screen.queue_back", show=False),
     ]
 
@@ -63,6 +64,8 @@ class QueueScreen(Guarded, Screen[None]):
         self._board = QueueBoard()
         self._is_loaded = False
         self._failed: BackendError | None = None
+        self._offered: bool | None = None
+        """Whether the footer offers to release a job; None where none waits."""
 
     def compose(self) -> ComposeResult:
         where = f"  {clean(self._scope.namespace, 60)}" if self._scope.namespace else ""
@@ -70,7 +73,7 @@ class QueueScreen(Guarded, Screen[None]):
         with VerticalScroll(id="queues", can_focus=False):
             yield Static(id="bars")
         yield Static(id="head")
-        yield OptionList()
+        yield Rows()
         yield Static(Content("reading ..."), id="status")
         yield Footer(self.session)
 
@@ -83,6 +86,13 @@ class QueueScreen(Guarded, Screen[None]):
         """The waiting job under the cursor."""
         at = self.query_one(OptionList).highlighted
         return self._board.waiting[at] if at is not None and at < len(self._board.waiting) else None
+
+    def label_of(self, action: Action) -> str:
+        """Return what the footer calls an action; "" for those on a job where none waits."""
+        if self.job is None and action.id in _OF_A_JOB:
+            return ""
+        holds = action.id == "queue_hold" and self.job is not None and self.job.held
+        return "release" if holds else action.label
 
     # What is read
 
@@ -142,6 +152,18 @@ class QueueScreen(Guarded, Screen[None]):
         )
         if ids:
             rows.highlighted = ids.index(chosen) if chosen in ids else min(at, len(ids) - 1)
+        self._show_keys()
+
+    def on_option_list_option_highlighted(self) -> None:
+        """Say in the footer what can be done with the job under the cursor."""
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        """Draw the footer anew where it offers something else."""
+        offered = self.job.held if self.job else None
+        if offered != self._offered:
+            self._offered = offered
+            self.query_one(Footer).refresh()
 
     def on_resize(self) -> None:
         """Lay all of it out anew."""
@@ -243,14 +265,6 @@ class QueueScreen(Guarded, Screen[None]):
         """Read the queues anew."""
         self._show_status("reading ...")
         self._read()
-
-    def action_down(self) -> None:
-        """Move the cursor one job down."""
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        """Move the cursor one job up."""
-        self.query_one(OptionList).action_cursor_up()
 
     def action_queue_back(self) -> None:
         """Go back to the jobs."""

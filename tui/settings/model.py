@@ -152,7 +152,7 @@ def setting_keys(struct: type[Struct] = Settings, path: tuple[str, ...] = ()) ->
             ]
         elif kind == AlertRules:
             settings_keys += [
-                SettingKey((*key_path, name), rule.default, rule.about) for name, rule in THRESHOLDS.items()
+                SettingKey((*key_path, name), rule.default, rule.when()) for name, rule in THRESHOLDS.items()
             ]
         elif isinstance(kind, type) and issubclass(kind, Struct):
             settings_keys += setting_keys(kind, key_path)

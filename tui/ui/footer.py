@@ -1,6 +1,6 @@
 """The footer, the last line: the keys of what has the focus, as many as fit, then the way out and help."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from textual.actions import parse
 from textual.app import RenderResult
@@ -64,15 +64,17 @@ class Footer(Widget):
         _, name, parameters = parse(action.handler)
         return self.screen.check_action(name, parameters) is not False
 
+    def _offered(self) -> Iterator[Action]:
+        """Yield what can be done now, by the labels that the screen's `label_of` gives; "" is not offered."""
+        label_of = getattr(self.screen, "label_of", lambda action: action.label)
+        for action in actions(place_of(self.screen), read_only=self._policy.read_only):
+            if self._does_something(action) and (label := label_of(action)):
+                yield action._replace(label=label)
+
     def render(self) -> RenderResult:
         policy = self._policy
-        items = [
-            action
-            for action in actions(place_of(self.screen), read_only=policy.read_only)
-            if self._does_something(action)
-        ]
         parts = []
-        for action in fit_actions(items, policy.keys, self.size.width):
+        for action in fit_actions(list(self._offered()), policy.keys, self.size.width):
             grey = bool(policy.permissions.why_not(action.needs))
             key, words = ("$text-disabled", "$text-disabled") if grey else ("bold $primary", "$text-muted")
             parts += [(f" {with_own_keys(action, policy.keys).shown_key}", key), (f" {action.label} ", words)]

@@ -15,23 +15,23 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from backend_client.errors import BackendError, fragment
+from backend_client.errors import BackendError
+from backend_client.job_use import measuring
 from backend_client.logs import follow
 from backend_client.models import Job
 from backend_client.progress.rank_pace import KEPT, RankPaces
-from backend_client.progress.rank_table import HISTORY
-from backend_client.progress.slow_rank import slow_rank
+from backend_client.progress.rank_table import put_together
 from backend_client.protocol import Feature, JobBackend, Lines, LogQuery
-from backend_client.usage import HasUsage, Usage, UsageHistory
+from backend_client.usage import HasUsage
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.sanitize import clean
 from tui.usage.ranks_text import HEAD, rank_line, rank_rows_of, slow_words
+from tui.usage.usage_reading import EVERY, Reading, read_anew, source_lines
 
 _DRAW_SECONDS = 2.0
-_USAGE_SECONDS = 30.0
 
 
 class RanksScreen(Screen[None]):
@@ -44,11 +44,9 @@ class RanksScreen(Screen[None]):
 
     @dataclass(eq=False)
     class UsageRead(Message):
-        """What the ranks use now, and have used; or why that is not known."""
+        """What is known now of what the ranks use, and have used."""
 
-        usage: Usage | None = None
-        history: UsageHistory | None = None
-        trouble: str = ""
+        reading: Reading
 
     @dataclass(eq=False)
     class LogEnded(Message):
@@ -60,9 +58,9 @@ class RanksScreen(Screen[None]):
         super().__init__()
         self._job, self._backend = job, backend
         self._paces = RankPaces()
-        self._usage: Usage | None = None
-        self._history: UsageHistory | None = None
-        self._trouble = ""
+        self._reading = Reading()
+        self._sources = ""
+        """Who tells what they use, how old that was when it was read, and what is not known."""
         self._end = ""
         self._shown: tuple[object, ...] = ()
 
@@ -76,10 +74,10 @@ class RanksScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._read_log()
-        if isinstance(self._backend, HasUsage) and Feature.METRICS in self._backend.features:
-            self._read_usage(self._backend)
+        if backend := measuring(self._backend):
+            self._read_usage(backend)
         else:
-            self._trouble = self._backend.missing_features.get(Feature.METRICS, "")
+            self._sources = self._backend.missing_features.get(Feature.METRICS, "")
         self.set_interval(_DRAW_SECONDS, self._draw)
 
     @work(exclusive=True, group="log", exit_on_error=False)
@@ -100,18 +98,15 @@ class RanksScreen(Screen[None]):
     @work(exclusive=True, group="usage", exit_on_error=False)
     async def _read_usage(self, backend: HasUsage) -> None:
         while True:
-            try:
-                usage = await backend.usage(self._job.ref)
-                history = await backend.usage_history(self._job.ref, datetime.now(UTC) - HISTORY)
-            except BackendError as error:
-                self.post_message(self.UsageRead(trouble=fragment(error.title)))
-            else:
-                self.post_message(self.UsageRead(usage, history))
-            await asyncio.sleep(_USAGE_SECONDS)
+            self.post_message(self.UsageRead(await read_anew(self._reading, backend, self._job)))
+            if self._job.ended:
+                return
+            await asyncio.sleep(EVERY)
 
     def on_ranks_screen_usage_read(self, message: UsageRead) -> None:
-        """Show what the ranks use; figures that cannot be read any more are taken away, not kept."""
-        self._usage, self._history, self._trouble = message.usage, message.history, message.trouble
+        """Show what the ranks use, and how old it is; ages go on with the next reading."""
+        self._reading = message.reading
+        self._sources = "; ".join(words for words, _ in source_lines(self._reading, datetime.now(UTC)))
         self._draw()
 
     def on_ranks_screen_log_ended(self, message: LogEnded) -> None:
@@ -124,9 +119,8 @@ class RanksScreen(Screen[None]):
         self._draw()
 
     def _draw(self) -> None:
-        paces = self._paces.ranks
-        slow = slow_rank(paces.values(), self._history)
-        rows = rank_rows_of(self._job, paces, self._usage, datetime.now(UTC))
+        table = put_together(self._paces, self._reading.usage, self._reading.history)
+        slow, rows = table.slow, rank_rows_of(self._job, table, datetime.now(UTC))
         width = self.size.width
         lines = [
             rank_line(HEAD, width),
@@ -144,8 +138,7 @@ class RanksScreen(Screen[None]):
         self.query_one("#status", Static).update(Content(f" {status}" if status else ""))
 
     def _status(self) -> str:
-        missing = [source.missing for source in self._usage.sources if source.missing] if self._usage else []
-        return clean("; ".join(filter(None, (self._end, self._trouble, *missing))), 300)
+        return clean("; ".join(filter(None, (self._end, self._sources))), 300)
 
     def action_ranks_back(self) -> None:
         """Go back to the screen before."""

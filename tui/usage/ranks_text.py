@@ -1,13 +1,14 @@
 """The ranks of a job side by side, as text: how far, how fast, what they use, how long silent. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from backend_client.models import Attempt, Job
 from backend_client.progress.rank_pace import RankPace
+from backend_client.progress.rank_table import RankTable
 from backend_client.progress.slow_rank import SlowRank
-from backend_client.usage import RankUsage, Usage
+from backend_client.usage import RankUsage
 from tui.ui.format import fit, short, span
 from tui.ui.sanitize import clean
 
@@ -32,11 +33,10 @@ class RankRow(NamedTuple):
     node: str
 
 
-def rank_rows_of(
-    job: Job, paces: Mapping[int, RankPace], usage: Usage | None, now: datetime
-) -> list[RankRow]:
+def rank_rows_of(job: Job, table: RankTable, now: datetime) -> list[RankRow]:
     """Return a row for each rank that the job, its log or its use tells of."""
-    used = {rank.rank: rank for rank in usage.ranks} if usage else {}
+    paces = {pace.rank: pace for pace in table.paces}
+    used = {rank.rank: rank for rank in table.usage.ranks} if table.usage else {}
     newest = {attempt.rank: attempt for attempt in sorted(job.attempts, key=lambda one: one.number)}
     ranks = sorted({*newest, *used, *paces})
     return [_row(rank, newest.get(rank), paces.get(rank), used.get(rank), now) for rank in ranks]

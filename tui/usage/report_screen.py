@@ -21,6 +21,7 @@ from tui.bindings import bindings
 from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.format import fit
+from tui.ui.rows import Rows
 from tui.ui.sanitize import clean
 from tui.usage.local_zone import local_zone
 from tui.usage.report_text import GROUPS, TITLES, cells, group_text, notes, title
@@ -46,8 +47,6 @@ class ReportScreen(Screen[None]):
     where = Place.REPORT
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(Place.REPORT, "screen"),
-        Binding("j", "down", show=False),
-        Binding("k", "up", show=False),
         Binding("q", "screen.report_back", show=False),
     ]
 
@@ -68,7 +67,7 @@ class ReportScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         yield Static(id="head")
-        yield OptionList()
+        yield Rows()
         yield Static(id="total")
         yield Static(id="status")
         yield Footer(session_of(self))
@@ -151,14 +150,6 @@ class ReportScreen(Screen[None]):
 
     def action_report_refresh(self) -> None:
         self._ask()
-
-    def action_down(self) -> None:
-        """Move the cursor one group down."""
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        """Move the cursor one group up."""
-        self.query_one(OptionList).action_cursor_up()
 
     def action_report_back(self) -> None:
         self.dismiss(None)

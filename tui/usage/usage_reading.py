@@ -1,14 +1,20 @@
-"""What is known of the use of one job, who says so, how old it is, and what is not known and why. Pure."""
+"""What is known of the use of one job, who says so, how old it is, and what is not known and why."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from backend_client.usage import Measure, Usage, UsageHistory, UsageSource
+from backend_client.errors import BackendError, fragment
+from backend_client.job_use import read_use
+from backend_client.models import Job
+from backend_client.usage import HasUsage, Measure, Usage, UsageHistory, UsageSource
 from tui.ui.format import span
 from tui.ui.sanitize import clean
 
+EVERY = 30.0
+"""Seconds between two readings, while they are on the screen."""
 _OF_GPUS = {Measure.UTILISATION, Measure.ACTIVITY, Measure.MEMORY, Measure.POWER, Measure.TEMPERATURE}
 
 
@@ -21,6 +27,16 @@ class Reading(Struct, frozen=True, kw_only=True):
     """Why nothing newer is known."""
     since: datetime | None = None
     """Since when that is so."""
+
+
+async def read_anew(last: Reading, backend: HasUsage, job: Job) -> Reading:
+    """Read the use of a job; where it cannot be read, keep the last figures, and say since when and why."""
+    try:
+        usage, history = await read_use(backend, job)
+    except BackendError as error:
+        since = last.since if last.trouble else datetime.now(UTC)
+        return replace(last, trouble=fragment(error.title), since=since)
+    return Reading(usage=usage, history=history)
 
 
 def source_lines(reading: Reading, now: datetime) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,8 @@
 """What a job uses, as a part of its detail: read while its screen is seen, and drawn in lines and plots."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from textual import work
 from textual.content import Content
@@ -11,21 +10,17 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static
 
-from backend_client.errors import BackendError, fragment
+from backend_client.job_use import measuring
 from backend_client.models import Job, JobState
 from backend_client.protocol import Feature, JobBackend
-from backend_client.usage import HasUsage, Usage, UsageHistory
+from backend_client.usage import HasUsage, UsageHistory
 from tui.ui.once import once
 from tui.ui.sanitize import clean
+from tui.ui.show_text import show_text
 from tui.usage.usage_plots import usage_plots
-from tui.usage.usage_reading import Reading
+from tui.usage.usage_reading import EVERY, Reading, read_anew
 from tui.usage.usage_text import UsageLine, usage_lines
 
-_EVERY = 30.0
-"""Seconds between two readings."""
-_PATIENCE = 20.0
-"""Seconds that a reading may take."""
-_HOUR = timedelta(hours=1)
 _RUNS = (JobState.RUNNING, JobState.STOPPING, JobState.UNKNOWN)
 
 
@@ -34,11 +29,9 @@ class UsageSection(Static):
 
     @dataclass(eq=False)
     class UsageRead(Message):
-        """What the job uses and has used, or why that is not known."""
+        """What is known now of what the job uses and has used."""
 
-        usage: Usage | None = None
-        history: UsageHistory | None = None
-        trouble: str = ""
+        reading: Reading
 
     class HistoryChanged(Message):
         """There are other figures to plot."""
@@ -47,9 +40,7 @@ class UsageSection(Static):
         """Show the use of a job; `more_key` returns the key that shows all ranks, "" where there is none."""
         super().__init__(id="use")
         self._job, self._more_key = job, more_key
-        self._backend = (
-            backend if isinstance(backend, HasUsage) and Feature.METRICS in backend.features else None
-        )
+        self._backend = measuring(backend)
         self._missing = backend.missing_features.get(Feature.METRICS, "")
         self._reading: Reading | None = None
         self._timer: Timer | None = None
@@ -74,42 +65,23 @@ class UsageSection(Static):
         if self._backend and not gone and turned and (job.ended or job.state in _RUNS):
             self._started = True
             self._read(self._backend)
+        self.draw()
 
     @work(exclusive=True, group="usage", exit_on_error=False)
     async def _read(self, backend: HasUsage) -> None:
-        job = self._job
-        since = (job.finished if job.ended and job.finished else datetime.now(UTC)) - _HOUR
-        since = max(since, job.started) if job.started else since
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                usage, history = await asyncio.gather(
-                    _nothing() if job.ended else backend.usage(job.ref),
-                    backend.usage_history(job.ref, since),
-                )
-        except TimeoutError:
-            message = self.UsageRead(trouble=f"no answer within {_PATIENCE:.0f} seconds")
-        except BackendError as error:
-            message = self.UsageRead(trouble=fragment(error.title))
-        else:
-            message = self.UsageRead(usage, history)
-        self.post_message(message)
+        last = self._reading or Reading()
+        self.post_message(self.UsageRead(await read_anew(last, backend, self._job)))
 
     def on_usage_section_usage_read(self, message: UsageRead) -> None:
-        """Draw what was read; where it could not be, the last figures stay, with their age."""
+        """Draw what is known."""
         message.stop()
-        last = self._reading or Reading()
-        if message.usage is None:
-            since = last.since if last.trouble else datetime.now(UTC)
-            self._reading = Reading(
-                usage=last.usage, history=last.history, trouble=message.trouble, since=since
-            )
-        else:
-            self._reading = Reading(usage=message.usage, history=message.history)
+        self._reading = message.reading
+        if not message.reading.trouble:
             self.post_message(self.HistoryChanged())
         self.draw()
         if self._timer:
             self._timer.stop()
-        self._timer = None if self._job.ended else once(self, _EVERY, self._read_again)
+        self._timer = None if self._job.ended else once(self, EVERY, self._read_again)
 
     def _read_again(self) -> None:
         """Read anew while the screen is seen, else look again later."""
@@ -118,17 +90,22 @@ class UsageSection(Static):
         if self.screen.is_active:
             self._read(self._backend)
         else:
-            self._timer = once(self, _EVERY, self._read_again)
+            self._timer = once(self, EVERY, self._read_again)
 
-    def draw(self, width: int = 0) -> None:
-        """Draw the lines in so many cells (0: as many as before), with ages as they are now."""
-        self._width = width or self._width
+    def lay_out(self, width: int) -> None:
+        """Draw the lines in so many cells."""
+        if width != self._width:
+            self._width = width
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw the lines, with ages as they are now."""
         lines = self._lines()
         content = Content("\n").join(Content.styled(line.text, line.style) for line in lines)
         if content != self._shown:
             self._shown = content
             self.display = bool(lines)
-            self.update(content)
+            show_text(self, content)
 
     def _lines(self) -> list[UsageLine]:
         runs = self._job.state in _RUNS and not self._gone
@@ -152,11 +129,6 @@ class UsageSection(Static):
         return f"Use since {start.astimezone():%H:%M}"
 
 
-async def _nothing() -> Usage:
-    """Return what a job uses that has ended."""
-    return Usage()
-
-
 def _heading(words: str) -> UsageLine:
     return UsageLine(f"\n{words}", "bold $primary")
 
@@ -175,4 +147,4 @@ class UsagePlots(Static):
         self._drawn = history, width, height
         plots = usage_plots(history, width, height) if history else ""
         self.display = bool(plots)
-        self.update(Content(plots))
+        self.update(Content(plots), layout=False)  # its size is given, whatever is in it

@@ -15,7 +15,7 @@ from backend_client.usage import (
     UsageSeries,
 )
 from backend_client.usage_series import known, mean, merged
-from tui.ui.format import bytes_text, cores_text, fit, of_bytes, share_text, watts_text
+from tui.ui.format import bytes_text, cores_text, fit, of_bytes, share_text, watts_text, wrap
 from tui.ui.sanitize import clean
 from tui.usage.sparkline import sparkline
 from tui.usage.top_text import gpu_notes
@@ -69,9 +69,8 @@ def usage_lines(reading: Reading, width: int, now: datetime, *, more_key: str = 
             lines += map(UsageLine, table.rank_lines(rank))
         if len(shown) < len(table.ranks):
             lines.append(UsageLine(table.rest_text(shown, more_key), "$text-muted"))
-    lines += [UsageLine(fit(note, width).rstrip(), "$warning") for note in notes(reading.usage)]
-    lines += [UsageLine(fit(words, width).rstrip(), style) for words, style in source_lines(reading, now)]
-    return lines
+    said = [*((note, "$warning") for note in notes(reading.usage)), *source_lines(reading, now)]
+    return lines + [UsageLine(line, style) for words, style in said for line in wrap(words, width)]
 
 
 class _Table:

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.alerts.rules import BY_ID
 from backend_client.alerts.wishes import DEFAULTS, problems, thresholds_for, waits_for_people, wishes_for
 from backend_client.errors import Invalid
 from backend_client.models import Job, JobSpec, JobState
@@ -39,7 +38,7 @@ def job(**spec: object) -> Job:
     ],
 )
 def test_thresholds_are_read(rule: str, text: str, value: float | None):
-    assert BY_ID[rule].parse(text) == value
+    assert parse_threshold(rule, text) == value
 
 
 @pytest.mark.parametrize(

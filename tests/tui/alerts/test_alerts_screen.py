@@ -174,6 +174,7 @@ async def test_a_job_that_had_failed_before_is_none(tmp_path: Path):
         await running.until("Failed")
         await running.press("A")
         await running.until("Nothing has fired.")
+        assert not {"detail", "snooze", "mute"} & set(running.shown.splitlines()[-1].split())
         assert BELL not in running.sent
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from backend_client.models import Event, JobState, QueuePlace, StartRange
 from tests.support.scripted import attempt, make_job
-from tui.jobs.detail_screen import about
+from tui.jobs.detail_text import about
 from tui.jobs.timeline import timeline
 from tui.ui.format import starts_text
 
@@ -28,7 +28,7 @@ def test_a_detail_says_when_a_waiting_job_is_likely_to_start():
     now = datetime.now(UTC)
     starts = StartRange(now - timedelta(hours=1), now + timedelta(days=8), 8, 10)
     job = make_job(state=JobState.QUEUED, queue=QueuePlace(queue="default", starts=starts))
-    lines = about(job).plain.splitlines()
+    lines = about(job, width=120).plain.splitlines()
     assert f"starts        {starts_text(starts)}" in lines
     assert not [line for line in about(make_job()).plain.splitlines() if line.startswith("starts")]
 

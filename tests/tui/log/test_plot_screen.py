@@ -1,8 +1,6 @@
 """`v`: the loss over the steps, out of the log's lines."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,13 +127,6 @@ async def test_a_log_without_a_loss_says_so_and_one_that_cannot_be_read_says_why
         backend.fail["logs"] = Refused("You may not read it.")
         await running.press("v")
         await running.until("You may not read it.")
-
-
-def test_the_library_is_loaded_for_the_first_plot_alone():
-    code = (
-        "import sys, tui.log.plot_screen, tui.jobs.detail_screen, tui.app; sys.exit('plotext' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

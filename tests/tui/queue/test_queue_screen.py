@@ -92,8 +92,10 @@ async def test_a_job_is_held_released_put_ahead_and_moved_by_key(backend: Script
         await running.until("another's")
         await running.press("n", "h")
         await running.until("* held mine")
+        await running.until(lambda: "h release" in running.shown.splitlines()[-1])
         await running.press("h")
         await running.until(lambda: "held mine" not in running.shown)
+        await running.until(lambda: "h hold" in running.shown.splitlines()[-1])
         await running.press("p")
         await running.until("A deadline is near.")
         await running.until("not be without one again")
@@ -189,3 +191,11 @@ def test_the_cells_of_what_waits():
     unknown = replace(job, gpus=None, priority=None, since=None, held=True, name="", whose=Whose.OTHER)
     assert waiting_cells(unknown, NOW)[:3] == ["", "held", "(another's)"]
     assert waiting_cells(unknown, NOW)[5:8] == ["", "", ""]
+
+
+async def test_where_nothing_waits_nothing_is_offered_for_it(tmp_path: Path):
+    backend = ScriptedBackend([make_job("mine")])
+    async with deck(backend, tmp_path=tmp_path, size=(100, 30)) as running:
+        await running.press("Q")
+        await running.until("Nothing waits.")
+        await running.until(lambda: running.shown.splitlines()[-1].split() == ["escape", "back", "?", "help"])

@@ -4,11 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backend_client.errors import Refused
+from backend_client.errors import Refused, Unreachable
 from backend_client.models import Attempt
 from backend_client.protocol import Feature, Lines, LogSource
 from tests.support.scripted import ScriptedBackend, make_job
+from tests.support.usages import make_history, make_usage
 from tests.tui.support.deck import deck
+from tui.usage import ranks_screen
 
 
 def _job():
@@ -62,6 +64,25 @@ async def test_even_ranks_name_nobody_and_a_lost_log_says_why(tmp_path: Path):
         await running.press("enter", "R")
         await running.until("Its log is gone.")
         assert "gpu-3" in running.shown
+
+
+async def test_use_that_cannot_be_read_any_more_stays_with_its_age_and_the_reason(
+    tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(ranks_screen, "EVERY", 0.05)
+    monkeypatch.setattr(ranks_screen, "_DRAW_SECONDS", 0.05)
+    backend = RankedBackend([_job()])
+    backend.used["uid-bert"], backend.use_histories["uid-bert"] = make_usage(4), make_history(4)
+    async with deck(backend, tmp_path=tmp_path) as running:
+        await running.press("enter", "R")
+        await running.until("87%")
+        assert "from Prometheus" in running.shown
+        backend.fail["usage"] = Unreachable("Prometheus is asleep.")
+        await running.until("Prometheus is asleep")
+        assert "87%" in running.shown
+        assert "use unknown since" in running.shown
+        del backend.fail["usage"]
+        await running.until(lambda: "asleep" not in running.shown)
 
 
 async def test_a_context_without_ranks_says_so(tmp_path: Path):

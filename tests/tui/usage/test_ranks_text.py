@@ -6,6 +6,7 @@ import pytest
 
 from backend_client.models import Attempt, JobState
 from backend_client.progress.rank_pace import RankPace
+from backend_client.progress.rank_table import RankTable
 from backend_client.progress.slow_rank import SlowRank
 from backend_client.usage import GpuUsage, RankUsage, Usage
 from tests.support.scripted import make_job
@@ -16,10 +17,10 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def test_a_rank_is_shown_wherever_it_is_known_from_and_what_is_not_known_is_empty():
     job = make_job(attempts=(Attempt(number=1, rank=0, node="gpu-1"), Attempt(number=1, rank=1)))
-    paces = {1: RankPace(rank=1, step=1500, rate=2.5, last_line=NOW - timedelta(minutes=7))}
+    paces = (RankPace(rank=1, step=1500, rate=2.5, last_line=NOW - timedelta(minutes=7)),)
     gpus = (GpuUsage(gpu="0", utilisation=0.9, memory=10, memory_total=40), GpuUsage(gpu="1", utilisation=0))
     usage = Usage(ranks=(RankUsage(rank=2, node="gpu-3", gpus=gpus),))
-    first, second, third = rank_rows_of(job, paces, usage, NOW)
+    first, second, third = rank_rows_of(job, RankTable(paces=paces, usage=usage), NOW)
     assert first[1:] == ("", "", "", "", "", "gpu-1")
     assert second[1:] == ("1.5k", "2.5/s", "", "", "7m", "")
     assert third[1:] == ("", "", "45%", "25%", "", "gpu-3")
@@ -27,13 +28,14 @@ def test_a_rank_is_shown_wherever_it_is_known_from_and_what_is_not_known_is_empt
 
 def test_a_rank_that_has_ended_is_not_silent():
     job = make_job(attempts=(Attempt(number=1, rank=0, started=NOW, finished=NOW),))
-    (row,) = rank_rows_of(job, {0: RankPace(rank=0, last_line=NOW - timedelta(hours=3))}, None, NOW)
+    paces = (RankPace(rank=0, last_line=NOW - timedelta(hours=3)),)
+    (row,) = rank_rows_of(job, RankTable(paces=paces), NOW)
     assert row.silent == "ended"
 
 
 def test_the_newest_attempt_of_a_rank_counts():
     job = make_job(attempts=(Attempt(number=1, node="old"), Attempt(number=2, node="new")))
-    assert [row.node for row in rank_rows_of(job, {}, None, NOW)] == ["new"]
+    assert [row.node for row in rank_rows_of(job, RankTable(), NOW)] == ["new"]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_a_pace(rate, text):
 @pytest.mark.parametrize("width", [20, 60, 80, 200])
 def test_a_line_is_no_wider_than_the_screen_and_its_columns_stand_under_their_names(width):
     job = make_job(attempts=(Attempt(number=1, rank=63, node="a-node-with-a-very-long-name\x1b[2J" * 5),))
-    (row,) = rank_rows_of(job, {}, None, NOW)
+    (row,) = rank_rows_of(job, RankTable(), NOW)
     assert len(rank_line(row, width)) <= width
     assert "\x1b" not in rank_line(row, width)
     assert len(rank_line(HEAD, width)) <= width

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from backend_client import job_use
 from backend_client.errors import Unreachable
 from backend_client.models import JobState
 from backend_client.protocol import Feature
@@ -37,6 +38,27 @@ async def test_a_wide_screen_has_plots_beside_the_text(tmp_path: Path):
         await running.until("GPU utilisation")
         assert "┤" in running.shown
         assert "What happened" in running.shown
+
+
+async def test_plots_are_painted_after_the_text_and_not_again_while_nothing_changes(
+    tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(usage_section, "EVERY", 0.05)
+    drawn: list[str] = []
+    plots = usage_section.usage_plots
+    backend = using()
+    async with deck(backend, tmp_path=tmp_path, size=(200, 50)) as running:
+
+        def record(*args) -> str:
+            drawn.append(running.sent)
+            return plots(*args)
+
+        monkeypatch.setattr(usage_section, "usage_plots", record)
+        await running.press("enter")
+        await running.until("GPU utilisation")
+        assert "from Prometheus" in drawn[0]
+        await running.until(lambda: readings(backend) > 4)
+        assert len(drawn) == 1
 
 
 async def test_the_text_beside_plots_is_no_wider_than_its_part(tmp_path: Path):
@@ -82,7 +104,7 @@ async def test_a_reading_that_takes_long_holds_nothing_up(tmp_path: Path):
 
 
 async def test_an_endless_reading_is_given_up(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(usage_section, "_PATIENCE", 0.2)
+    monkeypatch.setattr(job_use, "PATIENCE", 0.2)
     backend = using()
     backend.hold_usage.clear()
     async with deck(backend, tmp_path=tmp_path) as running:
@@ -92,7 +114,7 @@ async def test_an_endless_reading_is_given_up(tmp_path: Path, monkeypatch):
 
 
 async def test_a_reading_that_fails_says_why_and_the_last_figures_stay(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(usage_section, "_EVERY", 0.1)
+    monkeypatch.setattr(usage_section, "EVERY", 0.1)
     backend = using()
     async with deck(backend, tmp_path=tmp_path) as running:
         await running.press("enter")
@@ -110,7 +132,7 @@ def readings(backend: ScriptedBackend) -> int:
 
 
 async def test_it_is_read_while_its_screen_is_seen_and_no_longer(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(usage_section, "_EVERY", 0.05)
+    monkeypatch.setattr(usage_section, "EVERY", 0.05)
     backend = using()
     async with deck(backend, tmp_path=tmp_path) as running:
         await running.press("enter")
