@@ -21,7 +21,8 @@ FIRST_SECONDS = 1.0
 _SHARE_STEP = 0.02
 _RELATIVE_STEP = 0.05
 _SHARES = ("gpu", "gpu_min", "gpu_memory", "gpu_memory_max")
-_AMOUNTS = ("power", "cpu", "memory")
+_AMOUNTS = ("gpu_memory_total", "power", "cpu", "memory")
+_EXACT = ("source", "xid", "idle", "gpus_idle")
 
 ReadUsage = Callable[[Sequence[Job]], Awaitable[Mapping[str, JobUsage]]]
 """Running jobs -> what they use, by uid. Raises a BackendError where nothing can be told."""
@@ -120,7 +121,7 @@ def differs(old: JobUsage | None, new: JobUsage | None) -> bool:
     """Return whether a usage has changed so much that a person should see it."""
     if old is None or new is None:
         return old is not new
-    if (old.source, old.xid, old.idle) != (new.source, new.xid, new.idle):
+    if any(getattr(old, name) != getattr(new, name) for name in _EXACT):
         return True
     return any(
         _far(getattr(old, name), getattr(new, name), _SHARE_STEP if name in _SHARES else 0.0)

@@ -142,6 +142,10 @@ class JobUsage(Struct, frozen=True, kw_only=True):
     """The share of its GPUs' memory that is used, 0 to 1."""
     gpu_memory_max: float | None = None
     """Of the GPU that is fullest."""
+    gpu_memory_total: int | None = None
+    """Bytes, of that GPU: all that it has."""
+    gpus_idle: int | None = None
+    """How many of its GPUs are not used (`usage.UNUSED`)."""
     power: float | None = None
     """Watts, of all its GPUs."""
     cpu: float | None = None
