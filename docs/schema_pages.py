@@ -70,7 +70,7 @@ PRINTED = {
     "`doctor`": "a list of [Finding](#finding)",
     "`contexts`": "a list of `name`, `kind`, `about`, `hidden` (why it cannot be used), `current`",
     "`config`": "an object: key -> `value`, `from`",
-    "`clusters`": "a list of `name`, `state`, `since`, `why`",
+    "`clusters`": "a list of `name`, `state`, `since`, `why`, `usage` (a list of `UsageSource`)",
     "`login`, `register`": "`name`, `url`, `user`, `store`, `role`, `expires`",
     "`whoami`": "`context`, `user`, and `role` at a server, `place` elsewhere",
     "`tokens`": "a list of [TokenInfo](api.md#tokeninfo)",

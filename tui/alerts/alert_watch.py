@@ -132,8 +132,8 @@ class AlertWatch:
         """Return the alerts as they are now, in any order."""
         return AlertList(items=tuple(self._alerts.values()), ends_with_program=True)
 
-    async def alerts(self) -> AlertList:
-        """List the alerts."""
+    async def alerts(self, *, everybody: bool = False) -> AlertList:  # noqa: ARG002  it has one person
+        """List the alerts, of all jobs that are watched."""
         return self.current()
 
     async def acknowledge(self, alert_id: str) -> Alert:
