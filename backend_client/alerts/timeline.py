@@ -143,6 +143,12 @@ class Timeline:
         """Since when it was seen to wait, this time."""
         self.requeued = ""
         """What put a job that ran back into its queue, this time; empty where nothing did."""
+        self.attempt: Attempt | None = None
+        """The newest attempt; of several ranks, the first to start."""
+        self.number = 0
+        """The number of the newest attempt; 0 before the first."""
+        self.running_since: datetime | None = None
+        """When the first rank of this attempt started; None where that is unknown, or it does not run."""
         self._reads_log = reads_log
         self._start_attempt()
         self.feed(job, now)
@@ -177,29 +183,6 @@ class Timeline:
         self._progress: Progress | None = None
 
     @property
-    def attempt(self) -> Attempt | None:
-        """The newest attempt; of several ranks, the first to start."""
-        attempts = self.job.attempts
-        if not attempts:
-            return None
-        number = attempts[-1].number
-        started = [a for a in attempts if a.number == number and a.started]
-        return min(started, key=lambda a: a.started, default=attempts[-1])  # type: ignore[arg-type,return-value]
-
-    @property
-    def number(self) -> int:
-        """The number of the newest attempt; 0 before the first."""
-        return self.job.attempts[-1].number if self.job.attempts else 0
-
-    @property
-    def running_since(self) -> datetime | None:
-        """When the first rank of this attempt started; None where that is unknown, or it does not run."""
-        if self.job.state is not JobState.RUNNING:
-            return None
-        attempt = self.attempt
-        return (attempt.started if attempt else None) or self.job.started
-
-    @property
     def gpus(self) -> int:
         """All its GPUs, over its ranks."""
         return self.job.spec.gpus * max(1, self.job.spec.nodes, self.job.spec.replicas)
@@ -207,12 +190,16 @@ class Timeline:
     def feed(self, job: Job, now: datetime) -> None:
         """Take the job as it is told now."""
         before, number = self.job, self.number
-        self.job = job
+        self.job, running = job, job.state is JobState.RUNNING
+        self.number = job.attempts[-1].number if job.attempts else 0
+        self.attempt = _newest_attempt(job)
+        self.running_since = (
+            (self.attempt.started if self.attempt else None) or job.started if running else None
+        )
         if self.number != number or job.ended:
             self._start_attempt()
         self.seen_under_way = self.seen_under_way or not job.ended or job.state is not before.state
         self._feed_state(before, now)
-        running = job.state is JobState.RUNNING
         self._feed_usage(job.usage if running else None, now)
         if running and job.progress is not None and job.progress != self._progress:
             self._feed_progress(job.progress, now)
@@ -327,6 +314,15 @@ def ends_late(job: Job, now: datetime) -> bool:
 
 def _moved(before: Progress, after: Progress) -> bool:
     return (before.step, before.total, before.loss) != (after.step, after.total, after.loss)
+
+
+def _newest_attempt(job: Job) -> Attempt | None:
+    """Return the newest attempt; of several ranks, the first to start."""
+    if len(job.attempts) < 2:
+        return job.attempts[0] if job.attempts else None
+    number = job.attempts[-1].number
+    started = [a for a in job.attempts if a.number == number and a.started]
+    return min(started, key=lambda a: a.started, default=job.attempts[-1])  # type: ignore[arg-type,return-value]
 
 
 def _waits(job: Job) -> bool:

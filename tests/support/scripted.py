@@ -361,7 +361,7 @@ class ScriptedBackend:
         self.fired |= {alert.id: alert for alert in alerts}
 
     async def alerts(self, *, everybody: bool = False) -> AlertList:
-        self._call("alerts", everybody)
+        self._call("alerts", everybody or None)
         await self.hold_alerts.wait()
         return AlertList(items=tuple(self.fired.values()))
 
