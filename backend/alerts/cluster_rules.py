@@ -11,6 +11,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from backend_client.alerts.engine import AlertEngine, OpenEpisode, Transition
+from backend_client.alerts.timeline import LogRead
 from backend_client.models import Job, JobRef, JobState
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 
@@ -21,12 +22,12 @@ class ClusterRules:
     def __init__(
         self,
         wishes_of: Callable[[Job], Mapping[str, str]],
-        reads_log: Callable[[Job], bool],
+        log_read: LogRead,
         episodes: Iterable[OpenEpisode],
         seen_states: Mapping[str, JobState],
     ) -> None:
         """`seen_states`: by uid, the state in which an earlier process has judged a job."""
-        self._engine = AlertEngine(wishes_of, episodes, reads_log=reads_log)
+        self._engine = AlertEngine(wishes_of, episodes, log_read=log_read)
         self._seen_states = dict(seen_states)
         self._known: set[str] = set()
         self._unwritten: dict[str, str] = {}

@@ -23,6 +23,7 @@ from backend.db.models import AlertWishesRow, JobRow
 from backend.jobs.rows import live_jobs, state_of
 from backend_client.alerts.alert import AlertWishes
 from backend_client.alerts.engine import EVERY_SECONDS, SLICE, Transition
+from backend_client.alerts.timeline import LogRead
 from backend_client.alerts.wishes import readable
 from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobRef
@@ -46,14 +47,14 @@ class AlertWatcher:
         hub: Hub,
         site_rules: Mapping[str, str],
         *,
-        reads_log: Callable[[Job], bool],
+        log_read: LogRead,
         wake_sender: Callable[[], None],
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._database = database
         self._hub = hub
         self._site_rules = dict(site_rules)
-        self._reads_log = reads_log
+        self._log_read = log_read
         self._wake_sender = wake_sender
         self._clock = clock
         self._wishes: dict[int, Mapping[str, str]] = {}
@@ -165,7 +166,7 @@ class AlertWatcher:
                 row.uid: state_of(row.alerted_state or row.state) for row in await session.execute(query)
             }
             episodes = await recorder.read_episodes(session, cluster)
-        made = self._clusters[cluster] = ClusterRules(self.wishes_of, self._reads_log, episodes, states)
+        made = self._clusters[cluster] = ClusterRules(self.wishes_of, self._log_read, episodes, states)
         return made
 
     async def _drop(self, cluster: str, now: datetime) -> None:

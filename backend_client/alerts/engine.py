@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from backend_client.alerts.alert import AlertState
 from backend_client.alerts.rules import RULES, Rule
-from backend_client.alerts.timeline import Coverage, Timeline
+from backend_client.alerts.timeline import Coverage, LogRead, Timeline
 from backend_client.alerts.verdict import UNKNOWN, Verdict
 from backend_client.alerts.wishes import thresholds_for
 from backend_client.models import Job, JobRef, JobState
@@ -81,18 +81,18 @@ class AlertEngine:
         wishes_of: Callable[[Job], Mapping[str, str]],
         open_episodes: Iterable[OpenEpisode] = (),
         *,
-        reads_log: Callable[[Job], bool] = lambda _: False,
+        log_read: LogRead = lambda _job, _now: None,
     ) -> None:
         """`wishes_of`: what the job's owner and the site want; the defaults and the job's own are added here.
         Asked at each look at a job: it must be quick.
 
         `open_episodes`: what was told of this watch's jobs before a restart, recovered ones too.
-        `reads_log`: whether the progress of a job is being read now; without it no log is called silent.
+        `log_read`: until when the log of a job was read; without it no log is called silent.
 
         Jobs that had ended before the first list are not told: who knows that one had not, says so first.
         """
         self._wishes_of = wishes_of
-        self._reads_log = reads_log
+        self._log_read = log_read
         self._restored: dict[str, list[OpenEpisode]] = {}
         for episode in open_episodes:
             self._restored.setdefault(episode.job.uid, []).append(episode)
@@ -196,7 +196,7 @@ class AlertEngine:
             self._news.add(uid)
 
     def _first_look(self, job: Job, now: datetime) -> _Watched:
-        timeline = Timeline(job, now, self._coverage, self._reads_log)
+        timeline = Timeline(job, now, self._coverage, self._log_read)
         timeline.seen_under_way = not job.ended or self._synced
         watched = _Watched(timeline, {}, {})
         for old in self._restored.pop(job.ref.uid, ()):

@@ -19,9 +19,15 @@ OTHERS_BUSY = 0.20
 """Above this share the other GPUs of a job are at work."""
 SURELY_LATE = 1.05
 """An end is taken for late where it is later than the deadline by so much of the time that is left."""
+_READ_LAG = timedelta(seconds=60)
+"""After so long a log that begins to be read has told what it had to tell."""
 _KEPT_GAPS = 64
 _OLD = timedelta(days=2)
 """Gaps that ended before are forgotten: no threshold reaches so far back."""
+
+
+LogRead = Callable[[Job, datetime], datetime | None]
+"""(job, now) -> until when its log was read, now where it is all the time; None where it is not read."""
 
 
 class Coverage:
@@ -133,7 +139,7 @@ class MemorySample(NamedTuple):
 class Timeline:
     """One job: as it stands, and what its rules need of its past. `feed` it each time it is told."""
 
-    def __init__(self, job: Job, now: datetime, coverage: Coverage, reads_log: Callable[[Job], bool]) -> None:
+    def __init__(self, job: Job, now: datetime, coverage: Coverage, log_read: LogRead) -> None:
         self.coverage = coverage
         self.job = job
         self.seen_since = now
@@ -149,7 +155,7 @@ class Timeline:
         """The number of the newest attempt; 0 before the first."""
         self.running_since: datetime | None = None
         """When the first rank of this attempt started; None where that is unknown, or it does not run."""
-        self._reads_log = reads_log
+        self._log_read = log_read
         self._start_attempt()
         self.feed(job, now)
 
@@ -159,8 +165,9 @@ class Timeline:
         self.one_idle = Spans(self.coverage)
         """One GPU is not used, the others are."""
         self.memory: list[MemorySample] = []
-        self.silent = Spans(self.coverage)
-        """Its log is read, and its progress stands still."""
+        self.quiet_until: datetime | None = None
+        """Until when its log was read, the last time that it told no progress since `moved`."""
+        self._read_since: datetime | None = None
         self.idle_parts: frozenset[str] = frozenset()
         """Which parts were not used in all of `one_idle`, as far as that is told."""
         self.was_busy = False
@@ -206,9 +213,16 @@ class Timeline:
         self.look(now)
 
     def look(self, now: datetime) -> None:
-        """Note what is so without being told anew: whether the log is read while nothing comes of it."""
-        reads = self.job.state is JobState.RUNNING and self.moves > 0 and self._reads_log(self.job)
-        self.silent.tell(now, True if reads else None)
+        """Note what is so without being told anew: until when the log was read while nothing came of it."""
+        if self.job.state is not JobState.RUNNING or self.moved is None:
+            return
+        until = self._log_read(self.job, now)
+        if until is None:
+            self._read_since = None
+            return
+        self._read_since = self._read_since or now
+        if until > self.moved and now - self._read_since >= _READ_LAG:
+            self.quiet_until = min(until, now)
 
     def _feed_state(self, before: Job, now: datetime) -> None:
         waits = _waits(self.job)
@@ -278,11 +292,16 @@ class Timeline:
             del self.losses[:-MOST_LOSSES]
 
     def _move(self, now: datetime) -> None:
-        if self.moved is not None:
-            self.longest_quiet = max(self.longest_quiet, self.coverage.seen(self.moved, now))
-        self.moved = now
+        self.look(now)
+        self.longest_quiet = max(self.longest_quiet, self.quiet())
+        self.moved, self.quiet_until = now, None
         self.moves += 1
-        self.silent.tell(now, False)
+
+    def quiet(self) -> float:
+        """Return for how many seconds, that were seen, reading its log has told no progress."""
+        if self.moved is None or self.quiet_until is None:
+            return 0.0
+        return self.coverage.seen(self.moved, self.quiet_until)
 
 
 def memory_limit(spec: JobSpec) -> float:

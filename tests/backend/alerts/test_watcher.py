@@ -28,7 +28,7 @@ class Server:
             office.database,
             self.hub,
             {},
-            reads_log=lambda job: True,
+            log_read=lambda job, now: now,
             wake_sender=self._wake,
             clock=office.clock,
         )

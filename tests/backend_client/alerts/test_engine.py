@@ -98,13 +98,13 @@ def play_with_restarts(story: list[Any], restarts: set[int], until: int) -> list
     story = sorted((step for step in story if isinstance(step[1], dict)), key=lambda step: step[0])
     said: list[Transition] = []
     job = Job(ref=REF, state=JobState.QUEUED, spec=SPEC, created=START)
-    engine = AlertEngine(lambda _: ALL_ON, reads_log=lambda _: True)
+    engine = AlertEngine(lambda _: ALL_ON, log_read=lambda _, now: now)
     watch = Watch(engine, job)
     watch.begin()
     for half in range(until * 2 + 1):
         now = half / 2
         if now in restarts:
-            engine = AlertEngine(lambda _: ALL_ON, stored(said), reads_log=lambda _: True)
+            engine = AlertEngine(lambda _: ALL_ON, stored(said), log_read=lambda _, now: now)
             watch = Watch(engine, watch.job)
             watch.begin(minute(now))
         for at, change in story:
@@ -268,7 +268,7 @@ def test_a_tick_comes_in_slices_and_says_the_same():
 
 def test_what_is_remembered_of_a_job_is_bounded():
     """A day of news every half minute: no list grows with it, nor does the heap of times."""
-    engine = AlertEngine(lambda _: {}, reads_log=lambda _: True)
+    engine = AlertEngine(lambda _: {}, log_read=lambda _, now: now)
     watch = Watch(engine)
     watch.begin()
     watch.tell(running(), START)
