@@ -7,7 +7,17 @@ import pytest
 from msgspec.structs import replace
 
 from backend_client.alerts.rules import RULES
-from backend_client.models import Attempt, Job, JobSpec, JobState, JobUsage, Pause, QueuePlace, StartRange
+from backend_client.models import (
+    Attempt,
+    Eviction,
+    Job,
+    JobSpec,
+    JobState,
+    JobUsage,
+    Pause,
+    QueuePlace,
+    StartRange,
+)
 from backend_client.models.alert_thresholds import THRESHOLDS
 from tests.backend_client.alerts.support.story import (
     BUSY,
@@ -278,7 +288,12 @@ FIRES: list[Any] = [
                 9,
                 {
                     "state": JobState.PENDING,
-                    "attempts": (Attempt(number=1, evicted="was moved off its node gpu-7 (drain)"),),
+                    "attempts": (
+                        Attempt(
+                            number=1,
+                            evicted=Eviction(how="evicted", why="was moved off its node gpu-7 (drain)"),
+                        ),
+                    ),
                 },
             ),
         ],
@@ -382,7 +397,7 @@ QUIET: list[Any] = [
                 {
                     "restarts": 4,
                     "attempts": (
-                        *(Attempt(number=n, evicted="drained") for n in (1, 2)),
+                        *(Attempt(number=n, evicted=Eviction(how="evicted", why="drained")) for n in (1, 2)),
                         Attempt(number=5, started=minute(9)),
                     ),
                 },
