@@ -44,9 +44,11 @@ async def clusters(runtime: RuntimeDep, _caller: CanSee, usage: bool = False) ->
     `usage`: also where figures of what their jobs use come from; for one that hangs that takes some seconds.
     """
     links, found = runtime.jobs.hub.links, [*runtime.jobs.clusters]
-    sources = await asyncio.gather(*map(cluster_sources, found)) if usage else [()] * len(found)
+    sources = await asyncio.gather(*map(cluster_sources, found)) if usage else [None] * len(found)
     items = tuple(
-        MeasuredCluster(**asdict(cluster.info(links[cluster.name])), usage=tuple(told))
+        MeasuredCluster(
+            **asdict(cluster.info(links[cluster.name])), usage=None if told is None else tuple(told)
+        )
         for cluster, told in zip(found, sources, strict=True)
     )
     return StructResponse(MeasuredClusters(items))

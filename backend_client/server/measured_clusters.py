@@ -9,8 +9,9 @@ from backend_client.usage import UsageSource
 class MeasuredCluster(ClusterInfo, frozen=True, kw_only=True):
     """One cluster of GET /api/clusters."""
 
-    usage: tuple[UsageSource, ...] = ()
-    """Where figures of what its jobs use come from, or why they do not; empty unless that was asked for."""
+    usage: tuple[UsageSource, ...] | None = None
+    """Where figures of what its jobs use come from, or why they do not; None unless that was asked for.
+    Empty for a machine while no job runs there: then nobody is asked."""
 
 
 class MeasuredClusters(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -95,11 +95,14 @@ def _fields(cluster: MeasuredCluster) -> dict[str, Any]:
     return {**known, "usage": to_builtins(cluster.usage)}
 
 
-def gpu_use_source(sources: Iterable[UsageSource]) -> str:
+def gpu_use_source(sources: Sequence[UsageSource] | None) -> str:
     """Return what tells of a cluster's GPUs; where nothing does, why not. An older server says neither."""
+    if sources is None:
+        return ""
     given = [source.name for source in sources if not _OF_GPUS.isdisjoint(source.gives)]
     why = [f"{source.name}: {source.missing}" for source in sources if source.missing]
-    return ", ".join(given) or "; ".join(why) or ("nothing tells of GPUs" if sources else "")
+    none = "nothing tells of GPUs now" if sources else "nobody is asked while no job runs"
+    return ", ".join(given) or "; ".join(why) or none
 
 
 def _age(cluster: MeasuredCluster) -> str:

@@ -116,7 +116,7 @@ async def told(app, own_cluster, exporter, running, asked):
     (cluster,) = (await bob.ask("GET", "/clusters?usage=true"))["items"]
     assert "utilisation" in cluster["usage"][0]["gives"]
     (cluster,) = (await bob.ask("GET", "/clusters"))["items"]
-    assert cluster["usage"] == []
+    assert cluster["usage"] is None
     # a history is asked for once, however many want it, and only of the job's own pods
     asked.clear()
     await asyncio.gather(*(ann.ask("GET", "/jobs/train/usage/history") for _ in range(8)))

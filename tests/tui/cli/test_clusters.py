@@ -13,8 +13,9 @@ PODS = UsageSource(name="metrics.k8s.io", gives=(Measure.CPU, Measure.RSS))
     [
         ([UsageSource(name="Prometheus lab/p", gives=tuple(Measure)), PODS], "Prometheus lab/p"),
         ([UsageSource(name="Prometheus", missing="none is set"), PODS], "Prometheus: none is set"),
-        ([PODS], "nothing tells of GPUs"),
-        ([], ""),
+        ([PODS], "nothing tells of GPUs now"),
+        ([], "nobody is asked while no job runs"),
+        (None, ""),
     ],
 )
 def test_where_figures_of_gpus_come_from(sources, words):
