@@ -15,7 +15,6 @@ from backend_client.models import Event, Job, JobSpec
 from backend_client.queues import QueueBoard
 from backend_client.server.bodies import (
     Choices,
-    Clusters,
     Events,
     NewChannel,
     NewPriority,
@@ -24,12 +23,24 @@ from backend_client.server.bodies import (
     Snooze,
     VisibleJobs,
 )
+from backend_client.server.measured_clusters import MeasuredClusters
 from backend_client.usage import Usage, UsageHistory, UsageTable
 from backend_client.usage_report import Receipt, UsageReport
 from backend_client.why import Explanation
 
 STRUCTS = (
-    *(Job, JobSpec, Event, Events, Clusters, Choices, VisibleJobs, Problem, HistoryPage, ClusterRegistration),
+    *(
+        Job,
+        JobSpec,
+        Event,
+        Events,
+        MeasuredClusters,
+        Choices,
+        VisibleJobs,
+        Problem,
+        HistoryPage,
+        ClusterRegistration,
+    ),
     *(Usage, UsageHistory, UsageTable, UsageReport, Receipt),
     *(Explanation, GpuNodes, QueueBoard, NewPriority, NewQueue),
     *(Alert, AlertList, AlertWishes, Channel, Delivery, NewChannel, Snooze),

@@ -19,8 +19,11 @@ FIRST_SECONDS = 1.0
 """Before the first reading: a list comes before its figures."""
 _SHARE_STEP = 0.02
 _RELATIVE_STEP = 0.05
-_SHARES = ("gpu", "gpu_min", "gpu_memory", "gpu_memory_max")
-_AMOUNTS = ("power", "cpu", "memory")
+_STEPS = (
+    *((name, _SHARE_STEP) for name in ("gpu", "gpu_min", "gpu_memory", "gpu_memory_max")),
+    *((name, 0.0) for name in ("gpu_memory_total", "power", "cpu", "memory")),
+)
+"""By how much a figure must have changed; an amount, by `_RELATIVE_STEP` of itself."""
 
 ReadUsage = Callable[[Sequence[Job]], Awaitable[Mapping[str, JobUsage]]]
 """Running jobs -> what they use, by uid. Raises a BackendError where nothing can be told."""
@@ -119,16 +122,13 @@ def differs(old: JobUsage | None, new: JobUsage | None) -> bool:
     """Return whether a usage has changed so much that a person should see it."""
     if old is None or new is None:
         return old is not new
-    if (old.source, old.xid, old.idle) != (new.source, new.xid, new.idle):
+    if (old.source, old.xid, old.idle, old.gpus_idle) != (new.source, new.xid, new.idle, new.gpus_idle):
         return True
-    return any(
-        _far(getattr(old, name), getattr(new, name), _SHARE_STEP if name in _SHARES else 0.0)
-        for name in (*_SHARES, *_AMOUNTS)
-    )
-
-
-def _far(old: float | None, new: float | None, step: float) -> bool:
-    """Return whether two figures are further apart than `step`; without one, than a twentieth of the old."""
-    if old is None or new is None:
-        return old is not new
-    return abs(new - old) >= (step or _RELATIVE_STEP * abs(old)) and new != old
+    for name, step in _STEPS:  # of every job at every reading: no generator, no call for each figure
+        before, after = getattr(old, name), getattr(new, name)
+        if before is None or after is None:
+            if before is not after:
+                return True
+        elif after != before and abs(after - before) >= (step or _RELATIVE_STEP * abs(before)):
+            return True
+    return False

@@ -12,8 +12,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState, JobUsage, Progress
+from backend_client.models import Attempt, Eviction, Job, JobRef, JobSpec, JobState, JobUsage, Progress
 
+GAVE_WAY = Eviction(how="preempted", why="gave way to a pod of higher priority")
 START = datetime(2026, 3, 2, tzinfo=UTC)
 STEP = 30.0
 """Seconds between two readings of the figures."""
@@ -250,7 +251,7 @@ def _told(
 
 
 def _preempted(attempts: tuple[Attempt, ...], now: float) -> Iterator[tuple[float, dict[str, Any]]]:
-    ended = replace(attempts[-1], finished=at(now), evicted="gave way to a pod of higher priority")
+    ended = replace(attempts[-1], finished=at(now), evicted=GAVE_WAY)
     yield now, {"state": JobState.PENDING, "attempts": (*attempts[:-1], ended), "usage": None}
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backend_client.alerts.alert import AlertState
-from backend_client.alerts.engine import AlertEngine, Transition
+from backend_client.alerts.engine import SLICE, AlertEngine, Transition
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState, JobUsage
 from backend_client.protocol import Changed, Freshness, FreshnessState, Snapshot, Synced, WatchEvent
 from benchmarks.alert_days import DAY, GPUS, START, STEP, JobDay, at, days
@@ -34,7 +34,7 @@ class Count(Struct):
 
 def replay(jobs: Sequence[JobDay]) -> list[Transition]:
     """Return all that an engine says of a day, of all jobs at once."""
-    engine = AlertEngine(lambda _: {}, reads_log=lambda _: True)
+    engine = AlertEngine(lambda _: {}, log_read=lambda _, now: now)
     told = {day.job.ref.uid: day.job for day in jobs}
     changes = sorted(
         ((second, day.job.ref.uid, change) for day in jobs for second, change in day.changes),
@@ -141,10 +141,17 @@ def _costs() -> Iterator[tuple[str, str, str]]:
     engine.tick(START)
     news = [replace(job, usage=JobUsage(gpu=0.9, gpu_min=0.8, xid=0)) for job in jobs]
     later = START + timedelta(seconds=30)
+    pieces: list[float] = []
+    for start in range(0, _JOBS, SLICE):
+        begun = time.process_time()
+        engine.observe([Changed(tuple(news[start : start + SLICE]))], later)
+        pieces.append(time.process_time() - begun)
     begun = time.process_time()
-    engine.observe([Changed(tuple(news))], later)
-    engine.tick(later)
-    yield f"a tick, {_JOBS} jobs with news", f"{time.process_time() - begun:.2f} s of CPU", "<= 1 s"
+    for _ in engine.slices(later):
+        pieces.append(time.process_time() - begun)
+        begun = time.process_time()
+    yield f"a tick, {_JOBS} jobs with news", f"{sum(pieces):.2f} s of CPU", "<= 1 s"
+    yield "the longest time for which it holds the loop", f"{1000 * max(pieces):.0f} ms", "<= 50 ms"
     begun = time.process_time()
     engine.tick(later + timedelta(seconds=30))
     spent = time.process_time() - begun

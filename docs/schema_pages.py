@@ -19,6 +19,7 @@ from backend_client.gpu_nodes import GpuNode, GpuNodes, Holder
 from backend_client.history import HistoryEntry
 from backend_client.models import (
     Attempt,
+    Eviction,
     Job,
     JobRef,
     JobSpec,
@@ -44,7 +45,20 @@ from backend_client.why import Cause, Explanation, Failure, Offer
 from tui.cli.checks import Finding
 
 STRUCTS = (
-    *(Job, JobRef, Progress, JobUsage, Attempt, Pause, QueuePlace, StartRange, JobSpec, Port, Volume),
+    *(
+        Job,
+        JobRef,
+        Progress,
+        JobUsage,
+        Attempt,
+        Eviction,
+        Pause,
+        QueuePlace,
+        StartRange,
+        JobSpec,
+        Port,
+        Volume,
+    ),
     *(Explanation, Cause, Offer, Failure, GpuNodes, GpuNode, Holder, HistoryEntry, Finding),
     *(QueueBoard, ClusterQueueInfo, FlavorQuota, LocalQueueInfo, FlavorUse, WaitingJob, QueuePriority),
     *(UsageTable, Usage, RankUsage, GpuUsage, ContainerUsage, UsageSource),
@@ -70,7 +84,7 @@ PRINTED = {
     "`doctor`": "a list of [Finding](#finding)",
     "`contexts`": "a list of `name`, `kind`, `about`, `hidden` (why it cannot be used), `current`",
     "`config`": "an object: key -> `value`, `from`",
-    "`clusters`": "a list of `name`, `state`, `since`, `why`",
+    "`clusters`": "a list of `name`, `state`, `since`, `why`, `usage` (a list of `UsageSource`)",
     "`login`, `register`": "`name`, `url`, `user`, `store`, `role`, `expires`",
     "`whoami`": "`context`, `user`, and `role` at a server, `place` elsewhere",
     "`tokens`": "a list of [TokenInfo](api.md#tokeninfo)",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from backend.alerts import outbox
 from backend.auth.caller import Caller
 from backend.authorization import Action, require, visible_rows
-from backend.db.models import AlertRow, ChannelRow, JobRow, OutboxRow
+from backend.db.models import AlertRow, ChannelRow, JobRow, OutboxRow, User
 from backend.jobs.rows import ref_of
 from backend_client.alerts.alert import Alert, AlertList, AlertState, Delivery, DeliveryState
 from backend_client.errors import Invalid, NotFound
@@ -35,24 +35,25 @@ async def list_alerts(
         AlertRow.recovered > now - SHOWN_FOR,
     )
     query = (
-        select(AlertRow, JobRow)
+        select(AlertRow, JobRow, User.name)
         .join(JobRow, JobRow.id == AlertRow.job_id)
+        .join(User, User.id == JobRow.user_id)
         .where(whose, recent)
         .order_by(AlertRow.fired.desc(), AlertRow.id.desc())
         .limit(MOST_SHOWN)
     )
     found = (await session.execute(query)).all()
-    deliveries = await _deliveries(session, [alert.id for alert, _ in found], caller)
-    return AlertList(items=tuple(_alert(alert, job, deliveries) for alert, job in found))
+    deliveries = await _deliveries(session, [alert.id for alert, *_ in found], caller)
+    return AlertList(items=tuple(_alert(*row, deliveries) for row in found))
 
 
 async def acknowledge(session: AsyncSession, caller: Caller, alert_id: str, now: datetime) -> Alert:
     """Note that somebody has seen an alert; what is unsent of it stays so. Raises NotFound, Forbidden."""
-    alert, job = await _find(session, caller, alert_id)
+    alert, job, owner = await _find(session, caller, alert_id)
     if alert.acknowledged is None:
         alert.acknowledged, alert.acknowledged_by, alert.snoozed_until = now, caller.name, None
         await outbox.drop_unsent(session, alert.id)
-    return _alert(alert, job, await _deliveries(session, [alert.id], caller))
+    return _alert(alert, job, owner, await _deliveries(session, [alert.id], caller))
 
 
 async def snooze(
@@ -64,32 +65,34 @@ async def snooze(
     """
     if not now < until <= now + LONGEST_SNOOZE:
         raise Invalid({"until": f"write a time within the next {LONGEST_SNOOZE.days} days"})
-    alert, job = await _find(session, caller, alert_id)
+    alert, job, owner = await _find(session, caller, alert_id)
     alert.snoozed_until, alert.acknowledged, alert.acknowledged_by = until, None, ""
     await outbox.drop_unsent(session, alert.id)
-    return _alert(alert, job, await _deliveries(session, [alert.id], caller))
+    return _alert(alert, job, owner, await _deliveries(session, [alert.id], caller))
 
 
-async def _find(session: AsyncSession, caller: Caller, alert_id: str) -> tuple[AlertRow, JobRow]:
+async def _find(session: AsyncSession, caller: Caller, alert_id: str) -> tuple[AlertRow, JobRow, str]:
     missing = NotFound(f"There is no alert {alert_id[:20]}.", "`traindeck alerts` lists them.")
     if not (alert_id.isascii() and alert_id.isdecimal() and len(alert_id) < 19):
         raise missing
     alert = await session.get(AlertRow, int(alert_id), with_for_update=True)
     job = await session.get(JobRow, alert.job_id) if alert else None
-    if alert is None or job is None:
+    owner = await session.get(User, job.user_id) if job else None
+    if alert is None or job is None or owner is None:
         raise missing
     try:
         require(caller, Action.ACKNOWLEDGE, job.user_id)
     except NotFound:
         raise missing from None
-    return alert, job
+    return alert, job, owner.name
 
 
-def _alert(alert: AlertRow, job: JobRow, deliveries: Mapping[int, Sequence[Delivery]]) -> Alert:
+def _alert(alert: AlertRow, job: JobRow, owner: str, deliveries: Mapping[int, Sequence[Delivery]]) -> Alert:
     return Alert(
         id=str(alert.id),
         rule=alert.rule,
         job=ref_of(job),
+        owner=owner,
         attempt=alert.attempt,
         episode=alert.episode,
         sentence=alert.sentence,

@@ -5,12 +5,13 @@ when the cluster's whole list is there. A job that ended while no server looked 
 rules saw it last, then as it is, which is news.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from backend_client.alerts.engine import AlertEngine, OpenEpisode, Transition
+from backend_client.alerts.timeline import LogRead
 from backend_client.models import Job, JobRef, JobState
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 
@@ -21,16 +22,17 @@ class ClusterRules:
     def __init__(
         self,
         wishes_of: Callable[[Job], Mapping[str, str]],
-        reads_log: Callable[[Job], bool],
+        log_read: LogRead,
         episodes: Iterable[OpenEpisode],
         seen_states: Mapping[str, JobState],
     ) -> None:
         """`seen_states`: by uid, the state in which an earlier process has judged a job."""
-        self._engine = AlertEngine(wishes_of, episodes, reads_log=reads_log)
+        self._engine = AlertEngine(wishes_of, episodes, log_read=log_read)
         self._seen_states = dict(seen_states)
         self._known: set[str] = set()
         self._unwritten: dict[str, str] = {}
-        self._synced = False
+        self.synced = False
+        """The cluster's whole list was shown."""
         self._live: bool | None = None
 
     def observe(self, changed: Iterable[Job], removed: Iterable[JobRef], now: datetime) -> None:
@@ -46,24 +48,30 @@ class ClusterRules:
         if events:
             self._engine.observe(events, now)
 
-    def set_live(self, live: bool, jobs: Iterable[Job], now: datetime) -> None:
-        """Say whether the cluster's list is there and holds; `jobs`: all that it has now."""
-        if live and not self._synced:
-            self.observe([job for job in jobs if job.ref.uid not in self._known], (), now)
+    def unseen(self, jobs: Iterable[Job]) -> list[Job]:
+        """Return those of a cluster's jobs that the rules were never shown."""
+        return [job for job in jobs if job.ref.uid not in self._known]
+
+    def set_live(self, live: bool, now: datetime) -> None:
+        """Say whether the cluster's list is there and holds. The first time all of it was shown before."""
+        if live and not self.synced:
             self._engine.observe([Synced()], now)
-            self._synced = True
+            self.synced = True
         if live is not self._live:
             self._live = live
             state = FreshnessState.LIVE if live else FreshnessState.STALE
             self._engine.observe([Freshness(state, now)], now)
 
-    def tick(self, now: datetime) -> tuple[list[Transition], dict[str, str]]:
-        """Return what fires and recovers now, and the states (by uid) judged since the last tick."""
-        transitions = [*self._engine.tick(now)]
+    def slices(self, now: datetime) -> Iterator[Sequence[Transition]]:
+        """Yield what fires and recovers now, in parts between which the loop may do other things."""
+        return self._engine.slices(now)
+
+    def take_states(self) -> dict[str, str]:
+        """Return the states (by uid) that were judged since the last time; to be called after `slices`."""
         if not self._live:
-            return transitions, {}
+            return {}
         judged, self._unwritten = self._unwritten, {}
-        return transitions, judged
+        return judged
 
     def wishes_changed(self, uids: Iterable[str]) -> None:
         """Judge jobs again: their owner wants something else."""
@@ -84,4 +92,4 @@ class ClusterRules:
 
     def _first(self, jobs: tuple[Job, ...]) -> WatchEvent:
         """Return the event that names a job first: what no list names before it is whole would be gone."""
-        return Changed(jobs) if self._synced else Snapshot(jobs)
+        return Changed(jobs) if self.synced else Snapshot(jobs)

@@ -45,7 +45,7 @@ class AlertService:
             database,
             jobs.hub,
             settings.alert_rules,
-            reads_log=self.turns.reads,
+            log_read=self.turns.read_until,
             wake_sender=self.sender.wake,
         )
         self._jobs = jobs

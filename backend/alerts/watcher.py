@@ -8,7 +8,7 @@ judged again by the next process, and what was written is not written again.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -22,7 +22,8 @@ from backend.db.engine import Database
 from backend.db.models import AlertWishesRow, JobRow
 from backend.jobs.rows import live_jobs, state_of
 from backend_client.alerts.alert import AlertWishes
-from backend_client.alerts.engine import EVERY_SECONDS, Transition
+from backend_client.alerts.engine import EVERY_SECONDS, SLICE, Transition
+from backend_client.alerts.timeline import LogRead
 from backend_client.alerts.wishes import readable
 from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobRef
@@ -46,14 +47,14 @@ class AlertWatcher:
         hub: Hub,
         site_rules: Mapping[str, str],
         *,
-        reads_log: Callable[[Job], bool],
+        log_read: LogRead,
         wake_sender: Callable[[], None],
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._database = database
         self._hub = hub
         self._site_rules = dict(site_rules)
-        self._reads_log = reads_log
+        self._log_read = log_read
         self._wake_sender = wake_sender
         self._clock = clock
         self._wishes: dict[int, Mapping[str, str]] = {}
@@ -129,12 +130,17 @@ class AlertWatcher:
     async def _judge(self, cluster: str, now: datetime) -> None:
         rules = self._clusters.get(cluster) or await self._open(cluster)
         changed, removed = self._changed.pop(cluster, {}), self._removed.pop(cluster, {})
-        rules.observe(changed.values(), removed.values(), now)
-        rules.set_live(self._hub.is_synced(cluster), self._jobs_of(cluster), now)
-        transitions, states = rules.tick(now)
+        live = self._hub.is_synced(cluster)
+        await self._show(rules, [*changed.values()], now)
+        if live and not rules.synced:
+            await self._show(rules, rules.unseen(self._jobs_of(cluster)), now)
+        rules.observe((), removed.values(), now)
+        rules.set_live(live, now)
         waiting = self._unwritten[cluster]
-        waiting[0].extend(transitions)
-        waiting[1].update(states)
+        for transitions in rules.slices(now):
+            waiting[0].extend(transitions)
+            await asyncio.sleep(0)
+        waiting[1].update(rules.take_states())
         if not (waiting[0] or waiting[1]):
             return
         async with self._database.write() as session:
@@ -143,6 +149,12 @@ class AlertWatcher:
         del self._unwritten[cluster]
         if told:
             self._wake_sender()
+
+    async def _show(self, rules: ClusterRules, jobs: Sequence[Job], now: datetime) -> None:
+        """Show jobs to the rules, without holding up the loop."""
+        for start in range(0, len(jobs), SLICE):
+            rules.observe(jobs[start : start + SLICE], (), now)
+            await asyncio.sleep(0)
 
     async def _open(self, cluster: str) -> ClusterRules:
         """Make the rules of a cluster, with what an earlier process told and judged. Raises Unreachable."""
@@ -154,7 +166,7 @@ class AlertWatcher:
                 row.uid: state_of(row.alerted_state or row.state) for row in await session.execute(query)
             }
             episodes = await recorder.read_episodes(session, cluster)
-        made = self._clusters[cluster] = ClusterRules(self.wishes_of, self._reads_log, episodes, states)
+        made = self._clusters[cluster] = ClusterRules(self.wishes_of, self._log_read, episodes, states)
         return made
 
     async def _drop(self, cluster: str, now: datetime) -> None:

@@ -4,8 +4,9 @@ A stream is a position in it. One that reads slowly gets what it missed as one m
 position was dropped has lagged, and starts over. So no slow client costs another memory or time.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
+from itertools import chain
 
 from msgspec import Struct, field
 
@@ -67,6 +68,8 @@ class Batch(Struct):
     links: dict[str, ClusterLink] = field(default_factory=dict)
     steps: list[tuple[Key, int, DeleteStep]] = field(default_factory=list)
     """Of deletions: (key, user_id, step). They are few, and every one is sent."""
+    _by_user: dict[int, list[tuple[Key, CachedJob]]] | None = None
+    """`changed` by user, once a frame was asked for: each of many streams looks at its own jobs alone."""
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed or self.links or self.steps)
@@ -78,6 +81,7 @@ class Batch(Struct):
 
     def merge(self, later: "Batch") -> None:
         """Merge a later batch into this one: of each job and link its state counts."""
+        self._by_user = None
         for key, cached in later.changed.items():
             self.removed.pop(key, None)
             self.changed[key] = cached
@@ -93,7 +97,7 @@ class Batch(Struct):
         Only the last event has the id: a client that has read it has the whole batch.
         """
         refs = tuple(job.ref for key, job in self.removed.items() if audience.sees(job.user_id, key))
-        jobs = [job.encoded for key, job in self.changed.items() if audience.sees(job.user_id, key)]
+        jobs = [job.encoded for key, job in self._changed_for(audience) if audience.sees(job.user_id, key)]
         parts = [
             watch_frame(step) for step in self._steps(audience)
         ]  # before the end of the job that they belong to
@@ -101,6 +105,16 @@ class Batch(Struct):
         parts += [frame("changed", jobs_data(jobs))] if jobs else []
         parts += [watch_frame(link) for link in self.links.values() if audience.cluster in ("", link.cluster)]
         return b"".join((*parts[:-1], f"id: {id}\n".encode(), parts[-1])) if parts else b""
+
+    def _changed_for(self, audience: Audience) -> Iterable[tuple[Key, CachedJob]]:
+        """Return the changed jobs among which an audience has its own: of a few users, only theirs."""
+        if audience.users is None:
+            return self.changed.items()
+        if self._by_user is None:
+            self._by_user = defaultdict(list)
+            for key, job in self.changed.items():
+                self._by_user[job.user_id].append((key, job))
+        return chain.from_iterable(self._by_user.get(user, ()) for user in sorted(audience.users))
 
     def _steps(self, audience: Audience) -> Iterable[Step]:
         for key, user_id, step in self.steps:

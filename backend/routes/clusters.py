@@ -1,10 +1,11 @@
 """Routes of the clusters: list, capacity, choices; for admins, register and unregister."""
 
+import asyncio
 from datetime import datetime
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from pydantic import BaseModel
 
 from backend.audit import record
@@ -12,6 +13,7 @@ from backend.auth.caller import Caller
 from backend.clusters.cluster import Cluster
 from backend.clusters.registration import ClusterRegistration, check_registration
 from backend.jobs.choices import choices_for
+from backend.jobs.job_usage import cluster_sources
 from backend.jobs.other_people import as_seen_by
 from backend.openapi import struct_body, struct_response
 from backend.routes.bodies import StructResponse, decode_body
@@ -19,7 +21,8 @@ from backend.routes.deps import CanManageClusters, CanSee, RuntimeDep
 from backend_client.errors import BackendError, fragment
 from backend_client.gpu_nodes import GpuNodes
 from backend_client.protocol import Capacity, Scope
-from backend_client.server.bodies import Choices, Clusters
+from backend_client.server.bodies import Choices
+from backend_client.server.measured_clusters import MeasuredCluster, MeasuredClusters
 
 router = APIRouter(prefix="/api", tags=["clusters"])
 _REGISTRATION = msgspec.json.Decoder(ClusterRegistration)
@@ -34,12 +37,21 @@ class Registered(BaseModel):
     created: datetime
 
 
-@router.get("/clusters", responses={200: struct_response(Clusters)})
-async def clusters(runtime: RuntimeDep, _caller: CanSee) -> Response:
-    """All clusters: how they are, what each makes of fields and features."""
-    service = runtime.jobs
-    infos = tuple(cluster.info(service.hub.links[cluster.name]) for cluster in service.clusters)
-    return StructResponse(Clusters(infos))
+@router.get("/clusters", responses={200: struct_response(MeasuredClusters)})
+async def clusters(runtime: RuntimeDep, _caller: CanSee, usage: bool = False) -> Response:
+    """All clusters: how they are, what each makes of fields and features.
+
+    `usage`: also where figures of what their jobs use come from; for one that hangs that takes some seconds.
+    """
+    links, found = runtime.jobs.hub.links, [*runtime.jobs.clusters]
+    sources = await asyncio.gather(*map(cluster_sources, found)) if usage else [None] * len(found)
+    items = tuple(
+        MeasuredCluster(
+            **asdict(cluster.info(links[cluster.name])), usage=None if told is None else tuple(told)
+        )
+        for cluster, told in zip(found, sources, strict=True)
+    )
+    return StructResponse(MeasuredClusters(items))
 
 
 @router.post("/clusters", status_code=201, openapi_extra=struct_body(ClusterRegistration))

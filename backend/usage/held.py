@@ -139,8 +139,8 @@ def _latest_end(held: Held, job: Job | None, now: datetime) -> datetime:
 
 def end_of(job: Job, last: Attempt | None) -> str:
     """Return how an attempt ended; `last` is None where nothing is told of it any more."""
-    if last and last.cut:
-        return last.cut
+    if last and last.evicted and last.evicted.how != "other":
+        return last.evicted.how
     if last and last.exit_code == 0:
         return "succeeded"
     paused = bool(job.pauses) and job.pauses[-1].resumed is None

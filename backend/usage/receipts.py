@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from backend.usage.held import Held
 from backend.usage.report import ENOUGH
-from backend.usage.samples import IDLE, HourSums, percentile
+from backend.usage.samples import HourSums, percentile
 from backend_client.models import JobRef, JobSpec
 from backend_client.models.quantities import amount_of
+from backend_client.usage import UNUSED
 from backend_client.usage_report import Advice, Receipt
 
 _GIB = 2**30
@@ -126,7 +127,7 @@ def _with_advice(receipt: Receipt, measured: float) -> Receipt:
 def _unused_gpus(receipt: Receipt) -> Advice | None:
     if not receipt.spec.gpus or receipt.utilisation_p95 is None or receipt.utilisation is None:
         return None
-    if receipt.utilisation >= IDLE / 2 or receipt.utilisation_p95 > 1.5 * IDLE + 0.05:
+    if receipt.utilisation >= UNUSED / 2 or receipt.utilisation_p95 > 1.5 * UNUSED + 0.05:
         return None
     return Advice(sentence="it never used its GPUs", changes={"gpus": "0"})
 
@@ -141,7 +142,7 @@ def _full_memory(receipt: Receipt) -> Advice | None:
 
 def _one_idle_gpu(receipt: Receipt) -> Advice | None:
     gpus, least = receipt.spec.gpus, receipt.utilisation_min
-    if gpus < 2 or least is None or least >= IDLE or receipt.utilisation is None:
+    if gpus < 2 or least is None or least >= UNUSED or receipt.utilisation is None:
         return None
     changes = {"gpus": "1"} if gpus == 2 else {}
     return Advice(sentence=f"at least one of its {gpus} GPUs did nothing", changes=changes)

@@ -7,13 +7,10 @@ import msgspec
 from msgspec import Struct, field
 
 from backend_client.models import JobUsage
-from backend_client.usage import GpuUsage, RankUsage
 
 _Number = TypeVar("_Number", int, float)
 STEPS = 20
 """Of a histogram: each is a twentieth of the whole."""
-IDLE = 0.02
-"""Below this share of a GPU nothing runs on it."""
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -23,8 +20,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     """Of each GPU that was measured, 0 to 1."""
     least: float | None = None
     """Of the GPU that did least."""
-    idle: int = 0
-    """GPUs that did nothing, as far as is known: at least so many."""
+    idle: float = 0.0
+    """GPUs that did nothing; of several pods together the part of each."""
     all_idle: bool = False
     """All GPUs of the whole job did nothing."""
     memory_shares: tuple[float, ...] = ()
@@ -38,66 +35,20 @@ class Sample(Struct, frozen=True, kw_only=True):
 
 def of_job(usage: JobUsage, gpus: int, pods: int) -> Sample:
     """Return what one of the pods of a job uses, by the sum over all of them: each its part."""
+    share, total = usage.gpu_memory_max, usage.gpu_memory_total
     return Sample(
         utilisations=(usage.gpu,) * gpus if usage.gpu is not None else (),
         least=usage.gpu_min if usage.gpu_min is not None else usage.gpu,
-        idle=_idle_gpus(usage, gpus, pods),
-        all_idle=_all_idle(usage, gpus * pods),
+        idle=usage.gpus_idle / pods if usage.gpus_idle else 0.0,
+        all_idle=usage.gpus_idle is not None and usage.gpus_idle >= gpus * pods,
         memory_shares=(usage.gpu_memory,) * gpus if usage.gpu_memory is not None else (),
-        memory_share=usage.gpu_memory_max if usage.gpu_memory_max is not None else usage.gpu_memory,
+        memory_peak=round(share * total) if share is not None and total is not None else None,
+        memory_total=total,
+        memory_share=share if share is not None else usage.gpu_memory,
         watts=usage.power / pods if usage.power is not None else None,
         cores=usage.cpu / pods if usage.cpu is not None else None,
         rss=round(usage.memory / pods) if usage.memory is not None else None,
     )
-
-
-def _all_idle(usage: JobUsage, gpus: int) -> bool:
-    """Return whether all GPUs of a job do nothing: all together do less than one that does something."""
-    return usage.gpu is not None and usage.gpu * gpus < IDLE
-
-
-def _idle_gpus(usage: JobUsage, gpus: int, pods: int) -> int:
-    """Return how many GPUs of one pod do nothing at least: all, or (with one pod) the one that does least."""
-    if _all_idle(usage, gpus * pods):
-        return gpus
-    return int(pods == 1 and gpus > 0 and usage.gpu_min is not None and usage.gpu_min < IDLE)
-
-
-def of_rank(rank: RankUsage, *, all_idle: bool) -> Sample:
-    """Return what a rank uses, by each of its GPUs; of a card that others use too nothing is known.
-
-    `all_idle`: of the whole job.
-    """
-    own = [gpu for gpu in rank.gpus if not gpu.shared]
-    told = [gpu for gpu in own if _busy(gpu) is not None]
-    utilisations = tuple(share for gpu in told if (share := _busy(gpu)) is not None)
-    shares = tuple(
-        gpu.memory / gpu.memory_total for gpu in own if gpu.memory is not None and gpu.memory_total
-    )
-    watts = [gpu.power for gpu in own if gpu.power is not None]
-    return Sample(
-        utilisations=utilisations,
-        least=min(utilisations, default=None),
-        idle=sum(share < IDLE for share in utilisations),
-        all_idle=all_idle,
-        memory_shares=shares,
-        memory_peak=max((gpu.memory for gpu in own if gpu.memory is not None), default=None),
-        memory_total=max((gpu.memory_total for gpu in own if gpu.memory_total), default=None),
-        memory_share=max(shares, default=None),
-        watts=sum(watts) if watts and len(watts) == len(own) else None,
-        cores=rank.cpu,
-        rss=rank.memory,
-    )
-
-
-def is_all_idle(ranks: Sequence[RankUsage]) -> bool:
-    """Return whether every GPU of all ranks is known to do nothing."""
-    shares = [_busy(gpu) for rank in ranks for gpu in rank.gpus]
-    return bool(shares) and all(share is not None and share < IDLE for share in shares)
-
-
-def _busy(gpu: GpuUsage) -> float | None:
-    return gpu.utilisation if gpu.utilisation is not None else gpu.activity
 
 
 def _histogram() -> list[float]:

@@ -29,14 +29,11 @@ from backend.usage.samples import (
     Sample,
     decode_histogram,
     encode_histogram,
-    is_all_idle,
     of_job,
-    of_rank,
 )
 from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobState
 from backend_client.protocol import FreshnessState
-from backend_client.usage import RankUsage
 
 log = logging.getLogger("traindeck.usage")
 SAMPLE_SECONDS = 30.0
@@ -44,9 +41,6 @@ WRITE_SECONDS = 300.0
 """How often the sums of attempts that go on are written; of those that have ended at once."""
 _CHUNK = 500
 _HISTOGRAMS = ("histogram", "memory_histogram")
-
-RanksOf = Callable[[Job], Sequence[RankUsage]]
-"""What the ranks of a job use now, by GPU; empty where only the job's sum is told."""
 
 
 class _Unwritten(Struct):
@@ -65,12 +59,10 @@ class UsageRecorder:
         database: Database,
         hub: Hub,
         attempts: AttemptRecorder,
-        ranks_of: RanksOf = lambda _: (),
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ranks_of`: the figures of each GPU, where a source has them at hand; else `Job.usage`."""
         self._database, self._hub, self._attempts = database, hub, attempts
-        self._ranks_of, self._steady = ranks_of, steady
+        self._steady = steady
         self._last: float | None = None
         self._sums: dict[Key, _Unwritten] = {}
         self._written = steady()
@@ -100,15 +92,11 @@ class UsageRecorder:
                 self._sample_job(cached.key, cached.job, seconds)
 
     def _sample_job(self, key: Key, job: Job, seconds: float) -> None:
+        if not job.usage:
+            return
         running = [held for held in self._attempts.holding(key) if held.started]
-        ranks = {(rank.pod, rank.rank): rank for rank in self._ranks_of(job)}
-        idle = is_all_idle(tuple(ranks.values()))
         for held in running:
-            rank = ranks.get((held.pod, held.rank))
-            if rank:
-                self._add(held, of_rank(rank, all_idle=idle), seconds)
-            elif job.usage:
-                self._add(held, of_job(job.usage, held.gpus, len(running)), seconds)
+            self._add(held, of_job(job.usage, held.gpus, len(running)), seconds)
 
     def _add(self, held: Held, sample: Sample, seconds: float) -> None:
         """Add a sample to the hour that it was taken in, by the clock of its cluster."""

@@ -26,6 +26,8 @@ class Alert(Struct, frozen=True, kw_only=True):
     rule: str
     """Id of the rule: "gpu-idle"."""
     job: JobRef
+    owner: str = ""
+    """Whose job it is; empty where nobody tells the owners apart."""
     attempt: int = 0
     """Of the job, when it fired; 0 where that means nothing."""
     episode: int = 1
@@ -121,8 +123,8 @@ class AlertWishes(Struct, frozen=True, kw_only=True):
 class HasAlerts(Protocol):
     """What knows the alerts of a person's jobs: a server, or the watch of an open program."""
 
-    async def alerts(self) -> AlertList:
-        """List the alerts, newest first."""
+    async def alerts(self, *, everybody: bool = False) -> AlertList:
+        """List the alerts, newest first; with `everybody` of all jobs that the caller may see."""
         ...
 
     async def acknowledge(self, alert_id: str) -> Alert:

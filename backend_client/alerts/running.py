@@ -96,18 +96,18 @@ def _one_idle_text(timeline: Timeline, idle_for: str) -> str:
 def silent(timeline: Timeline, threshold: float, now: datetime) -> Verdict:
     """Find a job whose progress has stood still for long, and three times its longest pause so far."""
     moved, job = timeline.moved, timeline.job
-    if moved is None or timeline.silent.holds is None:
-        return Verdict(None, again=now + _LOOK_AGAIN if moved else None)
+    if moved is None:
+        return UNKNOWN
     needed = max(threshold, 3 * timeline.longest_quiet)
     if _names_phase(timeline):
         needed = max(needed, _IN_A_PHASE * threshold)
-    left = needed - timeline.silent.seconds(now, moved)
+    left = needed - timeline.quiet()
     if left > 0 or timeline.moves < _FEW_MOVES:
         again = now + min(timedelta(seconds=left), _LOOK_AGAIN) if left > 0 else now + _LOOK_AGAIN
         return Verdict(False if timeline.moves > 1 else None, f"{job.name} makes progress again", again)
     step = job.progress.step if job.progress else None
     at = f" (step {step})" if step is not None else ""
-    quiet = span_text(timeline.coverage.seen(moved, now))
+    quiet = span_text(timeline.quiet())
     return Verdict(True, f"the log of {job.name} has told no progress for {quiet}{at}")
 
 

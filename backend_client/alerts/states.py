@@ -114,10 +114,12 @@ def node(timeline: Timeline, _threshold: float, now: datetime) -> Verdict:
         return Verdict(True, f"{job.name}: {job.reason}")
     if timeline.requeued:
         return Verdict(True, f"{job.name} was taken off its GPUs and waits again: {timeline.requeued}")
-    moved = next((each for each in reversed(job.attempts) if each.evicted), None)
-    started = attempt.started if attempt and attempt.number > (moved.number if moved else 0) else None
+    number, moved = next(
+        ((each.number, each.evicted) for each in reversed(job.attempts) if each.evicted), (0, None)
+    )
+    started = attempt.started if attempt and attempt.number > number else None
     settled = started + SETTLED if started and job.state is JobState.RUNNING else None
     if moved is None or (settled and settled <= now):
         return Verdict(False, f"{job.name} runs again" if job.state is JobState.RUNNING else "")
     again = "it runs again" if settled else "it is tried again"
-    return Verdict(True, f"{job.name} {moved.evicted}; {again}", settled)
+    return Verdict(True, f"{job.name} {moved.why}; {again}", settled)

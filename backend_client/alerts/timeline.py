@@ -19,9 +19,15 @@ OTHERS_BUSY = 0.20
 """Above this share the other GPUs of a job are at work."""
 SURELY_LATE = 1.05
 """An end is taken for late where it is later than the deadline by so much of the time that is left."""
+_READ_LAG = timedelta(seconds=60)
+"""After so long a log that begins to be read has told what it had to tell."""
 _KEPT_GAPS = 64
 _OLD = timedelta(days=2)
 """Gaps that ended before are forgotten: no threshold reaches so far back."""
+
+
+LogRead = Callable[[Job, datetime], datetime | None]
+"""(job, now) -> until when its log was read, now where it is all the time; None where it is not read."""
 
 
 class Coverage:
@@ -133,7 +139,7 @@ class MemorySample(NamedTuple):
 class Timeline:
     """One job: as it stands, and what its rules need of its past. `feed` it each time it is told."""
 
-    def __init__(self, job: Job, now: datetime, coverage: Coverage, reads_log: Callable[[Job], bool]) -> None:
+    def __init__(self, job: Job, now: datetime, coverage: Coverage, log_read: LogRead) -> None:
         self.coverage = coverage
         self.job = job
         self.seen_since = now
@@ -143,7 +149,13 @@ class Timeline:
         """Since when it was seen to wait, this time."""
         self.requeued = ""
         """What put a job that ran back into its queue, this time; empty where nothing did."""
-        self._reads_log = reads_log
+        self.attempt: Attempt | None = None
+        """The newest attempt; of several ranks, the first to start."""
+        self.number = 0
+        """The number of the newest attempt; 0 before the first."""
+        self.running_since: datetime | None = None
+        """When the first rank of this attempt started; None where that is unknown, or it does not run."""
+        self._log_read = log_read
         self._start_attempt()
         self.feed(job, now)
 
@@ -153,8 +165,9 @@ class Timeline:
         self.one_idle = Spans(self.coverage)
         """One GPU is not used, the others are."""
         self.memory: list[MemorySample] = []
-        self.silent = Spans(self.coverage)
-        """Its log is read, and its progress stands still."""
+        self.quiet_until: datetime | None = None
+        """Until when its log was read, the last time that it told no progress since `moved`."""
+        self._read_since: datetime | None = None
         self.idle_parts: frozenset[str] = frozenset()
         """Which parts were not used in all of `one_idle`, as far as that is told."""
         self.was_busy = False
@@ -177,29 +190,6 @@ class Timeline:
         self._progress: Progress | None = None
 
     @property
-    def attempt(self) -> Attempt | None:
-        """The newest attempt; of several ranks, the first to start."""
-        attempts = self.job.attempts
-        if not attempts:
-            return None
-        number = attempts[-1].number
-        started = [a for a in attempts if a.number == number and a.started]
-        return min(started, key=lambda a: a.started, default=attempts[-1])  # type: ignore[arg-type,return-value]
-
-    @property
-    def number(self) -> int:
-        """The number of the newest attempt; 0 before the first."""
-        return self.job.attempts[-1].number if self.job.attempts else 0
-
-    @property
-    def running_since(self) -> datetime | None:
-        """When the first rank of this attempt started; None where that is unknown, or it does not run."""
-        if self.job.state is not JobState.RUNNING:
-            return None
-        attempt = self.attempt
-        return (attempt.started if attempt else None) or self.job.started
-
-    @property
     def gpus(self) -> int:
         """All its GPUs, over its ranks."""
         return self.job.spec.gpus * max(1, self.job.spec.nodes, self.job.spec.replicas)
@@ -207,21 +197,32 @@ class Timeline:
     def feed(self, job: Job, now: datetime) -> None:
         """Take the job as it is told now."""
         before, number = self.job, self.number
-        self.job = job
+        self.job, running = job, job.state is JobState.RUNNING
+        self.number = job.attempts[-1].number if job.attempts else 0
+        self.attempt = _newest_attempt(job)
+        self.running_since = (
+            (self.attempt.started if self.attempt else None) or job.started if running else None
+        )
         if self.number != number or job.ended:
             self._start_attempt()
         self.seen_under_way = self.seen_under_way or not job.ended or job.state is not before.state
         self._feed_state(before, now)
-        running = job.state is JobState.RUNNING
         self._feed_usage(job.usage if running else None, now)
         if running and job.progress is not None and job.progress != self._progress:
             self._feed_progress(job.progress, now)
         self.look(now)
 
     def look(self, now: datetime) -> None:
-        """Note what is so without being told anew: whether the log is read while nothing comes of it."""
-        reads = self.job.state is JobState.RUNNING and self.moves > 0 and self._reads_log(self.job)
-        self.silent.tell(now, True if reads else None)
+        """Note what is so without being told anew: until when the log was read while nothing came of it."""
+        if self.job.state is not JobState.RUNNING or self.moved is None:
+            return
+        until = self._log_read(self.job, now)
+        if until is None:
+            self._read_since = None
+            return
+        self._read_since = self._read_since or now
+        if until > self.moved and now - self._read_since >= _READ_LAG:
+            self.quiet_until = min(until, now)
 
     def _feed_state(self, before: Job, now: datetime) -> None:
         waits = _waits(self.job)
@@ -291,11 +292,16 @@ class Timeline:
             del self.losses[:-MOST_LOSSES]
 
     def _move(self, now: datetime) -> None:
-        if self.moved is not None:
-            self.longest_quiet = max(self.longest_quiet, self.coverage.seen(self.moved, now))
-        self.moved = now
+        self.look(now)
+        self.longest_quiet = max(self.longest_quiet, self.quiet())
+        self.moved, self.quiet_until = now, None
         self.moves += 1
-        self.silent.tell(now, False)
+
+    def quiet(self) -> float:
+        """Return for how many seconds, that were seen, reading its log has told no progress."""
+        if self.moved is None or self.quiet_until is None:
+            return 0.0
+        return self.coverage.seen(self.moved, self.quiet_until)
 
 
 def memory_limit(spec: JobSpec) -> float:
@@ -327,6 +333,15 @@ def ends_late(job: Job, now: datetime) -> bool:
 
 def _moved(before: Progress, after: Progress) -> bool:
     return (before.step, before.total, before.loss) != (after.step, after.total, after.loss)
+
+
+def _newest_attempt(job: Job) -> Attempt | None:
+    """Return the newest attempt; of several ranks, the first to start."""
+    if len(job.attempts) < 2:
+        return job.attempts[0] if job.attempts else None
+    number = job.attempts[-1].number
+    started = [a for a in job.attempts if a.number == number and a.started]
+    return min(started, key=lambda a: a.started, default=job.attempts[-1])  # type: ignore[arg-type,return-value]
 
 
 def _waits(job: Job) -> bool:

@@ -3,6 +3,7 @@
 from backend_client.models.job import (
     Attempt,
     Event,
+    Eviction,
     Job,
     JobRef,
     JobUsage,
@@ -18,6 +19,7 @@ from backend_client.models.state import JobState
 __all__ = [
     "Attempt",
     "Event",
+    "Eviction",
     "Job",
     "JobRef",
     "JobSpec",

@@ -26,6 +26,16 @@ class JobRef(Struct, frozen=True, order=True):
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
+class Eviction(Struct, frozen=True, kw_only=True):
+    """The end of an attempt from outside."""
+
+    how: Literal["preempted", "evicted", "lost", "other"]
+    """For a job before it; by its node or its queue; with its node. The others (a node refused it, its queue
+    gave it up) count in sums as its command ended."""
+    why: str
+    """In words: "was moved off its node gpu-7 (drain)"."""
+
+
 class Attempt(Struct, frozen=True, kw_only=True):
     """One start of one rank: a pod, or a process on this machine."""
 
@@ -51,12 +61,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """Since when they are not: the pod has ended, or is gone."""
     gpu_type: str = ""
     """The product of its GPUs, as its node calls it."""
-    cut: Literal["", "preempted", "evicted", "lost"] = ""
-    """It was ended from outside: for a job before it, by its node or its queue, or its node is gone; what
-    `evicted` says in words, for sums."""
-    evicted: str = ""
-    """What took it off its node, where that was neither its own end nor a person: "was moved off its node
-    gpu-7 (drain)". Such an end is no failure of its command."""
+    evicted: Eviction | None = None
+    """What ended it, where that was neither its command nor a person: such an end is no failure of it."""
 
 
 class Pause(Struct, frozen=True):
@@ -142,6 +148,10 @@ class JobUsage(Struct, frozen=True, kw_only=True):
     """The share of its GPUs' memory that is used, 0 to 1."""
     gpu_memory_max: float | None = None
     """Of the GPU that is fullest."""
+    gpu_memory_total: int | None = None
+    """Bytes, of that GPU: all that it has."""
+    gpus_idle: int | None = None
+    """How many of its GPUs are not used (`usage.UNUSED`)."""
     power: float | None = None
     """Watts, of all its GPUs."""
     cpu: float | None = None

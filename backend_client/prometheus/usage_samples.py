@@ -11,7 +11,7 @@ from backend_client.prometheus.client import Series, number_of
 from backend_client.prometheus.gpu_exporter import FoundExporter
 from backend_client.prometheus.pod_spans import PodKey, PodSpan
 from backend_client.prometheus.usage_queries import NO_VALUE, STAT
-from backend_client.usage import ContainerUsage, GpuUsage, Measure, UsageSeries, idle_parts
+from backend_client.usage import UNUSED, ContainerUsage, GpuUsage, Measure, UsageSeries, idle_parts
 
 MOST_SHARE = 1.01
 """A share beyond it is no figure."""
@@ -25,8 +25,10 @@ class PodUse(Struct, gc=False):
     gpus: float | None = None
     """How many GPUs that is the sum of."""
     gpu_least: float | None = None
+    idle: int = 0
+    """How many of them are not used."""
     memory: float | None = None
-    """Of its GPUs, in the exporter's unit, as the next ones."""
+    """Bytes, of its GPUs, as the next ones."""
     memory_free: float | None = None
     memory_total: float | None = None
     """Where an exporter tells that, and not what is free."""
@@ -50,12 +52,12 @@ class PodUse(Struct, gc=False):
         return None if self.memory is None else self.memory + self.memory_free
 
     @property
-    def fullest(self) -> float | None:
-        """The share of its fullest GPU's memory that is used."""
+    def fullest(self) -> tuple[float, float] | None:
+        """The share of its fullest GPU's memory that is used, and the size of that."""
         if self.memory_most is None or self.memory_least is None:
             return None
         size = self.memory_least if self.memory_free is None else self.memory_most + self.memory_least
-        return min(1.0, self.memory_most / size) if size > 0 else None
+        return (min(1.0, self.memory_most / size), size) if size > 0 else None
 
 
 PodUses = dict[PodKey, PodUse]
@@ -74,13 +76,18 @@ _FIELDS: dict[tuple[Measure | str, str], str] = {
 
 
 def add_sums(
-    uses: PodUses, measure: Measure | str, answer: Iterable[Series], namespace: str, pod: str
+    uses: PodUses,
+    measure: Measure | str,
+    answer: Iterable[Series],
+    labels_of_pod: tuple[str, str],
+    memory_unit: float = 1.0,
 ) -> None:
     """Add the answer to a query of `usage_queries.sums_queries` to what is known of pods.
 
-    `namespace`, `pod`: the labels that name the pod. A group without one are GPUs that nobody holds.
+    `labels_of_pod`: those of its namespace and its name. A group without one are GPUs that nobody holds.
     """
-    shares = measure is Measure.UTILISATION
+    namespace, pod = labels_of_pod
+    shares, unit = measure is Measure.UTILISATION, memory_unit if measure is Measure.MEMORY else 1.0
     for series in answer:
         labels, value = series.metric, series.value
         key = labels.get(namespace, ""), labels.get(pod, "")
@@ -93,7 +100,7 @@ def add_sums(
         if shares:
             _add_share(use, number)
             continue
-        setattr(use, name, number)
+        setattr(use, name, number * unit)
         if measure is Measure.CPU:
             use.cpu_time = value[0]
 
@@ -104,6 +111,7 @@ def _add_share(use: PodUse, share: float) -> None:
     share = min(1.0, share)
     use.gpu, use.gpus = (use.gpu or 0.0) + share, (use.gpus or 0.0) + 1
     use.gpu_least = share if use.gpu_least is None else min(use.gpu_least, share)
+    use.idle += share < UNUSED
 
 
 def sum_of(spans: Sequence[PodSpan], uses: Mapping[PodKey, PodUse], source: str) -> JobUsage | None:
@@ -124,11 +132,14 @@ def sum_of(spans: Sequence[PodSpan], uses: Mapping[PodKey, PodUse], source: str)
     cpu, rss = (_sum(use.cpu for use in known), _sum(use.rss for use in known)) if whole else (None, None)
     xids = [use.xid for use in known if use.xid is not None]
     mean = gpu / gpus if gpu is not None and gpus else None
+    share, size = max((full for use in with_gpus if (full := use.fullest)), default=(None, None))
     usage = JobUsage(
         gpu=mean,
         gpu_min=min((use.gpu_least for use in with_gpus if use.gpu_least is not None), default=None),
         gpu_memory=used / total if used is not None and total else None,
-        gpu_memory_max=max((full for use in with_gpus if (full := use.fullest) is not None), default=None),
+        gpu_memory_max=share,
+        gpu_memory_total=None if size is None else round(size),
+        gpus_idle=None if mean is None else sum(use.idle for use in with_gpus),
         power=_sum(use.power for use in with_gpus),
         cpu=cpu,
         memory=None if rss is None else round(rss),

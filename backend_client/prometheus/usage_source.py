@@ -90,20 +90,20 @@ class PrometheusUsage:
         One query for each measure, whatever the number of pods. Raises a BackendError.
         """
         where, discovery = Where(tuple(sorted(set(namespaces)))), await self.discovery()
-        questions: list[tuple[Measure | str, str, tuple[str, str]]] = [
-            (measure, query, (found.namespace, found.pod))
+        questions: list[tuple[Measure | str, str, tuple[str, str], float]] = [
+            (measure, query, (found.namespace, found.pod), found.exporter.memory_unit)
             for found in discovery.exporters
             for measure, query in sums_queries(found, where).items()
         ]
         if discovery.containers:
             asked = container_sums_queries(where, _window(discovery))
-            questions += ((measure, query, _POD_LABELS) for measure, query in asked.items())
+            questions += ((measure, query, _POD_LABELS, 1.0) for measure, query in asked.items())
         answers = await self._all(
-            self._client.instant(query, seconds=SUMS_SECONDS) for _, query, _ in questions
+            self._client.instant(query, seconds=SUMS_SECONDS) for _, query, *_ in questions
         )
         uses: PodUses = {}
-        for (measure, _, labels), answer in zip(questions, answers, strict=True):
-            add_sums(uses, measure, answer, *labels)
+        for (measure, _, labels, memory_unit), answer in zip(questions, answers, strict=True):
+            add_sums(uses, measure, answer, labels, memory_unit)
         return uses
 
     async def gpus(self, spans: Sequence[PodSpan]) -> dict[PodKey, tuple[GpuUsage, ...]]:

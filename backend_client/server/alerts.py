@@ -26,12 +26,13 @@ class AlertCalls:
     context: str
     _connection: Connection
 
-    async def alerts(self) -> "AlertList":
-        """List the alerts of the caller's own jobs."""
+    async def alerts(self, *, everybody: bool = False) -> "AlertList":
+        """List the alerts of the caller's own jobs, or of all that they may see."""
         from backend_client.alerts.alert import AlertList  # noqa: PLC0415  a list of jobs needs none
 
+        query = {"everybody": "true"} if everybody else None
         try:
-            found = await self._connection.fetch("GET", _ALERTS, AlertList)
+            found = await self._connection.fetch("GET", _ALERTS, AlertList, query=query)
         except NotFound:
             raise Refused("This server tells of no alerts.", "A newer traindeck server does.") from None
         return replace(found, items=tuple(map(self._alert_from_wire, found.items)))

@@ -360,8 +360,8 @@ class ScriptedBackend:
         """Add alerts, or put them in place of what they were."""
         self.fired |= {alert.id: alert for alert in alerts}
 
-    async def alerts(self) -> AlertList:
-        self._call("alerts")
+    async def alerts(self, *, everybody: bool = False) -> AlertList:
+        self._call("alerts", everybody or None)
         await self.hold_alerts.wait()
         return AlertList(items=tuple(self.fired.values()))
 

@@ -32,7 +32,7 @@ class AlertWatch:
         self._rules, self._since = rules, now
         self.visible: Collection[JobRef] = ()
         """The jobs whose logs are read now: only those can be called silent."""
-        self._engine = AlertEngine(self._wishes_of, reads_log=self._reads_log)
+        self._engine = AlertEngine(self._wishes_of, log_read=self._log_read)
         self._alerts: dict[str, Alert] = {}
         self._live: set[str] = set()
         """Uids of the jobs that are under way."""
@@ -45,8 +45,8 @@ class AlertWatch:
     def _wishes_of(self, _job: Job) -> Mapping[str, str]:
         return self._rules
 
-    def _reads_log(self, job: Job) -> bool:
-        return job.ref in self.visible
+    def _log_read(self, job: Job, now: datetime) -> datetime | None:
+        return now if job.ref in self.visible else None
 
     # What is told
 
@@ -132,8 +132,8 @@ class AlertWatch:
         """Return the alerts as they are now, in any order."""
         return AlertList(items=tuple(self._alerts.values()), ends_with_program=True)
 
-    async def alerts(self) -> AlertList:
-        """List the alerts."""
+    async def alerts(self, *, everybody: bool = False) -> AlertList:  # noqa: ARG002  it has one person
+        """List the alerts, of all jobs that are watched."""
         return self.current()
 
     async def acknowledge(self, alert_id: str) -> Alert:

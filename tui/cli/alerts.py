@@ -42,6 +42,9 @@ def add_alerts_flags(parser: Parser) -> None:
     """Add the flags of `alerts`."""
     parser.add_argument("what", nargs="?", default="list", type=one_of(*_ACTIONS), help=", ".join(_ACTIONS))
     parser.add_argument(
+        "--everybody", action="store_true", help="list: of all jobs that you may see, with their owners"
+    )
+    parser.add_argument(
         "words",
         nargs="*",
         metavar="WORD",
@@ -54,6 +57,8 @@ async def alerts(args: argparse.Namespace, backend: JobBackend) -> int:
     """List alerts; acknowledge or snooze one; say what is to be told, and where."""
     if Feature.ALERTS not in backend.features:
         raise Refused("Nothing sends alerts here.", backend.missing_features.get(Feature.ALERTS, ""))
+    if args.everybody and args.what != "list":
+        raise Invalid({"--everybody": "goes with list alone"})
     if args.what not in _LOOKS and args.words:
         _require_writable(args)
     return await _RUNS[args.what](args, backend)
@@ -61,7 +66,7 @@ async def alerts(args: argparse.Namespace, backend: JobBackend) -> int:
 
 async def _list(args: argparse.Namespace, backend: JobBackend) -> int:
     _count(args, 0, "list takes no words")
-    found = await cast("HasAlerts", backend).alerts()
+    found = await cast("HasAlerts", backend).alerts(everybody=args.everybody)
     return _print_alerts(args, found)
 
 
@@ -216,7 +221,12 @@ def _print_alerts(args: argparse.Namespace, found: AlertList) -> int:
         now = datetime.now(UTC)
         if found.items:
             titles = ["ID", "SINCE", "STATE", "RULE", "TOLD", "WHAT"]
-            Table(titles, [_cells(alert, now) for alert in found.items]).print()
+            rows = [_cells(alert, now) for alert in found.items]
+            if args.everybody:
+                titles.insert(1, "OWNER")
+                for row, alert in zip(rows, found.items, strict=True):
+                    row.insert(1, alert.owner)
+            Table(titles, rows).print()
         else:
             print_message("There are no alerts.")
         if found.ends_with_program:
@@ -224,7 +234,7 @@ def _print_alerts(args: argparse.Namespace, found: AlertList) -> int:
     return 0
 
 
-def _cells(alert: Alert, now: datetime) -> Sequence[str]:
+def _cells(alert: Alert, now: datetime) -> list[str]:
     since = span((now - alert.fired).total_seconds())
     return [alert.id, since, _state(alert, now), alert.rule, told_text(alert.deliveries), alert.sentence]
 

@@ -2,14 +2,18 @@
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import to_builtins
+
 from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
-from backend_client.server.bodies import ClusterInfo, Clusters
+from backend_client.server.measured_clusters import MeasuredCluster, MeasuredClusters
+from backend_client.usage import Measure, UsageSource
 from tui.cli import prompt
 from tui.cli.arguments import Parser, one_of
 from tui.cli.handlers import ContextsHandler
@@ -17,6 +21,8 @@ from tui.cli.output import Table, print_as, print_data, print_message
 from tui.cli.server_account import ServerAccount, require_account, require_writable
 from tui.settings.loaded import LoadedSettings
 from tui.ui.format import span
+
+_OF_GPUS = frozenset(Measure) - {Measure.CPU, Measure.RSS}
 
 
 def add_clusters_flags(parser: Parser) -> None:
@@ -39,7 +45,7 @@ def clusters(args: argparse.Namespace, contexts: Contexts, loaded: LoadedSetting
     """List the server's clusters, add one, or take one away."""
     account = require_account(args, contexts)
     if args.what == "list":
-        return _list(args, asyncio.run(account.call("GET", "/api/clusters", Clusters)))
+        return _list(args, asyncio.run(account.call("GET", "/api/clusters?usage=true", MeasuredClusters)))
     require_writable(args, loaded, "clusters")
     if not args.cluster:
         raise Invalid({"NAME": "is missing"})
@@ -69,23 +75,37 @@ def _add(account: ServerAccount, args: argparse.Namespace) -> None:
     asyncio.run(account.call("POST", "/api/clusters", dict, **body))
 
 
-def _list(args: argparse.Namespace, clusters: Clusters) -> int:
+def _list(args: argparse.Namespace, clusters: MeasuredClusters) -> int:
     if args.output == "name":
         for cluster in clusters.items:
             print_data(cluster.name)
     elif not print_as(args.output, lambda: [_fields(cluster) for cluster in clusters.items]):
-        rows = ([cluster.name, cluster.state.value, _age(cluster), cluster.why] for cluster in clusters.items)
-        Table(["NAME", "STATE", "SINCE", "WHY"], rows).print()
+        rows = (
+            [cluster.name, cluster.state.value, _age(cluster), cluster.why, gpu_use_source(cluster.usage)]
+            for cluster in clusters.items
+        )
+        Table(["NAME", "STATE", "SINCE", "WHY", "GPU USE"], rows).print()
         if not clusters.items:
             print_message("The server has no clusters yet; an admin adds one: `traindeck clusters add NAME`.")
     return 0
 
 
-def _fields(cluster: ClusterInfo) -> dict[str, Any]:
-    return {"name": cluster.name, "state": cluster.state, "since": cluster.since, "why": cluster.why}
+def _fields(cluster: MeasuredCluster) -> dict[str, Any]:
+    known = {"name": cluster.name, "state": cluster.state, "since": cluster.since, "why": cluster.why}
+    return {**known, "usage": to_builtins(cluster.usage)}
 
 
-def _age(cluster: ClusterInfo) -> str:
+def gpu_use_source(sources: Sequence[UsageSource] | None) -> str:
+    """Return what tells of a cluster's GPUs; where nothing does, why not. An older server says neither."""
+    if sources is None:
+        return ""
+    given = [source.name for source in sources if not _OF_GPUS.isdisjoint(source.gives)]
+    why = [f"{source.name}: {source.missing}" for source in sources if source.missing]
+    none = "nothing tells of GPUs now" if sources else "nobody is asked while no job runs"
+    return ", ".join(given) or "; ".join(why) or none
+
+
+def _age(cluster: MeasuredCluster) -> str:
     return span((datetime.now(UTC) - cluster.since).total_seconds()) if cluster.since else ""
 
 

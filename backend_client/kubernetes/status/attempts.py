@@ -16,7 +16,7 @@ from backend_client.kubernetes.status.exit_reason import (
     pod_exit_reason,
     signal_number,
 )
-from backend_client.models import Attempt
+from backend_client.models import Attempt, Eviction
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -131,17 +131,25 @@ def attempts_of_pod(pod: Pod, rank: int, previous: int = 0) -> Iterator[Attempt]
     number = previous + count_starts(pod)
     now, last = status.state, status.last_state.terminated
     if last and (now.running or now.terminated) and number > previous + 1:
-        yield _ended_attempt(pod, rank, number - 1, last, previous)
+        yield _ended_attempt(pod, rank, number - 1, last)
     if ended := now.terminated or (last if not now.running else None):
-        yield replace(_ended_attempt(pod, rank, number, ended, previous), evicted=taken_off(pod))
+        yield replace(_ended_attempt(pod, rank, number, ended), evicted=eviction_of(pod))
     else:
         yield _attempt_without_end(pod, rank, number, started=now.running.started_at if now.running else None)
 
 
-def taken_off(pod: Pod) -> str:
-    """Describe what took a pod off its node that was not its own end; "" where nothing did."""
+def eviction_of(pod: Pod) -> Eviction | None:
+    """Return what ended a pod from outside, or refused it; None where nothing did."""
     found = pod_eviction(pod)
-    return found.sentence if found and found.id not in ("", "pod.deadline") else ""
+    return eviction_by(found.id, found.sentence) if found and found.id not in ("", "pod.deadline") else None
+
+
+def eviction_by(cause_id: str, sentence: str) -> Eviction:
+    """Return the end of an attempt by a cause, a pod's or a queue's."""
+    for how, causes in _CAUSES.items():
+        if cause_id in causes:
+            return Eviction(how=how, why=sentence)
+    return Eviction(how="other", why=sentence)
 
 
 def _attempt_without_end(pod: Pod, rank: int, number: int, *, started: datetime | None) -> Attempt:
@@ -158,12 +166,11 @@ def _attempt_without_end(pod: Pod, rank: int, number: int, *, started: datetime 
         uid=pod.uid,
         allocated=allocated_at(pod),
         released=released_at(pod),
-        cut=cut_of(pod),
-        evicted=taken_off(pod),
+        evicted=eviction_of(pod),
     )
 
 
-def _ended_attempt(pod: Pod, rank: int, number: int, ended: Terminated, previous: int) -> Attempt:
+def _ended_attempt(pod: Pod, rank: int, number: int, ended: Terminated) -> Attempt:
     """Return the attempt of a container that has ended."""
     status = pod.main_container_status
     limit = memory_limit(pod, status.name if status else "")
@@ -180,41 +187,17 @@ def _ended_attempt(pod: Pod, rank: int, number: int, ended: Terminated, previous
         uid=pod.uid,
         allocated=allocated_at(pod),
         released=released_at(pod),
-        cut=cut_of(pod) if number == count_starts(pod) + previous else "",
     )
 
 
-Cut = Literal["", "preempted", "evicted", "lost"]
-_CUTS: dict[str, Cut] = {
-    "pod.preempted": "preempted",
-    "node.critical-pod": "preempted",
-    "node.drained": "evicted",
-    "node.tainted": "evicted",
-    "node.ended": "evicted",
-    "node.evicted": "evicted",
-    "node.shutdown": "evicted",
-    "node.gone": "lost",
-    "node.lost": "lost",
-    "queue.preempted": "preempted",
-    "queue.reclaimed": "preempted",
-    "queue.fair-share": "preempted",
-    "queue.not-ready": "evicted",
-    "queue.check-retry": "evicted",
-    "queue.drained": "evicted",
-    "queue.node": "lost",
+_QUEUE_PREEMPTS = ("queue.preempted", "queue.reclaimed", "queue.fair-share")
+_NODE_EVICTS = ("node.drained", "node.tainted", "node.ended", "node.evicted", "node.shutdown")
+_CAUSES: Mapping[Literal["preempted", "evicted", "lost"], tuple[str, ...]] = {
+    "preempted": ("pod.preempted", "node.critical-pod", *_QUEUE_PREEMPTS),
+    "evicted": (*_NODE_EVICTS, "queue.not-ready", "queue.check-retry", "queue.drained"),
+    "lost": ("node.gone", "node.lost", "queue.node"),
 }
-"""Id of the cause -> how it cuts an attempt; a pod that was refused, or ran too long, was not cut."""
-
-
-def cut_of(pod: Pod) -> Cut:
-    """Return how a pod was ended from outside; "" where it was not."""
-    found = pod_eviction(pod)
-    return cut_by(found.id) if found else ""
-
-
-def cut_by(cause_id: str) -> Cut:
-    """Return how a cause cuts an attempt, a pod's or a queue's."""
-    return _CUTS.get(cause_id, "")
+"""How an attempt was ended -> ids of causes."""
 
 
 def allocated_at(pod: Pod) -> datetime | None:

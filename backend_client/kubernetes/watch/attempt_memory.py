@@ -9,17 +9,15 @@ from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.status.attempts import (
     EPOCH,
     NO_PAST,
-    Cut,
     PastAttempts,
     PodAttempts,
     attempts_of_pod,
     count_starts,
-    has_ended,
     last_end,
     released_at,
 )
 from backend_client.kubernetes.status.exit_reason import pod_eviction_reason
-from backend_client.models import Attempt
+from backend_client.models import Attempt, Eviction
 
 KEPT = 10
 """Pods of a rank that are remembered after they are gone, and attempts of a pod; the latest stay."""
@@ -57,18 +55,14 @@ class AttemptMemory:
         self._keep(job_uid, pod, rank, _seen_attempts(pod, rank, now))
 
     def keep_gone(
-        self, job_uid: str, pod: Pod, rank: int, now: datetime, taken: tuple[str, Cut] = ("", "")
+        self, job_uid: str, pod: Pod, rank: int, now: datetime, taken: Eviction | None = None
     ) -> None:
         """Remember a pod that is gone, as it was seen last; one that never started has left no trace.
 
-        `taken`: what its queue did, where that took it away, and how that cut it.
+        `taken`: what its queue did, where that took it away.
         """
-        why, cut = taken
-        attempts = [
-            replace(attempt, released=_released(pod, now)) for attempt in _seen_attempts(pod, rank, now, why)
-        ]
-        if attempts and not has_ended(pod):
-            attempts[-1] = replace(attempts[-1], cut=attempts[-1].cut or cut)
+        released = _released(pod, now)
+        attempts = [replace(attempt, released=released) for attempt in _seen_attempts(pod, rank, now, taken)]
         known = self.of(job_uid).get(pod.uid)
         if (not attempts and not known) or (known and known.gone):
             return
@@ -116,18 +110,20 @@ class AttemptMemory:
         self._size -= 1
 
 
-def _seen_attempts(pod: Pod, rank: int, now: datetime, why: str = "") -> list[Attempt]:
+def _seen_attempts(pod: Pod, rank: int, now: datetime, taken: Eviction | None = None) -> list[Attempt]:
     """Return the attempts of a pod that ran, each with an end: nothing will report it any more."""
-    attempts = attempts_of_pod(pod, rank)
-    return [_ended(attempt, pod, now, why) for attempt in attempts if attempt.started or attempt.finished]
+    ran = [attempt for attempt in attempts_of_pod(pod, rank) if attempt.started or attempt.finished]
+    if ran and taken:
+        ran[-1] = replace(ran[-1], evicted=ran[-1].evicted or taken)
+    return [_ended(attempt, pod, now) for attempt in ran]
 
 
-def _ended(attempt: Attempt, pod: Pod, now: datetime, why: str) -> Attempt:
+def _ended(attempt: Attempt, pod: Pod, now: datetime) -> Attempt:
     if attempt.finished:
-        return replace(attempt, evicted=attempt.evicted or why, log_gone=True)
+        return replace(attempt, log_gone=True)
     finished = min(now, pod.metadata.deletion_timestamp or now)
-    reason = attempt.reason or why or "how it ended was not seen"
-    return replace(attempt, finished=finished, reason=reason, evicted=attempt.evicted or why, log_gone=True)
+    why = attempt.evicted.why if attempt.evicted else "how it ended was not seen"
+    return replace(attempt, finished=finished, reason=attempt.reason or why, log_gone=True)
 
 
 def _released(pod: Pod, now: datetime) -> datetime:

@@ -17,16 +17,16 @@ from backend_client.kubernetes.resources.training import TrainingJob, with_child
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status.attempts import (
-    Cut,
     by_age,
     count_starts,
-    cut_by,
+    eviction_by,
     has_ended,
+    last_end,
     ranks,
 )
 from backend_client.kubernetes.status.exit_reason import interruption
 from backend_client.kubernetes.status.job_status import is_shown, job_of, root_key
-from backend_client.kubernetes.status.kueue_history import nobody, past
+from backend_client.kubernetes.status.kueue_history import eviction, nobody, past
 from backend_client.kubernetes.status.pod_reason import (
     MOUNT_EVENTS,
     NO_WORKLOADS,
@@ -45,7 +45,7 @@ from backend_client.kubernetes.status.training_job import ranked
 from backend_client.kubernetes.watch.attempt_memory import AttemptMemory
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.owner_chains import OwnerChains
-from backend_client.models import Job, JobRef, JobState, Progress
+from backend_client.models import Eviction, Job, JobRef, JobState, Progress
 
 NodeGpuTable = tuple[NodeGpus, ...] | None
 OwnerKey = tuple[str, str, str]
@@ -324,18 +324,21 @@ class JobCache:
                 self._keep_last_reason(key, item)
         self._unfile(item, key)
 
-    def _taken_by_queue(self, job_uid: str, pod: Pod) -> tuple[str, Cut]:
-        """Return what the queue did that has just evicted a pod, or its whole job, and how that cut it.
+    def _taken_by_queue(self, job_uid: str, pod: Pod) -> Eviction | None:
+        """Return what the queue did that has just evicted a pod, or its whole job; None where none has.
 
-        Both are "" where no queue has.
+        A pod that had ended before was not taken away.
         """
-        now = self._clock()
+        now, ended = self._clock(), last_end(pod)
         for uid in (job_uid, pod.uid):
-            if uid in self._workloads:
-                workload = self._workload_of(uid)
-                if found := past(workload, now=now, last_reason="", name_of=nobody):
-                    return found.sentence, cut_by(found.id)
-        return "", ""
+            workload = self._workload_of(uid) if uid in self._workloads else None
+            evicted = eviction(workload) if workload else None
+            at = evicted.last_transition_time if evicted else None
+            if workload is None or evicted is None or (ended and at and ended < at):
+                continue
+            if found := past(workload, now=now, last_reason="", name_of=nobody):
+                return eviction_by(found.id, found.sentence)
+        return None
 
     def _unfile(self, item: Object, key: OwnerKey | None = None) -> None:
         """Take a root object or pod from where it is filed."""

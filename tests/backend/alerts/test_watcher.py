@@ -12,7 +12,7 @@ from backend.clusters.hub import Hub, Owner
 from backend.db.models import AlertRow, JobRow
 from backend.jobs.rows import job_of
 from backend_client.errors import Unreachable
-from backend_client.models import JobState
+from backend_client.models import Attempt, JobState, JobUsage
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced
 from tests.backend.alerts.conftest import START
 from tests.backend.clusters import test_hub
@@ -28,7 +28,7 @@ class Server:
             office.database,
             self.hub,
             {},
-            reads_log=lambda job: True,
+            log_read=lambda job, now: now,
             wake_sender=self._wake,
             clock=office.clock,
         )
@@ -100,12 +100,71 @@ async def test_a_failure_is_told_once(ann, there):
     assert len(await ann.rows()) == 1
 
 
-async def test_what_ended_while_no_server_looked_is_told(ann):
+async def test_what_ended_while_no_server_looked_is_told_once(ann, there):
     first = await Server(ann).start()
     await first.list(job())
+    for _ in range(3):
+        server = await Server(ann).start()
+        await server.list(job(JobState.FAILED))
+        await ann.sender.send_due()
+        assert await alerts(ann) == [FAILED]
+        assert len(there.heard) == 1
+
+
+async def test_what_was_over_while_no_server_looked_says_so(ann, there):
+    first = await Server(ann).start()
+    await first.list(job(JobState.QUEUED))
+    ann.clock.pass_(hours=5)
+    await first.watcher.round()
+    await ann.sender.send_due()
+    ann.clock.pass_(hours=1)
+    for _ in range(2):
+        server = await Server(ann).start()
+        await server.list(job())
+        await ann.sender.send_due()
+        assert await alerts(ann) == [("pending", 0, 1, False)]
+        assert [one.headers["idempotency-key"].rpartition("-")[2] for one in there.heard] == [
+            "fired",
+            "recovered",
+        ]
+
+
+async def test_a_restart_does_not_tell_again_what_still_is_so(ann, there):
+    waits = job(JobState.QUEUED)
+    for _ in range(3):
+        server = await Server(ann).start()
+        await server.list(waits)
+        ann.clock.pass_(hours=5)
+        await server.change(Changed((replace(waits, reason="the queue is full"),)))
+        await ann.sender.send_due()
+    assert await alerts(ann) == [("pending", 0, 1, True)]
+    assert len(there.heard) == 1
+
+
+async def test_a_restart_only_delays_what_was_being_counted(ann):
+    """How long its GPUs were idle is counted anew: nobody looked in between."""
+
+    def idle(gpu):
+        usage = JobUsage(gpu=gpu, gpu_min=gpu)
+        attempts = (Attempt(number=1, started=START),)
+        made = job(usage=usage, attempts=attempts)
+        return replace(made, spec=replace(made.spec, command=("python", "train.py"), gpus=8))
+
+    async def run(server, minutes):
+        for _ in range(minutes):
+            ann.clock.pass_(minutes=1)
+            await server.watcher.round()
+        return await alerts(ann)
+
+    first = await Server(ann).start()
+    await first.list(idle(0.9))
+    await run(first, 90)
+    await first.change(Changed((idle(0.0),)))
+    assert await run(first, 25) == []
     second = await Server(ann).start()
-    await second.list(job(JobState.FAILED))
-    assert await alerts(ann) == [FAILED]
+    await second.list(idle(0.0))
+    assert await run(second, 25) == []
+    assert await run(second, 10) == [("gpu-idle", 1, 1, True)]
 
 
 async def test_what_an_earlier_server_had_not_written_is_told(ann):

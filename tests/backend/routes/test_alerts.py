@@ -52,6 +52,7 @@ async def test_from_a_failure_to_its_message(app, ann, bob, root, there):
     assert (await root.ask("GET", "/alerts"))["items"] == []
     (seen,) = (await root.ask("GET", "/alerts", params={"everybody": True}))["items"]
     assert (seen["id"], seen["deliveries"]) == (alert["id"], []), "where ann is told is hers alone"
+    assert seen["owner"] == alert["owner"] == "ann"
 
     path = f"/alerts/{alert['id']}"
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()

@@ -113,6 +113,11 @@ async def told(app, own_cluster, exporter, running, asked):
         await bob.ask("GET", f"/jobs/train/{path}?uid={uid}", 404)
     assert (await bob.ask("GET", "/usages"))["jobs"] == {}
     assert set((await ann.ask("GET", "/usages"))["jobs"]) == {uid}
+    # where it comes from is told with the clusters, to whoever asks for that
+    (cluster,) = (await bob.ask("GET", "/clusters?usage=true"))["items"]
+    assert "utilisation" in cluster["usage"][0]["gives"]
+    (cluster,) = (await bob.ask("GET", "/clusters"))["items"]
+    assert cluster["usage"] is None
     # a history is asked for once, however many want it, and only of the job's own pods
     asked.clear()
     await asyncio.gather(*(ann.ask("GET", "/jobs/train/usage/history") for _ in range(8)))

@@ -1,13 +1,8 @@
-"""Servers that die while they tell of a job that failed: each line of stdin asks for one, in a fork.
+"""Servers that die while they tell of a job that failed (`dying`).
 
-A step is a commit of the database or a message on its way; odd ones end before it, even ones when it is done
-and nobody knows. Step 0 never dies.
+A step is a commit of the database or a message on its way.
 """
 
-import asyncio
-import json
-import os
-import sys
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +13,7 @@ from backend_client.models import JobState
 from backend_client.protocol import Changed
 from tests.backend.alerts.conftest import Office
 from tests.backend.alerts.test_watcher import Server, job
-from tests.backend.support.dying_server import KILLED, Steps
+from tests.backend.support.dying import Steps, answer_in_forks
 
 
 async def serve(request: dict) -> dict:
@@ -39,24 +34,5 @@ async def serve(request: dict) -> dict:
     return {"states": states}
 
 
-def main() -> None:
-    for line in sys.stdin:
-        request = json.loads(line)
-        out, into = os.pipe()
-        pid = os.fork()
-        if not pid:
-            told = asyncio.run(serve(request))
-            os.write(into, json.dumps(told).encode())
-            os._exit(0)
-        os.close(into)
-        answer = b""
-        while part := os.read(out, 65536):
-            answer += part
-        os.close(out)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        assert code in (0, KILLED), code
-        print(answer.decode() or "null", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    answer_in_forks(serve, lambda _: None)

@@ -1,13 +1,11 @@
-"""Servers that die: each line of stdin asks for one, in a fork, that does one thing and ends at some step.
+"""Servers that die: each does one thing and ends at some step (`dying`).
 
-A step is a commit of the database or a write to the cluster; odd ones end before it, even ones when it is
-done and its answer is lost. Step 0 never dies: it is the server that starts again afterwards, and reconciles.
+A step is a commit of the database or a write to the cluster. Step 0 never dies: it is the server that starts
+again afterwards, and reconciles.
 """
 
 import asyncio
-import json
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,46 +21,7 @@ from backend.settings import ServerSettings
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.local import launch
 from backend_client.local.backend import LocalBackend
-
-KILLED = 9
-
-
-class Steps:
-    """Counts, once `armed`, and dies."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-        self.armed = False
-
-    def count(self) -> None:
-        if self.armed:
-            self.left -= 1
-            if self.left == 0:
-                os._exit(KILLED)
-
-    def around(self, owner, name: str, matters=lambda *args: True) -> None:
-        work = getattr(owner, name)
-
-        async def counted(*args, **kwargs):
-            if not matters(*args):
-                return await work(*args, **kwargs)
-            self.count()
-            answer = await work(*args, **kwargs)
-            self.count()
-            return answer
-
-        setattr(owner, name, counted)
-
-    def around_call(self, owner, name: str) -> None:
-        work = getattr(owner, name)
-
-        def counted(*args, **kwargs):
-            self.count()
-            answer = work(*args, **kwargs)
-            self.count()
-            return answer
-
-        setattr(owner, name, counted)
+from tests.backend.support.dying import Steps, answer_in_forks
 
 
 def is_write(_transport, method, *_rest) -> bool:
@@ -138,29 +97,17 @@ async def there(service) -> dict:
     }
 
 
-def main() -> None:
+class Lives:
+    """One server for each request; what a first life loads and compiles, the forks have."""
+
     warm = False
-    for line in sys.stdin:
-        request = json.loads(line)
+
+    def prepare(self, request: dict) -> None:
         os.environ |= request["environment"]
-        if not warm:  # what a first life loads and compiles, its forks have
+        if not self.warm:
             asyncio.run(serve(request | {"step": 0, "action": None}))
-            warm = True
-        out, into = os.pipe()
-        pid = os.fork()
-        if not pid:
-            told = asyncio.run(serve(request))
-            os.write(into, json.dumps(told).encode())
-            os._exit(0)
-        os.close(into)
-        answer = b""
-        while part := os.read(out, 65536):
-            answer += part
-        os.close(out)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        assert code in (0, KILLED), code
-        print(json.dumps(json.loads(answer) if answer else None), flush=True)
+            self.warm = True
 
 
 if __name__ == "__main__":
-    main()
+    answer_in_forks(serve, Lives().prepare)

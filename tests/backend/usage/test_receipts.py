@@ -6,9 +6,8 @@ import pytest
 
 from backend.usage.held import Held
 from backend.usage.receipts import JobFacts, make_receipt
-from backend.usage.samples import HourSums, Sample, of_job, of_rank, percentile
+from backend.usage.samples import HourSums, Sample, of_job, percentile
 from backend_client.models import JobRef, JobSpec, JobUsage
-from backend_client.usage import GpuUsage, RankUsage
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -116,22 +115,25 @@ def test_a_short_run_gets_no_advice():
 
 
 def test_a_jobs_sum_is_shared_among_its_pods():
-    usage = JobUsage(gpu=0.5, gpu_min=0.0, power=800.0, cpu=4.0, memory=8 * GIB, gpu_memory=0.2)
+    usage = JobUsage(gpu=0.5, gpu_min=0.0, gpus_idle=2, power=800.0, cpu=4.0, memory=8 * GIB, gpu_memory=0.2)
     found = of_job(usage, 2, 4)
     assert (found.utilisations, found.watts, found.cores, found.rss) == ((0.5, 0.5), 200.0, 1.0, 2 * GIB)
-    assert (found.idle, found.all_idle) == (0, False)  # which of the pods has the idle one is not told
-    assert of_job(usage, 2, 1).idle == 1
-    assert of_job(JobUsage(gpu=0.0), 2, 1).all_idle
-    assert not of_job(JobUsage(gpu=0.015), 8, 1).all_idle  # one of the eight does something
+    assert (found.idle, found.all_idle) == (0.5, False)
+    assert (found.memory_share, found.memory_peak) == (0.2, None)
+    assert of_job(JobUsage(gpu=0.0, gpus_idle=8), 2, 4).all_idle
+    assert not of_job(JobUsage(gpu=0.015, gpus_idle=7), 8, 1).all_idle  # one of the eight does something
+    assert not of_job(JobUsage(gpu=0.0, gpus_idle=2), 2, 4).all_idle  # of three pods nothing is told
     nothing = of_job(JobUsage(cpu=1.0), 2, 1)
     assert (nothing.utilisations, nothing.least, nothing.all_idle) == ((), None, False)
 
 
-def test_of_a_shared_card_nothing_is_added_up():
-    own = GpuUsage(gpu="0", utilisation=0.7, memory=GIB, memory_total=4 * GIB, power=100.0)
-    shared = GpuUsage(gpu="1", utilisation=0.1, memory=3 * GIB, memory_total=4 * GIB, shared=True)
-    found = of_rank(RankUsage(gpus=(own, shared), cpu=2.0), all_idle=False)
-    assert (found.utilisations, found.memory_shares, found.memory_peak) == ((0.7,), (0.25,), GIB)
+def test_memory_of_gpus_is_told_in_bytes():
+    first = JobUsage(gpu=0.5, gpu_memory=0.2, gpu_memory_max=0.25, gpu_memory_total=80 * GIB)
+    later = JobUsage(gpu=0.5, gpu_memory=0.1, gpu_memory_max=0.125, gpu_memory_total=80 * GIB)
+    found = receipt(of_job(first, 2, 1), of_job(later, 2, 1))
+    assert (found.gpu_memory_peak, found.gpu_memory_total, found.gpu_memory_share) == (
+        20 * GIB, 80 * GIB, 0.25,
+    )  # fmt: skip
 
 
 def test_percentiles_of_a_histogram():

@@ -17,7 +17,18 @@ from tests.backend.usage.test_week import add_user, admin
 from tests.backend.usage.world import CLUSTER, START, PodLife, Server, World, kube_job, pod
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-USAGE = JobUsage(gpu=0.6, gpu_min=0.5, gpu_memory=0.4, power=700.0, cpu=1.5, memory=2**30, source="test")
+USAGE = JobUsage(
+    gpu=0.6,
+    gpu_min=0.0,
+    gpus_idle=1,
+    gpu_memory=0.4,
+    gpu_memory_max=0.5,
+    gpu_memory_total=80 * 2**30,
+    power=700.0,
+    cpu=1.5,
+    memory=2**30,
+    source="test",
+)
 
 
 async def add_job(database, world, owner):
@@ -72,12 +83,14 @@ async def test_an_hour_is_added_up_once(database, servers):
     assert {hour.hour - START for hour in hours} == {0 * HOUR, 1 * HOUR, 2 * HOUR}
     receipt = await queries.receipt(database, row, JobSpec(gpus=2, cpu="8"), START + 2 * HOUR, ended=False)
     assert receipt.utilisation == pytest.approx(0.6)
-    assert receipt.utilisation_min == pytest.approx(0.5)
+    assert receipt.utilisation_min == pytest.approx(0.0)
+    assert (receipt.gpu_memory_peak, receipt.gpu_memory_total) == (40 * 2**30, 80 * 2**30)
     assert receipt.cpu_used == pytest.approx(1.5)
     assert receipt.advice is not None
     query = ReportQuery(since=START, until=START + 2 * HOUR)
     total = (await queries.report(database, admin(), query, START + 2 * HOUR)).total
     assert total.utilisation == pytest.approx(0.6)
+    assert total.idle == pytest.approx(0.5)
     assert total.coverage == pytest.approx(1.0, abs=0.01)
 
 

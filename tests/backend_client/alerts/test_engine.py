@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from backend_client.alerts.alert import AlertState
-from backend_client.alerts.engine import AlertEngine, OpenEpisode, Transition
+from backend_client.alerts.engine import SLICE, AlertEngine, OpenEpisode, Transition
 from backend_client.alerts.rules import RULES
 from backend_client.models import Job, JobRef, JobState, JobUsage
-from backend_client.protocol import Changed, Freshness, FreshnessState, Snapshot, Synced
+from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced
 from tests.backend_client.alerts.support.story import (
     BUSY,
     IDLE,
@@ -98,15 +98,13 @@ def play_with_restarts(story: list[Any], restarts: set[int], until: int) -> list
     story = sorted((step for step in story if isinstance(step[1], dict)), key=lambda step: step[0])
     said: list[Transition] = []
     job = Job(ref=REF, state=JobState.QUEUED, spec=SPEC, created=START)
-    engine = AlertEngine(lambda _: ALL_ON, reads_log=lambda _: True)
+    engine = AlertEngine(lambda _: ALL_ON, log_read=lambda _, now: now)
     watch = Watch(engine, job)
     watch.begin()
     for half in range(until * 2 + 1):
         now = half / 2
         if now in restarts:
-            engine = AlertEngine(
-                lambda _: ALL_ON, stored(said), reads_log=lambda _: True, told_until=minute(now - 0.5)
-            )
+            engine = AlertEngine(lambda _: ALL_ON, stored(said), log_read=lambda _, now: now)
             watch = Watch(engine, watch.job)
             watch.begin(minute(now))
         for at, change in story:
@@ -179,10 +177,9 @@ def test_what_a_list_does_not_name_any_more_is_gone():
 @pytest.mark.parametrize("state", [JobState.FAILED, JobState.SUCCEEDED])
 def test_jobs_that_had_ended_before_the_first_look_are_not_told(state: JobState):
     ended = Job(ref=REF, state=state, spec=SPEC, created=START, finished=START)
-    for until, count in ((None, 0), (minute(-5), 1), (minute(5), 0)):
-        engine = AlertEngine(lambda _: {"finished": "on"}, told_until=until)
-        Watch(engine, ended).begin(minute(9))
-        assert len(engine.tick(minute(9))) == count
+    engine = AlertEngine(lambda _: {"finished": "on"})
+    Watch(engine, ended).begin(minute(9))
+    assert engine.tick(minute(9)) == []
 
 
 def test_a_job_that_comes_and_ends_between_two_events_is_told():
@@ -249,9 +246,29 @@ def test_only_jobs_with_news_or_a_timer_that_is_due_are_looked_at():
     assert looked == ["j0", "j1"]
 
 
+def test_a_tick_comes_in_slices_and_says_the_same():
+    failed = [
+        Job(ref=replace(REF, uid=f"u{n:04}"), state=JobState.RUNNING, spec=SPEC, created=START)
+        for n in range(2 * SLICE + 1)
+    ]
+    engine = AlertEngine(lambda _: {})
+    live = Freshness(FreshnessState.LIVE, START)
+    engine.observe([Snapshot(tuple(failed)), Synced(), live], START)
+    engine.tick(START)
+    engine.observe([Changed(tuple(replace(job, state=JobState.FAILED) for job in failed))], minute(1))
+    slices = engine.slices(minute(1))
+    parts = [next(slices), next(slices)]
+    engine.observe([Gone((failed[-1].ref,))], minute(1))
+    parts += slices
+    assert [len(part) for part in parts] == [0, SLICE, SLICE, 0]
+    uids = [transition.job.uid for part in parts for transition in part]
+    assert uids == [job.ref.uid for job in failed[:-1]]
+    assert engine.tick(minute(2)) == []
+
+
 def test_what_is_remembered_of_a_job_is_bounded():
     """A day of news every half minute: no list grows with it, nor does the heap of times."""
-    engine = AlertEngine(lambda _: {}, reads_log=lambda _: True)
+    engine = AlertEngine(lambda _: {}, log_read=lambda _, now: now)
     watch = Watch(engine)
     watch.begin()
     watch.tell(running(), START)

@@ -1,13 +1,23 @@
 """Every rule: when it fires, when it recovers, and each guard under which it does not."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from backend_client.alerts.rules import RULES
-from backend_client.models import Attempt, JobSpec, JobState, JobUsage, Pause, QueuePlace, StartRange
+from backend_client.models import (
+    Attempt,
+    Eviction,
+    Job,
+    JobSpec,
+    JobState,
+    JobUsage,
+    Pause,
+    QueuePlace,
+    StartRange,
+)
 from backend_client.models.alert_thresholds import THRESHOLDS
 from tests.backend_client.alerts.support.story import (
     BUSY,
@@ -278,7 +288,12 @@ FIRES: list[Any] = [
                 9,
                 {
                     "state": JobState.PENDING,
-                    "attempts": (Attempt(number=1, evicted="was moved off its node gpu-7 (drain)"),),
+                    "attempts": (
+                        Attempt(
+                            number=1,
+                            evicted=Eviction(how="evicted", why="was moved off its node gpu-7 (drain)"),
+                        ),
+                    ),
                 },
             ),
         ],
@@ -382,7 +397,7 @@ QUIET: list[Any] = [
                 {
                     "restarts": 4,
                     "attempts": (
-                        *(Attempt(number=n, evicted="drained") for n in (1, 2)),
+                        *(Attempt(number=n, evicted=Eviction(how="evicted", why="drained")) for n in (1, 2)),
                         Attempt(number=5, started=minute(9)),
                     ),
                 },
@@ -433,7 +448,29 @@ def test_does_not_wait_too_long(rule: str, guard: str, story: list[Step], spec: 
 
 def test_a_log_that_nobody_reads_is_not_silent():
     story = [*START_BUSY, *moving(60, 64)]
-    assert "silent" not in {t.rule for t in play(story, 600, reads_log=False)}
+    assert "silent" not in {t.rule for t in play(story, 600, log_read=lambda _job, _now: None)}
+
+
+def test_a_log_that_is_read_every_20_minutes_is_silent_at_the_read_that_shows_it():
+    """Progress goes on until minute 160; it is as if nobody had looked between two reads."""
+
+    def log_read(_job: Job, now: datetime) -> datetime | None:
+        reads = [minute(at) for at in range(60, 600, 20) if minute(at + 0.5) <= now]
+        return max(reads, default=None)
+
+    story = [*START_BUSY, *moving(60, 180, 20)]
+    said = [t for t in play(story, 600, log_read=log_read) if t.rule == "silent"]
+    assert [t.sentence for t in said] == ["the log of bert has told no progress for 40 min (step 165)"]
+    assert minute(200) < said[0].at <= minute(206)
+
+
+def test_a_log_that_comes_into_sight_has_a_minute_to_tell_what_it_has():
+    def log_read(_job: Job, now: datetime) -> datetime | None:
+        return now if now < minute(65) or now >= minute(300) else None
+
+    unread = [*START_BUSY, *moving(60, 64), (300.5, steps(900)), (301, steps(901))]
+    said = [t for t in play(unread, 320, log_read=log_read) if t.rule == "silent"]
+    assert said == []
 
 
 RECOVERS: list[Any] = [

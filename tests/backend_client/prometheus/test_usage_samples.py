@@ -22,6 +22,7 @@ from backend_client.prometheus.usage_samples import (
 from backend_client.usage import ContainerUsage, Measure
 
 NOW = 1_800_000_000.0
+BY_POD = ("exported_namespace", "exported_pod")
 FOUND = FoundExporter(DCGM, "exported_pod", "exported_namespace", frozenset(DCGM.metrics))
 
 
@@ -49,12 +50,20 @@ def test_ranks_weigh_by_their_gpus_and_the_idlest_gpu_is_told():
             gpu=8.0, gpus=8.0, gpu_least=1.0, memory=8.0, memory_free=72.0, memory_most=5.0, memory_least=5.0
         ),
         ("team", "b"): use(
-            gpu=0.0, gpus=2.0, gpu_least=0.0, memory=2.0, memory_free=18.0, memory_most=2.0, memory_least=8.0
+            gpu=0.0,
+            gpus=2.0,
+            gpu_least=0.0,
+            memory=2.0,
+            memory_free=18.0,
+            memory_most=2.0,
+            memory_least=8.0,
+            idle=2,
         ),
     }
     usage = sum_of([span("a"), span("b", 1)], uses, "P")
     assert (usage.gpu, usage.gpu_min) == (0.8, 0.0)
     assert (usage.gpu_memory, usage.gpu_memory_max) == (0.1, 0.5)
+    assert (usage.gpu_memory_total, usage.gpus_idle) == (10, 2)
     assert usage.as_of == datetime.fromtimestamp(NOW, UTC)
 
 
@@ -104,8 +113,7 @@ def test_a_group_without_a_pod_is_no_pod():
             answer("NaN", exported_pod="b"),
             answer("1", exported_pod="a"),
         ],
-        "exported_namespace",
-        "exported_pod",
+        BY_POD,
     )
     assert uses == {("team", "a"): PodUse(power=1.0)}
 
@@ -114,22 +122,32 @@ def test_the_values_of_one_answer_are_told_apart():
     uses = {}
     stats = (("used", "30"), ("free", "70"), ("most", "20"), ("least", "30"), ("?", "9"))
     told = [answer(value, exported_pod="a", stat=stat) for stat, value in stats]
-    add_sums(uses, Measure.MEMORY, told, "exported_namespace", "exported_pod")
+    add_sums(uses, Measure.MEMORY, told, BY_POD)
     one = uses["team", "a"]
     assert one == PodUse(memory=30.0, memory_free=70.0, memory_most=20.0, memory_least=30.0)
-    assert (one.memory_size, one.fullest) == (100.0, 0.4)
+    assert (one.memory_size, one.fullest) == (100.0, (0.4, 50.0))
+
+
+def test_memory_is_in_bytes_whatever_the_unit_of_its_exporter():
+    uses = {}
+    for measure in (Measure.MEMORY, Measure.POWER):
+        add_sums(uses, measure, [answer("7", exported_pod="a", stat="used")], BY_POD, 2.0**20)
+        add_sums(uses, measure, [answer("7", exported_pod="a")], BY_POD, 2.0**20)
+    assert uses["team", "a"] == PodUse(memory=7 * 2.0**20, power=7.0)
 
 
 def test_an_exporter_may_tell_the_size_and_not_what_is_free():
     one = PodUse(memory=30.0, memory_total=100.0, memory_most=20.0, memory_least=50.0)
-    assert (one.memory_size, one.fullest) == (100.0, 0.4)
+    assert (one.memory_size, one.fullest) == (100.0, (0.4, 50.0))
 
 
 def test_shares_come_one_for_each_gpu_and_what_cannot_be_is_left_out():
     uses = {}
     told = [answer(value, exported_pod="a") for value in ("1", "0.5", "1.004", "-1", "7", "NaN")]
-    add_sums(uses, Measure.UTILISATION, told, "exported_namespace", "exported_pod")
+    add_sums(uses, Measure.UTILISATION, told, BY_POD)
     assert uses["team", "a"] == PodUse(gpu=2.5, gpus=3.0, gpu_least=0.5)
+    add_sums(uses, Measure.UTILISATION, [answer(value, exported_pod="a") for value in ("0", "0.01")], BY_POD)
+    assert uses["team", "a"].idle == 2
 
 
 @given(
@@ -147,7 +165,7 @@ def test_shares_come_one_for_each_gpu_and_what_cannot_be_is_left_out():
 def test_no_answer_breaks_the_sums(answers):
     uses = {}
     for measure, labels, value in answers:
-        add_sums(uses, measure, [Series(labels, (NOW, value))], "exported_namespace", "exported_pod")
+        add_sums(uses, measure, [Series(labels, (NOW, value))], BY_POD)
     for (_, pod), one in uses.items():
         assert pod
         sum_of([PodSpan(namespace="team", pod=pod)], {("team", pod): one}, "P")

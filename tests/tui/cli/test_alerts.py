@@ -43,8 +43,8 @@ class WithAlerts(ScriptedBackend):
         self.wishes = AlertWishes()
         self.addresses = []
 
-    async def alerts(self):
-        return AlertList(items=self.items)
+    async def alerts(self, *, everybody=False):
+        return AlertList(items=(*self.items, alert(3, owner="bob")) if everybody else self.items)
 
     async def acknowledge(self, alert_id):
         return replace(alert(alert_id), acknowledged=NOW)
@@ -78,6 +78,16 @@ def backend(monkeypatch):
     made = WithAlerts()
     monkeypatch.setattr(LocalContext, "open", lambda self, name: made)
     return made
+
+
+def test_an_admin_sees_everybodys_with_their_owners(cli, backend):
+    head, *rows = cli("alerts", "--everybody").out.splitlines()
+    assert head.split()[:3] == ["ID", "OWNER", "SINCE"]
+    assert rows[-1].split()[:2] == ["3", "bob"]
+    assert len(json.loads(cli("alerts", "--everybody", "-o", "json").out)["items"]) == 3
+    refused = cli("alerts", "ack", "1", "--everybody")
+    assert refused.code == 2
+    assert "goes with list alone" in refused.err
 
 
 def test_the_list(cli, backend):

@@ -207,7 +207,7 @@ class Evil(Hostile):
         used = JobUsage(source=self.text, xid=79)
         return UsageTable(jobs={"live": used}, sources=(UsageSource(name=self.text, missing=self.text),))
 
-    async def alerts(self) -> AlertList:
+    async def alerts(self, *, everybody=False) -> AlertList:
         self._call("alerts")
         ref = self.jobs["live"].ref
         told = Delivery(channel=self.text, state=DeliveryState.FAILED, why=self.text)

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from backend_client.alerts.engine import AlertEngine, Transition
+from backend_client.alerts.timeline import LogRead
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState, JobUsage, Progress
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 
@@ -72,10 +73,10 @@ def play(
     *,
     wishes: Mapping[str, str] | None = None,
     spec: JobSpec = SPEC,
-    reads_log: bool = True,
+    log_read: LogRead = lambda _, now: now,
 ) -> list[Transition]:
     """Return all that an engine says of a story, ticking every half minute until a minute."""
-    engine = AlertEngine(lambda _: wishes or {}, reads_log=lambda _: reads_log)
+    engine = AlertEngine(lambda _: wishes or {}, log_read=log_read)
     watch = Watch(engine, Job(ref=REF, state=JobState.QUEUED, spec=spec, created=START))
     watch.begin()
     left, asleep = sorted(story, key=lambda step: step[0]), 0.0

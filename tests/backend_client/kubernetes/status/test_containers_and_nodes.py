@@ -181,11 +181,12 @@ def test_every_disruption_is_told(reason: str, message: str, said: str) -> None:
     tried_again = job(of, podFailurePolicy=ours)  # it burns no try
     assert (tried_again.state, tried_again.reason) == (JobState.PENDING, f"is tried again: {said}")
     assert words(of) == ("Failed", said)
-    assert tried_again.attempts[-1].evicted == ("" if reason == "OfTomorrow" else said)
+    evicted = tried_again.attempts[-1].evicted
+    assert (evicted.why if evicted else "") == ("" if reason == "OfTomorrow" else said)
 
 
 def test_an_end_of_its_own_is_no_eviction() -> None:
-    assert job(pod(ended("main", 137), phase="Failed")).attempts[-1].evicted == ""
+    assert job(pod(ended("main", 137), phase="Failed")).attempts[-1].evicted is None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from backend_client.kubernetes.watch import attempt_memory
 from backend_client.kubernetes.watch.attempt_memory import AttemptMemory
 from backend_client.kubernetes.watch.delta import Delta
 from backend_client.kubernetes.watch.job_cache import JobCache
-from backend_client.models import Attempt, Job
+from backend_client.models import Attempt, Eviction, Job
 
 NOW = datetime(2026, 11, 29, 14, 30, tzinfo=UTC)
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -149,6 +149,28 @@ def test_what_its_queue_takes_away_ended_by_that(status: str, reason: str) -> No
     seen.put(evicted(status))
     (attempt,) = seen.gone("a")
     assert attempt.reason == reason
+    assert (attempt.evicted and attempt.evicted.how) == ("preempted" if status == "True" else None)
+
+
+@pytest.mark.parametrize(("ended", "how"), [(28, None), (29, "preempted"), (30, "preempted")])
+def test_what_had_ended_before_its_queue_took_the_job_away_was_not_taken(ended: int, how: str | None) -> None:
+    """One that is ended by it has an exit code too: of the signal, or of its own."""
+    seen = Watched()
+    seen.put(pod("a", 3))
+    seen.put(evicted("True"))
+    seen.put(pod("a", ended - 1, made=3, ended=143, phase="Failed"))
+    (attempt,) = seen.gone("a")
+    assert attempt.exit_code == 143
+    assert (attempt.evicted and attempt.evicted.how) == how
+
+
+def test_of_a_pod_that_was_started_again_only_the_last_start_was_taken() -> None:
+    seen = Watched()
+    seen.put(pod("a", 3))
+    seen.put(pod("a", 5, made=3, restarts=1))
+    seen.put(evicted("True"))
+    evictions = [attempt.evicted for attempt in seen.gone("a")]
+    assert [one and one.how for one in evictions] == [None, "preempted"]
 
 
 def test_a_pod_that_never_started_leaves_no_trace():
@@ -237,9 +259,10 @@ def test_what_took_a_pod_away_stays_known() -> None:
     seen = Watched()
     seen.put(pod("p1", 1))
     seen.put(pod("p1", 1, preempted=True, deleted=2))
-    assert [attempt.evicted for attempt in seen.gone("p1")] == [PREEMPTED]
+    taken = Eviction(how="preempted", why=PREEMPTED)
+    assert [attempt.evicted for attempt in seen.gone("p1")] == [taken]
     seen.put(pod("p2", 3))
-    assert [attempt.evicted for attempt in seen.gone("p2")] == [PREEMPTED, ""]
+    assert [attempt.evicted for attempt in seen.gone("p2")] == [taken, None]
 
 
 @given(st.lists(st.sampled_from(["start", "restart", "gone", "fail"]), max_size=25))

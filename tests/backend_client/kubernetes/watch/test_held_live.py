@@ -120,7 +120,7 @@ async def test_a_pod_holds_from_its_binding_until_it_has_ended(
     node.say("Succeeded", {"terminated": ended})
     freed = await watched.until(lambda attempt: attempt.released)
     assert freed.released == freed.finished == datetime.fromisoformat("2099-01-01T00:00:00+00:00")
-    assert (freed.allocated, freed.exit_code, freed.cut) == (bound, 0, "")
+    assert (freed.allocated, freed.exit_code, freed.evicted) == (bound, 0, None)
 
 
 async def test_a_pod_that_is_gone_without_a_word_is_released_when_it_was_missed(

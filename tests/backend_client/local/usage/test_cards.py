@@ -64,6 +64,8 @@ def test_an_idle_card_shows_in_the_sum():
         gpu_min=0.1,
         gpu_memory=0.5,
         gpu_memory_max=0.75,
+        gpu_memory_total=80,
+        gpus_idle=0,
         power=700.0,
         cpu=1.5,
         memory=7,
