@@ -135,7 +135,9 @@ class PrometheusClient:
     def _refusal(self, status: int, body: _Body) -> BackendError:
         if not body.error_type:
             return self._no_prometheus(status)
-        message = sentence(f"{self.name} did not answer the query: {(body.error or body.error_type)[:_LONGEST_WHY]}")
+        message = sentence(
+            f"{self.name} did not answer the query: {(body.error or body.error_type)[:_LONGEST_WHY]}"
+        )
         if body.error_type in ("timeout", "canceled", "unavailable", "internal"):
             return Unreachable(message)
         return Refused(message)

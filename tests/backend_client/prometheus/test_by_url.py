@@ -79,7 +79,10 @@ async def test_one_that_is_too_large_is_refused(answering: Answering):
     "body",
     [
         b"[" * 100_000,
-        b'{"status":"success","data":{"resultType":"vector","result":' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+        b'{"status":"success","data":{"resultType":"vector","result":'
+        + b"[" * 100_000
+        + b"]" * 100_000
+        + b"}}",
         b"<html>",
         b"\xff",
         b"",
