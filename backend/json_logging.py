@@ -12,6 +12,8 @@ import msgspec
 from backend_client.errors import BackendError
 
 _SECRETS = re.compile(r"td_[A-Za-z0-9_-]{20,}|(?<=://)[^/\s@]*:[^/\s@]*(?=@)|(?i:(?<=bearer ))\S+")
+_WRITE_URLS = ("httpx", "httpcore")
+"""They write the whole URL of each request, and that of a webhook is a secret."""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
 
@@ -63,5 +65,5 @@ def log_as_json(write_line: Callable[[str], None]) -> None:
     handler.setFormatter(JsonLines())
     handler.addFilter(_is_no_cancellation)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for chatty in ("alembic", "sqlalchemy", "aiosqlite", "asyncio"):
+    for chatty in ("alembic", "sqlalchemy", "aiosqlite", "asyncio", *_WRITE_URLS):
         logging.getLogger(chatty).setLevel(logging.WARNING)

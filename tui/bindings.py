@@ -15,10 +15,16 @@ def bindings(where: Place, target: str = "") -> list[Binding]:
     """Return the bindings of one place. `target` ("screen" or "app") has the `action_<handler>` methods.
 
     A binding's id is the action's id, so that the settings' `keys.<id>` reach it through `App.set_keymap`.
+    A handler that names its target itself ("app.help") keeps that.
     """
-    prefix = f"{target}." if target else ""
     return [
-        Binding(action.key, prefix + action.handler, action.label, id=action.id, show=action.footer)
+        Binding(
+            action.key,
+            f"{target}.{action.handler}" if target and "." not in action.handler else action.handler,
+            action.label,
+            id=action.id,
+            show=action.footer,
+        )
         for action in ACTIONS
         if action.where == where
     ]

@@ -220,8 +220,20 @@ def _of_enabled() -> ColumnElement[bool]:
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
-    free = or_(OutboxRow.leased_until.is_(None), OutboxRow.leased_until <= now)
-    return OutboxRow.state.in_(_UNSENT) & (OutboxRow.due <= now) & free
+    """Return the condition for rows that are to be sent now; what a clock that was ahead wrote, is."""
+    leased = OutboxRow.leased_until
+    free = or_(leased.is_(None), leased <= now, leased > now + LEASE)
+    ahead = or_(OutboxRow.created > now, OutboxRow.last_try > now)
+    return OutboxRow.state.in_(_UNSENT) & or_(OutboxRow.due <= now, ahead) & free
+
+
+def _set_right(row: OutboxRow, now: datetime) -> None:
+    """Correct the times of a row that was written while the clock was ahead: else it waits for those."""
+    if row.created > now or (row.last_try and row.last_try > now):
+        row.created, row.due = min(row.created, now), now
+        row.last_try = row.last_try and min(row.last_try, now)
+    if row.leased_until and row.leased_until > now + LEASE:
+        row.leased_until = now
 
 
 async def _ready(session: AsyncSession, channel: ChannelRow, now: datetime) -> list[OutboxRow]:
@@ -236,6 +248,8 @@ async def _ready(session: AsyncSession, channel: ChannelRow, now: datetime) -> l
             .order_by(OutboxRow.id)
         )
     ]
+    for row in unsent:
+        _set_right(row, now)
     quiet = await quiet_hours_of(session, channel.user_id)
     ready: list[OutboxRow] = []
     blocked: dict[int, datetime] = {}
@@ -268,6 +282,7 @@ async def _recent(session: AsyncSession, channel_id: int, now: datetime) -> Sequ
             OutboxRow.channel_id == channel_id,
             OutboxRow.state == DeliveryState.SENT,
             OutboxRow.last_try > now - BURST_TIME,
+            OutboxRow.last_try <= now,
             or_(OutboxRow.alert_id.is_not(None), OutboxRow.key.startswith("digest-")),
         )
         .order_by(OutboxRow.last_try.desc())

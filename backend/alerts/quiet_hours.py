@@ -37,6 +37,8 @@ def check_quiet_hours(quiet: QuietHours) -> None:
     }
     if bool(quiet.start) != bool(quiet.end):
         wrong["quiet"] = "name the start and the end, or neither"
+    elif quiet.start and quiet.start == quiet.end:
+        wrong["quiet.end"] = "is the start; for all but a minute write 00:00-23:59"
     if not _is_zone(quiet.zone):
         wrong["quiet.zone"] = "write a time zone as Europe/Berlin"
     if wrong:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from backend_client.models import shell_words
-from backend_client.models.alert_thresholds import OFF, ON, parse_threshold
+from backend_client.models.alert_thresholds import OFF, ON, parse_threshold, threshold_of
 from backend_client.models.names import slugify
 from backend_client.models.quantities import parse_cpu, parse_duration, parse_memory
 from backend_client.models.spec import Port, Volume
@@ -62,6 +62,8 @@ def _shape(raw: object) -> str:
         return "nothing"
     if isinstance(raw, date | time):
         return "a date or time; put it in quotes"
+    if isinstance(raw, int | float):
+        return "a number"
     return "a mapping" if isinstance(raw, Mapping) else "a list"
 
 
@@ -223,10 +225,14 @@ def _annotations(raw: object) -> dict[str, str]:
 
 def _alerts(raw: object) -> dict[str, str]:
     """Return rule -> "on", "off" or a threshold; YAML has made yes and no of on and off."""
+    if isinstance(raw, bool | int | float):
+        raise ValueError("name each rule: gpu-idle=1h finished=on silent=off")
     if isinstance(raw, Mapping):
         words = {True: ON, False: OFF}
         raw = {key: words[value] if isinstance(value, bool) else value for key, value in raw.items()}
-    pairs = {key: value.strip() for key, value in _pairs(raw, "ALERT").items()}
+    elif bare := next((word for word in _strings(raw) if "=" not in word), ""):
+        raise ValueError(f"{bare}: write {bare}={threshold_of(bare).example}, or {bare}={OFF}")
+    pairs = {key: value.strip() for key, value in _pairs(raw, "RULE").items()}
     for name, text in pairs.items():
         parse_threshold(name, text)
     return pairs

@@ -10,7 +10,7 @@ import httpx
 
 from backend_client.errors import Refused, Unreachable
 from backend_client.models.secret import Secret
-from backend_client.prometheus.client import Answer
+from backend_client.prometheus.client import MOST_BYTES, Answer
 
 
 class UrlAsk:
@@ -38,20 +38,32 @@ class UrlAsk:
             client = self._client
         headers = await self._headers()
         try:
-            response = await client.request(
-                method,
-                self._url + path,
-                params=params if method == "GET" else None,
-                data=params if method == "POST" else None,
-                headers=headers,
-                timeout=seconds,
-            )
-        except httpx.TimeoutException:
+            async with (
+                asyncio.timeout(2 * seconds),
+                client.stream(
+                    method,
+                    self._url + path,
+                    params=params if method == "GET" else None,
+                    data=params if method == "POST" else None,
+                    headers=headers,
+                    timeout=seconds,
+                ) as response,
+            ):
+                return Answer(response.status_code, await self._read(response))
+        except (httpx.TimeoutException, TimeoutError):
             raise Unreachable(f"The Prometheus at {self.host} gave no answer in {seconds:g} s.") from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             why = str(error) or type(error).__name__
             raise Unreachable(f"The Prometheus at {self.host} cannot be reached: {why}.") from None
-        return Answer(response.status_code, response.content)
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """Return a whole body. Raises Refused for one that is larger than any answer to us."""
+        body = bytearray()
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > MOST_BYTES:
+                raise Refused(f"The Prometheus at {self.host} answers more than {MOST_BYTES >> 20} MiB.")
+        return bytes(body)
 
     def _open(self) -> httpx.AsyncClient:
         try:

@@ -15,6 +15,8 @@ from backend_client.errors import BackendError, Forbidden, NotFound, Refused, Un
 
 MOST_IN_URL = 8192
 """Bytes of parameters that go in a URL; proxies refuse longer ones with 400, 414 or 431."""
+MOST_BYTES = 32 * 2**20
+"""Of an answer: beyond what thousands of GPUs give for any of our queries."""
 TIMEOUT_SECONDS = 2.0
 """A figure that takes longer is not worth waiting for: then it is unknown."""
 
@@ -66,6 +68,9 @@ class _Body(Struct, frozen=True, rename="camel"):
 
 _BODY = msgspec.json.Decoder(_Body)
 _SERIES = msgspec.json.Decoder(list[Series])
+_NO_ANSWER = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for that which no Prometheus says, whatever it is."""
+_LONGEST_WHY = 200
 
 
 def number_of(text: str) -> float | None:
@@ -105,7 +110,7 @@ class PrometheusClient:
         answer = await self._ask(method, path, params, seconds)
         try:
             body = _BODY.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _NO_ANSWER:
             raise self._no_prometheus(answer.status) from None
         if answer.status != 200 or body.status != "success":
             raise self._refusal(answer.status, body)
@@ -113,7 +118,7 @@ class PrometheusClient:
             raise Refused(f"{self.name} answered a query with a {body.data.result_type or 'nothing'}.")
         try:
             return _SERIES.decode(body.data.result)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _NO_ANSWER:
             raise self._no_prometheus(answer.status) from None
 
     def _no_prometheus(self, status: int) -> BackendError:
@@ -130,7 +135,9 @@ class PrometheusClient:
     def _refusal(self, status: int, body: _Body) -> BackendError:
         if not body.error_type:
             return self._no_prometheus(status)
-        message = sentence(f"{self.name} did not answer the query: {body.error or body.error_type}")
+        message = sentence(
+            f"{self.name} did not answer the query: {(body.error or body.error_type)[:_LONGEST_WHY]}"
+        )
         if body.error_type in ("timeout", "canceled", "unavailable", "internal"):
             return Unreachable(message)
         return Refused(message)

@@ -15,6 +15,8 @@ from backend_client.usage import UNUSED, ContainerUsage, GpuUsage, Measure, Usag
 
 MOST_SHARE = 1.01
 """A share beyond it is no figure."""
+_MOST_AMOUNT = 2.0**60
+"""Of any measure, an exabyte: nobody has more, and a database keeps whole numbers below 2^63."""
 
 
 class PodUse(Struct, gc=False):
@@ -92,7 +94,7 @@ def add_sums(
         labels, value = series.metric, series.value
         key = labels.get(namespace, ""), labels.get(pod, "")
         name = "" if shares else _FIELDS.get((measure, labels.get(STAT, "")))
-        if name is None or not key[1] or value is None or (number := number_of(value[1])) is None:
+        if name is None or not key[1] or value is None or (number := _amount(value[1])) is None:
             continue
         use = uses.get(key)
         if use is None:
@@ -103,6 +105,12 @@ def add_sums(
         setattr(use, name, number * unit)
         if measure is Measure.CPU:
             use.cpu_time = value[0]
+
+
+def _amount(text: str) -> float | None:
+    """Return a figure; None for one that no measure of ours has: an exporter's mark of a blank."""
+    number = number_of(text)
+    return number if number is not None and 0 <= number < _MOST_AMOUNT else None
 
 
 def _add_share(use: PodUse, share: float) -> None:
@@ -171,11 +179,15 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 def _oldest(uses: Iterable[PodUse]) -> datetime | None:
     times = [time for use in uses for time in (use.gpu_time, use.cpu_time) if time is not None]
-    return _time(min(times)) if times else None
+    return time_of(min(times)) if times else None
 
 
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def time_of(seconds: float) -> datetime | None:
+    """Return a Unix time; None for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def gpus_of(
@@ -190,8 +202,8 @@ def gpus_of(
     labels: dict[tuple[PodKey, str], dict[str, str]] = {}
     for series in answers["gpus"]:
         key, card = _card(found, series.metric)
-        if key in by_key and series.number is not None:
-            figures[key][card][series.metric.get("__name__", "")] = series.number
+        if key in by_key and series.value and (number := _amount(series.value[1])) is not None:
+            figures[key][card][series.metric.get("__name__", "")] = number
             labels[key, card] = series.metric
     gpus: dict[PodKey, tuple[GpuUsage, ...]] = {}
     for key, cards in figures.items():
@@ -232,7 +244,7 @@ def _gpu(
         temperature=next((values[name] for name in exporter.temperature if name in values), None),
         xid=None if xid is None else round(xid),
         shared=card in shared or (bool(part) and exporter.part != exporter.index),
-        as_of=None if time is None else _time(time),
+        as_of=None if time is None else time_of(time),
     )
 
 
@@ -280,8 +292,8 @@ def containers_of(cpu: Iterable[Series], rss: Iterable[Series]) -> dict[PodKey, 
     for at, answer in enumerate((cpu, rss)):
         for series in answer:
             key = series.metric.get("namespace", ""), series.metric.get("pod", "")
-            if key[1] and series.value and series.number is not None:
-                figures[key].setdefault(series.metric.get("container", ""), [None, None])[at] = series.number
+            if key[1] and series.value and (number := _amount(series.value[1])) is not None:
+                figures[key].setdefault(series.metric.get("container", ""), [None, None])[at] = number
                 times[key] = series.value[0]
     return {key: _containers(by_name, times.get(key)) for key, by_name in figures.items()}
 

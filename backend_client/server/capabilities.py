@@ -52,8 +52,5 @@ def _rule(name: str, clusters: Sequence[ClusterInfo]) -> FieldRule:
     return rules[0] if len(uses) == 1 and name != "cluster" else FieldRule(Use.OPTIONAL)
 
 
-UNKNOWN = Capabilities(
-    {Feature.METRICS: "whether this server tells of metrics is not known yet"},
-    {name: FieldRule(Use.OPTIONAL) for name in FIELD_NAMES},
-)
-"""Before a server has answered for the first time."""
+UNKNOWN = Capabilities({}, {name: FieldRule(Use.OPTIONAL) for name in FIELD_NAMES})
+"""Before a server has answered for the first time: nothing is refused for it, as a verb asks it but once."""

@@ -21,7 +21,7 @@ from backend_client.alerts.alert import (
     HasAlertWishes,
     QuietHours,
 )
-from backend_client.errors import Invalid, Refused
+from backend_client.errors import Invalid, Refused, sentence
 from backend_client.models.alert_thresholds import THRESHOLDS
 from backend_client.models.quantities import parse_duration
 from backend_client.models.secret import Secret
@@ -143,7 +143,8 @@ async def _add_channel(
         print_data(made.name)
     elif not print_as(args.output, lambda: to_builtins(made)):
         print_message(
-            f"Alerts go to {made.name} ({made.kind}, {made.shown}); `traindeck alerts channels test`."
+            f"Alerts go to {made.name} ({made.kind}, {made.shown});"
+            f" `traindeck alerts channels test {made.name}` sends one."
         )
         if made.signing_key:
             print_message("Its receiver checks messages by this key, which is shown only now:")
@@ -290,9 +291,8 @@ def _print_channels(args: argparse.Namespace, channels: Sequence[Channel]) -> in
 def _print_test(args: argparse.Namespace, delivery: Delivery) -> int:
     is_sent = delivery.state is DeliveryState.SENT
     if not print_as(args.output, lambda: to_builtins(delivery)):
-        print_message(
-            f"The message to {delivery.channel} was {'sent' if is_sent else f'not sent: {delivery.why}'}"
-        )
+        came = "sent" if is_sent else f"not sent: {delivery.why}"
+        print_message(sentence(f"The message to {delivery.channel} was {came}"))
     return 0 if is_sent else 1
 
 

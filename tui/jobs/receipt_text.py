@@ -6,7 +6,7 @@ from backend_client.usage_report import Receipt
 from tui.ui.format import duration
 from tui.ui.sanitize import clean
 
-_GIB = 2**30
+_MIB, _GIB = 2**20, 2**30
 _ENOUGH = 0.8
 
 
@@ -87,8 +87,12 @@ def _asked_used(asked: str, used: str, word: str) -> str:
 
 
 def _plain(number: float | None) -> str:
+    if number is not None and 0 < number < 0.05:
+        return f"{number:.2g}"  # little is not nothing
     return "" if number is None else f"{number:.1f}".removesuffix(".0")
 
 
 def _gib(count: int | None) -> str:
+    if count is not None and 0 < count < _GIB / 10:
+        return f"{max(1, round(count / _MIB))} MiB"
     return "" if count is None else f"{count / _GIB:.1f} GiB".replace(".0 ", " ")

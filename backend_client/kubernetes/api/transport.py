@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from backend_client.errors import Unreachable, sentence
+from backend_client.errors import Refused, Unreachable, sentence
 from backend_client.kubernetes.api.connection import Broken, Connection, Head, describe_error, dial
 from backend_client.kubernetes.api.credentials import Login
 from backend_client.kubernetes.api.errors import describe_request, error_from_status, parse_status
@@ -75,6 +75,7 @@ class _Request(Struct, frozen=True):
     accept: str = JSON
     switches: bool = False
     """It asks to go on in another protocol."""
+    most_bytes: int = 0
 
     @property
     def target(self) -> str:
@@ -107,16 +108,18 @@ class Transport:
         accept: str = JSON,
         timeout: float = REQUEST_SECONDS,  # noqa: ASYNC109  part of what failing means
         allow: Container[int] = (),
+        most_bytes: int = 0,
     ) -> Response:
         """Send a request and return its whole response.
 
         `timeout` seconds for its head, and as many again for the rest. A status of 300 or more raises its
-        `error_from_status`, unless it is in `allow`.
+        `error_from_status`, unless it is in `allow`. A larger body than `most_bytes` raises Refused: of what
+        is not the API server's own; that has no limit.
         """
         headers = [("Accept-Encoding", "gzip")]
         if body:
             headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        request = _Request(method, path, query or {}, tuple(headers), body, accept)
+        request = _Request(method, path, query or {}, tuple(headers), body, accept, most_bytes)
         async with self._exchange(request, timeout, allow) as (connection, head):
             return await self._read_response(request, connection, head, timeout)
 
@@ -217,11 +220,16 @@ class Transport:
     ) -> Response:
         headers = _names_lowered(head)
         try:
-            body = await self._within(_read_body(connection), request, seconds)
+            body = await self._within(_read_body(connection, request.most_bytes), request, seconds)
             if headers.get("content-encoding") == "gzip":
-                body = zlib.decompress(body, 31)
+                body = _unzip(body, request.most_bytes)
         except (*Broken, zlib.error) as error:
             raise self._connection_error(error) from None
+        except _TooLargeError:
+            described = describe_request(request.method, request.path)
+            raise Refused(
+                f"The answer is larger than {request.most_bytes >> 20} MiB ({described})."
+            ) from None
         return Response(head.status_code, headers, body, _warnings(head))
 
     async def _within(self, operation: Awaitable[D], request: _Request, seconds: float) -> D:
@@ -278,15 +286,36 @@ class Transport:
             self._idle.pop().close()
 
 
-async def _read_body(connection: Connection) -> bytes:
-    parts = []
+class _TooLargeError(Exception):
+    """A body has more bytes than were asked for."""
+
+
+async def _read_body(connection: Connection, most: int) -> bytes:
+    """Return a body. Raises _TooLargeError where it has more than `most` bytes; 0 is no limit."""
+    parts, size = [], 0
     while part := await connection.read():
         parts.append(part)
+        size += len(part)
+        if most and size > most:
+            raise _TooLargeError
     return b"".join(parts)
 
 
 def _names_lowered(head: Head) -> dict[str, str]:
     return {name.decode(): value.decode("latin-1") for name, value in head.headers}
+
+
+def _unzip(body: bytes, most: int) -> bytes:
+    """Return what was packed. Raises zlib.error; _TooLargeError as `_read_body`."""
+    if not most:
+        return zlib.decompress(body, 31)
+    unpacking = zlib.decompressobj(31)
+    unpacked = unpacking.decompress(body, most)
+    if unpacking.unconsumed_tail:
+        raise _TooLargeError
+    if not unpacking.eof:
+        raise zlib.error("it ends too early")
+    return unpacked
 
 
 def _warnings(head: Head) -> tuple[str, ...]:

@@ -1,12 +1,11 @@
 """One job's use by rank, out of what the sources tell of its pods (pure)."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.quantities import parse_whole
 from backend_client.prometheus.pod_spans import PodKey, PodSpan
-from backend_client.prometheus.usage_samples import Containers
+from backend_client.prometheus.usage_samples import Containers, time_of
 from backend_client.usage import GpuUsage, RankUsage
 
 
@@ -47,7 +46,7 @@ def _rank_usage(
         memory=used.memory,
         memory_limit=limit,
         containers=used.containers,
-        as_of=None if used.time is None else datetime.fromtimestamp(used.time, UTC),
+        as_of=None if used.time is None else time_of(used.time),
     )
 
 

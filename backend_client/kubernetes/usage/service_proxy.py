@@ -14,7 +14,7 @@ from backend_client.errors import BackendError, Forbidden, NotFound, Refused, Un
 from backend_client.kubernetes.access import ResourceRule, is_allowed
 from backend_client.kubernetes.api.errors import error_from_status, parse_status
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.prometheus.client import Answer
+from backend_client.prometheus.client import MOST_BYTES, Answer
 
 _FORM = "application/x-www-form-urlencoded"
 _HOW = "Name it as NAMESPACE/NAME:PORT, with https: before NAME where it serves TLS."
@@ -75,12 +75,23 @@ class ServiceProxy:
         url = self._service.path + path
         if method == "GET":
             response = await transport.request(
-                "GET", url, query=params, timeout=seconds, allow=range(300, 600)
+                "GET",
+                url,
+                query=params,
+                timeout=seconds,
+                allow=range(300, 600),
+                most_bytes=MOST_BYTES,
             )
         else:
             form = urlencode(params).encode()
             response = await transport.request(
-                method, url, body=form, content_type=_FORM, timeout=seconds, allow=range(300, 600)
+                method,
+                url,
+                body=form,
+                content_type=_FORM,
+                timeout=seconds,
+                allow=range(300, 600),
+                most_bytes=MOST_BYTES,
             )
         if response.status >= 300 and _is_status(response.body):
             raise self._refusal(response.status, response.body, method, url, response.headers)
@@ -125,5 +136,5 @@ def _is_status(body: bytes) -> bool:
     """Return whether an answer is the API server's own, and not what the Service said."""
     try:
         return _KIND.decode(body).kind == "Status"
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return not body.lstrip().startswith(b"{")

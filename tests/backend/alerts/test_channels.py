@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import socket
 import sys
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from backend.alerts.channels import Channels
 from backend.alerts.told import Told, What
 from backend.clusters.credential_vault import CredentialVault
 from backend.db.models import ChannelRow
+from backend.json_logging import log_as_json
 from backend.settings import ServerSettings
 from backend_client.alerts.alert import ChannelKind
 from backend_client.errors import BackendError, Invalid, Refused, Unreachable
@@ -88,6 +90,27 @@ async def test_a_webhook_is_signed(tmp_path):
         "fired",
     )
     assert alert["sentence"] == FIRED.sentence
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """The lines of the server's log."""
+    lines, level = [], logging.root.level
+    monkeypatch.setattr(logging.root, "handlers", [])
+    log_as_json(lines.append)
+    yield lines
+    logging.root.setLevel(level)
+
+
+async def test_the_log_has_no_address(tmp_path, logged):
+    """That of a webhook is a secret, and an HTTP client may write each URL that it asks."""
+    async with receiver() as there:
+        lab = Lab(tmp_path, {"hook.lab": ["127.0.0.1"]}, alert_hosts=(f"http://hook.lab:{there.port}",))
+        await lab.send(ChannelKind.WEBHOOK, f"http://hook.lab:{there.port}/{SECRET}")
+        assert there.heard
+    logging.getLogger("traindeck.alerts").info("something else")
+    assert "something else" in logged[-1]
+    assert SECRET not in "".join(logged)
 
 
 async def test_slack_gets_text_without_mark_up(tmp_path):

@@ -60,6 +60,7 @@ def test_until_when(quiet, now, until):
         (QuietHours(start="22:00"), "quiet"),
         (QuietHours(start="24:00", end="07:00"), "quiet.start"),
         (QuietHours(start="22:00", end="7"), "quiet.end"),
+        (QuietHours(start="22:00", end="22:00"), "quiet.end"),
         (QuietHours(zone="Mars/Base"), "quiet.zone"),
         (QuietHours(zone="../../etc/passwd"), "quiet.zone"),
         (QuietHours(zone="/etc/localtime"), "quiet.zone"),

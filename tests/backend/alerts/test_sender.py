@@ -184,6 +184,25 @@ async def test_a_sender_that_died_has_its_message_for_a_while(ann, there):
     assert await ann.states() == ["sent", "sent"]
 
 
+async def test_a_clock_that_was_ahead_silences_nobody(ann, there):
+    """What it wrote (that a channel had its share, when something is due, a lease) is years away."""
+    there.answers = [500]
+    ann.clock.pass_(days=1000)
+    for number in range(2, 9):
+        await ann.tell(ann.ann, await ann.alert(ann.bert, episode=number))
+        await ann.sender.send_due()
+    assert "waiting" in await ann.states()
+    ann.clock.now = START
+    await ann.tell(ann.ann, ann.idle)
+    async with ann.database.write() as session:
+        await session.execute(update(OutboxRow).values(leased_until=START + timedelta(days=1000)))
+    for _ in range(3):
+        await ann.sender.send_due()
+        ann.clock.pass_(minutes=11)
+    assert set(await ann.states()) <= {"sent", "digest"}
+    assert f"alert-{ann.idle}-fired" in there.keys[-1] or "digest" in there.keys[-1]
+
+
 async def test_what_may_have_arrived_goes_into_no_digest(ann, there):
     await ann.tell(ann.ann, ann.idle)
     async with ann.database.write() as session:

@@ -60,6 +60,22 @@ def test_what_cannot_be_read_names_the_rule_and_a_way_out(rule: str, text: str, 
     assert refused.value.fields == {"alerts": sentence}
 
 
+@pytest.mark.parametrize(
+    ("alerts", "sentence"),
+    [
+        (False, "name each rule: gpu-idle=1h finished=on silent=off"),  # YAML's `alerts: off`
+        (5, "name each rule: gpu-idle=1h finished=on silent=off"),
+        (["finished"], "finished: write finished=on, or finished=off"),
+        ("silent=off gpu-idle", "gpu-idle: write gpu-idle=30m, or gpu-idle=off"),
+        ("gpu-idel", "there is no alert gpu-idel; did you mean gpu-idle?"),
+    ],
+)
+def test_a_value_that_names_no_rule_or_says_nothing_of_it(alerts: object, sentence: str):
+    with pytest.raises(Invalid) as refused:
+        parse_spec({"alerts": alerts})
+    assert refused.value.fields == {"alerts": sentence}
+
+
 @given(st.sampled_from(list(THRESHOLDS)), st.text(max_size=20))
 def test_any_text_is_read_or_refused_in_words(rule: str, text: str):
     if wrong := problems({rule: text}):

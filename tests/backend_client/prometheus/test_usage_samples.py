@@ -153,7 +153,7 @@ def test_shares_come_one_for_each_gpu_and_what_cannot_be_is_left_out():
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([*Measure, "xid"]),
+            st.sampled_from([*Measure, "xid", "time"]),
             st.dictionaries(
                 st.sampled_from(["exported_pod", "exported_namespace", "stat", "x"]), st.text(max_size=3)
             ),
@@ -196,6 +196,23 @@ def test_a_gpu_as_it_is():
     assert (gpu.memory, gpu.memory_total) == (2**30, 3584 * 2**20)
     assert (gpu.power, gpu.temperature, gpu.xid, gpu.shared) == (310.5, 60.0, 0, False)
     assert gpu.as_of == datetime.fromtimestamp(NOW, UTC)
+
+
+def test_less_than_nothing_and_more_than_anything_is_no_figure():
+    (gpu,) = gpus(
+        card(DCGM.memory_used, "-1"), card(DCGM.power[0], "-100"), card(DCGM.temperature[0], "-300"),
+        card(DCGM.xid, "-1"), card(DCGM.activity, "0.5"),
+    )  # fmt: skip
+    assert (gpu.memory, gpu.power, gpu.temperature, gpu.xid, gpu.activity) == (None, None, None, None, 0.5)
+    uses = {}
+    for figure in ("-100", "1e30"):  # as a whole number no database keeps the second
+        add_sums(uses, Measure.RSS, [answer(figure, exported_pod="a")], "exported_namespace", "exported_pod")
+    assert uses == {}
+
+
+def test_a_time_that_no_calendar_has_is_unknown():
+    uses = {("team", "a"): PodUse(gpu=1.0, gpus=1.0, gpu_time=1e18)}
+    assert sum_of([span()], uses, "P").as_of is None
 
 
 def test_what_an_exporter_does_not_give_is_not_zero():

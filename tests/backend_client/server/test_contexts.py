@@ -139,6 +139,10 @@ def test_opening_contacts_nobody(home: Path):
         servers(home).open("nobody")
 
 
+def test_before_the_first_answer_nothing_is_refused(home: Path):
+    assert not UNKNOWN.missing_features  # a verb asks but once: it would never be known
+
+
 def test_rules_are_kept_for_the_next_start(home: Path):
     kept = CapabilitiesCache(home / "cache", "ada@lab/../x")
     assert kept.read() is UNKNOWN

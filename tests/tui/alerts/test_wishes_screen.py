@@ -239,3 +239,12 @@ async def test_without_a_server_the_key_says_why(tmp_path: Path):
         await running.until("Nothing has fired.")
         await running.press("r")
         await running.until("a server sends them at any time")
+
+
+async def test_f1_shows_its_keys_and_goes_back(tmp_path: Path):
+    async with deck(lab(), tmp_path=tmp_path, size=SIZE) as running:
+        await opened(running)
+        await running.press("f1")
+        await running.until("Send one message to the channel, now.")
+        await running.press("escape")
+        await running.until("Quiet hours")

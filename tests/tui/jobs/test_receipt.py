@@ -79,3 +79,10 @@ def test_what_was_not_measured_has_no_line():
     assert (whole["GPU memory"], whole["waited"], whole["energy"]) == ("peak 76%", "12m 00s", "3.20 kWh")
     assert heading(RECEIPT) == "What it cost"
     assert change_text(RECEIPT) == "cpu 8 -> 3"
+
+
+def test_little_is_not_nothing():
+    little = dict(receipt_lines(Receipt(job=JOB.ref, spec=SPEC, cpu_used=0.01, memory_peak=13 * 2**20)))
+    assert (little["CPU"], little["memory"]) == ("used 0.01", "peak 13 MiB")
+    none = dict(receipt_lines(Receipt(job=JOB.ref, spec=SPEC, cpu_used=0.0, memory_peak=3)))
+    assert (none["CPU"], none["memory"]) == ("used 0", "peak 1 MiB")

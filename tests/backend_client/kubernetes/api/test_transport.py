@@ -203,6 +203,28 @@ async def test_a_broken_body_is_an_error(answer: bytes) -> None:
     server.close()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        answered(b"x" * (2**20 + 1)),
+        answered(gzip.compress(b"x" * (2**20 + 1)), "Content-Encoding: gzip"),
+        answered(gzip.compress(b"x" * 2**26), "Content-Encoding: gzip"),
+    ],
+    ids="plain packed bomb".split(),
+)
+async def test_a_body_beyond_what_was_asked_for_is_refused(answer: bytes) -> None:
+    server, transport = await serve_once(answer)
+    with pytest.raises(errors.Refused, match="larger than 1 MiB"):
+        await transport.request("GET", "/x", most_bytes=2**20)
+    server.close()
+
+
+async def test_a_body_as_large_as_asked_for_is_read() -> None:
+    server, transport = await serve_once(answered(gzip.compress(b"x" * 2**20), "Content-Encoding: gzip"))
+    assert len((await transport.request("GET", "/x", most_bytes=2**20)).body) == 2**20
+    server.close()
+
+
 async def test_no_secret_in_an_error(api: FaultyApi) -> None:
     for login in (Login(Secret("Bearer SECRET\r\nX: y")), Login(Secret("Bearer SECRET\x00"))):
         with pytest.raises(errors.BackendError) as caught:
