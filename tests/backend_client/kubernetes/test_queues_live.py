@@ -65,13 +65,8 @@ async def test_fate(backend: KubernetesBackend, made: Queues, name: str) -> None
     seen: list[str] = []
     job = await async_until(is_told, 40, message=lambda: seen[-1])
     if fate.place:
-
-        async def is_placed() -> bool:
-            """How many wait is right once each of them has met its fate."""
-            seen.append((await backend.get(job.ref)).reason)
-            return fnmatchcase(seen[-1], fate.with_place)
-
-        await async_until(is_placed, message=lambda: seen[-1])
+        placed = await backend.get(job.ref)
+        assert fnmatchcase(placed.reason, fate.with_place), placed.reason
     if RECORD:
         record(made, name)
 
