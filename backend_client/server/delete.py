@@ -8,13 +8,12 @@ import msgspec
 
 from backend_client.errors import BackendError, NotFound, Unreachable, fragment
 from backend_client.protocol import DeleteStep, Gone
-from backend_client.server.connection import Connection
+from backend_client.server.connection import READ_SECONDS, RETRY_PAUSES, Connection
+from backend_client.server.errors import ConnectionBroken
 from backend_client.server.sse import SseEvent
 from backend_client.server.watch import PATH
 from backend_client.server.wire import Step, read_watch
 
-_OPEN_SECONDS = 3.0
-"""How long to wait for the watch before the request: without it the first steps are missed."""
 _CHECK_SECONDS = 2.0
 """After so long without an event, check whether the job is still there: a broken watch may have missed it."""
 
@@ -29,6 +28,7 @@ class DeletionWatch:
         self._query = query
         self._uid = query["uid"]
         self._listening = asyncio.Event()
+        """Set once no step is missed any more, or where the server lets nobody listen."""
         self._steps: asyncio.Queue[DeleteStep | None] = asyncio.Queue()
         """Steps; None: it is gone."""
 
@@ -37,14 +37,16 @@ class DeletionWatch:
 
         Raises NotFound where it was gone already, or the error of the request.
         """
+        if not wait:
+            await self._connection.request("DELETE", self._path, query={**self._query, "wait": "false"})
+            return
         listener = asyncio.create_task(self._listen())
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_OPEN_SECONDS):
+                async with asyncio.timeout(READ_SECONDS):
                     await self._listening.wait()
-            query = dict(self._query) if wait else {**self._query, "wait": "false"}
-            await self._connection.request("DELETE", self._path, query=query)
-            while wait and (step := await self._next_step()):
+            await self._connection.request("DELETE", self._path, query=self._query)
+            while step := await self._next_step():
                 yield step
         finally:
             listener.cancel()
@@ -63,15 +65,22 @@ class DeletionWatch:
                 return DeleteStep(f"the server has taken the deletion on; {fragment(error.title)}")
 
     async def _listen(self) -> None:
-        """Watch this job, on a new connection whenever one breaks."""
+        """Watch this job; on a new connection whenever one breaks, behind the event that was read last."""
+        pauses, last = iter(RETRY_PAUSES), ""
         while True:
-            with contextlib.suppress(BackendError):
-                async with self._connection.stream(PATH, query={"uid": self._uid}) as stream:
+            try:
+                async with self._connection.stream(PATH, query={"uid": self._uid}, last=last) as stream:
                     async for events in stream.batches():
-                        self._listening.set()
                         for event in events:
                             self._handle(event)
-            await asyncio.sleep(_CHECK_SECONDS)
+                            last = "" if event.event == "lagged" else event.id or last
+                        if last:
+                            self._listening.set()
+            except ConnectionBroken:
+                pass
+            except BackendError:
+                self._listening.set()
+            await asyncio.sleep(next(pauses, _CHECK_SECONDS))
 
     def _handle(self, event: SseEvent) -> None:
         with contextlib.suppress(msgspec.DecodeError):

@@ -244,6 +244,6 @@ async def test_the_streams_of_one_login_are_counted(tmp_path, monkeypatch):
             assert (await watch(root)).status_code == 200
             for answer in answers:
                 await answer.aclose()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await watch(ann)).status_code != 200:
                     await asyncio.sleep(0.05)

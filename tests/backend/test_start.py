@@ -228,7 +228,7 @@ def test_an_expired_certificate_is_warned_of(tmp_path):
 
 def shown(port):
     """The certificate that a server shows now."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with context.wrap_socket(plain) as connection:

@@ -87,8 +87,8 @@ async def test_going_on_while_the_job_writes(harness, backend):
 UNFINISHED = {
     "a bar": "PAD; i=0; while :; do printf '\\r%5d%%' $i; i=$((i+1)); sleep 0.05; done",
     "dots": "PAD; while :; do printf .; sleep 0.4; done",
-    "a prompt": "PAD; printf 'password: '; sleep 60",
-    "behind whole lines": "echo one; PAD; printf two; sleep 60",
+    "a prompt": "PAD; printf 'password: '; sleep 600",
+    "behind whole lines": "echo one; PAD; printf two; sleep 600",
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from backend_client.errors import Unreachable
 from backend_client.logs import follow
@@ -31,14 +32,14 @@ from tests.backend_client.kubernetes.support.live import Live
 from tests.contract.support.harness import DEADLINE, finished, log_text, text, until
 from tests.support.faults import Wire
 
-HURRY = {
+HURRY = {"backend_client.backoff.LONGEST_SECONDS": 0.4, "backend_client.server.watch.LONGEST_PAUSE": 0.4}
+"""Pauses in tenths of seconds; the true limits are tested where a clock can jump."""
+SILENCE = {
     "backend_client.kubernetes.watch.reflector.SILENCE_SECONDS": 0.5,
     "backend_client.kubernetes.watch.reflector.PROBE_SECONDS": 0.5,
-    "backend_client.backoff.LONGEST_SECONDS": 0.4,
     "backend_client.server.connection.SILENCE_SECONDS": 1.0,
-    "backend_client.server.connection.READ_SECONDS": 2.0,
 }
-"""Patience in tenths of seconds; the true limits are tested where a clock can jump."""
+"""For the case of it alone: in the others a busy server, which is late, is not taken for a dead one."""
 
 
 @contextlib.asynccontextmanager
@@ -79,6 +80,12 @@ async def harness(request, tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def quickly_impatient(monkeypatch):
+    for name, seconds in SILENCE.items():
+        monkeypatch.setattr(name, seconds)
+
+
+@pytest.fixture
 def wire(harness):
     return harness.wire
 
@@ -106,7 +113,7 @@ class Look:
                     self._news.notify_all()
 
     async def until(self, holds):
-        async with asyncio.timeout(2 * DEADLINE), self._news:
+        async with asyncio.timeout(DEADLINE), self._news:
             await self._news.wait_for(lambda: self.link and holds())
 
     def live(self):
@@ -132,7 +139,7 @@ async def delete(backend, ref):
 
 async def test_all_is_as_ever_where_it_is_slow(harness, backend, wire):
     wire.latency, wire.bandwidth, wire.piece = 0.01, 400_000, 1400
-    spec = harness.spec("seq 3000; sleep 60", name="slow")
+    spec = harness.spec("seq 3000; sleep 600", name="slow")
     assert (await backend.plan(spec)).errors == ()
     job = await backend.create(spec, key="k", secrets={})
     await until(backend, job.ref, lambda job: job.state == JobState.RUNNING)
@@ -144,7 +151,7 @@ async def test_all_is_as_ever_where_it_is_slow(harness, backend, wire):
 
 
 async def test_a_refresh_does_not_wait_for_the_next_try(harness, backend, wire, look, monkeypatch):
-    await backend.create(harness.spec("sleep 60", name="job"), key="k", secrets={})
+    await backend.create(harness.spec("sleep 600", name="job"), key="k", secrets={})
     await look.until(lambda: look.live() and "job" in look.jobs)
     monkeypatch.setattr("backend_client.backoff.Backoff.next", lambda _: 0.05 if look.live() else 9999)
     await wire.down()
@@ -159,16 +166,21 @@ async def test_a_watch_that_is_cut_anywhere_tells_the_truth_again(harness, wire,
     """Notes make the events long: they come in many pieces, and most cuts are within a line."""
     near = harness.near
     wire.piece, wire.limits = 5000, [40_000, 1, 90_000, 33_333, 150_000, 71, 200_000, 99_999, 5, 250_000]
-    specs = [harness.spec("sleep 60", name=f"n{n}", annotations={"note": "x" * 40_000}) for n in range(6)]
+    specs = [harness.spec("sleep 600", name=f"n{n}", annotations={"note": "x" * 40_000}) for n in range(6)]
     jobs = [await near.create(spec, key=spec.name, secrets={}) for spec in specs]
     running = lambda job: job.state == JobState.RUNNING  # noqa: E731  short
     await asyncio.gather(*(until(near, job.ref, running) for job in jobs))
     await near.stop(jobs[0].ref)
     await asyncio.gather(delete(near, jobs[1].ref), delete(near, jobs[2].ref))
     await finished(near, jobs[0].ref)
-    await look.until(lambda: wire.cuts >= 5)
-    wire.limits.clear()
     wanted = {"n0": JobState.STOPPED} | dict.fromkeys(("n3", "n4", "n5"), JobState.RUNNING)
+    while wire.cuts < 5:  # of what changes quickly a busy server tells less often than it changes
+        await look.until(lambda: look.live() and look.states() == wanted)
+        more = replace(specs[0], name=f"n{len(specs)}")
+        specs.append(more)
+        wanted[more.name] = JobState.RUNNING
+        await near.create(more, key=more.name, secrets={})
+    wire.limits.clear()
     await look.until(lambda: look.live() and look.states() == wanted)
 
 
@@ -191,21 +203,22 @@ async def test_a_log_that_is_cut_anywhere_has_every_line_once(harness, backend, 
     assert [end.lost for end in ends] == [True] * (len(ends) - 1) + [False]
 
 
+@pytest.mark.usefixtures("quickly_impatient")
 async def test_silence_is_noticed_and_what_is_known_stays(harness, wire, look):
-    job = await harness.near.create(harness.spec("sleep 60", name="one"), key="1", secrets={})
+    job = await harness.near.create(harness.spec("sleep 600", name="one"), key="1", secrets={})
     await look.until(lambda: look.live() and look.states() == {"one": JobState.RUNNING})
     wire.silence()
     await look.until(lambda: look.link.state == FreshnessState.STALE)
     assert "no answer" in look.link.why
     assert look.states() == {"one": JobState.RUNNING}
-    await harness.near.create(harness.spec("sleep 60", name="two"), key="2", secrets={})
+    await harness.near.create(harness.spec("sleep 600", name="two"), key="2", secrets={})
     await delete(harness.near, job.ref)
     wire.speak()
     await look.until(lambda: look.live() and look.states() == {"two": JobState.RUNNING})
 
 
 async def test_what_is_down_is_said_in_words_and_comes_back(harness, backend, wire, look):
-    spec = harness.spec("sleep 60", name="one")
+    spec = harness.spec("sleep 600", name="one")
     await look.until(look.live)
     await wire.down()
     for act in (backend.list(JobQuery()), backend.plan(spec), backend.create(spec, key="k", secrets={})):

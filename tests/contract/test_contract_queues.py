@@ -42,7 +42,7 @@ async def test_a_waiting_job_is_held_released_and_put_ahead(harness, backend):
         return
     jobs = {}
     for name in ("runs", "a", "b"):
-        spec = harness.spec("sleep 60", name=name, queue=queue)
+        spec = harness.spec("sleep 600", name=name, queue=queue)
         jobs[name] = await backend.create(spec, key=name, secrets={})
     board = await until(backend, lambda there: sorted(there) == ["a", "b"])
     assert [(job.whose, job.position, job.gpus) for job in board.waiting] == [

@@ -19,7 +19,7 @@ async def waiting(harness, backend) -> Job:
     total = (await backend.capacity(Scope())).total
     if total:
         holds = await backend.create(
-            replace(harness.spec("sleep 60", name="holds"), gpus=total), key="h", secrets={}
+            replace(harness.spec("sleep 600", name="holds"), gpus=total), key="h", secrets={}
         )
         await until(backend, holds.ref, lambda job: job.state is JobState.RUNNING)
     spec = replace(harness.spec("exit 0", name="waits"), gpus=total or MORE_THAN_ANYWHERE)
@@ -30,7 +30,7 @@ async def waiting(harness, backend) -> Job:
 
 
 async def test_where_all_is_well_there_is_nothing_to_explain(harness, backend):
-    job = await backend.create(harness.spec("sleep 60"), key="k", secrets={})
+    job = await backend.create(harness.spec("sleep 600"), key="k", secrets={})
     await until(backend, job.ref, lambda job: job.state is JobState.RUNNING)
     assert await backend.explain(job.ref) == Explanation()
 
@@ -74,7 +74,7 @@ async def test_a_job_that_is_gone_is_not_explained(harness, backend):
 
 
 async def test_the_machines_add_up_to_the_capacity(harness, backend):
-    job = await backend.create(replace(harness.spec("sleep 60"), gpus=1), key="k", secrets={})
+    job = await backend.create(replace(harness.spec("sleep 600"), gpus=1), key="k", secrets={})
     await until(backend, job.ref, lambda job: job.state is JobState.RUNNING)
     nodes, capacity = await backend.nodes(Scope()), await backend.capacity(Scope())
     assert bool(nodes.unknown_because) == bool(capacity.unknown_because)

@@ -67,7 +67,7 @@ class Prometheus:
     def ask(self, path: str, **params: str) -> Any:
         """The answer to a request, as JSON."""
         asked = f"{self.url}{path}?{urllib.parse.urlencode(params)}"
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             return json.load(answer)
 
     def count(self, selector: str) -> int:

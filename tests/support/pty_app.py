@@ -10,6 +10,8 @@ import termios
 import time
 from collections.abc import Callable, Mapping
 
+from tests.support.wait import PATIENCE
+
 
 class PtyApp:
     """Runs `argv`; use it as a context manager. Nothing is read unless one of the waits is called."""
@@ -66,7 +68,7 @@ class PtyApp:
         self.sent += data
         return data
 
-    def until(self, what: bytes | Callable[[bytes], bool], seconds: float = 20) -> float:
+    def until(self, what: bytes | Callable[[bytes], bool], seconds: float = PATIENCE) -> float:
         """Wait for bytes that come from now on, or came since something was typed; the seconds it took."""
         begin, mark = time.monotonic(), len(self.sent) if self._typed_at is None else self._typed_at
         self._typed_at = None
@@ -77,14 +79,14 @@ class PtyApp:
             self.read(0.2)
         return time.monotonic() - begin
 
-    def quiet(self, seconds: float = 0.5, at_most: float = 20) -> bytes:
+    def quiet(self, seconds: float = 0.5, at_most: float = PATIENCE) -> bytes:
         """Read until nothing has come for so long; what came."""
         mark, end = len(self.sent), time.monotonic() + at_most
         while self.read(seconds) and time.monotonic() < end:
             pass
         return self.sent[mark:]
 
-    def wait(self, seconds: float = 10) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Wait for its end; the exit code, negative for a signal."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.wait import until
+from tests.support.wait import PATIENCE, until
 from tests.tmux.conftest import PROGRAM, program
 from tests.tmux.test_server import ROOT_PASSWORD, enter, told
 
@@ -75,7 +75,7 @@ def server(receiver: Receiver, tmp_path: Path) -> Iterator[tuple[str, str]]:
         yield told(log, r"serves at http://(\S+)"), told(log, r"one hour: (\S+)")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def test_a_job_that_stands_still_is_told_once_seen_and_recovers(
@@ -153,7 +153,7 @@ def test_a_job_that_stands_still_is_told_once_seen_and_recovers(
         terminal.until("Run lazy again")
         terminal.keys("F2")
         terminal.until(r"lazy-2 +Running")
-        terminal.until(r"step 9/1000")
+        terminal.until(r"step (9|\d\d+)/1000")
         terminal.keys("A")
         terminal.until(r"recovered +lazy ")
         assert re.search(r"firing", terminal.screen()) is None

@@ -23,7 +23,7 @@ def test_submit_watch_stop_run_again_delete(terminal: Terminal):
     terminal.keys("Right", "Enter")
 
     terminal.until(r"> train +Running")
-    terminal.until(r"step 10/2000 loss")  # the log under the list
+    terminal.until(r"step \d+/2000 loss")  # the log under the list
     first = terminal.until(r"/2k +\d+%.* 0\.\d+")  # progress and loss in the row
     terminal.until(lambda screen: _row(screen, "train") != _row(first, "train"))
 

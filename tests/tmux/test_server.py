@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.wait import until
+from tests.support.wait import PATIENCE, until
 from tests.tmux.conftest import PROGRAM, program
 from tests.tmux.support.terminal import Terminal
 
@@ -29,12 +29,12 @@ def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
         yield told(log, r"serves at http://(\S+)"), told(log, r"one hour: (\S+)")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def told(log: Path, what: str) -> str:
     """What the server tells its terminal, when it does."""
-    return until(lambda: re.search(what, log.read_text()), 30, message=log.read_text)[1]
+    return until(lambda: re.search(what, log.read_text()), message=log.read_text)[1]
 
 
 def enter(terminal: Terminal, *lines: str) -> None:
@@ -61,7 +61,7 @@ def test_log_in_run_a_job_and_nobody_else_sees_it(server: tuple[str, str], tmp_p
         terminal.until("Run it here")
         terminal.keys("Right", "Enter")
         terminal.until(r"> train +Running")
-        terminal.until(r"step 10/2000 loss")
+        terminal.until(r"step \d+/2000 loss")
         terminal.run("sh", "-c", ADD)
 
         terminal.keys("a")

@@ -6,16 +6,18 @@ quickly or while a link stood still, would be keys of the list.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 from textual import events
 from textual.app import App, ScreenStackError
 from textual.dom import DOMNode
 
-_PATIENCE = 3.0
-"""Seconds after which the next key is handed on, whatever the one before still does."""
 _LOOK_AGAIN = 0.02
+"""Seconds."""
+_MOST_LOOKS = 150
+"""After so many of these pauses, 3 s, the next key is handed on, whatever the one before still does. They are
+counted, as a program that a busy machine lets run now and then alone needs longer for everything."""
 
 Typed = events.Key | events.Paste
 
@@ -70,7 +72,7 @@ class TypedAhead:
     async def _settle(self) -> None:
         """Wait until the last key is handled, what it opens is there, and the focus where that wants it."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(None) as limit, _patience(limit):
                 place = None
                 while place != (place := self._place) or self._is_opening():
                     await self._pass_up(self._target)  # the key itself
@@ -101,6 +103,22 @@ class TypedAhead:
             while not done.is_set() and (node is self._app or node.is_attached):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(done.wait(), _LOOK_AGAIN)
+
+
+@asynccontextmanager
+async def _patience(limit: asyncio.Timeout) -> AsyncIterator[None]:
+    """Let a limit run out after `_MOST_LOOKS` pauses."""
+
+    async def run_out() -> None:
+        for _ in range(_MOST_LOOKS):
+            await asyncio.sleep(_LOOK_AGAIN)
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    counting = asyncio.create_task(run_out())
+    try:
+        yield
+    finally:
+        counting.cancel()
 
 
 def _key(typed: Typed) -> str:

@@ -22,7 +22,7 @@ from backend_client.local.state_dir import Process
 SHORTEST, LONGEST = 0.5, 100.0
 """Seconds between two readings of which CPU is told: of less it is too coarse, of more it is not "now"."""
 _PSS_PART = 50
-"""Of the time at most a 50th part goes to reading PSS, which takes the kernel 26 ms a GiB."""
+"""Of the time at most a 50th part goes to reading PSS, which takes the kernel 26 ms of CPU a GiB."""
 _TICKS, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 
 
@@ -157,14 +157,14 @@ class JobMeter:
         if len(resident) == 1:
             return whole
         if now >= self._pss_at:
-            parts = 0
+            parts, began = 0, time.thread_time()
             for pid, size in resident.items():
                 try:
                     parts += _pss(pid)
                 except (OSError, StopIteration):  # not ours to read, or an old kernel: RSS it is
                     parts += size
             self._shared = parts / whole if whole else 1.0
-            self._pss_at = now + _PSS_PART * (time.monotonic() - now)
+            self._pss_at = now + _PSS_PART * (time.thread_time() - began)
         return int(whole * self._shared)
 
 

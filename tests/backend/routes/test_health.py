@@ -14,7 +14,7 @@ from tests.backend.conftest import PASSWORD
 from tests.backend.support.people import enter, serving
 from tests.support.wait import async_until
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 BLOCK = 2**16
 
 

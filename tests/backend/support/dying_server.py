@@ -42,7 +42,7 @@ async def serve(request: dict) -> dict:
     app = create_app(settings, announce=lambda words: None)
     async with app.router.lifespan_context(app):
         service = app.state.runtime.jobs
-        await asyncio.wait_for(service.reconciled.wait(), 20)
+        await asyncio.wait_for(service.reconciled.wait(), 60)
         before = {} if request["step"] else await quiet(service)
         steps.armed = bool(request["step"])
         transport = httpx.ASGITransport(app=app)

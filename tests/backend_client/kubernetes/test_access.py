@@ -129,7 +129,7 @@ async def looked(backend: KubernetesBackend, namespace: str = "") -> tuple[set[s
     """What a watch tells until its list is whole, and its link."""
     names: set[str] = set()
     link, synced = None, False
-    async with asyncio.timeout(30), contextlib.aclosing(backend.watch([Scope(namespace)])) as batches:
+    async with asyncio.timeout(60), contextlib.aclosing(backend.watch([Scope(namespace)])) as batches:
         async for batch in batches:
             for event in batch:
                 if isinstance(event, Snapshot):

@@ -98,7 +98,7 @@ class Look:
 
     async def until(self, holds: Any) -> None:
         async with (
-            asyncio.timeout(30),
+            asyncio.timeout(60),
             contextlib.aclosing(self._backend.watch([Scope(self._namespace)])) as told,
         ):
             async for batch in told:

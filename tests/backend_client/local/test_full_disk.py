@@ -38,7 +38,7 @@ async def full(disk):
 
 async def make(backend, script, name, **fields):
     spec = JobSpec(command=("sh", "-c", script), name=name, workdir="/", **fields)
-    return await asyncio.wait_for(backend.create(spec, key=name, secrets={}), 20)
+    return await asyncio.wait_for(backend.create(spec, key=name, secrets={}), 60)
 
 
 def root(backend):

@@ -60,7 +60,7 @@ class Logs:
 
     async def settle(self) -> None:
         """Until nothing is being read."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.glances._readers:
                 await asyncio.sleep(0)
 

@@ -35,7 +35,7 @@ def told(*items, end="close"):
 
 
 async def items(batches):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [item async for batch in batches for item in batch]
 
 

@@ -64,7 +64,7 @@ async def test_nothing_is_lost_by_a_restart(server, end):
     assert reader.names == ["idle", "writer"]
     await asyncio.to_thread(server.start, f"127.0.0.1:{server.port}")
     await until(lambda: reader.states[-1:] == [FreshnessState.LIVE], watching)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await reading
     assert text(item for item in items if isinstance(item, Lines)).split() == [
         b"%d" % n for n in range(1, 61)

@@ -39,7 +39,7 @@ async def backend(server):
 async def read(backend, holds, scope="", reader=None):
     """A reader, as soon as `holds(reader)`."""
     reader = reader or Reader()
-    async with asyncio.timeout(10), contextlib.aclosing(backend.watch([Scope(scope)])) as batches:
+    async with asyncio.timeout(60), contextlib.aclosing(backend.watch([Scope(scope)])) as batches:
         async for batch in batches:
             reader.read(batch)
             if holds(reader):
@@ -170,7 +170,7 @@ async def test_the_rules_are_learned_once_it_runs_and_kept(server):
     info = {"name": "lab", "features": ["ranks", "a new one"], "lacks": {"queue": "no Kueue"}}
     fields = {"image": {"use": "required"}, "priority": {"use": "refused", "why": "no classes"}}
     server.script = [stream(*LIST, end="hang"), answer({"items": [{**info, "fields": fields}]})]
-    async with asyncio.timeout(10), contextlib.aclosing(backend.watch([Scope()])) as batches:
+    async with asyncio.timeout(60), contextlib.aclosing(backend.watch([Scope()])) as batches:
         async for _ in batches:
             if kept:
                 break

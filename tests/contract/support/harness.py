@@ -11,9 +11,10 @@ from backend_client.local.backend import LocalBackend
 from backend_client.models import Job, JobRef, JobSpec
 from backend_client.protocol import Changed, Feature, JobBackend, JobQuery, Lines, LogQuery, Scope, Snapshot
 from tests.contract.support.dying import DyingClients
+from tests.support.wait import PATIENCE
 
-DEADLINE = 15.0
-"""Seconds that anything may take here; a pass needs far less."""
+DEADLINE = PATIENCE
+"""Seconds that anything may take here."""
 
 
 class Harness(Protocol):

@@ -19,7 +19,7 @@ from backend_client.server.bodies import Clusters
 from backend_client.server.capabilities import merge
 from tests.contract.support.cluster import PRIORITY, SLOT, ClusterHarness
 from tests.contract.support.dying import DyingClients
-from tests.contract.support.harness import SAMPLES, remove_all
+from tests.contract.support.harness import DEADLINE, SAMPLES, remove_all
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = "correct horse battery"
@@ -72,7 +72,9 @@ class RunningServer:
 
     def login(self, user: str) -> str:
         """A token."""
-        answer = httpx.post(f"{self.url}/api/auth/login", json={"user": user, "password": PASSWORD})
+        answer = httpx.post(
+            f"{self.url}/api/auth/login", json={"user": user, "password": PASSWORD}, timeout=DEADLINE
+        )
         return answer.raise_for_status().json()["token"]
 
     def person(self) -> str:
@@ -84,7 +86,7 @@ class RunningServer:
     def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         """What only an admin may do."""
         headers = {"Authorization": f"Bearer {self._root}"}
-        answer = httpx.request(method, f"{self.url}/api/{path}", json=body, headers=headers, timeout=20)
+        answer = httpx.request(method, f"{self.url}/api/{path}", json=body, headers=headers, timeout=DEADLINE)
         assert answer.is_success, answer.text
 
     def set(self, **settings: str) -> None:
@@ -93,7 +95,7 @@ class RunningServer:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=DEADLINE)
 
     def kill(self) -> None:
         """As kill -9 does."""
@@ -107,7 +109,8 @@ class ServerHarness:
     def __init__(self, folder: Path, server: RunningServer, port: int = 0) -> None:
         self._server = server
         token = server.person()
-        asked = httpx.get(f"{server.url}/api/clusters", headers={"Authorization": f"Bearer {token}"})
+        mine = {"Authorization": f"Bearer {token}"}
+        asked = httpx.get(f"{server.url}/api/clusters", headers=mine, timeout=DEADLINE)
         rules = merge(msgspec.json.decode(asked.content, type=Clusters).items)
         url = f"http://127.0.0.1:{port or server.port}"
         self.near = ServerBackend("near", server.url, lambda: Secret(token), capabilities=rules)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.support.wait import until
+from tests.support.wait import PATIENCE, until
 
 
 class Terminal:
@@ -59,7 +59,7 @@ class Terminal:
     def screen(self) -> str:
         return self._tmux("capture-pane", "-p")
 
-    def until(self, what: str | Callable[[str], bool], seconds: float = 20) -> str:
+    def until(self, what: str | Callable[[str], bool], seconds: float = PATIENCE) -> str:
         """Wait until the screen matches (a regex, or a test of the whole screen); the screen then."""
         matches = what if callable(what) else lambda text: re.search(what, text) is not None
         screens: list[str] = []
@@ -71,5 +71,5 @@ class Terminal:
         until(on_screen, seconds, message=lambda: f"{what}\n{screens[0]}", pause=0.05)
         return screens[0]
 
-    def until_gone(self, what: str, seconds: float = 20) -> str:
+    def until_gone(self, what: str, seconds: float = PATIENCE) -> str:
         return self.until(lambda text: re.search(what, text) is None, seconds)

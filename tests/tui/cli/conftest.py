@@ -53,7 +53,7 @@ def traindeck():
             capture_output=True,
             check=False,
             env={**os.environ, **(env or {})},
-            timeout=30,
+            timeout=60,
         )
         return Result(done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode())
 

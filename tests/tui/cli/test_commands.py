@@ -86,7 +86,7 @@ class TestUsage:
         modules = sorted({command.handler.partition(":")[0] for command in (*COMMANDS, *HIDDEN)})
         code = f"import sys\nfrom tui.cli import main\nassert main([{word!r}]) == 0\n"
         code += f"assert not set({modules!r}) & set(sys.modules)"
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=30)
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
 
     def test_version(self, cli):
         assert cli("--version").out.startswith("traindeck 0.")

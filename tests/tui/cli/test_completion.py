@@ -117,7 +117,7 @@ class TestNames:
         backend.put(make_job("one"))
         assert self.renewed(cli).out == "one\n"
         monkeypatch.setattr(complete, "FRESH_SECONDS", -1)
-        monkeypatch.setattr(complete, "LIST_SECONDS", 8)
+        monkeypatch.setattr(complete, "LIST_SECONDS", 60)
         backend.hold_list.clear()
         began = time.monotonic()
         assert cli("complete", "jobs", "--").out == "one\n"

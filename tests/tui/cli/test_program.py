@@ -33,7 +33,7 @@ class Terminal:
             os.execve(sys.executable, [*PROGRAM, *words], {**os.environ, "TERM": "xterm", **env})
         self.seen = b""
 
-    def read_until(self, words, seconds=15):
+    def read_until(self, words, seconds=60):
         deadline = time.monotonic() + seconds
         while words not in self.seen:
             if not select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
@@ -80,7 +80,7 @@ class TestFollowing:
         waiting = subprocess.Popen([*PROGRAM, "wait", "long"], stderr=subprocess.PIPE)
         assert traindeck("wait", "long", "--for", "running").code == 0
         assert traindeck("stop", "long").code == 0
-        assert waiting.communicate(timeout=15)[1].decode().startswith("long: Stopped")
+        assert waiting.communicate(timeout=60)[1].decode().startswith("long: Stopped")
         assert waiting.returncode == 143
 
     def test_wait_gives_the_time_out(self, traindeck):

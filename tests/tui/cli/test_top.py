@@ -129,5 +129,5 @@ def test_ctrl_c_ends_it_without_a_word():
     assert live.stdout.readline().startswith("local  ")
     assert live.stdout.readline() == "No job runs here.\n"
     live.send_signal(signal.SIGINT)
-    out, err = live.communicate(timeout=30)
+    out, err = live.communicate(timeout=60)
     assert (live.returncode, out, err) == (130, "", "")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.wait import PATIENCE
 from tui.form import example
 from tui.form.example import example_command, example_path
 
@@ -23,7 +24,7 @@ def losses(output: str) -> list[float]:
 
 def train(*options: str) -> str:
     command = [*shlex.split(example_command()), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
 
 def test_the_loss_falls_and_the_same_seed_gives_the_same():
@@ -40,7 +41,7 @@ def test_sigterm_is_a_last_line_and_143():
         assert process.stdout is not None
         next(line for line in process.stdout if line.startswith("step"))
         process.send_signal(signal.SIGTERM)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=PATIENCE)
     assert rest.endswith("asked to stop; nothing is saved\n")
     assert (process.returncode, errors) == (143, "")
 
@@ -50,7 +51,7 @@ def test_a_wheel_has_it_where_example_path_looks_and_a_man_page(
 ):
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
-        cwd=ROOT, check=True, capture_output=True, timeout=60,
+        cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE,
     )  # fmt: skip
     [wheel] = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path)

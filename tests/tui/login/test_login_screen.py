@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -164,17 +165,20 @@ async def test_an_ended_login_comes_over_the_form_and_what_was_typed_is_there_af
         await running.press("ctrl+u", *"sleep 60", "f2")
         await running.until("Run it here")
         await running.press("y")
-        await running.until("kept-name        Running", 20)
+        await running.until("kept-name        Running")
         await running.press("d")
         await running.until("Delete kept-name?")
         await running.press("y")
-        await running.until("No jobs yet.", 20)
+        await running.until("No jobs yet.")
 
 
 async def test_the_log_goes_on_where_it_was_each_line_once(config_dir: Path, server: Running, tmp_path: Path):
     context = await logged_in(config_dir, server, "ada")
     async with job(config_dir, context), program(way(config_dir), context, tmp_path) as running:
-        await running.until("line 60", 30)
+        # Not one line: on a busy machine many come at once, and most are never in sight.
+        await running.until(
+            lambda: any(int(number) >= 60 for number in re.findall(r"line (\d+)", running.shown))
+        )
         await running.press("l")
         await running.until("following")
         await running.press("pageup", "pageup")
@@ -351,5 +355,5 @@ async def test_a_server_that_goes_away_leaves_the_list_and_asks_for_no_login(
         async with program(way(config_dir), context, tmp_path, (120, 24)) as screen:
             await screen.until("No jobs yet.")
             await asyncio.to_thread(server.stop)
-            await screen.until("stale", 20)
+            await screen.until("stale")
             assert not isinstance(screen.app.screen, LoginScreen)

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from backend_client.contexts import Contexts
 from backend_client.protocol import JobBackend
 from tests.support.scripted import ScriptedBackend, Way
-from tests.support.wait import async_until
+from tests.support.wait import PATIENCE, async_until
 from tui.app import TraindeckApp
 
 
@@ -63,9 +63,16 @@ class Deck:
         return self.sent[before:]
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        """Press keys, and wait until they are handled, and drawn.
 
-    async def until(self, what: str | Callable[[], bool], seconds: float = 30) -> None:
+        Textual's pilot waits until the process uses no CPU: one that a busy machine holds back uses none.
+        """
+        await self.pilot.press(*keys)
+        await async_until(lambda: self.app._typed_ahead._settling is None)
+        if self.app.return_code is None:
+            await self.pilot.pause(0)
+
+    async def until(self, what: str | Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait for text on the screen, or for a condition."""
         met = what if callable(what) else lambda: what in self.shown
         await async_until(

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import events
-from textual.app import App
 from textual.binding import BindingType
 from textual.pilot import Pilot
 
@@ -14,9 +13,10 @@ from backend_client.models import JobSpec
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import FieldRule, JobBackend, Use
 from tests.support.scripted import ScriptedBackend
-from tests.support.wait import async_until
+from tests.support.wait import PATIENCE, async_until
 from tui.form.form_screen import FormScreen
 from tui.form.templates import Templates
+from tui.safe_app import SafeApp
 from tui.session import Session
 
 SMALL, WIDE = (80, 24), (120, 40)
@@ -36,8 +36,8 @@ def refusing(backend: ScriptedBackend, honoured: Iterable[str] = HONOURED) -> Sc
     return backend
 
 
-class FormApp(App[None]):
-    """Shows the form; `results` gets what it hands back."""
+class FormApp(SafeApp):
+    """Shows the form; `results` gets what it hands back. Keys are handed on as the program does."""
 
     CSS_PATH = FOOTER_CSS
     BINDINGS: ClassVar[list[BindingType]] = [("q", "quit", "quit")]
@@ -74,6 +74,6 @@ class FormApp(App[None]):
         self.post_message(events.Paste(text))
 
 
-async def until(pilot: Pilot, condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(pilot: Pilot, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait for it."""
     await async_until(condition, seconds, pause=pilot.pause)

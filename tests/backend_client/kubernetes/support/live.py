@@ -68,7 +68,7 @@ class Live:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(url, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, context=self._tls, timeout=20) as answer:
+            with urllib.request.urlopen(request, context=self._tls, timeout=60) as answer:
                 return answer.status, _read(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, _read(error.read())
@@ -112,7 +112,7 @@ def _read(raw: bytes) -> Any:
         return raw.decode(errors="replace")
 
 
-def eventually(look: Callable[[], T], good: Callable[[T], object], seconds: float = 40) -> T:
+def eventually(look: Callable[[], T], good: Callable[[T], object], seconds: float = 60) -> T:
     """Return what `look` answers once it is good. Raises AssertionError with the last answer."""
     answers: list[T] = []
 

@@ -81,7 +81,7 @@ class Kueue:
         self.now += seconds
         self.asked.clear()
         self.positions.observe([])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.positions._readers:
                 await asyncio.sleep(0)
         return self.asked

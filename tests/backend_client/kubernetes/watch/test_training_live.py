@@ -164,7 +164,7 @@ async def watched(backend: KubernetesBackend, namespace: str) -> dict[str, Job]:
     """What a watch has told once it is whole."""
     found: dict[str, Job] = {}
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(60),
         contextlib.aclosing(backend.watch([Scope(namespace)])) as batches,  # type: ignore[type-var]
     ):
         async for batch in batches:
@@ -209,7 +209,7 @@ async def test_its_status_is_told_and_a_log_ends_with_it(stage: Stage, opened: A
     following = asyncio.create_task(tracker.follow())
     try:
         stage.set_status(root, {"conditions": [condition("Succeeded", "PyTorchJob llama is done.")]})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not tracker.ended:
                 await tracker.wait_for_change()
         late = family("pytorchjob", namespace=namespace)[0][1][0]
@@ -217,7 +217,7 @@ async def test_its_status_is_told_and_a_log_ends_with_it(stage: Stage, opened: A
         late["metadata"]["labels"]["training.kubeflow.org/replica-type"] = "worker"
         late["metadata"]["labels"]["training.kubeflow.org/replica-index"] = "2"
         stage.make(late, root)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while 3 not in tracker.runs():
                 await tracker.wait_for_change()
     finally:

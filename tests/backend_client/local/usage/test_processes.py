@@ -10,9 +10,12 @@ from backend_client.local.usage.processes import ProcessTable, _Look, _ticks_bet
 from backend_client.models import JobState
 from backend_client.usage import Measure
 from tests.contract.support.harness import DEADLINE, finished, until
+from tests.support.wait import async_until
 
 MIB = 2**20
 BURN = "while :; do :; done"
+BUSY = 0.05
+"""Of a core: what burns gets more, even where many others want it; what sleeps uses none."""
 HOLDS = f"""{sys.executable} -c '
 import os, time
 held = bytearray(os.urandom(1 << 20)) * 96
@@ -42,8 +45,7 @@ async def test_a_job_that_burns_one_core_shows_about_one(backend, run):
     job = await run(BURN, name="burns")
     first = await backend.usage((await until(backend, job.ref, lambda j: j.attempts)).ref)
     assert first.ranks[0].cpu is None  # it is what was used between two readings
-    rank, usage = await used_when(backend, job.ref, lambda rank: (rank.cpu or 0) > 0.2)
-    assert rank.cpu <= 1.1
+    rank, usage = await used_when(backend, job.ref, lambda rank: BUSY < (rank.cpu or 0) <= 1.1)
     assert rank.memory > 100_000
     assert (rank.node, rank.gpus, rank.as_of is not None) == ("gpu-7", (), True)
     assert [(source.name, source.gives) for source in usage.sources] == [
@@ -53,7 +55,7 @@ async def test_a_job_that_burns_one_core_shows_about_one(backend, run):
 
 async def test_a_job_that_sleeps_uses_nothing_which_is_known(backend, run):
     job = await run("sleep 1000", name="sleeps")
-    rank, _ = await used_when(backend, job.ref, lambda rank: rank.cpu is not None and rank.cpu < 0.05)
+    rank, _ = await used_when(backend, job.ref, lambda rank: rank.cpu is not None and rank.cpu < BUSY)
     assert rank.memory > 100_000
 
 
@@ -77,23 +79,22 @@ os.execvp("sleep", ["sleep", "1000"])
 )
 async def test_what_a_job_has_started_counts(backend, run, script):
     job = await run(script)
-    await used_when(backend, job.ref, lambda rank: (rank.cpu or 0) > 0.2)
+    await used_when(backend, job.ref, lambda rank: (rank.cpu or 0) > BUSY)
 
 
 async def test_what_is_another_job_does_not_count(backend, run):
     inner = f"{sys.executable} -c 'while True: pass' $SUPERVISOR"
     job = await run(f"{inner} & sleep 1000", env={"SUPERVISOR": BOOT_MODULE})
     burns = await run(BURN, name="burns")
-    await used_when(backend, burns.ref, lambda rank: (rank.cpu or 0) > 0.2)
+    await used_when(backend, burns.ref, lambda rank: (rank.cpu or 0) > BUSY)
     await used_when(backend, job.ref, lambda rank: rank.cpu is not None and rank.cpu < 0.1)
 
 
 async def test_memory_that_processes_share_counts_once(backend, run):
     job = await run(HOLDS)
-    rank, _ = await used_when(
-        backend, job.ref, lambda rank: (rank.memory or 0) > 96 * MIB and len(_below(backend, job)) >= 5
-    )
-    assert rank.memory < 2 * 96 * MIB
+    await async_until(lambda: len(_below(backend, job)) >= 5)
+    # Of each its own 96 MiB would be four times as much, however often it is read.
+    await used_when(backend, job.ref, lambda rank: 96 * MIB < (rank.memory or 0) < 2 * 96 * MIB)
 
 
 def _below(backend, job):

@@ -15,7 +15,7 @@ from backend.auth.users import add_user, get_user
 from backend.serve import build_server
 from backend.settings import ServerSettings
 from backend_client.server.roles import Role
-from tests.support.wait import until
+from tests.support.wait import PATIENCE, until
 
 PASSWORD = "correct horse battery"
 
@@ -45,7 +45,7 @@ class Running:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
 
     @property
     def port(self) -> int:
@@ -72,7 +72,7 @@ class Running:
 
     def do(self, work: Any) -> Any:
         """Run a coroutine in the server's own loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def person(self, name: str, role: str = "researcher", password: str = PASSWORD) -> None:
         """Make a user."""
