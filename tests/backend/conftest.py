@@ -1,6 +1,12 @@
 """A server for tests: its database (SQLite, and PostgreSQL, started here), the app, people with tokens."""
 
+import asyncio
+import contextlib
 import itertools
+import shutil
+import sqlite3
+import uuid
+from pathlib import Path
 
 import httpx
 import pytest
@@ -32,12 +38,36 @@ def postgres():
     server.remove()
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory):
+    """Return a SQLite file with the schema, to be copied: its migrations take longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "traindeck.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres):
+    """Return the same in PostgreSQL: the name of a template."""
+    asyncio.run(_migrate(postgres.fresh("migrated")))
+    return "migrated"
+
+
+async def _migrate(url):
+    await (await open_database(database_url(url, Path("/")))).aclose()
+
+
 @pytest.fixture(params=DATABASES)
 def url(request, tmp_path):
-    """Return the URL of an empty database."""
+    """Return the URL of a database of a server that has never run: its schema, and an id of its own."""
+    own_id = f"UPDATE meta SET value = '{uuid.uuid4().hex}' WHERE key = 'server_id'"
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/traindeck.db"
-    return request.getfixturevalue("postgres").fresh(f"t{next(_numbers)}")
+        path = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "traindeck.db")
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(own_id)
+        return f"sqlite:///{path}"
+    template = request.getfixturevalue("migrated_postgres")
+    return request.getfixturevalue("postgres").fresh(f"t{next(_numbers)}", template, own_id)
 
 
 @pytest.fixture

@@ -51,9 +51,10 @@ class Postgres:
             os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
-    def fresh(self, name: str) -> str:
-        """Create a new, empty database; return its URL."""
-        self._run("psql", *self._at("postgres"), "-c", f"CREATE DATABASE {name}")
+    def fresh(self, name: str, template: str = "template1", *statements: str) -> str:
+        """Create a new database, empty or as a template, and run statements in it; return its URL."""
+        commands = [f"CREATE DATABASE {name} TEMPLATE {template}", rf"\connect {name}", *statements]
+        self._run("psql", *self._at("postgres"), *(word for one in commands for word in ("-c", one)))
         return self.url(name)
 
     def url(self, name: str) -> str:
