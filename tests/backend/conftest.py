@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import shutil
 import sqlite3
 import uuid
@@ -23,7 +22,6 @@ from tests.backend.support.postgres import Postgres, binaries
 
 PASSWORD = "correct horse battery"
 DATABASES = ("sqlite", "postgresql")
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +48,7 @@ def migrated_file(tmp_path_factory):
 def migrated_postgres(postgres):
     """Return the same in PostgreSQL: the name of a template."""
     asyncio.run(_migrate(postgres.fresh("migrated")))
+    postgres.make_template("migrated")
     return "migrated"
 
 
@@ -60,14 +59,15 @@ async def _migrate(url):
 @pytest.fixture(params=DATABASES)
 def url(request, tmp_path):
     """Return the URL of a database of a server that has never run: its schema, and an id of its own."""
-    own_id = f"UPDATE meta SET value = '{uuid.uuid4().hex}' WHERE key = 'server_id'"
     if request.param == "sqlite":
         path = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "traindeck.db")
         with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute(own_id)
-        return f"sqlite:///{path}"
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'server_id'", [uuid.uuid4().hex])
+        yield f"sqlite:///{path}"
+        return
     template = request.getfixturevalue("migrated_postgres")
-    return request.getfixturevalue("postgres").fresh(f"t{next(_numbers)}", template, own_id)
+    with request.getfixturevalue("postgres").borrow(template) as borrowed:
+        yield borrowed
 
 
 @pytest.fixture
