@@ -31,7 +31,7 @@ class Poster:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        """Made for the first receiver with TLS: reading the system's certificates takes longer than a start."""
+        """Made for the first receiver with TLS: to read the system's certificates is half of a start."""
         context = ssl.create_default_context()
         if self._ca:
             _trust(context, self._ca)

@@ -50,7 +50,7 @@ def path_of(api: str, plural: str, namespace: str = "", name: str = "") -> str:
 
 
 class _Lines(threading.local):
-    """The connections of one thread, by server: a handshake for each request would cost more than its work."""
+    """The connections of one thread, by server: a handshake for each request would cost more than it."""
 
     def __init__(self) -> None:
         self.open: dict[tuple[str, Path], http.client.HTTPSConnection] = {}
