@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 HOW = "the program `prometheus` (Debian's package has it)"
-SCRAPE_SECONDS = 0.2
+SCRAPE_SECONDS = 1
 LIMIT = 60.0
 
 
