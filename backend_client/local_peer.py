@@ -21,7 +21,7 @@ ACCEPT_SECONDS = 3.0
 """Seconds for the other program to accept a connection: until then it belongs to nobody."""
 _PAUSE = 0.01
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-_LOCAL, _REMOTE, _UID, _INODE = 1, 2, 7, 9
+_UID, _INODE = 7, 9
 """Columns of the tables, proc_net(5)."""
 _WRITERS = 0o022
 
@@ -80,18 +80,22 @@ def _tcp_peer_uid(connected: socket.socket, label: str) -> int | None:
         raise _unknown(label)
     try:
         here, there = connected.getsockname(), connected.getpeername()
-        rows = [
-            row
+        # Spelled before the search: a busy machine has tens of thousands of rows.
+        ends = zip(_spellings(*there[:2]), _spellings(*here[:2]), strict=True)
+        sought = [f" {local} {remote} " for local, remote in ends]
+        rows = (
+            row.split()
             for table in _TABLES
             if table.exists()
-            for row in map(str.split, table.read_text().splitlines()[1:])
-            if row[_LOCAL] in _spellings(*there[:2]) and row[_REMOTE] in _spellings(*here[:2])
-        ]
+            for row in table.read_text().splitlines()
+            if any(words in row for words in sought)
+        )
+        row = next(rows, None)
     except OSError:
         raise Unreachable(f"The connection to {label} broke.") from None
-    if not rows:
+    if row is None:
         raise _unknown(label)
-    return int(rows[0][_UID]) if rows[0][_INODE] != "0" else None
+    return int(row[_UID]) if row[_INODE] != "0" else None
 
 
 def _unknown(label: str) -> Refused:

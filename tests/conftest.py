@@ -1,5 +1,6 @@
 """What a test needs that this machine may lack: said by its marker, and at the end of the run in one line."""
 
+import gc
 import os
 import signal
 from collections import Counter
@@ -26,6 +27,16 @@ def pytest_configure() -> None:
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
     # A shell without job control starts `pytest &` with SIGINT ignored, and every child would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass by what was collected: ten thousand tests, and the code they test."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

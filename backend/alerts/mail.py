@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -39,7 +40,11 @@ class Mailer:
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self.sender = settings.smtp_from
-        self._tls = ssl.create_default_context()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made for the first mail: reading the system's certificates takes longer than most starts do."""
+        return ssl.create_default_context()
 
     @property
     def domain(self) -> str:

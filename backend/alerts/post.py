@@ -6,6 +6,7 @@ No redirect is followed, no proxy of the environment asked, no cookie kept, the 
 import asyncio
 import ssl
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 import httpx
@@ -24,13 +25,17 @@ class Poster:
     def __init__(self, guard: AddressGuard, ca: Path | None = None) -> None:
         """`ca`: certificates to trust beside the system's. Raises Refused where they cannot be read."""
         self.guard = guard
-        self._tls = ssl.create_default_context()
+        self._ca = ca
         if ca:
-            try:
-                self._tls.load_verify_locations(ca)
-            except (OSError, ssl.SSLError) as error:
-                why = getattr(error, "strerror", "") or "it has no certificates in PEM"
-                raise Refused(f"The setting alert_ca: {ca} cannot be read: {why}.") from None
+            _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made for the first receiver with TLS: to read the system's certificates is half of a start."""
+        context = ssl.create_default_context()
+        if self._ca:
+            _trust(context, self._ca)
+        return context
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Send a body. Raises Refused, Unreachable, Invalid, which tell of the URL its host alone."""
@@ -61,7 +66,7 @@ class Poster:
         try:
             async with (
                 httpx.AsyncClient(
-                    verify=self._tls,
+                    verify=self._tls if target.tls else False,
                     trust_env=False,
                     follow_redirects=False,
                     timeout=httpx.Timeout(LIMIT_SECONDS, connect=_CONNECT_SECONDS),
@@ -85,6 +90,15 @@ class Poster:
             raise
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError):
             raise Unreachable(f"{target.host} broke off before it answered.") from None
+
+
+def _trust(context: ssl.SSLContext, ca: Path) -> None:
+    """Trust the certificates of a file as well. Raises Refused where they cannot be read."""
+    try:
+        context.load_verify_locations(ca)
+    except (OSError, ssl.SSLError) as error:
+        why = getattr(error, "strerror", "") or "it has no certificates in PEM"
+        raise Refused(f"The setting alert_ca: {ca} cannot be read: {why}.") from None
 
 
 def _check(target: Target, status: int) -> None:

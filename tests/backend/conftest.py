@@ -1,6 +1,11 @@
 """A server for tests: its database (SQLite, and PostgreSQL, started here), the app, people with tokens."""
 
-import itertools
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+import uuid
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,7 +22,6 @@ from tests.backend.support.postgres import Postgres, binaries
 
 PASSWORD = "correct horse battery"
 DATABASES = ("sqlite", "postgresql")
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -32,12 +36,38 @@ def postgres():
     server.remove()
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory):
+    """Return a SQLite file with the schema, to be copied: its migrations take longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "traindeck.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres):
+    """Return the same in PostgreSQL: the name of a template."""
+    asyncio.run(_migrate(postgres.fresh("migrated")))
+    postgres.make_template("migrated")
+    return "migrated"
+
+
+async def _migrate(url):
+    await (await open_database(database_url(url, Path("/")))).aclose()
+
+
 @pytest.fixture(params=DATABASES)
 def url(request, tmp_path):
-    """Return the URL of an empty database."""
+    """Return the URL of a database of a server that has never run: its schema, and an id of its own."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/traindeck.db"
-    return request.getfixturevalue("postgres").fresh(f"t{next(_numbers)}")
+        path = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "traindeck.db")
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'server_id'", [uuid.uuid4().hex])
+        yield f"sqlite:///{path}"
+        return
+    template = request.getfixturevalue("migrated_postgres")
+    with request.getfixturevalue("postgres").borrow(template) as borrowed:
+        yield borrowed
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def running(
     program = binary()
     assert program
     folder.mkdir(parents=True, exist_ok=True)
-    interval = f"{seconds:g}s"
+    interval = f"{seconds * 1000:.0f}ms"
     config = {
         "global": {"scrape_interval": interval, "scrape_timeout": interval},
         "scrape_configs": targets,
@@ -129,7 +129,7 @@ def running(
             wait(lambda: prometheus.ask("/api/v1/query", query="vector(1)"), f"Prometheus ({folder}/log)")
             yield prometheus
         finally:
-            process.terminate()
+            process.kill()  # what it has stored goes with the test
 
 
 def free_port() -> int:

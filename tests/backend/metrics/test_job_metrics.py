@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.metrics.job_metrics import MOST_VALUES, OTHERS, job_families
@@ -69,6 +69,7 @@ def test_gpus_that_nobody_measures_are_unknown_and_not_idle():
     assert found["traindeck_gpu_utilisation_ratio"] == {("c",): (16 * 0.75 + 4 * 0.01) / 23}
 
 
+@settings(max_examples=25)  # of hundreds of jobs each
 @given(
     st.lists(
         st.tuples(st.integers(0, 400), st.integers(0, 400), st.sampled_from(JobState)),

@@ -11,17 +11,22 @@ from backend_client.kubernetes.api.connection import Address
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.tls import client_context
 
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _STORMY = 0.4
 _BUSY = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
 _ANSWERS = (b"", _BUSY, b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
 
 
 class Cutter:
-    """Speaks plain HTTP, one request a connection. `requests` are those since the last `arm`."""
+    """Speaks plain HTTP, one request a connection. `requests` are those since the last `arm`.
+
+    Its own connections to the server stay open: a handshake for each request would cost more than its work.
+    """
 
     def __init__(self, target: Target) -> None:
         self._real = target
         self._tls: ssl.SSLContext | None = None
+        self._idle: list[Line] = []
         self._server: asyncio.Server | None = None
         self._first = self._last = 0
         self._before = False
@@ -52,6 +57,8 @@ class Cutter:
     async def __aexit__(self, *_: object) -> None:
         assert self._server
         self._server.close()
+        for _, writer in self._idle:
+            writer.close()
 
     @property
     def target(self) -> Target:
@@ -81,11 +88,32 @@ class Cutter:
         return False, None
 
     async def _asked(self, head: str, body: bytes) -> bytes:
+        reader, writer = await self._line()
+        writer.write(head.encode() + body)
+        answer = await _answer(reader)
+        self._idle.append((reader, writer))
+        return answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+
+    async def _line(self) -> Line:
+        """A connection to the server that nobody uses."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
         address = self._real.address
-        reader, writer = await asyncio.open_connection(
+        return await asyncio.open_connection(
             address.host, address.port, ssl=self._tls, server_hostname=address.server_name
         )
-        writer.write(head.replace("\r\n", "\r\nConnection: close\r\n", 1).encode() + body)
-        answer = await reader.read()
-        writer.close()
-        return answer
+
+
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    """Read one answer to its end, as it came."""
+    answer = head = await reader.readuntil(b"\r\n\r\n")
+    headers = dict(line.lower().split(b": ", 1) for line in head.strip().split(b"\r\n")[1:])
+    if headers.get(b"transfer-encoding") != b"chunked":
+        return answer + await reader.readexactly(int(headers.get(b"content-length", 0)))
+    while not answer.endswith(b"\r\n0\r\n\r\n"):
+        size = await reader.readuntil(b"\r\n")
+        answer += size + await reader.readexactly(int(size, 16) + 2)
+    return answer

@@ -1,10 +1,12 @@
 """A small client of a real API server for tests: no code of ours between the test and the server's answer."""
 
+import functools
+import http.client
 import json
+import select
 import ssl
-import urllib.error
+import threading
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +49,32 @@ def path_of(api: str, plural: str, namespace: str = "", name: str = "") -> str:
     )
 
 
+class _Lines(threading.local):
+    """The connections of one thread, by server: a handshake for each request would cost more than it."""
+
+    def __init__(self) -> None:
+        self.open: dict[tuple[str, Path], http.client.HTTPSConnection] = {}
+
+    def to(self, server: str, authority: Path) -> http.client.HTTPSConnection:
+        """One that its server has not closed."""
+        line = self.open.get((server, authority))
+        if line is None:
+            tls = _trusting(authority, authority.stat().st_mtime)
+            host = server.removeprefix("https://")
+            line = self.open[server, authority] = http.client.HTTPSConnection(host, timeout=60, context=tls)
+        elif line.sock and select.select([line.sock], [], [], 0)[0]:
+            line.close()  # nothing was asked: that is its end; the next request opens it again
+        return line
+
+
+_lines = _Lines()
+
+
+@functools.cache
+def _trusting(authority: Path, _written: float) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority)
+
+
 class Live:
     """One user's view of a cluster, by a kubeconfig with a server, a certificate authority and a token."""
 
@@ -57,21 +85,22 @@ class Live:
         cluster = _named(config["clusters"], context["cluster"])["cluster"]
         self.server: str = cluster["server"]
         self._token = _named(config["users"], context["user"])["user"]["token"]
-        self._tls = ssl.create_default_context(cafile=kubeconfig.parent / cluster["certificate-authority"])
+        self._authority = kubeconfig.parent / cluster["certificate-authority"]
 
     def call(
         self, method: str, path: str, body: Manifest | None = None, media: str = "json", **query: str
     ) -> tuple[int, Any]:
         """(status, answer), whatever the status is."""
-        url = f"{self.server}{path}?{urllib.parse.urlencode(query)}"
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": f"application/{media}"}
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(url, data, headers, method=method)
+        line = _lines.to(self.server, self._authority)
         try:
-            with urllib.request.urlopen(request, context=self._tls, timeout=60) as answer:
-                return answer.status, _read(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, _read(error.read())
+            line.request(method, f"{path}?{urllib.parse.urlencode(query)}", data, headers)
+            answer = line.getresponse()
+            return answer.status, _read(answer.read())
+        except BaseException:
+            line.close()
+            raise
 
     def post(self, manifest: Manifest, **query: str) -> tuple[int, Any]:
         """Create an object; the server refuses fields that it does not know."""

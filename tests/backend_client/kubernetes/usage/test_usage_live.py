@@ -134,22 +134,35 @@ async def site(cluster, transport, namespace):
         await backend.aclose()
 
 
-@pytest.fixture
-async def served(site, tmp_path):
-    """The site, its Prometheus, and the pod `train`, with GPUs 0 and 1 (10 % and 90 %)."""
+@pytest.fixture(scope="module")
+def scraped(tmp_path_factory):
+    """An exporter, and the Prometheus that reads it: the first 5 s of one it reads nothing."""
     if prometheus.binary() is None:
         pytest.skip(f"needs {prometheus.HOW}")
-    exporter, names = prometheus.Exporter(), {"pod": "train", "namespace": site.namespace}
-    exporter.text = dcgm(0, util=10, **names) + dcgm(1, util=90, xid=48, **names) + dcgm(2)
-    exporter.text += line("container_memory_working_set_bytes", 5e9, container="main", **names)
-    exporter.text += line("container_cpu_usage_seconds_total", 5, container="main", **names)
+    exporter, folder = prometheus.Exporter(), tmp_path_factory.mktemp("prometheus")
     target = prometheus.scrape("all", exporter.port, honor=True)
     address = own_address()
-    with contextlib.closing(exporter), prometheus.running(tmp_path / "p", [target], host=address) as running:
-        running.until('count_over_time(up{job="all"}[1m]) >= 3')
-        await site.serve(running)
-        await site.pod("train", "10.9.8.7", limits={GPU: "2", "memory": "8Gi"}, requests={GPU: "2"})
-        yield running
+    with (
+        contextlib.closing(exporter),
+        prometheus.running(folder, [target], host=address, seconds=0.2) as running,
+    ):
+        yield exporter, running
+
+
+@pytest.fixture
+async def served(site, scraped):
+    """The site, its Prometheus, and the pod `train`, with GPUs 0 and 1 (10 % and 90 %)."""
+    exporter, running = scraped
+    names = {"pod": "train", "namespace": site.namespace}
+    text = dcgm(0, util=10, **names) + dcgm(1, util=90, xid=48, **names) + dcgm(2)
+    text += line("container_memory_working_set_bytes", 5e9, container="main", **names)
+    text += line("container_cpu_usage_seconds_total", 5, container="main", **names)
+    exporter.text = text
+    own = f'container_cpu_usage_seconds_total{{namespace="{site.namespace}"}}'
+    running.until(f"count_over_time({own}[1m]) >= 8")  # a history has a point a second
+    await site.serve(running)
+    await site.pod("train", "10.9.8.7", limits={GPU: "2", "memory": "8Gi"}, requests={GPU: "2"})
+    return running
 
 
 async def the_job(backend):
