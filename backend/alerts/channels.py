@@ -1,4 +1,4 @@
-"""Channels: where a person wants alerts sent. Their addresses are secrets, encrypted, and shown as a host."""
+"""Channels: where a person wants alerts sent. Their addresses are secrets, encrypted; what is shown of them does not do."""
 
 import secrets
 import time
@@ -51,7 +51,7 @@ class Channels:
         match kind:
             case ChannelKind.EMAIL:
                 self._mailer.check(address)
-                return address
+                return f"{address[0]}…@{address.rpartition('@')[2]}"
             case ChannelKind.SITE:
                 self._targets.check(address)
                 return address

@@ -76,6 +76,7 @@ class _Request(Struct, frozen=True):
     switches: bool = False
     """It asks to go on in another protocol."""
     most_bytes: int = 0
+    """Of its answer; 0: there is no limit."""
 
     @property
     def target(self) -> str:
@@ -119,7 +120,7 @@ class Transport:
         headers = [("Accept-Encoding", "gzip")]
         if body:
             headers += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        request = _Request(method, path, query or {}, tuple(headers), body, accept, most_bytes)
+        request = _Request(method, path, query or {}, tuple(headers), body, accept, most_bytes=most_bytes)
         async with self._exchange(request, timeout, allow) as (connection, head):
             return await self._read_response(request, connection, head, timeout)
 

@@ -274,7 +274,7 @@ async def test_addresses_that_no_mail_goes_to(tmp_path, address):
 
 async def test_mail_to_some_domains_alone(tmp_path):
     lab = Lab(tmp_path, smtp_host="127.0.0.1", smtp_from="td@lab.example", smtp_domains=("lab.example",))
-    assert await lab.channels.check(ChannelKind.EMAIL, "ann@LAB.example") == "ann@LAB.example"
+    assert await lab.channels.check(ChannelKind.EMAIL, "ann@LAB.example") == "a…@LAB.example"
     with pytest.raises(Invalid, match=r"lab\.example"):
         await lab.channels.check(ChannelKind.EMAIL, "ann@elsewhere.example")
     with pytest.raises(Refused, match="no mail"):
@@ -325,3 +325,8 @@ async def test_addresses_are_encrypted_for_their_owner(tmp_path):
     row.user_id = 2
     with pytest.raises(Refused, match="mine"):
         await lab.channels.send(row, [FIRED], "k", NOW)
+
+
+async def test_a_mail_address_is_shown_without_its_name(tmp_path):
+    lab = Lab(tmp_path, smtp_host="127.0.0.1", smtp_from="td@lab.example")
+    assert await lab.channels.check(ChannelKind.EMAIL, "ann@lab.example") == "a…@lab.example"

@@ -19,7 +19,7 @@ from tests.tui.support.deck import Deck, deck
 from tui.alerts.wishes_text import by_field, channel_row, field_texts, meaning, wishes_of, wrong_rules
 
 SIZE = (100, 40)
-MAIL = Channel(name="mail", kind=ChannelKind.EMAIL, shown="ada@example.org")
+MAIL = Channel(name="mail", kind=ChannelKind.EMAIL, shown="a…@example.org")
 WISHES = AlertWishes(
     rules={"gpu-idle": "45m", "of-another-version": "on"},
     channels=(MAIL,),
@@ -86,7 +86,7 @@ def test_what_a_field_means_says_what_is_written_in_it():
 
 def test_the_row_of_a_channel():
     failed = Delivery(channel="mail", state=DeliveryState.FAILED, tries=1, why="no answer")
-    assert channel_row(MAIL, None).split() == ["mail", "email", "ada@example.org"]
+    assert channel_row(MAIL, None).split() == ["mail", "email", "a…@example.org"]
     assert channel_row(MAIL, failed).endswith("given up after 1 try: no answer")
 
 
