@@ -1,4 +1,4 @@
-"""Channels: where a person wants alerts sent. Their addresses are secrets, encrypted; what is shown of them does not do."""
+"""Channels: where a person wants alerts sent. Their addresses are secrets, and encrypted."""
 
 import secrets
 import time

@@ -8,10 +8,12 @@
   reads and describes by itself: a `RequestModel`, its passwords `SecretStr`, so that none reaches a log.
 """
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
 from fastapi import Request, Response
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
 
 from backend.routes.request_text import read_json
@@ -38,11 +40,33 @@ class StructResponse(Response):
 
 
 async def decode_body(request: Request, decoder: msgspec.json.Decoder[T], expected: str) -> T:
-    """Decode the body of a request. Raises Invalid, which says what was `expected` and what is wrong."""
+    """Decode the body of a request. Raises Invalid, which says what was `expected` and what is wrong.
+
+    A field that is not known is refused here too. Its structs cannot say that themselves: a client reads
+    answers with them, and a newer server's may have more fields.
+    """
     body = await read_json(request)
     try:
-        return decoder.decode(body)
+        value = decoder.decode(body)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         field = path.strip("`.").replace("[...]", "").strip(".")
         raise Invalid({field or "body": f"write {expected}: {message}"}) from None
+    if unknown := next(_unknown_fields(msgspec.json.decode(body), value), None):
+        raise Invalid({unknown[:80]: "there is no such field"})
+    return value
+
+
+def _unknown_fields(raw: Any, value: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of what stands in a JSON value, and not in what was decoded from it."""
+    if isinstance(value, Struct) and isinstance(raw, dict):
+        attributes = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
+        for name, inner in raw.items():
+            inner_path = f"{path}.{name}" if path else name
+            if name in attributes:
+                yield from _unknown_fields(inner, getattr(value, attributes[name]), inner_path)
+            elif name != value.__struct_config__.tag_field:
+                yield inner_path
+    elif isinstance(value, tuple | list) and isinstance(raw, list):
+        for inner, one in zip(raw, value, strict=True):
+            yield from _unknown_fields(inner, one, path)

@@ -125,6 +125,10 @@ async def test_wishes(app, ann, bob):
     assert wrong["fields"].keys() == {"rules.gpu-idel", "rules.pending"}
     wrong = await ann.ask("PUT", "/alerts/wishes", 422, json={"quiet": {"start": "25:00", "end": "07:00"}})
     assert wrong["fields"].keys() == {"quiet.start"}
+    for body, field in (({"until": 1}, "until"), ({"quiet": {"from": "22:00"}}, "quiet.from")):
+        wrong = await ann.ask("PUT", "/alerts/wishes", 422, json=body)
+        assert wrong["fields"] == {field: "there is no such field"}
+    assert (await ann.ask("GET", "/alerts/wishes")) == kept
     await ann.submit("exit 3", name="bad")
     await ann.submit("true", name="good")  # `finished` is on for all, by the server's settings
     (alert,) = await fired(ann)
