@@ -79,6 +79,13 @@ class SafeApp(App[int]):
         above = self._screen_stack[-1]
         return [] if above.styles.background.a == 1 else super()._background_screens
 
+    def _check_resize(self) -> None:
+        """Paint all of a screen that has the size it had: the terminal may have cut off a part meanwhile."""
+        event = self._resize_event
+        super()._check_resize()
+        if event and self._screen_stack and event.size == self.screen.size:
+            self.screen.refresh()
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._sanitize_filter]
 

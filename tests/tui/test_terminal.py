@@ -40,6 +40,17 @@ def test_nothing_gets_past_the_wall_even_where_nobody_cleans(tmp_path: Path):
         assert stray(_DRIVER.sub("", program.sent.decode("utf-8", "surrogateescape"))) == ""
 
 
+def test_a_terminal_that_was_smaller_for_a_moment_is_painted_again(tmp_path: Path):
+    with start("plain", tmp_path) as program:
+        program.until(b"job-00002")
+        program.keys("n")
+        program.until(b"New job")
+        program.quiet()
+        for columns in (60, 120):  # it mostly sees the size of the end alone
+            program.resize(columns, 40)
+        program.until(b"New job")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly(number: int, tmp_path: Path):
     with start("plain", tmp_path) as program:

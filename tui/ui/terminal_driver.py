@@ -28,6 +28,9 @@ class TerminalDriver(LinuxDriver):
     was_stopped = False
     """Whether the last stop was one: nobody stops a program that no shell could bring back."""
 
+    _told_its_size = False
+    """Whether the terminal has told a size by itself: it does so first when it is asked to, unchanged."""
+
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
         if not os.isatty(2) and sys.__stdout__:  # messages go elsewhere; the screen, where the terminal is
@@ -67,6 +70,9 @@ class TerminalDriver(LinuxDriver):
         """Send a message to the app. The size is the terminal's own, and no mouse is beside it."""
         size = Size(*self._get_terminal_size())
         if isinstance(message, events.Resize):
+            is_first, self._told_its_size = not self._told_its_size, True
+            if is_first and size == self._app.size:
+                return
             message = events.Resize(size, size, pixel_size=message.pixel_size)
         if not isinstance(message, events.MouseEvent) or size.contains(int(message.x), int(message.y)):
             super().process_message(message)
