@@ -206,7 +206,7 @@ def test_less_than_nothing_and_more_than_anything_is_no_figure():
     assert (gpu.memory, gpu.power, gpu.temperature, gpu.xid, gpu.activity) == (None, None, None, None, 0.5)
     uses = {}
     for figure in ("-100", "1e30"):  # as a whole number no database keeps the second
-        add_sums(uses, Measure.RSS, [answer(figure, exported_pod="a")], "exported_namespace", "exported_pod")
+        add_sums(uses, Measure.RSS, [answer(figure, exported_pod="a")], BY_POD)
     assert uses == {}
 
 

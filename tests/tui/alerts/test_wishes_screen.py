@@ -200,7 +200,7 @@ async def test_send_me_one_says_what_came_of_it(tmp_path: Path):
         await opened(running)
         await running.press("f4")
         await running.until(lambda: ("test_channel", "mail") in backend.calls)
-        await running.until("ada@example.org  sent")
+        await running.until("a…@example.org  sent")
         backend.delivery = Delivery(channel="", state=DeliveryState.FAILED, tries=1, why="it answers 500")
         await running.press("f4")
         await running.until("given up after 1 try: it answers 500")
