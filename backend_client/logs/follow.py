@@ -34,6 +34,20 @@ def follow(
     return batches if query.follow else until_asked(batches)
 
 
+async def follow_lines(
+    backend: JobBackend,
+    query: LogQuery,
+    *,
+    login: Callable[[LoginNeeded], Awaitable[bool]] | None = None,
+) -> AsyncGenerator[Lines]:
+    """Follow a log as `follow` does, for whom its lines alone matter."""
+    async with aclosing(follow(backend, query, login=login)) as batches:
+        async for batch in batches:
+            for item in batch:
+                if isinstance(item, Lines):
+                    yield item
+
+
 async def _follow(
     backend: JobBackend,
     query: LogQuery,

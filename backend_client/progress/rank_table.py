@@ -6,11 +6,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backend_client.job_use import measuring, read_use
-from backend_client.logs.follow import follow
+from backend_client.logs.follow import follow_lines
 from backend_client.models import Job
 from backend_client.progress.rank_pace import KEPT, RankPace, RankPaces
 from backend_client.progress.slow_rank import SlowRank, slow_rank
-from backend_client.protocol import JobBackend, Lines, LogQuery
+from backend_client.protocol import JobBackend, LogQuery
 from backend_client.usage import Usage, UsageHistory
 
 
@@ -27,11 +27,9 @@ class RankTable(Struct, frozen=True, kw_only=True):
 async def read_ranks(backend: JobBackend, job: Job) -> RankTable:
     """Read the ranks of a job once. Raises a BackendError where its log or its use cannot be read."""
     paces = RankPaces()
-    async with aclosing(follow(backend, LogQuery(ref=job.ref, tail=KEPT))) as batches:
-        async for items in batches:
-            for batch in items:
-                if isinstance(batch, Lines):
-                    paces.feed(batch)
+    async with aclosing(follow_lines(backend, LogQuery(ref=job.ref, tail=KEPT))) as batches:
+        async for batch in batches:
+            paces.feed(batch)
     metered = measuring(backend)
     usage, history = await read_use(metered, job) if metered else (None, None)
     return put_together(paces, usage, history)

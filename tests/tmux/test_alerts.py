@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.wait import PATIENCE, until
 from tests.tmux.conftest import PROGRAM, program
-from tests.tmux.test_server import ROOT_PASSWORD, enter, told
+from tests.tmux.test_server import become_admin, enter, told
 
 pytestmark = [pytest.mark.tmux, pytest.mark.timeout(420)]
 
@@ -85,14 +85,7 @@ def test_a_job_that_stands_still_is_told_once_seen_and_recovers(
     script = tmp_path / "train.sh"
     script.write_text(STANDS_STILL)
     with program(tmp_path) as terminal:
-        terminal.until("No jobs yet")
-        terminal.keys("a")
-        terminal.until("https://traindeck.example.org")
-        enter(terminal, address)
-        terminal.until("it has no admin yet")
-        enter(terminal, "root", ROOT_PASSWORD, ROOT_PASSWORD, code)
-        terminal.until(rf"traindeck  {address}")
-        terminal.until("No jobs yet")
+        become_admin(terminal, address, code)
 
         # Where to tell, and from when on
         terminal.keys("A")

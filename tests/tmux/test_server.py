@@ -43,17 +43,22 @@ def enter(terminal: Terminal, *lines: str) -> None:
         terminal.keys("Enter")
 
 
+def become_admin(terminal: Terminal, address: str, code: str) -> None:
+    """Make the first account of a server, in a program that was just started."""
+    terminal.until("No jobs yet")
+    terminal.keys("a")
+    terminal.until("https://traindeck.example.org")
+    enter(terminal, address)
+    terminal.until("it has no admin yet")
+    enter(terminal, "root", ROOT_PASSWORD, ROOT_PASSWORD, code)
+    terminal.until(rf"traindeck  {address}")
+    terminal.until("No jobs yet")
+
+
 def test_log_in_run_a_job_and_nobody_else_sees_it(server: tuple[str, str], tmp_path: Path):
     address, code = server
     with program(tmp_path, SSH_CONNECTION="1 2 3 4") as terminal:
-        terminal.until("No jobs yet")
-        terminal.keys("a")
-        terminal.until("https://traindeck.example.org")
-        enter(terminal, address)
-        terminal.until("it has no admin yet")
-        enter(terminal, "root", ROOT_PASSWORD, ROOT_PASSWORD, code)
-        terminal.until(rf"traindeck  {address}")
-        terminal.until("No jobs yet")
+        become_admin(terminal, address, code)
 
         terminal.keys("n")
         terminal.until("examples/train.py")

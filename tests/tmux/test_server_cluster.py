@@ -13,6 +13,7 @@ from tests.contract.support.cluster import SLOT, ClusterHarness
 from tests.tmux.conftest import PROGRAM, program
 from tests.tmux.support.terminal import Terminal
 from tests.tmux.test_cluster import fill
+from tests.tmux.test_server import enter
 
 pytestmark = [pytest.mark.tmux, pytest.mark.node]
 GIVEN = "TRAINDECK_TEST_KUBECONFIG"
@@ -70,13 +71,6 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         pane.until("No jobs yet", START)
         yield Lab(tmp_path, at, serve, pane, harness.namespace)
     asyncio.run(harness.aclose())
-
-
-def enter(pane: Terminal, *lines: str) -> None:
-    """Fill in the login screen, from the line that has the cursor."""
-    for line in lines:
-        pane.type(line)
-        pane.keys("Enter")
 
 
 def test_two_people_and_a_job_of_one_of_them(lab: Lab):

@@ -23,7 +23,7 @@ from textual.widgets import Static
 
 from backend_client.errors import BackendError, fragment
 from backend_client.job_use import PATIENCE, measuring
-from backend_client.logs import Line, LogBuffer, follow
+from backend_client.logs import Line, LogBuffer, follow_lines
 from backend_client.models import Job
 from backend_client.progress.loss_curve import LossCurve, split_batch
 from backend_client.protocol import Feature, JobBackend, Lines, LogQuery
@@ -122,11 +122,9 @@ class PlotScreen(Screen[None]):
         query = LogQuery(ref=self._job.ref, follow=True, tail=PLOTTED)
         try:
             login = session_of(self).login_prompt.wait_for_login
-            async with aclosing(follow(self._backend, query, login=login)) as batches:
-                async for items in batches:
-                    for batch in items:
-                        if isinstance(batch, Lines):
-                            await self._add(batch)
+            async with aclosing(follow_lines(self._backend, query, login=login)) as batches:
+                async for batch in batches:
+                    await self._add(batch)
             self.post_message(self.PointsAdded("ended"))
         except BackendError as error:
             self.post_message(self.PointsAdded(str(error)))

@@ -17,11 +17,11 @@ from textual.widgets import Static
 
 from backend_client.errors import BackendError
 from backend_client.job_use import measuring
-from backend_client.logs import follow
+from backend_client.logs import follow_lines
 from backend_client.models import Job
 from backend_client.progress.rank_pace import KEPT, RankPaces
 from backend_client.progress.rank_table import put_together
-from backend_client.protocol import Feature, JobBackend, Lines, LogQuery
+from backend_client.protocol import Feature, JobBackend, LogQuery
 from backend_client.usage import HasUsage
 from tui.actions import Place
 from tui.bindings import bindings
@@ -85,12 +85,10 @@ class RanksScreen(Screen[None]):
         query = LogQuery(ref=self._job.ref, follow=True, tail=KEPT)
         try:
             login = session_of(self).login_prompt.wait_for_login
-            async with aclosing(follow(self._backend, query, login=login)) as batches:
-                async for items in batches:
-                    for batch in items:
-                        if isinstance(batch, Lines):
-                            self._paces.feed(batch)
-                            await asyncio.sleep(0)
+            async with aclosing(follow_lines(self._backend, query, login=login)) as batches:
+                async for batch in batches:
+                    self._paces.feed(batch)
+                    await asyncio.sleep(0)
             self.post_message(self.LogEnded("ended"))
         except BackendError as error:
             self.post_message(self.LogEnded(str(error)))
