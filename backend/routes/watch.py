@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Response
 
 from backend.auth.caller import Caller
 from backend.auth.users import find_user
+from backend.authorization import visible_users
 from backend.clusters.event_log import Audience
 from backend.routes.deps import RuntimeDep
 from backend.routes.streams import EVENTS, StreamCaller, event_stream
@@ -35,7 +36,7 @@ async def watch(
 
 async def _audience_users(runtime: Runtime, caller: Caller, owner: str) -> frozenset[int] | None:
     """Return the ids of the users whose jobs the stream is about; None is everybody's."""
-    visible = None if caller.team is None else caller.team | {caller.user_id}
+    visible = visible_users(caller)
     if not owner:
         return visible
     async with runtime.database.read() as session:
