@@ -125,6 +125,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> Fas
         root_path=settings.root_path,
         known_logins=known_logins,
         counts=requests,
+        own_tls=settings.tls_cert is not None,
     )
     if settings.behind_proxy:
         app.add_middleware(ProxyHeaders, proxies=trusted_proxies(settings))

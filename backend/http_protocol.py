@@ -14,8 +14,10 @@ from typing import Any
 
 import h11
 import msgspec
+from starlette.datastructures import Headers
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
+from backend.auth.cookie import token_of
 from backend.proxy_headers import UID
 from backend_client.local_peer import unix_peer_uid
 from backend_client.server.bodies import PROBLEM
@@ -34,14 +36,14 @@ _TITLES = {
 class Connections:
     """The open connections: time limits for each, and a limit for the strangers of each address.
 
-    `is_known`: tells of an Authorization header whether it is a login's; its connections are not counted.
+    `is_known`: tells of a token that is shown whether it is a login's; its connections are not counted.
     `exempt`: addresses with any number of connections, the proxies in front. `most`: strangers in all.
     `uids`: who may come by unix socket; None is everybody whom the file lets.
     """
 
     def __init__(
         self,
-        is_known: Callable[[str], bool],
+        is_known: Callable[[str | None], bool],
         *,
         exempt: Collection[str] | Any = (),
         most: int = 4000,
@@ -88,7 +90,7 @@ class Connections:
 
     def _close_oldest(self, address: str) -> None:
         strangers = self._strangers.get(address, OrderedDict())
-        for connection in [one for one in strangers if self._is_known(one.authorization)]:
+        for connection in [one for one in strangers if self._is_known(one.token)]:
             self._forget(connection)
         idle = (one for one in strangers if one.phase() != "answer")
         victim = next(idle, None)
@@ -115,10 +117,9 @@ class LimitedProtocol(H11Protocol):
         """The client's IP address; `uid 1000` over a unix socket."""
 
     @property
-    def authorization(self) -> str:
-        """The Authorization header of the newest request, "" without one."""
-        found = (value for name, value in self.headers or () if name == b"authorization")
-        return next(found, b"").decode("latin-1")
+    def token(self) -> str | None:
+        """The token that the newest request shows, None where it shows none."""
+        return token_of(Headers(raw=self.headers or []))
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

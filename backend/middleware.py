@@ -1,4 +1,4 @@
-"""The middleware of every request: request id, allowed hosts, rate limit, security headers."""
+"""The middleware of every request and WebSocket: id, allowed hosts, origin, rate, security headers."""
 
 import asyncio
 import ipaddress
@@ -6,21 +6,23 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fastapi import Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.auth.cookie import token_of
 from backend.auth.known_logins import KnownLogins
+from backend.auth.same_origin import SAFE_METHODS, is_own
 from backend.error_responses import problem_response, too_large
 from backend.rate_limit import RateLimiter
 from backend.request_counts import RequestCounts
-from backend_client.errors import BackendError, Refused, Unreachable
+from backend_client.errors import BackendError, Forbidden, Refused, Unreachable
 
 PROBES = ("/livez", "/readyz")
-PASSWORD_PATHS = ("/api/auth/login", "/api/auth/register")
+PASSWORD_PATHS = ("/api/auth/login", "/api/auth/register", "/login", "/register")
 HTTP_VERSIONS = ("1.0", "1.1")
 MAX_HEAD = 32 * 2**10
 """Bytes of the path and the headers of a request."""
@@ -38,12 +40,21 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+HSTS = {"Strict-Transport-Security": "max-age=2592000"}
+"""Where TLS is the server's own: a browser that was here asks for it by itself, for 30 days."""
+_POLICY_VIOLATION = 1008
+"""The code of a WebSocket that is closed before it was open (RFC 6455, 7.4.1)."""
+_DENIAL = "websocket.http.response"
+"""The extension of ASGI by which a WebSocket is refused with an answer of HTTP."""
+_STATUS_OF_SOCKET = {"websocket.accept": 101, "websocket.close": 403}
+"""What servers answer to the first message of a WebSocket's app."""
 
 
 class RequestGuard:
     """The outermost layer of the app. `hosts`: the names that a Host header may have, beside an address.
 
-    So no web page can have its own name bound to this server's address and talk to it.
+    So no web page can have its own name bound to this server's address and talk to it. `own_tls`: no proxy in
+    front speaks it.
     """
 
     def __init__(
@@ -57,6 +68,7 @@ class RequestGuard:
         root_path: str,
         known_logins: KnownLogins,
         counts: RequestCounts | None = None,
+        own_tls: bool = False,
     ) -> None:
         self.app = app
         self.hosts = {"localhost", *(name.lower() for name in hosts)}
@@ -64,38 +76,41 @@ class RequestGuard:
         self.root_path = root_path
         self.known_logins = known_logins
         self.counts = counts or RequestCounts()
+        self.headers = SECURITY_HEADERS | (HSTS if own_tls else {})
         self.rates = RateLimiter(rate, burst)
         self.login_rates = RateLimiter(rate * LOGIN_SHARE, max(1, int(burst * LOGIN_SHARE)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         self._normalize_path(scope)
         headers, began = Headers(scope=scope), time.monotonic()
         requested_id = headers.get("x-request-id", "")
         scope["request_id"] = requested_id if _REQUEST_ID.fullmatch(requested_id) else secrets.token_hex(8)
-        sender = _ResponseSender(send, scope["request_id"])
+        sender = _ResponseSender(send, scope["request_id"], self.headers)
         try:
-            refusal = self._refusal(scope, headers)
-            await (refusal or self.app)(scope, receive, sender)
+            if refusal := self._refusal(scope, headers):
+                await _refuse(refusal, scope, receive, sender)
+            else:
+                await self.app(scope, receive, sender)
         except ClientDisconnect:
             sender.status = sender.status or CLIENT_LEFT
         except asyncio.CancelledError:  # the server stops, and its patience has ended
             if not sender.status:
-                await _stopping(scope["request_id"])(scope, receive, sender)
+                await _refuse(_stopping(scope["request_id"]), scope, receive, sender)
             raise
         except Exception:
             log.exception("a defect", extra={"request_id": scope["request_id"]})
             if not sender.status:
-                await _internal_error(scope["request_id"])(scope, receive, sender)
+                await _refuse(_internal_error(scope["request_id"]), scope, receive, sender)
         self._count(scope, sender, began)
         _log_request(scope, sender.status, time.monotonic() - began)
 
     def _count(self, scope: Scope, sender: "_ResponseSender", began: float) -> None:
         route = getattr(scope.get("route"), "path", "")
         seconds = (sender.began or time.monotonic()) - began
-        self.counts.add(scope["method"], route, sender.status, seconds)
+        self.counts.add(_method(scope), route, sender.status, seconds)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if framing := _framing_error(scope, headers):
@@ -106,22 +121,28 @@ class RequestGuard:
                 "This server is not known by that name.", "Its admin names it: TRAINDECK_SERVER_HOSTS"
             )
             return problem_response(error, scope["request_id"], 421)
+        if not is_own(scope, headers):
+            foreign = Forbidden(
+                "This request comes from another site.", "Open this server's own page, and do it there."
+            )
+            return problem_response(foreign, scope["request_id"])
         if int(headers.get("content-length") or 0) > self.max_body:
             return problem_response(too_large(self.max_body), scope["request_id"], 413)
-        wait = self._wait_seconds(scope, headers.get("authorization", ""))
+        wait = self._wait_seconds(scope, token_of(headers))
         if wait:
             slow: BackendError = Unreachable("Too many requests.", "Wait a little.", retry_after=wait)
             return problem_response(slow, scope["request_id"], 429)
         return None
 
-    def _wait_seconds(self, scope: Scope, authorization: str) -> float:
+    def _wait_seconds(self, scope: Scope, token: str | None) -> float:
         """Return the seconds until a request is within its rate: of its login, or of its address without one.
 
         A login has its own bucket, whatever others do at its address; whoever only tries tokens empties that
         of the address. Passwords have a smaller one there: each costs what a thousand other requests do.
         """
-        login = self.known_logins.find(authorization)
-        rates = self.login_rates if scope["path"] in PASSWORD_PATHS else self.rates
+        login = self.known_logins.find(token)
+        tries = scope["path"] in PASSWORD_PATHS and _method(scope) not in SAFE_METHODS
+        rates = self.login_rates if tries else self.rates
         return rates.take(login or _address(scope))
 
     def _normalize_path(self, scope: Scope) -> None:
@@ -133,7 +154,7 @@ class RequestGuard:
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"host"]
             scope["headers"].append((b"host", absolute[1].encode()))
             path = path[absolute.end() :] or "/"
-        if self.root_path and path.startswith(f"{self.root_path}/"):
+        if self.root_path and f"{path}/".startswith(f"{self.root_path}/"):
             path = path.removeprefix(self.root_path)
         scope["path"] = path.rstrip("/") or "/"
 
@@ -141,19 +162,36 @@ class RequestGuard:
 class _ResponseSender:
     """Sends an answer on, with the headers that every answer has."""
 
-    def __init__(self, send: Send, request: str) -> None:
-        self.send, self.request, self.status = send, request, 0
+    def __init__(self, send: Send, request: str, headers: Mapping[str, str]) -> None:
+        self.send, self.request, self.headers, self.status = send, request, headers, 0
         self.began = 0.0
         """When the answer began, by the monotonic clock."""
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        kind = message["type"]
+        if kind in ("http.response.start", f"{_DENIAL}.start"):
             self.status, self.began = message["status"], time.monotonic()
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request
-            for name, value in SECURITY_HEADERS.items():
+            for name, value in self.headers.items():
                 headers.setdefault(name, value)
+        elif kind in _STATUS_OF_SOCKET and not self.status:
+            self.status, self.began = _STATUS_OF_SOCKET[kind], time.monotonic()
         await self.send(message)
+
+
+async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer instead of the app; a WebSocket is closed where its server cannot send it an answer."""
+    if scope["type"] == "http" or _DENIAL in (scope.get("extensions") or ()):
+        await refusal(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+
+
+def _method(scope: Scope) -> str:
+    """Return the method of a request; the handshake of a WebSocket is a GET."""
+    method: str = scope.get("method", "GET")
+    return method
 
 
 def _internal_error(request: str) -> Response:
@@ -204,7 +242,7 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
     fields = {
         "request_id": scope["request_id"],
         "address": _address(scope),
-        "method": scope["method"],
+        "method": _method(scope),
         "path": scope["path"][:200],
         "status": status,
         "ms": round(seconds * 1000, 1),

@@ -1,8 +1,9 @@
-"""X-Forwarded-For, believed of listed proxies alone: anybody else could name any address."""
+"""X-Forwarded-For and -Proto, believed of listed proxies alone: anybody else could name any address."""
 
 import ipaddress
 from collections.abc import Iterable
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend_client.errors import Refused
@@ -47,19 +48,28 @@ class TrustedProxies:
 
 
 class ProxyHeaders:
-    """Middleware: sets the client of a request that came through a listed proxy."""
+    """Middleware: sets the client of a request that came through a listed proxy, and the scheme that it used.
+
+    That is TLS, as a proxy in front speaks it, unless the proxy says otherwise.
+    """
 
     def __init__(self, app: ASGIApp, proxies: TrustedProxies) -> None:
         self.app, self.proxies = app, proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        peer = (scope.get("client") or ("",))[0]
-        if peer in self.proxies:
-            values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-            forwarded = b",".join(values).decode("latin-1")
-            if forwarded:
-                scope["client"] = (self.proxies.client_of(forwarded, peer), 0)
+        if scope["type"] != "lifespan":
+            self._read(scope)
         await self.app(scope, receive, send)
+
+    def _read(self, scope: Scope) -> None:
+        headers, peer = Headers(scope=scope), (scope.get("client") or ("",))[0]
+        is_plain = False
+        if peer in self.proxies:
+            if forwarded := ",".join(headers.getlist("x-forwarded-for")):
+                scope["client"] = (self.proxies.client_of(forwarded, peer), 0)
+            is_plain = headers.get("x-forwarded-proto", "").lower() in ("http", "ws")
+        plain = "ws" if scope["type"] == "websocket" else "http"
+        scope["scheme"] = plain if is_plain else f"{plain}s"
 
 
 def _network(name: str) -> _Network:

@@ -78,7 +78,7 @@ def build_server(
     """
     settings: ServerSettings = app.state.settings
     connections = Connections(
-        lambda header: bool(app.state.known_logins.find(header)),
+        lambda token: bool(app.state.known_logins.find(token)),
         exempt=trusted_proxies(settings) if settings.behind_proxy else (),
         most=int(files * FILES_FOR_STRANGERS),
         uids={0, os.geteuid()} if is_private(settings) else None,

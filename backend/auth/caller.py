@@ -1,4 +1,4 @@
-"""The caller of a request: its bearer token is looked up each time, so a revoked one ends at once."""
+"""The caller of a request: its token is looked up each time, so a revoked one ends at once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -7,7 +7,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from msgspec import Struct
 from sqlalchemy import select
+from starlette.datastructures import Headers
 
+from backend.auth.cookie import token_of
 from backend.auth.tokens import digest, well_formed
 from backend.db.engine import Database
 from backend.db.models import EVERY_TEAM, Token, User
@@ -35,18 +37,17 @@ class Caller(Struct, frozen=True):
 
 async def current_caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
     """Return the caller of a request: the dependency of all but the public routes. Raises LoginNeeded."""
-    state, header = request.app.state.runtime, request.headers.get("authorization", "")
     try:
-        return await _caller_of(request, header)
+        return await _caller_of(request)
     except LoginNeeded:
-        if header:
-            state.throttle.refused["token"] += 1
+        if token_of(request.headers) is not None:
+            request.app.state.runtime.throttle.refused["token"] += 1
         raise
 
 
-async def _caller_of(request: Request, header: str) -> Caller:
+async def _caller_of(request: Request) -> Caller:
     state = request.app.state.runtime
-    token, now = bearer_token(header), datetime.now(UTC)
+    token, now = shown_token(request.headers), datetime.now(UTC)
     login = await _find(state.database, token)
     if login is None or login.revoked or login.expires <= now:
         raise LoginNeeded(ENDED, HINT)
@@ -67,14 +68,14 @@ async def _caller_of(request: Request, header: str) -> Caller:
     )
 
 
-def bearer_token(header: str) -> str:
-    """Return the token of an Authorization header. Raises LoginNeeded where it has none of ours."""
-    scheme, _, token = header.partition(" ")
-    if not header:
+def shown_token(headers: Headers) -> str:
+    """Return the token of a request. Raises LoginNeeded where it shows none of ours."""
+    token = token_of(headers)
+    if token is None:
         raise LoginNeeded("Nobody is logged in.", "Log in: traindeck login")
-    if scheme.lower() != "bearer" or not well_formed(token.strip()):
+    if not well_formed(token):
         raise LoginNeeded("This is no token of a traindeck server.", HINT)
-    return token.strip()
+    return token
 
 
 def address_of(request: Request) -> str:

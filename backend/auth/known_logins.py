@@ -35,8 +35,7 @@ class KnownLogins:
         if len(self._digests) > MOST:
             self._digests.popitem(last=False)
 
-    def find(self, authorization: str) -> str:
-        """Return the hash of the token in an Authorization header, "" where it is of no login."""
-        token = authorization.partition(" ")[2].strip()
-        found = digest(token) if well_formed(token) else ""
+    def find(self, token: str | None) -> str:
+        """Return the hash of the token that a request shows, "" where it is of no login."""
+        found = digest(token) if token and well_formed(token) else ""
         return found if found in self._digests else ""

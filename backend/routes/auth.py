@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit import one_line, record
 from backend.auth import tokens
 from backend.auth.caller import Caller, address_of, request_id
+from backend.auth.cookie import token_of
 from backend.auth.first_admin import redeem_setup_code
 from backend.auth.login_throttle import network
 from backend.auth.password_guard import guard_password
@@ -211,7 +212,7 @@ async def _earlier_login(
     session: AsyncSession, user: User | None, runtime: Runtime, request: Request
 ) -> int | None:
     """Return the id of the login that a request shows, valid or ended, where it is this user's."""
-    digest = runtime.known_logins.find(request.headers.get("authorization", ""))
+    digest = runtime.known_logins.find(token_of(request.headers))
     if not user or not digest:
         return None
     found: int | None = await session.scalar(

@@ -10,7 +10,8 @@ from backend.app import create_app
 from backend.json_logging import JsonLines, redact
 from backend.rate_limit import RateLimiter
 from backend_client.errors import Refused
-from tests.backend.conftest import PASSWORD, login, person
+from tests.backend.conftest import PASSWORD, logged_in, login, person
+from tests.backend.support.people import as_cookie
 
 PROBLEM = "application/problem+json"
 
@@ -197,3 +198,53 @@ async def test_the_document(app, client):
             assert operation.get("tags"), name
             assert PROBLEM in operation["responses"]["default"]["content"], name
             assert ("security" in operation) == (path not in public), name
+
+
+@pytest.mark.parametrize("path", ["/api/auth/logout", "/form"])
+async def test_another_sites_page_does_nothing_with_a_visitors_login(app, client, path):
+    done = []
+
+    @app.post("/form")
+    async def form():
+        done.append(path)
+
+    visitor = as_cookie((await logged_in(app, "ann"))[0])
+    for foreign in ({}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}):
+        refused = is_problem(await client.post(path, headers=visitor | foreign), 403)
+        assert refused["kind"] == "Forbidden"
+    assert (await client.get("/api/auth/me", headers=visitor)).status_code == 200
+    assert not done
+    assert (await client.post(path, headers=visitor | {"Origin": "http://test"})).is_success
+
+
+@pytest.mark.parametrize(
+    ("proxies", "headers", "scheme"),
+    [
+        (["127.0.0.1"], {}, "https"),
+        (["127.0.0.1"], {"X-Forwarded-Proto": "http"}, "http"),
+        (["127.0.0.1"], {"X-Forwarded-Proto": "HTTPS"}, "https"),
+        (["192.0.2.1"], {"X-Forwarded-Proto": "http"}, "https"),
+    ],
+)
+async def test_behind_a_proxy_our_origin_is_what_the_client_sees(settings, proxies, headers, scheme):
+    settings.behind_proxy, settings.proxies = True, proxies
+    made = create_app(settings, announce=lambda words: None)
+    async with made.router.lifespan_context(made):
+        visitor = as_cookie((await logged_in(made, "root", "admin"))[0]) | headers
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://test") as client:
+            other = {"http": "https", "https": "http"}[scheme]
+            for origin, status in ((f"{other}://test", 403), (f"{scheme}://test", 204)):
+                answer = await client.post("/api/auth/logout", headers=visitor | {"Origin": origin})
+                assert answer.status_code == status
+
+
+@pytest.mark.parametrize("has_tls", [True, False])
+async def test_a_browser_comes_back_by_tls_where_that_is_our_own(settings, tmp_path, has_tls):
+    settings.tls_cert = tmp_path / "cert.pem" if has_tls else None
+    made = create_app(settings, announce=lambda words: None)
+    transport = httpx.ASGITransport(made)
+    async with (
+        made.router.lifespan_context(made),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        assert ("strict-transport-security" in (await client.get("/livez")).headers) is has_tls

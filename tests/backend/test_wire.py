@@ -236,14 +236,14 @@ def test_a_crowd_of_connections_shuts_no_login_out(tmp_path, monkeypatch, crowd)
 
 
 def test_a_crowd_in_all_is_kept_small_at_once(tmp_path):
-    table = Connections(lambda header: header == "known", most=3)
+    table = Connections(lambda token: token == "known", most=3)
     closed = []
 
     class Fake:
-        cycle, authorization = None, ""
+        cycle, token = None, None
 
-        def __init__(self, address, authorization=""):
-            self.address, self.authorization = address, authorization
+        def __init__(self, address, token=None):
+            self.address, self.token = address, token
             self.transport = self
 
         def phase(self):

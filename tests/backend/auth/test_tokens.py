@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
+from starlette.datastructures import Headers
 
 from backend.auth import caller, stream_revocation, tokens
 from backend.auth.stream_revocation import SERVER_STOPPING, StreamRevocations
@@ -26,7 +27,7 @@ def test_the_shape_of_a_token():
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer td_x", "Basic YTpi", "Bearer " + "x" * 60_000])
 def test_what_is_no_token_is_refused_without_a_look_up(header):
     with pytest.raises(LoginNeeded):
-        caller.bearer_token(header)
+        caller.shown_token(Headers({"authorization": header}))
 
 
 async def test_only_a_hash_is_kept(app, client):

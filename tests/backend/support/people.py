@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from backend.app import create_app
+from backend.auth.cookie import NAME
 from tests.backend.conftest import login
 from tests.support.wait import async_until
 
@@ -67,3 +68,8 @@ async def serving(settings):
     made = create_app(settings, announce=lambda words: None)
     async with made.router.lifespan_context(made):
         yield made
+
+
+def as_cookie(token):
+    """Return the headers of a browser that is logged in."""
+    return {"Cookie": f"{NAME}={token}"}
