@@ -6,14 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from backend_client.alerts.alert import Alert, AlertState, Delivery, DeliveryState
-from tests.support.scripted import make_alert
-from tests.tui.test_hostile import TEXTS
-from tui.alerts.alerts_text import (
+from backend_client.text.alerts import (
     Standing,
     about,
     count_firing,
     delivery_words,
-    format_cells,
     header_words,
     newest_first,
     row_cells,
@@ -21,8 +18,11 @@ from tui.alerts.alerts_text import (
     standing,
     told_words,
 )
+from backend_client.text.sanitize import UNSAFE
+from tests.support.scripted import make_alert
+from tests.tui.test_hostile import TEXTS
+from tui.alerts.alerts_text import format_cells
 from tui.alerts.news import QUIET_SECONDS, AlertNews
-from tui.ui.sanitize import UNSAFE
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 FIRES = make_alert(fired=NOW - timedelta(minutes=10))

@@ -14,9 +14,10 @@ from backend_client.alerts.alert import (
 )
 from backend_client.errors import Invalid, Refused, Unreachable
 from backend_client.protocol import Feature
+from backend_client.text.wishes import by_field, field_texts, meaning, wishes_of, wrong_rules
 from tests.support.scripted import ScriptedBackend, make_alert, make_job
 from tests.tui.support.deck import Deck, deck
-from tui.alerts.wishes_text import by_field, channel_row, field_texts, meaning, wishes_of, wrong_rules
+from tui.alerts.alerts_text import channel_row
 
 SIZE = (100, 40)
 MAIL = Channel(name="mail", kind=ChannelKind.EMAIL, shown="a…@example.org")

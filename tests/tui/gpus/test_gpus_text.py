@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from backend_client.gpu_nodes import GpuNode, GpuNodes, Holder, Whose
 from backend_client.models import JobState
 from backend_client.protocol import Capacity, GpuQuota
-from tests.support.scripted import make_job
-from tui.gpus.gpus_text import (
-    BAR,
+from backend_client.text.gpus import (
     SIGNS,
     Order,
     Share,
@@ -20,13 +18,13 @@ from tui.gpus.gpus_text import (
     bar_text,
     holder_words,
     product_text,
-    row,
     shares,
     state_words,
-    sums,
     unknown_words,
     until_words,
 )
+from tests.support.scripted import make_job
+from tui.gpus.gpus_text import BAR, row, sums
 
 NOW = datetime.now(UTC).astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
 MINE = Holder(gpus=2, whose=Whose.MINE, uid="u", name="bert", namespace="a", until=NOW + timedelta(hours=2))

@@ -9,9 +9,9 @@ from backend_client.errors import Unreachable
 from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
 from backend_client.models import JobState
 from backend_client.protocol import Feature
+from backend_client.text.history import cells, parse_query, parse_time
 from tests.support.scripted import ScriptedBackend
 from tests.tui.support.deck import deck
-from tui.history.history_text import cells, parse_query, parse_time
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 

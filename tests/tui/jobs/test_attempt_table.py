@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from backend_client.models import Attempt, Job, JobState
+from backend_client.text.attempts import state_durations
+from backend_client.text.figures import duration
+from backend_client.text.sanitize import UNSAFE
 from tests.support.scripted import attempt, make_job
 from tests.tui.test_hostile import EVERYTHING
-from tui.jobs.attempt_table import side_by_side, state_durations
-from tui.ui.format import duration
-from tui.ui.sanitize import UNSAFE
+from tui.jobs.attempt_table import side_by_side
 
 BORN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from backend_client.errors import Refused
 from backend_client.models import JobRef, JobState
 from backend_client.protocol import AccessDecision, Verb
+from backend_client.text.questions import job_names, question
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import Deck, deck
-from tui.jobs.bulk_actions import DELETE, STOP, job_names, question
 from tui.jobs.job_list import JobList
 
 
@@ -134,6 +134,6 @@ def test_namesakes_are_told_apart():
 
 def test_the_question_says_what_becomes_of_the_logs():
     jobs = [make_job("a"), make_job("b", JobState.FAILED)]
-    assert question(STOP, jobs, [], "Its pods go.")[1] == "a, b\n\nIts pods go."
-    asked = question(DELETE, jobs, [], "")[1]
+    assert question(Verb.STOP, jobs, [], "Its pods go.")[1] == "a, b\n\nIts pods go."
+    asked = question(Verb.DELETE, jobs, [], "")[1]
     assert asked == "a, b\n\n1 of them still run: deleting stops them first. Their logs go too."

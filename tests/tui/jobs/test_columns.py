@@ -9,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from backend_client.job_order import Group, Order
 from backend_client.models import JobState, JobUsage, Progress
+from backend_client.text.job_cells import progress_or_reason
+from backend_client.text.sanitize import UNSAFE
 from tests.support.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.support.deck import Deck, deck
 from tests.tui.test_hostile import TEXTS
-from tui.jobs.columns import COLUMN_TABLE, column_cells, heading, layout, progress_or_reason, row
+from tui.jobs.columns import COLUMN_TABLE, column_cells, heading, layout, row
 from tui.jobs.job_list import JobList
-from tui.jobs.rows import Group, Heading, Order, Rows
+from tui.jobs.rows import Heading, Rows
 from tui.settings.model import COLUMNS, ListSettings, Settings
-from tui.ui.sanitize import UNSAFE
 
 BORN = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -79,8 +81,8 @@ def test_the_settings_name_every_column_that_the_screen_has():
 
 def test_the_name_tells_the_namespace_where_all_are_shown():
     wanted = ("namespace", "name")
-    assert [c.title for c in layout(80, wanted, all_namespaces=True)] == ["NAME"]
-    assert [c.title for c in layout(80, wanted)] == ["NAMESPACE", "NAME"]
+    assert [c.cell.title for c in layout(80, wanted, all_namespaces=True)] == ["NAME"]
+    assert [c.cell.title for c in layout(80, wanted)] == ["NAMESPACE", "NAME"]
 
 
 def test_progress_in_the_last_place_has_all_that_is_left():

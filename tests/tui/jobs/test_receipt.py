@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from backend_client.models import JobSpec, JobState
+from backend_client.text.receipt import change_text, heading, receipt_lines
 from backend_client.usage_report import Advice, Receipt
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
-from tui.jobs.receipt_text import change_text, heading, receipt_lines
 
 GIB = 2**30
 SPEC = JobSpec(name="bert-ft", gpus=2, cpu="8", command=("python", "train.py"))

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
+from backend_client.job_order import matches
 from backend_client.models import JobState
 from backend_client.protocol import Snapshot
 from tests.support.scripted import make_job
-from tui.jobs.rows import Rows, matches
+from tui.jobs.rows import Rows
 from tui.jobs.store import JobStore
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)

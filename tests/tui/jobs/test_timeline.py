@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from backend_client.models import Event, JobState, QueuePlace, StartRange
+from backend_client.text.figures import starts_text
+from backend_client.text.timeline import timeline
 from tests.support.scripted import attempt, make_job
 from tui.jobs.detail_text import about
-from tui.jobs.timeline import timeline
-from tui.ui.format import starts_text
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ import pytest
 
 from backend_client.models import Attempt, JobSpec, JobState
 from backend_client.protocol import Feature
+from backend_client.text.empty_reason import empty_reason
 from tests.support.scripted import ScriptedBackend, make_job
-from tui.log.empty_reason import empty_reason
 
 GOES = {Feature.STOPPED_LOGS: "its pods go, and their logs with them"}
 KEPT_BACK = {Feature.UNFINISHED_LINES: "a node may keep a line back until it ends or is 16 KiB long"}

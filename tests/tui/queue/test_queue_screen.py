@@ -19,10 +19,10 @@ from backend_client.queues import (
     QueuePriority,
     WaitingJob,
 )
+from backend_client.text.queues import bar, waiting_cells
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
 from tui.queue.queue_bars import draw
-from tui.queue.queue_text import bar, waiting_cells
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 

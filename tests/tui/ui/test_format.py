@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from backend_client.models import Loss, Progress, StartRange
-from tui.ui.format import (
+from backend_client.text.figures import (
     bytes_text,
     celsius_text,
     cores_text,
-    fit,
     loss_text,
     of_bytes,
     progress_text,
@@ -23,7 +22,8 @@ from tui.ui.format import (
     time_left,
     watts_text,
 )
-from tui.ui.sanitize import UNSAFE
+from backend_client.text.sanitize import UNSAFE
+from tui.ui.format import fit
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from backend_client.errors import Refused
+from backend_client.text.usage_report import cells, csv_cell, csv_text, group_text, notes
 from backend_client.usage_report import ReportQuery, ReportRow, UsageReport
 from tests.support.scripted import ScriptedBackend
 from tests.tui.support.deck import deck
 from tui.usage.local_zone import local_zone
-from tui.usage.report_text import cells, csv_cell, csv_text, group_text, notes
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_client.models import JobUsage
-from tui.usage.usage_cells import is_idle, mem_text, short_mem_text, util_text
+from backend_client.text.usage_cells import is_idle, mem_text, short_mem_text, util_text
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.cells import cell_len
 
+from backend_client.text.sanitize import UNSAFE
+from backend_client.text.usage import SourceLine, age_text, source_lines
 from backend_client.usage import (
     GpuUsage,
     Measure,
@@ -14,11 +16,10 @@ from backend_client.usage import (
     UsageSeries,
     UsageSource,
 )
+from backend_client.usage_reading import Reading
 from tests.support.usages import make_history, make_usage
 from tests.tui.test_hostile import TEXTS
-from tui.ui.sanitize import UNSAFE
 from tui.usage.usage_plots import usage_plots
-from tui.usage.usage_reading import Reading, age_text, source_lines
 from tui.usage.usage_text import usage_lines
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -148,9 +149,8 @@ def test_who_tells_it_and_how_old_it_is(sources, told):
 
 def test_a_failed_reading_says_since_when_nothing_is_known():
     reading = Reading(trouble="no answer", since=NOW)
-    assert [*source_lines(reading, NOW)] == [
-        (f"use unknown since {NOW.astimezone():%H:%M}: no answer", "$warning")
-    ]
+    said = SourceLine(f"use unknown since {NOW.astimezone():%H:%M}: no answer", is_trouble=True)
+    assert [*source_lines(reading, NOW)] == [said]
 
 
 def test_an_age():

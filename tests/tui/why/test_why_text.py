@@ -7,10 +7,11 @@ from rich.cells import cell_len
 
 from backend_client.models import JobState
 from backend_client.models.job import QueuePlace, StartRange
+from backend_client.text.why import all_well, changed_fields, queue_sentences
 from backend_client.why import Cause, Explanation, Failure, Offer
 from tests.support.scripted import make_job
 from tui.ui.format import wrap
-from tui.why.why_text import View, all_well, changed_fields, page, queue_sentences
+from tui.why.why_text import View, page
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 RAW = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.\npreemption: 0/3 nodes are available."

@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterable
 from datetime import datetime
 
+from backend_client.text.sanitize import clean
 from backend_client.usage_report import GroupBy, ReportRow, UsageReport
-from tui.ui.sanitize import clean
 
 GROUPS: tuple[GroupBy, ...] = ("user", "team", "queue", "project", "day", "gpu_type")
 TITLES = ("HELD", "RAN", "IDLE", "PREEMPTED", "FAILED", "WAITED", "JOBS")

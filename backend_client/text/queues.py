@@ -16,8 +16,8 @@ from backend_client.queues import (
     lenders,
     loan,
 )
-from tui.ui.format import span
-from tui.ui.sanitize import clean
+from backend_client.text.figures import span
+from backend_client.text.sanitize import clean
 
 _STOPPED = {
     "Hold": "stopped by an administrator; what runs goes on",

@@ -5,14 +5,13 @@ from typing import NamedTuple
 
 from backend_client.alerts.alert import AlertWishes, Channel, ChannelKind, Delivery, QuietHours
 from backend_client.models.alert_thresholds import OFF, ON, THRESHOLDS, parse_threshold
-from tui.alerts.alerts_text import delivery_words
-from tui.ui.format import fit
-from tui.ui.sanitize import clean
+from backend_client.text.alerts import delivery_words
+from backend_client.text.sanitize import clean
 
 QUIET = "quiet."
+"""How the keys of the quiet hours begin; those of the rules are their ids."""
 _THRESHOLD = "this time or amount"
 """Stands for the threshold of a rule in its text, until something is written for it."""
-"""How the keys of the quiet hours begin; those of the rules are their ids."""
 KINDS: Mapping[ChannelKind, str] = {
     ChannelKind.EMAIL: "a mail address",
     ChannelKind.WEBHOOK: "JSON to a URL, signed with a key that is shown once",
@@ -89,11 +88,10 @@ def by_field(errors: Mapping[str, str]) -> tuple[dict[str, str], str]:
     return fields, "; ".join(rest)
 
 
-def channel_row(channel: Channel, last: Delivery | None) -> str:
-    """Return the row of a channel, with what came of the last try."""
-    tried = f"  {delivery_words(last).partition(': ')[2]}" if last else ""
-    name, kind = fit(clean(channel.name, 80), 16), fit(channel.kind.value, 8)
-    return f" {name} {kind} {clean(channel.shown, 80)}{tried}"
+def channel_cells(channel: Channel, last: Delivery | None) -> tuple[str, str, str, str]:
+    """Return the name of a channel, its kind, what it shows, and what came of the last try."""
+    tried = delivery_words(last).partition(": ")[2] if last else ""
+    return clean(channel.name, 80), channel.kind.value, clean(channel.shown, 80), tried
 
 
 def meaning(text: str, about: str) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from backend_client.text.figures import duration
+from backend_client.text.sanitize import clean
 from backend_client.usage_report import Receipt
-from tui.ui.format import duration
-from tui.ui.sanitize import clean
 
 _MIB, _GIB = 2**20, 2**30
 _ENOUGH = 0.8

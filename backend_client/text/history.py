@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from backend_client.history import HistoryEntry, HistoryQuery
 from backend_client.models import JobState
-from tui.ui.format import span, time_left
-from tui.ui.sanitize import clean
+from backend_client.text.figures import span, time_left
+from backend_client.text.sanitize import clean
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

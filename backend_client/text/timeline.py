@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from backend_client.models import Attempt, Event, Job, JobSpec
 from backend_client.models.fields import explicit_fields, field_text
-from tui.ui.sanitize import clean
+from backend_client.text.sanitize import clean
 
 
 class TimelineEntry(NamedTuple):

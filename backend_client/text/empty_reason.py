@@ -2,17 +2,12 @@
 
 from backend_client.models import Job, JobState
 from backend_client.protocol import Feature, JobBackend
-from tui.ui.sanitize import clean
+from backend_client.text.questions import lost_by_stop
+from backend_client.text.sanitize import clean
 
 _STOPPED = (JobState.STOPPING, JobState.STOPPED)
 _WAITING = (JobState.QUEUED, JobState.PENDING, JobState.STARTING)
 _READING = "Reading the log ..."
-
-
-def lost_by_stop(backend: JobBackend | None) -> str:
-    """Return what becomes of the log when a job is stopped, as a sentence; "" where the log stays."""
-    reason = _lack(backend, Feature.STOPPED_LOGS)
-    return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
 
 
 def empty_reason(job: Job | None, backend: JobBackend | None = None, *, reading: bool = False) -> str:
@@ -47,9 +42,5 @@ def _buffering(job: Job) -> str:
 
 
 def _kept_back(backend: JobBackend | None) -> str:
-    why = _lack(backend, Feature.UNFINISHED_LINES)
+    why = clean(backend.missing_features.get(Feature.UNFINISHED_LINES, ""), 300) if backend else ""
     return f"A line without its newline, as a bar, may come late: {why}." if why else ""
-
-
-def _lack(backend: JobBackend | None, feature: Feature) -> str:
-    return clean(backend.missing_features.get(feature, ""), 300) if backend else ""

@@ -4,7 +4,7 @@ What nobody told is empty, which is not 0.
 """
 
 from backend_client.models import JobUsage
-from tui.ui.format import bytes_text, share_text
+from backend_client.text.figures import bytes_text, share_text
 
 _FAR = 0.2
 """How far the idlest (or fullest) GPU is from the mean of all before it is named."""
