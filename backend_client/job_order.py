@@ -63,10 +63,15 @@ def group_key(group: Group, job: Job) -> GroupKey:
     return _GROUPS[group](job)
 
 
-def matches(job: Job, words: tuple[str, ...]) -> bool:
-    """Return True if each word (in small letters) is in the name, state, owner or other text of a job."""
+def haystack(job: Job) -> str:
+    """Return what a filter looks for its words in, in small letters: name, state, owner and other text."""
     labels = " ".join(f"{key}={value}" for key, value in job.spec.labels.items())
     node = job.attempts[-1].node if job.attempts else ""
     texts = (job.name, job.state, job.owner, job.ref.namespace, job.ref.kind, node, labels, job.reason)
-    text = "\n".join(texts).lower()
+    return "\n".join(texts).lower()
+
+
+def matches(job: Job, words: tuple[str, ...]) -> bool:
+    """Return True if each word (in small letters) is in the name, state, owner or other text of a job."""
+    text = haystack(job)
     return all(word in text for word in words)

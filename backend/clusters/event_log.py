@@ -64,7 +64,7 @@ class Audience(Struct, frozen=True):
 
 
 class FrameFormat(Protocol):
-    """How a stream's events are encoded: as the API's JSON, or as a page's rows. One object for all streams."""
+    """How a stream's events are encoded: as the API's JSON, or as a page's rows. One object for all."""
 
     @property
     def lagged(self) -> bytes:
@@ -151,7 +151,9 @@ class Batch(Struct):
         """
         refs = [job.ref for key, job in self.removed.items() if audience.sees(job.user_id, key)]
         jobs = [job for key, job in self._changed_for(audience) if audience.sees(job.user_id, key)]
-        parts = [form.step(step) for step in self._steps(audience)]  # before the end of the job that they belong to
+        parts = [
+            form.step(step) for step in self._steps(audience)
+        ]  # before the end of the job that they belong to
         parts += [form.gone(refs)] if refs else []
         parts += [form.changed(jobs)] if jobs else []
         parts += [form.link(link) for link in self.links.values() if audience.cluster in ("", link.cluster)]

@@ -14,7 +14,16 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backend.clusters.event_log import JSON, Audience, Batch, CachedJob, EventLog, FrameFormat, Key, RemovedJob
+from backend.clusters.event_log import (
+    JSON,
+    Audience,
+    Batch,
+    CachedJob,
+    EventLog,
+    FrameFormat,
+    Key,
+    RemovedJob,
+)
 from backend_client.models import Job, JobState, QueuePlace, StartRange
 from backend_client.protocol import (
     Changed,

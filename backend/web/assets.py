@@ -1,4 +1,4 @@
-"""The files that pages load: script, style and icon, under a name with their hash, so that browsers keep them."""
+"""The files that pages load: script, style, icon. Their address has a hash, so that browsers keep them."""
 
 import gzip
 import hashlib
@@ -36,7 +36,10 @@ def assets() -> dict[str, Asset]:
     release = hashlib.sha256(b"\0".join(contents.values())).hexdigest()[:12]
     return {
         name: Asset(
-            f"/static/{release}/{name}", content, gzip.compress(content, 9, mtime=0), _TYPES[Path(name).suffix]
+            f"/static/{release}/{name}",
+            content,
+            gzip.compress(content, 9, mtime=0),
+            _TYPES[Path(name).suffix],
         )
         for name, content in contents.items()
     }

@@ -45,7 +45,10 @@ async def read_form(request: Request) -> Form:
         raise HTTPException(415)
     try:
         pairs = parse_qsl(
-            (await request.body()).decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+            (await request.body()).decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
         )
     except ValueError:
         raise Invalid({"form": f"is none in UTF-8, of at most {MAX_FIELDS} fields"}) from None

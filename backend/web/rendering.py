@@ -29,8 +29,8 @@ POLICY = "; ".join(
         "trusted-types traindeck",
     )
 )
-"""The Content-Security-Policy of a page: nothing from elsewhere, nothing inline, no HTML out of a script but what
-`static/fragments.js` lets through, which this server has rendered."""
+"""The Content-Security-Policy of a page: nothing from elsewhere, nothing inline, and of scripts no HTML but
+what `static/fragments.js` lets through, which this server has rendered."""
 _WORTH_COMPRESSING = 1_000
 
 
@@ -52,7 +52,7 @@ class Site:
         return self.root_path + assets()[name].path
 
     def job_url(self, ref: JobRef, part: str = "", **query: object) -> str:
-        """Return the address of a job's page, or of a part of it ("log"). It stays when the job is deleted."""
+        """Return the address of a job's page, or of a part of it ("log"); it outlives the job."""
         path = f"/jobs/{quote(ref.name, '')}" + (f"/{part}" if part else "")
         return self.url(path, cluster=ref.context, uid=ref.uid, **query)
 
@@ -130,4 +130,3 @@ def ago(when: datetime | None, now: datetime) -> Markup:
     return Markup('<time datetime="{}" class="age" title="{} UTC">{}</time>').format(
         f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S}", span((now - when).total_seconds())
     )
-

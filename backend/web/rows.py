@@ -11,8 +11,8 @@ from backend.clusters.hub import Hub
 from backend.web.rendering import Site, ago
 from backend_client.job_order import haystack
 from backend_client.models import JobRef
-from backend_client.text.job_cells import JOB_CELLS, cell_text
 from backend_client.server.wire import ClusterLink, Lagged, Step, encode, frame, watch_frame
+from backend_client.text.job_cells import JOB_CELLS, cell_text
 
 SHOWN = ("gpus", "age", "loss", "util", "mem", "owner", "progress")
 COLUMNS = tuple(cell for cell in JOB_CELLS if cell.name in SHOWN)

@@ -44,11 +44,7 @@ class Listing(Struct, frozen=True):
         """The same as an address has it; what is as usual is left out."""
         usual = Listing()
         named = {"q": self.q, "order": self.order.name.lower(), "group": self.group.name.lower()}
-        return {
-            name: word
-            for name, word in named.items()
-            if getattr(self, name) != getattr(usual, name)
-        }
+        return {name: word for name, word in named.items() if getattr(self, name) != getattr(usual, name)}
 
     def select(self, jobs: Sequence[CachedJob]) -> list[CachedJob]:
         """Return the jobs that have all words, in order."""
@@ -71,7 +67,8 @@ def parse_listing(
     page: Annotated[int, Query(ge=1, le=10**6)] = 1,
 ) -> Listing:
     """Read from the query how the list is shown; a word that is none means the usual."""
-    orders, groups = ({one.name.lower(): one for one in words} for words in (Order, Group))
+    orders = {one.name.lower(): one for one in Order}
+    groups = {one.name.lower(): one for one in Group}
     return Listing(q, orders.get(order, Order.ATTENTION), groups.get(group, Group.NONE), page)
 
 
@@ -102,7 +99,12 @@ async def start(site: SiteDep) -> Response:
 
 @router.get("/jobs")
 async def jobs(  # noqa: PLR0917  one for each part of the request
-    request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep, pages: JobPagesDep, listing: ListingDep
+    request: Request,
+    runtime: RuntimeDep,
+    caller: CanSee,
+    site: SiteDep,
+    pages: JobPagesDep,
+    listing: ListingDep,
 ) -> Response:
     """One page of the list."""
     hub, audience = runtime.jobs.hub, Audience(visible_users(caller))
@@ -128,7 +130,7 @@ async def jobs(  # noqa: PLR0917  one for each part of the request
         orders=Order,
         groupings=Group,
         links=[*filter(None, map(link_sentence, hub.links_for(audience)))],
-        own=audience.users == {caller.user_id},
+        own=audience.users == frozenset({caller.user_id}),
         page_size=PAGE,
     )
 
@@ -141,7 +143,7 @@ async def live(
     after: str = "",
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
-    """`rows` that changed, uids that are `gone`, `link` of each cluster; `reread` where the list is too old."""
+    """`rows` that changed, uids that are `gone`, each `link`; `reread` for a list that is too old."""
     audience = Audience(visible_users(caller))
     frames = runtime.jobs.hub.frames(audience, last_event_id or after, pages.frames)
     return page_stream(runtime, caller, frames)
