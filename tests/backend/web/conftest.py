@@ -7,6 +7,10 @@ import uuid
 
 import pytest
 
+from tests.backend.routes.conftest import settings
+
+__all__ = ["settings"]
+
 
 @pytest.fixture
 def url(migrated_file, tmp_path):
