@@ -51,6 +51,10 @@ from backend.routes import (
 from backend.routes.request_text import check_request
 from backend.runtime import Runtime
 from backend.settings import ServerSettings
+from backend.web.errors import pages_or
+from backend.web.pages import PAGES
+from backend.web.pages.jobs import JobPages
+from backend.web.rendering import Site
 from backend_client.errors import BackendError, Refused
 
 log = logging.getLogger("traindeck.app")
@@ -91,6 +95,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> Fas
                 runtime = app.state.runtime = await open_runtime(
                     settings, stack, known_logins, requests, open_streams
                 )
+                app.state.job_pages = JobPages(app.state.site, runtime.jobs.hub)
                 await runtime.first_admin.create_from_settings()
             except BackendError as error:
                 app.state.failure = error
@@ -114,6 +119,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> Fas
     )
     app.state.settings, app.state.failure, app.state.known_logins = settings, None, known_logins
     app.state.open_streams = open_streams
+    app.state.site = Site(settings.root_path)
     app.add_middleware(LenientRequests)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body)
     app.add_middleware(
@@ -129,8 +135,8 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> Fas
     )
     if settings.behind_proxy:
         app.add_middleware(ProxyHeaders, proxies=trusted_proxies(settings))
-    error_responses.install_error_handlers(app)
-    for router in ROUTERS:
+    error_responses.install_error_handlers(app, pages_or)
+    for router in (*ROUTERS, *PAGES):
         app.include_router(router)
     describe(app)
     return app

@@ -75,9 +75,15 @@ def require(caller: Caller, action: Action, job_owner_id: int | None = None, nam
     raise Forbidden(decision.why)
 
 
+def visible_users(caller: Caller) -> frozenset[int] | None:
+    """Return the ids of the people whose jobs a caller may see; None is everybody's."""
+    return None if caller.team is None else caller.team | {caller.user_id}
+
+
 def visible_rows(caller: Caller) -> ColumnElement[bool]:
     """Return the condition for the rows of jobs that a caller may see, for the WHERE of every list."""
-    return true() if caller.team is None else JobRow.user_id.in_(caller.team | {caller.user_id})
+    users = visible_users(caller)
+    return true() if users is None else JobRow.user_id.in_(users)
 
 
 def allowed(action: Action) -> Callable[..., Coroutine[Any, Any, Caller]]:

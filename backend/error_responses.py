@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -26,12 +27,14 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {"default": SCHEMA}
 """The `responses=` of the app: every error is a Problem."""
 
 
+def status_of(error: BackendError) -> int:
+    """Return the HTTP status of an error."""
+    return 429 if isinstance(error, TooMany) else problem_of(error, "").status
+
+
 def problem_response(error: BackendError, request: str, status: int = 0) -> Response:
     """Return the response for an error; `status` where it is not the status of the error's kind."""
-    status = status or (429 if isinstance(error, TooMany) else 0)
-    problem = problem_of(error, request)
-    if status:
-        problem = msgspec.structs.replace(problem, status=status)
+    problem = msgspec.structs.replace(problem_of(error, request), status=status or status_of(error))
     return Response(encode(problem), problem.status, _headers(error), PROBLEM)
 
 
@@ -43,21 +46,41 @@ def _headers(error: BackendError) -> dict[str, str]:
     return headers
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Install the handlers that answer every error of `app` as a problem."""
-    app.exception_handler(BackendError)(_handle_backend_error)
-    app.exception_handler(RequestValidationError)(_handle_validation_error)
-    app.exception_handler(HTTPException)(_handle_http_exception)
+Answer = Callable[[Request, BackendError, int], Response]
+"""Answers a request with an error; a status of 0 is that of the error's kind."""
 
 
-async def _handle_backend_error(request: Request, error: BackendError) -> Response:
-    if isinstance(error, Unreachable) and error.__cause__:
-        log.warning(error.title, extra={"request_id": request_id(request)}, exc_info=error.__cause__)
-    return problem_response(error, request_id(request))
+def install_error_handlers(app: FastAPI, pages_or: Callable[[Request, Answer], Answer]) -> None:
+    """Install the handlers of all errors of `app`.
+
+    `pages_or` chooses what answers a request: a page for who asked for one, else the problem it is given.
+    """
+
+    def answer(request: Request, error: BackendError, status: int = 0) -> Response:
+        return pages_or(request, _problem)(request, error, status)
+
+    async def backend_error(request: Request, error: BackendError) -> Response:
+        if isinstance(error, Unreachable) and error.__cause__:
+            log.warning(error.title, extra={"request_id": request_id(request)}, exc_info=error.__cause__)
+        return answer(request, error)
+
+    async def validation_error(request: Request, error: RequestValidationError) -> Response:
+        return answer(request, Invalid(dict(map(_field_error, error.errors()))))
+
+    async def http_exception(request: Request, error: HTTPException) -> Response:
+        response = answer(request, _error_of_status(request, error.status_code), error.status_code)
+        response.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(_methods(request))
+        return response
+
+    app.exception_handler(BackendError)(backend_error)
+    app.exception_handler(RequestValidationError)(validation_error)
+    app.exception_handler(HTTPException)(http_exception)
 
 
-async def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
-    return problem_response(Invalid(dict(map(_field_error, error.errors()))), request_id(request))
+def _problem(request: Request, error: BackendError, status: int) -> Response:
+    return problem_response(error, request_id(request), status)
 
 
 def _field_error(part: Any) -> tuple[str, str]:
@@ -65,16 +88,6 @@ def _field_error(part: Any) -> tuple[str, str]:
     if part["type"] == "json_invalid":
         return "body", f"is no JSON: {part['ctx']['error']}"
     return ".".join(map(str, part["loc"][1:])) or "body", part["msg"].removeprefix("Value error, ")
-
-
-async def _handle_http_exception(request: Request, error: HTTPException) -> Response:
-    response = problem_response(
-        _error_of_status(request, error.status_code), request_id(request), error.status_code
-    )
-    response.headers.update(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = ", ".join(_methods(request))
-    return response
 
 
 def _methods(request: Request) -> list[str]:

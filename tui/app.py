@@ -16,6 +16,7 @@ from textual.screen import Screen
 from backend_client.contexts import Contexts
 from backend_client.disk_errors import cannot_write
 from backend_client.ssh import over_ssh
+from backend_client.text.sanitize import clean
 from tui.actions import ACTIONS, Place, actions
 from tui.bindings import bindings
 from tui.jobs.main_screen import MainScreen
@@ -34,7 +35,6 @@ from tui.session import Session
 from tui.settings.model import Settings
 from tui.ui import signals
 from tui.ui.footer import Footer, place_of
-from tui.ui.sanitize import clean
 from tui.ui.terminal_driver import TerminalDriver
 from tui.ui.themes import DARK
 

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from backend_client.errors import BackendError
-from tui.ui.sanitize import clean
+from backend_client.text.sanitize import clean
 from tui.ui.sanitize_filter import SanitizeFilter
 from tui.ui.svg import without_addresses
 from tui.ui.terminal_driver import TerminalDriver

@@ -5,17 +5,20 @@ position was dropped has lagged, and starts over. So no slow client costs anothe
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
+from typing import Protocol
 
 from msgspec import Struct, field
 
 from backend_client.models import Job, JobRef
-from backend_client.protocol import DeleteStep, Gone
-from backend_client.server.wire import ClusterLink, Step, frame, jobs_data, watch_frame
+from backend_client.protocol import DeleteStep, Gone, Synced
+from backend_client.server.wire import ClusterLink, Lagged, Step, frame, jobs_data, watch_frame
 
 MAX_BATCHES = 1_000
 MAX_BYTES = 8 * 2**20
+SNAPSHOT_PAGE = 500
+"""Jobs in one `snapshot`."""
 Key = tuple[str, str]
 """(cluster, uid)."""
 
@@ -60,6 +63,56 @@ class Audience(Struct, frozen=True):
         )
 
 
+class FrameFormat(Protocol):
+    """How a stream's events are encoded: as the API's JSON, or as a page's rows. One object for all."""
+
+    @property
+    def lagged(self) -> bytes:
+        """The frame that ends a stream which read too slowly."""
+
+    def snapshot(self, jobs: Sequence[CachedJob], id: str) -> bytes:  # noqa: A002  the field's name
+        """Encode all jobs of an audience; the last frame has the id."""
+
+    def changed(self, jobs: Sequence[CachedJob]) -> bytes:
+        """Encode changed jobs as one frame without an id."""
+
+    def gone(self, refs: Sequence[JobRef]) -> bytes:
+        """Encode removed jobs as one frame without an id."""
+
+    def link(self, link: ClusterLink) -> bytes:
+        """Encode the link of a cluster as one frame without an id."""
+
+    def step(self, step: Step) -> bytes:
+        """Encode a step of a deletion as one frame without an id."""
+
+
+class JsonFrames:
+    """The frames of the API's watch (backend_client/server/wire.py)."""
+
+    lagged = watch_frame(Lagged("more happened than was read; the list starts over"))
+
+    def snapshot(self, jobs: Sequence[CachedJob], id: str) -> bytes:  # noqa: A002  the field's name
+        starts = range(0, len(jobs), SNAPSHOT_PAGE) or (0,)
+        pages = (jobs[start : start + SNAPSHOT_PAGE] for start in starts)
+        frames = [frame("snapshot", jobs_data([job.encoded for job in page])) for page in pages]
+        return b"".join((*frames, watch_frame(Synced(), id)))
+
+    def changed(self, jobs: Sequence[CachedJob]) -> bytes:
+        return frame("changed", jobs_data([job.encoded for job in jobs]))
+
+    def gone(self, refs: Sequence[JobRef]) -> bytes:
+        return watch_frame(Gone(tuple(refs)))
+
+    def link(self, link: ClusterLink) -> bytes:
+        return watch_frame(link)
+
+    def step(self, step: Step) -> bytes:
+        return watch_frame(step)
+
+
+JSON = JsonFrames()
+
+
 class Batch(Struct):
     """Changes that were published together, or (merged) one after the other."""
 
@@ -91,19 +144,19 @@ class Batch(Struct):
         self.links.update(later.links)
         self.steps += later.steps
 
-    def frames(self, audience: Audience, id: str) -> bytes:  # noqa: A002  the field's name
+    def frames(self, audience: Audience, id: str, form: FrameFormat = JSON) -> bytes:  # noqa: A002  the field's name
         """Encode the batch as server-sent events for an audience; b"" where it has nothing for it.
 
         Only the last event has the id: a client that has read it has the whole batch.
         """
-        refs = tuple(job.ref for key, job in self.removed.items() if audience.sees(job.user_id, key))
-        jobs = [job.encoded for key, job in self._changed_for(audience) if audience.sees(job.user_id, key)]
+        refs = [job.ref for key, job in self.removed.items() if audience.sees(job.user_id, key)]
+        jobs = [job for key, job in self._changed_for(audience) if audience.sees(job.user_id, key)]
         parts = [
-            watch_frame(step) for step in self._steps(audience)
+            form.step(step) for step in self._steps(audience)
         ]  # before the end of the job that they belong to
-        parts += [watch_frame(Gone(refs))] if refs else []
-        parts += [frame("changed", jobs_data(jobs))] if jobs else []
-        parts += [watch_frame(link) for link in self.links.values() if audience.cluster in ("", link.cluster)]
+        parts += [form.gone(refs)] if refs else []
+        parts += [form.changed(jobs)] if jobs else []
+        parts += [form.link(link) for link in self.links.values() if audience.cluster in ("", link.cluster)]
         return b"".join((*parts[:-1], f"id: {id}\n".encode(), parts[-1])) if parts else b""
 
     def _changed_for(self, audience: Audience) -> Iterable[tuple[Key, CachedJob]]:

@@ -14,7 +14,16 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backend.clusters.event_log import Audience, Batch, CachedJob, EventLog, Key, RemovedJob
+from backend.clusters.event_log import (
+    JSON,
+    Audience,
+    Batch,
+    CachedJob,
+    EventLog,
+    FrameFormat,
+    Key,
+    RemovedJob,
+)
 from backend_client.models import Job, JobState, QueuePlace, StartRange
 from backend_client.protocol import (
     Changed,
@@ -26,15 +35,12 @@ from backend_client.protocol import (
     Synced,
     WatchEvent,
 )
-from backend_client.server.wire import ClusterLink, Lagged, encode, frame, jobs_data, watch_frame
+from backend_client.server.wire import ClusterLink, encode
 
 FRAME_SECONDS = 0.2
 """Seconds between two frames to one client, so that a storm of changes costs a few writes."""
 LOOK_SECONDS = 600.0
 """So long after a list or a job was asked for, somebody may look at jobs."""
-SNAPSHOT_PAGE = 500
-"""Jobs in one `snapshot`."""
-LAGGED = watch_frame(Lagged("more happened than was read; the list starts over"))
 
 
 class Owner(Struct, frozen=True):
@@ -70,8 +76,8 @@ class Hub:
         self._looked_at = float("-inf")
         self._looks = asyncio.Event()
         self._published = asyncio.Event()
-        self._frames: dict[tuple[int, Audience], bytes] = {}
-        self._snapshots: dict[Audience, bytes] = {}
+        self._frames: dict[tuple[int, Audience, FrameFormat], bytes] = {}
+        self._snapshots: dict[tuple[Audience, FrameFormat], bytes] = {}
 
     def subscribe(self, listener: Callable[[Batch], None]) -> None:
         """Call a listener with every batch that is published from now on; it must not wait."""
@@ -194,28 +200,32 @@ class Hub:
         owner = self._owners.get(_key_of(job))
         return self._cached_job(owner, job).job if owner else job
 
-    async def frames(self, audience: Audience, after: str = "") -> AsyncGenerator[bytes, None]:
+    async def frames(
+        self, audience: Audience, after: str = "", form: FrameFormat = JSON
+    ) -> AsyncGenerator[bytes, None]:
         """Stream the frames of one client, from a snapshot or behind the id `after`. Ends once it lags."""
         self._readers += 1
         self._looks.set()
         try:
-            async for part in self._frames_after(self._position(after, audience), audience):
+            async for part in self._frames_after(self._position(after, audience), audience, form):
                 yield part
         finally:
             self._readers -= 1
 
-    async def _frames_after(self, position: int | None, audience: Audience) -> AsyncGenerator[bytes, None]:
+    async def _frames_after(
+        self, position: int | None, audience: Audience, form: FrameFormat
+    ) -> AsyncGenerator[bytes, None]:
         if self.links:
-            yield b"".join(map(watch_frame, self._links_for(audience)))
+            yield b"".join(map(form.link, self.links_for(audience)))
         if position is None:
             position = self._log.last
-            yield self._snapshot(audience)
+            yield self._snapshot(audience, form)
         while True:
             news = self._published
             if position < self._log.last:
-                frames = self._frames_since(position, audience)
+                frames = self._frames_since(position, audience, form)
                 if frames is None:
-                    yield LAGGED
+                    yield form.lagged
                     return
                 position = self._log.last
                 if frames:
@@ -223,6 +233,18 @@ class Hub:
                     await asyncio.sleep(FRAME_SECONDS)
             else:
                 await news.wait()
+
+    def jobs_for(self, audience: Audience) -> list[CachedJob]:
+        """Return the jobs of an audience, in no order."""
+        return [job for job in self._jobs_among(audience) if audience.sees(job.user_id, job.key)]
+
+    def last_id(self, audience: Audience) -> str:
+        """Return the id behind which `frames` goes on from what `jobs_for` has just returned."""
+        return f"{self._id_prefix(audience)}-{self._log.last}"
+
+    def links_for(self, audience: Audience) -> list[ClusterLink]:
+        """Return the links of the clusters that an audience is about."""
+        return [link for name, link in self.links.items() if audience.cluster in ("", name)]
 
     def _cached_job(self, owner: Owner, job: Job) -> CachedJob:
         """Return a job with its row's owner, whatever the object says, and with when it starts.
@@ -273,38 +295,27 @@ class Hub:
         self._published.set()
         self._published = asyncio.Event()
 
-    def _frames_since(self, position: int, audience: Audience) -> bytes | None:
-        if (position, audience) not in self._frames:
+    def _frames_since(self, position: int, audience: Audience, form: FrameFormat) -> bytes | None:
+        key = (position, audience, form)
+        if key not in self._frames:
             batch = self._log.since(position)
             if batch is None:
                 return None
-            self._frames[position, audience] = batch.frames(audience, self._id(audience))
-        return self._frames[position, audience]
+            self._frames[key] = batch.frames(audience, self.last_id(audience), form)
+        return self._frames[key]
 
-    def _snapshot(self, audience: Audience) -> bytes:
-        if audience not in self._snapshots:
-            cached = self._jobs_for(audience)
-            visible = [job.encoded for job in cached if audience.sees(job.user_id, job.key)]
-            pages = [
-                visible[start : start + SNAPSHOT_PAGE] for start in range(0, len(visible), SNAPSHOT_PAGE)
-            ] or [[]]
-            frames = [frame("snapshot", jobs_data(page)) for page in pages]
-            frames.append(watch_frame(Synced(), self._id(audience)))
-            self._snapshots[audience] = b"".join(frames)
-        return self._snapshots[audience]
+    def _snapshot(self, audience: Audience, form: FrameFormat) -> bytes:
+        key = (audience, form)
+        if key not in self._snapshots:
+            self._snapshots[key] = form.snapshot(self.jobs_for(audience), self.last_id(audience))
+        return self._snapshots[key]
 
-    def _jobs_for(self, audience: Audience) -> Iterable[CachedJob]:
+    def _jobs_among(self, audience: Audience) -> Iterable[CachedJob]:
         """Return the jobs among which an audience has its own."""
         if not audience.uid:
             return self._cached.values()
         key = self._key_of_uid.get(audience.uid)
         return [self._cached[key]] if key in self._cached else []
-
-    def _links_for(self, audience: Audience) -> list[ClusterLink]:
-        return [link for name, link in self.links.items() if audience.cluster in ("", name)]
-
-    def _id(self, audience: Audience) -> str:
-        return f"{self._id_prefix(audience)}-{self._log.last}"
 
     def _id_prefix(self, audience: Audience) -> str:
         """Return the part of an id that is the audience's own: no other audience can resume by it."""

@@ -133,11 +133,14 @@ def _close_beside(parts: AsyncGenerator[bytes, None], coming: asyncio.Future[byt
 
 
 def event_stream(
-    revocations: StreamRevocations, caller: Caller, frames: AsyncGenerator[bytes, None]
+    revocations: StreamRevocations,
+    caller: Caller,
+    frames: AsyncGenerator[bytes, None],
+    heartbeat: bytes = HEARTBEAT,
 ) -> RevocableStream:
     """Answer with a stream of server-sent events, its heartbeats and its goodbye."""
     return RevocableStream(
-        revocations, caller, frames, EVENT_STREAM, heartbeat=HEARTBEAT, farewell=watch_frame
+        revocations, caller, frames, EVENT_STREAM, heartbeat=heartbeat, farewell=watch_frame
     )
 
 

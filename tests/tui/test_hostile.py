@@ -37,6 +37,7 @@ from backend_client.queues import (
 )
 from backend_client.server.accounts import Account
 from backend_client.server.contexts import ServerContexts
+from backend_client.text.sanitize import UNSAFE
 from backend_client.usage import Measure, Usage, UsageHistory, UsageSeries, UsageSource
 from backend_client.usage_report import Advice, Receipt, ReportQuery, ReportRow, UsageReport
 from backend_client.why import Cause, Explanation, Failure, Offer
@@ -51,7 +52,6 @@ from tui.queue.queue_screen import QueueScreen
 from tui.session import Session
 from tui.ui import prompt
 from tui.ui.pick_screen import Pick, PickScreen
-from tui.ui.sanitize import UNSAFE
 
 TEXTS = {
     "clipboard": "a\x1b]52;c;aGVsbG8=\x07b",

@@ -27,7 +27,7 @@ from backend_client.protocol import (
     WatchEvent,
 )
 from backend_client.refresh import sleep_unless
-from tui.alerts.alerts_text import count_firing, header_words, standing, told_words
+from backend_client.text.alerts import count_firing, header_words, standing, told_words
 from tui.alerts.news import AlertNews
 from tui.messages import SendToTerminal
 from tui.session import Session

@@ -19,18 +19,18 @@ from backend_client.alerts.alert import Alert, AlertList, HasAlertWishes, HasSil
 from backend_client.errors import BackendError, LoginNeeded, fragment
 from backend_client.models import Job
 from backend_client.protocol import Feature
-from tui.actions import Action, Place
-from tui.alerts.alerts_text import (
-    STYLES,
+from backend_client.text.alerts import (
     TITLES,
     Standing,
     about,
-    format_cells,
     newest_first,
     row_cells,
     snooze_choices,
     standing,
 )
+from backend_client.text.sanitize import clean
+from tui.actions import Action, Place
+from tui.alerts.alerts_text import STYLES, format_cells
 from tui.bindings import bindings
 from tui.messages import OpenAlerts, OpenLog, OpenText
 from tui.session import Guarded
@@ -38,7 +38,6 @@ from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.pick_screen import Pick, PickScreen
 from tui.ui.rows import Rows
-from tui.ui.sanitize import clean
 
 REFRESH_SECONDS = 10.0
 """How often the alerts are asked for while they are on the screen."""

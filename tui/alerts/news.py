@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from datetime import datetime
 
 from backend_client.alerts.alert import Alert
-from tui.alerts.alerts_text import Standing, newest_first, standing
+from backend_client.text.alerts import Standing, newest_first, standing
 
 QUIET_SECONDS = 30.0
 """After it has told, what fires is gathered for so long: the end of a sweep is one bell, not forty."""

@@ -6,8 +6,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from backend_client.text.sanitize import clean
 from tui.ui.inputs import LineInput, from_line
-from tui.ui.sanitize import clean
 
 
 class WishField(Widget):

@@ -16,20 +16,21 @@ from textual.widgets.option_list import Option
 from backend_client.alerts.alert import AlertWishes, Channel, ChannelKind, Delivery, HasAlertWishes
 from backend_client.errors import BackendError, Invalid
 from backend_client.models.secret import Secret
-from tui.actions import Place
-from tui.alerts.alerts_text import delivery_words
-from tui.alerts.wish_field import WishField
-from tui.alerts.wishes_text import (
+from backend_client.text.alerts import delivery_words
+from backend_client.text.sanitize import clean
+from backend_client.text.wishes import (
     KINDS,
     QUIET_FIELDS,
     by_field,
-    channel_row,
     field_texts,
     meaning,
     rule_fields,
     wishes_of,
     wrong_rules,
 )
+from tui.actions import Place
+from tui.alerts.alerts_text import channel_row
+from tui.alerts.wish_field import WishField
 from tui.bindings import bindings
 from tui.messages import OpenText
 from tui.session import Guarded
@@ -37,7 +38,6 @@ from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.pick_screen import Pick, PickScreen
 from tui.ui.prompt import AskSecret, AskText
-from tui.ui.sanitize import clean
 
 _NO_CHANNEL = " none yet, so that nothing is sent: f3 adds one"
 _SIGNING = (

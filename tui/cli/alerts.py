@@ -26,11 +26,11 @@ from backend_client.models.alert_thresholds import THRESHOLDS
 from backend_client.models.quantities import parse_duration
 from backend_client.models.secret import Secret
 from backend_client.protocol import Feature, JobBackend
+from backend_client.text.figures import local_time, span
 from tui.cli import prompt
 from tui.cli.arguments import Parser, one_of
 from tui.cli.handlers import BackendHandler
 from tui.cli.output import Table, print_as, print_data, print_message
-from tui.ui.format import local_time, span
 
 _ACTIONS = ("list", "ack", "snooze", "wishes", "set", "channels", "quiet")
 _LOOKS = ("list", "wishes")

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from backend_client.models.fields import parse_field
 from backend_client.models.names import closest_match
+from backend_client.text.sanitize import clean
 from tui.cli.streams import stderr, stdout
-from tui.ui.sanitize import clean
 
 
 class Parser(argparse.ArgumentParser):

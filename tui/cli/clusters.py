@@ -13,6 +13,7 @@ from msgspec import to_builtins
 from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
 from backend_client.server.measured_clusters import MeasuredCluster, MeasuredClusters
+from backend_client.text.figures import span
 from backend_client.usage import Measure, UsageSource
 from tui.cli import prompt
 from tui.cli.arguments import Parser, one_of
@@ -20,7 +21,6 @@ from tui.cli.handlers import ContextsHandler
 from tui.cli.output import Table, print_as, print_data, print_message
 from tui.cli.server_account import ServerAccount, require_account, require_writable
 from tui.settings.loaded import LoadedSettings
-from tui.ui.format import span
 
 _OF_GPUS = frozenset(Measure) - {Measure.CPU, Measure.RSS}
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from backend_client.errors import BackendError, Refused, fragment
 from backend_client.models import Attempt, Event, Job, Loss
 from backend_client.protocol import Feature, JobBackend
+from backend_client.spec_file import no_spec, spec_yaml
+from backend_client.text.figures import local_time, progress_text, starts_text
+from backend_client.text.receipt import change_text, heading, receipt_lines
+from backend_client.text.sanitize import clean
+from backend_client.text.timeline import command_line, exit_text, spec_fields_text, timeline
 from backend_client.usage_report import HasAccounting, Receipt
 from tui.cli.arguments import Parser
 from tui.cli.handlers import BackendHandler
 from tui.cli.lookup import find_job_in_queue
 from tui.cli.output import job_fields, json_text, print_block, print_data, print_message
-from tui.form.spec_file import no_spec, spec_yaml
-from tui.jobs.receipt_text import change_text, heading, receipt_lines
-from tui.jobs.timeline import command_line, exit_text, spec_fields_text, timeline
-from tui.ui.format import local_time, progress_text, starts_text
-from tui.ui.sanitize import clean
 
 
 def add_describe_flags(parser: Parser) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from backend_client.contexts import ContextInfo, Contexts
 from backend_client.errors import BackendError, LoginNeeded, fragment
 from backend_client.server.token_store import TokenStore
+from backend_client.text.sanitize import clean
 from tui.cli.arguments import Parser
 from tui.cli.checks import BAD, NOTE, OK, Finding, clock, folders, gpus, logout, terminal
 from tui.cli.handlers import ContextsHandler
@@ -17,7 +18,6 @@ from tui.cli.program import resolve_context
 from tui.cli.server_account import server_contexts
 from tui.cli.streams import Painted
 from tui.settings.loaded import LoadedSettings
-from tui.ui.sanitize import clean
 
 LIMIT = 3.0
 """Seconds for each context."""

@@ -9,11 +9,7 @@ from msgspec.structs import replace
 from backend_client.errors import sentence
 from backend_client.gpu_nodes import GpuNode, GpuNodes
 from backend_client.protocol import Capacity, JobBackend, JobQuery, Scope
-from tui.cli.arguments import Parser
-from tui.cli.handlers import BackendHandler
-from tui.cli.lookup import list_all_jobs
-from tui.cli.output import Table, print_as, print_data, print_message
-from tui.gpus.gpus_text import (
+from backend_client.text.gpus import (
     LEGEND,
     Order,
     arranged,
@@ -22,9 +18,13 @@ from tui.gpus.gpus_text import (
     holder_words,
     shares,
     state_words,
-    sums,
     unknown_words,
 )
+from tui.cli.arguments import Parser
+from tui.cli.handlers import BackendHandler
+from tui.cli.lookup import list_all_jobs
+from tui.cli.output import Table, print_as, print_data, print_message
+from tui.gpus.gpus_text import sums
 
 _PRODUCTS = 20
 

@@ -9,10 +9,10 @@ from backend_client.errors import Refused
 from backend_client.history import HasHistory, HistoryEntry, HistoryQuery
 from backend_client.models import JobState
 from backend_client.protocol import Feature, JobBackend
+from backend_client.text.history import cells, parse_time
 from tui.cli.arguments import Parser, one_of, whole_number
 from tui.cli.handlers import BackendHandler
 from tui.cli.output import Table, print_as, print_data, print_message
-from tui.history.history_text import cells, parse_time
 
 
 def add_history_flags(parser: Parser) -> None:

@@ -19,6 +19,7 @@ from backend_client.protocol import (
     Snapshot,
     Synced,
 )
+from backend_client.text.figures import local_time
 from tui.cli.arguments import Parser
 from tui.cli.handlers import BackendHandler
 from tui.cli.lookup import add_selection_flags, list_all_jobs, selection
@@ -34,7 +35,6 @@ from tui.cli.output import (
 )
 from tui.cli.streams import Painted, stdout
 from tui.jobs.columns import Column, verb_columns
-from tui.ui.format import local_time
 
 _STATES = {state.value: state for state in JobState}
 
@@ -72,13 +72,13 @@ def _columns(args: argparse.Namespace) -> tuple[Column, ...]:
 
 
 def _table(jobs: Iterable[Job], columns: Sequence[Column]) -> Table:
-    return Table([column.title for column in columns], (_cells(job, columns) for job in jobs))
+    return Table([column.cell.title for column in columns], (_cells(job, columns) for job in jobs))
 
 
 def _cells(job: Job, columns: Sequence[Column], state: str = "") -> list[str]:
     """Return the cells of one job; `state` is shown instead of its own."""
     now = datetime.now(UTC)
-    return [state if state and column.name == "state" else column.text(job, now) for column in columns]
+    return [state if state and column.name == "state" else column.cell.text(job, now) for column in columns]
 
 
 def _coloured_state(cells: list[str]) -> Sequence[str | Painted]:

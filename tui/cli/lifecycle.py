@@ -7,12 +7,12 @@ from backend_client.errors import BackendError
 from backend_client.logs.source_or_copy import delete_with_copy
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
+from backend_client.text.questions import lost_by_stop
 from tui.cli.arguments import Parser
 from tui.cli.handlers import BackendHandler
 from tui.cli.lookup import add_selection_flags, find_job, select_jobs
 from tui.cli.output import job_fields, print_as, print_data, print_error, print_message
 from tui.cli.prompt import confirm, is_interactive
-from tui.log.empty_reason import lost_by_stop
 
 
 def add_stop_flags(parser: Parser) -> None:

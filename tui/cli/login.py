@@ -13,6 +13,7 @@ from backend_client.contexts import Contexts
 from backend_client.disk_errors import disk_words
 from backend_client.errors import BackendError, Forbidden, Invalid
 from backend_client.server.accounts import Account
+from backend_client.text.figures import local_time
 from tui.cli import prompt
 from tui.cli.arguments import Parser
 from tui.cli.handlers import ContextsHandler
@@ -20,7 +21,6 @@ from tui.cli.output import print_as, print_block, print_data, print_error, print
 from tui.cli.program import resolve_context
 from tui.cli.server_account import ServerAccount, account_in_use, require_account, server_contexts
 from tui.settings.loaded import LoadedSettings
-from tui.ui.format import local_time
 
 if TYPE_CHECKING:
     from backend_client.server.auth_client import LoginResult

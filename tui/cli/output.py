@@ -7,8 +7,8 @@ import msgspec
 
 from backend_client.errors import BackendError, fragment
 from backend_client.models import Job, JobState
+from backend_client.text.sanitize import UNSAFE, clean, clean_block
 from tui.cli.streams import Painted, stderr, stdout
-from tui.ui.sanitize import UNSAFE, clean, clean_block
 
 _ANSI = "black red green yellow blue magenta cyan white".split()
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from backend_client.errors import BackendError
 from backend_client.models.secret import Secret
+from backend_client.text.sanitize import clean
 from tui.cli.streams import Writer, stderr
-from tui.ui.sanitize import clean
 
 _TERMINAL = "The terminal"
 

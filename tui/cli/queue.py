@@ -11,11 +11,7 @@ from backend_client.errors import Invalid, Refused
 from backend_client.models import Job
 from backend_client.protocol import Feature, JobBackend, Scope
 from backend_client.queues import FlavorQuota, HasQueues, QueueBoard
-from tui.cli.arguments import Parser, one_of
-from tui.cli.handlers import BackendHandler
-from tui.cli.lookup import find_job
-from tui.cli.output import Table, job_fields, print_as, print_data, print_message
-from tui.queue.queue_text import (
+from backend_client.text.queues import (
     TITLES,
     counts_devices,
     has_several_clusters,
@@ -26,6 +22,10 @@ from tui.queue.queue_text import (
     quota_words,
     waiting_cells,
 )
+from tui.cli.arguments import Parser, one_of
+from tui.cli.handlers import BackendHandler
+from tui.cli.lookup import find_job
+from tui.cli.output import Table, job_fields, print_as, print_data, print_message
 
 _WITH_VALUE = {"priority": "CLASS", "move": "QUEUE"}
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from backend_client.text.sanitize import clean
 from tui.cli.streams import Writer
 from tui.ui.format import fit
-from tui.ui.sanitize import clean
 
 
 class Redraw:

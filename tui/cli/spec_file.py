@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from backend_client.errors import Invalid, NotFound, Refused
-from tui.ui.sanitize import clean
+from backend_client.text.sanitize import clean
 
 LARGEST = 2**20
 """Bytes of a spec file that are read."""

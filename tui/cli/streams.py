@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from tui.ui.sanitize import UNSAFE
+from backend_client.text.sanitize import UNSAFE
 
 _BLOCK = 1 << 16
 """Bytes that a pipe is kept waiting for."""

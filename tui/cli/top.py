@@ -12,6 +12,7 @@ from backend_client.errors import BackendError, Invalid, NotFound, Refused, frag
 from backend_client.models import Job, JobState
 from backend_client.progress.rank_table import RankTable, read_ranks
 from backend_client.protocol import Feature, JobBackend, JobQuery, Scope
+from backend_client.text.usage import gpu_notes
 from backend_client.usage import HasUsage, Usage, UsageTable
 from tui.cli.arguments import Parser, whole_number
 from tui.cli.handlers import BackendHandler
@@ -20,7 +21,7 @@ from tui.cli.output import Table, json_text, print_as, print_data, print_message
 from tui.cli.redraw import Redraw
 from tui.cli.streams import stdout
 from tui.usage.ranks_text import HEAD, rank_rows_of, slow_words
-from tui.usage.top_text import Rows, gpu_notes, job_notes, job_rows, rank_rows, shorten_names, source_notes
+from tui.usage.top_text import Rows, job_notes, job_rows, rank_rows, shorten_names, source_notes
 
 _SECOND_LOOK = 1.0
 """Seconds after which CPU is read again where the first reading could not tell it."""

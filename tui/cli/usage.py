@@ -7,13 +7,13 @@ from msgspec import to_builtins
 
 from backend_client.errors import Refused
 from backend_client.protocol import Feature, JobBackend
+from backend_client.text.history import parse_time
+from backend_client.text.usage_report import GROUPS, TITLES, cells, csv_text, group_text, notes, title
 from backend_client.usage_report import HasAccounting, ReportQuery, UsageReport
 from tui.cli.arguments import NameAction, Parser, one_of
 from tui.cli.handlers import BackendHandler
 from tui.cli.output import Table, print_as, print_block, print_data, print_message
-from tui.history.history_text import parse_time
 from tui.usage.local_zone import local_zone
-from tui.usage.report_text import GROUPS, TITLES, cells, csv_text, group_text, notes, title
 
 
 def add_usage_flags(parser: Parser) -> None:

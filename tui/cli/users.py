@@ -12,13 +12,13 @@ from msgspec import Struct, to_builtins
 from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
 from backend_client.server.roles import Role
+from backend_client.text.figures import local_time, span
 from tui.cli import prompt
 from tui.cli.arguments import Parser, one_of, whole_number
 from tui.cli.handlers import ContextsHandler
 from tui.cli.output import Table, print_as, print_data, print_message
 from tui.cli.server_account import ServerAccount, require_account, require_writable
 from tui.settings.loaded import LoadedSettings
-from tui.ui.format import local_time, span
 
 _QUOTAS = ("max_gpus", "max_jobs", "max_pods", "max_cpus", "max_memory_gib")
 

@@ -9,6 +9,7 @@ from msgspec import to_builtins
 
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
+from backend_client.text.sanitize import clean
 from backend_client.why import Explanation, Offer
 from tui.cli.arguments import Parser
 from tui.cli.handlers import BackendHandler
@@ -16,7 +17,6 @@ from tui.cli.lookup import find_job_in_queue
 from tui.cli.output import print_as, print_data, state_text
 from tui.cli.streams import stdout
 from tui.cli.submit import flag_words
-from tui.ui.sanitize import clean
 from tui.why.why_text import View, page
 
 _NO_LIMIT = 100_000

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from backend_client.protocol import Choice
-from tui.ui.sanitize import clean
+from backend_client.text.sanitize import clean
 
 MOST_LINES = 5
 """Lines shown at once: a terminal may have 24."""

@@ -13,24 +13,10 @@ from textual.widgets import Input, Static
 
 from backend_client.models.fields import DEFAULTS, field_text
 from backend_client.protocol import Choice
+from backend_client.text.form_fields import EXAMPLES, KINDS, LABELS, MULTI_WORD
+from backend_client.text.sanitize import clean
 from tui.form.choice_list import ChoiceList
 from tui.ui.inputs import LineInput, Radio, from_line, to_line
-from tui.ui.sanitize import clean
-
-MULTI_WORD = ("volumes", "image_pull_secrets")
-"""Fields in which a choice is one word of several."""
-KINDS = {"job": "until it finishes", "deployment": "until you stop it"}
-LABELS = {"gpus": "GPUs", "kind": "runs"}
-EXAMPLES = {
-    "name": "suggested from the command",
-    "command": "as in a shell: torchrun train.py --lr 3e-4",
-    "gpus": "0",
-    "env": "NAME=VALUE NAME=VALUE",
-    "labels": "KEY=VALUE KEY=VALUE",
-    "annotations": "KEY=VALUE KEY=VALUE",
-    "alerts": "gpu-idle=1h finished=on silent=off",
-}
-"""What a field shows while it is empty, where its description would not help."""
 
 
 class Field(Widget):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping
-from typing import get_type_hints
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -13,10 +12,9 @@ from backend_client.errors import Invalid
 from backend_client.models import JobSpec
 from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_spec
 from backend_client.protocol import FieldRule, Use
-from tui.form.field import LABELS, Field
-from tui.ui.sanitize import clean
-
-FIRST = ("name", "kind", "image", "command", "gpus")
+from backend_client.text.form_fields import FIRST, LABELS, description, refusals, refused
+from backend_client.text.sanitize import clean
+from tui.form.field import Field
 
 
 class FieldList(VerticalScroll, can_focus=False):
@@ -25,10 +23,9 @@ class FieldList(VerticalScroll, can_focus=False):
     def __init__(self, rules: Mapping[str, FieldRule], spec: JobSpec) -> None:
         super().__init__()
         self.rules = rules
-        hints = get_type_hints(JobSpec, include_extras=True)
         # A refused field that the spec sets is shown all the same: its value is never dropped in silence.
         self.fields = {
-            name: Field(name, getattr(spec, name), hints[name].__metadata__[0].description)
+            name: Field(name, getattr(spec, name), description(name))
             for name in FIELD_NAMES
             if rules[name].use != Use.REFUSED or getattr(spec, name) != getattr(DEFAULTS, name)
         }
@@ -52,12 +49,8 @@ class FieldList(VerticalScroll, can_focus=False):
         )
 
     def _refusals(self) -> list[Content]:
-        """Return a line for each reason: the fields that are refused for it, and the reason."""
-        names_by_reason: dict[str, list[str]] = {}
-        for name in FIELD_NAMES:
-            if name not in self.fields and name not in FIRST:
-                names_by_reason.setdefault(self.rules[name].why, []).append(name)
-        return [Content(f"{', '.join(names)}: {clean(why)}") for why, names in names_by_reason.items()]
+        """Return a line for each reason for which fields are refused."""
+        return [Content(line) for line in refusals(self.rules, self.fields)]
 
     def on_mount(self) -> None:
         self.fold(folded=True)
@@ -119,18 +112,8 @@ class FieldList(VerticalScroll, can_focus=False):
             spec = parse_spec(raw)
         except Invalid as error:
             return None, error.fields | wrong
-        for name in self.fields:
-            if self.rules[name].use == Use.REFUSED and getattr(spec, name) != getattr(DEFAULTS, name):
-                wrong[name] = self.rules[name].why
+        wrong |= refused(spec, self.rules)
         return (None if wrong else spec), wrong
-
-    def missing(self, spec: JobSpec) -> dict[str, str]:
-        """Return the required fields that are empty: field -> sentence."""
-        return {
-            name: "must be filled in"
-            for name in self.fields
-            if self.rules[name].use == Use.REQUIRED and getattr(spec, name) == getattr(DEFAULTS, name)
-        }
 
     def set_messages(
         self, errors: Mapping[str, str], warnings: Mapping[str, str], remarks: Mapping[str, str]

@@ -23,6 +23,8 @@ from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_field
 from backend_client.models.shell_words import command_notes, in_shell
 from backend_client.protocol import JobBackend, Plan
+from backend_client.text.form_fields import missing
+from backend_client.text.sanitize import clean, clean_block
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.form.autosave import Autosave
@@ -35,7 +37,6 @@ from tui.form.templates import Templates
 from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
-from tui.ui.sanitize import clean, clean_block
 
 PLAN_AFTER_SECONDS = 0.15
 """Seconds without a key before the context is asked what it would make."""
@@ -201,12 +202,12 @@ class FormScreen(Guarded, PrefillMixin):
         if self.spec and not self.spec.name and self._suggested:
             self.spec = msgspec.structs.replace(self.spec, name=self._suggested)
         self.redraw()
-        missing = self.list.missing(self.spec) if self.spec else {}
-        if self.spec and not missing:
+        empty = missing(self.spec, self.list.rules) if self.spec else {}
+        if self.spec and not empty:
             self._ask_plan(self.spec)
         else:
             self.workers.cancel_group(self, "plan")
-            todo = f"Fill in {', '.join(missing)}" if missing else "Put right what is marked"
+            todo = f"Fill in {', '.join(empty)}" if empty else "Put right what is marked"
             self.query_one("#yaml", Static).update(f"{todo} to see here what would be made.")
 
     @work(exclusive=True, group="plan", exit_on_error=False)
@@ -278,9 +279,9 @@ class FormScreen(Guarded, PrefillMixin):
         if self._busy:
             return
         self.review()
-        missing = self.list.missing(self.spec) if self.spec else {}
-        if self.spec is None or missing:
-            self._mark_errors(missing or self._errors)
+        empty = missing(self.spec, self.list.rules) if self.spec else {}
+        if self.spec is None or empty:
+            self._mark_errors(empty or self._errors)
             return
         self._busy = True
         self._submit_errors = {}

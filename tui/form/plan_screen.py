@@ -16,15 +16,15 @@ from backend_client.disk_errors import disk_words
 from backend_client.errors import BackendError, fragment
 from backend_client.models import JobSpec
 from backend_client.protocol import JobBackend, Plan
+from backend_client.spec_file import spec_yaml
+from backend_client.text.sanitize import clean, clean_block
 from backend_client.whole_file import whole_file
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.form.spec_file import spec_yaml
 from tui.session import session_of
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.prompt import AskText
-from tui.ui.sanitize import clean, clean_block
 
 
 def plan_text(plan: Plan | BackendError | None) -> Content:

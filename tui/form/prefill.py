@@ -18,6 +18,8 @@ from backend_client.models import Job, JobSpec
 from backend_client.models.fields import field_text, parse_field
 from backend_client.models.shell_words import join_lines
 from backend_client.protocol import Choice, JobBackend, Scope
+from backend_client.text.form_fields import FIELDS_WITH_CHOICES
+from backend_client.text.sanitize import clean
 from tui.form.autosave import Autosave, SavedForm, folder
 from tui.form.field import Field
 from tui.form.field_list import FieldList
@@ -27,18 +29,7 @@ from tui.form.templates_screen import TemplatesScreen
 from tui.settings.paths import user_file
 from tui.ui.editor import edit
 from tui.ui.once import once
-from tui.ui.sanitize import clean
 
-FIELDS_WITH_CHOICES = (
-    "gpu_type",
-    "priority",
-    "queue",
-    "queue_priority",
-    "volumes",
-    "image_pull_secrets",
-    "cluster",
-)
-"""Fields that stand for something the context has."""
 NODES_SECONDS = 10.0
 """Seconds between two questions for what is free, while the form is open."""
 SAVE_SECONDS = 0.3

@@ -13,9 +13,7 @@ from textual.widgets.option_list import Option
 
 from backend_client.gpu_nodes import GpuNode, Holder
 from backend_client.models import Job
-from tui.actions import Place
-from tui.bindings import bindings
-from tui.gpus.gpus_text import (
+from backend_client.text.gpus import (
     SHARE_OF,
     SIGNS,
     bar,
@@ -26,11 +24,13 @@ from tui.gpus.gpus_text import (
     state_words,
     until_words,
 )
+from backend_client.text.sanitize import clean
+from tui.actions import Place
+from tui.bindings import bindings
 from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.format import fit
 from tui.ui.rows import Rows
-from tui.ui.sanitize import clean
 
 _LOOK_SECONDS = 1.0
 

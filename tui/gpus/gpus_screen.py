@@ -15,15 +15,16 @@ from backend_client.errors import BackendError, LoginNeeded, fragment
 from backend_client.gpu_nodes import GpuNode, GpuNodes
 from backend_client.models import Job
 from backend_client.protocol import Capacity, JobBackend
+from backend_client.text.figures import local_time
+from backend_client.text.gpus import LEGEND, Order, key_of, unknown_words
+from backend_client.text.sanitize import clean
 from tui.actions import Place
 from tui.gpus.gpu_jobs_screen import GpuJobsScreen
-from tui.gpus.gpus_text import LEGEND, Order, key_of, sums, unknown_words
+from tui.gpus.gpus_text import sums
 from tui.gpus.node_list import NodeList
 from tui.session import session_of
 from tui.ui.filter_line import FilterLine
 from tui.ui.footer import Footer
-from tui.ui.format import local_time
-from tui.ui.sanitize import clean
 
 POLL_SECONDS = 3.0
 

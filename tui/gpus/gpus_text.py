@@ -1,47 +1,28 @@
-"""Machines and their GPUs as text: bars, what is wrong, who holds what and until when. Pure."""
+"""Machines and their GPUs as the lines of a screen: each one's bar, and the sums of each product. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from msgspec import Struct
 
-from backend_client.gpu_nodes import GpuNode, GpuNodes, Holder, Whose
-from backend_client.models import Job, JobState
-from backend_client.models.names import natural_key
-from backend_client.protocol import Capacity
+from backend_client.gpu_nodes import GpuNode
+from backend_client.text.gpus import (
+    BAR,
+    ProductSum,
+    Share,
+    bar,
+    holder_words,
+    product_sums,
+    product_text,
+    shares,
+    state_words,
+)
+from backend_client.text.sanitize import clean
 from tui.ui.format import fit
-from tui.ui.sanitize import clean
 
-BAR = 16
-"""Cells of a bar; a machine with more GPUs has them in proportion."""
 WIDE = 110
 """From so many cells on, names have more room."""
-
-
-class Share(StrEnum):
-    """What a GPU is to the one who looks. The values are the style's names."""
-
-    MINE = "mine"
-    TEAM = "team"
-    OTHER = "other"
-    FREE = "free"
-    CLOSED = "closed"
-    """Held by nobody, on a machine that takes no new pods."""
-    BROKEN = "broken"
-
-
-SHARE_OF = {Whose.MINE: Share.MINE, Whose.TEAM: Share.TEAM, Whose.OTHER: Share.OTHER}
-SIGNS = {
-    Share.MINE: "M",
-    Share.TEAM: "T",
-    Share.OTHER: "#",
-    Share.FREE: ".",
-    Share.CLOSED: "-",
-    Share.BROKEN: "!",
-}
-"""A sign for each, so that no colour is needed."""
-LEGEND = "M mine  T my team's  # others'  . free  - closed  ! broken"
+_PRODUCT_AT_MOST = 30
 
 
 class Row(Struct, frozen=True):
@@ -51,126 +32,6 @@ class Row(Struct, frozen=True):
     bar: tuple[tuple[Share, int], ...] = ()
     """What, and how many cells."""
     after: str = ""
-
-
-class Order(StrEnum):
-    """The orders of the list."""
-
-    FREE = "most free first"
-    NAME = "by name"
-
-    @property
-    def following(self) -> "Order":
-        return Order.NAME if self is Order.FREE else Order.FREE
-
-
-def key_of(node: GpuNode) -> tuple[str, str, str]:
-    """Return what tells a line from all others."""
-    return node.cluster, node.name, node.resource + node.product
-
-
-def arranged(nodes: Iterable[GpuNode], order: Order, words: Sequence[str] = ()) -> list[GpuNode]:
-    """Return the machines that have all words (in small letters), in order."""
-    shown = (node for node in nodes if not words or _matches(node, words))
-    return sorted(shown, key=_by_free if order is Order.FREE else _by_name)
-
-
-def _by_name(node: GpuNode) -> tuple[object, ...]:
-    return node.cluster, natural_key(node.name), not node.usable, node.resource, node.product
-
-
-def _by_free(node: GpuNode) -> tuple[object, ...]:
-    return not node.usable, -node.free, *_by_name(node)
-
-
-def _matches(node: GpuNode, words: Sequence[str]) -> bool:
-    people = (f"{holder.name} {holder.namespace} {holder.owner}" for holder in node.holders)
-    texts = (node.name, node.cluster, node.product, node.resource, state_words(node), *people)
-    text = "\n".join(texts).lower()
-    return all(word in text for word in words)
-
-
-def shares(node: GpuNode) -> dict[Share, int]:
-    """Count the GPUs of a machine by what they are; all together are those it has."""
-    counts = dict.fromkeys(Share, 0)
-    room = node.total
-    for holder in node.holders:
-        held = min(room, holder.gpus)
-        counts[SHARE_OF[holder.whose]] += held
-        room -= held
-    counts[Share.FREE] = min(room, node.free)
-    counts[Share.CLOSED] = room - counts[Share.FREE]
-    counts[Share.BROKEN] = node.broken
-    return counts
-
-
-def bar(counts: Mapping[Share, int], width: int = BAR) -> tuple[tuple[Share, int], ...]:
-    """Return the runs of a bar, one cell for each GPU; of more GPUs than cells each share its part."""
-    cells = {share: count for share, count in counts.items() if count}
-    whole = sum(cells.values())
-    if whole > width:
-        exact = {share: count * width / whole for share, count in cells.items()}
-        cells = {share: max(1, int(size)) for share, size in exact.items()}
-        while (over := sum(cells.values()) - width) != 0:
-            gap = {share: cells[share] - exact[share] for share in cells if over < 0 or cells[share] > 1}
-            share = max(gap, key=gap.__getitem__) if over > 0 else min(gap, key=gap.__getitem__)
-            cells[share] -= 1 if over > 0 else -1
-    return tuple(cells.items())
-
-
-def bar_text(runs: Iterable[tuple[Share, int]]) -> str:
-    """Return a bar as signs."""
-    return "".join(SIGNS[share] * count for share, count in runs)
-
-
-def product_text(node: GpuNode) -> str:
-    """Return the product as people say it, without its maker; that it is a slice or shared stands first."""
-    whole, slices, profile = node.product.removeprefix("NVIDIA-").partition("-MIG-")
-    if slices:
-        return clean(f"MIG-{profile} {whole}", 60)
-    if whole.endswith("-SHARED"):
-        return clean(f"SHARED {whole.removesuffix('-SHARED')}", 60)
-    return clean(whole or node.resource, 60)
-
-
-def state_words(node: GpuNode) -> str:
-    """Return what is wrong with a machine, or in the way of new jobs; "" where nothing is."""
-    parts = [
-        clean(node.trouble, 80),
-        "cordoned" if node.cordoned else "",
-        f"{node.broken} broken" if node.broken else "",
-        *(clean(taint, 80) for taint in node.taints),
-        "" if node.usable else f"jobs here do not ask for {clean(node.resource, 40)}",
-    ]
-    return ", ".join(filter(None, parts))
-
-
-def holder_name(holder: Holder) -> str:
-    """Return the job that holds GPUs, or whose it is, where it may not be told."""
-    if holder.name:
-        name = clean(holder.name, 60)
-        theirs = holder.whose is Whose.OTHER and holder.namespace
-        return f"{clean(holder.namespace, 40)}/{name}" if theirs else name
-    unnamed = {Whose.MINE: "a job of yours", Whose.TEAM: "your team", Whose.OTHER: "others"}
-    return clean(holder.owner, 40) or unnamed[holder.whose]
-
-
-def until_words(until: datetime | None, now: datetime) -> str:
-    """Return when a job ends at the latest, in local time: "until 14:03", "until 02 Dec 14:03"."""
-    if until is None:
-        return ""
-    local = until.astimezone()
-    today = local.date() == now.astimezone().date()
-    return f"until {local:%H:%M}" if today else f"until {local:%d %b %H:%M}"
-
-
-def holder_words(node: GpuNode, now: datetime) -> str:
-    """Return who holds GPUs of a machine: "bert 4 until 14:03, others 2"."""
-    parts = (
-        " ".join(filter(None, (holder_name(holder), str(holder.gpus), until_words(holder.until, now))))
-        for holder in node.holders
-    )
-    return ", ".join(parts)
 
 
 def _widths(room: int) -> tuple[int, int]:
@@ -201,43 +62,16 @@ def row(node: GpuNode, room: int, now: datetime, *, cursor: bool) -> Row:
 
 def sums(nodes: Sequence[GpuNode], limit: int, room: int = 200) -> list[str]:
     """Return a line for each product, at most `limit`: free, in all, the largest block, whose the rest is."""
-    groups: dict[tuple[bool, str, str], list[GpuNode]] = {}
-    for node in nodes:
-        groups.setdefault((not node.usable, node.product, node.resource), []).append(node)
-    wide = max((len(product_text(group[0])) for group in groups.values()), default=0)
-    lines = [
-        fit(_sum(fit(product_text(group[0]), min(wide, 30)), group, room), room).rstrip()
-        for _, group in sorted(groups.items())
-    ]
+    found = product_sums(nodes)
+    wide = min(_PRODUCT_AT_MOST, max((len(one.product) for one in found), default=0))
+    lines = [fit(_sum(one, wide, room), room).rstrip() for one in found]
     if len(lines) > limit:
         lines = [*lines[: limit - 1], f"and {len(lines) - limit + 1} more products"]
     return lines
 
 
-def _sum(product: str, group: Sequence[GpuNode], room: int) -> str:
-    counts = dict.fromkeys(Share, 0)
-    for node in group:
-        for share, count in shares(node).items():
-            counts[share] += count
-    free, total = sum(node.free for node in group), sum(node.total for node in group)
-    largest = max(group, key=lambda node: node.free)
-    where = f" on {clean(largest.name, 30)}" if room >= WIDE else ""
-    block = f"largest block {largest.free}{where}" if free else ""
-    named = {"mine": Share.MINE, "my team's": Share.TEAM, "others'": Share.OTHER, "broken": Share.BROKEN}
-    rest = [f"{counts[share]} {word}" for word, share in named.items() if counts[share]]
-    return "  ".join(filter(None, (f"{product} {free:>5} of {total} free", block, ", ".join(rest))))
-
-
-def unknown_words(found: GpuNodes, capacity: Capacity, jobs: Iterable[Job]) -> list[str]:
-    """Return what is known all the same where the machines are not: the reason, the quota, the own jobs."""
-    lines = [f"The machines are not known: {clean(found.unknown_because, 200)}."]
-    if quota := capacity.quota:
-        lines.append(f"Of the namespace's quota {quota.used} of {quota.hard} GPUs are used.")
-    if held := sum(gpus_of(job) for job in jobs if job.state is JobState.RUNNING):
-        lines.append(f"The jobs that you see run with {held} GPU{'s' if held > 1 else ''}.")
-    return lines
-
-
-def gpus_of(job: Job) -> int:
-    """Return the GPUs of all ranks or replicas of a job."""
-    return job.spec.gpus * max(job.spec.nodes, job.spec.replicas)
+def _sum(one: ProductSum, wide: int, room: int) -> str:
+    block = f"{one.block} on {one.where}" if one.block and room >= WIDE else one.block
+    return "  ".join(
+        filter(None, (f"{fit(one.product, wide)} {one.free:>5} of {one.total} free", block, one.rest))
+    )

@@ -13,9 +13,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from backend_client.gpu_nodes import GpuNode
+from backend_client.text.gpus import SIGNS, Order, Share, arranged, key_of
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.gpus.gpus_text import SIGNS, Order, Row, Share, arranged, heading, key_of, row
+from tui.gpus.gpus_text import Row, heading, row
 
 _HEAD = 1
 _EMPTY = Row("")

@@ -16,15 +16,15 @@ from textual.widgets.option_list import Option
 from backend_client.errors import BackendError, LoginNeeded
 from backend_client.history import HasHistory, HistoryEntry, HistoryPage, HistoryQuery
 from backend_client.protocol import JobBackend
+from backend_client.text.history import cells, parse_query
+from backend_client.text.sanitize import clean
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.history.history_text import cells, parse_query
 from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.format import fit
 from tui.ui.inputs import LineInput
 from tui.ui.rows import Rows
-from tui.ui.sanitize import clean
 
 WIDTHS = (18, 9, 8, 4, 6, 4, 5)
 """Cells of name, state, owner, GPUs, GPU-hours, age and time it took; how it ended has the rest."""

@@ -11,10 +11,10 @@ from backend_client.errors import BackendError, fragment
 from backend_client.logs.source_or_copy import delete_with_copy
 from backend_client.models import Job
 from backend_client.protocol import JobBackend, Verb
+from backend_client.text.questions import PAST_TENSE, lost_by_stop, not_done, question, why_left_out
+from backend_client.text.sanitize import clean
 from tui.jobs.job_screen import JobScreen
-from tui.log.empty_reason import lost_by_stop
 from tui.messages import OpenText
-from tui.ui.sanitize import clean
 
 _AT_ONCE = 8
 
@@ -23,8 +23,6 @@ class BulkAction(NamedTuple):
     """An action that can run on every marked job."""
 
     verb: Verb
-    label: str
-    past_tense: str
     do: Callable[[JobBackend, Job], Awaitable[object]]
 
 
@@ -41,36 +39,9 @@ async def _delete(backend: JobBackend, job: Job) -> None:
         pass
 
 
-STOP = BulkAction(Verb.STOP, "Stop", "stopped", lambda backend, job: backend.stop(job.ref))
-RESUME = BulkAction(Verb.RESUME, "Resume", "resumed", lambda backend, job: backend.resume(job.ref))
-DELETE = BulkAction(Verb.DELETE, "Delete", "deleted", _delete)
-
-
-def why_left_out(action: BulkAction, job: Job) -> str:
-    """Return why a marked job is left out; "" where it takes part."""
-    if job.refuses(action.verb):
-        return clean(job.read_only, 100)
-    return "has ended already" if action is STOP and job.ended else ""
-
-
-def job_names(jobs: Sequence[Job]) -> str:
-    """Return the names of all jobs; namesakes with namespace and kind."""
-    plain = [job.name for job in jobs]
-    shown = [job.name if plain.count(job.name) == 1 else f"{job.ref} ({job.ref.kind})" for job in jobs]
-    return ", ".join(clean(name, 100) for name in shown)
-
-
-def question(
-    action: BulkAction, jobs: Sequence[Job], left_out: Sequence[str], lost: str
-) -> tuple[str, str, str]:
-    """Return question, detail and the label of yes. `lost`: what becomes of the log of a stopped job."""
-    running = sum(not job.ended for job in jobs)
-    after = {STOP: lost or "Their logs stay.", DELETE: "Their logs go too.", RESUME: ""}[action]
-    if action is DELETE and running:
-        after = f"{running} of them still run: deleting stops them first. {after}"
-    about = [job_names(jobs), after, f"Left out: {'; '.join(left_out)}." if left_out else ""]
-    count = f"these {len(jobs)} jobs" if len(jobs) > 1 else "this job"
-    return f"{action.label} {count}?", "\n\n".join(filter(None, about)), action.label
+STOP = BulkAction(Verb.STOP, lambda backend, job: backend.stop(job.ref))
+RESUME = BulkAction(Verb.RESUME, lambda backend, job: backend.resume(job.ref))
+DELETE = BulkAction(Verb.DELETE, _delete)
 
 
 class SelectionScreen(JobScreen):
@@ -99,13 +70,13 @@ class SelectionScreen(JobScreen):
         backend = self.backend
         if backend is None or self.blocked(action.verb):
             return
-        reasons = [(job, why_left_out(action, job)) for job in self.marked]
+        reasons = [(job, why_left_out(action.verb, job)) for job in self.marked]
         left_out = [f"{clean(job.name, 80)} {why}" for job, why in reasons if why]
         jobs = [job for job, why in reasons if not why]
         if not jobs:
             self.app.notify("; ".join(left_out))
         elif await self._confirmed(
-            action.verb, jobs, *question(action, jobs, left_out, lost_by_stop(backend))
+            action.verb, jobs, *question(action.verb, jobs, left_out, lost_by_stop(backend))
         ):
             self.clear_marks()
             self.app.run_worker(self._do_all(action, backend, jobs), group="act", exit_on_error=False)
@@ -114,9 +85,9 @@ class SelectionScreen(JobScreen):
         failures = await do_all(action, backend, jobs)
         if len(failures) == 1 or any(self.session.login_prompt.ask(failure.error) for failure in failures):
             job, error = failures[0]
-            self._show_failure(f"{clean(job.name)} was not {action.past_tense}", error)
+            self._show_failure(not_done(action.verb, job), error)
         elif failures:
-            title = f"{len(failures)} of {len(jobs)} jobs were not {action.past_tense}"
+            title = f"{len(failures)} of {len(jobs)} jobs were not {PAST_TENSE[action.verb]}"
             text = "\n\n".join(
                 f"{clean(job.name)}: {fragment(e.title)}\n{e.hint}".rstrip() for job, e in failures
             )

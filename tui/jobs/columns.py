@@ -1,18 +1,18 @@
-"""The columns of a list of jobs: one table for the screen and the verb `jobs`, and the screen's layout. Pure.
+"""The columns of a list of jobs: how wide on a screen, and which the verb `jobs` has. Pure.
 
-A new column is an entry of `COLUMN_TABLE`; where the screen has it, `settings.model.ColumnName` names it too.
-JSON and YAML have no columns: they show the fields of `Job`.
+What stands in them: `JOB_CELLS` of `backend_client/text/job_cells.py`. A new column is an entry there and
+one of `COLUMN_TABLE`; where the screen has it, `settings.model.ColumnName` names it too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from backend_client.models import Job, JobState
+from backend_client.models import Job
+from backend_client.text.job_cells import JOB_CELLS, JobCell, cell_text
+from backend_client.text.usage_cells import short_mem_text
 from tui.settings.model import COLUMNS
-from tui.ui.format import fit, loss_text, progress_text, span
-from tui.ui.sanitize import clean
-from tui.usage.usage_cells import mem_text, short_mem_text, util_text
+from tui.ui.format import fit
 
 MARGIN = 3
 """Cells before the first column: what is marked or watched, and the cursor."""
@@ -25,23 +25,21 @@ _BESIDE_USE = {"name": 24, "progress": 52}
 
 
 class Column(NamedTuple):
-    """One column. On the screen it is `gap` cells, then `width` cells of `text`."""
+    """One column. On the screen it is `gap` cells, then `width` cells of the text."""
 
-    name: str
-    """The word for it in the setting `list.columns`."""
-    title: str
-    text: Callable[[Job, datetime], str]
-    """Job and current time to the text of its cell."""
+    cell: JobCell
     width: int = 0
     """Cells on the screen; 0: the screen does not have it."""
     wider: tuple[int, int] | None = None
     """`width` on a medium and on a wide screen, where it is another."""
     verb: Literal["", "always", "wide"] = "wide"
     """Whether the verb `jobs` has it: never, always, or with `-o wide`."""
-    limit: int = 0
-    """Characters that the screen shows at most of a text from outside, cleaned; 0: `text` is safe already."""
-    right: bool = False
     gap: int = 2
+
+    @property
+    def name(self) -> str:
+        """The word for it in the setting `list.columns`."""
+        return self.cell.name
 
 
 class Row(NamedTuple):
@@ -52,51 +50,22 @@ class Row(NamedTuple):
     after: str
 
 
-def progress_or_reason(job: Job, _now: datetime | None = None) -> str:
-    """Return the reason where the state alone does not say enough, else the progress."""
-    figures = progress_text(job.progress) if job.progress else ""
-    if job.reason and (job.state is not JobState.RUNNING or not figures):
-        return clean(job.reason, 300)
-    return figures
-
-
-def node_of(job: Job) -> str:
-    """Return the node where a job runs or ran last; empty where none is known."""
-    return clean(job.attempts[-1].node, 60) if job.attempts else ""
-
-
-def _gpus(job: Job) -> str:
-    return str(job.spec.gpus * job.spec.nodes * job.spec.replicas)
-
-
-def _age(job: Job, now: datetime) -> str:
-    return span((now - job.created).total_seconds())
-
-
-def _loss(job: Job) -> str:
-    return loss_text(job.progress.loss) if job.progress else ""
-
-
-def _command(job: Job) -> str:
-    program, *rest = job.spec.command or ("",)
-    return " ".join([program.rsplit("/", 1)[-1], *rest])
-
-
+_CELLS = {cell.name: cell for cell in JOB_CELLS}
 COLUMN_TABLE: tuple[Column, ...] = (
-    Column("name", "NAME", lambda job, _: job.name, 16, (24, 32), verb="always", limit=80),
-    Column("state", "STATE", lambda job, _: job.state.value, 10, verb="always", gap=1),
-    Column("gpus", "GPUS", lambda job, _: _gpus(job), 4, verb="always", right=True, gap=1),
-    Column("age", "AGE", _age, 5, verb="always", right=True),
-    Column("loss", "LOSS", lambda job, _: _loss(job), 6, verb="always", gap=1),
-    Column("util", "UTIL", lambda job, _: util_text(job.usage), 6),
-    Column("mem", "MEM", lambda job, _: mem_text(job.usage), 7, gap=1),
-    Column("owner", "OWNER", lambda job, _: job.owner, 10, limit=60),
-    Column("namespace", "NAMESPACE", lambda job, _: job.ref.namespace, 12, limit=60),
-    Column("node", "NODE", lambda job, _: node_of(job), 14),
-    Column("kind", "KIND", lambda job, _: job.ref.kind, 10),
-    Column("uid", "UID", lambda job, _: job.ref.uid),
-    Column("command", "COMMAND", lambda job, _: _command(job), 32, verb="", limit=200),
-    Column("progress", "PROGRESS", progress_or_reason, 20, (38, 60), verb="always"),
+    Column(_CELLS["name"], 16, (24, 32), verb="always"),
+    Column(_CELLS["state"], 10, verb="always", gap=1),
+    Column(_CELLS["gpus"], 4, verb="always", gap=1),
+    Column(_CELLS["age"], 5, verb="always"),
+    Column(_CELLS["loss"], 6, verb="always", gap=1),
+    Column(_CELLS["util"], 6),
+    Column(_CELLS["mem"], 7, gap=1),
+    Column(_CELLS["owner"], 10),
+    Column(_CELLS["namespace"], 12),
+    Column(_CELLS["node"], 14),
+    Column(_CELLS["kind"], 10),
+    Column(_CELLS["uid"]),
+    Column(_CELLS["command"], 32, verb=""),
+    Column(_CELLS["progress"], 20, (38, 60), verb="always"),
 )
 """Every column, in the order in which the verb `jobs` prints them; the screen's order is a setting."""
 _ON_SCREEN = {column.name: column for column in COLUMN_TABLE if column.width}
@@ -117,15 +86,15 @@ def _columns(width: int, *, all_namespaces: bool) -> dict[str, Column]:
     """Return the screen's columns by name, as wide as they may be on a screen of `width` cells."""
     columns = dict(_ON_SCREEN)
     if width < _MEDIUM:
-        short = columns["mem"]._replace(text=lambda job, _: short_mem_text(job.usage), width=_SHORT_MEM)
-        columns["mem"] = short
+        short = _CELLS["mem"]._replace(text=lambda job, _: short_mem_text(job.usage))
+        columns["mem"] = columns["mem"]._replace(cell=short, width=_SHORT_MEM)
     else:
         for name, column in _ON_SCREEN.items():
             if column.wider:
                 columns[name] = column._replace(width=column.wider[width >= _WIDE])
     if all_namespaces:
-        full = columns["name"]._replace(text=lambda job, _: f"{job.ref.namespace}/{job.name}", limit=160)
-        columns["name"] = full
+        full = _CELLS["name"]._replace(text=lambda job, _: f"{job.ref.namespace}/{job.name}", limit=160)
+        columns["name"] = columns["name"]._replace(cell=full)
     return columns
 
 
@@ -189,24 +158,19 @@ def _shrink(column: Column, room: int) -> Column:
 
 def heading(columns: tuple[Column, ...]) -> str:
     """Return the line of titles."""
-    titles = (" " * c.gap + fit(c.title, c.width, right=c.right) for c in columns)
+    titles = (" " * c.gap + fit(c.cell.title, c.width, right=c.cell.right) for c in columns)
     return " " * MARGIN + "".join(titles)
 
 
 def row(job: Job, columns: tuple[Column, ...], width: int, mark: str = "") -> Row:
     """Return one job as text, at most `width` cells. A reason may run on over an empty LOSS."""
     now = datetime.now(UTC)
-    cells = _run_on([(column, _cell(column, job, now)) for column in columns], width)
-    parts = [" " * c.gap + fit(text, c.width, right=c.right) for c, text in cells]
+    cells = _run_on([(column, cell_text(column.cell, job, now)) for column in columns], width)
+    parts = [" " * c.gap + fit(text, c.width, right=c.cell.right) for c, text in cells]
     index = _index(cells, "state")
     index = len(cells) if index is None else index
     before, state, after = parts[:index], parts[index : index + 1], parts[index + 1 :]
     return Row(f"{mark:<{MARGIN}}{''.join(before)}", "".join(state), "".join(after))
-
-
-def _cell(column: Column, job: Job, now: datetime) -> str:
-    text = column.text(job, now)
-    return clean(text, column.limit) if column.limit else text
 
 
 def _index(cells: list[tuple[Column, str]], name: str) -> int | None:

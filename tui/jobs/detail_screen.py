@@ -16,9 +16,10 @@ from backend_client.errors import BackendError, Invalid, fragment
 from backend_client.models import Event, Job, JobState
 from backend_client.models.fields import field_text
 from backend_client.protocol import Feature, JobBackend, Verb
+from backend_client.spec_file import no_spec, with_changes
+from backend_client.text.sanitize import clean
 from tui.actions import Action, Place
 from tui.bindings import bindings
-from tui.form.spec_file import no_spec, with_changes
 from tui.jobs.context_feed import ContextFeed, OpenDetail, OpenWhy
 from tui.jobs.detail_text import about, describe
 from tui.jobs.job_screen import JobScreen
@@ -26,7 +27,6 @@ from tui.jobs.receipt_section import ReceiptSection
 from tui.jobs.store import Difference
 from tui.messages import OpenAlerts, OpenForm
 from tui.ui.footer import Footer
-from tui.ui.sanitize import clean
 from tui.ui.show_text import show_text
 from tui.usage.usage_section import UsagePlots, UsageSection
 

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from textual.content import Content
 
 from backend_client.models import Attempt, Event, Job
-from tui.jobs.attempt_table import group_attempts, side_by_side, state_durations
-from tui.jobs.columns import node_of
-from tui.jobs.timeline import command_line, exit_text, spec_fields_text, timeline
-from tui.ui.format import fit, loss_text, progress_text, short_local_time, starts_text, wrap
-from tui.ui.sanitize import clean
+from backend_client.text.attempts import group_attempts, rank_cells, state_durations
+from backend_client.text.figures import short_local_time
+from backend_client.text.job_facts import about_pairs
+from backend_client.text.sanitize import clean
+from backend_client.text.timeline import command_line, spec_fields_text, timeline
+from tui.jobs.attempt_table import side_by_side
+from tui.ui.format import fit, wrap
 
 _NAME = 14
 """Cells of what stands before a value."""
@@ -34,24 +36,7 @@ def _hung(lead: str, text: str, width: int, style: str = "") -> list[Content]:
 
 def about(job: Job, why_key: str = "", width: int = 76) -> Content:
     """Return what stands above all: how the job stands. `why_key`: the key that says more of the reason."""
-    far = (
-        "  loss ".join(filter(None, (progress_text(job.progress), loss_text(job.progress.loss))))
-        if job.progress
-        else ""
-    )
-    pairs = [
-        ("reason", clean(job.reason) + (f"  ({why_key} says more)" if job.reason and why_key else "")),
-        ("starts", starts_text(job.queue.starts) if job.queue else ""),
-        ("progress", far),
-        ("owner", clean(job.owner)),
-        ("node", node_of(job)),
-    ]
-    pairs += [("restarts", str(job.restarts or "")), ("next try", short_local_time(job.next_try))]
-    pairs += [("url", clean(url)) for url in job.urls]
-    pairs += [("in cluster", clean(address)) for address in job.internal_addresses] + [
-        ("look only", clean(job.read_only))
-    ]
-    return Content("\n").join(fields(pairs, width))
+    return Content("\n").join(fields(about_pairs(job, why_key), width))
 
 
 def describe(
@@ -91,6 +76,5 @@ def _attempts(job: Job, width: int) -> list[Content]:
 
 
 def _rank(rank: Attempt) -> Content:
-    where = clean(rank.pod or rank.node, 60) + (f" pid {rank.pid}" if rank.pid else "")
-    times = f"{short_local_time(rank.started):15}  {short_local_time(rank.finished):15}"
-    return Content(f"{rank.rank:>4}  {times}  {exit_text(rank):9}  {where}")
+    number, started, finished, end, where = rank_cells(rank)
+    return Content(f"{number:>4}  {started:15}  {finished:15}  {end:9}  {where}")

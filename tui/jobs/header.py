@@ -8,8 +8,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from backend_client.protocol import Capacity, Freshness, FreshnessState
-from tui.ui.format import span
-from tui.ui.sanitize import clean
+from backend_client.text.figures import span
+from backend_client.text.sanitize import clean
 
 
 class Header(Widget):

@@ -14,16 +14,17 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from backend_client.job_order import Group, Order
 from backend_client.models import Job
+from backend_client.text.sanitize import clean
+from backend_client.text.usage_cells import is_idle
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.jobs.columns import Column, Row, column_cells, heading, layout, row
-from tui.jobs.rows import Group, Heading, Order, Rows
+from tui.jobs.rows import Heading, Rows
 from tui.jobs.store import Difference, JobStore
 from tui.settings.model import ListSettings
 from tui.ui.format import fit
-from tui.ui.sanitize import clean
-from tui.usage.usage_cells import is_idle
 
 _HEAD = 1
 _AGES_EVERY = 20.0

@@ -10,12 +10,19 @@ from backend_client.errors import BackendError, fragment
 from backend_client.logs.source_or_copy import delete_with_copy
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
-from tui.form.spec_file import as_job, no_spec, spec_yaml
-from tui.log.empty_reason import lost_by_stop
+from backend_client.spec_file import as_job, no_spec, spec_yaml
+from backend_client.text.questions import (
+    as_job_question,
+    delete_question,
+    leave_question,
+    lost_by_stop,
+    not_done,
+    stop_question,
+)
+from backend_client.text.sanitize import clean
 from tui.messages import OpenForm, OpenLog, OpenPlot, OpenRanks, OpenText
 from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
-from tui.ui.sanitize import clean
 
 
 class JobScreen(Guarded, Screen[None]):
@@ -86,10 +93,8 @@ class JobScreen(Guarded, Screen[None]):
             return
         if job.ended:
             self.app.notify(f"{clean(job.name)} has ended already.")
-        elif await self._confirmed(
-            Verb.STOP, [job], f"Stop {clean(job.name)}?", lost_by_stop(backend) or "Its log stays.", "Stop"
-        ):
-            self._run(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
+        elif await self._confirmed(Verb.STOP, [job], *stop_question(job, lost_by_stop(backend))):
+            self._run(backend.stop(job.ref), not_done(Verb.STOP, job))
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def action_delete(self) -> None:
@@ -97,8 +102,10 @@ class JobScreen(Guarded, Screen[None]):
         if not job or not backend or self._not_allowed(job, Verb.DELETE):
             return
         wait = job.ref.uid not in self.session.slow_deletions
-        if await self._confirmed(Verb.DELETE, [job], *(_deletion(job) if wait else _slow_deletion(job))):
-            self._run(self._delete(job, backend, wait=wait), f"{clean(job.name)} was not deleted")
+        if await self._confirmed(
+            Verb.DELETE, [job], *(delete_question(job) if wait else leave_question(job))
+        ):
+            self._run(self._delete(job, backend, wait=wait), not_done(Verb.DELETE, job))
 
     async def _delete(self, job: Job, backend: JobBackend, *, wait: bool) -> None:
         title, slow = f"Deleting {clean(job.name)}", self.session.slow_deletions
@@ -120,16 +127,15 @@ class JobScreen(Guarded, Screen[None]):
         if job.spec.kind == "job":
             self.app.notify(f"{clean(job.name)} is a job already: it is not started again.")
             return
-        question = f"Stop {clean(job.name)}, and run it as a job?"
-        if await self._confirmed(Verb.STOP, [job], question, _as_job(job), "Go on"):
+        if await self._confirmed(Verb.STOP, [job], *as_job_question(job)):
             if not job.ended:
-                self._run(backend.stop(job.ref), f"{clean(job.name)} was not stopped")
+                self._run(backend.stop(job.ref), not_done(Verb.STOP, job))
             self.open_form(as_job(job.spec))
 
     def action_resume(self) -> None:
         job, backend = self.job, self.backend
         if job and backend and not self._not_allowed(job, Verb.RESUME):
-            self._run(backend.resume(job.ref), f"{clean(job.name)} was not resumed")
+            self._run(backend.resume(job.ref), not_done(Verb.RESUME, job))
 
     def _run(self, act: Coroutine[object, object, object], failed: str) -> None:
         """Run an action that was agreed to, to its end, even where this screen is left meanwhile."""
@@ -169,21 +175,3 @@ class JobScreen(Guarded, Screen[None]):
             self.app.notify(f"{title}: {fragment(error.title)}", severity="error")
         else:
             self.session.request(OpenText(title, str(error)))
-
-
-def _as_job(job: Job) -> str:
-    """Return what the question to run a deployment as a job explains."""
-    copies = f" It runs once, not in {job.spec.replicas} replicas." if job.spec.replicas > 1 else ""
-    return f"The form opens, filled in as a job that ends when its process does.{copies}"
-
-
-def _deletion(job: Job) -> tuple[str, str, str]:
-    """Return question, detail and the label of yes."""
-    stops = "" if job.ended else "It still runs: deleting stops it first. "
-    return f"Delete {clean(job.name)}?", f"{stops}Its log goes too.", "Delete"
-
-
-def _slow_deletion(job: Job) -> tuple[str, str, str]:
-    why = f"It {clean(job.reason)}.\n" if job.reason else ""
-    detail = f"{why}What is left of it then goes by itself, as soon as nothing holds it any more."
-    return f"Wait no longer until {clean(job.name)} is gone?", detail, "Leave it"

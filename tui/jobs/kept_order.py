@@ -3,9 +3,9 @@
 import contextlib
 from pathlib import Path
 
+from backend_client.job_order import Order
 from backend_client.paths import user_state_dir
 from backend_client.private_files import write_private
-from tui.jobs.rows import Order
 
 
 def order_path() -> Path:

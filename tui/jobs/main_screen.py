@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from textual import work
 from textual.app import ComposeResult
 
+from backend_client.job_order import Order
 from backend_client.models import Job
 from backend_client.protocol import Feature, FreshnessState, JobBackend, Use, Verb
+from backend_client.text.questions import job_names
+from backend_client.text.sanitize import clean
 from tui.alerts.alert_feed import AlertFeed
 from tui.jobs.ask_namespace import ask_namespace
-from tui.jobs.bulk_actions import SelectionScreen, job_names
+from tui.jobs.bulk_actions import SelectionScreen
 from tui.jobs.context_feed import ContextFeed, OpenDetail, OpenWhy
 from tui.jobs.header import Header
 from tui.jobs.job_list import JobList
 from tui.jobs.kept_order import keep_order, last_order
-from tui.jobs.rows import Order
 from tui.jobs.store import Difference
 from tui.jobs.watched import WatchedJobs
 from tui.log.tiles import LogTiles
@@ -31,7 +33,6 @@ from tui.messages import (
 from tui.ui.filter_line import FilterLine
 from tui.ui.footer import Footer
 from tui.ui.notify import bell_and_notification
-from tui.ui.sanitize import clean
 
 
 class MainScreen(SelectionScreen):

@@ -5,10 +5,10 @@ from textual.content import Content
 from backend_client.errors import BackendError
 from backend_client.models import Job
 from backend_client.protocol import Feature, JobBackend
+from backend_client.text.receipt import change_text, receipt_lines
+from backend_client.text.receipt import heading as receipt_title
 from backend_client.usage_report import HasAccounting, Receipt
 from tui.jobs.detail_text import fields, heading
-from tui.jobs.receipt_text import change_text, receipt_lines
-from tui.jobs.receipt_text import heading as receipt_title
 
 _ASKED_AFTER_END = 3
 """How often a final receipt is asked for: what was measured last is added up a little later."""

@@ -4,44 +4,15 @@ Quick with ten thousand jobs and 500 changes a second: only what changed is filt
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from backend_client.job_order import Group, GroupKey, Order, group_key, matches, order_key
 from backend_client.models import Job
-from backend_client.models.names import natural_key
 from tui.jobs.store import Difference
 
-_GroupKey = tuple[int, str]
-"""Rank of a group among the groups, and its heading."""
-_Key = tuple[_GroupKey, float, float, tuple[str | int, ...], str]
-
-
-class Order(StrEnum):
-    """The orders of the list, which `o` goes through."""
-
-    ATTENTION = "what needs you first"
-    NEWEST = "newest first"
-    NAME = "by name"
-
-    @property
-    def following(self) -> "Order":
-        orders = list(Order)
-        return orders[(orders.index(self) + 1) % len(orders)]
-
-
-class Group(StrEnum):
-    """The groupings of the list, which `O` goes through."""
-
-    NONE = "none"
-    STATE = "state"
-    OWNER = "owner"
-
-    @property
-    def following(self) -> "Group":
-        groups = list(Group)
-        return groups[(groups.index(self) + 1) % len(groups)]
+_Key = tuple[GroupKey, float, float, tuple[str | int, ...], str]
 
 
 class Heading(NamedTuple):
@@ -49,31 +20,6 @@ class Heading(NamedTuple):
 
     title: str
     size: int
-
-
-def _age(job: Job) -> float:
-    return -job.created.timestamp()
-
-
-_KEYS: dict[Order, Callable[[Job], tuple[float, float, tuple[str | int, ...], str]]] = {
-    Order.ATTENTION: lambda job: (job.state.style.rank, _age(job), natural_key(job.name), job.ref.uid),
-    Order.NEWEST: lambda job: (0, _age(job), natural_key(job.name), job.ref.uid),
-    Order.NAME: lambda job: (0, 0, natural_key(job.name), job.ref.uid),
-}
-_GROUPS: dict[Group, Callable[[Job], _GroupKey]] = {
-    Group.NONE: lambda _: (0, ""),
-    Group.STATE: lambda job: (job.state.style.rank, job.state.value),
-    Group.OWNER: lambda job: (0, job.owner) if job.owner else (1, "owner unknown"),
-}
-
-
-def matches(job: Job, words: tuple[str, ...]) -> bool:
-    """Return True if each word (in small letters) is in the name, state, owner or other text of a job."""
-    labels = " ".join(f"{key}={value}" for key, value in job.spec.labels.items())
-    node = job.attempts[-1].node if job.attempts else ""
-    texts = (job.name, job.state, job.owner, job.ref.namespace, job.ref.kind, node, labels, job.reason)
-    text = "\n".join(texts).lower()
-    return all(word in text for word in words)
 
 
 class Rows:
@@ -142,7 +88,7 @@ class Rows:
         return new != old
 
     def _key(self, job: Job) -> _Key:
-        return _GROUPS[self.group](job), *_KEYS[self.order](job)
+        return group_key(self.group, job), *order_key(self.order, job)
 
     def _sort(self, uids: list[str]) -> None:
         uids.sort(key=self._keys.__getitem__)

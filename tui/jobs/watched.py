@@ -3,8 +3,8 @@
 from collections.abc import Container, Sequence
 
 from backend_client.models import Job
+from backend_client.text.sanitize import clean
 from tui.jobs.store import JobStore
-from tui.ui.sanitize import clean
 
 
 class WatchedJobs(Container[str]):

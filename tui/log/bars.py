@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.ui.sanitize import clean
+from backend_client.text.sanitize import clean
 
 Answer = Callable[[str], None]
 """Gets the text that stands in the line."""

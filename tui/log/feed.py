@@ -14,9 +14,9 @@ from backend_client.logs.log_copy import CopyHead
 from backend_client.logs.source_or_copy import Batch, source_or_copy
 from backend_client.models import Job
 from backend_client.protocol import Closed, JobBackend, Lines, LogQuery, Opened
+from backend_client.text.sanitize import clean
 from tui.log.host import Host, Stoppable, start_worker
 from tui.ui.once import once
-from tui.ui.sanitize import clean
 
 _REST = 0.12
 """Seconds that the cursor must rest on a job before its log is opened."""

@@ -14,11 +14,12 @@ from backend_client.errors import LoginNeeded
 from backend_client.logs import LogBuffer
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
+from backend_client.text.empty_reason import empty_reason
+from backend_client.text.sanitize import clean
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.log.bars import Answer, LogInput, LogTitle
 from tui.log.bookmarks import Bookmarks
-from tui.log.empty_reason import empty_reason
 from tui.log.export import LogExport, clipboard_text
 from tui.log.feed import LogFeed
 from tui.log.keeper import LogKeeper
@@ -29,7 +30,6 @@ from tui.log.status import LogStatus
 from tui.log.view import LogView
 from tui.messages import OpenPlot
 from tui.session import session_of
-from tui.ui.sanitize import clean
 
 _TAIL = 2_000
 _PATTERN = "text, or /regular expression/"

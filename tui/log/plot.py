@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tui.ui.format import loss_text, share_text, short
+from backend_client.text.figures import loss_text, share_text, short
 from tui.ui.plot import Axis, Point, draw_lines, tick_count, ticks, time_axis
 
 PLOTTED = 100_000

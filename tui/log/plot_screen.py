@@ -27,6 +27,8 @@ from backend_client.logs import Line, LogBuffer, follow_lines
 from backend_client.models import Job
 from backend_client.progress.loss_curve import LossCurve, split_batch
 from backend_client.protocol import Feature, JobBackend, Lines, LogQuery
+from backend_client.text.figures import loss_text, short
+from backend_client.text.sanitize import clean
 from backend_client.usage import HasUsage, Measure, UsageHistory
 from backend_client.usage_series import mean, merged, of_measure, time_of
 from tui.actions import Place
@@ -34,10 +36,9 @@ from tui.bindings import bindings
 from tui.log.plot import PLOTTED, draw, draw_over_time
 from tui.session import session_of
 from tui.ui.footer import Footer
-from tui.ui.format import fit, loss_text, short
+from tui.ui.format import fit
 from tui.ui.once import once
 from tui.ui.plot import Point
-from tui.ui.sanitize import clean
 
 _AT_ONCE = 200
 """Lines that are parsed before the event loop has its turn."""

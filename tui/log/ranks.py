@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
 from backend_client.models import Job
-from tui.ui.format import span
+from backend_client.text.figures import span
 
 _MINUTE = 60_000
 _STEPS = [_MINUTE * minutes for minutes in (2, 5, 10, 20, 30, 60, 120, 240, 480, 960, 1440, 2880, 5760)]

@@ -9,11 +9,11 @@ from textual.message import Message
 
 from backend_client.logs import LineFilter, LogBuffer, Search
 from backend_client.logs.failures import first_failure
+from backend_client.text.sanitize import clean
 from tui.log.host import Cancellable, Host, start_worker
 from tui.log.matches import Matches
 from tui.log.ranks import neighbour
 from tui.log.viewport import Viewport
-from tui.ui.sanitize import clean
 
 
 class Display(Protocol):

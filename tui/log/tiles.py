@@ -11,9 +11,9 @@ from textual.message import Message
 
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
+from backend_client.text.sanitize import clean
 from tui.log.pane import LogPane
 from tui.log.tile_layout import MOST, grid, keep, load
-from tui.ui.sanitize import clean
 
 
 class LogTiles(Container):

@@ -19,12 +19,12 @@ from backend_client.errors import BackendError, LoginNeeded, fragment
 from backend_client.models.secret import Secret
 from backend_client.server.accounts import Account
 from backend_client.server.address import host_of, parse_address
+from backend_client.text.sanitize import clean, clean_block
 from tui.actions import Place
 from tui.bindings import ActionPolicy, bindings
 from tui.login.entry import LabeledInput
 from tui.ui.footer import Footer
 from tui.ui.inputs import REPLACEMENT
-from tui.ui.sanitize import clean, clean_block
 
 if TYPE_CHECKING:
     from backend_client.server.auth_client import AuthClient, ServerInfo

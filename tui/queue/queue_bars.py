@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from textual.content import Content
 
 from backend_client.queues import ClusterQueueInfo, FlavorQuota, QueueBoard
-from tui.queue.queue_text import (
+from backend_client.text.queues import (
     bar,
     has_several_clusters,
     held_words,
@@ -14,8 +14,8 @@ from tui.queue.queue_text import (
     quota_words,
     shown_quotas,
 )
+from backend_client.text.sanitize import clean
 from tui.ui.format import fit
-from tui.ui.sanitize import clean
 
 _OWN, _BORROWED, _IDLE = "\u2588", "\u2593", "\u2591"
 _RIGHT = (5, 6, 7)

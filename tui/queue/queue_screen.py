@@ -20,17 +20,17 @@ from backend_client.gpu_nodes import Whose
 from backend_client.models import Job, JobRef
 from backend_client.protocol import JobBackend, Scope, Verb
 from backend_client.queues import HasQueues, QueueBoard, WaitingJob
+from backend_client.text.queues import TITLES, notes, waiting_cells
+from backend_client.text.sanitize import clean
 from tui.actions import Action, Place
 from tui.bindings import bindings
 from tui.messages import OpenText
 from tui.queue import queue_bars
-from tui.queue.queue_text import TITLES, notes, waiting_cells
 from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.footer import Footer
 from tui.ui.pick_screen import Pick, PickScreen
 from tui.ui.rows import Rows
-from tui.ui.sanitize import clean
 
 REFRESH_SECONDS = 10.0
 """How often the queues are asked for while they are on the screen."""

@@ -22,12 +22,12 @@ from pydantic_settings import (
 
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.models.names import closest_match
+from backend_client.text.sanitize import clean
 from tui.settings.layers import KeyPath, Layer
 from tui.settings.loaded import LoadedSettings
 from tui.settings.model import Settings, apply_site, setting_keys, template_paths
 from tui.settings.paths import PREFIX
 from tui.settings.schema import SettingsBase, settings_model
-from tui.ui.sanitize import clean
 
 
 class SettingsCheck:

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from backend_client.errors import sentence
-from tui.ui.sanitize import clean, clean_block
+from backend_client.text.sanitize import clean, clean_block
 
 
 class ConfirmScreen(ModalScreen[bool]):

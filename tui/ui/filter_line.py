@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-from tui.ui.sanitize import clean
+from backend_client.text.sanitize import clean
 
 
 class FilterLine(Input):

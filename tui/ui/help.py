@@ -9,10 +9,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from backend_client.text.sanitize import clean
 from tui.actions import Place, actions
 from tui.bindings import ActionPolicy, with_own_keys
 from tui.ui.format import wrap
-from tui.ui.sanitize import clean
 
 _KEY_CELLS, _LABEL_CELLS = 10, 13
 

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from backend_client.models.shell_words import join_lines
-from tui.ui.sanitize import clean
+from backend_client.text.sanitize import clean
 
 NEWLINE = "\u23ce"
 """Stands for a line break inside of a line."""

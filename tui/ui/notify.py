@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 
-from tui.ui.sanitize import clean
+from backend_client.text.sanitize import clean
 
 _OSC_9 = ("iterm", "wezterm", "ghostty", "kitty")
 _OSC_777 = ("foot", "rxvt-unicode")

@@ -13,8 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from backend_client.text.sanitize import clean
 from tui.ui.inputs import LineInput
-from tui.ui.sanitize import clean
 
 
 class Pick(Struct, frozen=True):

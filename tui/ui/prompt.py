@@ -9,8 +9,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from backend_client.models.secret import Secret
+from backend_client.text.sanitize import clean
 from tui.ui.inputs import LineInput, from_line
-from tui.ui.sanitize import clean
 
 Answer = TypeVar("Answer")
 

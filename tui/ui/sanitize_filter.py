@@ -5,7 +5,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from tui.ui.sanitize import UNSAFE
+from backend_client.text.sanitize import UNSAFE
 
 
 def _harmless(text: str) -> str:

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.ui.sanitize import clean, clean_block
+from backend_client.text.sanitize import clean, clean_block
 
 _COPY_AT_MOST = 70_000
 

@@ -22,14 +22,15 @@ from backend_client.models import Job
 from backend_client.progress.rank_pace import KEPT, RankPaces
 from backend_client.progress.rank_table import put_together
 from backend_client.protocol import Feature, JobBackend, LogQuery
+from backend_client.text.sanitize import clean
+from backend_client.text.usage import source_lines
 from backend_client.usage import HasUsage
+from backend_client.usage_reading import EVERY, Reading, read_anew
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.session import session_of
 from tui.ui.footer import Footer
-from tui.ui.sanitize import clean
 from tui.usage.ranks_text import HEAD, rank_line, rank_rows_of, slow_words
-from tui.usage.usage_reading import EVERY, Reading, read_anew, source_lines
 
 _DRAW_SECONDS = 2.0
 
@@ -104,7 +105,7 @@ class RanksScreen(Screen[None]):
     def on_ranks_screen_usage_read(self, message: UsageRead) -> None:
         """Show what the ranks use, and how old it is; ages go on with the next reading."""
         self._reading = message.reading
-        self._sources = "; ".join(words for words, _ in source_lines(self._reading, datetime.now(UTC)))
+        self._sources = "; ".join(line.text for line in source_lines(self._reading, datetime.now(UTC)))
         self._draw()
 
     def on_ranks_screen_log_ended(self, message: LogEnded) -> None:

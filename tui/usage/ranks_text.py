@@ -8,9 +8,10 @@ from backend_client.models import Attempt, Job
 from backend_client.progress.rank_pace import RankPace
 from backend_client.progress.rank_table import RankTable
 from backend_client.progress.slow_rank import SlowRank
+from backend_client.text.figures import short, span
+from backend_client.text.sanitize import clean
 from backend_client.usage import RankUsage
-from tui.ui.format import fit, short, span
-from tui.ui.sanitize import clean
+from tui.ui.format import fit
 
 _SILENT = 120.0
 """Seconds without a line from which on a silence is said."""

@@ -15,6 +15,8 @@ from textual.widgets.option_list import Option
 
 from backend_client.errors import BackendError, LoginNeeded
 from backend_client.protocol import JobBackend
+from backend_client.text.sanitize import clean
+from backend_client.text.usage_report import GROUPS, TITLES, cells, group_text, notes, title
 from backend_client.usage_report import HasAccounting, ReportQuery, UsageReport
 from tui.actions import Place
 from tui.bindings import bindings
@@ -22,9 +24,7 @@ from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.format import fit
 from tui.ui.rows import Rows
-from tui.ui.sanitize import clean
 from tui.usage.local_zone import local_zone
-from tui.usage.report_text import GROUPS, TITLES, cells, group_text, notes, title
 
 PERIODS = (1, 7, 30, 90, 365)
 """Days until now."""

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from backend_client.models import Job, JobUsage
 from backend_client.models.names import natural_key
-from backend_client.usage import GpuUsage, Measure, RankUsage, Usage, UsageSource
-from tui.ui.format import (
+from backend_client.text.figures import (
     bytes_text,
     celsius_text,
     cores_text,
@@ -20,7 +19,8 @@ from tui.ui.format import (
     time_left,
     watts_text,
 )
-from tui.ui.sanitize import clean
+from backend_client.text.sanitize import clean
+from backend_client.usage import GpuUsage, Measure, RankUsage, Usage, UsageSource
 
 Rows = list[list[str]]
 """The titles, then the rows."""
@@ -143,22 +143,6 @@ def job_notes(jobs: Iterable[Job], usages: Mapping[str, JobUsage]) -> list[str]:
         for job in jobs
         if job.ref.uid in usages and usages[job.ref.uid].xid
     ]
-
-
-def gpu_notes(usage: Usage) -> list[str]:
-    """Return what no column says of GPUs: errors, who else uses them."""
-    several = len(usage.ranks) > 1
-    notes = []
-    for rank in usage.ranks:
-        for gpu in rank.gpus:
-            name = f"{f'rank {rank.rank}, ' if several else ''}GPU {gpu.gpu}"
-            if gpu.xid:
-                notes.append(f"{name} has reported the error XID {gpu.xid}")
-            if gpu.strangers:
-                notes.append(f"{name} is used by processes that are not the job's own")
-            if gpu.shared:
-                notes.append(f"{name} is a part of a card, or shared: power and temperature are the card's")
-    return notes
 
 
 _WORDS = {Measure.MEMORY: "GPU memory", Measure.CPU: "CPU", Measure.RSS: "memory"}

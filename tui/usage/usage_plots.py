@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from backend_client.text.figures import bytes_text, share_text, watts_text
 from backend_client.usage import Measure, UsageHistory, UsageSeries
 from backend_client.usage_series import Values, known, mean, merged, of_measure, time_of
-from tui.ui.format import bytes_text, fit, share_text, watts_text
+from tui.ui.format import fit
 from tui.ui.plot import Axis, draw_lines, tick_count, ticks, time_axis
 
 _LEAST = 7

@@ -13,12 +13,12 @@ from textual.widgets import Static
 from backend_client.job_use import measuring
 from backend_client.models import Job, JobState
 from backend_client.protocol import Feature, JobBackend
+from backend_client.text.sanitize import clean
 from backend_client.usage import HasUsage, UsageHistory
+from backend_client.usage_reading import EVERY, Reading, read_anew
 from tui.ui.once import once
-from tui.ui.sanitize import clean
 from tui.ui.show_text import show_text
 from tui.usage.usage_plots import usage_plots
-from tui.usage.usage_reading import EVERY, Reading, read_anew
 from tui.usage.usage_text import UsageLine, usage_lines
 
 _RUNS = (JobState.RUNNING, JobState.STOPPING, JobState.UNKNOWN)

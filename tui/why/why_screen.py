@@ -1,6 +1,6 @@
 """The why screen, live: the chain of causes of one job, what would help, and how it failed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -17,19 +17,21 @@ from textual.widgets import Static
 from backend_client.errors import BackendError, Invalid, LoginNeeded, NotFound, fragment
 from backend_client.models import Job, JobState
 from backend_client.protocol import JobBackend, Verb
+from backend_client.spec_file import with_changes
+from backend_client.text.figures import span
+from backend_client.text.questions import not_done, replace_question
+from backend_client.text.sanitize import clean
+from backend_client.text.why import changed_fields, texts_before
 from backend_client.why import Explanation, Offer
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.form.spec_file import with_changes
 from tui.jobs.context_feed import ContextFeed
 from tui.jobs.job_screen import JobScreen
 from tui.jobs.store import Difference
 from tui.messages import OpenForm, OpenLog
 from tui.ui.footer import Footer
-from tui.ui.format import span
 from tui.ui.once import once
-from tui.ui.sanitize import clean
-from tui.why.why_text import Row, View, changed_fields, page, texts_before
+from tui.why.why_text import Row, View, page
 
 ASK_EVERY = 5.0
 """Seconds from an answer until the context is asked again."""
@@ -305,15 +307,8 @@ class WhyScreen(JobScreen):
     async def _replace(self, new: Job) -> None:
         old, backend = self._job, self._backend
         waits = not old.ended and old.state not in _DONE and not self._gone and not old.read_only
-        if waits and await self._confirmed(Verb.DELETE, [old], *_replacement(old, new)):
-            self._run(self._delete(old, backend, wait=True), f"{clean(old.name)} was not deleted")
+        if waits and await self._confirmed(Verb.DELETE, [old], *replace_question(old, new)):
+            self._run(self._delete(old, backend, wait=True), not_done(Verb.DELETE, old))
         if self.is_current:
             self.app.pop_screen()
         self._opener(new)
-
-
-def _replacement(old: Job, new: Job) -> Sequence[str]:
-    """Return question, detail and the labels of yes and no."""
-    name, follower = clean(old.name, 60), clean(new.name, 60)
-    detail = f"{follower} was made with the change. {name} would start too, as soon as it can."
-    return f"Delete {name}, which waits still?", detail, "Delete", "Keep both"

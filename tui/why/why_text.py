@@ -1,17 +1,26 @@
-"""Why a job waits or failed, as lines: failure, queue, chain, offers, what is unknown. Pure; all is clean."""
+"""Why a job waits or failed, in lines of a width: failure, queue, chain, offers, what is unknown. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from backend_client.models import Job, JobSpec, JobState, QueuePlace
-from backend_client.models.fields import field_text
-from backend_client.why import Cause, Explanation, Offer
-from tui.ui.format import short_local_time, span, starts_text, wrap
-from tui.ui.sanitize import clean
+from backend_client.models import Job, QueuePlace
+from backend_client.text.sanitize import clean
+from backend_client.text.why import (
+    HOW_IT_FAILED,
+    NOT_KNOWN,
+    QUEUE,
+    WHAT_WOULD_HELP,
+    WHY,
+    cause_about,
+    failure_sentences,
+    headline,
+    queue_sentences,
+    raw_lines,
+)
+from backend_client.why import Cause, Explanation
+from tui.ui.format import wrap
 
-_RAW_LINES = 200
-"""Lines of a raw text that are shown: it comes from outside, and may have no end."""
 _MUTED, _GREY, _HEAD = "$text-muted", "$text-disabled", "bold $primary"
 
 
@@ -49,47 +58,12 @@ def page(job: Job, found: Explanation, now: datetime, width: int, view: View) ->
         *(_queue(job.queue, now, width) if job.queue and not job.ended else ()),
         *_chain(found.chain, now, width, view),
         *_offers(found, width, view),
-        *_section("Not known", found.unknown, width),
+        *_section(NOT_KNOWN, found.unknown, width),
     ]
 
 
-def all_well(job: Job) -> str:
-    """Return what is said of a job that needs no explanation, as a sentence."""
-    match job.state:
-        case JobState.RUNNING:
-            return "It runs, and nothing is known to be wrong."
-        case JobState.SUCCEEDED:
-            return "It ended well."
-        case JobState.STOPPED | JobState.STOPPING:
-            return "A person stopped it."
-    return "Nothing is known that keeps it."
-
-
-def changed_fields(spec: JobSpec, offer: Offer) -> str:
-    """Return what an offer changes: "gpus 8 -> 4"."""
-    return ", ".join(
-        f"{clean(name, 40)} {_value(_before(spec, name))} -> {_value(text)}"
-        for name, text in offer.changes.items()
-    )
-
-
-def texts_before(spec: JobSpec, offer: Offer) -> dict[str, str]:
-    """Return field -> its text now, of the fields that an offer changes."""
-    return {name: _before(spec, name) for name in offer.changes}
-
-
-def _before(spec: JobSpec, name: str) -> str:
-    return field_text(name, getattr(spec, name)) if hasattr(spec, name) else ""
-
-
-def _value(text: str) -> str:
-    return clean(text, 200) or "none"
-
-
 def _headline(job: Job, found: Explanation, width: int) -> Iterator[Row]:
-    words = clean(found.sentence or job.reason)
-    if not words and not found.chain and not found.failure:
-        words = all_well(job)
+    words = headline(job, found)
     yield from (Row(((line, "bold"),)) for line in _block(words, width, " ") if words)
 
 
@@ -109,62 +83,28 @@ def _heading(title: str) -> Iterator[Row]:
 
 
 def _failure(found: Explanation, width: int, hint: str) -> Iterator[Row]:
-    failure = found.failure
+    failure = failure_sentences(found)
     if failure is None:
         return
-    yield from _heading("How it failed")
-    if failure.exit != found.sentence:
-        yield from (Row(((line, "$error"),)) for line in _block(clean(failure.exit), width, "   "))
-    rank = "" if failure.rank is None else f"rank {failure.rank} failed first"
-    said = clean(failure.said)
-    where = ", ".join(filter(None, (rank, clean(failure.where, 200))))
-    where = f"{where or 'it'} said:" if said else where
-    yield from (Row(((line, ""),)) for line in _block(where, width, "   ") if where)
-    yield from (Row(((line, "bold"),)) for line in _block(said, width, "   │ ") if said)
-    for fact in failure.facts:
-        yield from (Row(((line, ""),)) for line in _block(clean(fact), width, "   "))
+    yield from _heading(HOW_IT_FAILED)
+    for text, lead, style in (
+        (failure.exit, "   ", "$error"),
+        (failure.where, "   ", ""),
+        (failure.said, "   │ ", "bold"),
+        *((fact, "   ", "") for fact in failure.facts),
+    ):
+        yield from (Row(((line, style),)) for line in _block(text, width, lead) if text)
     if hint:
         yield Row(((f"   {hint}", _MUTED),))
 
 
 def _queue(place: QueuePlace, now: datetime, width: int) -> Iterator[Row]:
-    yield from _section("Queue", queue_sentences(place, now), width)
-
-
-def queue_sentences(place: QueuePlace, now: datetime) -> Iterator[str]:
-    """Yield where a job stands in its queue, a sentence each."""
-    stands = _ordinal(place.position) if place.position else ""
-    if stands and place.waiting:
-        stands += f" of {place.waiting}"
-    queue = f"in {place.queue}" if stands else place.queue
-    within = f" (ClusterQueue {place.cluster_queue})" if place.cluster_queue else ""
-    yield ", ".join(filter(None, (f"{stands} {queue}{within}".strip(), _priority(place))))
-    if place.flavors:
-        yield f"admitted with {', '.join(place.flavors)}"
-    if place.held:
-        yield "a person holds it back"
-    if place.requeue_at:
-        yield f"not tried again before {short_local_time(place.requeue_at)}"
-    if place.requeues:
-        yield f"put back into the queue {'once' if place.requeues == 1 else f'{place.requeues} times'}"
-    if starts := starts_text(place.starts, now):
-        yield f"start: {starts}"
-
-
-def _priority(place: QueuePlace) -> str:
-    if place.priority is None:
-        return f"priority {place.priority_class}" if place.priority_class else ""
-    return f"priority {place.priority}" + (f" ({place.priority_class})" if place.priority_class else "")
-
-
-def _ordinal(number: int) -> str:
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
+    yield from _section(QUEUE, queue_sentences(place, now), width)
 
 
 def _chain(chain: Sequence[Cause], now: datetime, width: int, view: View) -> Iterator[Row]:
     if chain:
-        yield from _heading("Why")
+        yield from _heading(WHY)
     for number, cause in enumerate(chain):
         yield from _link(number, cause, now, width, view)
 
@@ -177,8 +117,7 @@ def _link(number: int, cause: Cause, now: datetime, width: int, view: View) -> I
     lead = f" {cursor} {'  ' * (number - 1) + '└ ' if number else ''}{fold}"
     style = "bold" if number == view.cursor else ""
     lines = wrap(clean(cause.sentence), width - len(lead))
-    age = span((now - cause.since).total_seconds()) if cause.since else ""
-    about = "  ".join(filter(None, (clean(cause.object, 200), age)))
+    about = cause_about(cause, now)
     rows = [[(f"{lead if not at else ' ' * len(lead)}{line}", style)] for at, line in enumerate(lines)]
     if len(lead) + len(lines[-1]) + len(about) + 3 <= width:
         rows[-1].append((f"   {about}", _MUTED))
@@ -186,16 +125,15 @@ def _link(number: int, cause: Cause, now: datetime, width: int, view: View) -> I
         rows += [[(line, _MUTED)] for line in _block(about, width, " " * len(lead))]
     yield from (Row(tuple(parts), number) for parts in rows)
     if unfolded:
-        raw = cause.raw or "This is a field of the object: it says no more in words."
-        for line in raw.splitlines()[:_RAW_LINES]:
+        for line in raw_lines(cause):
             yield from (
-                Row(((text, _MUTED),), number) for text in _block(clean(line), width, f"{' ' * len(lead)}│ ")
+                Row(((text, _MUTED),), number) for text in _block(line, width, f"{' ' * len(lead)}│ ")
             )
 
 
 def _offers(found: Explanation, width: int, view: View) -> Iterator[Row]:
     if found.offers:
-        yield from _heading("What would help")
+        yield from _heading(WHAT_WOULD_HELP)
     for at, (offer, note) in enumerate(zip(found.offers, view.below_offers, strict=True)):
         item = len(found.chain) + at
         here = item == view.cursor

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from backend.clusters import event_log
 from backend.clusters import hub as hubs
-from backend.clusters.event_log import Audience
-from backend.clusters.hub import LAGGED, Hub, Owner
+from backend.clusters.event_log import JSON, Audience
+from backend.clusters.hub import Hub, Owner
 from backend_client.models import Job, JobRef, JobSpec, JobState, QueuePlace, StartRange
 from backend_client.protocol import Changed, DeleteStep, Freshness, FreshnessState, Gone, Snapshot, Synced
 from backend_client.server.sse import SseParser
@@ -158,7 +158,7 @@ async def test_who_reads_slowly_gets_less_and_who_does_not_read_is_told(hub, mon
     assert (await anext(slow)).count(b"event: changed") == 1
     for number in range(20):
         hub.apply("c", [Changed((job("a", reason=f"x{number}"),))])
-    assert await anext(stuck) == LAGGED
+    assert await anext(stuck) == JSON.lagged
     with pytest.raises(StopAsyncIteration):
         await anext(stuck)
     again = await Client(hub, ANNS).read()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.clusters import event_log
+from backend.clusters import event_log as event_logs
 from backend.clusters import hub as hubs
 from backend.clusters.event_log import Audience
 from backend.clusters.hub import Hub, Owner
@@ -112,7 +113,7 @@ def hurry():
     """And a hub with a short memory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hubs, "FRAME_SECONDS", 0)
-        patch.setattr(hubs, "SNAPSHOT_PAGE", 1)
+        patch.setattr(event_logs, "SNAPSHOT_PAGE", 1)
         patch.setattr(event_log, "MAX_BATCHES", 2)
         patch.setattr(watch, "FIRST_PAUSE", 0.0005)
         patch.setattr(watch, "LONGEST_PAUSE", 0.0005)

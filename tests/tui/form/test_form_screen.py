@@ -14,12 +14,12 @@ from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_spec
 from backend_client.models.secret import Secret
 from backend_client.protocol import Diagnostic, JobQuery, Page
+from backend_client.text.form_fields import FIRST
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
 from tests.tui.support.form_app import NO_CLUSTER, NO_IMAGE, SMALL, WIDE, FormApp, refusing, until
 from tui.form import form_screen, prefill, recent_values
 from tui.form.example import example_command
-from tui.form.field_list import FIRST
 from tui.form.form_screen import FormScreen
 from tui.form.suggestions import free_words, next_name
 

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from backend_client.job_order import Order
 from backend_client.models import JobState
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import Deck, deck
 from tui.jobs.job_list import JobList
 from tui.jobs.kept_order import keep_order, last_order, order_path
-from tui.jobs.rows import Order
 
 BORN = datetime(2026, 1, 5, tzinfo=UTC)
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox")

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend_client.job_order import Order
 from backend_client.models import Job, JobState
 from backend_client.protocol import Changed, Freshness, FreshnessState, Gone, Snapshot, Synced, WatchEvent
 from tests.support.scripted import make_job
-from tui.jobs.rows import Order, Rows
+from tui.jobs.rows import Rows
 from tui.jobs.store import JobStore
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)

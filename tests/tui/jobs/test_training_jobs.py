@@ -7,9 +7,10 @@ import pytest
 
 from backend_client.models import Job, JobState
 from backend_client.protocol import Verb
+from backend_client.text.questions import why_left_out
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import Deck, deck
-from tui.jobs.bulk_actions import DELETE, RESUME, STOP, why_left_out
+from tui.jobs.bulk_actions import DELETE, RESUME, STOP
 
 WHY = "made by JobSet, not by traindeck: all you can do here is stop or delete it"
 
@@ -57,4 +58,4 @@ async def test_the_detail_says_what_it_is(tmp_path: Path):
 )
 def test_of_marked_ones_it_takes_part_in_what_it_allows(more: dict[str, Any], left_out: set[Verb]):
     job = jobset(state=JobState.RUNNING, **more)
-    assert {action.verb for action in (STOP, RESUME, DELETE) if why_left_out(action, job)} == left_out
+    assert {action.verb for action in (STOP, RESUME, DELETE) if why_left_out(action.verb, job)} == left_out

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 from textual.events import Paste
 
+from backend_client.text.sanitize import clean
 from tests.tui.support.form_app import until
 from tui.ui.inputs import LineInput, Radio, from_line, to_line
-from tui.ui.sanitize import clean
 
 
 @given(st.text())

@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 
-from tui.ui.sanitize import UNSAFE
+from backend_client.text.sanitize import UNSAFE
 from tui.ui.sanitize_filter import SanitizeFilter
 
 

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from backend_client.models import Attempt, JobUsage
+from backend_client.text.usage import gpu_notes
 from backend_client.usage import GpuUsage, Measure, RankUsage, Usage, UsageSource
 from tests.support.scripted import make_job
-from tui.usage.top_text import gpu_notes, job_notes, job_rows, rank_rows, shorten_names, source_notes
+from tui.usage.top_text import job_notes, job_rows, rank_rows, shorten_names, source_notes
 
 NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 GIB = 2**30

@@ -10,7 +10,7 @@ from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.status.job_status import job_of
 from backend_client.kubernetes.status.pauses import pauses_of
 from backend_client.models import Pause
-from tui.jobs.timeline import timeline
+from backend_client.text.timeline import timeline
 
 OURS = {"traindeck.dev/spec": '{"image": "a"}'}
 STOPPED, PAUSES, HELD = "traindeck.dev/stopped", "traindeck.dev/pauses", "traindeck.dev/held"

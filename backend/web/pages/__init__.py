@@ -1,0 +1,9 @@
+"""The routes of the pages, one module for each part of the site."""
+
+from fastapi import APIRouter
+
+from backend.web import assets
+from backend.web.pages import jobs, login
+
+PAGES: tuple[APIRouter, ...] = (assets.router, login.router, jobs.router)
+"""The routers of all pages."""

@@ -1,0 +1,23 @@
+// What is said by the way: one line for screen readers and eyes alike, and whether the page is live.
+let last = 0;
+let waiting = 0;
+
+/** Say a sentence in the page's status line, at most every five seconds: the newest counts. */
+export function say(sentence) {
+  const line = document.getElementById("said");
+  if (!line) return;
+  clearTimeout(waiting);
+  const pause = Math.max(0, last + 5000 - Date.now());
+  waiting = setTimeout(() => { last = Date.now(); line.textContent = sentence; }, pause);
+}
+
+/** Mark the page as not live, with the reason and the time; "" takes the mark off. */
+export function stale(why) {
+  const line = document.getElementById("stale");
+  if (!line) return;
+  if (!why) { line.hidden = true; line.textContent = ""; return; }
+  if (line.hidden) {
+    line.textContent = `${why}; as of ${new Date().toLocaleTimeString()}`;
+    line.hidden = false;
+  }
+}

@@ -1,0 +1,75 @@
+// What every page does: times, keys, questions in a dialog, and parts that are read again while they are seen.
+import { fetchPage } from "./fragments.js";
+import { onKeys, press } from "./keys.js";
+import { stale } from "./status.js";
+import { localize } from "./times.js";
+
+localize();
+
+const help = document.getElementById("help");
+const named = Object.fromEntries(
+  [...document.querySelectorAll("[data-key]")].map((node) => [node.dataset.key, () => press(node.dataset.key)]),
+);
+onKeys({ ...named, "?": () => help?.showModal() });
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-help]")) { event.preventDefault(); help?.showModal(); }
+  if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
+});
+
+// A link to a page that asks (stop, delete): the question comes in a dialog, and without a script as its page.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[data-ask]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  try {
+    const page = await fetchPage(link.href);
+    const question = page?.querySelector("#question");
+    if (!question) { if (page) location.assign(link.href); return; }
+    const dialog = document.createElement("dialog");
+    dialog.setAttribute("aria-labelledby", "question-title");
+    dialog.append(document.importNode(question, true));
+    document.body.append(dialog);
+    dialog.addEventListener("close", () => { dialog.remove(); link.focus(); });
+    dialog.addEventListener("click", (inside) => {
+      if (inside.target.closest("[data-cancel]")) { inside.preventDefault(); dialog.close(); }
+    });
+    dialog.showModal();
+    dialog.querySelector("[data-cancel]")?.focus();
+  } catch {
+    location.assign(link.href);
+  }
+});
+
+/** Read this page again and put its parts (`data-live`, each with an id) in the places of the old ones. */
+export async function refresh() {
+  const page = await fetchPage(location.href, { cache: "no-store" });
+  if (!page) return;
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const fresh = page.querySelector(`#${CSS.escape(part.id)}`);
+    if (!fresh || fresh.isEqualNode(part.fresh ?? null)) continue;
+    const kept = document.importNode(fresh, true);
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    // What somebody has opened or is typing into stays as it is until they leave it.
+    if (focused?.matches("input, textarea, select")) continue;
+    const open = [...part.querySelectorAll("details[open][id]")].map((node) => node.id);
+    localize(kept);
+    const again = focused && (focused.id || focused.getAttribute("href"));
+    part.replaceWith(kept);
+    kept.fresh = fresh;
+    for (const id of open) kept.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+    if (again) (document.getElementById(again) ?? kept.querySelector(`[href="${CSS.escape(again)}"]`))?.focus();
+  }
+}
+
+// A page says how often it is worth reading again: <main data-refresh="15">, in seconds.
+const seconds = Number(document.querySelector("main")?.dataset.refresh || 0);
+if (seconds) {
+  let reading = false;
+  const again = async () => {
+    if (document.hidden || reading) return;
+    reading = true;
+    try { await refresh(); stale(""); } catch { stale("the server does not answer"); } finally { reading = false; }
+  };
+  setInterval(again, seconds * 1000 * (0.9 + 0.2 * Math.random()));
+  document.addEventListener("visibilitychange", again);
+}

@@ -1,0 +1,75 @@
+"""The fields of the form for a job: what they are called, ask for, and what is wrong with them. Pure."""
+
+from collections.abc import Container, Mapping
+from functools import cache
+from typing import Any, get_type_hints
+
+from backend_client.models import JobSpec
+from backend_client.models.fields import DEFAULTS, FIELD_NAMES
+from backend_client.protocol import FieldRule, Use
+from backend_client.text.sanitize import clean
+
+FIRST = ("name", "kind", "image", "command", "gpus")
+"""Fields that are always shown, in this order; the rest is folded."""
+MULTI_WORD = ("volumes", "image_pull_secrets")
+"""Fields in which a choice is one word of several."""
+KINDS = {"job": "until it finishes", "deployment": "until you stop it"}
+LABELS = {"gpus": "GPUs", "kind": "runs"}
+EXAMPLES = {
+    "name": "suggested from the command",
+    "command": "as in a shell: torchrun train.py --lr 3e-4",
+    "gpus": "0",
+    "env": "NAME=VALUE NAME=VALUE",
+    "labels": "KEY=VALUE KEY=VALUE",
+    "annotations": "KEY=VALUE KEY=VALUE",
+    "alerts": "gpu-idle=1h finished=on silent=off",
+}
+"""What a field shows while it is empty, where its description would not help."""
+FIELDS_WITH_CHOICES = (
+    "gpu_type",
+    "priority",
+    "queue",
+    "queue_priority",
+    "volumes",
+    "image_pull_secrets",
+    "cluster",
+)
+"""Fields that stand for something the context has."""
+
+
+def description(name: str) -> str:
+    """Return what a field is for, as its type says it."""
+    text: str = _hints()[name].__metadata__[0].description
+    return text
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    return get_type_hints(JobSpec, include_extras=True)
+
+
+def missing(spec: JobSpec, rules: Mapping[str, FieldRule]) -> dict[str, str]:
+    """Return the required fields that are empty: field -> sentence."""
+    return {
+        name: "must be filled in"
+        for name in FIELD_NAMES
+        if rules[name].use == Use.REQUIRED and getattr(spec, name) == getattr(DEFAULTS, name)
+    }
+
+
+def refused(spec: JobSpec, rules: Mapping[str, FieldRule]) -> dict[str, str]:
+    """Return the fields that a spec sets though the context refuses them: field -> why."""
+    return {
+        name: rules[name].why
+        for name in FIELD_NAMES
+        if rules[name].use == Use.REFUSED and getattr(spec, name) != getattr(DEFAULTS, name)
+    }
+
+
+def refusals(rules: Mapping[str, FieldRule], shown: Container[str]) -> list[str]:
+    """Return a line for each reason: the fields that are refused for it and not shown, and the reason."""
+    names_by_reason: dict[str, list[str]] = {}
+    for name in FIELD_NAMES:
+        if name not in shown and name not in FIRST:
+            names_by_reason.setdefault(rules[name].why, []).append(name)
+    return [f"{', '.join(names)}: {clean(why)}" for why, names in names_by_reason.items()]
