@@ -157,6 +157,18 @@ async def test_no_spelling_of_the_path_gets_around_the_limit_of_passwords(settin
             assert answers == [422] * 4 + [429] * 2
 
 
+async def test_the_form_of_the_login_has_the_limit_of_passwords_and_its_page_has_not(settings):
+    settings.rate, settings.burst = 0.01, 20
+    made = create_app(settings, announce=lambda words: None)
+    async with made.router.lifespan_context(made):
+        await person(made, "root", "admin")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://test") as client:
+            ours = {"Sec-Fetch-Site": "same-origin"}
+            answers = [(await client.post("/login", headers=ours)).status_code for _ in range(6)]
+            assert [status == 429 for status in answers] == [False] * 4 + [True] * 2
+            assert (await client.get("/login")).status_code != 429
+
+
 def test_a_bucket_fills_again():
     now = [100.0]
     rates = RateLimiter(2, 3, clock=lambda: now[0])
