@@ -1,7 +1,6 @@
 """The queues of the server's clusters as a caller may see them, and changes of jobs that wait in them."""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,14 +21,6 @@ from backend_client.queues import HasQueues, QueueBoard, WaitingJob
 from backend_client.server.roles import Role
 
 
-class Change(NamedTuple):
-    """A change of how a waiting job is queued."""
-
-    audited_as: str
-    """The action in the audit log."""
-    write: Callable[[HasQueues, JobRef], Awaitable[Job]]
-
-
 async def board(service: JobService, caller: Caller, cluster_name: str) -> QueueBoard:
     """Return the queues of one cluster, or of all, as the caller may see them. Raises NotFound."""
     clusters = [service.clusters.get(cluster_name)] if cluster_name else [*service.clusters]
@@ -44,20 +35,63 @@ async def board(service: JobService, caller: Caller, cluster_name: str) -> Queue
     )
 
 
-async def change(service: JobService, caller: Caller, name: str, selector: JobSelector, asked: Change) -> Job:
-    """Change how a caller's waiting job is queued. Raises a BackendError."""
+async def set_priority(
+    service: JobService, caller: Caller, name: str, selector: JobSelector, priority: str
+) -> Job:
+    """Give a caller's waiting job another priority in its queue. Raises Forbidden, and as all changes here.
+
+    They raise NotFound, Conflict, Refused, Unreachable, and Forbidden for a viewer.
+    """
+    _check_priority(service, caller, priority)
+    return await _change(
+        service,
+        caller,
+        name,
+        selector,
+        "set priority",
+        lambda backend, ref: backend.set_priority(ref, priority),
+    )
+
+
+async def hold(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
+    """Hold a caller's waiting job back: it is not started, and keeps its place."""
+    return await _change(service, caller, name, selector, "hold", lambda backend, ref: backend.hold(ref))
+
+
+async def release(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
+    """Put a caller's held job into its queue again."""
+    return await _change(
+        service, caller, name, selector, "release", lambda backend, ref: backend.release(ref)
+    )
+
+
+async def move(service: JobService, caller: Caller, name: str, selector: JobSelector, queue: str) -> Job:
+    """Put a caller's waiting job into another queue of its namespace."""
+    return await _change(
+        service, caller, name, selector, "move", lambda backend, ref: backend.move(ref, queue)
+    )
+
+
+async def _change(  # noqa: PLR0917  one for each part of a change
+    service: JobService,
+    caller: Caller,
+    name: str,
+    selector: JobSelector,
+    audited_as: str,
+    write: Callable[[HasQueues, JobRef], Awaitable[Job]],
+) -> Job:
     row, cluster = await authorized_row(service, caller, Action.QUEUE, name, selector)
     backend = cluster.backend
     if not isinstance(backend, HasQueues):
         raise Refused("There are no queues here.", backend.missing_features.get(Feature.QUEUE, ""))
     async with cluster.breaker.call(caller.user_id):
-        job = await asked.write(backend, ref_of(row))
+        job = await write(backend, ref_of(row))
     async with service.database.write() as session:
-        await audit.record(session, caller, asked.audited_as, name, cluster=row.cluster)
+        await audit.record(session, caller, audited_as, name, cluster=row.cluster)
     return service.hub.with_owner(job)
 
 
-def check_priority(service: JobService, caller: Caller, name: str) -> None:
+def _check_priority(service: JobService, caller: Caller, name: str) -> None:
     """Check that a caller may give jobs a priority of their queue. Raises Forbidden."""
     listed = service.settings.queue_priorities
     if caller.role is not Role.ADMIN and name not in listed:
