@@ -35,16 +35,16 @@ def status_of(error: BackendError) -> int:
 def problem_response(error: BackendError, request: str, status: int = 0) -> Response:
     """Return the response for an error; `status` where it is not the status of the error's kind."""
     problem = msgspec.structs.replace(problem_of(error, request), status=status or status_of(error))
-    return Response(encode(problem), problem.status, _headers(error), PROBLEM)
+    return Response(encode(problem), problem.status, headers_of(error), PROBLEM)
 
 
-def _headers(error: BackendError) -> dict[str, str]:
-    return _retry_after(error) | ({"WWW-Authenticate": "Bearer"} if isinstance(error, LoginNeeded) else {})
-
-
-def _retry_after(error: BackendError) -> dict[str, str]:
+def headers_of(error: BackendError) -> dict[str, str]:
+    """Return what the headers of an answer tell of an error: how long to wait, that a login is needed."""
     wait = getattr(error, "retry_after", None)
-    return {"Retry-After": str(max(1, math.ceil(wait)))} if wait else {}
+    headers = {"Retry-After": str(max(1, math.ceil(wait)))} if wait else {}
+    if isinstance(error, LoginNeeded):
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
 
 
 Answer = Callable[[Request, BackendError, int], Response]
@@ -58,9 +58,7 @@ def answering(pages_or: Callable[[Request, Answer], Answer]) -> Answer:
     """
 
     def answer(request: Request, error: BackendError, status: int) -> Response:
-        response = pages_or(request, _problem)(request, error, status)
-        response.headers.update(_retry_after(error))
-        return response
+        return pages_or(request, _problem)(request, error, status)
 
     return answer
 

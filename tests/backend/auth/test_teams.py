@@ -63,8 +63,8 @@ async def test_the_watch_of_a_viewer_is_the_teams(app):
     for name in ("ann", "bob", "eve"):
         ids[name] = (await logged_in(app, name))[1].user_id
     for owner, expected in (("", {"ann", "eve"}), ("ann", {"ann"}), ("bob", set()), ("nobody", set())):
-        seen = await audience_of(app.state.runtime.jobs, await caller(app, eve), owner=owner)
-        assert seen.users == {ids[name] for name in expected}
+        audience = await audience_of(app.state.runtime.jobs, await caller(app, eve), owner=owner)
+        assert audience.users == {ids[name] for name in expected}
 
 
 async def caller(app, person):
