@@ -1,7 +1,8 @@
 """Charts as inline SVG: lines over an axis, and the small one of a table's row. Pure.
 
 The SVG has shapes alone and takes whatever size the page gives it; what stands at its axes is HTML, which
-keeps its size on a phone. Values come from logs and measurements: none is taken for a number that is not finite.
+keeps its size on a phone. Values come from logs and measurements: only what is finite is
+taken for a number.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
