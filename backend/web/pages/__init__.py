@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import jobs, login
+from backend.web.pages import job, jobs, login, loss
 
-PAGES: tuple[APIRouter, ...] = (assets.router, login.router, jobs.router)
+PAGES: tuple[APIRouter, ...] = (assets.router, login.router, jobs.router, job.router, loss.router)
 """The routers of all pages."""
