@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from backend.auth.caller import ENDED, HINT, Caller
-from backend.jobs.log_text import text_parts
+from backend.jobs.log_text import healed_log, text_parts
 from backend.jobs.rows import find_row, ref_of
 from backend.jobs.service import JobService
 from backend.routes.deps import RuntimeDep, SelectedJob
@@ -16,7 +16,6 @@ from backend.routes.request_text import Count, Moment
 from backend.routes.streams import EVENTS, StreamCaller, event_stream, text_stream
 from backend.runtime import Runtime
 from backend_client.errors import BackendError, LoginNeeded, fragment
-from backend_client.logs.follow import follow as following
 from backend_client.logs.snapshot import until_asked
 from backend_client.protocol import Closed, LogItem, LogQuery
 from backend_client.server.wire import EVENT_STREAM, HEARTBEAT_SECONDS, log_frame
@@ -66,14 +65,14 @@ async def logs(  # noqa: PLR0917  one for each part of the request
     query = LogQuery(ref=ref_of(row), **selection.lines)  # type: ignore[arg-type]  # each as FastAPI has checked it
     after = selection.after or last_event_id
     if EVENT_STREAM in accept:
-        batches = await _started(runtime, caller, _raw_log(runtime.jobs, query, after))
+        batches = await started(runtime, caller, _raw_log(runtime.jobs, query, after))
         return event_stream(runtime.revocations, caller, _frames(batches))
-    begun = await _started(runtime, caller, _healed_log(runtime.jobs, query))
+    begun = await started(runtime, caller, healed_log(runtime.jobs, query))
     parts = text_parts(begun, timestamps=selection.timestamps)
     return text_stream(runtime.revocations, caller, parts)
 
 
-async def _started(runtime: Runtime, caller: Caller, batches: Batches) -> Batches:
+async def started(runtime: Runtime, caller: Caller, batches: Batches) -> Batches:
     """Wait for the first batch, then yield all: until then an error can still be answered as a problem.
 
     Not for long: a job that waits for its node has none for hours, and who asked wants to hear of the server.
@@ -107,15 +106,6 @@ async def _raw_log(service: JobService, query: LogQuery, after: str) -> Batches:
     cluster = service.clusters.get(query.ref.context)
     log = cluster.backend.logs(query, after=after)
     async with aclosing(log if query.follow else until_asked(log)) as batches:  # type: ignore[type-var, arg-type]  # each is a generator
-        async for batch in batches:
-            yield batch
-
-
-async def _healed_log(service: JobService, query: LogQuery) -> Batches:
-    """Yield the batches over broken connections, for a reader that cannot resume."""
-    cluster = service.clusters.get(query.ref.context)
-    log = following(cluster.backend, query)
-    async with aclosing(log if query.follow else until_asked(log)) as batches:
         async for batch in batches:
             yield batch
 
