@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import job, jobs, login, loss
+from backend.web.pages import job, jobs, log, login, loss
 
-PAGES: tuple[APIRouter, ...] = (assets.router, login.router, jobs.router, job.router, loss.router)
+PAGES: tuple[APIRouter, ...] = tuple(part.router for part in (assets, login, jobs, job, log, loss))
 """The routers of all pages."""
