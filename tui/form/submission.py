@@ -10,19 +10,11 @@ from textual.app import App
 from backend_client.errors import Refused, Unreachable
 from backend_client.models import Job, JobSpec
 from backend_client.models.secret import Secret
-from backend_client.protocol import Diagnostic, JobBackend
+from backend_client.protocol import JobBackend
+from backend_client.text.form_fields import by_field
 from tui.form import recent_values
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.prompt import AskSecret
-
-
-def by_field(diagnostics: Iterable[Diagnostic]) -> dict[str, str]:
-    """Return field -> all messages about it, joined."""
-    messages: dict[str, str] = {}
-    for diagnostic in diagnostics:
-        earlier = messages.get(diagnostic.field)
-        messages[diagnostic.field] = "; ".join(filter(None, (earlier, diagnostic.message)))
-    return messages
 
 
 class Submission:
