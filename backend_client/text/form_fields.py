@@ -5,10 +5,10 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
-from backend_client.errors import Invalid
+from backend_client.errors import Invalid, Refused
 from backend_client.models import JobSpec
 from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_field, parse_spec
-from backend_client.protocol import Diagnostic, FieldRule, Use
+from backend_client.protocol import Diagnostic, FieldRule, Plan, Use
 from backend_client.text.sanitize import clean
 
 FIRST = ("name", "kind", "image", "command", "gpus")
@@ -86,6 +86,13 @@ def by_field(diagnostics: Iterable[Diagnostic]) -> dict[str, str]:
         earlier = messages.get(diagnostic.field)
         messages[diagnostic.field] = "; ".join(filter(None, (earlier, diagnostic.message)))
     return messages
+
+
+def check_plan(plan: Plan) -> None:
+    """Check that nothing speaks against a plan. Raises Refused, by field."""
+    if wrong := by_field(plan.errors):
+        title = "; ".join(f"{name}: {words}".removeprefix(": ") for name, words in wrong.items())
+        raise Refused(title, fields=wrong)
 
 
 def to_do(empty: Collection[str]) -> str:
