@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import job, jobs, log, login, loss
+from backend.web.pages import job, jobs, log, login, loss, new_job
 
-PAGES: tuple[APIRouter, ...] = tuple(part.router for part in (assets, login, jobs, job, log, loss))
+PAGES: tuple[APIRouter, ...] = tuple(part.router for part in (assets, job, jobs, log, login, loss, new_job))
 """The routers of all pages."""
