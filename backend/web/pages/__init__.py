@@ -12,5 +12,6 @@ PAGES: tuple[APIRouter, ...] = (
     job_actions.router,
     selected.router,
     queue.router,
+    job_queue.router,
 )
 """The routers of all pages."""

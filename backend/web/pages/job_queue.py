@@ -101,7 +101,7 @@ async def _page(
         status=status_of(error) if error else 200,
         job=job,
         error=error,
-        place=place,
+        waiting=place,
         not_queued=NOT_QUEUED,
         cells=dict(zip(TITLES, waiting_cells(place, datetime.now(UTC)), strict=True)) if place else {},
         refused=may(caller, Action.QUEUE).why or (why_fixed(place) if place else ""),
