@@ -3,7 +3,10 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import job, jobs, log, login, loss, new_job
+from backend.web.pages import job, job_actions, job_queue, jobs, log, login, loss, new_job, queue, selected
 
-PAGES: tuple[APIRouter, ...] = tuple(part.router for part in (assets, job, jobs, log, login, loss, new_job))
+PAGES: tuple[APIRouter, ...] = tuple(
+    part.router
+    for part in (assets, job, job_actions, job_queue, jobs, log, login, loss, new_job, queue, selected)
+)
 """The routers of all pages."""
