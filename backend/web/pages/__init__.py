@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import jobs, login
+from backend.web.pages import gpus, jobs, login
 
-PAGES: tuple[APIRouter, ...] = (assets.router, login.router, jobs.router)
+PAGES: tuple[APIRouter, ...] = (assets.router, login.router, jobs.router, gpus.router)
 """The routers of all pages."""

@@ -14,7 +14,7 @@ from backend.clusters.event_log import Audience, CachedJob
 from backend.clusters.hub import Hub
 from backend.routes.deps import CanSee, RuntimeDep
 from backend.routes.streams import StreamCaller
-from backend.web.deps import SiteDep, page_stream
+from backend.web.deps import COUNTED, SiteDep, page_stream
 from backend.web.rendering import Site
 from backend.web.rows import COLUMNS, RowFrames, RowRenderer
 from backend_client.job_order import Group, Order, group_key, matches, order_key
@@ -27,7 +27,7 @@ from backend_client.text.sanitize import clean
 PAGE = 100
 """Jobs on one page of the list."""
 SCREEN = "browser"
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=COUNTED)
 
 
 class Listing(Struct, frozen=True):
