@@ -139,7 +139,8 @@ def moment(when: datetime | None) -> Markup:
 
 def timed(text: str) -> Markup:
     """Escape a text, and mark up the points in time that it names as `figures.utc_time` does."""
-    return Markup(_MOMENT.sub(r'<time datetime="\1T\2Z">\1 \2 UTC</time>', escape(text)))  # noqa: S704  escaped
+    marked = _MOMENT.sub(r'<time datetime="\1T\2Z">\1 \2 UTC</time>', str(escape(text)))
+    return Markup(marked)  # noqa: S704  escaped, and only digits marked up
 
 
 def ago(when: datetime | None, now: datetime) -> Markup:

@@ -3,7 +3,14 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import gpus, jobs, login
+from backend.web.pages import alerts, gpus, jobs, login, wishes
 
-PAGES: tuple[APIRouter, ...] = (assets.router, login.router, jobs.router, gpus.router)
+PAGES: tuple[APIRouter, ...] = (
+    assets.router,
+    login.router,
+    jobs.router,
+    gpus.router,
+    alerts.router,
+    wishes.router,
+)
 """The routers of all pages."""
