@@ -3,10 +3,39 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import job, job_actions, job_queue, jobs, log, login, loss, new_job, queue, selected
+from backend.web.pages import (
+    alerts,
+    gpus,
+    job,
+    job_actions,
+    job_queue,
+    jobs,
+    log,
+    login,
+    loss,
+    new_job,
+    queue,
+    selected,
+    wishes,
+)
 
 PAGES: tuple[APIRouter, ...] = tuple(
     part.router
-    for part in (assets, job, job_actions, job_queue, jobs, log, login, loss, new_job, queue, selected)
+    for part in (
+        assets,
+        alerts,
+        gpus,
+        job,
+        job_actions,
+        job_queue,
+        jobs,
+        log,
+        login,
+        loss,
+        new_job,
+        queue,
+        selected,
+        wishes,
+    )
 )
 """The routers of all pages."""
