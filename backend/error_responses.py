@@ -51,22 +51,28 @@ Answer = Callable[[Request, BackendError, int], Response]
 """Answers a request with an error; a status of 0 is that of the error's kind."""
 
 
-def install_error_handlers(app: FastAPI, pages_or: Callable[[Request, Answer], Answer]) -> None:
-    """Install the handlers of all errors of `app`.
+def answering(pages_or: Callable[[Request, Answer], Answer]) -> Answer:
+    """Return what answers every error.
 
-    `pages_or` chooses what answers a request: a page for who asked for one, else the problem it is given.
+    `pages_or` chooses how: by a page for who asked for one, else by the problem it is given.
     """
 
-    def answer(request: Request, error: BackendError, status: int = 0) -> Response:
+    def answer(request: Request, error: BackendError, status: int) -> Response:
         return pages_or(request, _problem)(request, error, status)
+
+    return answer
+
+
+def install_error_handlers(app: FastAPI, answer: Answer) -> None:
+    """Install the handlers of all errors of `app`."""
 
     async def backend_error(request: Request, error: BackendError) -> Response:
         if isinstance(error, Unreachable) and error.__cause__:
             log.warning(error.title, extra={"request_id": request_id(request)}, exc_info=error.__cause__)
-        return answer(request, error)
+        return answer(request, error, 0)
 
     async def validation_error(request: Request, error: RequestValidationError) -> Response:
-        return answer(request, Invalid(dict(map(_field_error, error.errors()))))
+        return answer(request, Invalid(dict(map(_field_error, error.errors()))), 0)
 
     async def http_exception(request: Request, error: HTTPException) -> Response:
         response = answer(request, _error_of_status(request, error.status_code), error.status_code)

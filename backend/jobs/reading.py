@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from backend.auth.caller import Caller
 from backend.auth.users import find_user
+from backend.authorization import visible_users
 from backend.clusters.event_log import Audience
 from backend.db.models import JobRow
 from backend.jobs.other_people import may_name
@@ -60,7 +61,7 @@ async def audience_of(
     service: JobService, caller: Caller, *, cluster: str = "", owner: str = "", uid: str = ""
 ) -> Audience:
     """Return what a stream of changes is about: jobs that the caller may see, of one owner, cluster, uid."""
-    visible = None if caller.team is None else caller.team | {caller.user_id}
+    visible = visible_users(caller)
     if not owner:
         return Audience(visible, cluster, uid)
     async with service.database.read() as session:

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from markupsafe import Markup
 from msgspec import Struct
 
-from backend.authorization import visible_users
-from backend.clusters.event_log import Audience, CachedJob
+from backend.clusters.event_log import CachedJob
 from backend.clusters.hub import Hub
+from backend.jobs.reading import audience_of
 from backend.routes.deps import CanSee, RuntimeDep
 from backend.routes.streams import StreamCaller
 from backend.web.deps import SiteDep, page_stream
@@ -107,7 +107,7 @@ async def jobs(  # noqa: PLR0917  one for each part of the request
     listing: ListingDep,
 ) -> Response:
     """One page of the list."""
-    hub, audience = runtime.jobs.hub, Audience(visible_users(caller))
+    hub, audience = runtime.jobs.hub, await audience_of(runtime.jobs, caller)
     last_id = hub.last_id(audience)
     chosen = listing.select(hub.jobs_for(audience))
     last = max(1, -(-len(chosen) // PAGE))
@@ -144,7 +144,7 @@ async def live(
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
     """`rows` that changed, uids that are `gone`, each `link`; `reread` for a list that is too old."""
-    audience = Audience(visible_users(caller))
+    audience = await audience_of(runtime.jobs, caller)
     frames = runtime.jobs.hub.frames(audience, last_event_id or after, pages.frames)
     return page_stream(runtime, caller, frames)
 
