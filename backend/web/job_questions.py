@@ -66,8 +66,9 @@ class Answers(Struct, frozen=True):
         return Reading(trouble=self.use.trouble, since=datetime.now(UTC)) if self.use.trouble else None
 
 
-async def answer(ask: Awaitable[T], seconds: float = LIMIT_SECONDS) -> Answer[T]:
-    """Wait for an answer for a while, or for the reason why there is none."""
+async def answer(ask: Awaitable[T], seconds: float = 0.0) -> Answer[T]:
+    """Wait for an answer for a while (0: `LIMIT_SECONDS`), or for the reason why there is none."""
+    seconds = seconds or LIMIT_SECONDS
     try:
         async with asyncio.timeout(seconds):
             return Answer(await ask)

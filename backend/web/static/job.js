@@ -73,5 +73,7 @@ async function readLoss() {
   } catch { /* later again; the link stays */ } finally { reading = false; }
 }
 
-new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; readLoss(); }).observe(loss);
-setInterval(readLoss, 3000);
+if (loss) {
+  new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; readLoss(); }).observe(loss);
+  setInterval(readLoss, 3000);
+}
