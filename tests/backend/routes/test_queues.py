@@ -4,6 +4,7 @@ import pytest
 
 from tests.backend.support.queues import waits, with_queues
 
+
 @pytest.fixture
 async def queued(app):
     return with_queues(app)
