@@ -3,7 +3,8 @@
 from fastapi import Request, Response
 
 from backend.auth.caller import request_id
-from backend.error_responses import Answer, status_of
+from backend.auth.first_admin import NoAdmin
+from backend.error_responses import Answer, headers_of, status_of
 from backend.web.rendering import site_of
 from backend_client.errors import BackendError, LoginNeeded
 
@@ -27,6 +28,9 @@ def error_page(request: Request, error: BackendError, status: int, back: str = "
         here = request.scope["path"] + query
         return site.redirect("/login", next="" if request.method != "GET" or here == "/" else here)
     status = status or status_of(error)
-    return site.page(
-        request, "error.html", status=status, error=error, back=back, request_id=request_id(request)
+    way = (site.url("/register"), "Become its admin") if isinstance(error, NoAdmin) else None
+    page = site.page(
+        request, "error.html", status=status, error=error, back=back, request_id=request_id(request), way=way
     )
+    page.headers.update(headers_of(error))
+    return page

@@ -36,6 +36,13 @@ class Form(Mapping[str, str]):
         return [value for key, value in self._pairs if key == name]
 
 
+def typed_twice(form: Form, name: str = "password") -> str:
+    """Return a new password, which stands in the field `again` too. Raises Invalid."""
+    if form.text(name) != form.text("again"):
+        raise Invalid({"again": "is another one"})
+    return form.text(name)
+
+
 async def read_form(request: Request) -> Form:
     """Read the body of a request that is a form. Raises Invalid, HTTPException.
 

@@ -3,15 +3,39 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import job_actions, job_queue, jobs, login, queue, selected
+from backend.web.pages import (
+    alerts,
+    gpus,
+    job,
+    job_actions,
+    job_queue,
+    jobs,
+    log,
+    login,
+    loss,
+    new_job,
+    queue,
+    selected,
+    wishes,
+)
 
-PAGES: tuple[APIRouter, ...] = (
-    assets.router,
-    login.router,
-    jobs.router,
-    job_actions.router,
-    selected.router,
-    queue.router,
-    job_queue.router,
+PAGES: tuple[APIRouter, ...] = tuple(
+    part.router
+    for part in (
+        assets,
+        alerts,
+        gpus,
+        job,
+        job_actions,
+        job_queue,
+        jobs,
+        log,
+        login,
+        loss,
+        new_job,
+        queue,
+        selected,
+        wishes,
+    )
 )
 """The routers of all pages."""

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from markupsafe import Markup
 from msgspec import Struct
 
-from backend.authorization import Action, may, visible_users
-from backend.clusters.event_log import Audience, CachedJob
+from backend.authorization import Action, may
+from backend.clusters.event_log import CachedJob
 from backend.clusters.hub import Hub
+from backend.jobs.reading import audience_of
 from backend.routes.deps import CanSee, RuntimeDep
 from backend.routes.streams import StreamCaller
-from backend.web.deps import SiteDep, page_stream
+from backend.web.deps import COUNTED, SiteDep, page_stream
 from backend.web.rendering import Site
 from backend.web.rows import COLUMNS, RowFrames, RowRenderer
 from backend_client.job_order import Group, Order, group_key, matches, order_key
@@ -32,7 +33,7 @@ MOST_DONE = 1_000
 """Jobs in one question."""
 SCREEN = "browser"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=COUNTED)
 
 
 class Listing(Struct, frozen=True):
@@ -133,7 +134,7 @@ async def jobs(  # noqa: PLR0917  one for each part of the request
     said: Annotated[str, Depends(parse_done)],
 ) -> Response:
     """One page of the list."""
-    hub, audience = runtime.jobs.hub, Audience(visible_users(caller))
+    hub, audience = runtime.jobs.hub, await audience_of(runtime.jobs, caller)
     last_id = hub.last_id(audience)
     chosen = listing.select(hub.jobs_for(audience))
     last = max(1, -(-len(chosen) // PAGE))
@@ -172,7 +173,7 @@ async def live(
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
     """`rows` that changed, uids that are `gone`, each `link`; `reread` for a list that is too old."""
-    audience = Audience(visible_users(caller))
+    audience = await audience_of(runtime.jobs, caller)
     frames = runtime.jobs.hub.frames(audience, last_event_id or after, pages.frames)
     return page_stream(runtime, caller, frames)
 
