@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import alerts, gpus, jobs, login, wishes
+from backend.web.pages import alerts, gpus, history, jobs, login, usage, wishes
 
 PAGES: tuple[APIRouter, ...] = (
     assets.router,
@@ -12,5 +12,7 @@ PAGES: tuple[APIRouter, ...] = (
     gpus.router,
     alerts.router,
     wishes.router,
+    history.router,
+    usage.router,
 )
 """The routers of all pages."""
