@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse
 from markupsafe import Markup, escape
 
 from backend.auth.caller import Caller
+from backend.auth.passwords import MIN_LENGTH
 from backend.web.assets import assets
 from backend_client.models import JobRef
 from backend_client.text.figures import span
@@ -117,6 +118,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.globals["shortest_password"] = MIN_LENGTH
     environment.filters |= {
         "clean": clean,
         "clean_block": clean_block,

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from backend_client.gpu_nodes import GpuNode, GpuNodes, Holder, Whose
+from backend_client.gpu_sums import pools_of
 from backend_client.models import Job, JobState
 from backend_client.models.names import natural_key
 from backend_client.protocol import Capacity
@@ -228,3 +229,20 @@ def unknown_words(found: GpuNodes, capacity: Capacity, jobs: Iterable[Job]) -> l
 def gpus_of(job: Job) -> int:
     """Return the GPUs of all ranks or replicas of a job."""
     return job.spec.gpus * max(job.spec.nodes, job.spec.replicas)
+
+
+def free_words(found: GpuNodes) -> str:
+    """Return the free GPUs, by product where there are several."""
+    if found.unknown_because:
+        return f"free: not known ({found.unknown_because})"
+    capacity = Capacity(pools_of(found.nodes))
+    if not capacity.total:
+        return "there are none here"
+    words = f"{capacity.free} of {capacity.total} free"
+    pools = [pool for pool in capacity.pools if pool.usable]
+    if len(pools) > 1:
+        parts = (
+            f"{pool.product.removeprefix('NVIDIA-') or 'other'} {pool.free}/{pool.total}" for pool in pools
+        )
+        words += f" ({', '.join(parts)})"
+    return words

@@ -3,16 +3,43 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import alerts, gpus, history, jobs, login, usage, wishes
+from backend.web.pages import (
+    alerts,
+    gpus,
+    history,
+    job,
+    job_actions,
+    job_queue,
+    jobs,
+    log,
+    login,
+    loss,
+    new_job,
+    queue,
+    selected,
+    usage,
+    wishes,
+)
 
-PAGES: tuple[APIRouter, ...] = (
-    assets.router,
-    login.router,
-    jobs.router,
-    gpus.router,
-    alerts.router,
-    wishes.router,
-    history.router,
-    usage.router,
+PAGES: tuple[APIRouter, ...] = tuple(
+    part.router
+    for part in (
+        assets,
+        alerts,
+        gpus,
+        history,
+        job,
+        job_actions,
+        job_queue,
+        jobs,
+        log,
+        login,
+        loss,
+        new_job,
+        queue,
+        selected,
+        usage,
+        wishes,
+    )
 )
 """The routers of all pages."""
