@@ -6,6 +6,7 @@ from backend.web import assets
 from backend.web.pages import (
     alerts,
     gpus,
+    history,
     job,
     job_actions,
     job_queue,
@@ -16,6 +17,7 @@ from backend.web.pages import (
     new_job,
     queue,
     selected,
+    usage,
     wishes,
 )
 
@@ -25,6 +27,7 @@ PAGES: tuple[APIRouter, ...] = tuple(
         assets,
         alerts,
         gpus,
+        history,
         job,
         job_actions,
         job_queue,
@@ -35,6 +38,7 @@ PAGES: tuple[APIRouter, ...] = tuple(
         new_job,
         queue,
         selected,
+        usage,
         wishes,
     )
 )
