@@ -3,7 +3,15 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import jobs, login
+from backend.web.pages import account, audit, clusters, jobs, login, people
 
-PAGES: tuple[APIRouter, ...] = (assets.router, login.router, jobs.router)
+PAGES: tuple[APIRouter, ...] = (
+    assets.router,
+    login.router,
+    jobs.router,
+    account.router,
+    people.router,
+    clusters.router,
+    audit.router,
+)
 """The routers of all pages."""
