@@ -17,12 +17,12 @@ import resvg_py
 from textual.app import App
 from textual.pilot import Pilot
 
+from backend_client.example import example_path
 from backend_client.models.fields import parse_spec
 from backend_client.protocol import JobBackend, JobQuery
 from screenshots.pages import shoot_pages
 from tui.app import TraindeckApp
 from tui.cli.program import build_contexts
-from tui.form.example import example_path
 from tui.settings.model import LocalSettings, Settings
 
 HERE = Path(__file__).resolve().parent

@@ -17,8 +17,11 @@ def pages_or(request: Request, problem: Answer) -> Answer:
     return problem if request.scope["path"].startswith(_PROGRAMS) else error_page
 
 
-def error_page(request: Request, error: BackendError, status: int) -> Response:
-    """Answer with an error as a page; where a login is needed, with the way there and back."""
+def error_page(request: Request, error: BackendError, status: int, back: str = "") -> Response:
+    """Answer with an error as a page; where a login is needed, with the way there and back.
+
+    `back`: the address of the job that it is about.
+    """
     site = site_of(request)
     if isinstance(error, LoginNeeded):
         query = f"?{request.url.query}" if request.url.query else ""
@@ -27,7 +30,7 @@ def error_page(request: Request, error: BackendError, status: int) -> Response:
     status = status or status_of(error)
     way = (site.url("/register"), "Become its admin") if isinstance(error, NoAdmin) else None
     page = site.page(
-        request, "error.html", status=status, error=error, request_id=request_id(request), way=way
+        request, "error.html", status=status, error=error, back=back, request_id=request_id(request), way=way
     )
     page.headers.update(headers_of(error))
     return page

@@ -7,7 +7,7 @@ from fastapi import HTTPException, Request
 
 from backend_client.errors import Invalid
 
-MAX_FIELDS = 1_000
+MAX_FIELDS = 1_010
 _TYPE = "application/x-www-form-urlencoded"
 
 

@@ -27,6 +27,7 @@ _STOPPED = {
 _MARKS = {Whose.MINE: "*", Whose.TEAM: "+", Whose.OTHER: ""}
 _BYTES = ("memory", "ephemeral-storage")
 NOTHING_WAITS = "Nothing waits."
+NOT_QUEUED = "It does not wait in a queue."
 PRIORITY_STAYS = "A job that has a priority in its queue can get another one, but not be without one again."
 AGE_STAYS = "It keeps its age, by which it is placed."
 TITLES = ("", "POS", "NAME", "OWNER", "QUEUE", "PRIO", "GPUS", "AGE", "IN")

@@ -3,15 +3,47 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import account, audit, clusters, jobs, login, people
+from backend.web.pages import (
+    account,
+    alerts,
+    audit,
+    clusters,
+    gpus,
+    job,
+    job_actions,
+    job_queue,
+    jobs,
+    log,
+    login,
+    loss,
+    new_job,
+    people,
+    queue,
+    selected,
+    wishes,
+)
 
-PAGES: tuple[APIRouter, ...] = (
-    assets.router,
-    login.router,
-    jobs.router,
-    account.router,
-    people.router,
-    clusters.router,
-    audit.router,
+PAGES: tuple[APIRouter, ...] = tuple(
+    part.router
+    for part in (
+        assets,
+        account,
+        alerts,
+        audit,
+        clusters,
+        gpus,
+        job,
+        job_actions,
+        job_queue,
+        jobs,
+        log,
+        login,
+        loss,
+        new_job,
+        people,
+        queue,
+        selected,
+        wishes,
+    )
 )
 """The routers of all pages."""

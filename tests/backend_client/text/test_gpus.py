@@ -16,6 +16,7 @@ from backend_client.text.gpus import (
     arranged,
     bar,
     bar_text,
+    free_words,
     holder_words,
     product_text,
     shares,
@@ -128,3 +129,20 @@ def test_what_is_known_where_the_machines_are_not():
         "The jobs that you see run with 4 GPUs.",
     ]
     assert len(unknown_words(hidden, Capacity(), [])) == 1
+
+
+A100 = GpuNode(name="gpu-a", product="A100", total=4, free=2)
+H100 = GpuNode(name="gpu-b", product="H100", total=8, free=0)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (GpuNodes((A100,)), "2 of 4 free"),
+        (GpuNodes((A100, H100)), "2 of 12 free (A100 2/4, H100 0/8)"),
+        (GpuNodes(), "there are none here"),
+        (GpuNodes(unknown_because="you may not list nodes"), "free: not known (you may not list nodes)"),
+    ],
+)
+def test_what_is_free_in_words(found: GpuNodes, words: str):
+    assert free_words(found) == words
