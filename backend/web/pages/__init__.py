@@ -4,7 +4,10 @@ from fastapi import APIRouter
 
 from backend.web import assets
 from backend.web.pages import (
+    account,
     alerts,
+    audit,
+    clusters,
     gpus,
     history,
     job,
@@ -15,6 +18,7 @@ from backend.web.pages import (
     login,
     loss,
     new_job,
+    people,
     queue,
     selected,
     usage,
@@ -25,7 +29,10 @@ PAGES: tuple[APIRouter, ...] = tuple(
     part.router
     for part in (
         assets,
+        account,
         alerts,
+        audit,
+        clusters,
         gpus,
         history,
         job,
@@ -36,6 +43,7 @@ PAGES: tuple[APIRouter, ...] = tuple(
         login,
         loss,
         new_job,
+        people,
         queue,
         selected,
         usage,
