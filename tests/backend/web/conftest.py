@@ -7,9 +7,9 @@ import uuid
 
 import pytest
 
-from tests.backend.routes.conftest import settings
+from tests.backend.routes.conftest import ann, bob, root, settings
 
-__all__ = ["settings"]
+__all__ = ["ann", "bob", "root", "settings"]
 
 
 @pytest.fixture
