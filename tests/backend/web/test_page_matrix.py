@@ -141,7 +141,7 @@ QUERIES = {
     "GET /selected": {"verb": "stop", "job": "local/none"},
 }
 NAMES = {"people": "zoe", "clusters": "local"}
-LAST = ("POST /jobs/{name}/delete", "POST /logout")
+LAST = ("POST /jobs/{name}/delete", "POST /account/logins/end-others", "POST /logout")
 """They end what the others need."""
 
 
