@@ -12,7 +12,7 @@ from backend.jobs.rows import now
 from backend.routes.deps import CanSee, RuntimeDep
 from backend.routes.request_text import in_range
 from backend.usage import queries
-from backend.web.deps import COUNTED, SiteDep
+from backend.web.deps import SiteDep
 from backend_client.errors import Invalid
 from backend_client.text.history import parse_time
 from backend_client.text.usage_report import (
@@ -31,7 +31,7 @@ from backend_client.usage_report import GroupBy, ReportQuery, UsageReport
 
 _PERIODS = {f"{days}d": period_words(days) for days in PERIODS}
 """What is written for a period, and how it is called."""
-router = APIRouter(include_in_schema=False, dependencies=COUNTED)
+router = APIRouter(include_in_schema=False)
 
 
 class Asked(Struct, frozen=True):

@@ -9,7 +9,7 @@ from backend.auth.caller import Caller
 from backend.error_responses import status_of
 from backend.routes.deps import CurrentCaller, RuntimeDep
 from backend.runtime import Runtime
-from backend.web.deps import COUNTED, SiteDep
+from backend.web.deps import SiteDep
 from backend.web.forms import read_form
 from backend.web.rendering import Site
 from backend_client.alerts.alert import AlertWishes, ChannelKind, Delivery
@@ -34,7 +34,7 @@ from backend_client.text.wishes import (
 
 LONGEST_ADDRESS = 2000
 """As the API takes it."""
-router = APIRouter(include_in_schema=False, dependencies=COUNTED)
+router = APIRouter(include_in_schema=False)
 
 
 class Wishes:
