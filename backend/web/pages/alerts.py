@@ -40,7 +40,7 @@ class Line(NamedTuple):
     job: str
     sentence: str
     about: list[str]
-    """All that is known of it; points in time are in UTC."""
+    """What else is known of it; points in time are in UTC."""
 
 
 @router.get("/alerts")
@@ -98,7 +98,9 @@ def _back(site: SiteDep, form: Form) -> Response:
 def _line(alert: Alert, now: datetime) -> Line:
     _, _, job, sentence = row_cells(alert, now)
     stands = standing(alert, now)
-    lines = about(alert, now, utc_time)
+    whole, *lines = about(alert, now, utc_time)
     if alert.owner:
-        lines.insert(1, f"owner {clean(alert.owner, 40)}")
+        lines.insert(0, f"owner {clean(alert.owner, 40)}")
+    if whole != sentence:
+        lines.insert(0, whole)
     return Line(alert, stands, COLOURS.get(stands, "white"), job, sentence, lines)
