@@ -47,7 +47,7 @@ class Line(NamedTuple):
 async def alerts(
     request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep, everybody: bool = False
 ) -> Response:
-    """The alerts, newest first; `everybody`: of all jobs that the caller may see."""
+    """Show the alerts, newest first; `everybody`: of all jobs that the caller may see."""
     found = await runtime.alerts.list(caller, everybody=everybody)
     now = datetime.now(UTC)
     lines = [_line(alert, now) for alert in newest_first(found.items)]

@@ -75,7 +75,7 @@ async def gpus(  # noqa: PLR0917  one for each part of the request
     q: Annotated[str, Query(max_length=200)] = "",
     order: str = "",
 ) -> Response:
-    """All machines of all clusters."""
+    """Show all machines of all clusters."""
     found = await cluster_reading.nodes(runtime.jobs, caller, "")
     chosen = Order.NAME if order == Order.NAME.name.lower() else Order.FREE
     links = runtime.jobs.hub.links_for(Audience(visible_users(caller)))

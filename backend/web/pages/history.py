@@ -28,7 +28,7 @@ async def history(  # noqa: PLR0917  one for each part of the request
     q: Annotated[str, Query(max_length=400)] = "",
     after: str = "",
 ) -> Response:
-    """One page; `after` is the cursor of the one before. What is wrong with the filter is said there."""
+    """Show one page, behind the cursor `after`; what is wrong with the filter is said at its field."""
     query, wrong = HistoryQuery(), ""
     try:
         query = _read(q)

@@ -89,7 +89,7 @@ AskedDep = Annotated[Asked, Depends(parse_asked)]
 async def usage(
     request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep, asked: AskedDep
 ) -> Response:
-    """The report, or what is wrong with the question, at its field."""
+    """Show the report, or what is wrong with the question, at its field."""
     report: UsageReport | None = None
     wrong: Invalid | None = None
     try:
@@ -118,7 +118,7 @@ async def usage(
 
 @router.get("/usage.csv")
 async def usage_csv(runtime: RuntimeDep, caller: CanSee, asked: AskedDep) -> Response:
-    """The same figures for a spreadsheet."""
+    """Return the same figures for a spreadsheet."""
     report = await queries.report(runtime.database, caller, asked.query(), now())
     headers = {"Content-Disposition": f'attachment; filename="usage-by-{asked.by}.csv"'}
     return Response(f"{csv_text(report)}\n", headers=headers, media_type="text/csv; charset=utf-8")

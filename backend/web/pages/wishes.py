@@ -80,7 +80,7 @@ async def _wishes(request: Request, runtime: Runtime, site: Site, caller: Caller
 
 @router.get("/alerts/wishes")
 async def wishes(request: Request, runtime: RuntimeDep, caller: CurrentCaller, site: SiteDep) -> Response:
-    """The form, and the channels."""
+    """Show the form, and the channels."""
     return (await _wishes(request, runtime, site, caller)).page()
 
 
@@ -101,7 +101,7 @@ async def set_wishes(request: Request, runtime: RuntimeDep, caller: CurrentCalle
 
 @router.get("/alerts/channels/add")
 async def channel_form(request: Request, caller: CurrentCaller, site: SiteDep, kind: ChannelKind) -> Response:
-    """A new channel of a kind."""
+    """Show the form of a new channel of a kind."""
     return _channel_page(request, site, caller, kind=kind)
 
 
