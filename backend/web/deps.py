@@ -24,7 +24,7 @@ async def count_firing(request: Request, runtime: RuntimeDep, caller: CurrentCal
 
 
 COUNTED = (Depends(count_firing),)
-"""The dependencies of routers whose pages say in their header how many alerts fire."""
+"""The dependencies of pages that say in their header how many alerts fire: of all within a login."""
 
 
 def page_stream(runtime: Runtime, caller: Caller, frames: AsyncGenerator[bytes, None]) -> RevocableStream:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from backend.web import assets
+from backend.web.deps import COUNTED
 from backend.web.pages import (
     account,
     alerts,
@@ -25,29 +26,29 @@ from backend.web.pages import (
     wishes,
 )
 
-PAGES: tuple[APIRouter, ...] = tuple(
-    part.router
-    for part in (
-        assets,
-        account,
-        alerts,
-        audit,
-        clusters,
-        gpus,
-        history,
-        job,
-        job_actions,
-        job_queue,
-        jobs,
-        log,
-        login,
-        loss,
-        new_job,
-        people,
-        queue,
-        selected,
-        usage,
-        wishes,
-    )
-)
+_WITHIN = APIRouter(include_in_schema=False, dependencies=COUNTED)
+"""The pages of who is logged in."""
+for part in (
+    account,
+    alerts,
+    audit,
+    clusters,
+    gpus,
+    history,
+    job,
+    job_actions,
+    job_queue,
+    jobs,
+    log,
+    loss,
+    new_job,
+    people,
+    queue,
+    selected,
+    usage,
+    wishes,
+):
+    _WITHIN.include_router(part.router)
+
+PAGES: tuple[APIRouter, ...] = (assets.router, login.router, _WITHIN)
 """The routers of all pages."""

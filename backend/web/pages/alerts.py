@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from backend.authorization import Action, may, visible_users
 from backend.routes.deps import CanAcknowledge, CanSee, RuntimeDep
-from backend.web.deps import COUNTED, SiteDep
+from backend.web.deps import SiteDep
 from backend.web.forms import Form, read_form
 from backend_client.alerts.alert import Alert
 from backend_client.errors import Invalid
@@ -28,7 +28,7 @@ from backend_client.text.sanitize import clean
 
 COLOURS = {Standing.FIRING: "red", Standing.SNOOZED: "yellow"}
 """Of the word; the others are muted."""
-router = APIRouter(include_in_schema=False, dependencies=COUNTED)
+router = APIRouter(include_in_schema=False)
 
 
 class Line(NamedTuple):
@@ -40,14 +40,14 @@ class Line(NamedTuple):
     job: str
     sentence: str
     about: list[str]
-    """All that is known of it; points in time are in UTC."""
+    """What else is known of it; points in time are in UTC."""
 
 
 @router.get("/alerts")
 async def alerts(
     request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep, everybody: bool = False
 ) -> Response:
-    """The alerts, newest first; `everybody`: of all jobs that the caller may see."""
+    """Show the alerts, newest first; `everybody`: of all jobs that the caller may see."""
     found = await runtime.alerts.list(caller, everybody=everybody)
     now = datetime.now(UTC)
     lines = [_line(alert, now) for alert in newest_first(found.items)]
@@ -98,7 +98,9 @@ def _back(site: SiteDep, form: Form) -> Response:
 def _line(alert: Alert, now: datetime) -> Line:
     _, _, job, sentence = row_cells(alert, now)
     stands = standing(alert, now)
-    lines = about(alert, now, utc_time)
+    whole, *lines = about(alert, now, utc_time)
     if alert.owner:
-        lines.insert(1, f"owner {clean(alert.owner, 40)}")
+        lines.insert(0, f"owner {clean(alert.owner, 40)}")
+    if whole != sentence:
+        lines.insert(0, whole)
     return Line(alert, stands, COLOURS.get(stands, "white"), job, sentence, lines)

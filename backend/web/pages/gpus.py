@@ -12,7 +12,7 @@ from backend.clusters.event_log import Audience
 from backend.jobs import cluster_reading
 from backend.jobs.service import JobService
 from backend.routes.deps import CanSee, RuntimeDep
-from backend.web.deps import COUNTED, SiteDep
+from backend.web.deps import SiteDep
 from backend.web.pages.jobs import link_sentence
 from backend_client.errors import sentence
 from backend_client.gpu_nodes import GpuNode, GpuNodes, Holder
@@ -38,7 +38,7 @@ from backend_client.text.gpus import (
 )
 from backend_client.text.sanitize import clean
 
-router = APIRouter(include_in_schema=False, dependencies=COUNTED)
+router = APIRouter(include_in_schema=False)
 
 
 class Holding(NamedTuple):
@@ -75,7 +75,7 @@ async def gpus(  # noqa: PLR0917  one for each part of the request
     q: Annotated[str, Query(max_length=200)] = "",
     order: str = "",
 ) -> Response:
-    """All machines of all clusters."""
+    """Show all machines of all clusters."""
     found = await cluster_reading.nodes(runtime.jobs, caller, "")
     chosen = Order.NAME if order == Order.NAME.name.lower() else Order.FREE
     links = runtime.jobs.hub.links_for(Audience(visible_users(caller)))

@@ -16,7 +16,7 @@ from backend.clusters.hub import Hub
 from backend.jobs.reading import audience_of
 from backend.routes.deps import CanSee, RuntimeDep
 from backend.routes.streams import StreamCaller
-from backend.web.deps import COUNTED, SiteDep, page_stream
+from backend.web.deps import SiteDep, page_stream
 from backend.web.rendering import Site
 from backend.web.rows import COLUMNS, RowFrames, RowRenderer
 from backend_client.job_order import Group, Order, group_key, matches, order_key
@@ -33,7 +33,7 @@ MOST_DONE = 1_000
 """Jobs in one question."""
 SCREEN = "browser"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
-router = APIRouter(include_in_schema=False, dependencies=COUNTED)
+router = APIRouter(include_in_schema=False)
 
 
 class Listing(Struct, frozen=True):

@@ -12,7 +12,7 @@ from backend.jobs.rows import now
 from backend.routes.deps import CanSee, RuntimeDep
 from backend.routes.request_text import in_range
 from backend.usage import queries
-from backend.web.deps import COUNTED, SiteDep
+from backend.web.deps import SiteDep
 from backend_client.errors import Invalid
 from backend_client.text.history import parse_time
 from backend_client.text.usage_report import (
@@ -31,7 +31,7 @@ from backend_client.usage_report import GroupBy, ReportQuery, UsageReport
 
 _PERIODS = {f"{days}d": period_words(days) for days in PERIODS}
 """What is written for a period, and how it is called."""
-router = APIRouter(include_in_schema=False, dependencies=COUNTED)
+router = APIRouter(include_in_schema=False)
 
 
 class Asked(Struct, frozen=True):
@@ -89,7 +89,7 @@ AskedDep = Annotated[Asked, Depends(parse_asked)]
 async def usage(
     request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep, asked: AskedDep
 ) -> Response:
-    """The report, or what is wrong with the question, at its field."""
+    """Show the report, or what is wrong with the question, at its field."""
     report: UsageReport | None = None
     wrong: Invalid | None = None
     try:
@@ -118,7 +118,7 @@ async def usage(
 
 @router.get("/usage.csv")
 async def usage_csv(runtime: RuntimeDep, caller: CanSee, asked: AskedDep) -> Response:
-    """The same figures for a spreadsheet."""
+    """Return the same figures for a spreadsheet."""
     report = await queries.report(runtime.database, caller, asked.query(), now())
     headers = {"Content-Disposition": f'attachment; filename="usage-by-{asked.by}.csv"'}
     return Response(f"{csv_text(report)}\n", headers=headers, media_type="text/csv; charset=utf-8")

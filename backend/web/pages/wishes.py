@@ -9,7 +9,7 @@ from backend.auth.caller import Caller
 from backend.error_responses import status_of
 from backend.routes.deps import CurrentCaller, RuntimeDep
 from backend.runtime import Runtime
-from backend.web.deps import COUNTED, SiteDep
+from backend.web.deps import SiteDep
 from backend.web.forms import read_form
 from backend.web.rendering import Site
 from backend_client.alerts.alert import AlertWishes, ChannelKind, Delivery
@@ -34,7 +34,7 @@ from backend_client.text.wishes import (
 
 LONGEST_ADDRESS = 2000
 """As the API takes it."""
-router = APIRouter(include_in_schema=False, dependencies=COUNTED)
+router = APIRouter(include_in_schema=False)
 
 
 class Wishes:
@@ -80,7 +80,7 @@ async def _wishes(request: Request, runtime: Runtime, site: Site, caller: Caller
 
 @router.get("/alerts/wishes")
 async def wishes(request: Request, runtime: RuntimeDep, caller: CurrentCaller, site: SiteDep) -> Response:
-    """The form, and the channels."""
+    """Show the form, and the channels."""
     return (await _wishes(request, runtime, site, caller)).page()
 
 
@@ -101,7 +101,7 @@ async def set_wishes(request: Request, runtime: RuntimeDep, caller: CurrentCalle
 
 @router.get("/alerts/channels/add")
 async def channel_form(request: Request, caller: CurrentCaller, site: SiteDep, kind: ChannelKind) -> Response:
-    """A new channel of a kind."""
+    """Show the form of a new channel of a kind."""
     return _channel_page(request, site, caller, kind=kind)
 
 

@@ -1,6 +1,6 @@
 """Remembered jobs as text, and filter lines."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -45,6 +45,9 @@ def test_moments():
     assert parse_time("12h", NOW) == NOW - timedelta(hours=12)
     assert parse_time("2w", NOW) == NOW - timedelta(days=14)
     assert parse_time("2026-11-30").astimezone().strftime("%Y-%m-%d %H:%M") == "2026-11-30 00:00"
+    tokyo = timezone(timedelta(hours=9))
+    assert parse_time("2026-11-30", zone=tokyo) == datetime(2026, 11, 29, 15, tzinfo=UTC)
+    assert parse_query("since:2026-11-30", UTC).since == datetime(2026, 11, 30, tzinfo=UTC)
 
 
 def test_the_cells_of_a_job():
