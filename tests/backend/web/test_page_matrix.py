@@ -112,7 +112,11 @@ def routes():
 FORMS = {
     "POST /login": {"user": "ghost-{who}", "password": "not the right one"},
     "POST /register": {"user": "new", "password": "correct horse battery", "again": "correct horse battery"},
-    "POST /account/password": {"old": "not the right one", "password": "another long one", "again": "another long one"},
+    "POST /account/password": {
+        "old": "not the right one",
+        "password": "another long one",
+        "again": "another long one",
+    },
     "POST /account/logins": {"name": "script", "password": "not the right one"},
     "POST /clusters": {"name": "x", "kubeconfig": "none"},
     "POST /people": {
