@@ -9,6 +9,7 @@ from backend.web.pages import (
     audit,
     clusters,
     gpus,
+    history,
     job,
     job_actions,
     job_queue,
@@ -20,6 +21,7 @@ from backend.web.pages import (
     people,
     queue,
     selected,
+    usage,
     wishes,
 )
 
@@ -32,6 +34,7 @@ PAGES: tuple[APIRouter, ...] = tuple(
         audit,
         clusters,
         gpus,
+        history,
         job,
         job_actions,
         job_queue,
@@ -43,6 +46,7 @@ PAGES: tuple[APIRouter, ...] = tuple(
         people,
         queue,
         selected,
+        usage,
         wishes,
     )
 )
