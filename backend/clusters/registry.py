@@ -29,6 +29,7 @@ from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.local.backend import LocalBackend
 
 LOCAL = "local"
+_BUILT_IN = (LOCAL, kubeconfig.IN_CLUSTER)
 log = logging.getLogger("traindeck.clusters")
 
 
@@ -116,7 +117,7 @@ class ClusterRegistry:
             row = ClusterRow(**location, ca="", credential=b"", created=datetime.now(UTC))
         elif any(getattr(row, field) != value for field, value in location.items()):
             raise _name_conflict(registration.name)
-        if registration.name in (LOCAL, kubeconfig.IN_CLUSTER):
+        if registration.name in _BUILT_IN:
             raise _name_conflict(registration.name)
         row.ca, row.credential = registration.ca, sealed
         session.add(row)
@@ -139,7 +140,7 @@ class ClusterRegistry:
             self.get(name)
         gone = await session.execute(delete(ClusterRow).where(ClusterRow.name == name))
         if not gone.rowcount:  # type: ignore[attr-defined]  # a DELETE has one
-            raise Refused(f"{name} is where the server itself runs, and cannot be removed.")
+            raise Refused(kept_because(name) or f"There is no cluster {name} any more.")
         living = select(func.count()).where(JobRow.cluster == name, JobRow.deleted.is_(None))
         if count := await session.scalar(living):
             raise Conflict(f"There are {count} jobs in {name}.", "Delete them first.")
@@ -210,6 +211,11 @@ def kubernetes_settings(settings: ServerSettings) -> KubernetesSettings:
             "Remove it, and name a Prometheus in the setting prometheus.",
         )
     return found
+
+
+def kept_because(name: str) -> str:
+    """Say why a cluster cannot be removed; "" where it can."""
+    return f"{name} is where the server itself runs, and cannot be removed." if name in _BUILT_IN else ""
 
 
 def listens_on_loopback(settings: ServerSettings) -> bool:

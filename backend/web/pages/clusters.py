@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from backend.auth.caller import Caller
 from backend.authorization import Action, may
 from backend.clusters.pasted_kubeconfig import registration_from
+from backend.clusters.registry import kept_because
 from backend.error_responses import status_of
 from backend.jobs.cluster_changes import add_cluster, remove_cluster
 from backend.jobs.cluster_reading import measured_clusters
@@ -111,6 +112,7 @@ async def _page(
         clusters=found.items,
         source=gpu_use_source,
         path=cluster_path,
+        kept_because=kept_because,
         manages=may(caller, Action.CLUSTERS).allowed,
         typed=typed or {},
         error=error,
