@@ -149,5 +149,8 @@ def usage_chart(id: str, plot: UsagePlot, history: UsageHistory) -> Chart:  # no
 
 
 def time_place(place: float) -> Markup:
-    """Mark up a place on an axis of time."""
-    return moment(datetime.fromtimestamp(place, UTC))
+    """Mark up a place on an axis of time, shortly: the script adds the day where that is not today."""
+    when = datetime.fromtimestamp(place, UTC)
+    return Markup('<time datetime="{}" class="clock">{} UTC</time>').format(
+        f"{when:%Y-%m-%dT%H:%M:%SZ}", f"{when:%d %b %H:%M:%S}"
+    )
