@@ -111,7 +111,8 @@ def _methods(request: Request) -> list[str]:
 def _error_of_status(request: Request, status: int) -> BackendError:
     path = request.url.path[:200]
     if status == HTTPStatus.NOT_FOUND:
-        return NotFound(f"There is nothing at {path}.", "/api/openapi.json lists what there is.")
+        hint = "/api/openapi.json lists what there is." if path.startswith("/api") else ""
+        return NotFound(f"There is nothing at {path}.", hint)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return Refused(f"{path} does not take {request.method}.", "/api/openapi.json lists what it takes.")
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:

@@ -8,13 +8,13 @@ from backend.error_responses import Answer, headers_of, status_of
 from backend.web.rendering import site_of
 from backend_client.errors import BackendError, LoginNeeded
 
-_PROGRAMS = ("/api/", "/live/", "/static/", "/metrics", "/livez", "/readyz")
+_PROGRAMS = ("/api/", "/live/", "/static/", "/metrics/", "/livez/", "/readyz/")
 """Where the paths of programs begin; all others are pages."""
 
 
 def pages_or(request: Request, problem: Answer) -> Answer:
     """Return what answers a request with an error: a page for a page, else a problem."""
-    return problem if request.scope["path"].startswith(_PROGRAMS) else error_page
+    return problem if f"{request.scope['path']}/".startswith(_PROGRAMS) else error_page
 
 
 def error_page(request: Request, error: BackendError, status: int, back: str = "") -> Response:

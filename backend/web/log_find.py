@@ -1,13 +1,13 @@
 """Finds the part of a log that a page's address asks for."""
 
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct, structs
 
-from backend.jobs.log_reading import healed_log
 from backend.jobs.service import JobService
 from backend.web.log_html import parse_name
-from backend.web.log_part import MOST_READ, Part, Reading, last_lines, lines_around, lines_before
+from backend.web.log_part import MOST_READ, Batches, Part, Reading, last_lines, lines_around, lines_before
 from backend.web.log_view import LogView, Shown
 from backend_client.protocol import LogQuery
 
@@ -31,8 +31,16 @@ def found_none(why: str, reading: Reading | None = None) -> Found:
 
 async def _read(service: JobService, query: LogQuery, most: int = 2 * MOST_READ) -> Reading:
     reading = Reading()
-    await reading.read(healed_log(service, query), most=most)
+    await reading.read(_batches(service, query), most=most)
     return reading
+
+
+async def _batches(service: JobService, query: LogQuery) -> Batches:
+    """Yield what there is now, as the cluster gives it: each batch whole, as its cursor says."""
+    log = service.clusters.get(query.ref.context).backend.logs(query)
+    async with aclosing(log) as batches:  # type: ignore[type-var]  # it is a generator
+        async for batch in batches:
+            yield batch
 
 
 async def find_end(service: JobService, shown: Shown, view: LogView) -> Found:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from backend.web.log_html import LineNames
 from backend.web.log_place import Place
-from backend_client.errors import BackendError
+from backend_client.errors import BackendError, Unreachable, fragment
 from backend_client.logs import Line, LogBuffer
 from backend_client.logs.failures import Failure, first_failure
 from backend_client.protocol import Closed, Lines, LogItem, LogSource
@@ -63,6 +63,8 @@ class Reading:
                     self.is_whole = True
         except TimeoutError:
             pass
+        except Unreachable as error:
+            self.lost = fragment(error.title)
         except BackendError as error:
             self.error = error
         self.failure = await first_failure(self.buffer)

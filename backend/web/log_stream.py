@@ -48,7 +48,7 @@ def _lines_frame(buffer: LogBuffer, first: int, names: LineNames, html: LineHtml
     if left_out := buffer.closed - first - len(rendered):
         words = f"{left_out:,} lines came too quickly to be shown here; the download has them"
         rendered.insert(0, html.line(Line(0, words, notice=True), ""))
-    data = {"html": "\n".join(rendered), "open": html.unfinished(buffer), "count": len(lines)}
+    data = {"html": "".join(rendered), "open": html.unfinished(buffer), "count": len(lines)}
     return frame("lines", encode(data), str(place))
 
 

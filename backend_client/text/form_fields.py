@@ -7,7 +7,13 @@ from typing import Any, get_type_hints
 
 from backend_client.errors import Invalid, Refused
 from backend_client.models import JobSpec
-from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_field, parse_spec
+from backend_client.models.fields import (
+    DEFAULTS,
+    FIELD_NAMES,
+    cross_field_errors,
+    parse_field,
+    parse_fields,
+)
 from backend_client.protocol import Diagnostic, FieldRule, Plan, Use
 from backend_client.text.sanitize import clean
 
@@ -53,12 +59,15 @@ def _hints() -> dict[str, Any]:
 def read_fields(
     raw: Mapping[str, object], rules: Mapping[str, FieldRule]
 ) -> tuple[JobSpec | None, dict[str, str]]:
-    """Parse what stands in a form: the spec (None where it is none), and field -> what is wrong."""
+    """Parse what stands in a form: the spec (None where it is none), and field -> what is wrong.
+
+    Of a field that is refused that is said, whatever else is wrong with it: a server says the same.
+    """
     try:
-        spec = parse_spec(raw)
+        spec = parse_fields(raw)
     except Invalid as error:
         return None, error.fields
-    return spec, refused(spec, rules)
+    return spec, cross_field_errors(spec) | refused(spec, rules)
 
 
 def missing(spec: JobSpec, rules: Mapping[str, FieldRule]) -> dict[str, str]:

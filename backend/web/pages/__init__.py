@@ -4,8 +4,12 @@ from fastapi import APIRouter
 
 from backend.web import assets
 from backend.web.pages import (
+    account,
     alerts,
+    audit,
+    clusters,
     gpus,
+    history,
     job,
     job_actions,
     job_queue,
@@ -14,8 +18,10 @@ from backend.web.pages import (
     login,
     loss,
     new_job,
+    people,
     queue,
     selected,
+    usage,
     wishes,
 )
 
@@ -23,8 +29,12 @@ PAGES: tuple[APIRouter, ...] = tuple(
     part.router
     for part in (
         assets,
+        account,
         alerts,
+        audit,
+        clusters,
         gpus,
+        history,
         job,
         job_actions,
         job_queue,
@@ -33,8 +43,10 @@ PAGES: tuple[APIRouter, ...] = tuple(
         login,
         loss,
         new_job,
+        people,
         queue,
         selected,
+        usage,
         wishes,
     )
 )

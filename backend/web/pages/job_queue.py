@@ -17,8 +17,8 @@ from backend.web.forms import Form, read_form
 from backend.web.rendering import Site
 from backend_client.errors import BackendError, Invalid, LoginNeeded, sentence
 from backend_client.gpu_nodes import Whose
-from backend_client.models import Job, JobRef
-from backend_client.queues import LocalQueueInfo, QueueBoard
+from backend_client.models import Job
+from backend_client.queues import LocalQueueInfo, QueueBoard, WaitingJob
 from backend_client.text.queues import (
     AGE_STAYS,
     NOT_QUEUED,
@@ -110,13 +110,13 @@ async def _page(
         priorities=board.priorities,
         priority=typed.text("priority") or priority,
         priority_note=PRIORITY_STAYS,
-        queues=_queues_of(board, job.ref),
+        queues=_queues_of(board, place) if place else [],
         queue=typed.text("queue") or (place.queue if place else ""),
         queue_note=AGE_STAYS,
     )
 
 
-def _queues_of(board: QueueBoard, ref: JobRef) -> list[LocalQueueInfo]:
+def _queues_of(board: QueueBoard, job: WaitingJob) -> list[LocalQueueInfo]:
     """Return the queues that a job can be in."""
-    here = ref.namespace, ref.context
+    here = job.namespace, job.cluster
     return [queue for queue in board.local_queues if (queue.namespace, queue.cluster) == here]

@@ -87,7 +87,7 @@ def _lines(site: Site, shown: Shown, view: LogView, found: Found) -> dict[str, A
     if view.only and search:
         rendered = [line for line in rendered if " hit" in line[: line.index(">")]]
     return {
-        "lines": Markup("\n".join(rendered)),  # noqa: S704  each was rendered
+        "lines": Markup("".join(rendered)),  # noqa: S704  each was rendered
         "unfinished": Markup(html.unfinished(reading.buffer)) if part.is_last else "",  # noqa: S704  as above
         "count": count,
         "hits": hits,
@@ -118,7 +118,7 @@ def _state(service: JobService, shown: Shown, found: Found) -> dict[str, Any]:
         "missing": found.missing,
         "failure": reading.failure,
         "live": live,
-        "place": str(reading.place),
+        "after": str(reading.place),
         "empty": empty_reason(shown.job, _backend(service, shown), reading=live and not reading.is_whole),
         "end": reading.end if part.is_last and ended and part.lines else "",
     }

@@ -1,8 +1,8 @@
 // A question before something is done: its page in a dialog; where that fails, the page itself.
 import { fetchPage } from "./fragments.js";
 
-/** Ask what the page at an address asks. `from`: what gets the focus back. */
-export async function ask(address, from) {
+/** Ask what the page at an address asks. What had the focus gets it back (HTML, "dialog focusing steps"). */
+export async function ask(address) {
   try {
     const page = await fetchPage(address);
     const question = page?.querySelector("#question");
@@ -11,7 +11,7 @@ export async function ask(address, from) {
     dialog.setAttribute("aria-labelledby", "question-title");
     dialog.append(document.importNode(question, true));
     document.body.append(dialog);
-    dialog.addEventListener("close", () => { dialog.remove(); from?.focus(); });
+    dialog.addEventListener("close", () => dialog.remove());
     dialog.addEventListener("click", (inside) => {
       if (inside.target.closest("[data-cancel]")) { inside.preventDefault(); dialog.close(); }
     });

@@ -221,7 +221,7 @@ function act(key) {
   if (table.querySelector("input[name=job]:checked")) { form.requestSubmit(button); return; }
   const link = cursor.current()?.querySelector("th a");
   if (!link) return false;
-  ask(partOf(link, button.value), link);
+  ask(partOf(link, button.value));
 }
 
 function partOf(link, part) {

@@ -11,7 +11,7 @@ const LONG_AWAY_MS = 10 * 60_000;
 const log = document.getElementById("log");
 const button = document.getElementById("follow");
 const search = new Search(log);
-let place = log.dataset.place ?? "";
+let place = log.dataset.after ?? "";
 let fresh = 0;
 let over = false;
 /** Events that came while the reader looks at older lines, and the page is full. */
@@ -38,7 +38,7 @@ function trim() {
   const all = lines();
   const surplus = all.length - MOST;
   if (surplus <= 0) return;
-  for (let index = 0; index < surplus; index += 1) all[index].remove();
+  for (let index = 0; index < surplus; index += 1) drop(all[index]);
   const first = [...lines()].find((line) => line.id);
   const link = document.querySelector("#older a");
   if (!first || !link) return;
@@ -51,14 +51,22 @@ function trim() {
 
 function append({ html, open }) {
   document.getElementById("empty")?.remove();
-  log.querySelectorAll(":scope > .open").forEach((line) => line.remove());
-  const added = nodes(html);
-  localTimes(added);
+  for (const line of log.querySelectorAll(":scope > .open")) drop(line);
+  add(nodes(html), (added) => log.append(added));
+  add(nodes(open), (added) => log.append(added));
+}
+
+/** Put lines into the page: their times in the reader's zone, and marked where they match. */
+function add(fragment, put) {
+  localTimes(fragment);
+  const added = [...fragment.children];
+  put(fragment);
   search.mark(added);
-  log.append(added);
-  const unfinished = nodes(open);
-  localTimes(unfinished);
-  log.append(unfinished);
+}
+
+function drop(line) {
+  search.forget(line);
+  line.remove();
 }
 
 function flush() {
@@ -72,6 +80,8 @@ function arrived(data, event) {
   place = event.lastEventId || place;
   lost("");
   if (!data.html && !data.open && !log.querySelector(":scope > .open")) return;
+  // Whoever has scrolled away in this moment is left there: the event of it comes after this one.
+  if (following && !atEnd()) following = false;
   if (!following) fresh += data.count;
   if (following || lines().length < MOST) {
     append(data);
@@ -188,14 +198,16 @@ document.querySelector("#older a").addEventListener("click", async (event) => {
     const page = await fetchPage(link.href);
     if (!page) return;
     const older = page.querySelectorAll("#log > .line:not(.open)");
-    if (!older.length) { location.assign(link.href); return; }
+    if (!older.length) {
+      const why = page.querySelector("#missing, #lost:not([hidden])");
+      document.getElementById("older").replaceChildren(why?.textContent ?? "");
+      return;
+    }
     following = false;
     const before = log.scrollHeight - log.scrollTop;
     const added = document.createDocumentFragment();
     for (const line of older) if (!line.id || !document.getElementById(line.id)) added.append(document.importNode(line, true));
-    localTimes(added);
-    search.mark(added);
-    log.prepend(added);
+    add(added, () => log.prepend(added));
     log.scrollTop = log.scrollHeight - before;
     const next = page.querySelector("#older");
     document.getElementById("older").hidden = next.hidden;
@@ -213,6 +225,7 @@ log.addEventListener("scroll", () => {
   if (now) { fresh = 0; flush(); toEnd(); }
   tell();
 }, { passive: true });
+addEventListener("resize", () => { if (following) toEnd(); });
 button?.addEventListener("click", startFollowing);
 document.getElementById("wrap").addEventListener("click", (event) => {
   event.preventDefault();

@@ -26,6 +26,8 @@ export class Search {
   #log;
   #pattern = null;
   #current = null;
+  /** Line -> where it matches. */
+  #ranges = new Map();
   #highlight = globalThis.Highlight && CSS.highlights ? new Highlight() : null;
 
   constructor(log) {
@@ -56,10 +58,10 @@ export class Search {
       said.textContent = `Not a regular expression: ${error.message}.`;
       return;
     }
+    this.#current?.classList.remove("current");
     this.#current = null;
-    this.#highlight?.clear();
-    for (const line of this.#log.querySelectorAll(".hit")) line.classList.remove("hit");
-    this.mark(this.#log);
+    for (const line of this.#log.querySelectorAll(".hit")) { line.classList.remove("hit"); this.forget(line); }
+    this.mark(this.#log.children);
     this.#log.classList.toggle("only", Boolean(this.#pattern && only.checked));
     this.count();
     const address = new URL(location.href);
@@ -68,10 +70,16 @@ export class Search {
     history.replaceState(null, "", address);
   }
 
-  /** Mark the lines below `root` that match. */
-  mark(root) {
+  /** Mark the lines that match; they stand in the page already, as a range does not move with its nodes. */
+  mark(lines) {
     if (!this.#pattern) return;
-    for (const line of root.querySelectorAll(".line:not(.said)")) this.#markLine(line);
+    for (const line of lines) if (!line.classList.contains("said")) this.#markLine(line);
+  }
+
+  /** A line leaves the page. */
+  forget(line) {
+    for (const range of this.#ranges.get(line) ?? []) this.#highlight?.delete(range);
+    this.#ranges.delete(line);
   }
 
   #markLine(line) {
@@ -81,12 +89,12 @@ export class Search {
     for (const match of text.matchAll(this.#pattern)) {
       if (!match[0]) continue;
       hit = true;
-      this.#addRange(parts, match.index, match.index + match[0].length);
+      this.#addRange(line, parts, match.index, match.index + match[0].length);
     }
     line.classList.toggle("hit", hit);
   }
 
-  #addRange(parts, start, end) {
+  #addRange(line, parts, start, end) {
     if (!this.#highlight) return;
     const range = new Range();
     let offset = 0;
@@ -97,6 +105,7 @@ export class Search {
       offset = stop;
     }
     this.#highlight.add(range);
+    if (this.#ranges.has(line)) this.#ranges.get(line).push(range); else this.#ranges.set(line, [range]);
   }
 
   count() {

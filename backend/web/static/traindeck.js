@@ -23,7 +23,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-ask]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  ask(link.href, link);
+  ask(link.href);
 });
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -31,7 +31,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   const address = new URL(form.action);
   address.search = new URLSearchParams(new FormData(form, event.submitter));
-  ask(address.href, event.submitter);
+  ask(address.href);
 });
 
 /** Read this page again and put its parts (`data-live`, each with an id) in the places of the old ones. */
