@@ -1,13 +1,18 @@
 """The page of one job: what it shows, to whom, when its cluster is slow, and when the job is gone."""
 
 import asyncio
+import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 
 from backend.jobs import loss_reading
 from backend.web import job_questions
+from backend_client.models import Event
+from backend_client.why import Cause, Explanation, Failure, Offer
 from tests.backend.support.people import DEADLINE, enter
 from tests.backend.support.visitor import Visitor
+from tests.support.hostile import TEXTS
 from tests.support.wait import async_until
 
 HOSTILE = "<script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}\x1b[31m"
@@ -162,3 +167,30 @@ async def shows(visitor, job, words):
     """Return something once the page of the loss has these words."""
     await visitor.get(address(job, "/loss"))
     return (words,) if words in visitor.last.text else ()
+
+
+async def test_whatever_a_cluster_says_is_text(app, monkeypatch):
+    ann = await enter(app, "ann")
+    job = await ann.submit("exit 1", name="bert")
+    await ann.ended("bert")
+    said = f"<img src=x onerror=alert(1)> {' '.join(TEXTS.values())}"
+
+    async def explain(*_):
+        return Explanation(
+            sentence=said,
+            chain=(Cause(id="", sentence=said, object=said, raw=said),),
+            offers=(Offer(id=said, sentence=said, changes={"gpus": "1"}),),
+            failure=Failure(exit=said, where=said, said=said, facts=(said,)),
+            unknown=(said,),
+        )
+
+    async def events(*_):
+        return [Event(time=datetime.now(UTC), reason=said, message=said, warning=True)]
+
+    backend = app.state.runtime.jobs.clusters.get("local").backend
+    monkeypatch.setattr(type(backend), "explain_for", explain)
+    monkeypatch.setattr(type(backend), "events", events)
+    page = await (await Visitor.enter(app, "ann")).get(address(job))
+    assert not page.all("img", src="x")
+    assert page.raw_text.count("onerror=alert(1)") >= 9
+    assert not [sign for sign in page.raw_text if sign != "\n" and unicodedata.category(sign) in ("Cc", "Cf")]
