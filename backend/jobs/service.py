@@ -8,6 +8,7 @@ from typing import Any
 from backend.clusters.hub import Hub
 from backend.clusters.registry import ClusterRegistry
 from backend.db.engine import Database
+from backend.jobs.loss_store import LossStore
 from backend.jobs.visible_jobs import VisibleJobsRegistry
 from backend.settings import ServerSettings
 from backend_client.models import Job
@@ -31,6 +32,7 @@ class JobService:
         self.orphans: dict[str, int] = {}
         """Cluster -> number of objects with this server's id that no row has. They are never touched."""
         self.visible_jobs = VisibleJobsRegistry(self.hub, self.clusters)
+        self.losses = LossStore()
         self.reconciled = asyncio.Event()
         """Set once the first round of the reconciler has settled what an earlier process left."""
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -58,6 +58,9 @@ def links_of(site: Site, service: JobService, caller: Caller, job: Job) -> JobLi
         JobLink("Spec file", "#spec", "y"),
     ]
     act = [JobLink("Run again", site.job_url(ref, "again"), "r", why_not_again(caller, job))]
+    if job.spec.kind == "deployment":
+        once = {"kind": "job", "replicas": "1"}
+        act.append(JobLink("Run as a job", new_url(site, ref, once), "J", why_not_again(caller, job)))
     if job.state is JobState.STOPPED:
         why = _why_not(service, caller, job, Verb.RESUME)
         act.append(JobLink("Resume", site.job_url(ref, "resume"), "u", why, asks=True))

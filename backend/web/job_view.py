@@ -149,5 +149,7 @@ def usage_chart(id: str, plot: UsagePlot, history: UsageHistory) -> Chart:  # no
 
 
 def time_place(place: float) -> Markup:
-    """Mark up a place on an axis of time."""
-    return moment(datetime.fromtimestamp(place, UTC))
+    """Mark up a place on an axis of time, shortly: the script adds the day where that is not today."""
+    when = datetime.fromtimestamp(place, UTC)
+    words = f"{when:%d %b %H:%M:%S} UTC"
+    return Markup(f'<time datetime="{when:%Y-%m-%dT%H:%M:%SZ}" class="clock">{words}</time>')  # noqa: S704  figures

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from backend.auth.caller import Caller
 from backend.jobs import job_usage, reading
-from backend.jobs.loss_reading import LossReading, loss_of
+from backend.jobs.loss_reading import loss_of, part_of
+from backend.jobs.loss_store import LossReading
 from backend.jobs.rows import JobSelector
 from backend.jobs.service import JobService
 from backend.routes.deps import CanSee, RuntimeDep, SelectedJob
@@ -22,7 +23,7 @@ from backend.web.job_view import time_place, usage_chart
 from backend_client.models import Job
 from backend_client.progress.loss_curve import LossCurve
 from backend_client.text.axes import Axis, loss_labels, ticks
-from backend_client.text.empty_reason import empty_reason
+from backend_client.text.empty_reason import LOG_DELETED, empty_reason
 from backend_client.text.figures import loss_text, short
 from backend_client.text.loss import NO_LOSS, loss_alarm, loss_summary
 from backend_client.text.sanitize import clean
@@ -67,7 +68,7 @@ async def loss(  # noqa: PLR0917  one for each part of the request
         use = await _use_over(runtime.jobs, caller, found, curve.value.curve, view)
         charts = [*_charts(curve.value.curve, view, use.value)]
         notes = [*_notes(curve.value, view, use)]
-    why = "" if started else "Its log was deleted." if known.deleted else empty_reason(found)
+    why = "" if started else LOG_DELETED if known.deleted else empty_reason(found)
     return site.page(
         request,
         "loss.html",
@@ -82,7 +83,7 @@ async def loss(  # noqa: PLR0917  one for each part of the request
         scales={"linear": PlotView(view.over_time, False), "logarithmic": PlotView(view.over_time, True)},
         why=why,
         curve=curve,
-        part=curve.value.part if curve.value else "",
+        part=part_of(curve.value) if curve.value else "",
         summary=loss_summary(curve.value.curve.points) if curve.value else "",
         alarm=loss_alarm(curve.value.curve) if curve.value else "",
         charts=charts,

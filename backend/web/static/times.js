@@ -6,6 +6,11 @@ function age(seconds) {
   return "<1m";
 }
 
+function clock(when) {
+  const today = when.toDateString() === new Date().toDateString();
+  return when.toLocaleString([], today ? { timeStyle: "medium" } : { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" });
+}
+
 /** Show every time below `root` (a document or a fragment) for this reader. */
 export function localize(root = document) {
   for (const node of root.querySelectorAll("time[datetime]")) {
@@ -17,7 +22,7 @@ export function localize(root = document) {
     } else if (!node.dataset.local) {
       node.dataset.local = "1";
       node.title = node.textContent;
-      node.textContent = when.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+      node.textContent = node.classList.contains("clock") ? clock(when) : when.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
     }
   }
 }

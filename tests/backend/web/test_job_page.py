@@ -1,12 +1,19 @@
 """The page of one job: what it shows, to whom, when its cluster is slow, and when the job is gone."""
 
 import asyncio
+import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 
+from backend.jobs import loss_reading
 from backend.web import job_questions
-from tests.backend.support.people import enter
+from backend_client.models import Event
+from backend_client.why import Cause, Explanation, Failure, Offer
+from tests.backend.support.people import DEADLINE, enter
 from tests.backend.support.visitor import Visitor
+from tests.support.hostile import TEXTS
+from tests.support.wait import async_until
 
 HOSTILE = "<script>alert(1)</script>\N{RIGHT-TO-LEFT OVERRIDE}\x1b[31m"
 LOSSES = 'i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo "step $i/30 loss: 0.$((90-i))"; done'
@@ -132,3 +139,58 @@ async def test_a_job_that_waits_offers_what_would_help(app):
     offers = [link["href"] for link in page.one(id="why").all("a", class_="button")]
     assert offers[0] == f"/new?from={job['ref']['uid']}&f.gpus=1"
     assert "gpus 2 -> 1" in page.one(id="why").text
+
+
+async def test_a_log_is_read_on_from_where_its_loss_was(app, monkeypatch, tmp_path):
+    monkeypatch.setattr(loss_reading, "FRESH_SECONDS", 0.0)
+    ann = await enter(app, "ann")
+    job = await ann.submit(
+        f"{LOSSES}; until [ -e more ]; do sleep .05; done; echo 'step 31/31 loss: 0.5'", workdir=str(tmp_path)
+    )
+    visitor = await Visitor.enter(app, "ann")
+    await async_until(lambda: shows(visitor, job, "loss 0.600 at step 30"), DEADLINE)
+    queries = []
+    raw_log = loss_reading.raw_log
+
+    def note(service, query, after):
+        queries.append((query.tail, bool(after)))
+        return raw_log(service, query, after)
+
+    monkeypatch.setattr(loss_reading, "raw_log", note)
+    (tmp_path / "more").touch()
+    await async_until(lambda: shows(visitor, job, "loss 0.500 at step 31"), DEADLINE)
+    await async_until(lambda: shows(visitor, job, "first 0.890"), DEADLINE)
+    assert (None, True) in queries
+
+
+async def shows(visitor, job, words):
+    """Return something once the page of the loss has these words."""
+    await visitor.get(address(job, "/loss"))
+    return (words,) if words in visitor.last.text else ()
+
+
+async def test_whatever_a_cluster_says_is_text(app, monkeypatch):
+    ann = await enter(app, "ann")
+    job = await ann.submit("exit 1", name="bert")
+    await ann.ended("bert")
+    said = f"<img src=x onerror=alert(1)> {' '.join(TEXTS.values())}"
+
+    async def explain(*_):
+        return Explanation(
+            sentence=said,
+            chain=(Cause(id="", sentence=said, object=said, raw=said),),
+            offers=(Offer(id=said, sentence=said, changes={"gpus": "1"}),),
+            failure=Failure(exit=said, where=said, said=said, facts=(said,)),
+            unknown=(said,),
+        )
+
+    async def events(*_):
+        return [Event(time=datetime.now(UTC), reason=said, message=said, warning=True)]
+
+    backend = app.state.runtime.jobs.clusters.get("local").backend
+    monkeypatch.setattr(type(backend), "explain_for", explain)
+    monkeypatch.setattr(type(backend), "events", events)
+    page = await (await Visitor.enter(app, "ann")).get(address(job))
+    assert not page.all("img", src="x")
+    assert page.raw_text.count("onerror=alert(1)") >= 9
+    assert not [sign for sign in page.raw_text if sign != "\n" and unicodedata.category(sign) in ("Cc", "Cf")]
