@@ -1,5 +1,5 @@
 # The two commands are `make run` and `make test`; both make .venv themselves.
-.PHONY: run test quick bench check lock docs screenshots clean
+.PHONY: run test quick browser bench check lock docs screenshots clean
 
 BIN := .venv/bin
 # Most of a test's time is waiting: twice as many workers as cores.
@@ -14,7 +14,13 @@ test: .venv/ready
 	@$(PYTEST) || { [ $$? -eq 1 ] && echo "== once more, alone" && $(BIN)/python -m pytest --last-failed -rp; }
 
 quick: .venv/ready
-	@$(PYTEST) -m "not (tmux or api or controllers or node)"
+	@$(PYTEST) -m "not (tmux or api or controllers or node or browser)"
+
+# Playwright, for the tests, pictures and figures of the pages; the browser is the machine's own Chromium.
+browser: .venv/browser
+
+.venv/browser: .venv/ready tests/browser/requirements.lock .ci/browser
+	@sh .ci/browser
 
 # What is not a test: style, types, and which module may import which.
 check: .venv/ready
@@ -30,7 +36,7 @@ bench: .venv/ready
 docs: .venv/ready
 	@$(BIN)/python -m docs.generate
 
-screenshots: .venv/ready
+screenshots: .venv/browser
 	@$(BIN)/python -m screenshots
 
 .venv/ready: requirements.lock pyproject.toml .ci/venv

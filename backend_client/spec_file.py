@@ -1,12 +1,41 @@
-"""The spec of an old job, to use again: as the YAML of `submit -f`, as a job that runs once, with changes."""
+"""Spec files, written and read; and the spec of an old job, to use again: as the YAML of `submit -f`, under
+the next name, as a job that runs once, with changes.
+"""
 
+import re
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
 from backend_client.errors import Invalid
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import FIELD_NAMES, parse_field, spec_fields
+from backend_client.models.names import suggest_name
+
+LARGEST = 2**20
+"""Bytes of a spec file that are read."""
+
+
+def read_spec(content: bytes, shown: str) -> dict[str, Any]:
+    """Read the mapping in a spec file, which errors call `shown`. Raises Invalid, with a fault's line."""
+    from backend_client.yaml_reader import YamlFault, read_one  # noqa: PLC0415  slow to import, seldom needed
+
+    if len(content) > LARGEST:
+        raise Invalid({"file": "it is larger than 1 MiB, which no spec file is"})
+    try:
+        raw = read_one(content)
+    except YamlFault as fault:
+        raise Invalid({"file": f"{shown} {_behind(str(fault))}"}) from None
+    if raw is None:
+        raise Invalid({"file": f"{shown} is no mapping of a job's fields: it is empty"})
+    if not isinstance(raw, dict):
+        raise Invalid({"file": f"{shown} is no mapping of a job's fields"})
+    return {str(key): value for key, value in raw.items()}
+
+
+def _behind(fault: str) -> str:
+    return f"in {fault}" if fault.startswith("line ") else fault
 
 
 def spec_yaml(spec: JobSpec) -> str:
@@ -43,3 +72,11 @@ def with_changes(spec: JobSpec, changes: Mapping[str, str]) -> JobSpec:
     if wrong:
         raise Invalid(wrong)
     return replace(spec, **values)
+
+
+def next_name(old: JobSpec, names: list[str]) -> str:
+    """Return the next of a chosen name: bert-ft, bert-ft-2; "" where the command gives the name."""
+    base = re.sub(r"-\d+$", "", old.name)
+    if not base or base == suggest_name(old.command):
+        return ""
+    return suggest_name((base,), [*names, old.name])

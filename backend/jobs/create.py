@@ -119,7 +119,7 @@ async def _insert_row(service: JobService, cluster: Cluster, request: CreateRequ
     """
     async with service.database.write() as session:
         user = await session.get_one(User, request.caller.user_id, with_for_update=True)
-        earlier = await _find_earlier(session, service, request)
+        earlier = await find_earlier(session, service, request)
         if earlier:
             return earlier, False
         await quotas.check(session, user, request.spec, service.settings, cluster.unknown_fields)
@@ -152,7 +152,8 @@ async def _insert_row(service: JobService, cluster: Cluster, request: CreateRequ
         return row, True
 
 
-async def _find_earlier(session: AsyncSession, service: JobService, request: CreateRequest) -> JobRow | None:
+async def find_earlier(session: AsyncSession, service: JobService, request: CreateRequest) -> JobRow | None:
+    """Return the row that the same request has made already. Raises Invalid where its key had another."""
     if not request.idempotency_key:
         return None
     earlier = await session.get(Idempotency, (request.caller.user_id, request.idempotency_key))

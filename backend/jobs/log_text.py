@@ -1,22 +1,12 @@
-"""A log for a reader that cannot resume, and its plain text: gaps stand between the lines."""
+"""A log as the plain text that the server answers: gaps stand between the lines."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from backend.jobs.service import JobService
-from backend_client.logs.follow import follow
 from backend_client.logs.plain_text import PlainText
-from backend_client.protocol import Gap, Lines, LogItem, LogQuery
+from backend_client.protocol import Gap, Lines, LogItem
 
 Batches = AsyncGenerator[Sequence[LogItem], None]
-
-
-async def healed_log(service: JobService, query: LogQuery, after: str = "") -> Batches:
-    """Yield the batches over broken connections. `after`: the cursor to begin behind."""
-    log = follow(service.clusters.get(query.ref.context).backend, query, after=after)
-    async with aclosing(log) as batches:
-        async for batch in batches:
-            yield batch
 
 
 async def text_parts(batches: Batches, *, timestamps: bool) -> AsyncGenerator[bytes, None]:

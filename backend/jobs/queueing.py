@@ -22,7 +22,7 @@ from backend_client.queues import HasQueues, QueueBoard, WaitingJob
 from backend_client.server.roles import Role
 
 
-class Change(NamedTuple):
+class _Change(NamedTuple):
     """A change of how a waiting job is queued."""
 
     audited_as: str
@@ -44,8 +44,34 @@ async def board(service: JobService, caller: Caller, cluster_name: str) -> Queue
     )
 
 
-async def change(service: JobService, caller: Caller, name: str, selector: JobSelector, asked: Change) -> Job:
-    """Change how a caller's waiting job is queued. Raises a BackendError."""
+async def hold(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
+    """Hold a caller's waiting job back. Raises a BackendError, as all changes do."""
+    change = _Change("hold", lambda backend, ref: backend.hold(ref))
+    return await _do(service, caller, name, selector, change)
+
+
+async def release(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
+    """Put a held job into its queue again."""
+    change = _Change("release", lambda backend, ref: backend.release(ref))
+    return await _do(service, caller, name, selector, change)
+
+
+async def set_priority(
+    service: JobService, caller: Caller, name: str, selector: JobSelector, asked: str
+) -> Job:
+    """Give a waiting job another priority in its queue, of those that `queue_priorities` lists."""
+    _check_priority(service, caller, asked)
+    change = _Change("set priority", lambda backend, ref: backend.set_priority(ref, asked))
+    return await _do(service, caller, name, selector, change)
+
+
+async def move(service: JobService, caller: Caller, name: str, selector: JobSelector, asked: str) -> Job:
+    """Put a waiting job into another queue of its namespace."""
+    change = _Change("move", lambda backend, ref: backend.move(ref, asked))
+    return await _do(service, caller, name, selector, change)
+
+
+async def _do(service: JobService, caller: Caller, name: str, selector: JobSelector, asked: _Change) -> Job:
     row, cluster = await authorized_row(service, caller, Action.QUEUE, name, selector)
     backend = cluster.backend
     if not isinstance(backend, HasQueues):
@@ -57,7 +83,7 @@ async def change(service: JobService, caller: Caller, name: str, selector: JobSe
     return service.hub.with_owner(job)
 
 
-def check_priority(service: JobService, caller: Caller, name: str) -> None:
+def _check_priority(service: JobService, caller: Caller, name: str) -> None:
     """Check that a caller may give jobs a priority of their queue. Raises Forbidden."""
     listed = service.settings.queue_priorities
     if caller.role is not Role.ADMIN and name not in listed:

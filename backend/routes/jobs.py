@@ -1,28 +1,22 @@
 """Routes of jobs: create, plan, list, stop, resume, delete, events, access reviews, visible jobs."""
 
-from functools import partial
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from backend.auth.caller import Caller
-from backend.authorization import Action, may, sees
-from backend.db.models import JobRow
-from backend.jobs import lifecycle, listing
+from backend.jobs import lifecycle, listing, reading
+from backend.jobs.access import decide
 from backend.jobs.create import CreateRequest, create, plan
-from backend.jobs.other_people import may_name
 from backend.jobs.request_body import parse_job_body
-from backend.jobs.rows import JobSelector, find_row, job_of, ref_of
 from backend.openapi import struct_body, struct_response
 from backend.routes.bodies import StructResponse, decode_body
 from backend.routes.deps import CanCreate, CanSee, RuntimeDep, SelectedJob
 from backend.routes.request_text import read_json
-from backend.runtime import Runtime
 from backend_client.errors import Invalid
 from backend_client.models import Job, JobSpec
-from backend_client.protocol import AccessDecision, AccessReview, Feature, Page, Plan, Verb
+from backend_client.protocol import AccessReview, Page, Plan
 from backend_client.server.bodies import Events, VisibleJobs
 from backend_client.why import Explanation
 
@@ -30,7 +24,6 @@ router = APIRouter(prefix="/api", tags=["jobs"])
 _VISIBLE_JOBS = msgspec.json.Decoder(VisibleJobs)
 _REVIEWS = msgspec.json.Decoder(list[AccessReview])
 MAX_REVIEWS = 1_000
-NOT_THERE = "There is no such job of yours."
 
 
 @router.post(
@@ -79,10 +72,7 @@ async def jobs(
 @router.get("/jobs/{name}", responses={200: struct_response(Job)})
 async def job(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """One job, as its cluster has it; as it was last known, where that does not answer."""
-    runtime.jobs.hub.note_look()
-    row, owner = await _find_row(runtime, caller, name, selector)
-    cached = runtime.jobs.hub.get(row.cluster, row.uid or "")
-    return StructResponse(cached.encoded if cached else job_of(row, owner))
+    return StructResponse(await reading.current_job(runtime.jobs, caller, name, selector))
 
 
 @router.delete("/jobs/{name}", status_code=204, response_class=Response)
@@ -111,21 +101,13 @@ async def resume(name: str, runtime: RuntimeDep, caller: CanSee, selector: Selec
 @router.get("/jobs/{name}/events", responses={200: struct_response(Events)})
 async def events(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """What happened to it, oldest first."""
-    row, _ = await _find_row(runtime, caller, name, selector)
-    cluster = runtime.jobs.clusters.get(row.cluster)
-    async with cluster.breaker.call(caller.user_id):
-        found = await cluster.backend.events(ref_of(row))
-    return StructResponse(Events(tuple(found)))
+    return StructResponse(Events(tuple(await reading.events_of(runtime.jobs, caller, name, selector))))
 
 
 @router.get("/jobs/{name}/why", responses={200: struct_response(Explanation)})
 async def why(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """Why it does not run, or how it failed; names no job of others, unless `show_others` is set."""
-    row, _ = await _find_row(runtime, caller, name, selector)
-    cluster = runtime.jobs.clusters.get(row.cluster)
-    async with cluster.breaker.call(caller.user_id):
-        found = await cluster.backend.explain_for(ref_of(row), partial(may_name, runtime.jobs, caller))
-    return StructResponse(found)
+    return StructResponse(await reading.explanation_of(runtime.jobs, caller, name, selector))
 
 
 @router.post("/access", openapi_extra=struct_body(AccessReview, several=True))
@@ -134,7 +116,7 @@ async def access(request: Request, runtime: RuntimeDep, caller: CanSee) -> Respo
     reviews = await decode_body(request, _REVIEWS, "a list of asks")
     if len(reviews) > MAX_REVIEWS:
         raise Invalid({"body": f"at most {MAX_REVIEWS} at once"})
-    return StructResponse([await _access_decision(runtime, caller, review) for review in reviews])
+    return StructResponse([decide(runtime.jobs, caller, review) for review in reviews])
 
 
 @router.post("/look", status_code=204, response_class=Response, openapi_extra=struct_body(VisibleJobs))
@@ -145,24 +127,3 @@ async def look(request: Request, runtime: RuntimeDep, caller: CanSee) -> None:
     """
     visible = await decode_body(request, _VISIBLE_JOBS, "a screen and its uids")
     await runtime.jobs.visible_jobs.set_visible_jobs(caller, visible)
-
-
-async def _access_decision(runtime: Runtime, caller: Caller, review: AccessReview) -> AccessDecision:
-    """Decide an access review by the server's own rules; another user's job is as one that does not exist."""
-    action = Action.SEE if review.verb is Verb.LOGS else Action(review.verb)
-    if review.ref is None:
-        return may(caller, action)
-    found = runtime.jobs.hub.find_owner(review.ref.uid)
-    if found is None:
-        return AccessDecision(None, NOT_THERE)
-    cluster, owner = found
-    lacks = runtime.jobs.clusters.get(cluster).backend.missing_features
-    decision = may(caller, action, owner.user_id)
-    if decision.allowed and review.verb is Verb.RESUME and Feature.RESUME in lacks:
-        return AccessDecision(False, lacks[Feature.RESUME])
-    return decision if sees(caller, owner.user_id) else AccessDecision(None, NOT_THERE)
-
-
-async def _find_row(runtime: Runtime, caller: Caller, name: str, selector: JobSelector) -> tuple[JobRow, str]:
-    async with runtime.database.read() as session:
-        return await find_row(session, caller, name, selector)

@@ -35,23 +35,19 @@ async def priority(
 ) -> Response:
     """Give a waiting job another priority in its queue, of those that `queue_priorities` lists."""
     asked = (await decode_body(request, _PRIORITY, "a priority")).priority
-    queueing.check_priority(runtime.jobs, caller, asked)
-    change = queueing.Change("set priority", lambda backend, ref: backend.set_priority(ref, asked))
-    return StructResponse(await queueing.change(runtime.jobs, caller, name, selector, change))
+    return StructResponse(await queueing.set_priority(runtime.jobs, caller, name, selector, asked))
 
 
 @router.post("/jobs/{name}/hold", responses={200: struct_response(Job)})
 async def hold(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """Hold a waiting job back: it is not started, and keeps its place."""
-    change = queueing.Change("hold", lambda backend, ref: backend.hold(ref))
-    return StructResponse(await queueing.change(runtime.jobs, caller, name, selector, change))
+    return StructResponse(await queueing.hold(runtime.jobs, caller, name, selector))
 
 
 @router.post("/jobs/{name}/release", responses={200: struct_response(Job)})
 async def release(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """Put a held job into its queue again."""
-    change = queueing.Change("release", lambda backend, ref: backend.release(ref))
-    return StructResponse(await queueing.change(runtime.jobs, caller, name, selector, change))
+    return StructResponse(await queueing.release(runtime.jobs, caller, name, selector))
 
 
 @router.post("/jobs/{name}/queue", responses={200: struct_response(Job)}, openapi_extra=struct_body(NewQueue))
@@ -60,5 +56,4 @@ async def move(
 ) -> Response:
     """Put a waiting job into another queue of its namespace."""
     asked = (await decode_body(request, _QUEUE, "a queue")).queue
-    change = queueing.Change("move", lambda backend, ref: backend.move(ref, asked))
-    return StructResponse(await queueing.change(runtime.jobs, caller, name, selector, change))
+    return StructResponse(await queueing.move(runtime.jobs, caller, name, selector, asked))

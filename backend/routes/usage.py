@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from msgspec.structs import replace
 
-from backend.jobs.rows import find_row, now, spec_of, state_of
+from backend.jobs.reading import receipt_of
+from backend.jobs.rows import now
 from backend.openapi import struct_response
 from backend.routes.bodies import StructResponse
 from backend.routes.deps import CanSee, RuntimeDep, SelectedJob
@@ -37,9 +37,4 @@ async def usage(  # noqa: PLR0917  one for each word of the query
 @router.get("/jobs/{name}/receipt", responses={200: struct_response(Receipt)})
 async def receipt(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """What one job has held and used so far, over all its attempts; also of one that is deleted."""
-    async with runtime.database.read() as session:
-        row, _ = await find_row(session, caller, name, selector, deleted=True)
-    cached = runtime.jobs.hub.get(row.cluster, row.uid or "")
-    ended = cached.job.ended if cached else state_of(row.state).ended or row.deleted is not None
-    spec = replace(spec_of(row), name=row.name)
-    return StructResponse(await queries.receipt(runtime.database, row, spec, now(), ended=ended))
+    return StructResponse(await receipt_of(runtime.jobs, caller, name, selector))

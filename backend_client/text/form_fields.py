@@ -1,12 +1,20 @@
 """The fields of the form for a job: what they are called, ask for, and what is wrong with them. Pure."""
 
-from collections.abc import Container, Mapping
+import shlex
+from collections.abc import Collection, Container, Iterable, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
+from backend_client.errors import Invalid, Refused
 from backend_client.models import JobSpec
-from backend_client.models.fields import DEFAULTS, FIELD_NAMES
-from backend_client.protocol import FieldRule, Use
+from backend_client.models.fields import (
+    DEFAULTS,
+    FIELD_NAMES,
+    cross_field_errors,
+    parse_field,
+    parse_fields,
+)
+from backend_client.protocol import Diagnostic, FieldRule, Plan, Use
 from backend_client.text.sanitize import clean
 
 FIRST = ("name", "kind", "image", "command", "gpus")
@@ -48,6 +56,20 @@ def _hints() -> dict[str, Any]:
     return get_type_hints(JobSpec, include_extras=True)
 
 
+def read_fields(
+    raw: Mapping[str, object], rules: Mapping[str, FieldRule]
+) -> tuple[JobSpec | None, dict[str, str]]:
+    """Parse what stands in a form: the spec (None where it is none), and field -> what is wrong.
+
+    Of a field that is refused that is said, whatever else is wrong with it: a server says the same.
+    """
+    try:
+        spec = parse_fields(raw)
+    except Invalid as error:
+        return None, error.fields
+    return spec, cross_field_errors(spec) | refused(spec, rules)
+
+
 def missing(spec: JobSpec, rules: Mapping[str, FieldRule]) -> dict[str, str]:
     """Return the required fields that are empty: field -> sentence."""
     return {
@@ -64,6 +86,44 @@ def refused(spec: JobSpec, rules: Mapping[str, FieldRule]) -> dict[str, str]:
         for name in FIELD_NAMES
         if rules[name].use == Use.REFUSED and getattr(spec, name) != getattr(DEFAULTS, name)
     }
+
+
+def by_field(diagnostics: Iterable[Diagnostic]) -> dict[str, str]:
+    """Return field -> all messages about it, joined."""
+    messages: dict[str, str] = {}
+    for diagnostic in diagnostics:
+        earlier = messages.get(diagnostic.field)
+        messages[diagnostic.field] = "; ".join(filter(None, (earlier, diagnostic.message)))
+    return messages
+
+
+def check_plan(plan: Plan) -> None:
+    """Check that nothing speaks against a plan. Raises Refused, by field."""
+    if wrong := by_field(plan.errors):
+        title = "; ".join(f"{name}: {words}".removeprefix(": ") for name, words in wrong.items())
+        raise Refused(title, fields=wrong)
+
+
+def to_do(empty: Collection[str]) -> str:
+    """Return what is to be done before a plan is made: fill in these fields, or put others right."""
+    todo = f"Fill in {', '.join(empty)}" if empty else "Put right what is marked"
+    return f"{todo} to see here what would be made."
+
+
+def fold_words(count: int, filled: Iterable[str]) -> str:
+    """Return what stands for the fields that are folded: how many they are, and which are set."""
+    words = ", ".join(filled)
+    return f"{count} more fields" + (f"; set: {words}" if words else "")
+
+
+def changed_words(before: str) -> str:
+    """Return what is said of a field that an offer has changed: what it was."""
+    return f"changed; it was {before or 'empty'}"
+
+
+def command_words(raw: object) -> str:
+    """Return a command as it runs, in a shell's spelling. Raises ValueError."""
+    return shlex.join(parse_field("command", raw))
 
 
 def refusals(rules: Mapping[str, FieldRule], shown: Container[str]) -> list[str]:

@@ -76,7 +76,7 @@ CASES = {
     "two Hosts": ([get(b"/livez", b"1.1", AT, b"Host: evil.example", CLOSE)], [400]),
     "no Host": ([get(b"/livez", b"1.1", CLOSE)], [400]),
     "asterisk": ([b"OPTIONS * HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"], [404]),
-    "CONNECT": ([b"CONNECT localhost:22 HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"], [404]),
+    "CONNECT": ([b"CONNECT localhost:22 HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"], [403]),
     "HTTP/2 preface": ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], [505]),
     "HTTP/2 by upgrade": (
         [get(b"/livez", b"1.1", AT, b"Connection: upgrade, close", b"Upgrade: h2c")],

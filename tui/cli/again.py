@@ -9,14 +9,13 @@ from backend_client.errors import Refused
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_spec, spec_fields
 from backend_client.protocol import JobBackend, JobQuery
-from backend_client.spec_file import as_job, no_spec
+from backend_client.spec_file import as_job, next_name, no_spec
 from tui.cli.arguments import Parser
 from tui.cli.handlers import BackendHandler
 from tui.cli.lookup import find_job, list_all_jobs
 from tui.cli.output import print_message
 from tui.cli.submit import add_create_flags, add_field_flags, field_flags, join_field, submit_spec
 from tui.cli.wait import wait_until
-from tui.form.suggestions import next_name
 
 
 def add_again_flags(parser: Parser) -> None:

@@ -8,11 +8,10 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from backend_client.errors import Invalid
 from backend_client.models import JobSpec
-from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_spec
+from backend_client.models.fields import DEFAULTS, FIELD_NAMES
 from backend_client.protocol import FieldRule, Use
-from backend_client.text.form_fields import FIRST, LABELS, description, refusals, refused
+from backend_client.text.form_fields import FIRST, LABELS, description, fold_words, read_fields, refusals
 from backend_client.text.sanitize import clean
 from tui.form.field import Field
 
@@ -87,7 +86,7 @@ class FieldList(VerticalScroll, can_focus=False):
         """Hide the rest of the fields (saying which of them are set), or show it."""
         rest, opens = list(self._rest()), self.folded and not folded
         filled = [field.field for field in rest if field.text]
-        words = f"{len(rest)} more fields" + (f"; set: {', '.join(filled)}" if filled else "")
+        words = fold_words(len(rest), filled)
         self.query_one("#more").display = not folded
         self.query_one("#fold", Static).update(Content(f"{'+' if folded else '-'} f4  {words}"))
         if rest and opens:
@@ -108,11 +107,8 @@ class FieldList(VerticalScroll, can_focus=False):
                 raw[name] = field.raw
             except ValueError as error:
                 wrong[name] = str(error)
-        try:
-            spec = parse_spec(raw)
-        except Invalid as error:
-            return None, error.fields | wrong
-        wrong |= refused(spec, self.rules)
+        spec, errors = read_fields(raw, self.rules)
+        wrong = errors | wrong
         return (None if wrong else spec), wrong
 
     def set_messages(

@@ -1,7 +1,6 @@
 """The job form: fill in, see the plan, submit. A failure loses nothing that was typed."""
 
 import asyncio
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -23,7 +22,7 @@ from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_field
 from backend_client.models.shell_words import command_notes, in_shell
 from backend_client.protocol import JobBackend, Plan
-from backend_client.text.form_fields import missing
+from backend_client.text.form_fields import by_field, changed_words, command_words, missing, to_do
 from backend_client.text.sanitize import clean, clean_block
 from tui.actions import Place
 from tui.bindings import bindings
@@ -32,7 +31,7 @@ from tui.form.field import Field
 from tui.form.field_list import FieldList
 from tui.form.plan_screen import PlanScreen, plan_text
 from tui.form.prefill import PrefillMixin
-from tui.form.submission import Submission, by_field
+from tui.form.submission import Submission
 from tui.form.templates import Templates
 from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
@@ -175,7 +174,7 @@ class FormScreen(Guarded, PrefillMixin):
         """Return what marked fields were, whether it starts now, and the command as it runs, where its field
         does not show that.
         """
-        was = {name: f"changed; it was {text or 'empty'}" for name, text in self._before.items()}
+        was = {name: changed_words(text) for name, text in self._before.items()}
         starts = start_words(self.machines, self.spec) if self.machines and self.spec else ""
         gpus = "; ".join(filter(None, (was.get("gpus", ""), starts)))
         return was | ({"gpus": gpus} if gpus else {}) | self._command_remark()
@@ -184,7 +183,7 @@ class FormScreen(Guarded, PrefillMixin):
         command = self.list.fields.get("command")
         if command is None or "command" in self._errors:
             return {}
-        runs = shlex.join(parse_field("command", command.raw))
+        runs = command_words(command.raw)
         seen = runs == command.text and len(runs) < command.line.size.width
         return {} if seen or not runs else {"command": f"runs: {runs}"}
 
@@ -207,8 +206,7 @@ class FormScreen(Guarded, PrefillMixin):
             self._ask_plan(self.spec)
         else:
             self.workers.cancel_group(self, "plan")
-            todo = f"Fill in {', '.join(empty)}" if empty else "Put right what is marked"
-            self.query_one("#yaml", Static).update(f"{todo} to see here what would be made.")
+            self.query_one("#yaml", Static).update(to_do(empty))
 
     @work(exclusive=True, group="plan", exit_on_error=False)
     async def _ask_plan(self, spec: JobSpec) -> None:

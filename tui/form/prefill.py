@@ -19,11 +19,12 @@ from backend_client.models.fields import field_text, parse_field
 from backend_client.models.shell_words import join_lines
 from backend_client.protocol import Choice, JobBackend, Scope
 from backend_client.text.form_fields import FIELDS_WITH_CHOICES
+from backend_client.text.gpus import free_words
 from backend_client.text.sanitize import clean
 from tui.form.autosave import Autosave, SavedForm, folder
 from tui.form.field import Field
 from tui.form.field_list import FieldList
-from tui.form.suggestions import Suggestions, free_words, load_suggestions
+from tui.form.suggestions import Suggestions, load_suggestions
 from tui.form.templates import Templates, merge
 from tui.form.templates_screen import TemplatesScreen
 from tui.settings.paths import user_file

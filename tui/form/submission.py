@@ -7,22 +7,14 @@ from collections.abc import Iterable
 
 from textual.app import App
 
-from backend_client.errors import Refused, Unreachable
+from backend_client.errors import Unreachable
 from backend_client.models import Job, JobSpec
 from backend_client.models.secret import Secret
-from backend_client.protocol import Diagnostic, JobBackend
+from backend_client.protocol import JobBackend
+from backend_client.text.form_fields import check_plan
 from tui.form import recent_values
 from tui.ui.confirm import ConfirmScreen
 from tui.ui.prompt import AskSecret
-
-
-def by_field(diagnostics: Iterable[Diagnostic]) -> dict[str, str]:
-    """Return field -> all messages about it, joined."""
-    messages: dict[str, str] = {}
-    for diagnostic in diagnostics:
-        earlier = messages.get(diagnostic.field)
-        messages[diagnostic.field] = "; ".join(filter(None, (earlier, diagnostic.message)))
-    return messages
 
 
 class Submission:
@@ -42,9 +34,7 @@ class Submission:
         if spec != self._spec:
             self._spec, self._key, self._secrets = spec, tokens.token_hex(16), {}
         plan = await self._backend.plan(spec)
-        if wrong := by_field(plan.errors):
-            title = "; ".join(f"{name}: {words}".removeprefix(": ") for name, words in wrong.items())
-            raise Refused(title, fields=wrong)
+        check_plan(plan)
         if not await self._ask_secrets(app, spec.secrets):
             return None
         question = ConfirmScreen(plan.question, plan.advice, yes="Run")

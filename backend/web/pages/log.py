@@ -7,11 +7,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from markupsafe import Markup
 
 from backend.auth.caller import Caller
-from backend.jobs.log_text import healed_log, text_parts
+from backend.jobs.log_reading import healed_log, started
+from backend.jobs.log_text import text_parts
 from backend.jobs.rows import JobSelector, find_row, job_of
 from backend.jobs.service import JobService
 from backend.routes.deps import CanSee, RuntimeDep, SelectedJob
-from backend.routes.logs import started
 from backend.routes.streams import StreamCaller, text_stream
 from backend.runtime import Runtime
 from backend.web.deps import SiteDep, page_stream
@@ -163,7 +163,7 @@ async def text(
     shown = await _shown(runtime, caller, name, selector)
     if shown.is_deleted:
         raise NotFound(LOG_DELETED)
-    batches = await started(runtime, caller, healed_log(runtime.jobs, shown.log_query(view)))
+    batches = await started(runtime.revocations, caller, healed_log(runtime.jobs, shown.log_query(view)))
     answer = text_stream(runtime.revocations, caller, text_parts(batches, timestamps=view.times))
     answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(shown.job.name, '')}.log"
     return answer

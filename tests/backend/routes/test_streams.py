@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from backend.routes import logs as logs_routes
+from backend.jobs import log_reading
 from backend.routes import streams
 from backend_client.local.backend import LocalBackend
 from backend_client.server.sse import SseParser
@@ -233,7 +233,7 @@ async def opened(client, accept):
 async def test_a_log_that_says_nothing_yet_is_opened_and_closed(server, ann, accept, monkeypatch):
     await submit(ann, "true", "job")
     readers = is_silent(server, monkeypatch)
-    monkeypatch.setattr(logs_routes, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(log_reading, "HEARTBEAT_SECONDS", 0.1)
     answer = await opened(ann, accept)
     assert (answer.status_code, len(readers)) == (200, 1)
     await answer.aclose()

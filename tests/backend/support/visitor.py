@@ -15,7 +15,9 @@ class Element:
     """One element of a page."""
 
     def __init__(self, tag, attributes, parent):
-        self.tag, self.attributes, self.parent = tag, dict(attributes), parent
+        self.tag, self.parent = tag, parent
+        self.attributes = {name: value or "" for name, value in attributes}
+        """Name -> value; of one that only stands there, ""."""
         self.parts = []
         """Texts and elements, in order."""
 

@@ -14,7 +14,6 @@ from backend_client.alerts.alert import (
 )
 from backend_client.errors import Invalid, Refused, Unreachable
 from backend_client.protocol import Feature
-from backend_client.text.wishes import by_field, field_texts, meaning, wishes_of, wrong_rules
 from tests.support.scripted import ScriptedBackend, make_alert, make_job
 from tests.tui.support.deck import Deck, deck
 from tui.alerts.alerts_text import channel_row
@@ -59,30 +58,6 @@ def write(running: Deck, **texts: str) -> None:
 
 def kept(backend: ScriptedBackend) -> list[AlertWishes]:
     return [about for name, about in backend.calls if name == "set_alert_wishes"]
-
-
-def test_fields_and_wishes_are_one_another():
-    assert wishes_of(field_texts(WISHES), WISHES) == AlertWishes(rules=WISHES.rules, quiet=WISHES.quiet)
-    assert wishes_of(field_texts(AlertWishes()), AlertWishes()) == AlertWishes()
-
-
-def test_errors_go_to_their_fields_and_the_rest_is_said():
-    fields, rest = by_field({"rules.gpu-idle": "a", "silent": "b", "quiet": "c", "quiet.zone": "d", "x": "e"})
-    assert fields == {"gpu-idle": "a", "silent": "b", "quiet.start": "c", "quiet.zone": "d"}
-    assert rest == "x: e"
-
-
-def test_a_threshold_that_cannot_be_read_is_wrong():
-    assert set(wrong_rules({"gpu-idle": "soon", "silent": "30m", "loss": "", "failed": "off"})) == {
-        "gpu-idle"
-    }
-
-
-def test_what_a_field_means_says_what_is_written_in_it():
-    about = "None of its GPUs was used for this time or amount."
-    assert meaning("45m", about) == "None of its GPUs was used for 45m."
-    assert meaning("", about) == meaning("on", about) == about
-    assert meaning("off", about).startswith("Off. ")
 
 
 def test_the_row_of_a_channel():

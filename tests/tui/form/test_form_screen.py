@@ -9,6 +9,7 @@ import yaml
 from msgspec.structs import replace
 
 from backend_client.errors import Conflict, Refused, Unreachable
+from backend_client.example import example_command
 from backend_client.gpu_nodes import GpuNode, GpuNodes
 from backend_client.models import Job, JobSpec
 from backend_client.models.fields import parse_spec
@@ -19,9 +20,7 @@ from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
 from tests.tui.support.form_app import NO_CLUSTER, NO_IMAGE, SMALL, WIDE, FormApp, refusing, until
 from tui.form import form_screen, prefill, recent_values
-from tui.form.example import example_command
 from tui.form.form_screen import FormScreen
-from tui.form.suggestions import free_words, next_name
 
 
 @pytest.fixture(autouse=True)
@@ -469,19 +468,6 @@ async def test_run_again_is_the_same_job_with_a_new_name(backend: ScriptedBacken
         )
 
 
-@pytest.mark.parametrize(
-    ("found", "words"),
-    [
-        (GpuNodes((A100,)), "2 of 4 free"),
-        (GpuNodes((A100, H100)), "2 of 12 free (A100 2/4, H100 0/8)"),
-        (GpuNodes(), "there are none here"),
-        (GpuNodes(unknown_because="you may not list nodes"), "free: not known (you may not list nodes)"),
-    ],
-)
-def test_what_is_free_in_words(found: GpuNodes, words: str):
-    assert free_words(found) == words
-
-
 async def test_the_form_says_whether_it_starts_now_and_asks_nobody_for_a_key(backend: ScriptedBackend):
     backend.machines = GpuNodes((A100, H100))
     app = FormApp(backend)
@@ -513,21 +499,6 @@ async def test_what_is_free_is_asked_again_while_the_form_is_open(
         await until(pilot, lambda: app.below("gpus") == "waits: largest free block is 2 x A100 on gpu-a")
         backend.fail["nodes"] = Unreachable("The cluster does not answer.")
         await until(pilot, lambda: app.below("gpus").startswith("when it starts is not known (the cluster"))
-
-
-@pytest.mark.parametrize(
-    ("name", "names", "suggested"),
-    [
-        ("bert-ft", ["bert-ft"], "bert-ft-2"),
-        ("bert-ft", ["bert-ft", "bert-ft-2"], "bert-ft-3"),
-        ("bert-ft-2", ["bert-ft-2", "bert-ft"], "bert-ft-3"),
-        ("train", ["train"], ""),
-        ("train-7", ["train-7"], ""),
-        ("", [], ""),
-    ],
-)
-def test_a_chosen_name_is_carried_on(name: str, names: list[str], suggested: str):
-    assert next_name(JobSpec(name=name, command=("python", "train.py")), names) == suggested
 
 
 HOSTILE = "[/x][@click=app.quit]q[/] \x1b]52;c;eA==\x07\x1b[2J\u202ee\u200bl\x00\x9b31m"

@@ -2,17 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from backend_client.models import Attempt, Job, JobState
-from backend_client.text.attempts import state_durations
 from backend_client.text.figures import duration
 from backend_client.text.sanitize import UNSAFE
+from tests.support.hostile import EVERYTHING
 from tests.support.scripted import attempt, make_job
-from tests.tui.test_hostile import EVERYTHING
 from tui.jobs.attempt_table import side_by_side
 
 BORN = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -60,26 +58,6 @@ def test_the_table_is_as_wide_as_its_room_and_clean(count: int, width: int):
     for line in side_by_side(job(*odd), width):
         assert cell_len(line) <= width
         assert not UNSAFE.search(line)
-
-
-@pytest.mark.parametrize(
-    ("told", "expected"),
-    [
-        (job(state=JobState.QUEUED), {"Queued": "30m so far"}),
-        (job(run(1, 4, None), queued=at(1)), {"Queued": "4m 00s", "Running": "26m so far"}),
-        (
-            job(run(1, 2, 5), run(2, 6, 9), state=JobState.FAILED, started=at(2), finished=at(9)),
-            {"Pending": "2m 00s", "Running": "6m 00s", "In between": "1m 00s"},
-        ),
-        (
-            job(run(7, 20, 25), state=JobState.FAILED, started=at(2), next_try=at(40)),
-            {"Pending": "2m 00s", "Earlier": "18m 00s", "Running": "5m 00s", "In between": "5m so far"},
-        ),
-        (job(state=JobState.STOPPED, finished=at(3)), {"Pending": "3m 00s"}),
-    ],
-)
-def test_the_time_that_each_state_took(told: Job, expected: dict[str, str]):
-    assert dict(state_durations(told, at(30))) == expected
 
 
 def test_times_in_words():

@@ -7,7 +7,6 @@ from pathlib import Path
 from backend_client.errors import Refused
 from backend_client.models import JobRef, JobState
 from backend_client.protocol import AccessDecision, Verb
-from backend_client.text.questions import job_names, question
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import Deck, deck
 from tui.jobs.job_list import JobList
@@ -125,15 +124,3 @@ async def test_what_may_be_done_to_none_cannot_be_agreed_to(tmp_path: Path):
         await running.until("You may not patch jobs.")
         await running.press("y", "escape")
         assert called(running, "stop") == []
-
-
-def test_namesakes_are_told_apart():
-    jobs = [make_job("a", namespace="x"), make_job("a", namespace="x", kind="deployment"), make_job("b")]
-    assert job_names(jobs) == "x/a (job), x/a (deployment), b"
-
-
-def test_the_question_says_what_becomes_of_the_logs():
-    jobs = [make_job("a"), make_job("b", JobState.FAILED)]
-    assert question(Verb.STOP, jobs, [], "Its pods go.")[1] == "a, b\n\nIts pods go."
-    asked = question(Verb.DELETE, jobs, [], "")[1]
-    assert asked == "a, b\n\n1 of them still run: deleting stops them first. Their logs go too."

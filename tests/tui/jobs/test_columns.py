@@ -11,11 +11,11 @@ from rich.cells import cell_len
 
 from backend_client.job_order import Group, Order
 from backend_client.models import JobState, JobUsage, Progress
-from backend_client.text.job_cells import progress_or_reason
+from backend_client.text.job_cells import JOB_CELLS
 from backend_client.text.sanitize import UNSAFE
+from tests.support.hostile import TEXTS
 from tests.support.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.support.deck import Deck, deck
-from tests.tui.test_hostile import TEXTS
 from tui.jobs.columns import COLUMN_TABLE, column_cells, heading, layout, row
 from tui.jobs.job_list import JobList
 from tui.jobs.rows import Heading, Rows
@@ -73,6 +73,10 @@ def test_what_nobody_told_of_use_is_empty():
     assert "".join(row(make_job(usage=JobUsage()), columns, 80)).split() == ["bert-ft"]
 
 
+def test_every_cell_has_its_column():
+    assert [column.cell for column in COLUMN_TABLE] == list(JOB_CELLS)
+
+
 def test_the_settings_name_every_column_that_the_screen_has():
     assert set(COLUMNS) == {column.name for column in COLUMN_TABLE if column.width}
     assert len({column.name for column in COLUMN_TABLE}) == len(COLUMN_TABLE)
@@ -109,12 +113,6 @@ def test_no_choice_of_columns_is_wider_than_the_screen(wanted: list[str], text: 
 def test_a_loss_of_nan_stands_in_its_column():
     job = make_job(progress=Progress(step=1, total=2, loss="nan"))
     assert "".join(row(job, layout(80, ("loss", "name")), 80)).split()[:2] == ["nan", "bert-ft"]
-
-
-def test_the_reason_stands_where_there_is_no_progress():
-    assert progress_or_reason(make_job(state=JobState.QUEUED, reason="waits")) == "waits"
-    assert progress_or_reason(make_job(reason="slow", progress=Progress(step=1, total=2))) == "1/2  50%"
-    assert progress_or_reason(make_job(reason="slow")) == "slow"
 
 
 @given(st.text(), st.text(), st.sampled_from([20, 80, 100, 120, 160, 200, 300]))

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from backend_client.models import JobSpec, JobState
-from backend_client.text.receipt import change_text, heading, receipt_lines
 from backend_client.usage_report import Advice, Receipt
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
@@ -68,21 +67,3 @@ async def test_without_an_advice_the_key_does_nothing(tmp_path: Path):
         await running.until("What it cost so far")
         await running.press("1")
         await running.until("Nothing is advised.")
-
-
-def test_what_was_not_measured_has_no_line():
-    lines = dict(receipt_lines(Receipt(job=JOB.ref, spec=SPEC, gpu_hours=1.0, uncertain=0.5, coverage=0.4)))
-    assert lines == {"GPU-hours": "~1.0", "GPU use": "not known: 40% of the time was measured"}
-    whole = dict(receipt_lines(RECEIPT))
-    assert whole["GPU use"] == "mean 83%, 95th percentile 99%, the GPU that did least 71%"
-    assert (whole["CPU"], whole["memory"]) == ("asked 8, used 1.3", "asked 64 GiB, peak 12 GiB")
-    assert (whole["GPU memory"], whole["waited"], whole["energy"]) == ("peak 76%", "12m 00s", "3.20 kWh")
-    assert heading(RECEIPT) == "What it cost"
-    assert change_text(RECEIPT) == "cpu 8 -> 3"
-
-
-def test_little_is_not_nothing():
-    little = dict(receipt_lines(Receipt(job=JOB.ref, spec=SPEC, cpu_used=0.01, memory_peak=13 * 2**20)))
-    assert (little["CPU"], little["memory"]) == ("used 0.01", "peak 13 MiB")
-    none = dict(receipt_lines(Receipt(job=JOB.ref, spec=SPEC, cpu_used=0.0, memory_peak=3)))
-    assert (none["CPU"], none["memory"]) == ("used 0", "peak 1 MiB")

@@ -1,10 +1,8 @@
 """The queue screen and the verb, over a scripted backend; and the pure parts of both."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from backend_client.errors import Refused, Unreachable
 from backend_client.gpu_nodes import Whose
@@ -19,12 +17,9 @@ from backend_client.queues import (
     QueuePriority,
     WaitingJob,
 )
-from backend_client.text.queues import bar, waiting_cells
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
 from tui.queue.queue_bars import draw
-
-NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
 def quota(nominal: int, used: int, borrowed: int = 0, flavor: str = "a100") -> FlavorQuota:
@@ -169,28 +164,6 @@ def test_a_plain_users_queues_have_no_bars():
         " ns/q  of team-a; 1 waiting, 0 admitted; stopped by an administrator; what runs goes on",
         "   its jobs hold 4 a100",
     ]
-
-
-@pytest.mark.parametrize(
-    ("one", "cells"),
-    [
-        (quota(16, 24, 8), (13, 7, 0)),
-        (quota(8, 0), (0, 0, 7)),
-        (quota(2, 1), (1, 0, 1)),
-        (quota(0, 0), (0, 0, 0)),
-    ],
-)
-def test_a_bar_is_as_long_as_its_share(one: FlavorQuota, cells: tuple[int, int, int]):
-    drawn = bar(one, 20, 24)
-    assert (drawn.own, drawn.borrowed, drawn.idle) == cells
-
-
-def test_the_cells_of_what_waits():
-    job = waits("tra\x1bin", 4, Whose.TEAM, since=NOW - timedelta(hours=3))
-    assert waiting_cells(job, NOW) == ["+", "4", "tra\ufffdin", "ada", "q", "0", "8", "3h", "team-a"]
-    unknown = replace(job, gpus=None, priority=None, since=None, held=True, name="", whose=Whose.OTHER)
-    assert waiting_cells(unknown, NOW)[:3] == ["", "held", "(another's)"]
-    assert waiting_cells(unknown, NOW)[5:8] == ["", "", ""]
 
 
 async def test_where_nothing_waits_nothing_is_offered_for_it(tmp_path: Path):

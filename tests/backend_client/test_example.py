@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from backend_client import example
+from backend_client.example import example_command, example_path
 from tests.support.wait import PATIENCE
-from tui.form import example
-from tui.form.example import example_command, example_path
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 LINE = re.compile(r"step (\d+)/(\d+) loss (\d+\.\d+) acc (\d\.\d+) (\d+\.\d) it/s")
 
 
@@ -55,8 +55,8 @@ def test_a_wheel_has_it_where_example_path_looks_and_a_man_page(
     )  # fmt: skip
     [wheel] = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    monkeypatch.setattr(example, "__file__", str(tmp_path / "tui" / "form" / "example.py"))
-    assert example_path() == tmp_path / "tui" / "examples" / "train.py"
+    monkeypatch.setattr(example, "__file__", str(tmp_path / "backend_client" / "example.py"))
+    assert example_path() == tmp_path / "backend_client" / "examples" / "train.py"
     assert example_path().read_text() == (ROOT / "examples" / "train.py").read_text()
     assert list(tmp_path.glob("*.data/data/share/man/man1/traindeck.1"))
     scripts = {path.name: path.read_bytes() for path in tmp_path.glob("*.data/scripts/*")}

@@ -1,4 +1,4 @@
-"""The example job that the form offers at a first start."""
+"""The example job that the form for a new one offers."""
 
 import shlex
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 def example_path() -> Path:
     """Return the path of train.py: package data where traindeck is installed, examples/ in a checkout."""
-    here = Path(__file__).parents[1]
+    here = Path(__file__).parent
     installed = here / "examples" / "train.py"
     return installed if installed.exists() else here.parent / "examples" / "train.py"
 

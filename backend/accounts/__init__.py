@@ -1,0 +1,1 @@
+"""People and their logins, as routes and pages ask for them."""
