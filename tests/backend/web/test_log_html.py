@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.web.log_html import LineHtml, LineNames, parse_name
@@ -59,7 +59,6 @@ def test_hostile_lines_are_text(raw):
     check(rendered(raw))
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(
