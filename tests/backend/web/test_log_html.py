@@ -16,6 +16,7 @@ from backend_client.logs.shown_line import LONGEST
 from backend_client.logs.text import sanitize_line
 from backend_client.protocol import Lines, LogSource, Opened
 from tests.backend.support.visitor import parse
+from tests.support.hostile import TEXTS
 
 SOURCE = LogSource(1)
 HOSTILE = [
@@ -54,9 +55,11 @@ def check(element):
             assert part["rel"] == "noopener noreferrer nofollow"
 
 
-@pytest.mark.parametrize("raw", HOSTILE)
+@pytest.mark.parametrize(
+    "raw", [*HOSTILE, *(text.encode("utf-8", "surrogatepass") for text in TEXTS.values())]
+)
 def test_hostile_lines_are_text(raw):
-    check(rendered(raw))
+    check(rendered(raw.replace(b"\n", b"")))
 
 
 @given(
