@@ -5,7 +5,7 @@ All text is escaped here, in one place; what a line is cleaned of before is `san
 
 import re
 import zlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from backend_client.logs import Line, LogBuffer, Search
 from backend_client.logs.shown_line import shown_pieces, shown_text
-from backend_client.logs.text import Colour, SgrStyle
+from backend_client.logs.text import PLAIN, Colour, SgrStyle
 
 MOST_HTML = 2 * 2**20
 """Characters of HTML of one part: a job can colour every letter."""
@@ -164,26 +164,39 @@ def _segments(
     hits: Sequence[tuple[int, int]],
 ) -> Iterator[str]:
     """Yield the HTML of a text: cut where its style changes, and where a link or a hit begins or ends."""
-    starts, offset = [], 0
-    for piece, _ in pieces:
-        starts.append(offset)
-        offset += len(piece)
-    edges = {0, len(text), *starts, *(edge for span in (*links, *hits) for edge in span)}
-    for start, end in pairwise(sorted(edges)):
-        kinds = style_classes(pieces[bisect_right(starts, start) - 1][1])
-        html = escape(text[start:end], quote=False)
-        if _inside(start, hits):
-            html = f"<mark>{html}</mark>"
-        if kinds:
-            html = f'<span class="{kinds}">{html}</span>'
-        if link := _inside(start, links):
-            address = escape(text[slice(*link)])
-            html = f'<a href="{address}" rel="noopener noreferrer nofollow">{html}</a>'
-        yield html
+    if not links and not hits:
+        for piece, style in pieces:
+            yield _in_style(escape(piece, quote=False), style)
+        return
+    edges = sorted({edge for span in (*links, *hits) for edge in span})
+    link_starts, hit_starts = [start for start, _ in links], [start for start, _ in hits]
+    offset = 0
+    for piece, style in pieces:
+        end = offset + len(piece)
+        if end <= edges[0] or offset >= edges[-1]:
+            yield _in_style(escape(piece, quote=False), style)
+            offset = end
+            continue
+        inner = edges[bisect_right(edges, offset) : bisect_left(edges, end)]
+        for start, stop in pairwise((offset, *inner, end)):
+            html = escape(text[start:stop], quote=False)
+            if _inside(start, hits, hit_starts):
+                html = f"<mark>{html}</mark>"
+            html = _in_style(html, style)
+            if link := _inside(start, links, link_starts):
+                address = escape(text[slice(*link)])
+                html = f'<a href="{address}" rel="noopener noreferrer nofollow">{html}</a>'
+            yield html
+        offset = end
 
 
-def _inside(position: int, spans: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    at = bisect_right(spans, position, key=lambda span: span[0]) - 1
+def _in_style(html: str, style: SgrStyle) -> str:
+    kinds = "" if style is PLAIN else style_classes(style)
+    return f'<span class="{kinds}">{html}</span>' if kinds and html else html
+
+
+def _inside(position: int, spans: Sequence[tuple[int, int]], starts: Sequence[int]) -> tuple[int, int] | None:
+    at = bisect_right(starts, position) - 1
     return spans[at] if at >= 0 and position < spans[at][1] else None
 
 

@@ -50,7 +50,7 @@ async def log(  # noqa: PLR0917  one for each part of the request
     before: Annotated[str, Query(max_length=80)] = "",
     tail: Annotated[int, Query(ge=1, le=MOST_READ)] = 2 * SHOWN,
 ) -> Response:
-    """The newest lines, and what comes next; with `before` a line those before it; with `at` that line."""
+    """Show the newest lines, and what comes next; those `before` a line; or, `at` one, what is around it."""
     shown = await _shown(runtime, caller, name, selector)
     runtime.jobs.hub.note_look()
     if shown.is_deleted:
@@ -159,7 +159,7 @@ def _links(site: Site, shown: Shown, view: LogView) -> dict[str, str]:
 async def text(
     name: str, runtime: RuntimeDep, caller: StreamCaller, selector: SelectedJob, view: ViewDep
 ) -> Response:
-    """The whole log as text, to be saved."""
+    """Send the whole log as text, to be saved."""
     shown = await _shown(runtime, caller, name, selector)
     if shown.is_deleted:
         raise NotFound(LOG_DELETED)
@@ -180,7 +180,7 @@ async def live(  # noqa: PLR0917  one for each part of the request
     after: Annotated[str, Query(max_length=50_000)] = "",
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
-    """`lines` as HTML with the unfinished ones, `lost` while the link is broken, `closed` at the end: why.
+    """Send `lines` as HTML with the unfinished ones, `lost` where the link breaks, `closed` at the end.
 
     The id of an event is the place behind it: `Last-Event-ID`, or `after`, goes on there.
     """

@@ -154,6 +154,8 @@ async function findFirstError(go) {
     const found = page?.querySelector("#first-error")?.getAttribute("href").split("#")[1];
     const words = page?.querySelector("#failure")?.textContent;
     if (words) document.getElementById("failure").textContent = words;
+    const state = page?.querySelector("#state");
+    if (state) document.getElementById("state").replaceWith(document.importNode(state, true));
     if (!found) return;
     link.hash = found;
     if (go) show(found);
@@ -204,11 +206,12 @@ document.querySelector("#older a").addEventListener("click", async (event) => {
       return;
     }
     following = false;
-    const before = log.scrollHeight - log.scrollTop;
+    const before = log.scrollHeight;
     const added = document.createDocumentFragment();
     for (const line of older) if (!line.id || !document.getElementById(line.id)) added.append(document.importNode(line, true));
     add(added, () => log.prepend(added));
-    log.scrollTop = log.scrollHeight - before;
+    // Where they meet what was there stays in sight, at the bottom.
+    log.scrollTop = log.scrollHeight - before - log.clientHeight * 0.9;
     const next = page.querySelector("#older");
     document.getElementById("older").hidden = next.hidden;
     link.href = next.querySelector("a").getAttribute("href");
@@ -239,7 +242,13 @@ document.getElementById("wrap").addEventListener("click", (event) => {
 for (const choice of document.querySelectorAll("#rank, #attempt")) choice.addEventListener("change", () => choice.form.submit());
 
 const step = (by) => () => { following = false; search.step(by); tell(); };
-onKeys({ n: step(1), N: step(-1), G: () => { if (button) startFollowing(); else document.querySelector("a[data-key=f]").click(); } });
+onKeys({ n: step(1), N: step(-1), "&": () => document.getElementById("only").click(), G: () => { if (button) startFollowing(); else document.querySelector("a[data-key=f]").click(); } });
+const named = location.hash.slice(1);
+if (/^L\d/.test(named) && !document.getElementById(named) && !("at" in log.dataset)) {
+  const address = new URL(location.href);
+  address.searchParams.set("at", named);
+  location.replace(address);
+}
 localTimes(document);
 search.start();
 if (following) toEnd();
