@@ -97,7 +97,7 @@ async def test_what_lacks_is_said_and_what_the_plan_finds(visitor):
     assert page.one("form", action="/new").one("button", class_="primary")["disabled"] is not None
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=TEXTS | st.just(HOSTILE))
 async def test_what_was_typed_stays_as_it_was(visitor, written):
     page = await send(visitor, 422, name="Not A Name", command=written, env=written)
