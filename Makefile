@@ -36,7 +36,7 @@ bench: .venv/ready
 docs: .venv/ready
 	@$(BIN)/python -m docs.generate
 
-screenshots: .venv/ready
+screenshots: .venv/browser
 	@$(BIN)/python -m screenshots
 
 .venv/ready: requirements.lock pyproject.toml .ci/venv

@@ -120,6 +120,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> Fas
     app.state.settings, app.state.failure, app.state.known_logins = settings, None, known_logins
     app.state.open_streams = open_streams
     app.state.site = Site(settings.root_path)
+    answer = error_responses.answering(pages_or)
     app.add_middleware(LenientRequests)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body)
     app.add_middleware(
@@ -132,10 +133,11 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> Fas
         known_logins=known_logins,
         counts=requests,
         own_tls=settings.tls_cert is not None,
+        answer=answer,
     )
     if settings.behind_proxy:
         app.add_middleware(ProxyHeaders, proxies=trusted_proxies(settings))
-    error_responses.install_error_handlers(app, pages_or)
+    error_responses.install_error_handlers(app, answer)
     for router in (*ROUTERS, *PAGES):
         app.include_router(router)
     describe(app)

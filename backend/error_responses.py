@@ -35,10 +35,11 @@ def status_of(error: BackendError) -> int:
 def problem_response(error: BackendError, request: str, status: int = 0) -> Response:
     """Return the response for an error; `status` where it is not the status of the error's kind."""
     problem = msgspec.structs.replace(problem_of(error, request), status=status or status_of(error))
-    return Response(encode(problem), problem.status, _headers(error), PROBLEM)
+    return Response(encode(problem), problem.status, headers_of(error), PROBLEM)
 
 
-def _headers(error: BackendError) -> dict[str, str]:
+def headers_of(error: BackendError) -> dict[str, str]:
+    """Return what the headers of an answer tell of an error: how long to wait, that a login is needed."""
     wait = getattr(error, "retry_after", None)
     headers = {"Retry-After": str(max(1, math.ceil(wait)))} if wait else {}
     if isinstance(error, LoginNeeded):
@@ -50,22 +51,28 @@ Answer = Callable[[Request, BackendError, int], Response]
 """Answers a request with an error; a status of 0 is that of the error's kind."""
 
 
-def install_error_handlers(app: FastAPI, pages_or: Callable[[Request, Answer], Answer]) -> None:
-    """Install the handlers of all errors of `app`.
+def answering(pages_or: Callable[[Request, Answer], Answer]) -> Answer:
+    """Return what answers every error.
 
-    `pages_or` chooses what answers a request: a page for who asked for one, else the problem it is given.
+    `pages_or` chooses how: by a page for who asked for one, else by the problem it is given.
     """
 
-    def answer(request: Request, error: BackendError, status: int = 0) -> Response:
+    def answer(request: Request, error: BackendError, status: int) -> Response:
         return pages_or(request, _problem)(request, error, status)
+
+    return answer
+
+
+def install_error_handlers(app: FastAPI, answer: Answer) -> None:
+    """Install the handlers of all errors of `app`."""
 
     async def backend_error(request: Request, error: BackendError) -> Response:
         if isinstance(error, Unreachable) and error.__cause__:
             log.warning(error.title, extra={"request_id": request_id(request)}, exc_info=error.__cause__)
-        return answer(request, error)
+        return answer(request, error, 0)
 
     async def validation_error(request: Request, error: RequestValidationError) -> Response:
-        return answer(request, Invalid(dict(map(_field_error, error.errors()))))
+        return answer(request, Invalid(dict(map(_field_error, error.errors()))), 0)
 
     async def http_exception(request: Request, error: HTTPException) -> Response:
         response = answer(request, _error_of_status(request, error.status_code), error.status_code)
@@ -104,7 +111,8 @@ def _methods(request: Request) -> list[str]:
 def _error_of_status(request: Request, status: int) -> BackendError:
     path = request.url.path[:200]
     if status == HTTPStatus.NOT_FOUND:
-        return NotFound(f"There is nothing at {path}.", "/api/openapi.json lists what there is.")
+        hint = "/api/openapi.json lists what there is." if path.startswith("/api") else ""
+        return NotFound(f"There is nothing at {path}.", hint)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return Refused(f"{path} does not take {request.method}.", "/api/openapi.json lists what it takes.")
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:

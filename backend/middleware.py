@@ -6,19 +6,20 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from fastapi import Response
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.auth.cookie import token_of
 from backend.auth.known_logins import KnownLogins
 from backend.auth.same_origin import SAFE_METHODS, is_own
-from backend.error_responses import problem_response, too_large
+from backend.error_responses import Answer, problem_response, too_large
 from backend.rate_limit import RateLimiter
 from backend.request_counts import RequestCounts
+from backend.response_sender import HSTS, SECURITY_HEADERS, ResponseSender, refuse
 from backend_client.errors import BackendError, Forbidden, Refused, Unreachable
 
 PROBES = ("/livez", "/readyz")
@@ -33,21 +34,6 @@ CLIENT_LEFT = 499
 log = logging.getLogger("traindeck.requests")
 _ABSOLUTE = re.compile(r"https?://([^/]*)", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-HSTS = {"Strict-Transport-Security": "max-age=2592000"}
-"""Where TLS is the server's own: a browser that was here asks for it by itself, for 30 days."""
-_POLICY_VIOLATION = 1008
-"""The code of a WebSocket that is closed before it was open (RFC 6455, 7.4.1)."""
-_DENIAL = "websocket.http.response"
-"""The extension of ASGI by which a WebSocket is refused with an answer of HTTP."""
-_STATUS_OF_SOCKET = {"websocket.accept": 101, "websocket.close": 403}
-"""What servers answer to the first message of a WebSocket's app."""
 
 
 class RequestGuard:
@@ -67,6 +53,7 @@ class RequestGuard:
         max_body: int,
         root_path: str,
         known_logins: KnownLogins,
+        answer: Answer,
         counts: RequestCounts | None = None,
         own_tls: bool = False,
     ) -> None:
@@ -75,6 +62,7 @@ class RequestGuard:
         self.max_body = max_body
         self.root_path = root_path
         self.known_logins = known_logins
+        self.answer = answer
         self.counts = counts or RequestCounts()
         self.headers = SECURITY_HEADERS | (HSTS if own_tls else {})
         self.rates = RateLimiter(rate, burst)
@@ -88,26 +76,26 @@ class RequestGuard:
         headers, began = Headers(scope=scope), time.monotonic()
         requested_id = headers.get("x-request-id", "")
         scope["request_id"] = requested_id if _REQUEST_ID.fullmatch(requested_id) else secrets.token_hex(8)
-        sender = _ResponseSender(send, scope["request_id"], self.headers)
+        sender = ResponseSender(send, scope["request_id"], self.headers)
         try:
             if refusal := self._refusal(scope, headers):
-                await _refuse(refusal, scope, receive, sender)
+                await refuse(refusal, scope, receive, sender)
             else:
                 await self.app(scope, receive, sender)
         except ClientDisconnect:
             sender.status = sender.status or CLIENT_LEFT
         except asyncio.CancelledError:  # the server stops, and its patience has ended
             if not sender.status:
-                await _refuse(_stopping(scope["request_id"]), scope, receive, sender)
+                await refuse(_stopping(scope["request_id"]), scope, receive, sender)
             raise
         except Exception:
             log.exception("a defect", extra={"request_id": scope["request_id"]})
             if not sender.status:
-                await _refuse(_internal_error(scope["request_id"]), scope, receive, sender)
+                await refuse(_internal_error(scope["request_id"]), scope, receive, sender)
         self._count(scope, sender, began)
         _log_request(scope, sender.status, time.monotonic() - began)
 
-    def _count(self, scope: Scope, sender: "_ResponseSender", began: float) -> None:
+    def _count(self, scope: Scope, sender: "ResponseSender", began: float) -> None:
         route = getattr(scope.get("route"), "path", "")
         seconds = (sender.began or time.monotonic()) - began
         self.counts.add(_method(scope), route, sender.status, seconds)
@@ -120,19 +108,24 @@ class RequestGuard:
             error = Refused(
                 "This server is not known by that name.", "Its admin names it: TRAINDECK_SERVER_HOSTS"
             )
-            return problem_response(error, scope["request_id"], 421)
+            return self._answer(scope, error, 421)
         if not is_own(scope, headers):
             foreign = Forbidden(
                 "This request comes from another site.", "Open this server's own page, and do it there."
             )
-            return problem_response(foreign, scope["request_id"])
+            return self._answer(scope, foreign, 403)
         if int(headers.get("content-length") or 0) > self.max_body:
-            return problem_response(too_large(self.max_body), scope["request_id"], 413)
+            return self._answer(scope, too_large(self.max_body), 413)
         wait = self._wait_seconds(scope, token_of(headers))
         if wait:
             slow: BackendError = Unreachable("Too many requests.", "Wait a little.", retry_after=wait)
-            return problem_response(slow, scope["request_id"], 429)
+            return self._answer(scope, slow, 429)
         return None
+
+    def _answer(self, scope: Scope, error: BackendError, status: int) -> Response:
+        if scope["type"] == "websocket":
+            return problem_response(error, scope["request_id"], status)
+        return self.answer(Request(scope), error, status)
 
     def _wait_seconds(self, scope: Scope, token: str | None) -> float:
         """Return the seconds until a request is within its rate: of its login, or of its address without one.
@@ -157,35 +150,6 @@ class RequestGuard:
         if self.root_path and f"{path}/".startswith(f"{self.root_path}/"):
             path = path.removeprefix(self.root_path)
         scope["path"] = path.rstrip("/") or "/"
-
-
-class _ResponseSender:
-    """Sends an answer on, with the headers that every answer has."""
-
-    def __init__(self, send: Send, request: str, headers: Mapping[str, str]) -> None:
-        self.send, self.request, self.headers, self.status = send, request, headers, 0
-        self.began = 0.0
-        """When the answer began, by the monotonic clock."""
-
-    async def __call__(self, message: Message) -> None:
-        kind = message["type"]
-        if kind in ("http.response.start", f"{_DENIAL}.start"):
-            self.status, self.began = message["status"], time.monotonic()
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self.request
-            for name, value in self.headers.items():
-                headers.setdefault(name, value)
-        elif kind in _STATUS_OF_SOCKET and not self.status:
-            self.status, self.began = _STATUS_OF_SOCKET[kind], time.monotonic()
-        await self.send(message)
-
-
-async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer instead of the app; a WebSocket is closed where its server cannot send it an answer."""
-    if scope["type"] == "http" or _DENIAL in (scope.get("extensions") or ()):
-        await refusal(scope, receive, send)
-    else:
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
 def _method(scope: Scope) -> str:

@@ -71,8 +71,8 @@ class ServerSettings(BaseSettings):
     behind_proxy: bool = False
     """A proxy in front speaks TLS."""
     proxies: tuple[str, ...] = ()
-    """With `behind_proxy`: addresses, networks whose X-Forwarded-For is believed, `unix` for who connects to
-    the socket; empty is the socket alone. At 127.0.0.1 everybody on this machine is a proxy."""
+    """With `behind_proxy`: addresses, networks whose X-Forwarded-For and -Proto are believed, `unix` for who
+    connects to the socket; empty is the socket alone. At 127.0.0.1 everybody on this machine is a proxy."""
     root_path: str = Field("", pattern=r"^(/[\w.~-]+)*$")
     """The path under which a proxy in front serves it, as /traindeck; the proxy may take it off or not."""
     hosts: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ TABLES = {
     "bench-alerts": ("alerts",),
     "bench-use": ("usage_on_screen",),
     "bench-server-usage": ("server_usage",),
+    "bench-pages": ("server_pages", "page_weight"),
 }
 """The marks around a table of the page -> the modules that are measured for it."""
 PAGE = Path(__file__).parent.parent / "docs" / "BENCHMARKS.md"

@@ -74,7 +74,7 @@ async def _ours(made: Lab, count: int) -> Load:
     async with _measured(made, READER, made.server.process.pid, Load(lists, seen.times), seen) as load:
         listing = asyncio.create_task(_list(await asker(made.server.port), made.admins[0], lists))
         await asyncio.sleep(SECONDS)
-        await _ended(listing)
+        await ended(listing)
     assert not any(stream.lost for stream in streams)
     for stream in streams:
         stream.transport.close()
@@ -88,7 +88,7 @@ async def _theirs(made: Lab, count: int) -> Load:
         async with _measured(made, POLLER, pid, Load(lists, seen.times), seen) as load:
             asking = [asyncio.create_task(poll(one, at / count, lists)) for at, one in enumerate(clients)]
             await asyncio.sleep(POLLING_SECONDS)
-            await _ended(*asking)
+            await ended(*asking)
         load.answers = sum(client.answers for client in clients) / POLLING_SECONDS
         for client in clients:
             client.transport.close()
@@ -100,11 +100,11 @@ async def _measured(made: Lab, user: str, pid: int, load: Load, seen: Seen) -> A
     """Measure a server while jobs change."""
     asked, used, began = made.asked(user), usage.cpu(pid), time.monotonic()
     async with connected(made.plane.kubeconfig) as transport:
-        changing = asyncio.create_task(_change(made, transport, seen))
+        changing = asyncio.create_task(change(made, transport, seen))
         yield load
         seconds = time.monotonic() - began
         load.cpu = (usage.cpu(pid) - used) / seconds
-        await _ended(changing)
+        await ended(changing)
     load.memory, load.watches = usage.peak(pid), made.watches(user)
     load.asked = (made.asked(user) - asked) / seconds
 
@@ -112,7 +112,8 @@ async def _measured(made: Lab, user: str, pid: int, load: Load, seen: Seen) -> A
 _codes = itertools.count(1000)
 
 
-async def _change(made: Lab, transport: Transport, seen: Seen) -> None:
+async def change(made: Lab, transport: Transport, seen: Seen) -> None:
+    """Change the exit code of one job after the other, until it is cancelled."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     for turn, place in enumerate(itertools.cycle(made.changing)):
@@ -133,7 +134,8 @@ async def _list(client: Asker, token: str, times: list[float]) -> None:
         times.append(loop.time() - began)
 
 
-async def _ended(*tasks: asyncio.Task[None]) -> None:
+async def ended(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks. Raises what one of them failed with."""
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
@@ -148,11 +150,11 @@ def _told(count: int, ours: Load, theirs: Load) -> Iterator[Row]:
     def target(words: str) -> str:
         return words if hard else ""
 
-    lists = [_cut(one.lists) for one in (ours, theirs)]
-    changes = [_cut(one.changes) for one in (ours, theirs)]
-    words = [f"p50 {_ms(cut[49])}, p99 {_ms(cut[98])}" for cut in lists]
+    lists = [cut(one.lists) for one in (ours, theirs)]
+    changes = [cut(one.changes) for one in (ours, theirs)]
+    words = [f"p50 {ms(cut[49])}, p99 {ms(cut[98])}" for cut in lists]
     yield f"{load}: list call", f"{words[0]}; polled {words[1]}", target("p99 <= 250 ms")
-    words = [f"p50 {_ms(cut[49])}, p95 {_ms(cut[94])}" for cut in changes]
+    words = [f"p50 {ms(cut[49])}, p95 {ms(cut[94])}" for cut in changes]
     yield f"{load}: change to client", f"{words[0]}; polled {words[1]}", target("p95 <= 500 ms")
     lists_by, changes_by = lists[0][98] / lists[1][98], changes[0][94] / changes[1][94]
     yield "those / polled", f"p99 {lists_by:.4f}; p95 {changes_by:.4f}", target("<= 0.05")
@@ -169,10 +171,11 @@ def _told(count: int, ours: Load, theirs: Load) -> Iterator[Row]:
     yield f"{load}: watches of one kind at the API server", str(most), target("1")
 
 
-def _cut(times: list[float]) -> list[float]:
+def cut(times: list[float]) -> list[float]:
     """Return the hundredths of these times."""
     return quantiles(times, n=100, method="inclusive")
 
 
-def _ms(seconds: float) -> str:
+def ms(seconds: float) -> str:
+    """Format seconds as whole milliseconds."""
     return f"{seconds * 1000:,.0f} ms"

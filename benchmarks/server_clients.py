@@ -14,9 +14,13 @@ POLL_SECONDS = 2.0
 
 
 class Seen:
-    """When each change was seen. `began`: exit code -> when its write began."""
+    """When each change was seen. `began`: exit code -> when its write began.
 
-    def __init__(self) -> None:
+    `pattern`: how a code is told; `first`: with what a stream has told all that was there before.
+    """
+
+    def __init__(self, pattern: re.Pattern[bytes] = CODE, first: bytes = b"event: synced") -> None:
+        self.pattern, self.first = pattern, first
         self.began: dict[int, float] = {}
         self.times: list[float] = []
         """Seconds from a write to each client that has seen it."""
@@ -43,7 +47,7 @@ class Client(asyncio.Protocol):
         """Note the codes of changes; each counts once."""
         text, self._rest = self._rest + data, data[-TAIL:]
         now = self._loop.time()
-        for code in {int(found) for found in CODE.findall(text)} - self._known:
+        for code in {int(found) for found in self._seen.pattern.findall(text)} - self._known:
             if code in self._seen.began:
                 self._known.add(code)
                 self._seen.times.append(now - self._seen.began[code])
@@ -59,7 +63,7 @@ class Watcher(Client):
     def data_received(self, data: bytes) -> None:
         if self.synced.done():
             self.note(data)
-        elif b"event: synced" in self._rest + data:
+        elif self._seen.first in self._rest + data:
             self.synced.set_result(None)
         else:
             self._rest = data[-TAIL:]
@@ -101,11 +105,11 @@ class Asker(Client):
 C = TypeVar("C", bound=Client)
 
 
-async def watchers(port: int, tokens: list[str], seen: Seen) -> list[Watcher]:
+async def watchers(port: int, tokens: list[str], seen: Seen, path: str = "/api/watch") -> list[Watcher]:
     """Open a stream for each token, all at once; return them once every one has its list."""
     made = [await _connect(port, Watcher(seen)) for _ in tokens]
     for client, token in zip(made, tokens, strict=True):
-        client.transport.write(get("/api/watch", token))
+        client.transport.write(get(path, token))
     await asyncio.gather(*(client.synced for client in made))
     return made
 
@@ -140,7 +144,7 @@ async def poll(client: Asker, phase: float, times: list[float]) -> None:
 def get(path: str, token: str = "") -> bytes:
     """Return the bytes of a GET request."""
     login = f"Authorization: Bearer {token}\r\n" if token else ""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{login}\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n{login}\r\n".encode()
 
 
 async def _connect(port: int, client: C) -> C:

@@ -36,6 +36,7 @@ from tests.support.wait import until
 ROOT = Path(__file__).parent.parent
 CHANGING = 100
 """Jobs that failed, and whose exit code changes while it is measured."""
+CLUSTER = "lab"
 READER, POLLER = "alice", "bob"
 """Who our server is to the cluster, and who the polling one: the audit log tells their requests apart."""
 
@@ -69,7 +70,7 @@ class Lab:
                     transport, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", bound(user)
                 )
             token = self.plane.tokens[READER]
-            self.server.admin("POST", "clusters", wanted(self.plane, "lab") | {"token": token})
+            self.server.admin("POST", "clusters", wanted(self.plane, CLUSTER) | {"token": token})
             await self._submit(jobs)
             await self._run(transport)
 
@@ -91,7 +92,7 @@ class Lab:
             async def submit(number: int, token: str) -> None:
                 answer = await client.post(
                     "/api/jobs",
-                    json=spec | {"name": f"job-{number:05d}"},
+                    json=spec | {"name": f"job-{number:05d}", "cluster": CLUSTER},
                     headers={"Authorization": f"Bearer {token}"},
                 )
                 assert answer.status_code == 201, answer.text
@@ -171,10 +172,10 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def lab(home: Path, people: int, jobs: int) -> Iterator[Lab]:
-    """Run the whole lab, filled."""
+def lab(home: Path, people: int, jobs: int, **settings: str) -> Iterator[Lab]:
+    """Run the whole lab, filled. `settings`: more of the server's, as in the environment."""
     with controlplane.running(home / "plane", controllers=False) as plane:
-        server = RunningServer(home / "server", MAX_JOBS="100000")
+        server = RunningServer(home / "server", MAX_JOBS="100000", **settings)
         made = Lab(plane, server, home / "server")
         try:
             asyncio.run(made.fill(people, jobs))

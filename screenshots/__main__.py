@@ -1,4 +1,4 @@
-"""`make screenshots`: pictures of the real program over real jobs of this machine, as SVG and PNG.
+"""`make screenshots`: pictures of the real program and of a server's pages, over real jobs of this machine.
 
 The PNGs need a monospace font (Debian, Ubuntu: apt install fonts-dejavu-core).
 """
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import resvg_py
 from textual.app import App
@@ -19,6 +20,7 @@ from textual.pilot import Pilot
 from backend_client.example import example_path
 from backend_client.models.fields import parse_spec
 from backend_client.protocol import JobBackend, JobQuery
+from screenshots.pages import shoot_pages
 from tui.app import TraindeckApp
 from tui.cli.program import build_contexts
 from tui.settings.model import LocalSettings, Settings
@@ -36,20 +38,23 @@ PICTURES: dict[str, tuple[str, ...]] = {
 """Name -> the keys that lead there from the list, whose cursor stands on the job that trains."""
 
 
+PROBE: dict[str, Any] = {"name": "probe", "command": ["python3", "-c", "open('data.csv')"]}
+TRAINS: dict[str, Any] = {
+    "name": "moons-ft",
+    "command": ["python3", "train.py"],
+    "gpus": 2,
+    "labels": {"team": "vision"},
+}
+WAITS: dict[str, Any] = {
+    "name": "llama-sft",
+    "command": ["python3", "-c", "import time; time.sleep(1000)"],
+    "gpus": 4,
+}
+
+
 async def make_jobs(backend: JobBackend) -> None:
-    """Three jobs as jobs are: one trains, one waits for its GPUs, one has failed."""
-    waiting = "import time; time.sleep(1000)"
-    shutil.copy(example_path(), ".")
-    for raw in (
-        {"name": "probe", "command": ["python3", "-c", "open('data.csv')"]},
-        {
-            "name": "moons-ft",
-            "command": ["python3", "train.py"],
-            "gpus": 2,
-            "labels": {"team": "vision"},
-        },
-        {"name": "llama-sft", "command": ["python3", "-c", waiting], "gpus": 4},
-    ):
+    """Make three jobs as jobs are: one has failed, one trains, one waits for its GPUs."""
+    for raw in (PROBE, TRAINS, WAITS):
         await backend.create(parse_spec(raw), key=str(raw["name"]), secrets={})
 
 
@@ -107,4 +112,7 @@ if __name__ == "__main__":
         work = Path(tempfile.gettempdir(), "moons")
         work.mkdir(exist_ok=True)
         os.chdir(work)
+        shutil.copy(example_path(), ".")
         asyncio.run(shoot_all())
+        jobs = [{**raw, "kind": "job", "workdir": str(work)} for raw in (PROBE, TRAINS, WAITS)]
+        asyncio.run(shoot_pages(HERE, jobs, TRAINS["name"]))

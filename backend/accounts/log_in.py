@@ -87,11 +87,8 @@ async def register(
 
     Raises Forbidden, Invalid, Conflict, TooMany.
     """
-    if not code and (runtime.settings.registration == "closed" or not await runtime.first_admin.exists()):
-        raise Forbidden(
-            "This server takes no registrations.", "An admin makes accounts; the first has a code."
-        )
     if not code:
+        await check_registration(runtime)
         check_user_name(user_name)
         check_new_password(password, user_name)
         runtime.registrations.take(origin.address)
@@ -104,6 +101,14 @@ async def register(
     if code:
         runtime.first_admin.set_exists()
     return answer
+
+
+async def check_registration(runtime: Runtime) -> None:
+    """Check that everybody may make an account of their own. Raises Forbidden."""
+    if runtime.settings.registration == "closed" or not await runtime.first_admin.exists():
+        raise Forbidden(
+            "This server takes no registrations.", "An admin makes accounts; the first has a code."
+        )
 
 
 async def log_out(runtime: Runtime, caller: Caller) -> None:

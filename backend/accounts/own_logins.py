@@ -25,3 +25,11 @@ async def revoke_login(runtime: Runtime, caller: Caller, token_id: int) -> None:
             raise NotFound(f"You have no login {token_id}.", "traindeck tokens lists them.")
         await record(session, caller, "revoke", f"token {token_id}")
     runtime.revocations.revoke(ended, LOGIN_ENDED)
+
+
+async def revoke_other_logins(runtime: Runtime, caller: Caller) -> None:
+    """End all of the caller's logins but the one that asks."""
+    async with runtime.database.write() as session:
+        ended = await tokens.revoke(session, caller.user_id, keep=caller.token_id)
+        await record(session, caller, "revoke", "all other tokens")
+    runtime.revocations.revoke(ended, LOGIN_ENDED)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -28,9 +28,7 @@ async def list_alerts(
     """List the alerts of the caller's own jobs, newest first; of all that they may see with `everybody`."""
     whose = visible_rows(caller) if everybody else JobRow.user_id == caller.user_id
     recent = or_(
-        AlertRow.recovered.is_(None)
-        & AlertRow.acknowledged.is_(None)
-        & (AlertRow.fired > now - LONGEST_SNOOZE),
+        _is_open(now),
         AlertRow.fired > now - SHOWN_FOR,
         AlertRow.recovered > now - SHOWN_FOR,
     )
@@ -45,6 +43,24 @@ async def list_alerts(
     found = (await session.execute(query)).all()
     deliveries = await _deliveries(session, [alert.id for alert, *_ in found], caller)
     return AlertList(items=tuple(_alert(*row, deliveries) for row in found))
+
+
+async def count_firing(session: AsyncSession, caller: Caller, now: datetime) -> int:
+    """Count the alerts of the caller's own jobs that fire, and that nobody has seen or snoozed."""
+    told = or_(AlertRow.snoozed_until.is_(None), AlertRow.snoozed_until <= now)
+    query = (
+        select(func.count())
+        .select_from(AlertRow)
+        .join(JobRow, JobRow.id == AlertRow.job_id)
+        .where(JobRow.user_id == caller.user_id, _is_open(now), told)
+    )
+    return await session.scalar(query) or 0
+
+
+def _is_open(now: datetime) -> ColumnElement[bool]:
+    """Return the condition for alerts that have not recovered and were not seen."""
+    fired = AlertRow.fired > now - LONGEST_SNOOZE
+    return AlertRow.recovered.is_(None) & AlertRow.acknowledged.is_(None) & fired
 
 
 async def acknowledge(session: AsyncSession, caller: Caller, alert_id: str, now: datetime) -> Alert:

@@ -56,6 +56,11 @@ class AlertService:
         async with self._database.read() as session:
             return await alert_rows.list_alerts(session, caller, _now(), everybody=everybody)
 
+    async def count_firing(self, caller: Caller) -> int:
+        """Count the alerts of the caller's own jobs that fire, and that nobody has seen or snoozed."""
+        async with self._database.read() as session:
+            return await alert_rows.count_firing(session, caller, _now())
+
     async def acknowledge(self, caller: Caller, alert_id: str) -> Alert:
         """Note that an alert was seen. Raises NotFound, Forbidden."""
         async with self._database.write() as session:

@@ -38,14 +38,15 @@ class Caller(Struct, frozen=True):
 async def current_caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
     """Return the caller of a request: the dependency of all but the public routes. Raises LoginNeeded."""
     try:
-        return await _caller_of(request)
+        return await identify(request)
     except LoginNeeded:
         if token_of(request.headers) is not None:
             request.app.state.runtime.throttle.refused["token"] += 1
         raise
 
 
-async def _caller_of(request: Request) -> Caller:
+async def identify(request: Request) -> Caller:
+    """Return the person behind a request, and note that their login is in use. Raises LoginNeeded."""
     state = request.app.state.runtime
     token, now = shown_token(request.headers), datetime.now(UTC)
     login = await _find(state.database, token)

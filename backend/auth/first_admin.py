@@ -25,9 +25,21 @@ from backend_client.server.roles import Role
 CODE = "setup_code"
 FILE = "setup-code"
 LIFE = timedelta(hours=1)
-PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/api/server", "/api/auth/register"})
-"""Paths that answer on a server without an admin."""
+PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/api/server", "/api/auth/register", "/register"})
+"""Paths that answer on a server without an admin; so do the files of pages."""
+_FILES = "/static/"
 _ANY_ADMIN = select(exists().where(User.role == Role.ADMIN))
+
+
+class NoAdmin(Unreachable):
+    """The server has no admin yet: nothing works but to become that."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server has no admin yet.",
+            "Log in with the set-up code that stands on its terminal: traindeck register",
+            retry_after=5,
+        )
 
 
 class FirstAdmin:
@@ -85,14 +97,11 @@ class FirstAdmin:
 
 
 async def require_first_admin(request: Request) -> None:
-    """Let no request but the public ones pass before there is an admin. Raises Unreachable."""
+    """Let no request but the public ones pass before there is an admin. Raises NoAdmin."""
     first_admin: FirstAdmin = request.app.state.runtime.first_admin
-    if request.url.path not in PUBLIC_PATHS and not await first_admin.exists():
-        raise Unreachable(
-            "This server has no admin yet.",
-            "Log in with the set-up code that stands on its terminal: traindeck register",
-            retry_after=5,
-        )
+    path = request.url.path
+    if path not in PUBLIC_PATHS and not path.startswith(_FILES) and not await first_admin.exists():
+        raise NoAdmin
 
 
 async def redeem_setup_code(session: AsyncSession, code: str) -> None:

@@ -50,7 +50,7 @@ async def nodes(service: JobService, caller: Caller, cluster: str) -> GpuNodes:
     found = [await _cluster_nodes(each, caller) for each in clusters]
     seen = tuple(as_seen_by(service, caller, node) for each in found for node in each.nodes)
     reasons = "; ".join(filter(None, (each.unknown_because for each in found)))
-    unsure = "; ".join(filter(None, (each.unsure_because for each in found)))
+    unsure = "; ".join(filter(None, (*(each.unsure_because for each in found), reasons if seen else "")))
     return GpuNodes(seen, "" if seen else reasons, unsure)
 
 

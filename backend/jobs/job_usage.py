@@ -17,7 +17,8 @@ from backend.clusters.cluster import Cluster
 from backend.jobs.rows import JobSelector, find_row, now, ref_of
 from backend.jobs.service import JobService
 from backend_client.errors import BackendError, Refused, fragment, sentence
-from backend_client.models import JobRef, JobState
+from backend_client.job_use import JobUse, read_use
+from backend_client.models import Job, JobRef, JobState
 from backend_client.protocol import Feature
 from backend_client.usage import HasUsage, Usage, UsageHistory, UsageSource, UsageTable
 
@@ -40,6 +41,13 @@ async def history(
     cluster, ref = await _find(service, caller, name, selector)
     async with cluster.breaker.call(caller.user_id):
         return await _measuring(cluster).usage_history(ref, since or now() - DEFAULT_HISTORY)
+
+
+async def use_of(service: JobService, caller: Caller, job: Job) -> JobUse:
+    """Return what a job that the caller may see uses, and has used in its last hour. Raises as `usage`."""
+    cluster = service.clusters.get(job.ref.context)
+    async with cluster.breaker.call(caller.user_id):
+        return await read_use(_measuring(cluster), job)
 
 
 async def table(service: JobService, caller: Caller, name: str) -> UsageTable:

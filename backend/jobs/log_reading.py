@@ -35,10 +35,10 @@ async def raw_log(service: JobService, query: LogQuery, after: str) -> Batches:
             yield batch
 
 
-async def healed_log(service: JobService, query: LogQuery) -> Batches:
-    """Yield the batches over broken connections, for a reader that cannot resume."""
+async def healed_log(service: JobService, query: LogQuery, after: str = "") -> Batches:
+    """Yield the batches over broken connections, from behind the cursor `after`."""
     cluster = service.clusters.get(query.ref.context)
-    log = following(cluster.backend, query)
+    log = following(cluster.backend, query, after=after)
     async with aclosing(log if query.follow else until_asked(log)) as batches:
         async for batch in batches:
             yield batch

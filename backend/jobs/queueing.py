@@ -1,6 +1,7 @@
 """The queues of the server's clusters as a caller may see them, and changes of jobs that wait in them."""
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,6 +22,14 @@ from backend_client.queues import HasQueues, QueueBoard, WaitingJob
 from backend_client.server.roles import Role
 
 
+class _Change(NamedTuple):
+    """A change of how a waiting job is queued."""
+
+    audited_as: str
+    """The action in the audit log."""
+    write: Callable[[HasQueues, JobRef], Awaitable[Job]]
+
+
 async def board(service: JobService, caller: Caller, cluster_name: str) -> QueueBoard:
     """Return the queues of one cluster, or of all, as the caller may see them. Raises NotFound."""
     clusters = [service.clusters.get(cluster_name)] if cluster_name else [*service.clusters]
@@ -35,59 +44,42 @@ async def board(service: JobService, caller: Caller, cluster_name: str) -> Queue
     )
 
 
-async def set_priority(
-    service: JobService, caller: Caller, name: str, selector: JobSelector, priority: str
-) -> Job:
-    """Give a caller's waiting job another priority in its queue. Raises Forbidden, and as all changes here.
-
-    They raise NotFound, Conflict, Refused, Unreachable, and Forbidden for a viewer.
-    """
-    _check_priority(service, caller, priority)
-    return await _change(
-        service,
-        caller,
-        name,
-        selector,
-        "set priority",
-        lambda backend, ref: backend.set_priority(ref, priority),
-    )
-
-
 async def hold(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
-    """Hold a caller's waiting job back: it is not started, and keeps its place."""
-    return await _change(service, caller, name, selector, "hold", lambda backend, ref: backend.hold(ref))
+    """Hold a caller's waiting job back. Raises a BackendError, as all changes do."""
+    change = _Change("hold", lambda backend, ref: backend.hold(ref))
+    return await _do(service, caller, name, selector, change)
 
 
 async def release(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
-    """Put a caller's held job into its queue again."""
-    return await _change(
-        service, caller, name, selector, "release", lambda backend, ref: backend.release(ref)
-    )
+    """Put a held job into its queue again."""
+    change = _Change("release", lambda backend, ref: backend.release(ref))
+    return await _do(service, caller, name, selector, change)
 
 
-async def move(service: JobService, caller: Caller, name: str, selector: JobSelector, queue: str) -> Job:
-    """Put a caller's waiting job into another queue of its namespace."""
-    return await _change(
-        service, caller, name, selector, "move", lambda backend, ref: backend.move(ref, queue)
-    )
-
-
-async def _change(  # noqa: PLR0917  one for each part of a change
-    service: JobService,
-    caller: Caller,
-    name: str,
-    selector: JobSelector,
-    audited_as: str,
-    write: Callable[[HasQueues, JobRef], Awaitable[Job]],
+async def set_priority(
+    service: JobService, caller: Caller, name: str, selector: JobSelector, asked: str
 ) -> Job:
+    """Give a waiting job another priority in its queue, of those that `queue_priorities` lists."""
+    _check_priority(service, caller, asked)
+    change = _Change("set priority", lambda backend, ref: backend.set_priority(ref, asked))
+    return await _do(service, caller, name, selector, change)
+
+
+async def move(service: JobService, caller: Caller, name: str, selector: JobSelector, asked: str) -> Job:
+    """Put a waiting job into another queue of its namespace."""
+    change = _Change("move", lambda backend, ref: backend.move(ref, asked))
+    return await _do(service, caller, name, selector, change)
+
+
+async def _do(service: JobService, caller: Caller, name: str, selector: JobSelector, asked: _Change) -> Job:
     row, cluster = await authorized_row(service, caller, Action.QUEUE, name, selector)
     backend = cluster.backend
     if not isinstance(backend, HasQueues):
         raise Refused("There are no queues here.", backend.missing_features.get(Feature.QUEUE, ""))
     async with cluster.breaker.call(caller.user_id):
-        job = await write(backend, ref_of(row))
+        job = await asked.write(backend, ref_of(row))
     async with service.database.write() as session:
-        await audit.record(session, caller, audited_as, name, cluster=row.cluster)
+        await audit.record(session, caller, asked.audited_as, name, cluster=row.cluster)
     return service.hub.with_owner(job)
 
 

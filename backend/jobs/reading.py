@@ -1,12 +1,15 @@
 """One job as its caller may see it: now, what happened to it, why it waits, what it has cost."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from backend.auth.caller import Caller
 from backend.auth.users import find_user
+from backend.authorization import visible_users
 from backend.clusters.event_log import Audience
 from backend.db.models import JobRow
 from backend.jobs.other_people import may_name
@@ -28,6 +31,13 @@ from backend_client.usage_report import Receipt
 from backend_client.why import Explanation
 
 
+class KnownJob(NamedTuple):
+    """A job, and when it was deleted; None where it was not."""
+
+    job: Job
+    deleted: datetime | None
+
+
 async def current_job(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Job:
     """Return a job as its cluster has it; as it was last known, where that does not answer.
 
@@ -37,6 +47,14 @@ async def current_job(service: JobService, caller: Caller, name: str, selector: 
     row, owner = await _find(service, caller, name, selector)
     cached = service.hub.get(row.cluster, row.uid or "")
     return cached.job if cached else job_of(row, owner)
+
+
+async def known_job(service: JobService, caller: Caller, name: str, selector: JobSelector) -> KnownJob:
+    """Return a job as `current_job` does; of one that is deleted, what is remembered of it."""
+    service.hub.note_look()
+    row, owner = await _find(service, caller, name, selector, deleted=True)
+    cached = service.hub.get(row.cluster, row.uid or "") if row.deleted is None else None
+    return KnownJob(cached.job if cached else job_of(row, owner), row.deleted)
 
 
 async def events_of(service: JobService, caller: Caller, name: str, selector: JobSelector) -> Sequence[Event]:
@@ -86,7 +104,7 @@ async def audience_of(
     service: JobService, caller: Caller, *, cluster: str = "", owner: str = "", uid: str = ""
 ) -> Audience:
     """Return what a stream of changes is about: jobs that the caller may see, of one owner, cluster, uid."""
-    visible = None if caller.team is None else caller.team | {caller.user_id}
+    visible = visible_users(caller)
     if not owner:
         return Audience(visible, cluster, uid)
     async with service.database.read() as session:

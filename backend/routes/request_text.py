@@ -25,14 +25,14 @@ _BAD_SIGN = re.compile("[\0\ud800-\udfff]")
 _GZIP = b"\x1f\x8b"
 
 
-def _in_range(moment: datetime) -> datetime:
+def in_range(moment: datetime) -> datetime:
     """Return a moment in UTC, which it is where it names no zone. Raises ValueError."""
     if not 1970 < moment.year < 2262:
         raise ValueError("write a moment after 1970 and before 2262")
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(_in_range)]
+Moment = Annotated[datetime, AfterValidator(in_range)]
 """A time in a query: aware, in UTC, and such that its nanoseconds are a number of 64 bits."""
 Count = Annotated[int | None, Query(ge=0, le=2**31 - 1)]
 """A number in a query, from 0."""

@@ -7,7 +7,7 @@ from fastapi import HTTPException, Request
 
 from backend_client.errors import Invalid
 
-MAX_FIELDS = 1_000
+MAX_FIELDS = 1_010
 _TYPE = "application/x-www-form-urlencoded"
 
 
@@ -34,6 +34,13 @@ class Form(Mapping[str, str]):
     def all(self, name: str) -> list[str]:
         """Return every value of a field: of check boxes."""
         return [value for key, value in self._pairs if key == name]
+
+
+def typed_twice(form: Form, name: str = "password") -> str:
+    """Return a new password, which stands in the field `again` too. Raises Invalid."""
+    if form.text(name) != form.text("again"):
+        raise Invalid({"again": "is another one"})
+    return form.text(name)
 
 
 async def read_form(request: Request) -> Form:

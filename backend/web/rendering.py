@@ -1,6 +1,7 @@
 """Renders pages: one Jinja environment that escapes everything, the links, and the headers of a page."""
 
 import gzip
+import re
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -10,9 +11,10 @@ from urllib.parse import quote, urlencode
 import jinja2
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from backend.auth.caller import Caller
+from backend.auth.passwords import MIN_LENGTH
 from backend.web.assets import assets
 from backend_client.models import JobRef
 from backend_client.text.figures import span
@@ -31,6 +33,8 @@ POLICY = "; ".join(
 )
 """The Content-Security-Policy of a page: nothing from elsewhere, nothing inline, and of scripts no HTML but
 what `static/fragments.js` lets through, which this server has rendered."""
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC")
+"""As `figures.utc_time` writes it."""
 _WORTH_COMPRESSING = 1_000
 
 
@@ -73,7 +77,13 @@ class Site:
         """Render a whole page. `secret`: it shows one, so that it is not compressed beside what was typed."""
         now = datetime.now(UTC)
         text = self.fragment(
-            template, caller=caller, here=request.url.path, query=request.query_params, now=now, **context
+            template,
+            caller=caller,
+            here=request.url.path,
+            query=request.query_params,
+            firing=getattr(request.state, "firing", 0),
+            now=now,
+            **context,
         )
         headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
         content = text.encode()
@@ -108,7 +118,14 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"clean": clean, "clean_block": clean_block, "moment": moment, "ago": ago}
+    environment.globals["shortest_password"] = MIN_LENGTH
+    environment.filters |= {
+        "clean": clean,
+        "clean_block": clean_block,
+        "moment": moment,
+        "ago": ago,
+        "timed": timed,
+    }
     return environment
 
 
@@ -120,6 +137,12 @@ def moment(when: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{} UTC</time>').format(
         f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S}"
     )
+
+
+def timed(text: str) -> Markup:
+    """Escape a text, and mark up the points in time that it names as `figures.utc_time` does."""
+    marked = _MOMENT.sub(r'<time datetime="\1T\2Z">\1 \2 UTC</time>', str(escape(text)))
+    return Markup(marked)  # noqa: S704  escaped, and only digits marked up
 
 
 def ago(when: datetime | None, now: datetime) -> Markup:

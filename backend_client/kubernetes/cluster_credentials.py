@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused
 from backend_client.kubernetes.api import kubeconfig
-from backend_client.kubernetes.api.kubeconfig import read_pem
-from backend_client.kubernetes.api.kubeconfig_files import Entry
+from backend_client.kubernetes.api.kubeconfig import Context, read_pem
+from backend_client.kubernetes.api.kubeconfig_files import Entry, merge_text
 from backend_client.models.secret import Secret
 
 _REMEDY = (
@@ -29,6 +29,14 @@ _CLUSTER_FAULTS = {
     "insecure-skip-tls-verify": ("it is not verified", "Give its CA: certificate-authority-data."),
     "tls-server-name": ("its certificate has another name", "Use the name that the certificate has."),
 }
+
+_IN_A_FILE = (
+    "it names a file, which is not here",
+    "Give what this prints, it has the files in it: kubectl config view --minify --flatten --raw",
+)
+_PEM_FILES = ("certificate-authority", "client-certificate", "client-key")
+_NOWHERE = Path("/dev/null")
+"""The folder of a kubeconfig that is no file here: nothing can be in it."""
 
 
 class ClusterCredentials(Struct, frozen=True, kw_only=True):
@@ -53,29 +61,54 @@ def extract(path: Path, name: str = "", token: Secret | None = None) -> ClusterC
         raise NotFound(f"There is no file {path}.")
     try:
         context, cluster, user = kubeconfig.entries(name, path)
-        if token:
-            user = Entry({"token": token.reveal()}, user.folder)
-        _check(cluster, _CLUSTER_FAULTS)
-        _check(user, _USER_FAULTS)
-        bearer_token = _token(user)
-        certificate = read_pem(user, "client-certificate")
-        if not bearer_token:
-            _check(user, _LOGIN_FAULTS)
-        if not bearer_token and not certificate:
-            raise Refused(
-                "A server cannot use this context: it has neither a token nor a certificate.", _REMEDY
-            )
-        return ClusterCredentials(
-            server=_server_url(cluster),
-            ca=read_pem(cluster, "certificate-authority"),
-            token=Secret(bearer_token) if bearer_token else None,
-            certificate="" if bearer_token else certificate,
-            key=None if bearer_token else Secret(read_pem(user, "client-key")),
-            namespace=context.namespace,
-        )
+        return _credentials(context, cluster, _with_token(user, token))
     except (OSError, ValueError) as error:
         reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it holds no base64"
         raise Refused(f"The kubeconfig {path} cannot be used: {reason}.") from None
+
+
+def extract_text(text: str, name: str = "", token: Secret | None = None) -> ClusterCredentials:
+    """Return the same of a kubeconfig that comes from elsewhere: no file that it names is read here.
+
+    Raises NotFound, and Refused.
+    """
+    try:
+        context, cluster, user = kubeconfig.entries_of(merge_text(text, _NOWHERE), name)
+        user = _with_token(user, token)
+        for entry in (cluster, user):
+            _check(entry, _named_files(entry))
+        return _credentials(context, cluster, user)
+    except ValueError:
+        raise Refused("The kubeconfig cannot be used: it holds no base64.") from None
+
+
+def _named_files(entry: Entry) -> dict[str, tuple[str, str]]:
+    """Return the faults of the fields by which an entry would have a file read."""
+    files = [name for name in _PEM_FILES if not entry.value.get(f"{name}-data")]
+    return dict.fromkeys((*files, "tokenFile"), _IN_A_FILE)
+
+
+def _with_token(user: Entry, token: Secret | None) -> Entry:
+    return Entry({"token": token.reveal()}, user.folder) if token else user
+
+
+def _credentials(context: Context, cluster: Entry, user: Entry) -> ClusterCredentials:
+    _check(cluster, _CLUSTER_FAULTS)
+    _check(user, _USER_FAULTS)
+    bearer_token = _token(user)
+    certificate = read_pem(user, "client-certificate")
+    if not bearer_token:
+        _check(user, _LOGIN_FAULTS)
+    if not bearer_token and not certificate:
+        raise Refused("A server cannot use this context: it has neither a token nor a certificate.", _REMEDY)
+    return ClusterCredentials(
+        server=_server_url(cluster),
+        ca=read_pem(cluster, "certificate-authority"),
+        token=Secret(bearer_token) if bearer_token else None,
+        certificate="" if bearer_token else certificate,
+        key=None if bearer_token else Secret(read_pem(user, "client-key")),
+        namespace=context.namespace,
+    )
 
 
 def _check(entry: Entry, faults: dict[str, tuple[str, str]]) -> None:

@@ -53,6 +53,11 @@ class LogBuffer:
         """The number of ranks that have written."""
         return len(self.last_written)
 
+    @property
+    def unfinished(self) -> list[PartialLine]:
+        """The lines that have no newline yet, one for each source at most."""
+        return [*self._open.values()]
+
     def clear(self) -> None:
         """Drop all lines, whoever still holds this buffer; numbers go on behind them."""
         self._blocks, self._starts, self.size = [], [], 0

@@ -18,19 +18,20 @@ def follow(
     backend: JobBackend,
     query: LogQuery,
     *,
+    after: str = "",
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     random_part: Callable[[], float] = random.random,
     login: Callable[[LoginNeeded], Awaitable[bool]] | None = None,
 ) -> AsyncGenerator[Sequence[LogItem]]:
     """Follow `backend.logs`; where the stream breaks, open it again behind the last line.
 
-    Without `query.follow` it ends at what was there when it was asked for.
+    Without `query.follow` it ends at what was there when it was asked for. `after`: begin behind this cursor.
 
     A break yields one Closed(lost=True); the next batch, even an empty one, means that the stream is back.
     The stream ends with Closed(lost=False). There is one Opened for each source. Raises what `logs`
     raises, save Unreachable, and save LoginNeeded where `login`, which waits for a new login, returns True.
     """
-    batches = _follow(backend, query, sleep, random_part, login)
+    batches = _follow(backend, query, after, sleep, random_part, login)
     return batches if query.follow else until_asked(batches)
 
 
@@ -48,14 +49,15 @@ async def follow_lines(
                     yield item
 
 
-async def _follow(
+async def _follow(  # noqa: PLR0917  those of `follow`
     backend: JobBackend,
     query: LogQuery,
+    after: str,
     sleep: Callable[[float], Awaitable[None]],
     random_part: Callable[[], float],
     login: Callable[[LoginNeeded], Awaitable[bool]] | None,
 ) -> AsyncGenerator[Sequence[LogItem]]:
-    after, broken = "", False
+    broken = False
     backoff = Backoff(healthy=math.inf, jitter=random_part)
     sources: set[LogSource] = set()
     while True:

@@ -35,7 +35,10 @@ class LossCurve:
         """The (time, loss) of points whose time is known; the times rise, in seconds since the epoch."""
         rank = self._speaker
         timed = zip(rank.times, rank.points, strict=True) if rank else ()
-        return sorted((time, loss) for time, (_, loss) in timed if time)
+        told = [(time, loss) for time, (_, loss) in timed if time]
+        return sorted(
+            told, key=lambda point: point[0]
+        )  # those of one moment stay in the order of their steps
 
     @property
     def not_finite(self) -> tuple[int, str] | None:

@@ -1,6 +1,6 @@
 """Alerts as text: how one stands, the cells of a row, all that is known, what to tell of several. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -8,6 +8,8 @@ from backend_client.alerts.alert import Alert, AlertState, Delivery, DeliverySta
 from backend_client.text.figures import local_time, span
 from backend_client.text.sanitize import clean
 
+NOTHING = "Nothing has fired."
+RECOVERED = "It has recovered: there is nothing more to tell of it."
 TITLES = ("SINCE", "STANDS", "JOB", "WHAT IS SO")
 _MORNING = 8
 """The hour at which tomorrow begins."""
@@ -71,23 +73,23 @@ def row_cells(alert: Alert, now: datetime) -> list[str]:
     ]
 
 
-def about(alert: Alert, now: datetime) -> list[str]:
-    """Return all that is known of an alert, in lines; the first is its sentence."""
+def about(alert: Alert, now: datetime, at: Callable[[datetime], str] = local_time) -> list[str]:
+    """Return all that is known of an alert, in lines; the first is its sentence. `at`: formats times."""
     again = f", for the {_nth(alert.episode)} time" if alert.episode > 1 else ""
     attempt = f" of attempt {alert.attempt}" if alert.attempt > 1 else ""
     lines = [
         clean(alert.sentence, 600),
-        f"fired {local_time(alert.fired)}{again}  rule {clean(alert.rule, 40)}{attempt}",
+        f"fired {at(alert.fired)}{again}  rule {clean(alert.rule, 40)}{attempt}",
     ]
     if alert.recovered:
         took = span((alert.recovered - alert.fired).total_seconds())
-        lines.append(f"recovered {local_time(alert.recovered)}, after {took}")
+        lines.append(f"recovered {at(alert.recovered)}, after {took}")
     if alert.acknowledged:
         whose = f" by {clean(alert.acknowledged_by, 40)}" if alert.acknowledged_by else ""
-        lines.append(f"seen{whose} {local_time(alert.acknowledged)}")
+        lines.append(f"seen{whose} {at(alert.acknowledged)}")
     elif standing(alert, now) is Standing.SNOOZED and alert.snoozed_until:
-        lines.append(f"snoozed until {local_time(alert.snoozed_until)}")
-    return lines + [delivery_words(delivery) for delivery in alert.deliveries]
+        lines.append(f"snoozed until {at(alert.snoozed_until)}")
+    return lines + [delivery_words(delivery, at) for delivery in alert.deliveries]
 
 
 def _nth(number: int) -> str:
@@ -95,10 +97,10 @@ def _nth(number: int) -> str:
     return f"{number}{ending}"
 
 
-def delivery_words(delivery: Delivery) -> str:
+def delivery_words(delivery: Delivery, at: Callable[[datetime], str] = local_time) -> str:
     """Say what became of a message: "mail: sent 2026-11-30 14:02:00", "hook: given up after 9 tries: ..."."""
     channel, why = clean(delivery.channel, 40), clean(delivery.why, 300)
-    when = f" {local_time(delivery.last_try)}" if delivery.last_try else ""
+    when = f" {at(delivery.last_try)}" if delivery.last_try else ""
     tries = f"{delivery.tries} {'try' if delivery.tries == 1 else 'tries'}"
     match delivery.state:
         case DeliveryState.SENT:

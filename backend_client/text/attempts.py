@@ -14,6 +14,12 @@ _WAITING = (JobState.QUEUED, JobState.PENDING, JobState.STARTING)
 ATTEMPT_ROWS = ("started", "ended", "took", "end", "why", "where", "ranks", "log")
 
 
+def has_ranks(job: Job) -> bool:
+    """Return True where lines of several ranks or replicas may come, which are told apart then."""
+    ranks = {attempt.rank for attempt in job.attempts}
+    return len(ranks) > 1 or job.spec.nodes > 1 or job.spec.replicas > 1
+
+
 class AttemptGroup(NamedTuple):
     """All ranks of one attempt."""
 

@@ -8,6 +8,7 @@ from backend_client.text.sanitize import clean
 _STOPPED = (JobState.STOPPING, JobState.STOPPED)
 _WAITING = (JobState.QUEUED, JobState.PENDING, JobState.STARTING)
 _READING = "Reading the log ..."
+LOG_DELETED = "Its log was deleted."
 
 
 def empty_reason(job: Job | None, backend: JobBackend | None = None, *, reading: bool = False) -> str:

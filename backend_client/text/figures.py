@@ -48,6 +48,11 @@ def local_time(when: datetime) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when.timestamp()))
 
 
+def utc_time(when: datetime) -> str:
+    """Format a point in time in UTC, for readers in any zone: 2026-01-05 09:30:00 UTC."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def short_local_time(when: datetime | None) -> str:
     """Format a point in time in the local time zone, without its year: 05 Jan 09:30:00; empty for None."""
     return when.astimezone().strftime("%d %b %H:%M:%S") if when else ""

@@ -38,7 +38,16 @@ SIGNS = {
     Share.BROKEN: "!",
 }
 """A sign for each, so that no colour is needed."""
-LEGEND = "M mine  T my team's  # others'  . free  - closed  ! broken"
+LABELS = {
+    Share.MINE: "mine",
+    Share.TEAM: "my team's",
+    Share.OTHER: "others'",
+    Share.FREE: "free",
+    Share.CLOSED: "closed",
+    Share.BROKEN: "broken",
+}
+LEGEND = "  ".join(f"{SIGNS[share]} {label}" for share, label in LABELS.items())
+TITLES = ("NODE", "PRODUCT", "FREE", "GPUS", "STATE", "HELD BY")
 
 
 class Order(StrEnum):
@@ -109,6 +118,11 @@ def bar(counts: Mapping[Share, int], width: int = BAR) -> tuple[tuple[Share, int
 def bar_text(runs: Iterable[tuple[Share, int]]) -> str:
     """Return a bar as signs."""
     return "".join(SIGNS[share] * count for share, count in runs)
+
+
+def counts_words(counts: Mapping[Share, int], shares: Iterable[Share] = Share) -> str:
+    """Return what GPUs are, in words: "2 mine, 1 my team's, 2 others'"."""
+    return ", ".join(f"{counts[share]} {LABELS[share]}" for share in shares if counts[share])
 
 
 def product_text(node: GpuNode) -> str:
@@ -191,11 +205,15 @@ def _sum(group: Sequence[GpuNode]) -> ProductSum:
     free, total = sum(node.free for node in group), sum(node.total for node in group)
     largest = max(group, key=lambda node: node.free)
     block = f"largest block {largest.free}" if free else ""
-    named = {"mine": Share.MINE, "my team's": Share.TEAM, "others'": Share.OTHER, "broken": Share.BROKEN}
-    rest = ", ".join(f"{counts[share]} {word}" for word, share in named.items() if counts[share])
+    rest = counts_words(counts, (Share.MINE, Share.TEAM, Share.OTHER, Share.BROKEN))
     return ProductSum(
         product_text(group[0]), free, total, block, clean(largest.name, 30) if free else "", rest
     )
+
+
+def nothing_words(found: GpuNodes) -> str:
+    """Say why a list of known machines has none."""
+    return "No machine has these words." if found.nodes else "No machine here has GPUs."
 
 
 def unknown_words(found: GpuNodes, capacity: Capacity, jobs: Iterable[Job]) -> list[str]:

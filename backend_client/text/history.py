@@ -1,31 +1,37 @@
 """Remembered jobs as text: the cells of one, and the filter line with its times and states. Pure."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from backend_client.history import HistoryEntry, HistoryQuery
 from backend_client.models import JobState
 from backend_client.text.figures import span, time_left
 from backend_client.text.sanitize import clean
 
+TITLES = ("NAME", "STATE", "OWNER", "GPUS", "GPU-H", "AGE", "TOOK", "HOW IT ENDED")
+EXAMPLE = "words   user:ada   state:failed   since:7d   until:2026-11-30"
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def parse_time(text: str, now: datetime | None = None) -> datetime:
-    """Parse 12h, 7d, 2w (so long ago) or a day, 2026-11-30 (its local midnight). Raises ValueError."""
+def parse_time(text: str, now: datetime | None = None, zone: tzinfo | None = None) -> datetime:
+    """Parse 12h, 7d, 2w (so long ago) or a day, 2026-11-30 (its midnight). Raises ValueError.
+
+    `zone`: whose midnight; None is this machine's.
+    """
     text = text.strip()
     if match := re.fullmatch(r"(\d{1,4})([mhdw])", text):
         return (now or datetime.now(UTC)) - timedelta(**{_UNITS[match[2]]: int(match[1])})
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError("write 12h, 7d, 2w, or a day like 2026-11-30") from None
 
 
-def parse_query(text: str) -> HistoryQuery:
+def parse_query(text: str, zone: tzinfo | None = None) -> HistoryQuery:
     """Parse a filter line: words, and user:NAME state:Failed since:7d until:2026-11-30.
 
-    Raises ValueError with a sentence.
+    Raises ValueError with a sentence. `zone`: whose days; None is this machine's.
     """
     words: list[str] = []
     states: set[JobState] = set()
@@ -39,7 +45,7 @@ def parse_query(text: str) -> HistoryQuery:
             case "state":
                 states.add(parse_state(value))
             case "since" | "until":
-                times[key.lower()] = parse_time(value)
+                times[key.lower()] = parse_time(value, zone=zone)
             case _:
                 words.append(word)
     return HistoryQuery(text=" ".join(words), user=user, states=frozenset(states), **times)
@@ -51,6 +57,11 @@ def parse_state(word: str) -> JobState:
     if not matching:
         raise ValueError(f"state: write one of {', '.join(state.value for state in JobState)}")
     return next((state for state in matching if state.value.lower() == word.lower()), matching[0])
+
+
+def nothing_found(query: HistoryQuery) -> str:
+    """Say that a history has no job."""
+    return "There was no job like that." if query != HistoryQuery() else "No job yet."
 
 
 def gpu_hours(entry: HistoryEntry) -> str:

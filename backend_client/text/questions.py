@@ -8,7 +8,7 @@ from backend_client.protocol import Feature, JobBackend, Verb
 from backend_client.text.sanitize import clean
 
 _LABELS = {Verb.STOP: "Stop", Verb.RESUME: "Resume", Verb.DELETE: "Delete"}
-PAST_TENSE: Mapping[Verb, str] = {Verb.STOP: "stopped", Verb.RESUME: "resumed", Verb.DELETE: "deleted"}
+_PAST_TENSE: Mapping[Verb, str] = {Verb.STOP: "stopped", Verb.RESUME: "resumed", Verb.DELETE: "deleted"}
 
 
 class Question(NamedTuple):
@@ -42,7 +42,18 @@ def job_names(jobs: Sequence[Job]) -> str:
 
 def not_done(verb: Verb, job: Job) -> str:
     """Return the title of a failure: "bert was not stopped"."""
-    return f"{clean(job.name)} was not {PAST_TENSE[verb]}"
+    return f"{clean(job.name)} was not {_PAST_TENSE[verb]}"
+
+
+def not_all_done(verb: Verb, failed: int, count: int) -> str:
+    """Return the title of several failures: "2 of 3 jobs were not stopped"."""
+    return f"{failed} of {count} jobs were not {_PAST_TENSE[verb]}"
+
+
+def under_way(verb: Verb, name: str, count: int) -> str:
+    """Return what a server now does to a job of this name, or to so many: "bert is being deleted."."""
+    what = f"{clean(name, 80)} is" if count == 1 else f"{count} jobs are"
+    return f"{what} being {_PAST_TENSE[verb]}."
 
 
 def question(verb: Verb, jobs: Sequence[Job], left_out: Sequence[str], lost: str) -> Question:

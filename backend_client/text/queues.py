@@ -17,6 +17,7 @@ from backend_client.queues import (
     loan,
 )
 from backend_client.text.figures import span
+from backend_client.text.questions import Question
 from backend_client.text.sanitize import clean
 
 _STOPPED = {
@@ -25,6 +26,10 @@ _STOPPED = {
 }
 _MARKS = {Whose.MINE: "*", Whose.TEAM: "+", Whose.OTHER: ""}
 _BYTES = ("memory", "ephemeral-storage")
+NOTHING_WAITS = "Nothing waits."
+NOT_QUEUED = "It does not wait in a queue."
+PRIORITY_STAYS = "A job that has a priority in its queue can get another one, but not be without one again."
+AGE_STAYS = "It keeps its age, by which it is placed."
 TITLES = ("", "POS", "NAME", "OWNER", "QUEUE", "PRIO", "GPUS", "AGE", "IN")
 
 
@@ -57,6 +62,14 @@ def bar(quota: FlavorQuota, cells: int, most: int) -> Bar:
         for count in (quota.used - quota.borrowed, quota.borrowed, quota.idle)
     )
     return Bar(own, borrowed, idle)
+
+
+def longest(board: QueueBoard) -> int:
+    """Return how long the longest bar of a board is, in GPUs."""
+    quotas = (quota for queue in board.cluster_queues for quota in queue.quotas)
+    return max(
+        (max(quota.nominal, quota.used) for quota in quotas if counts_devices(quota.resource)), default=1
+    )
 
 
 def quota_words(board: QueueBoard, queue: ClusterQueueInfo, quota: FlavorQuota) -> str:
@@ -132,6 +145,21 @@ def waiting_cells(job: WaitingJob, now: datetime) -> list[str]:
         span((now - job.since).total_seconds()) if job.since else "",
         clean(job.cluster_queue, 40),
     ]
+
+
+def why_fixed(job: WaitingJob) -> str:
+    """Return why nobody can change how this is queued, as a sentence; "" where somebody may."""
+    if not job.name:
+        return "That job is another's."
+    if job.kind != "Job":
+        return f"{clean(job.name, 80)} is a {clean(job.kind, 40)}; only a job can be changed here."
+    return ""
+
+
+def change_question(job: WaitingJob) -> Question:
+    """Return the question before a job is changed that is not one's own."""
+    whose = f"It is {clean(job.owner, 40)}'s." if job.owner else "Whose it is is not known."
+    return Question(f"Change {clean(job.name, 80)}?", whose, "Go on")
 
 
 def notes(board: QueueBoard) -> Iterator[str]:

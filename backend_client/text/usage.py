@@ -51,6 +51,8 @@ class Figures(NamedTuple):
     now: str
     over_time: Sequence[str] = ()
     """The least, the mean and the most, as texts; none where nothing is known."""
+    text: Callable[[float | None], str] = share_text
+    """Formats a value."""
 
 
 class UsageFigures:
@@ -107,7 +109,7 @@ class UsageFigures:
             if not now and not known(values):
                 continue
             over_time = self._over_time(rank, measure, values)
-            yield Figures(LABELS[measure], values, self._top(measure), now, over_time)
+            yield Figures(LABELS[measure], values, self._top(measure), now, over_time, _TEXTS[measure])
             if measure is Measure.UTILISATION:
                 yield from self._idlest_gpu(rank)
 

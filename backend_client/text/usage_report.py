@@ -10,6 +10,9 @@ from backend_client.usage_report import GroupBy, ReportRow, UsageReport
 
 GROUPS: tuple[GroupBy, ...] = ("user", "team", "queue", "project", "day", "gpu_type")
 TITLES = ("HELD", "RAN", "IDLE", "PREEMPTED", "FAILED", "WAITED", "JOBS")
+PERIODS = (1, 7, 30, 90, 365)
+"""Days until now that are often asked for."""
+NOTHING = "Nothing was held in that time."
 UNKNOWN = "-"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet runs, where a cell begins with it."""
@@ -47,6 +50,11 @@ def group_text(by: GroupBy, group: str) -> str:
 def title(by: GroupBy) -> str:
     """Return the title of a column of groups."""
     return {"gpu_type": "GPU type"}.get(by, by.capitalize())
+
+
+def period_words(days: int) -> str:
+    """Return a period in words."""
+    return "24 hours" if days == 1 else f"{days} days"
 
 
 def notes(report: UsageReport) -> list[str]:

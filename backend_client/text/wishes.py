@@ -1,11 +1,14 @@
 """A person's wishes as fields: what stands in them, what is wrong, what becomes of them. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from backend_client.alerts.alert import AlertWishes, Channel, ChannelKind, Delivery, QuietHours
 from backend_client.models.alert_thresholds import OFF, ON, THRESHOLDS, parse_threshold
 from backend_client.text.alerts import delivery_words
+from backend_client.text.figures import local_time
+from backend_client.text.questions import Question
 from backend_client.text.sanitize import clean
 
 QUIET = "quiet."
@@ -18,6 +21,16 @@ KINDS: Mapping[ChannelKind, str] = {
     ChannelKind.SLACK: "an incoming webhook of Slack, Mattermost or what speaks like them",
     ChannelKind.SITE: "a target that an admin of this server has set up, by its name",
 }
+
+
+RULES_HEADING = "Rules: off, on, or from which time or amount on"
+NO_CHANNEL = "none yet, so that nothing is sent"
+CHANNEL_NAME = "As you call it in the list."
+SIGNING = (
+    "A receiver checks with it that a message is from this server. It is not shown again;\n"
+    "the channel given another address gets another key."
+)
+_NAMED = (ChannelKind.EMAIL, ChannelKind.SITE)
 
 
 class FieldText(NamedTuple):
@@ -88,9 +101,21 @@ def by_field(errors: Mapping[str, str]) -> tuple[dict[str, str], str]:
     return fields, "; ".join(rest)
 
 
-def channel_cells(channel: Channel, last: Delivery | None) -> tuple[str, str, str, str]:
+def is_secret(kind: ChannelKind) -> bool:
+    """Return whether the address of a channel is a secret: who has a URL can write there."""
+    return kind not in _NAMED
+
+
+def removal_question(name: str) -> Question:
+    """Return the question before a channel is removed."""
+    return Question(f"Remove {clean(name, 80)}?", "What waits for it is not sent.", "Remove")
+
+
+def channel_cells(
+    channel: Channel, last: Delivery | None, at: Callable[[datetime], str] = local_time
+) -> tuple[str, str, str, str]:
     """Return the name of a channel, its kind, what it shows, and what came of the last try."""
-    tried = delivery_words(last).partition(": ")[2] if last else ""
+    tried = delivery_words(last, at).partition(": ")[2] if last else ""
     return clean(channel.name, 80), channel.kind.value, clean(channel.shown, 80), tried
 
 

@@ -14,6 +14,7 @@ from backend.proxy_headers import TrustedProxies
 from backend.routes import streams
 from backend_client.errors import Refused, Unreachable
 from tests.backend.conftest import PASSWORD, login, person
+from tests.backend.support.people import as_cookie
 from tests.backend_client.server.support.running import running
 
 ADDRESS = "192.0.2.7"
@@ -73,11 +74,14 @@ async def test_logins_are_known_again_after_a_restart(settings):
         assert (await client.get("/api/auth/me", headers=ann)).status_code == 200
 
 
-async def test_who_guesses_at_a_login_node_does_not_lock_its_people_out(app, client):
+@pytest.mark.parametrize("browser", [False, True])
+async def test_who_guesses_at_a_login_node_does_not_lock_its_people_out(app, client, browser):
     """Ann's login has ended, valid or not it tells that she is not the one who guesses."""
     await person(app, "ann")
     first = (await sign_in(client, "ann")).json()["token"]
     earlier = {"Authorization": f"Bearer {first}"}
+    if browser:
+        earlier = as_cookie(first) | {"Sec-Fetch-Site": "same-origin"}
     await client.post("/api/auth/logout", headers=earlier)
     for _ in range(30):
         await sign_in(client, "ann", "wrong wrong")

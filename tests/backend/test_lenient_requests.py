@@ -65,4 +65,4 @@ async def test_a_slash_at_the_end_changes_nothing(app, client):
         assert (await client.get(path, headers=root)).status_code == 200
     body = {"kind": "job", "command": ["true"]}
     assert (await client.post("/api/plan/", json=body, headers=root)).status_code == 200
-    assert (await client.get("/", headers=root)).status_code == 404
+    assert (await client.get("/", headers=root)).status_code == 303  # the way to the pages

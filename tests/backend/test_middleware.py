@@ -14,6 +14,7 @@ from tests.backend.conftest import PASSWORD, logged_in, login, person
 from tests.backend.support.people import as_cookie
 
 PROBLEM = "application/problem+json"
+HTML = "text/html; charset=utf-8"
 
 
 def is_problem(answer, status):
@@ -28,7 +29,7 @@ def is_problem(answer, status):
 
 async def test_what_the_framework_refuses_is_a_problem_too(app, client):
     headers = await login(app, "root")
-    is_problem(await client.get("/nowhere", headers=headers), 404)
+    is_problem(await client.get("/metrics/nowhere", headers=headers), 404)
     is_problem(await client.get("/api/nowhere/", headers=headers), 404)
     is_problem(await client.put("/api/auth/me", headers=headers), 405)
     for content in (b"{", b"[]", b"", b'{"user": 1}'):
@@ -111,6 +112,9 @@ async def test_what_every_answer_carries(app, client):
 )
 async def test_another_name_is_refused(app, client, host):
     is_problem(await client.get("/api/server", headers={"Host": host}), 421)
+    page = await client.get("/", headers={"Host": host})
+    assert (page.status_code, page.headers["content-type"]) == (421, HTML)
+    assert "This server is not known by that name." in page.text
 
 
 @pytest.mark.parametrize("host", ["localhost:8642", "127.0.0.1", "[::1]:8642", "TEST", "10.0.0.7:1"])
@@ -155,6 +159,20 @@ async def test_no_spelling_of_the_path_gets_around_the_limit_of_passwords(settin
         async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://test") as client:
             answers = [(await client.post(path, json={})).status_code for _ in range(6)]
             assert answers == [422] * 4 + [429] * 2
+
+
+async def test_the_form_of_the_login_has_the_limit_of_passwords_and_its_page_has_not(settings):
+    settings.rate, settings.burst = 0.01, 20
+    made = create_app(settings, announce=lambda words: None)
+    async with made.router.lifespan_context(made):
+        await person(made, "root", "admin")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://test") as client:
+            ours = {"Sec-Fetch-Site": "same-origin"}
+            answers = [(await client.post("/login", headers=ours)).status_code for _ in range(6)]
+            assert [status == 429 for status in answers] == [False] * 4 + [True] * 2
+            assert (await client.get("/login")).status_code != 429
+            slow = await client.post("/login", headers=ours)
+            assert (slow.headers["content-type"], int(slow.headers["retry-after"]) > 1) == (HTML, True)
 
 
 def test_a_bucket_fills_again():
@@ -210,8 +228,10 @@ async def test_another_sites_page_does_nothing_with_a_visitors_login(app, client
 
     visitor = as_cookie((await logged_in(app, "ann"))[0])
     for foreign in ({}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}):
-        refused = is_problem(await client.post(path, headers=visitor | foreign), 403)
-        assert refused["kind"] == "Forbidden"
+        refused = await client.post(path, headers=visitor | foreign)
+        assert refused.status_code == 403
+        assert "This request comes from another site." in refused.text
+        assert refused.headers["content-type"] == (PROBLEM if path != "/form" else HTML)
     assert (await client.get("/api/auth/me", headers=visitor)).status_code == 200
     assert not done
     assert (await client.post(path, headers=visitor | {"Origin": "http://test"})).is_success

@@ -4,6 +4,7 @@ import pytest
 
 from backend.auth.known_logins import KnownLogins
 from backend.auth.tokens import new_token
+from backend.error_responses import answering
 from backend.middleware import RequestGuard
 
 OWN = {"origin": "http://test"}
@@ -39,6 +40,7 @@ def guard(app=None, known=None, **more):
         await send({"type": "websocket.accept"})
 
     settings = {"hosts": ["test"], "rate": 0.01, "burst": 3, "max_body": 10, "root_path": ""}
+    settings["answer"] = answering(lambda request, problem: problem)
     return RequestGuard(app or accept, known_logins=known or KnownLogins(), **settings | more)
 
 

@@ -44,9 +44,9 @@ async def server(tmp_path, monkeypatch):
 
 @pytest.fixture
 async def browser(chromium, server):
-    """Return a function that opens a browser of somebody, logged in by the form; all are looked at at the end.
+    """Return a function that opens a browser of somebody, logged in by the form.
 
-    What a console, a policy or a missing file complains of fails the test.
+    At the end, what a console, a policy or a missing file complained of fails the test.
     """
     opened = []
 

@@ -20,6 +20,8 @@ from backend_client.errors import BackendError, LoginNeeded, fragment
 from backend_client.models import Job
 from backend_client.protocol import Feature
 from backend_client.text.alerts import (
+    NOTHING,
+    RECOVERED,
     TITLES,
     Standing,
     about,
@@ -41,7 +43,6 @@ from tui.ui.rows import Rows
 
 REFRESH_SECONDS = 10.0
 """How often the alerts are asked for while they are on the screen."""
-_NOTHING = "Nothing has fired."
 _OF_AN_ALERT = ("alert_job", "alert_log", "alert_seen", "alerts_seen", "alert_snooze", "alert_silence")
 """Actions on what has fired."""
 _ENDS = "looked for by this program, and only while it is open"
@@ -162,7 +163,7 @@ class AlertsScreen(Guarded, Screen[None]):
         self._shown, self._is_loaded = shown, True
         self._show_about()
         self._show_title()
-        self._show_status("" if lines else _NOTHING)
+        self._show_status("" if lines else NOTHING)
 
     def _show_title(self) -> None:
         ends = (f"  {_ENDS}", "$text-muted") if self._ends_with_program else ""
@@ -207,7 +208,7 @@ class AlertsScreen(Guarded, Screen[None]):
         if not alert:
             return
         if standing(alert, datetime.now(UTC)) is Standing.RECOVERED:
-            self.app.notify("It has recovered: there is nothing more to tell of it.")
+            self.app.notify(RECOVERED)
             return
         choices = snooze_choices(datetime.now().astimezone())
         picks = [Pick(words, f"until {until:%a %H:%M}") for words, until in choices.items()]

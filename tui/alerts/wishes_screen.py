@@ -19,11 +19,17 @@ from backend_client.models.secret import Secret
 from backend_client.text.alerts import delivery_words
 from backend_client.text.sanitize import clean
 from backend_client.text.wishes import (
+    CHANNEL_NAME,
     KINDS,
+    NO_CHANNEL,
     QUIET_FIELDS,
+    RULES_HEADING,
+    SIGNING,
     by_field,
     field_texts,
+    is_secret,
     meaning,
+    removal_question,
     rule_fields,
     wishes_of,
     wrong_rules,
@@ -39,11 +45,7 @@ from tui.ui.footer import Footer
 from tui.ui.pick_screen import Pick, PickScreen
 from tui.ui.prompt import AskSecret, AskText
 
-_NO_CHANNEL = " none yet, so that nothing is sent: f3 adds one"
-_SIGNING = (
-    "A receiver checks with it that a message is from this server. It is not shown again;\n"
-    "the channel given another address gets another key."
-)
+_NO_CHANNEL = f" {NO_CHANNEL}: f3 adds one"
 
 
 class WishesScreen(Guarded, Screen[None]):
@@ -90,7 +92,7 @@ class WishesScreen(Guarded, Screen[None]):
         title = f" {clean(self._context_name, 40)}  what alerts tell, and where"
         yield Static(Content.styled(title, "bold"), id="title")
         with VerticalScroll(disabled=True, can_focus=False):
-            yield Static("Rules: off, on, or from which time or amount on", classes="heading")
+            yield Static(RULES_HEADING, classes="heading")
             yield from (self.fields[each.key] for each in rule_fields())
             yield Static("Quiet hours", classes="heading")
             yield from (self.fields[each.key] for each in QUIET_FIELDS)
@@ -229,7 +231,7 @@ class WishesScreen(Guarded, Screen[None]):
         chosen = await self.app.push_screen_wait(PickScreen("How to send", picks))
         if not chosen:
             return
-        kind, name, wrong = ChannelKind(chosen), "", {"name": "As you call it in the list."}
+        kind, name, wrong = ChannelKind(chosen), "", {"name": CHANNEL_NAME}
         while wrong:
             if "name" in wrong:
                 asked = AskText("The channel's name", wrong["name"], name)
@@ -244,7 +246,7 @@ class WishesScreen(Guarded, Screen[None]):
 
     async def _ask_address(self, kind: ChannelKind, detail: str) -> Secret | None:
         """Ask for an address: a URL is a secret, who has it can write there."""
-        if kind in (ChannelKind.EMAIL, ChannelKind.SITE):
+        if not is_secret(kind):
             text: str | None = await self.app.push_screen_wait(AskText("Where to send", detail))
             return Secret(text) if text else None
         return await self.app.push_screen_wait(AskSecret("Where to send (not shown)", detail))
@@ -261,7 +263,7 @@ class WishesScreen(Guarded, Screen[None]):
             return {}
         self.post_message(self.ChannelsChanged(wishes, f"{name} is added; f4 sends one message to it."))
         if channel.signing_key:
-            key = f"{channel.signing_key}\n\n{_SIGNING}"
+            key = f"{channel.signing_key}\n\n{SIGNING}"
             self.session.request(OpenText(f"The signing key of {name}", key))
         return {}
 
@@ -306,7 +308,7 @@ class WishesScreen(Guarded, Screen[None]):
         channel = self.channel
         if not channel:
             return
-        screen = ConfirmScreen(f"Remove {channel.name}?", "What waits for it is not sent.", "Remove")
+        screen = ConfirmScreen(*removal_question(channel.name))
         if await self.app.push_screen_wait(screen) is not True:
             return
         try:

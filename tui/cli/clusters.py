@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,14 @@ from msgspec import to_builtins
 from backend_client.contexts import Contexts
 from backend_client.errors import Invalid
 from backend_client.server.measured_clusters import MeasuredCluster, MeasuredClusters
+from backend_client.text.clusters import gpu_use_source
 from backend_client.text.figures import span
-from backend_client.usage import Measure, UsageSource
 from tui.cli import prompt
 from tui.cli.arguments import Parser, one_of
 from tui.cli.handlers import ContextsHandler
 from tui.cli.output import Table, print_as, print_data, print_message
 from tui.cli.server_account import ServerAccount, require_account, require_writable
 from tui.settings.loaded import LoadedSettings
-
-_OF_GPUS = frozenset(Measure) - {Measure.CPU, Measure.RSS}
 
 
 def add_clusters_flags(parser: Parser) -> None:
@@ -93,16 +90,6 @@ def _list(args: argparse.Namespace, clusters: MeasuredClusters) -> int:
 def _fields(cluster: MeasuredCluster) -> dict[str, Any]:
     known = {"name": cluster.name, "state": cluster.state, "since": cluster.since, "why": cluster.why}
     return {**known, "usage": to_builtins(cluster.usage)}
-
-
-def gpu_use_source(sources: Sequence[UsageSource] | None) -> str:
-    """Return what tells of a cluster's GPUs; where nothing does, why not. An older server says neither."""
-    if sources is None:
-        return ""
-    given = [source.name for source in sources if not _OF_GPUS.isdisjoint(source.gives)]
-    why = [f"{source.name}: {source.missing}" for source in sources if source.missing]
-    none = "nothing tells of GPUs now" if sources else "nobody is asked while no job runs"
-    return ", ".join(given) or "; ".join(why) or none
 
 
 def _age(cluster: MeasuredCluster) -> str:

@@ -20,6 +20,7 @@ from backend_client.protocol import (
     LogQuery,
     Opened,
 )
+from backend_client.text.attempts import has_ranks
 from backend_client.text.empty_reason import empty_reason
 from tui.cli.arguments import Parser, seconds, whole_number
 from tui.cli.exit_codes import UNKNOWN
@@ -29,7 +30,6 @@ from tui.cli.lookup import find_job
 from tui.cli.output import print_error, print_message
 from tui.cli.streams import stdout
 from tui.cli.wait import exit_code, wait_until
-from tui.log.ranks import has_ranks
 
 
 def add_logs_flags(parser: Parser) -> None:

@@ -8,7 +8,16 @@ from msgspec import to_builtins
 from backend_client.errors import Refused
 from backend_client.protocol import Feature, JobBackend
 from backend_client.text.history import parse_time
-from backend_client.text.usage_report import GROUPS, TITLES, cells, csv_text, group_text, notes, title
+from backend_client.text.usage_report import (
+    GROUPS,
+    NOTHING,
+    TITLES,
+    cells,
+    csv_text,
+    group_text,
+    notes,
+    title,
+)
 from backend_client.usage_report import HasAccounting, ReportQuery, UsageReport
 from tui.cli.arguments import NameAction, Parser, one_of
 from tui.cli.handlers import BackendHandler
@@ -77,7 +86,7 @@ def _print_table(report: UsageReport) -> None:
         rows.append(["total", *cells(report.total)])
     Table([title(report.by).upper(), *TITLES], rows).print()
     if not rows:
-        print_message("Nothing was held in that time.")
+        print_message(NOTHING)
         return
     days = (min(report.until, datetime.now(UTC)) - report.since).total_seconds() / 86400
     print_message(f"GPU-hours of {days:.1f} days; waited is hours of jobs")

@@ -16,7 +16,7 @@ from backend_client.gpu_nodes import GpuNode, GpuNodes
 from backend_client.models import Job
 from backend_client.protocol import Capacity, JobBackend
 from backend_client.text.figures import local_time
-from backend_client.text.gpus import LEGEND, Order, key_of, unknown_words
+from backend_client.text.gpus import LEGEND, Order, key_of, nothing_words, unknown_words
 from backend_client.text.sanitize import clean
 from tui.actions import Place
 from tui.gpus.gpu_jobs_screen import GpuJobsScreen
@@ -111,14 +111,11 @@ class GpusScreen(Screen[None]):
     # What is shown
 
     def _show_nodes(self, capacity: Capacity) -> None:
-        empty = [self._nothing()]
+        empty = [nothing_words(self._found)]
         if self._found.unknown_because:
             empty = unknown_words(self._found, capacity, self._jobs.values())
         self.query_one(NodeList).show(self._found.nodes, empty)
         self._show_sums()
-
-    def _nothing(self) -> str:
-        return "No machine has these words." if self._found.nodes else "No machine here has GPUs."
 
     def _show_sums(self) -> None:
         room = self.size.width - 2

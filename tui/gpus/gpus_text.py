@@ -8,6 +8,7 @@ from msgspec import Struct
 from backend_client.gpu_nodes import GpuNode
 from backend_client.text.gpus import (
     BAR,
+    TITLES,
     ProductSum,
     Share,
     bar,
@@ -41,7 +42,8 @@ def _widths(room: int) -> tuple[int, int]:
 def heading(room: int) -> str:
     """Return the titles above the list."""
     name, product = _widths(room)
-    return f"  {'NODE':<{name}} {'PRODUCT':<{product}} {'FREE':>7} {'GPUS':<{BAR}} STATE, HELD BY"
+    node, kind, free, gpus, *rest = TITLES
+    return f"  {node:<{name}} {kind:<{product}} {free:>7} {gpus:<{BAR}} {', '.join(rest)}"
 
 
 def row(node: GpuNode, room: int, now: datetime, *, cursor: bool) -> Row:

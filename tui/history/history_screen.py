@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from backend_client.errors import BackendError, LoginNeeded
 from backend_client.history import HasHistory, HistoryEntry, HistoryPage, HistoryQuery
 from backend_client.protocol import JobBackend
-from backend_client.text.history import cells, parse_query
+from backend_client.text.history import EXAMPLE, TITLES, cells, nothing_found, parse_query
 from backend_client.text.sanitize import clean
 from tui.actions import Place
 from tui.bindings import bindings
@@ -28,7 +28,6 @@ from tui.ui.rows import Rows
 
 WIDTHS = (18, 9, 8, 4, 6, 4, 5)
 """Cells of name, state, owner, GPUs, GPU-hours, age and time it took; how it ended has the rest."""
-_TITLES = ("NAME", "STATE", "OWNER", "GPUS", "GPU-H", "AGE", "TOOK", "HOW IT ENDED")
 _RIGHT = (3, 4, 5, 6)
 
 
@@ -73,7 +72,7 @@ class HistoryScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(Content.styled(f" {clean(self._context_name, 40)}  history", "bold"), id="title")
-        yield LineInput("", "words   user:ada   state:failed   since:7d   until:2026-11-30")
+        yield LineInput("", EXAMPLE)
         yield Static(id="head")
         yield Rows()
         yield Static(id="status")
@@ -151,7 +150,7 @@ class HistoryScreen(Screen[None]):
     def _summary(self) -> str:
         number = len(self._entries)
         if not number:
-            return "There was no job like that." if self._query != HistoryQuery() else "No job yet."
+            return nothing_found(self._query)
         jobs = "1 job" if number == 1 else f"{number} jobs"
         return f"{jobs}; older ones come at the end" if self._next_cursor else jobs
 
@@ -159,7 +158,7 @@ class HistoryScreen(Screen[None]):
         """Add the rows from `start` on; those before are shown already."""
         rows, now, width = self.query_one(OptionList), datetime.now(UTC), self.size.width
         wide = max(0, min(22, width - 100))
-        self.query_one("#head", Static).update(Content.styled(format_row(_TITLES, width, wide), "bold"))
+        self.query_one("#head", Static).update(Content.styled(format_row(TITLES, width, wide), "bold"))
         if not start:
             rows.clear_options()
         lines = (format_row(cells(one, now), width, wide) for one in self._entries[start:])

@@ -1,22 +1,21 @@
 """Bulk actions: stop, resume or delete all marked jobs with one question."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from textual import work
 from textual.worker import Worker
 
-from backend_client.errors import BackendError, fragment
+from backend_client.bulk import do_all
+from backend_client.errors import fragment
 from backend_client.logs.source_or_copy import delete_with_copy
 from backend_client.models import Job
 from backend_client.protocol import JobBackend, Verb
-from backend_client.text.questions import PAST_TENSE, lost_by_stop, not_done, question, why_left_out
+from backend_client.text.questions import lost_by_stop, not_all_done, not_done, question, why_left_out
 from backend_client.text.sanitize import clean
 from tui.jobs.job_screen import JobScreen
 from tui.messages import OpenText
-
-_AT_ONCE = 8
 
 
 class BulkAction(NamedTuple):
@@ -24,13 +23,6 @@ class BulkAction(NamedTuple):
 
     verb: Verb
     do: Callable[[JobBackend, Job], Awaitable[object]]
-
-
-class Failure(NamedTuple):
-    """A job on which the action failed, and why."""
-
-    job: Job
-    error: BackendError
 
 
 async def _delete(backend: JobBackend, job: Job) -> None:
@@ -82,29 +74,13 @@ class SelectionScreen(JobScreen):
             self.app.run_worker(self._do_all(action, backend, jobs), group="act", exit_on_error=False)
 
     async def _do_all(self, action: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> None:
-        failures = await do_all(action, backend, jobs)
+        failures = await do_all(partial(action.do, backend), jobs)
         if len(failures) == 1 or any(self.session.login_prompt.ask(failure.error) for failure in failures):
             job, error = failures[0]
             self._show_failure(not_done(action.verb, job), error)
         elif failures:
-            title = f"{len(failures)} of {len(jobs)} jobs were not {PAST_TENSE[action.verb]}"
+            title = not_all_done(action.verb, len(failures), len(jobs))
             text = "\n\n".join(
                 f"{clean(job.name)}: {fragment(e.title)}\n{e.hint}".rstrip() for job, e in failures
             )
             self.session.request(OpenText(title, text))
-
-
-async def do_all(action: BulkAction, backend: JobBackend, jobs: Sequence[Job]) -> list[Failure]:
-    """Run an action on each job by its uid, some at a time; a failure stops none of the others."""
-    room = asyncio.Semaphore(_AT_ONCE)
-    failures: list[Failure] = []
-
-    async def run(job: Job) -> None:
-        async with room:
-            try:
-                await action.do(backend, job)
-            except BackendError as error:
-                failures.append(Failure(job, error))
-
-    await asyncio.gather(*map(run, jobs))
-    return failures

@@ -12,8 +12,8 @@ from backend_client.errors import BackendError
 from backend_client.logs import Line
 from backend_client.models import Job
 from backend_client.protocol import JobBackend
+from backend_client.text.attempts import has_ranks
 from tui.log.host import Host, start_worker
-from tui.log.ranks import has_ranks
 from tui.log.save import save_log
 
 _COPY_AT_MOST = 70_000

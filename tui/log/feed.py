@@ -14,6 +14,7 @@ from backend_client.logs.log_copy import CopyHead
 from backend_client.logs.source_or_copy import Batch, source_or_copy
 from backend_client.models import Job
 from backend_client.protocol import Closed, JobBackend, Lines, LogQuery, Opened
+from backend_client.text.empty_reason import LOG_DELETED
 from backend_client.text.sanitize import clean
 from tui.log.host import Host, Stoppable, start_worker
 from tui.ui.once import once
@@ -156,7 +157,7 @@ class LogFeed:
     def fail(self, message: Failed) -> None:
         """Note why the log cannot be read; the lines that were read stay."""
         deleted = isinstance(message.error, NotFound)
-        self.fault = "Its log was deleted." if deleted else clean(str(message.error), 300)
+        self.fault = LOG_DELETED if deleted else clean(str(message.error), 300)
         self.ended, self.reading = True, False
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from backend_client.text.figures import loss_text, share_text, short
-from tui.ui.plot import Axis, Point, draw_lines, tick_count, ticks, time_axis
+from backend_client.text.axes import Axis, loss_labels, step_labels, tick_count, ticks
+from backend_client.text.figures import share_text
+from tui.ui.plot import Point, draw_lines, time_axis
 
 PLOTTED = 100_000
 """Lines that a plot reads where they are not in memory."""
@@ -41,19 +42,3 @@ def _loss_axis(points: Sequence[tuple[float, float]], height: int) -> Axis:
     losses = [loss for _, loss in points]
     at = ticks(min(losses), max(losses), tick_count(height))
     return Axis(at, loss_labels(at))
-
-
-def loss_labels(ticks: Sequence[float]) -> list[str]:
-    """Return what stands at the ticks of the loss: with so many digits that no two are alike."""
-    labels = [loss_text(tick) for tick in ticks]
-    for digits in range(5, 18):
-        if len(set(labels)) == len(ticks):
-            break
-        labels = [f"{tick:.{digits}g}" for tick in ticks]
-    return labels
-
-
-def step_labels(steps: Sequence[int]) -> list[str]:
-    """Return what stands at the ticks of the steps: short, unless two were alike then."""
-    labels = [short(step) for step in steps]
-    return labels if len(set(labels)) == len(steps) else [str(step) for step in steps]

@@ -27,7 +27,7 @@ from backend_client.logs import Line, LogBuffer, follow_lines
 from backend_client.models import Job
 from backend_client.progress.loss_curve import LossCurve, split_batch
 from backend_client.protocol import Feature, JobBackend, Lines, LogQuery
-from backend_client.text.figures import loss_text, short
+from backend_client.text.loss import NO_LOSS, loss_alarm, loss_summary
 from backend_client.text.sanitize import clean
 from backend_client.usage import HasUsage, Measure, UsageHistory
 from backend_client.usage_series import mean, merged, of_measure, time_of
@@ -195,7 +195,7 @@ class PlotScreen(Screen[None]):
             return
         self._shown = shown
         self.query_one("#title", Static).update(self._title(points))
-        none = "" if self._curve.not_finite else " No line of its log tells a step and a loss."
+        none = "" if self._curve.not_finite else f" {NO_LOSS}"
         note = fit(self._said_of_time(points), size.width).rstrip()
         plot = self._plot(points, size.width, size.height - bool(note)) if points else none
         plot += f"\n{note}" if note else ""
@@ -210,11 +210,9 @@ class PlotScreen(Screen[None]):
         return draw_over_time(in_time, _utilisation(self._history), width, height)
 
     def _title(self, points: tuple[tuple[int, float], ...]) -> Content:
-        losses, not_finite = "", self._curve.not_finite
-        if points:
-            lowest = min(points, key=lambda point: point[1])
-            losses = f"  loss {_at_step(points[-1])}, lowest {_at_step(lowest)}"
-        alarm = f"  loss {not_finite[1]} since step {short(not_finite[0])}" if not_finite else ""
+        summary, not_finite = loss_summary(points), loss_alarm(self._curve)
+        losses = f"  {summary}" if summary else ""
+        alarm = f"  {not_finite}" if not_finite else ""
         part = f"  {self._part}" if self._part else ""
         name, end = clean(self._job.name, 60), clean(self._end, 200)
         return Content.assemble(
@@ -247,11 +245,6 @@ def _batches(lines: Iterable[Line]) -> Iterator[Lines]:
             lines = list(group)
             raw = [line.text.encode() for line in lines]
             yield Lines(source=source, lines=raw, times=[line.time * 1_000_000 for line in lines])
-
-
-def _at_step(point: tuple[int, float]) -> str:
-    step, loss = point
-    return f"{loss_text(loss)} at step {short(step)}"
 
 
 def _utilisation(history: UsageHistory | None) -> list[Point]:

@@ -1,9 +1,8 @@
-"""The ranks of a log: are there several, which one is next, which have been silent for long? Pure."""
+"""The ranks of a log: which one is next, which have been silent for long? Pure."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
-from backend_client.models import Job
 from backend_client.text.figures import span
 
 _MINUTE = 60_000
@@ -11,12 +10,6 @@ _STEPS = [_MINUTE * minutes for minutes in (2, 5, 10, 20, 30, 60, 120, 240, 480,
 """Silence is said in these steps, ms: a title that counted seconds would send bytes for each."""
 _NAMED = 3
 """More silent ranks than this are counted, not named."""
-
-
-def has_ranks(job: Job) -> bool:
-    """Return True where lines of several ranks or replicas may come, which are told apart then."""
-    ranks = {attempt.rank for attempt in job.attempts}
-    return len(ranks) > 1 or job.spec.nodes > 1 or job.spec.replicas > 1
 
 
 def neighbour(ranks: Iterable[int], rank: int | None, by: int) -> int | None:

@@ -13,10 +13,9 @@ from rich.style import Style
 from textual.strip import Strip
 
 from backend_client.logs import Line
-from backend_client.logs.text import Colour, SgrStyle, styled_runs
+from backend_client.logs.shown_line import shown_pieces, shown_text
+from backend_client.logs.text import Colour, SgrStyle
 
-LONGEST = 2_000
-"""Characters of a line that are drawn."""
 _TIME, _RANK = 9, 4
 """Cells of the columns before the text."""
 
@@ -56,15 +55,6 @@ Spans = Callable[[str], Iterable[tuple[int, int]]]
 """Finds the (start, end) of every match in a text."""
 
 
-def display_text(line: Line) -> str:
-    """Return the text as it is drawn: cut where it is too long."""
-    if line.notice:
-        return f"-- {line.text[:LONGEST]} --"
-    if len(line.text) <= LONGEST:
-        return line.text
-    return f"{line.text[:LONGEST]} … +{len(line.text) - LONGEST:,}"
-
-
 def wrap_offsets(text: str, room: int) -> list[int]:
     """Return where the rows of a wrapped text begin, in cells; a wide character is not cut in two."""
     total = cell_len(text)
@@ -84,7 +74,7 @@ def row_count(line: Line, layout: LineLayout) -> int:
     # No character is wider than two cells: most lines need not be measured.
     if not layout.wrap or len(line.text) * 2 <= layout.room:
         return 1
-    return len(wrap_offsets(display_text(line), layout.room))
+    return len(wrap_offsets(shown_text(line), layout.room))
 
 
 def draw_row(
@@ -98,7 +88,7 @@ def draw_row(
     bookmarked: bool = False,
 ) -> Strip:
     """Draw one row of a line, exactly as wide as the layout."""
-    text = display_text(line)
+    text = shown_text(line)
     pieces = _pieces(line, text, styles)
     if bookmarked:
         pieces = [(piece, style + styles.marked) for piece, style in pieces]
@@ -132,15 +122,7 @@ def _prefix(line: Line, layout: LineLayout, styles: Styles) -> list[Segment]:
 def _pieces(line: Line, text: str, styles: Styles) -> list[tuple[str, Style]]:
     if line.notice:
         return [(text, styles.quiet)]
-    if not line.styled:
-        return [(text, styles.base)]
-    pieces, left = [], LONGEST
-    for piece, sgr in styled_runs(line.styled):
-        pieces.append((piece[:left], styles.base + _style(sgr)))
-        left -= len(piece)
-        if left <= 0:
-            break
-    return [*pieces, (text[LONGEST:], styles.base)]
+    return [(piece, styles.base + _style(sgr)) for piece, sgr in shown_pieces(line, text)]
 
 
 def _highlight(

@@ -9,6 +9,7 @@ from backend_client.text.queues import (
     bar,
     has_several_clusters,
     held_words,
+    longest,
     queue_name,
     queue_words,
     quota_words,
@@ -27,7 +28,7 @@ _FLAVOR_CELLS = 14
 def draw(board: QueueBoard, width: int) -> Content:
     """Draw every ClusterQueue with a bar for each flavor; LocalQueues where those are hidden."""
     several = has_several_clusters(board)
-    most = max((_cells_of(quota) for queue in board.cluster_queues for quota in queue.quotas), default=1)
+    most = longest(board)
     lines: list[Content] = []
     for queue in board.cluster_queues:
         lines.append(_heading(queue_name(queue, several_clusters=several), queue_words(queue), width))
@@ -82,8 +83,3 @@ def _pieces(own: int, borrowed: int, idle: int) -> Iterator[tuple[str, str]]:
     yield _OWN * own, "$success"
     yield _BORROWED * borrowed, "$warning"
     yield _IDLE * idle, "$text-muted"
-
-
-def _cells_of(quota: FlavorQuota) -> int:
-    """Return how long the bar of a quota is, in GPUs."""
-    return max(quota.nominal, quota.used) if "/" in quota.resource else 0

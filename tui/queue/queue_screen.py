@@ -20,7 +20,16 @@ from backend_client.gpu_nodes import Whose
 from backend_client.models import Job, JobRef
 from backend_client.protocol import JobBackend, Scope, Verb
 from backend_client.queues import HasQueues, QueueBoard, WaitingJob
-from backend_client.text.queues import TITLES, notes, waiting_cells
+from backend_client.text.queues import (
+    AGE_STAYS,
+    NOTHING_WAITS,
+    PRIORITY_STAYS,
+    TITLES,
+    change_question,
+    notes,
+    waiting_cells,
+    why_fixed,
+)
 from backend_client.text.sanitize import clean
 from tui.actions import Action, Place
 from tui.bindings import bindings
@@ -34,10 +43,8 @@ from tui.ui.rows import Rows
 
 REFRESH_SECONDS = 10.0
 """How often the queues are asked for while they are on the screen."""
-_NOTHING = "Nothing waits."
 _OF_A_JOB = ("queue_hold", "queue_priority", "queue_move", "queue_mine")
 """Actions on what waits."""
-_FINAL = "A job that has a priority in its queue can get another one, but not be without one again."
 
 
 class QueueScreen(Guarded, Screen[None]):
@@ -120,7 +127,7 @@ class QueueScreen(Guarded, Screen[None]):
         if message.board != self._board or not self._is_loaded:
             self._board, self._is_loaded = message.board, True
             self._show()
-        self._show_status("; ".join(notes(self._board)) or ("" if self._board.waiting else _NOTHING))
+        self._show_status("; ".join(notes(self._board)) or ("" if self._board.waiting else NOTHING_WAITS))
 
     def on_screen_resume(self) -> None:
         """Ask again after a login."""
@@ -187,7 +194,7 @@ class QueueScreen(Guarded, Screen[None]):
         """Pick another priority for the job under the cursor."""
         picks = [Pick(each.name, f"{each.value}  {each.about}") for each in self._board.priorities]
         unknown = "" if picks else " Which there are is not known: ask, and type the name."
-        self._pick("priority", picks, f"{_FINAL}{unknown}", self._queues.set_priority)
+        self._pick("priority", picks, f"{PRIORITY_STAYS}{unknown}", self._queues.set_priority)
 
     def action_queue_move(self) -> None:
         """Pick another queue for the job under the cursor."""
@@ -197,7 +204,7 @@ class QueueScreen(Guarded, Screen[None]):
             for queue in self._board.local_queues
             if job and (queue.namespace, queue.cluster) == (job.namespace, job.cluster)
         ]
-        self._pick("queue", picks, "It keeps its age, by which it is placed.", self._queues.move)
+        self._pick("queue", picks, AGE_STAYS, self._queues.move)
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def _pick(
@@ -219,11 +226,7 @@ class QueueScreen(Guarded, Screen[None]):
 
     def _own(self, job: WaitingJob) -> JobRef | None:
         """Return the job that a waiting one is, where its queueing can be changed; else say why not."""
-        why = self.session.permissions.why_not(Verb.STOP)
-        if not job.name:
-            why = why or "That job is another's."
-        elif job.kind != "Job":
-            why = why or f"{clean(job.name, 80)} is a {clean(job.kind, 40)}; only a job can be changed here."
+        why = self.session.permissions.why_not(Verb.STOP) or why_fixed(job)
         if why:
             self.app.notify(why)
             return None
@@ -238,9 +241,7 @@ class QueueScreen(Guarded, Screen[None]):
         await self._run(act, failed)
 
     async def _agreed(self, job: WaitingJob) -> bool:
-        whose = f"It is {clean(job.owner, 40)}'s." if job.owner else "Whose it is is not known."
-        screen = ConfirmScreen(f"Change {clean(job.name, 80)}?", whose, "Go on")
-        return await self.app.push_screen_wait(screen) is True
+        return await self.app.push_screen_wait(ConfirmScreen(*change_question(job))) is True
 
     async def _run(self, act: Awaitable[Job], failed: str) -> None:
         try:

@@ -31,7 +31,7 @@ ColumnName = Literal[
     "util",
     "mem",
 ]
-"""The columns of the screen. `jobs.columns.COLUMN_TABLE` says what each shows; a test compares the names."""
+"""The columns of the screen. `jobs.columns.COLUMN_TABLE` says how wide each is; a test compares the names."""
 COLUMNS: tuple[ColumnName, ...] = get_args(ColumnName)
 """Their order where none is set."""
 GroupName = Literal["none", "state", "owner"]

@@ -11,7 +11,8 @@ from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
 
-_TICKS = 5
+from backend_client.text.axes import Axis, ticks
+
 _LABEL = 6
 """Cells of what stands at the ticks of the upright axis: plots above each other are then in line."""
 _DAY = 86_400.0
@@ -24,15 +25,6 @@ _LEFT, _RIGHT = (
 
 Point = tuple[float, float | None]
 """A place on the axis, and the figure there; None: nobody told one, which is a gap in the line."""
-
-
-class Axis(NamedTuple):
-    """Where the ticks of an axis are, and what stands there; `low` and `high` where it begins and ends."""
-
-    at: Sequence[float]
-    labels: Sequence[str]
-    low: float | None = None
-    high: float | None = None
 
 
 class _Scale(NamedTuple):
@@ -136,19 +128,7 @@ def _parts(line: Sequence[Point]) -> Iterator[list[tuple[float, float]]]:
         yield part
 
 
-def ticks(low: float, high: float, count: int = _TICKS) -> list[float]:
-    """Return `count` ticks from the lowest to the highest value; one where these are the same."""
-    if low == high:
-        return [low]
-    return [low + (high - low) * part / (count - 1) for part in range(count)]
-
-
-def tick_count(height: int) -> int:
-    """Return how many ticks an upright axis of so many lines has room for."""
-    return min(_TICKS, max(2, height // 3))
-
-
-def time_axis(start: float, end: float, count: int = _TICKS) -> Axis:
+def time_axis(start: float, end: float, count: int = 5) -> Axis:
     """Return an axis of time between two points in time (seconds since the epoch), in the local zone."""
     at = ticks(start, end, count)
     pattern = "%d %b %H:%M" if end - start > _DAY else "%H:%M" if end - start >= 60 * count else "%H:%M:%S"

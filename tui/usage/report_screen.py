@@ -16,7 +16,17 @@ from textual.widgets.option_list import Option
 from backend_client.errors import BackendError, LoginNeeded
 from backend_client.protocol import JobBackend
 from backend_client.text.sanitize import clean
-from backend_client.text.usage_report import GROUPS, TITLES, cells, group_text, notes, title
+from backend_client.text.usage_report import (
+    GROUPS,
+    NOTHING,
+    PERIODS,
+    TITLES,
+    cells,
+    group_text,
+    notes,
+    period_words,
+    title,
+)
 from backend_client.usage_report import HasAccounting, ReportQuery, UsageReport
 from tui.actions import Place
 from tui.bindings import bindings
@@ -26,8 +36,6 @@ from tui.ui.format import fit
 from tui.ui.rows import Rows
 from tui.usage.local_zone import local_zone
 
-PERIODS = (1, 7, 30, 90, 365)
-"""Days until now."""
 _WIDTHS = (8, 8, 6, 10, 8, 8, 6)
 _NARROWEST = 14
 
@@ -78,8 +86,8 @@ class ReportScreen(Screen[None]):
     # What is asked
 
     def _ask(self) -> None:
-        period = "24 hours" if self._days == 1 else f"{self._days} days"
-        words = f" {clean(self._context_name, 40)}  GPU-hours of {period}, by {title(self._by)}"
+        hours = f"GPU-hours of {period_words(self._days)}, by {title(self._by)}"
+        words = f" {clean(self._context_name, 40)}  {hours}"
         self.query_one("#title", Static).update(Content.styled(words, "bold"))
         self._show_status("reading ...")
         since = datetime.now(UTC) - timedelta(days=self._days)
@@ -129,7 +137,7 @@ class ReportScreen(Screen[None]):
             rows.highlighted = 0
         total = format_row(["total", *cells(report.total)], width) if lines else ""
         self.query_one("#total", Static).update(Content(total))
-        nothing = "" if lines else "Nothing was held in that time."
+        nothing = "" if lines else NOTHING
         self._show_status(nothing or "; ".join(notes(report)))
 
     def on_resize(self) -> None:

@@ -3,7 +3,51 @@
 from fastapi import APIRouter
 
 from backend.web import assets
-from backend.web.pages import jobs, login, new_job
+from backend.web.pages import (
+    account,
+    alerts,
+    audit,
+    clusters,
+    gpus,
+    history,
+    job,
+    job_actions,
+    job_queue,
+    jobs,
+    log,
+    login,
+    loss,
+    new_job,
+    people,
+    queue,
+    selected,
+    usage,
+    wishes,
+)
 
-PAGES: tuple[APIRouter, ...] = (assets.router, login.router, jobs.router, new_job.router)
+PAGES: tuple[APIRouter, ...] = tuple(
+    part.router
+    for part in (
+        assets,
+        account,
+        alerts,
+        audit,
+        clusters,
+        gpus,
+        history,
+        job,
+        job_actions,
+        job_queue,
+        jobs,
+        log,
+        login,
+        loss,
+        new_job,
+        people,
+        queue,
+        selected,
+        usage,
+        wishes,
+    )
+)
 """The routers of all pages."""

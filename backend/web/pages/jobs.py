@@ -1,5 +1,6 @@
 """The list of jobs: in order, filtered, in groups, and live."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -9,25 +10,30 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from markupsafe import Markup
 from msgspec import Struct
 
-from backend.authorization import visible_users
-from backend.clusters.event_log import Audience, CachedJob
+from backend.authorization import Action, may
+from backend.clusters.event_log import CachedJob
 from backend.clusters.hub import Hub
+from backend.jobs.reading import audience_of
 from backend.routes.deps import CanSee, RuntimeDep
 from backend.routes.streams import StreamCaller
-from backend.web.deps import SiteDep, page_stream
+from backend.web.deps import COUNTED, SiteDep, page_stream
 from backend.web.rendering import Site
 from backend.web.rows import COLUMNS, RowFrames, RowRenderer
 from backend_client.job_order import Group, Order, group_key, matches, order_key
 from backend_client.models import Job
-from backend_client.protocol import FreshnessState
+from backend_client.protocol import FreshnessState, Verb
 from backend_client.server.bodies import VisibleJobs
 from backend_client.server.wire import ClusterLink
+from backend_client.text.questions import under_way
 from backend_client.text.sanitize import clean
 
 PAGE = 100
 """Jobs on one page of the list."""
+MOST_DONE = 1_000
+"""Jobs in one question."""
 SCREEN = "browser"
-router = APIRouter(include_in_schema=False)
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+router = APIRouter(include_in_schema=False, dependencies=COUNTED)
 
 
 class Listing(Struct, frozen=True):
@@ -45,6 +51,11 @@ class Listing(Struct, frozen=True):
         usual = Listing()
         named = {"q": self.q, "order": self.order.name.lower(), "group": self.group.name.lower()}
         return {name: word for name, word in named.items() if getattr(self, name) != getattr(usual, name)}
+
+    @property
+    def address(self) -> dict[str, object]:
+        """The same with the page."""
+        return self.query | ({"page": self.page} if self.page > 1 else {})
 
     def select(self, jobs: Sequence[CachedJob]) -> list[CachedJob]:
         """Return the jobs that have all words, in order."""
@@ -73,6 +84,21 @@ def parse_listing(
 
 
 ListingDep = Annotated[Listing, Depends(parse_listing)]
+
+
+def done_query(verb: Verb, names: Sequence[str]) -> dict[str, object]:
+    """Return what the list's address says of what was just done to jobs of these names."""
+    if len(names) == 1:
+        return {"done": verb, "name": names[0]}
+    return {"done": verb, "count": len(names)} if names else {}
+
+
+def parse_done(done: str = "", name: str = "", count: Annotated[int, Query(ge=1, le=MOST_DONE)] = 1) -> str:
+    """Read from the query what was just done, as a sentence; no words of a link's maker are in it."""
+    verb = next((verb for verb in (Verb.STOP, Verb.RESUME, Verb.DELETE) if verb == done), None)
+    if verb is None or (count == 1 and not _NAME.fullmatch(name)):
+        return ""
+    return under_way(verb, name, count)
 
 
 class JobPages:
@@ -105,9 +131,10 @@ async def jobs(  # noqa: PLR0917  one for each part of the request
     site: SiteDep,
     pages: JobPagesDep,
     listing: ListingDep,
+    said: Annotated[str, Depends(parse_done)],
 ) -> Response:
     """One page of the list."""
-    hub, audience = runtime.jobs.hub, Audience(visible_users(caller))
+    hub, audience = runtime.jobs.hub, await audience_of(runtime.jobs, caller)
     last_id = hub.last_id(audience)
     chosen = listing.select(hub.jobs_for(audience))
     last = max(1, -(-len(chosen) // PAGE))
@@ -130,6 +157,8 @@ async def jobs(  # noqa: PLR0917  one for each part of the request
         orders=Order,
         groupings=Group,
         links=[*filter(None, map(link_sentence, hub.links_for(audience)))],
+        said=said,
+        barred=may(caller, Action.STOP).why,
         own=audience.users == frozenset({caller.user_id}),
         page_size=PAGE,
     )
@@ -144,7 +173,7 @@ async def live(
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
     """`rows` that changed, uids that are `gone`, each `link`; `reread` for a list that is too old."""
-    audience = Audience(visible_users(caller))
+    audience = await audience_of(runtime.jobs, caller)
     frames = runtime.jobs.hub.frames(audience, last_event_id or after, pages.frames)
     return page_stream(runtime, caller, frames)
 

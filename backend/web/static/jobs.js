@@ -1,5 +1,6 @@
 // The list, live: rows come as HTML that the server has rendered once for all who look; this puts them in
 // their place, by the order, the groups and the words that the page's address says.
+import { ask } from "./ask.js";
 import { fetchPage, nodes } from "./fragments.js";
 import { listKeys, onKeys } from "./keys.js";
 import { say } from "./status.js";
@@ -21,8 +22,14 @@ const byOrder = {
   name: () => 0,
 }[table.dataset.order];
 
+function byGroup(a, b) {
+  if (table.dataset.group === "state") return a.rank - b.rank;
+  if (table.dataset.group === "owner") return Number(!a.owner) - Number(!b.owner) || (a.owner < b.owner ? -1 : Number(a.owner > b.owner));
+  return 0;
+}
+
 function compare(a, b) {
-  return byOrder(a, b) || collator.compare(a.name, b.name) || (a.uid < b.uid ? -1 : 1);
+  return byGroup(a, b) || byOrder(a, b) || collator.compare(a.name, b.name) || (a.uid < b.uid ? -1 : 1);
 }
 
 function groupOf(fields) {
@@ -37,31 +44,64 @@ function fieldsOf(row) {
   return { uid, rank: Number(rank), created: Number(created), owner, state, name: row.querySelector("th a").textContent };
 }
 
-let rereading = 0;
+let timer = 0;
+let due = Infinity;
+let missed = null; // what came while the page is read again: the page may be older
 /** Read the whole page again, a little later: 500 browsers must not ask in the same moment. */
 function reread(pause = 500 + 2500 * Math.random()) {
-  if (rereading) return;
-  rereading = setTimeout(async () => {
-    try {
-      const page = await fetchPage(location.href, { cache: "no-store" });
-      const fresh = page?.querySelector("#jobs");
-      if (fresh) adopt(page, document.importNode(fresh, true));
-    } catch { /* the stream says that the server is away, and asks again */ } finally { rereading = 0; }
-  }, pause);
+  if (due <= Date.now() + pause) return;
+  clearTimeout(timer);
+  due = Date.now() + pause;
+  timer = setTimeout(readAgain, pause);
+}
+
+async function readAgain() {
+  due = Infinity;
+  if (missed) { reread(500); return; }
+  missed = [];
+  let page = null;
+  try {
+    page = await fetchPage(location.href, { cache: "no-store" });
+  } catch { /* the stream says that the server is away */ }
+  const fresh = page?.querySelector("#jobs");
+  if (fresh) adopt(page, document.importNode(fresh, true));
+  const came = missed;
+  missed = null;
+  if (fresh) came.forEach((change) => change());
+  else reread(5000 + 5000 * Math.random());
+}
+
+/** Do a change of the list, and once more where the page is read again meanwhile. */
+function apply(change) {
+  change();
+  missed?.push(change);
+  count();
 }
 
 function adopt(page, fresh) {
   const marked = new Set([...table.querySelectorAll("input[name=job]:checked")].map((box) => box.value));
-  const focused = table.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const focused = table.contains(document.activeElement) ? identity(document.activeElement) : null;
   localize(fresh);
   for (const box of fresh.querySelectorAll("input[name=job]")) box.checked = marked.has(box.value);
   table.replaceWith(fresh);
   table = fresh;
   cursor.restore();
-  if (focused) table.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-  document.getElementById("empty").hidden = table.dataset.count !== "0";
+  if (focused) table.querySelector(focused)?.focus({ preventScroll: true });
+  const pages = page.getElementById("pages");
+  if (pages) document.getElementById("pages").replaceWith(document.importNode(pages, true));
   count();
 }
+
+/** Return a selector of a link or a box of a row, which outlives the row. */
+function identity(node) {
+  const name = node.matches("input") ? "value" : "href";
+  return `[${name}="${CSS.escape(node.getAttribute(name) ?? "")}"]`;
+}
+
+/** Whether jobs stand on other pages than this. */
+const isPart = () => Number(table.dataset.last) > 1;
+/** How long until a page of several is read again for what happens on others. */
+const later = () => reread(20_000 + 20_000 * Math.random());
 
 function put({ fields, html }) {
   const old = table.querySelector(`tr[data-uid="${CSS.escape(fields.uid)}"]`);
@@ -73,38 +113,53 @@ function put({ fields, html }) {
   const before = fieldsOf(old);
   if (before.state !== fields.state) say(`${fields.name}: ${fields.state}`);
   fresh.querySelector("input").checked = old.querySelector("input").checked;
-  const focused = old.contains(document.activeElement) ? document.activeElement.tagName.toLowerCase() : "";
+  const focused = old.contains(document.activeElement) ? identity(document.activeElement) : null;
   fresh.classList.toggle("cursor", old.classList.contains("cursor"));
   if (groupOf(before) === groupOf(fields) && !byOrder(before, fields)) old.replaceWith(fresh);
-  else { old.remove(); insert(fresh, fields); }
-  if (focused) fresh.querySelector(focused)?.focus({ preventScroll: true });
+  else {
+    remove(old);
+    insert(fresh, fields);
+    if (!fresh.isConnected) reread(2000 + 3000 * Math.random());
+  }
+  if (focused && fresh.isConnected) fresh.querySelector(focused)?.focus({ preventScroll: true });
 }
 
 /** Put a row in its place, where that is on this page. */
 function insert(fresh, fields) {
-  const body = [...table.tBodies].find((part) => part.dataset.group === groupOf(fields));
   const all = rows();
-  const size = Number(table.dataset.size);
-  const full = all.length >= size;
-  if (!body || Number(table.dataset.page) > 1) { if (!full || body) reread(); return; }
-  const after = [...body.querySelectorAll("tr[data-uid]")].find((row) => compare(fields, fieldsOf(row)) < 0);
-  if (!after && full && body === table.tBodies[table.tBodies.length - 1]) return; // it stands on a later page
+  const isBefore = (row) => compare(fields, fieldsOf(row)) < 0;
+  if (Number(table.dataset.page) > 1 && (!all.length || isBefore(all[0]))) { later(); return; }
+  if (Number(table.dataset.page) < Number(table.dataset.last) && all.length && !isBefore(all.at(-1))) { later(); return; }
+  const body = [...table.tBodies].find((part) => part.dataset.group === groupOf(fields));
+  if (!body) { reread(); return; }
+  const after = [...body.querySelectorAll("tr[data-uid]")].find(isBefore);
   if (after) after.before(fresh); else body.append(fresh);
-  if (full) all.at(-1).remove();
-  document.getElementById("empty").hidden = true;
+  if (all.length >= Number(table.dataset.size)) { remove(all.at(-1)); reread(); } else if (isPart()) later();
+}
+
+function remove(row) {
+  const body = row.parentElement;
+  row.remove();
+  if (table.dataset.group !== "none" && !body.querySelector("tr[data-uid]")) body.remove();
 }
 
 /** Take a row off; what stood on the next page is read, not soon: many browsers may miss the same row. */
 function drop(row) {
-  row.remove();
-  reread(2000 + 3000 * Math.random());
+  remove(row);
+  if (isPart()) reread(2000 + 3000 * Math.random());
 }
 
 function gone(uids) {
   for (const uid of uids) {
     const row = table.querySelector(`tr[data-uid="${CSS.escape(uid)}"]`);
-    if (row) drop(row);
+    if (row) drop(row); else if (isPart()) later();
   }
+}
+
+/** Say what a deletion is doing, in the row of its job. */
+function step({ uid, message }) {
+  const cell = table.querySelector(`tr[data-uid="${CSS.escape(uid)}"] td.sentence`);
+  if (cell) cell.textContent = `deleting: ${message}`;
 }
 
 const links = new Map();
@@ -120,18 +175,32 @@ function link({ cluster, state, why }) {
   }));
 }
 
+const form = document.getElementById("selected");
+const barred = form.querySelector("[data-verb]").disabled;
 function count() {
   const marked = table.querySelectorAll("input[name=job]:checked").length;
-  document.getElementById("marked").textContent = marked ? `${marked} marked` : "";
+  if (!barred) {
+    document.getElementById("marked").textContent = marked ? `${marked} marked` : "";
+    for (const button of form.querySelectorAll("[data-verb]")) button.disabled = !marked;
+  }
+  const shown = rows().length;
+  if (!isPart()) {
+    document.getElementById("count").textContent = shown;
+    document.getElementById("noun").textContent = shown === 1 ? "job" : "jobs";
+  }
+  document.getElementById("empty").hidden = shown > 0 || isPart();
 }
 
-const address = () => `${table.dataset.stream}?after=${encodeURIComponent(table.dataset.after)}`;
+let after = table.dataset.after; // the last event that was read: a stream goes on behind it
+const address = () => `${table.dataset.stream}?after=${encodeURIComponent(after)}`;
+const handler = (act) => (data, event) => { after = event.lastEventId || after; act(data); };
 follow(address, {
-  rows: (changed) => changed.forEach(put),
-  gone,
-  link,
-  reread: () => reread(1000 * Math.random()),
-  lagged: () => reread(1000 * Math.random()),
+  rows: handler((changed) => apply(() => changed.forEach(put))),
+  gone: handler((uids) => apply(() => gone(uids))),
+  step: handler(step),
+  link: handler(link),
+  reread: handler(() => reread(1000 * Math.random())),
+  lagged: handler(() => reread(1000 * Math.random())),
 });
 
 // Which jobs are on this screen: the server reads their progress out of their logs.
@@ -146,23 +215,25 @@ async function look() {
 setInterval(look, 45_000);
 
 // Marks and keys
-function act(verb) {
-  const form = document.getElementById("selected");
-  if (!table.querySelector("input[name=job]:checked")) {
-    const box = cursor.current()?.querySelector("input[name=job]");
-    if (!box) return false;
-    box.checked = true;
-    count();
-  }
-  form.requestSubmit(form.querySelector(`[data-verb="${verb}"]`));
+function act(key) {
+  if (barred) { say(document.getElementById("marked").textContent); return; }
+  const button = form.querySelector(`[data-verb="${key}"]`);
+  if (table.querySelector("input[name=job]:checked")) { form.requestSubmit(button); return; }
+  const link = cursor.current()?.querySelector("th a");
+  if (!link) return false;
+  ask(partOf(link, button.value));
+}
+
+function partOf(link, part) {
+  const url = new URL(link.href);
+  if (part) url.pathname += `/${part}`;
+  return url.href;
 }
 
 function openPart(part) {
   const link = cursor.current()?.querySelector("th a");
   if (!link) return false;
-  const url = new URL(link.href);
-  if (part) url.pathname += `/${part}`;
-  location.assign(url);
+  location.assign(partOf(link, part));
 }
 
 onKeys({

@@ -7,6 +7,7 @@ export function onKeys(table) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
     if (document.querySelector("dialog[open]")) return;
     if (typing(event.target)) { if (event.key === "Escape") event.target.blur(); return; }
+    if (event.key === " " && event.target.closest("button, input, select, summary")) return; // it presses that
     const act = table[event.key];
     if (act && act(event) !== false) event.preventDefault();
   });
@@ -23,20 +24,23 @@ export function press(key) {
 /** Move a cursor over the rows of a list: `j`, `k`, Enter opens. `rows`: function that returns them. */
 export function listKeys(rows) {
   let uid = null;
+  let last = -1; // where it was, should its row go
   const at = () => rows().findIndex((row) => row.dataset.uid === uid);
   function go(step) {
     const all = rows();
     if (!all.length) return false;
-    const next = Math.min(all.length - 1, Math.max(0, at() + step));
+    const here = at() < 0 && last >= 0 ? last - Math.max(0, step) : at();
+    const next = Math.min(all.length - 1, Math.max(0, here + step));
     all.forEach((row) => row.classList.remove("cursor"));
     all[next].classList.add("cursor");
     uid = all[next].dataset.uid;
+    last = next;
     all[next].querySelector("a")?.focus({ preventScroll: true });
     all[next].scrollIntoView({ block: "nearest" });
   }
   const current = () => rows()[at()];
   return {
-    keys: { j: () => go(1), k: () => go(at() < 0 ? 1 : -1), ArrowDown: () => go(1), ArrowUp: () => go(at() < 0 ? 1 : -1) },
+    keys: { j: () => go(1), k: () => go(last < 0 ? 1 : -1), ArrowDown: () => go(1), ArrowUp: () => go(last < 0 ? 1 : -1) },
     current,
     restore() { if (uid !== null) current()?.classList.add("cursor"); },
   };

@@ -39,7 +39,7 @@ export function follow(address, handlers) {
       const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
       if (answer.redirected && new URL(answer.url).pathname.endsWith("/login")) { location.assign(answer.url); return; }
     } catch { /* no server: try again */ }
-    again("the server does not answer");
+    if (!source) again("the server does not answer");
   }
 
   function open() {

@@ -1,4 +1,5 @@
 // What every page does: times, keys, questions in a dialog, and parts that are read again while they are seen.
+import { ask } from "./ask.js";
 import { fetchPage } from "./fragments.js";
 import { onKeys, press } from "./keys.js";
 import { stale } from "./status.js";
@@ -16,28 +17,21 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
 });
 
-// A link to a page that asks (stop, delete): the question comes in a dialog, and without a script as its page.
-document.addEventListener("click", async (event) => {
+// A link to a page that asks (stop, delete), or a form that opens one: the question comes in a dialog, and
+// without a script as its page.
+document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-ask]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  try {
-    const page = await fetchPage(link.href);
-    const question = page?.querySelector("#question");
-    if (!question) { if (page) location.assign(link.href); return; }
-    const dialog = document.createElement("dialog");
-    dialog.setAttribute("aria-labelledby", "question-title");
-    dialog.append(document.importNode(question, true));
-    document.body.append(dialog);
-    dialog.addEventListener("close", () => { dialog.remove(); link.focus(); });
-    dialog.addEventListener("click", (inside) => {
-      if (inside.target.closest("[data-cancel]")) { inside.preventDefault(); dialog.close(); }
-    });
-    dialog.showModal();
-    dialog.querySelector("[data-cancel]")?.focus();
-  } catch {
-    location.assign(link.href);
-  }
+  ask(link.href);
+});
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-ask]")) return;
+  event.preventDefault();
+  const address = new URL(form.action);
+  address.search = new URLSearchParams(new FormData(form, event.submitter));
+  ask(address.href);
 });
 
 /** Read this page again and put its parts (`data-live`, each with an id) in the places of the old ones. */

@@ -133,7 +133,11 @@ def entries(name: str, path: Path | None = None) -> tuple[Context, Entry, Entry]
     """Return a context (current-context for "") with its cluster and its user, as one file or kubectl's files
     have them. Raises NotFound, or Refused with what is wrong in the kubeconfig.
     """
-    merged = merge([path]) if path else _merged()
+    return entries_of(merge([path]) if path else _merged(), name)
+
+
+def entries_of(merged: Merged, name: str) -> tuple[Context, Entry, Entry]:
+    """Return a context (current-context for "") with its cluster and its user. Raises NotFound, Refused."""
     name = name or merged.current
     if name not in merged.contexts:
         names = ", ".join(merged.contexts) or "none"

@@ -6,7 +6,7 @@ this machine. kubectl passes over one that is missing, and so does this, as long
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -138,23 +138,34 @@ def named_text() -> str:
 
 def merge(paths: Sequence[Path]) -> Merged:
     """Read files and merge them. Raises Refused for one that is no kubeconfig, whichever it is."""
+    return _merge((_read(path), path.absolute().parent) for path in paths)
+
+
+def merge_text(text: str, folder: Path) -> Merged:
+    """Return a kubeconfig that is no file here; its relative paths start from `folder`. Raises Refused."""
+    try:
+        return _merge([(_parse(text.encode()), folder)])
+    except ValueError as error:
+        raise Refused(sentence(f"The kubeconfig {error}")) from None
+
+
+def _merge(contents: Iterable[tuple[Mapping[str, Any], Path]]) -> Merged:
     merged = Merged({}, {}, {}, "")
     current = ""
-    for path in paths:
-        content = _read(path)
+    for content, folder in contents:
         current = current or content.get("current-context") or ""
         for section, singular in (("clusters", "cluster"), ("contexts", "context"), ("users", "user")):
             entries: dict[str, Entry] = getattr(merged, section)
             for item in content.get(section) or ():
                 if item.get("name"):
-                    entry = Entry(item.get(singular) or {}, path.absolute().parent)
+                    entry = Entry(item.get(singular) or {}, folder)
                     entries.setdefault(item["name"], entry)
     return msgspec.structs.replace(merged, current=current)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return _parse(_drained(path) if path.is_fifo() else path.read_bytes())
+        return _parse_once(_drained(path) if path.is_fifo() else path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -172,8 +183,12 @@ def _drained(path: Path) -> bytes:
 
 
 @lru_cache(8)
-def _parse(content: bytes) -> dict[str, Any]:
+def _parse_once(content: bytes) -> dict[str, Any]:
     """Parse a file once for the list of contexts and the opening of one. Callers do not change the result."""
+    return _parse(content)
+
+
+def _parse(content: bytes) -> dict[str, Any]:
     try:
         document = read_first(content)
     except YamlFault as fault:

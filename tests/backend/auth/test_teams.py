@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from backend.auth.stream_revocation import ROLE_CHANGED
+from backend.jobs.reading import audience_of
 from tests.backend.conftest import logged_in
 from tests.backend.support.people import enter
 
@@ -58,14 +59,12 @@ async def test_the_watch_of_a_viewer_is_the_teams(app):
     root, eve = await enter(app, "root", "admin"), await enter(app, "eve", "viewer")
     for name in ("ann", "eve"):
         await root.ask("PATCH", f"/users/{name}", json={"team": "vision"})
-    from backend.routes.watch import _audience_users  # noqa: PLC0415
-
     ids = {}
     for name in ("ann", "bob", "eve"):
         ids[name] = (await logged_in(app, name))[1].user_id
     for owner, expected in (("", {"ann", "eve"}), ("ann", {"ann"}), ("bob", set()), ("nobody", set())):
-        seen = await _audience_users(app.state.runtime, await caller(app, eve), owner)
-        assert seen == {ids[name] for name in expected}
+        audience = await audience_of(app.state.runtime.jobs, await caller(app, eve), owner=owner)
+        assert audience.users == {ids[name] for name in expected}
 
 
 async def caller(app, person):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from backend_client.errors import NotFound, Refused
-from backend_client.kubernetes.cluster_credentials import extract
+from backend_client.kubernetes.cluster_credentials import extract, extract_text
 from backend_client.models.secret import Secret
 
 CA = "-----BEGIN CERTIFICATE-----\nca\n-----END CERTIFICATE-----\n"
@@ -93,3 +93,25 @@ def test_no_such_file_context_or_cluster(tmp_path: Path):
     assert "lab" in error.value.hint
     with pytest.raises(Refused, match="which the kubeconfig lacks"):
         extract(path, "lost")
+
+
+def test_one_that_comes_from_elsewhere_has_no_file_read_here(tmp_path: Path):
+    secret = tmp_path / "secret"
+    secret.write_text("td_of_this_machine")
+    data = {"certificate-authority-data": encoded(CA)}
+    text = written(tmp_path, data, {"token": "t0p"}, namespace="training").read_text()
+    assert extract_text(text) == extract(tmp_path / "config")
+    for cluster, user in (
+        ({"certificate-authority": str(secret)}, {"token": "t0p"}),
+        ({}, {"tokenFile": str(secret)}),
+        ({}, {"tokenFile": str(secret), "tokenFile-data": "eA=="}),
+        ({}, {"client-certificate": str(secret), "client-key-data": encoded("key")}),
+        ({}, {"client-certificate-data": encoded("cert"), "client-key": str(secret)}),
+    ):
+        with pytest.raises(Refused, match="names a file") as refused:
+            extract_text(written(tmp_path, cluster, user).read_text(), "lab")
+        assert "td_of" not in str(refused.value)
+    for text in ("", "- a", "a: [", "{", "clusters: 3"):
+        with pytest.raises((Refused, NotFound)):
+            extract_text(text)
+    assert extract_text(written(tmp_path, data, {"tokenFile": "x"}).read_text(), "", Secret("own")).token

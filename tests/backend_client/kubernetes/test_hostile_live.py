@@ -14,9 +14,10 @@ from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.protocol import JobQuery
 from tests.backend_client.kubernetes.conftest import Cluster
 from tests.backend_client.kubernetes.support.live import Live, Manifest, path_of
+from tests.support.hostile import TEXTS
 from tests.support.pty_app import PtyApp
 from tests.tui.support.deck import deck
-from tests.tui.test_hostile import TEXTS, stray
+from tests.tui.test_hostile import stray
 
 pytestmark = pytest.mark.api
 TEXT = " ".join(text for name, text in TEXTS.items() if name not in ("surrogate", "long"))

@@ -19,8 +19,8 @@ from backend_client.text.alerts import (
     told_words,
 )
 from backend_client.text.sanitize import UNSAFE
+from tests.support.hostile import TEXTS
 from tests.support.scripted import make_alert
-from tests.tui.test_hostile import TEXTS
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 FIRES = make_alert(fired=NOW - timedelta(minutes=10))

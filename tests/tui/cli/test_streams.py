@@ -25,8 +25,8 @@ from backend_client.models import JobState, JobUsage
 from backend_client.protocol import DeleteStep, Identity
 from backend_client.text.sanitize import UNSAFE
 from backend_client.usage import UsageSource, UsageTable
+from tests.support.hostile import EVERYTHING, Hostile, hostile_job
 from tests.support.scripted import ScriptedBackend, make_job
-from tests.tui.test_hostile import EVERYTHING, Hostile, hostile_job
 from tui.cli import main, streams
 from tui.cli.commands import COMMANDS, HIDDEN, OUTPUTS
 from tui.cli.streams import Painted, Writer

@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from backend_client.models import Attempt, Job, JobState
 from backend_client.text.figures import duration
 from backend_client.text.sanitize import UNSAFE
+from tests.support.hostile import EVERYTHING
 from tests.support.scripted import attempt, make_job
-from tests.tui.test_hostile import EVERYTHING
 from tui.jobs.attempt_table import side_by_side
 
 BORN = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -13,9 +13,9 @@ from backend_client.job_order import Group, Order
 from backend_client.models import JobState, JobUsage, Progress
 from backend_client.text.job_cells import JOB_CELLS
 from backend_client.text.sanitize import UNSAFE
+from tests.support.hostile import TEXTS
 from tests.support.scripted import ScriptedBackend, make_job, make_jobs
 from tests.tui.support.deck import Deck, deck
-from tests.tui.test_hostile import TEXTS
 from tui.jobs.columns import COLUMN_TABLE, column_cells, heading, layout, row
 from tui.jobs.job_list import JobList
 from tui.jobs.rows import Heading, Rows

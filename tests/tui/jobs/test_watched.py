@@ -10,9 +10,9 @@ import pytest
 from backend_client.models import JobState
 from backend_client.protocol import Freshness, FreshnessState, Snapshot, Synced
 from backend_client.text.sanitize import UNSAFE
+from tests.support.hostile import TEXTS
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import Deck, deck
-from tests.tui.test_hostile import TEXTS
 from tui.jobs.store import JobStore
 from tui.jobs.watched import WatchedJobs
 from tui.ui.notify import bell_and_notification, notification, through_tmux

@@ -13,12 +13,13 @@ from rich.cells import cell_len
 from backend_client.errors import Refused
 from backend_client.progress.loss_curve import MOST, LossCurve, split_batch
 from backend_client.protocol import Feature, Lines, LogSource
+from backend_client.text.axes import loss_labels, step_labels
 from backend_client.text.sanitize import UNSAFE
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.support.usages import make_history
 from tests.tui.support.deck import deck
 from tui.log import plot_screen
-from tui.log.plot import draw, draw_over_time, loss_labels, step_labels
+from tui.log.plot import draw, draw_over_time
 
 
 def said(*lines: str, attempt: int = 1, rank: int = 0, unfinished: bool = False) -> Lines:

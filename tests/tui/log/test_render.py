@@ -8,9 +8,10 @@ from rich.color import Color
 from rich.style import Style
 
 from backend_client.logs import Line
+from backend_client.logs.shown_line import LONGEST
 from backend_client.logs.text import sanitize_line
 from backend_client.protocol import LogSource
-from tui.log.render import LONGEST, LineLayout, Styles, draw_row, row_count, wrap_offsets
+from tui.log.render import LineLayout, Styles, draw_row, row_count, wrap_offsets
 
 RANKS = (Style(color="red"), Style(color="blue"))
 STYLES = Styles(Style(), Style(dim=True), Style(reverse=True), Style(bold=True), Style(underline=True), RANKS)

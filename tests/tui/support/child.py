@@ -10,8 +10,8 @@ from textual.screen import Screen
 from textual.widgets import Button, DataTable, Input, Label, OptionList, Static, TextArea
 
 from backend_client.contexts import Contexts
+from tests.support.hostile import EVERYTHING
 from tests.support.scripted import ScriptedBackend, Way, make_jobs
-from tests.tui.test_hostile import EVERYTHING
 from tui import app as program
 from tui.cli.output import print_message
 

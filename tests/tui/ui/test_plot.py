@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.ui.plot import Axis, draw_lines
+from backend_client.text.axes import Axis
+from tui.ui.plot import draw_lines
 
 BARE = Axis((), ())
 

@@ -16,8 +16,8 @@ from backend_client.usage import (
     UsageSource,
 )
 from backend_client.usage_reading import Reading
+from tests.support.hostile import TEXTS
 from tests.support.usages import make_history, make_usage
-from tests.tui.test_hostile import TEXTS
 from tui.usage.usage_plots import usage_plots
 from tui.usage.usage_text import usage_lines
 

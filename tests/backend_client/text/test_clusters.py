@@ -1,9 +1,9 @@
-"""`clusters`: where the use of GPUs is told from, or why it is not."""
+"""Where the use of GPUs of a cluster is told from, or why it is not."""
 
 import pytest
 
+from backend_client.text.clusters import gpu_use_source
 from backend_client.usage import Measure, UsageSource
-from tui.cli.clusters import gpu_use_source
 
 PODS = UsageSource(name="metrics.k8s.io", gives=(Measure.CPU, Measure.RSS))
 

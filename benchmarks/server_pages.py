@@ -1,0 +1,133 @@
+"""Hundreds of browsers on the pages of one server: 500 on the list, 50 on logs, beside a control plane.
+
+The browsers are connections that ask for what a browser asks for, and read it all; they draw nothing. Every
+one sees all jobs. What a real browser makes of a page over a slow link is in `page_weight`.
+"""
+
+import asyncio
+import itertools
+import json
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks import usage
+from benchmarks.cluster_fill import connected
+from benchmarks.server import Row, change, cut, ended, ms
+from benchmarks.server_clients import Asker, Seen, Watcher, asker, get, watchers
+from benchmarks.server_lab import Lab, lab
+from tests.backend_client.kubernetes.support import controlplane
+
+JOBS, BROWSERS = 1_000, 500
+LOGS, LOG_READERS = 10, 50
+LINES = 10.0
+"""Lines a second of each log."""
+PAGES = 5.0
+"""First pages a second, beside the streams."""
+SECONDS = 40.0
+_CODE = re.compile(rb"exit code (\d+)")
+_WRITES = f"while :; do echo now $(date +%s%3N); sleep {1 / LINES}; done"
+_NOW = re.compile(rb"now (\d{13})")
+
+
+class LogReader(Watcher):
+    """The stream of a log. `ages`: seconds from the writing of each line to its arrival."""
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__(seen)
+        self.ages: list[float] = []
+
+    def data_received(self, data: bytes) -> None:
+        if not self.synced.done():
+            self.synced.set_result(None)
+            return  # what was written before
+        now = time.time()
+        self.ages += [now - int(written) / 1000 for written in _NOW.findall(data)]
+
+
+def rows() -> list[Row]:
+    """Return the rows of the table: (what, measured, target)."""
+    if controlplane.binaries() is None:
+        return [("pages", f"left out: {controlplane.HOW}", "")]
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        lab(Path(folder), BROWSERS, JOBS, LOCAL="1") as made,
+    ):
+        return [*asyncio.run(_measure(made))]
+
+
+async def _measure(made: Lab) -> Iterator[Row]:
+    admins, server = made.admins, made.server
+    async with httpx.AsyncClient(
+        base_url=server.url, headers={"Authorization": f"Bearer {admins[0]}"}
+    ) as client:
+        first = await client.get("/jobs")
+        after = re.search(r'data-after="([^"]+)"', first.raise_for_status().text)[1]  # type: ignore[index]
+        jobs = [await _writing(client, number) for number in range(LOGS)]
+    seen = Seen(_CODE, b"event: ")
+    streams = await watchers(server.port, admins, seen, f"/live/jobs?after={after}")
+    readers = await _log_readers(made, jobs)
+    used, began = usage.cpu(server.process.pid), time.monotonic()
+    pages: list[float] = []
+    async with connected(made.plane.kubeconfig) as transport:
+        tasks = [
+            asyncio.create_task(change(made, transport, seen)),
+            asyncio.create_task(_open_pages(await asker(server.port), admins, pages)),
+        ]
+        await asyncio.sleep(SECONDS)
+        cpu = (usage.cpu(server.process.pid) - used) / (time.monotonic() - began)
+        await ended(*tasks)
+    assert not any(stream.lost for stream in (*streams, *readers))
+    memory = usage.peak(server.process.pid)
+    for stream in (*streams, *readers):
+        stream.transport.close()
+    return _told(pages, seen.times, [age for reader in readers for age in reader.ages], cpu, memory)
+
+
+async def _writing(client: httpx.AsyncClient, number: int) -> dict[str, Any]:
+    """Start a job of the server's own machine that writes."""
+    body = {"kind": "job", "name": f"log-{number}", "cluster": "local", "command": ["bash", "-c", _WRITES]}
+    answer = await client.post("/api/jobs", json=body, timeout=60)
+    job: dict[str, Any] = json.loads(answer.raise_for_status().text)["ref"]
+    return job
+
+
+async def _log_readers(made: Lab, jobs: list[dict[str, Any]]) -> list[LogReader]:
+    loop, readers = asyncio.get_running_loop(), []
+    for number in range(LOG_READERS):
+        ref = jobs[number % len(jobs)]
+        reader = LogReader(Seen())
+        await loop.create_connection(lambda made=reader: made, "127.0.0.1", made.server.port)  # type: ignore[misc]
+        path = f"/live/jobs/{ref['name']}/log?cluster={ref['context']}&uid={ref['uid']}"
+        reader.transport.write(get(path, made.admins[number]))
+        readers.append(reader)
+    await asyncio.gather(*(reader.synced for reader in readers))
+    return readers
+
+
+async def _open_pages(client: Asker, tokens: list[str], times: list[float]) -> None:
+    """Open the list as one person after the other."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    for token in itertools.cycle(tokens):
+        await asyncio.sleep(due - loop.time())
+        began, due = loop.time(), due + 1 / PAGES
+        await client.ask(get("/jobs", token))
+        times.append(loop.time() - began)
+
+
+def _told(
+    pages: list[float], changes: list[float], ages: list[float], cpu: float, memory: float
+) -> Iterator[Row]:
+    load = f"{JOBS:,} jobs, {BROWSERS} browsers on the list, {LOG_READERS} on logs"
+    times, news, lines = cut(pages), cut(changes), cut(ages)
+    yield f"{load}: first page", f"p50 {ms(times[49])}, p99 {ms(times[98])}", "p99 <= 300 ms"
+    yield f"{load}: change to page", f"p50 {ms(news[49])}, p95 {ms(news[94])}", "p95 <= 500 ms"
+    yield f"{load}: line to page", f"p50 {ms(lines[49])}, p95 {ms(lines[94])}", ""
+    yield f"{load}: CPU of the server", f"{cpu:.0%}", ""
+    yield f"{load}: memory", f"{memory:.0f} MB", "<= 350 MB"
