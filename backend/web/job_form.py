@@ -56,12 +56,13 @@ class Draft(Struct, frozen=True, kw_only=True):
 
     def raw(self) -> dict[str, str]:
         """Return field -> what `parse_field` should read."""
-        return {name: join_lines(text) if name == "command" else text for name, text in self.texts.items()}
+        name = self.texts.get("name", "").strip() or self.suggested
+        command = join_lines(self.texts.get("command", ""))
+        return {**self.texts, "name": name, "command": command}
 
     def read(self, rules: Mapping[str, FieldRule]) -> tuple[JobSpec | None, dict[str, str]]:
         """Parse the fields: the spec (None where it is none), and field -> what is wrong."""
-        spec, wrong = read_fields(self.raw(), rules)
-        return (spec if spec is None or spec.name else replace(spec, name=self.suggested)), wrong
+        return read_fields(self.raw(), rules)
 
     def spec(self, rules: Mapping[str, FieldRule]) -> JobSpec:
         """Return the spec. Raises Invalid, which names every field that is wrong or lacks."""
@@ -74,7 +75,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     def in_shell(self) -> "Draft":
         """Return the draft with a shell around its command, unless one is there."""
         try:
-            words = tuple(parse_field("command", self.raw().get("command")))
+            words = tuple(parse_field("command", self.raw()["command"]))
         except ValueError:
             return self
         if not words or words[:2] == ("sh", "-c"):
@@ -179,7 +180,7 @@ def notes_on(draft: Draft, rules: Mapping[str, FieldRule], machines: GpuNodes | 
         if UNSAFE.search(text.replace("\n", " ").replace("\t", " "))
     }
     if "command" not in wrong:
-        raw = draft.raw().get("command", "")
+        raw = draft.raw()["command"]
         if notes := command_notes(raw):
             warnings["command"] = "; ".join(notes)
         if (runs := command_words(raw)) != raw.strip():

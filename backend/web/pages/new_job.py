@@ -58,7 +58,7 @@ async def new(
     source: Annotated[str, Query(alias="from")] = "",
     cluster: str = "",
 ) -> Response:
-    """The form; filled in with `f.FIELD` of the query, over the job whose uid is `from`."""
+    """Show the form; filled in with `f.FIELD` of the query, over the job whose uid is `from`."""
     if source:
         name = await reading.name_of(desk.runtime.jobs, desk.caller, source)
         return await _again(request, desk, name, JobSelector(cluster, "", source))
@@ -68,7 +68,7 @@ async def new(
 
 @router.get("/jobs/{name}/again")
 async def again(request: Request, desk: Looking, name: str, selector: SelectedJob) -> Response:
-    """The form filled in from a job, and over that with `f.FIELD` of the query."""
+    """Show the form filled in from a job, and over that with `f.FIELD` of the query."""
     return await _again(request, desk, name, selector)
 
 
@@ -100,7 +100,7 @@ async def make(request: Request, desk: Making, site: SiteDep) -> Response:
 
 @router.post("/new/plan")
 async def look(request: Request, desk: Making) -> Response:
-    """What would be made."""
+    """Show what would be made."""
     draft = read_draft(await read_form(request))
     try:
         spec = draft.spec(desk.rules)
@@ -112,7 +112,7 @@ async def look(request: Request, desk: Making) -> Response:
 
 @router.post("/new/edit")
 async def edit(request: Request, desk: Making) -> Response:
-    """The form with what was typed; with `shell`, a shell runs the command."""
+    """Show the form with what was typed; with `shell`, a shell runs the command."""
     form = await read_form(request)
     draft = read_draft(form)
     return await desk.form(draft.in_shell() if form.text("shell") else draft)
@@ -120,7 +120,7 @@ async def edit(request: Request, desk: Making) -> Response:
 
 @router.post("/new/from-file")
 async def from_file(request: Request, desk: Making) -> Response:
-    """The form filled in from the text of a spec file."""
+    """Fill in the form from the text of a spec file."""
     file = (await read_form(request)).text("file")
     try:
         raw = read_spec(file.encode(), _FILE)
@@ -132,7 +132,7 @@ async def from_file(request: Request, desk: Making) -> Response:
 
 @router.post("/new/check")
 async def check(request: Request, desk: Making) -> Response:
-    """What is said at each field of the form, for a script."""
+    """Show what is said at each field, for a script."""
     draft = read_draft(await read_form(request))
     machines = await free_machines(desk.runtime, desk.caller)
     notes = notes_on(draft, desk.rules, machines)

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backend.web import offers
+from backend_client.errors import Forbidden
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.text.form_fields import FIRST
 from tests.backend.support.people import enter
@@ -95,7 +97,7 @@ async def test_what_lacks_is_said_and_what_the_plan_finds(visitor):
     assert page.one("form", action="/new").one("button", class_="primary")["disabled"] is not None
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=TEXTS | st.just(HOSTILE))
 async def test_what_was_typed_stays_as_it_was(visitor, written):
     page = await send(visitor, 422, name="Not A Name", command=written, env=written)
@@ -199,3 +201,31 @@ async def test_a_viewer_sees_the_form_grey_and_sends_nothing(app):
 
 def hidden(form):
     return {one["name"]: one["value"] for one in form.all("input", type="hidden")}
+
+
+async def test_choices_that_are_not_known_hold_nothing_up_and_say_why(visitor, monkeypatch):
+    async def forbidden(*_):
+        raise Forbidden("You may not list <queues>.")
+
+    monkeypatch.setattr(offers, "choices_for", forbidden)
+    page = await visitor.get("/new")
+    why = "write it by hand: you may not list <queues>"
+    assert why in page.one("span", id="h-cluster").text
+    assert not page.all("datalist")
+
+    async def silent(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(offers, "choices_for", silent)
+    monkeypatch.setattr(offers, "PATIENCE", 0.05)
+    page = await visitor.get("/new")
+    assert "write it by hand: no answer in" in page.one("span", id="h-cluster").text
+
+
+async def test_what_cannot_be_seen_in_a_link_is_said_and_a_suggested_name_is_checked(visitor):
+    query = urlencode({"f.command": "echo \u202ehidden", "f.kind": "deployment"})
+    page = await visitor.get(f"/new?{query}")
+    assert "has a character that cannot be shown" in said(page, "command")
+    assert page.one("input", value="deployment")["checked"] is not None
+    answer = await visitor.send("/new", 422, **{"f.command": "true", "suggested": "../up"})
+    assert "use small letters" in said(parse(answer.text), "name")
