@@ -74,7 +74,7 @@ async def job(  # noqa: PLR0917  one for each part of the request
     selector: SelectedJob,
     ranks: str = "",
 ) -> Response:
-    """The page. Where several jobs have the name, the list of them."""
+    """Show the page. Where several jobs have the name, the list of them."""
     service = runtime.jobs
     try:
         known = await reading.known_job(service, caller, name, selector)
@@ -135,7 +135,7 @@ async def why(
 
 @router.get("/jobs/{name}/spec.yaml")
 async def spec_file(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
-    """The spec file, to be saved: `submit -f` takes it."""
+    """Send the spec file, to be saved: `submit -f` takes it."""
     known = await reading.known_job(runtime.jobs, caller, name, selector)
     if why_none := no_spec(known.job):
         raise Refused(f"{known.job.name} has no spec file.", sentence(why_none))

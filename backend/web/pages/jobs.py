@@ -119,7 +119,7 @@ JobPagesDep = Annotated[JobPages, Depends(_job_pages)]
 
 @router.get("/")
 async def start(site: SiteDep) -> Response:
-    """The list is where one begins."""
+    """Send on to the list, where one begins."""
     return site.redirect("/jobs")
 
 
@@ -133,7 +133,7 @@ async def jobs(  # noqa: PLR0917  one for each part of the request
     listing: ListingDep,
     said: Annotated[str, Depends(parse_done)],
 ) -> Response:
-    """One page of the list."""
+    """Show one page of the list."""
     hub, audience = runtime.jobs.hub, await audience_of(runtime.jobs, caller)
     last_id = hub.last_id(audience)
     chosen = listing.select(hub.jobs_for(audience))

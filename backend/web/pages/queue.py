@@ -67,7 +67,7 @@ class WaitingRow(Struct, frozen=True):
 
 @router.get("/queue")
 async def queues(request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep) -> Response:
-    """All queues that the caller may see, and what waits in them."""
+    """Show all queues that the caller may see, and what waits in them."""
     board = await queueing.board(runtime.jobs, caller, "")
     return site.page(
         request,
