@@ -76,9 +76,10 @@ class RevocableStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._registered as bye:
-            self.body_iterator = self._flow(bye)
-            with contextlib.suppress(TimeoutError):
-                await super().__call__(scope, receive, lambda message: _send_within(send(message), bye))
+            self.body_iterator = flow = self._flow(bye)
+            async with contextlib.aclosing(flow):  # of who leaves while a part is sent, too
+                with contextlib.suppress(TimeoutError):
+                    await super().__call__(scope, receive, lambda message: _send_within(send(message), bye))
 
     async def _flow(self, bye: Goodbye) -> AsyncGenerator[bytes, None]:
         coming: asyncio.Future[bytes] | None = None

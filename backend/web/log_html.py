@@ -22,6 +22,8 @@ MOST_HTML = 2 * 2**20
 """Characters of HTML of one part: a job can colour every letter."""
 _NAME = re.compile(r"L(\d{1,9})\.(\d{1,9})\.([0-9a-f]{1,12})\.[0-9a-f]{8}(?:\.\d{1,9})?")
 _URL = re.compile(r"https?://[A-Za-z0-9\[][!#-;=?-\[\]_a-z~]*")
+_LAST_MS = 9_214_646_400_000
+"""The year 2262: no line is from a later time, whose nanoseconds are no number of 64 bits."""
 _NOT_LAST = ".,;:!?)]*'"
 _PALETTE = (
     (0x00, 0x00, 0x00),
@@ -53,9 +55,11 @@ class LineName(Struct, frozen=True):
 
 
 def parse_name(name: str) -> LineName | None:
-    """Read the name of a line; None for what is none."""
+    """Read the name of a line; None for what is none, as of a time that no line can have."""
     found = _NAME.fullmatch(name)
-    return LineName(int(found[1]), int(found[2]), int(found[3], 16)) if found else None
+    if not found or int(found[3], 16) > _LAST_MS:
+        return None
+    return LineName(int(found[1]), int(found[2]), int(found[3], 16))
 
 
 class LineNames:

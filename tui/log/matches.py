@@ -5,7 +5,7 @@ import time
 from bisect import bisect_left, bisect_right
 
 from backend_client.logs import LineFilter, LogBuffer, Search
-from backend_client.logs.search import MOST_COUNTED
+from backend_client.logs.search import MOST_COUNTED, TOO_SLOW
 
 _AT_ONCE = 0.008
 """Seconds of searching between two keys."""
@@ -76,7 +76,7 @@ class Matches:
         if not self.done:
             return "searching ..."
         total = f"{len(self.shown):,}" + "+" * self.more
-        slow = " (too slow for some lines)" if self.search.slow else ""
+        slow = f" ({TOO_SLOW})" if self.search.slow else ""
         if not self.shown:
             return "no match" + slow
         index = bisect_left(self.shown, self.current)

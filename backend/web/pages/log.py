@@ -1,5 +1,6 @@
 """The log of a job: its end, live; older lines, a line that a link names, what matches; all of it as text."""
 
+import asyncio
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -23,11 +24,14 @@ from backend.web.log_view import LogView, Shown, ViewDep
 from backend.web.rendering import Site
 from backend_client.errors import BackendError, NotFound
 from backend_client.logs import Search
+from backend_client.logs.search import TOO_SLOW
 from backend_client.protocol import JobBackend
 from backend_client.text.empty_reason import LOG_DELETED, empty_reason
 from backend_client.text.sanitize import clean
 
 router = APIRouter(include_in_schema=False)
+_SEARCH_SECONDS = 0.5
+"""What a search may take for all lines of a page, whoever has written them and the expression."""
 
 
 async def _shown(runtime: Runtime, caller: Caller, name: str, selector: JobSelector) -> Shown:
@@ -61,8 +65,9 @@ async def log(  # noqa: PLR0917  one for each part of the request
         found = await find_before(runtime.jobs, shown, view, before, tail)
     else:
         found = await find_end(runtime.jobs, shown, view)
-    context = _lines(site, shown, view, found) | _state(runtime.jobs, shown, found)
-    context |= _links(site, shown, view) | {"failure_url": _failure_url(site, shown, view, found)}
+    context = await asyncio.to_thread(_lines, site, shown, view, found)
+    context |= _state(runtime.jobs, shown, found) | _links(site, shown, view)
+    context["failure_url"] = _failure_url(site, shown, view, found)
     return site.page(
         request, "log.html", caller=caller, job=shown.job, shown=shown, view=view, at=at, **context
     )
@@ -70,7 +75,7 @@ async def log(  # noqa: PLR0917  one for each part of the request
 
 def _search(text: str) -> tuple[Search | None, str]:
     try:
-        return (Search.parse(text) if text else None), ""
+        return (Search.parse(text, seconds=_SEARCH_SECONDS) if text else None), ""
     except ValueError as error:
         return None, clean(error, 200)
 
@@ -93,6 +98,7 @@ def _lines(site: Site, shown: Shown, view: LogView, found: Found) -> dict[str, A
         "hits": hits,
         "mistake": mistake,
         "searched": search,
+        "too_slow": TOO_SLOW,
         "older": "" if is_first or not first else shown.url(site, view, before=first, tail=reach),
     }
 

@@ -1,7 +1,8 @@
 """The form for a new job: filled in from another job, a link or a spec file, looked at before, and sent."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -34,6 +35,8 @@ from backend_client.spec_file import next_name, read_spec
 from backend_client.text.form_fields import by_field, missing, to_do
 
 router = APIRouter(include_in_schema=False)
+_LARGEST_FILE = 2**17
+"""Bytes of a spec file in a page: YAML of a mebibyte is read for seconds."""
 _FILE = "this text"
 """What errors call a spec file that was written into the page."""
 
@@ -123,7 +126,7 @@ async def from_file(request: Request, desk: Making) -> Response:
     """Fill in the form from the text of a spec file."""
     file = (await read_form(request)).text("file")
     try:
-        raw = read_spec(file.encode(), _FILE)
+        raw = await asyncio.to_thread(_read_file, file)
     except Invalid as error:
         return await desk.form(new_draft({}), error=error, file=file)
     texts, wrong = _read_raw(raw)
@@ -148,6 +151,13 @@ async def check(request: Request, desk: Making) -> Response:
         notes, errors=by_field(plan.errors), warnings={**notes.warnings, **by_field(plan.warnings)}
     )
     return await desk.notes(draft, said, f"{plan.name}, {plan.place}")
+
+
+def _read_file(file: str) -> dict[str, Any]:
+    content = file.encode()
+    if len(content) > _LARGEST_FILE:
+        raise Invalid({"file": "it is larger than 128 KiB; traindeck submit -f takes larger ones"})
+    return read_spec(content, _FILE)
 
 
 async def _again(request: Request, desk: JobDesk, name: str, selector: JobSelector) -> Response:

@@ -167,3 +167,23 @@ async def test_a_log_that_was_deleted_says_so(app):
     await ann.ask("DELETE", "/jobs/job", 204)
     await ann.gone("job")
     assert "Its log was deleted." in (await visitor.get(address)).text
+
+
+async def test_an_expression_that_takes_too_long_is_given_up_and_holds_nobody_up(app):
+    line = "a" * 500 + "abcabc,=," * 100
+    address, visitor = await written(app, f"yes '{line}' | head -n {SHOWN}")
+    pauses, clock = [0.0], asyncio.get_running_loop().time
+
+    async def listen():
+        while True:
+            began = clock()
+            await asyncio.sleep(0.01)
+            pauses.append(clock() - began)
+
+    listening = asyncio.create_task(listen())
+    began = clock()
+    page = await visitor.get(address, params={"q": "/(?:aaaaaaaaaaaaaaaaaaaa){e<=30}b/"})
+    listening.cancel()
+    assert "too slow for some lines" in page.one("span", id="hits").text
+    assert clock() - began < 15  # of a minute and more
+    assert max(pauses) < 5

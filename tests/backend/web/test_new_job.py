@@ -183,6 +183,12 @@ async def test_a_spec_file_fills_it_in_and_its_faults_are_said_by_field(visitor)
     assert page.one("textarea", name="file").raw_text == "\na: 1\na: 2\n"
 
 
+async def test_a_large_spec_file_is_refused_before_it_is_read(visitor):
+    file = "\n".join(f"k{number}: 1" for number in range(20_000))
+    answer = await visitor.send("/new/from-file", 422, file=file)
+    assert "larger than 128 KiB" in answer.text
+
+
 async def test_a_shell_is_put_around_the_command(visitor):
     page = await send(visitor, 200, "/new/edit", command="python a.py | tee log")
     assert said(page, "command").startswith("| is passed on as a word, no shell reads it")

@@ -4,6 +4,7 @@ A route that the table does not list fails the test: whoever adds a page says he
 """
 
 import httpx
+from fastapi.routing import APIRoute
 
 from backend.auth.cookie import NAME
 from backend.web.pages import PAGES
@@ -99,18 +100,19 @@ TABLE = {
 }
 
 
-def routes(routers=PAGES):
-    """Return METHOD PATH of every route of a page."""
-    found = set()
+def all_routes(routers=PAGES):
+    """Yield every route of the pages, also of routers that others include."""
     for router in routers:
         for route in router.routes:
-            inner = getattr(route, "original_router", None)
-            found |= (
-                routes([inner])
-                if inner
-                else {f"{method} {route.path}" for method in route.methods - {"HEAD"}}
-            )
-    return found
+            if isinstance(route, APIRoute):
+                yield route
+            else:
+                yield from all_routes([route.original_router])
+
+
+def routes():
+    """Return METHOD PATH of every route of a page."""
+    return {f"{method} {route.path}" for route in all_routes() for method in route.methods - {"HEAD"}}
 
 
 FORMS = {
