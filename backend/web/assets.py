@@ -47,7 +47,7 @@ def assets() -> dict[str, Asset]:
 
 @router.get("/static/{release}/{name}")
 async def static(release: str, name: str, request: Request) -> Response:
-    """One file; under an older hash there is none any more."""
+    """Send one file; under an older hash there is none any more."""
     asset = assets().get(name)
     if asset is None or asset.path != f"/static/{release}/{name}":
         raise NotFound("There is no such file.")

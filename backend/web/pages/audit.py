@@ -21,7 +21,7 @@ async def audit(
     site: SiteDep,
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
 ) -> Response:
-    """The newest lines, or those older than the line `after`."""
+    """Show the newest lines, or those older than the line `after`."""
     async with runtime.database.read() as session:
         lines = await list_lines(session, after, PAGE)
     older = lines[-1].id if len(lines) == PAGE else 0

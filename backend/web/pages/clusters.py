@@ -40,7 +40,7 @@ def cluster_path(name: str, part: str) -> str:
 async def clusters(
     request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep, done: str = ""
 ) -> Response:
-    """All clusters, and for admins the form of another one."""
+    """Show all clusters, and for admins the form of another one."""
     return await _page(request, runtime, caller, site, done=_DONE.get(done, ""))
 
 

@@ -60,7 +60,7 @@ async def ask(  # noqa: PLR0917  one for each part of the request
     site: SiteDep,
     verb: VerbDep,
 ) -> Response:
-    """The question; where the answer cannot be yes, why."""
+    """Ask the question; where the answer cannot be yes, why."""
     job = await current_job(runtime.jobs, caller, name, selector)
     refused, deleting = await _refusal(runtime.jobs, caller, verb, job)
     asked = _question(runtime.jobs, verb, job, deleting=deleting)

@@ -37,7 +37,7 @@ router = APIRouter(include_in_schema=False)
 async def ask(  # noqa: PLR0917  one for each part of the request
     name: str, request: Request, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob, site: SiteDep
 ) -> Response:
-    """How a job waits, and what of that can be changed."""
+    """Show how a job waits, and what of that can be changed."""
     job = await current_job(runtime.jobs, caller, name, selector)
     return await _page(request, runtime.jobs, caller, site, job)
 

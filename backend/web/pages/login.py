@@ -29,14 +29,14 @@ async def login_form(
     site: SiteDep,
     next: str = "",  # noqa: A002  the usual word
 ) -> Response:
-    """The form, and why an earlier login has ended; for who is logged in already, the way on."""
+    """Show the form, and why an earlier login has ended; for who is logged in already, the way on."""
     caller, ended = await _visitor(request)
     return _login_page(request, site, runtime, goal=safe_next(next), caller=caller, ended=ended)
 
 
 @router.post("/login")
 async def log_in(request: Request, runtime: RuntimeDep, site: SiteDep) -> Response:
-    """A new login for a user and a password.
+    """Make a new login for a user and a password.
 
     The one that this browser had ends: nothing holds it any more.
     """
@@ -54,7 +54,7 @@ async def log_in(request: Request, runtime: RuntimeDep, site: SiteDep) -> Respon
 
 @router.get("/login/check")
 async def check(request: Request, site: SiteDep, next: str = "") -> Response:  # noqa: A002  the usual word
-    """On to where one wanted to go; a browser that did not keep its login would come back for ever."""
+    """Send on to where one wanted to go; a browser that did not keep its login would come back for ever."""
     caller, ended = await _visitor(request)
     goal = safe_next(next)
     if caller:
@@ -81,7 +81,7 @@ async def log_out(request: Request, runtime: RuntimeDep, site: SiteDep) -> Respo
 
 @router.get("/register")
 async def register_form(request: Request, runtime: RuntimeDep, site: SiteDep) -> Response:
-    """The form of a new account; on a server without an admin, with its set-up code."""
+    """Show the form of a new account; on a server without an admin, with its set-up code."""
     first = not await runtime.first_admin.exists()
     if not first:
         await service.check_registration(runtime)
@@ -90,7 +90,7 @@ async def register_form(request: Request, runtime: RuntimeDep, site: SiteDep) ->
 
 @router.post("/register")
 async def register(request: Request, runtime: RuntimeDep, site: SiteDep) -> Response:
-    """A new account, and a login of it."""
+    """Make a new account, and a login of it."""
     form = await read_form(request)
     first = not await runtime.first_admin.exists()
     try:

@@ -58,7 +58,7 @@ async def loss(  # noqa: PLR0917  one for each part of the request
     over: Annotated[Literal["", "steps", "time"], Query()] = "",
     scale: Annotated[Literal["", "linear", "log"], Query()] = "",
 ) -> Response:
-    """The curve, of the last lines of the log."""
+    """Show the curve, of the last lines of the log."""
     known = await reading.known_job(runtime.jobs, caller, name, selector)
     found, view = known.job, PlotView(over == "time", scale == "log")
     started = not known.deleted and bool(found.attempts or found.started)

@@ -46,13 +46,13 @@ def person_path(name: str, part: str = "") -> str:
 
 @router.get("/people")
 async def people(request: Request, runtime: RuntimeDep, admin: CanManageUsers, site: SiteDep) -> Response:
-    """All accounts, and the form of a new one."""
+    """Show all accounts, and the form of a new one."""
     return await _list_page(request, runtime, admin, site)
 
 
 @router.post("/people")
 async def add(request: Request, runtime: RuntimeDep, admin: CanManageUsers, site: SiteDep) -> Response:
-    """A new account."""
+    """Make a new account."""
     form = await read_form(request)
     try:
         name, team = form.text("user").strip(), form.text("team").strip()
@@ -66,7 +66,7 @@ async def add(request: Request, runtime: RuntimeDep, admin: CanManageUsers, site
 async def person(  # noqa: PLR0917  one for each part of the request
     name: str, request: Request, runtime: RuntimeDep, admin: CanManageUsers, site: SiteDep, done: str = ""
 ) -> Response:
-    """One account."""
+    """Show one account."""
     found = await service.get_person(runtime, name)
     return _person_page(request, admin, site, found, done=_DONE.get(done, ""))
 
@@ -92,7 +92,7 @@ async def change(
 async def password(
     name: str, request: Request, runtime: RuntimeDep, admin: CanManageUsers, site: SiteDep
 ) -> Response:
-    """A new password; all logins of that person end."""
+    """Set a new password; all logins of that person end."""
     form = await read_form(request)
     found = await service.get_person(runtime, name)
     try:

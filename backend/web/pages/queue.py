@@ -76,7 +76,7 @@ class WaitingRow(Struct, frozen=True):
 async def queues(
     request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep, done: str = ""
 ) -> Response:
-    """All queues that the caller may see, and what waits in them."""
+    """Show all queues that the caller may see, and what waits in them."""
     board = await queueing.board(runtime.jobs, caller, "")
     return site.page(
         request,

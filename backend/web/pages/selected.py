@@ -42,7 +42,7 @@ async def ask(  # noqa: PLR0917  one for each part of the request
     verb: str = "",
     job: Annotated[list[str], Query()] = [],  # noqa: B006  FastAPI's way
 ) -> Response:
-    """One question for all; where nothing can be done, why."""
+    """Ask one question for all; where nothing can be done, why."""
     asked = _verb(verb)
     jobs, left_out = select(runtime.jobs, caller, asked, job)
     words = question(asked, jobs, left_out, _lost(runtime.jobs, jobs))

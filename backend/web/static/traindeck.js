@@ -12,6 +12,10 @@ const pages = document.querySelector("header nav");
 const here = pages?.querySelector("[aria-current]");
 if (here) pages.scrollLeft = here.offsetLeft - pages.offsetLeft - (pages.clientWidth - here.offsetWidth) / 2;
 
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-submit]")) event.target.form.requestSubmit();
+});
+
 const help = document.getElementById("help");
 const named = Object.fromEntries(
   [...document.querySelectorAll("[data-key]")].map((node) => [node.dataset.key, () => press(node.dataset.key)]),

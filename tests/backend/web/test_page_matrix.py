@@ -99,14 +99,18 @@ TABLE = {
 }
 
 
-def routes():
+def routes(routers=PAGES):
     """Return METHOD PATH of every route of a page."""
-    return {
-        f"{method} {route.path}"
-        for part in PAGES
-        for route in part.routes
-        for method in route.methods - {"HEAD"}
-    }
+    found = set()
+    for router in routers:
+        for route in router.routes:
+            inner = getattr(route, "original_router", None)
+            found |= (
+                routes([inner])
+                if inner
+                else {f"{method} {route.path}" for method in route.methods - {"HEAD"}}
+            )
+    return found
 
 
 FORMS = {
