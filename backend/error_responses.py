@@ -110,11 +110,14 @@ def _methods(request: Request) -> list[str]:
 
 def _error_of_status(request: Request, status: int) -> BackendError:
     path = request.url.path[:200]
+    is_api = path.startswith("/api")
     if status == HTTPStatus.NOT_FOUND:
-        hint = "/api/openapi.json lists what there is." if path.startswith("/api") else ""
-        return NotFound(f"There is nothing at {path}.", hint)
+        return NotFound(
+            f"There is nothing at {path}.", "/api/openapi.json lists what there is." if is_api else ""
+        )
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return Refused(f"{path} does not take {request.method}.", "/api/openapi.json lists what it takes.")
+        hint = "/api/openapi.json lists what it takes." if is_api else "It is where a form is sent to."
+        return Refused(f"{path} does not take {request.method}.", hint)
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
         return COMPRESSED
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

@@ -38,11 +38,12 @@ class Caller(Struct, frozen=True):
 async def current_caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
     """Return the caller of a request: the dependency of all but the public routes. Raises LoginNeeded."""
     try:
-        return await identify(request)
+        caller = request.state.caller = await identify(request)
     except LoginNeeded:
         if token_of(request.headers) is not None:
             request.app.state.runtime.throttle.refused["token"] += 1
         raise
+    return caller
 
 
 async def identify(request: Request) -> Caller:

@@ -30,7 +30,15 @@ def error_page(request: Request, error: BackendError, status: int, back: str = "
     status = status or status_of(error)
     way = (site.url("/register"), "Become its admin") if isinstance(error, NoAdmin) else None
     page = site.page(
-        request, "error.html", status=status, error=error, back=back, request_id=request_id(request), way=way
+        request,
+        "error.html",
+        # Whoever is known by now keeps the way to all other pages.
+        caller=getattr(request.state, "caller", None),
+        status=status,
+        error=error,
+        back=back,
+        request_id=request_id(request),
+        way=way,
     )
     page.headers.update(headers_of(error))
     return page

@@ -30,6 +30,7 @@ class JobDesk:
         self._request, self._site = request, site
         links = runtime.jobs.hub.links
         infos = [cluster.info(links[cluster.name]) for cluster in runtime.jobs.clusters]
+        self._several = len(infos) > 1
         self.rules: Mapping[str, FieldRule] = merge(infos).fields
         """What all clusters make of each field: what one alone refuses, its plan says."""
 
@@ -41,8 +42,12 @@ class JobDesk:
         wrong: Mapping[str, str] | None = None,
         again: str = "",
         file: str = "",
+        unfold: bool = False,
     ) -> Response:
-        """Show the form. `error`: why nothing was made; `wrong`: field -> what else is wrong with it."""
+        """Show the form. `error`: why nothing was made; `wrong`: field -> what else is wrong with it.
+
+        `unfold`: with the fields that are else folded.
+        """
         cluster = draft.texts.get("cluster", "").strip()
         offers = await offers_for(self.runtime, self.caller, self.rules, cluster)
         notes = notes_on(draft, self.rules, offers.machines)
@@ -50,7 +55,9 @@ class JobDesk:
         notes = replace(notes, errors={**said, **notes.errors})
         views = field_views(draft, self.rules, notes, offers.choices, offers.machines)
         shown = [view.name for view in views]
-        rest = [view for view in views if view.name not in FIRST]
+        # One of several clusters has to be chosen, and what all other fields can be hangs on it.
+        first = ("cluster", *FIRST) if self._several else FIRST
+        rest = [view for view in views if view.name not in first]
         decision = may(self.caller, Action.CREATE)
         invalid = wrong and self._request.method != "GET"
         return self._site.page(
@@ -60,13 +67,13 @@ class JobDesk:
             status=status_of(error) if error else _status(bool(invalid)),
             draft=draft,
             views={view.name: view for view in views},
-            first=FIRST,
+            first=first,
             labels=LABELS,
             kinds=KINDS,
             rest=rest,
             fold=fold_words(len(rest), [view.name for view in rest if view.text]),
-            unfold=any(view.error or view.warning or view.marked for view in rest),
-            reasons={name: self.rules[name].why for name in FIRST if name not in shown},
+            unfold=unfold or any(view.error or view.warning or view.marked for view in rest),
+            reasons={name: self.rules[name].why for name in first if name not in shown},
             refusals=refusals(self.rules, shown),
             error=error,
             wrong=[view for view in views if view.error],

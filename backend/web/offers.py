@@ -19,6 +19,7 @@ from backend_client.text.form_fields import FIELDS_WITH_CHOICES
 PATIENCE = 3.0
 """Seconds that a form waits for what it only offers."""
 _SLOW = f"no answer in {PATIENCE:g} s"
+_NONE_CHOSEN = "no cluster is chosen"
 _LOOKED_AT, _MOST_RECENT = 50, 8
 
 Choices = Mapping[str, Sequence[Choice] | str]
@@ -57,6 +58,9 @@ async def _choices(runtime: Runtime, caller: Caller, rules: Mapping[str, FieldRu
     """Return the choices of all fields, asked for one after the other: a cluster has other things to do."""
     fields = [name for name in FIELDS_WITH_CHOICES if rules[name].use != Use.REFUSED]
     found: dict[str, Sequence[Choice] | str] = dict.fromkeys(fields, _SLOW)
+    if not cluster and len([*runtime.jobs.clusters]) > 1:
+        found = dict.fromkeys(fields, _NONE_CHOSEN)
+        fields = ["cluster"]
     try:
         async with asyncio.timeout(PATIENCE):
             for name in fields:

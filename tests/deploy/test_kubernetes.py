@@ -35,6 +35,7 @@ _PATH = re.compile(
 _QUEUES = ("localqueues", "clusterqueues")
 SELDOM: Used = {
     ("get", "pods/log"),
+    ("list", "pods.metrics.k8s.io"),
     *((verb, "workloads.kueue.x-k8s.io") for verb in ("list", "watch")),
     *((verb, f"{plural}.kueue.x-k8s.io") for verb in ("get", "list") for plural in _QUEUES),
     *(("list", f"{plural}.kueue.x-k8s.io") for plural in ("cohorts", "resourceflavors")),

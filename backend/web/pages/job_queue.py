@@ -56,7 +56,7 @@ async def change(name: str, request: Request, runtime: RuntimeDep, caller: CanSe
         raise
     except BackendError as error:
         return await _page(request, runtime.jobs, caller, site, job, form=form, error=error)
-    return site.redirect("/queue")
+    return site.redirect("/queue", done=form.text("change"))
 
 
 async def _change(service: JobService, caller: Caller, name: str, selector: JobSelector, form: Form) -> None:

@@ -85,7 +85,7 @@ async def register_form(request: Request, runtime: RuntimeDep, site: SiteDep) ->
     first = not await runtime.first_admin.exists()
     if not first:
         await service.check_registration(runtime)
-    return _register_page(request, site, first=first)
+    return _register_page(request, site, Form([]), first=first)
 
 
 @router.post("/register")
@@ -96,7 +96,7 @@ async def register(request: Request, runtime: RuntimeDep, site: SiteDep) -> Resp
     try:
         came = await _register(runtime, form, _browser(request), first=first)
     except _SAID_IN_THE_FORM as error:
-        return _register_page(request, site, first=first, user=form.text("user"), error=error)
+        return _register_page(request, site, form, first=first, error=error)
     return _enter(site, came, "/")
 
 
@@ -152,9 +152,18 @@ def _login_page(
 
 
 def _register_page(
-    request: Request, site: Site, *, first: bool, user: str = "", error: BackendError | None = None
+    request: Request, site: Site, form: Form, *, first: bool, error: BackendError | None = None
 ) -> Response:
-    status = status_of(error) if error else 200
-    page = site.page(request, "register.html", status=status, first=first, user=user, error=error)
+    page = site.page(
+        request,
+        "register.html",
+        status=status_of(error) if error else 200,
+        # Whoever has it may read it: typing it off a terminal again is no better.
+        secret=True,
+        first=first,
+        user=form.text("user"),
+        code=form.text("code"),
+        error=error,
+    )
     page.headers.update(headers_of(error) if error else {})
     return page

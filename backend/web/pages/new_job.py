@@ -115,10 +115,11 @@ async def look(request: Request, desk: Making) -> Response:
 
 @router.post("/new/edit")
 async def edit(request: Request, desk: Making) -> Response:
-    """Show the form with what was typed; with `shell`, a shell runs the command."""
+    """Show the form with what was typed, and what its cluster has; with `shell`, a shell runs the command."""
     form = await read_form(request)
     draft = read_draft(form)
-    return await desk.form(draft.in_shell() if form.text("shell") else draft)
+    in_shell = bool(form.text("shell"))
+    return await desk.form(draft.in_shell() if in_shell else draft, unfold=not in_shell)
 
 
 @router.post("/new/from-file")

@@ -36,6 +36,13 @@ from backend_client.text.queues import (
 from backend_client.text.sanitize import clean
 
 BAR_UNITS = 200
+_DONE = {
+    "hold": "The job is held back.",
+    "release": "The job is in its queue again.",
+    "priority": "The job has another priority.",
+    "queue": "The job is in another queue.",
+}
+"""`?done=` -> what has just been done, as a sentence."""
 router = APIRouter(include_in_schema=False)
 
 
@@ -66,13 +73,16 @@ class WaitingRow(Struct, frozen=True):
 
 
 @router.get("/queue")
-async def queues(request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep) -> Response:
+async def queues(
+    request: Request, runtime: RuntimeDep, caller: CanSee, site: SiteDep, done: str = ""
+) -> Response:
     """Show all queues that the caller may see, and what waits in them."""
     board = await queueing.board(runtime.jobs, caller, "")
     return site.page(
         request,
         "queue.html",
         caller=caller,
+        done=_DONE.get(done, ""),
         parts=[*_parts(board)],
         units=BAR_UNITS,
         notes=[*map(sentence, notes(board))],

@@ -67,6 +67,7 @@ class Wishes:
             rest=rest,
             error=error,
             channels=[*zip(self._kept.channels, channels, strict=True)],
+            tested=next((cells for cells in channels if tried and tried.channel == cells[0]), None),
             groups=[(RULES_HEADING, rule_fields()), ("Quiet hours", QUIET_FIELDS)],
             meaning=meaning,
             kinds=KINDS,

@@ -112,7 +112,10 @@ export class Search {
     if (!this.#pattern) { said.textContent = ""; return; }
     const hits = this.#hits();
     const at = this.#current ? hits.indexOf(this.#current) + 1 : 0;
-    said.textContent = `${at ? `${at.toLocaleString()} of ` : ""}${hits.length.toLocaleString()} lines match`;
+    const count = this.#log.querySelectorAll(".line:not(.said)").length;
+    // Of a long log only an end is here: nothing found in it is not nothing in the log.
+    const rest = document.getElementById("older").hidden ? "" : "; older lines are not searched";
+    said.textContent = `${at ? `${at.toLocaleString()} of ` : ""}${hits.length.toLocaleString()} matches in ${count.toLocaleString()} lines${rest}`;
   }
 
   #hits() {

@@ -7,6 +7,11 @@ import { localize } from "./times.js";
 
 localize();
 
+// On a phone the names of the pages are wider than it: this page's is among those that are seen.
+const pages = document.querySelector("header nav");
+const here = pages?.querySelector("[aria-current]");
+if (here) pages.scrollLeft = here.offsetLeft - pages.offsetLeft - (pages.clientWidth - here.offsetWidth) / 2;
+
 document.addEventListener("change", (event) => {
   if (event.target.matches("select[data-submit]")) event.target.form.requestSubmit();
 });

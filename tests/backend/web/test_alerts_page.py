@@ -40,8 +40,10 @@ async def test_one_sees_ones_own_and_an_admin_everybodys(app):
     ]
     await alert(app, ann, HOSTILE)
     page = await ann.get("/alerts")
-    assert page.one("span", class_="count").text == "1 firing"
-    assert (await ann.get("/jobs")).one("span", class_="count").text == "1 firing", "on all pages"
+    assert page.one("nav", aria_label="Pages").one("span", class_="count").text == "1 firing"
+    assert (await ann.get("/jobs")).one("nav", aria_label="Pages").one(
+        "span", class_="count"
+    ).text == "1 firing", "on all pages"
     assert page.one("summary").text == HOSTILE.replace("\u202e", "\ufffd")
     assert len(page.all("img")) == 1, "the brand's alone"
     assert "u-" in page.one("tbody").one("th").one("a")["href"]

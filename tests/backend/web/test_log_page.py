@@ -104,7 +104,7 @@ async def test_a_search_without_a_script_marks_its_hits_and_the_first_error_has_
     address, visitor = await written(app, script)
     page = await visitor.get(address + "&q=/loss+[0-9]/")
     assert [mark.text for mark in page.all("mark")] == ["loss 1", "Loss 2"]
-    assert "2 of 3 lines match" in page.one("span", id="hits").text
+    assert "2 matches in 3 lines" in page.one("span", id="hits").text
     error = page.one("a", id="first-error")["href"]
     assert page.one("div", id=error.removeprefix("#")).text.startswith("RuntimeError")
     assert "first error: out of GPU memory" in page.text

@@ -132,6 +132,14 @@ async def test_no_other_sites_form_gets_in(app, path, headers):
     await ann.get("/jobs")
 
 
+async def test_who_is_refused_a_page_keeps_the_way_to_all_others(app):
+    ann = await Visitor.enter(app, "ann")
+    for path, status in (("/people", 403), ("/jobs/nosuch", 404)):
+        page = await ann.get(path, status)
+        assert page.one("nav", aria_label="Pages").all("a", href="/gpus")
+        assert page.one("a", href="/account").text == "ann"
+
+
 async def test_the_first_admin_comes_in_by_the_code_of_the_terminal(settings):
     async with empty_server(settings) as (client, said):
         code = await code_of(said)
@@ -147,6 +155,7 @@ async def test_the_first_admin_comes_in_by_the_code_of_the_terminal(settings):
         await visitor.submit(page.one("form"), 422, **fields, code="")
         page = parse((await visitor.submit(page.one("form"), 403, **fields, code="A" * 24)).text)
         assert page.one("input", name="user")["value"] == "root"
+        assert page.one("input", name="code")["value"] == "A" * 24  # not typed off a terminal again
         assert PASSWORD not in visitor.last.text
         token, _ = cookie_of(await visitor.submit(page.one("form"), **fields, code=code.lower()))
         visitor.client.headers["Cookie"] = f"{NAME}={token}"

@@ -58,6 +58,24 @@ async def test_the_fields_stand_in_the_order_of_the_screen(visitor):
     assert [one["value"] for one in page.one("datalist", id="c-cluster").all("option")] == ["local"]
 
 
+async def test_one_of_several_clusters_is_chosen_at_the_top_and_then_says_what_it_has(
+    app, visitor, monkeypatch
+):
+    clusters = app.state.runtime.jobs.clusters
+    local = clusters.resolve("")
+    monkeypatch.setattr(type(clusters), "__iter__", lambda _: iter((local, local)))
+    page = await visitor.get("/new")
+    assert page.all("span", class_="said")[0]["data-said"] == "cluster"
+    assert [one.text for one in page.one("select", id="f-cluster").all("option")][:2] == [
+        "choose one",
+        "local",
+    ]
+    page = await send(visitor, 200, "/new/edit", cluster="local", command="sleep 5")
+    assert {one.text for one in page.all("option", selected="")} == {"local"}
+    assert page.one("details", id="more")["open"] is not None
+    assert text(page, "command") == "sleep 5"
+
+
 @pytest.mark.parametrize(
     ("name", "written"),
     {

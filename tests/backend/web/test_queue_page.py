@@ -35,7 +35,8 @@ async def test_others_are_figures_and_one_changes_ones_own(app, queued):
     assert hold.one("button").text == "Hold"
     assert [option["value"] for option in priority.all("option")] == ["", "low"]
     answer = await visitor.submit(hold)
-    assert answer.headers["location"] == "/queue"
+    assert answer.headers["location"] == "/queue?done=hold"
+    assert "held back" in (await visitor.get("/queue?done=hold")).one("div", role="status").text
     await visitor.submit(priority, priority="low")
     await visitor.submit(move, queue="q2")
     assert queued.done == [("hold", "bobs"), ("priority", "low", "bobs"), ("move", "q2", "bobs")]
