@@ -36,7 +36,7 @@ async def chromium():
 async def server(tmp_path, monkeypatch):
     """Run a server that runs jobs on this machine, with PEOPLE; none of them outlives the test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    settings = {"local": True, "local_gpus": 2, "local_grace": 1.0}
+    settings = {"local": True, "local_gpus": 2, "local_grace": 1.0, "registration": "open"}
     with running(tmp_path / "server", people=PEOPLE, **settings) as started:
         yield started
     await remove_all(LocalBackend(gpus=2, grace=0.5))

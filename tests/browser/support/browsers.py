@@ -8,6 +8,19 @@ from tests.support.wait import PATIENCE
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 _SERIOUS = ("serious", "critical")
+_UNSEEN_FOCUS = """() => {
+    const shown = (node) => node.checkVisibility() && !node.disabled && node.tabIndex >= 0;
+    const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
+    const controls = all.filter(shown);
+    const wrong = document.activeElement === controls[0] ? [] : ["the first is not reached"];
+    for (const node of controls) {
+        node.focus();
+        const {outlineStyle, outlineWidth} = getComputedStyle(node);
+        const seen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 1 && node.matches(":focus-visible");
+        if (!seen) wrong.push(node.outerHTML.slice(0, 120));
+    }
+    return wrong;
+}"""
 
 
 class Browser:
@@ -41,6 +54,11 @@ class Browser:
             lambda answer: self._complain(f"{answer.status} {answer.url}") if answer.status == 404 else None,
         )
         return page
+
+    def take_complaints(self):
+        """Return what the pages have complained of since the last time."""
+        taken, self.complaints = self.complaints, []
+        return taken
 
     def _complain(self, text):
         if not any(part in text for part in self.expected):
@@ -77,10 +95,13 @@ class Browser:
         """Submit a job of this machine; return it."""
         return await self.ask("POST", "/jobs", {"kind": "job", "command": ["sh", "-c", script], **fields})
 
-    async def barriers(self):
-        """Return what axe-core finds serious on the page, a line each."""
-        await self.page.evaluate(_axe())
-        found = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
+    async def barriers(self, *rules):
+        """Return what axe-core finds serious on the page, a line each; `rules`: only of these."""
+        if not await self.page.evaluate("Boolean(window.axe)"):
+            await self.page.evaluate(_axe())
+        asked = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+        only = {"runOnly": rules} if rules else {}
+        found = await self.page.evaluate("asked => axe.run(asked)", asked | only)
         return [
             f"{rule['id']}: {rule['help']}: {json.dumps([node['html'] for node in rule['nodes']][:3])}"
             for rule in found["violations"]
@@ -90,6 +111,11 @@ class Browser:
     async def overflow(self):
         """Return by how many pixels the page is wider than its window."""
         return await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+    async def unseen_focus(self):
+        """Go to the page's first control by the keyboard; return those that do not show that they have it."""
+        await self.page.keyboard.press("Tab")
+        return await self.page.evaluate(_UNSEEN_FOCUS)
 
     async def close(self):
         """Close it. Raises AssertionError with what it complained of."""
