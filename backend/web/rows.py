@@ -12,6 +12,7 @@ from backend.web.rendering import Site, ago
 from backend_client.job_order import haystack
 from backend_client.models import JobRef
 from backend_client.server.wire import ClusterLink, Lagged, Step, encode, frame, watch_frame
+from backend_client.text.clusters import link_sentence
 from backend_client.text.job_cells import JOB_CELLS, cell_text
 
 SHOWN = ("gpus", "age", "loss", "util", "mem", "owner", "progress")
@@ -97,7 +98,8 @@ class RowFrames:
         return frame("gone", encode([ref.uid for ref in refs]))
 
     def link(self, link: ClusterLink) -> bytes:
-        return watch_frame(link)
+        told = {"cluster": link.cluster, "sentence": link_sentence(link)}
+        return frame("link", encode(told))
 
     def step(self, step: Step) -> bytes:
         return watch_frame(step)

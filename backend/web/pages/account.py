@@ -46,7 +46,7 @@ async def password(request: Request, runtime: RuntimeDep, caller: CurrentCaller,
 
 @router.post("/account/logins")
 async def add_login(request: Request, runtime: RuntimeDep, caller: CurrentCaller, site: SiteDep) -> Response:
-    """Make a login of a program's own, for one's password as at the front door; its token is shown this once."""
+    """Make a login of a program's own, for one's password as at the login; its token is shown this once."""
     form = await read_form(request)
     name = form.text("name").strip()
     try:

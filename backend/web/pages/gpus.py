@@ -13,11 +13,11 @@ from backend.jobs import cluster_reading
 from backend.jobs.service import JobService
 from backend.routes.deps import CanSee, RuntimeDep
 from backend.web.deps import SiteDep
-from backend.web.pages.jobs import link_sentence
 from backend_client.errors import sentence
 from backend_client.gpu_nodes import GpuNode, GpuNodes, Holder
 from backend_client.models import JobRef
 from backend_client.protocol import Capacity
+from backend_client.text.clusters import link_sentence
 from backend_client.text.gpus import (
     LABELS,
     SHARE_OF,

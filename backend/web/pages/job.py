@@ -19,7 +19,6 @@ from backend.web import job_view
 from backend.web.deps import SiteDep, page_stream
 from backend.web.job_links import links_of, links_of_deleted, new_url, why_not_again
 from backend.web.job_questions import Answers, ask_all, ask_of_deleted
-from backend.web.pages.jobs import link_sentence
 from backend.web.rendering import Site
 from backend_client.errors import Conflict, NotFound, Refused, sentence
 from backend_client.models import Job, JobRef
@@ -29,6 +28,7 @@ from backend_client.server.wire import ClusterLink, Lagged, Step, encode, frame,
 from backend_client.spec_file import no_spec, spec_yaml
 from backend_client.text import why as why_text
 from backend_client.text.attempts import state_durations
+from backend_client.text.clusters import link_sentence
 from backend_client.text.receipt import change_text, receipt_lines
 from backend_client.text.receipt import heading as receipt_heading
 from backend_client.text.sanitize import clean

@@ -21,11 +21,10 @@ from backend.web.rendering import Site
 from backend.web.rows import COLUMNS, RowFrames, RowRenderer
 from backend_client.job_order import Group, Order, group_key, matches, order_key
 from backend_client.models import Job
-from backend_client.protocol import FreshnessState, Verb
+from backend_client.protocol import Verb
 from backend_client.server.bodies import VisibleJobs
-from backend_client.server.wire import ClusterLink
+from backend_client.text.clusters import link_sentence
 from backend_client.text.questions import under_way
-from backend_client.text.sanitize import clean
 
 PAGE = 100
 """Jobs on one page of the list."""
@@ -185,11 +184,3 @@ def _groups(
     now = datetime.now(UTC)
     for heading, jobs in groupby(shown, key=lambda cached: listing.heading(cached.job)):
         yield heading, [rows.row(cached).html(now) for cached in jobs]
-
-
-def link_sentence(link: ClusterLink) -> str:
-    """Say that what a list shows of a cluster may be old, and why; "" where it is as it is there."""
-    if link.state is FreshnessState.LIVE:
-        return ""
-    why = f": {clean(link.why, 300)}" if link.why else ""
-    return f"{clean(link.cluster, 60)} is {link.state.value}{why}"

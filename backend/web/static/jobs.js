@@ -163,9 +163,9 @@ function step({ uid, message }) {
 }
 
 const links = new Map();
-function link({ cluster, state, why }) {
-  if (state === "live") links.delete(cluster);
-  else links.set(cluster, `${cluster} is ${state}${why ? `: ${why}` : ""}`);
+function link({ cluster, sentence }) {
+  if (sentence) links.set(cluster, sentence);
+  else links.delete(cluster);
   const place = document.getElementById("links");
   place.replaceChildren(...[...links.values()].map((sentence) => {
     const line = document.createElement("p");
@@ -179,6 +179,7 @@ const form = document.getElementById("selected");
 const barred = form.querySelector("[data-verb]").disabled;
 function count() {
   const marked = table.querySelectorAll("input[name=job]:checked").length;
+  form.hidden = !marked;
   if (!barred) {
     document.getElementById("marked").textContent = marked ? `${marked} marked` : "";
     for (const button of form.querySelectorAll("[data-verb]")) button.disabled = !marked;

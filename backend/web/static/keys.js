@@ -17,7 +17,9 @@ export function onKeys(table) {
 export function press(key) {
   const node = document.querySelector(`[data-key="${CSS.escape(key)}"]:not([disabled]):not([aria-disabled])`);
   if (!node) return false;
-  if (node.matches("input")) { node.focus(); node.select?.(); } else node.click();
+  if (node.matches("input")) { node.focus(); node.select?.(); }
+  else if (node.matches("select")) { node.selectedIndex = (node.selectedIndex + 1) % node.length; node.form.requestSubmit(); }
+  else node.click();
   return true;
 }
 

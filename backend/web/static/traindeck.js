@@ -7,6 +7,10 @@ import { localize } from "./times.js";
 
 localize();
 
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-submit]")) event.target.form.requestSubmit();
+});
+
 const help = document.getElementById("help");
 const named = Object.fromEntries(
   [...document.querySelectorAll("[data-key]")].map((node) => [node.dataset.key, () => press(node.dataset.key)]),
