@@ -2,7 +2,7 @@
 
 from urllib.parse import quote, urlencode
 
-from backend.web.pages import PAGES
+from tests.backend.web import test_page_matrix
 
 FILES = {"/jobs/{name}/log.txt", "/jobs/{name}/spec.yaml", "/static/{release}/{name}", "/usage.csv"}
 ELSEWHERE = {"/", "/jobs/{name}/why", "/login/check"}
@@ -12,8 +12,8 @@ OF_A_JOB = ("", "/again", "/delete", "/log", "/loss", "/queue", "/resume", "/sto
 
 def routes():
     """Return the paths of all pages, as their routes have them."""
-    paths = {route.path for part in PAGES for route in part.routes if "GET" in route.methods}
-    return {path for path in paths if not path.startswith("/live/")} - FILES - ELSEWHERE
+    opened = (one.removeprefix("GET ") for one in test_page_matrix.routes() if one.startswith("GET "))
+    return {path for path in opened if not path.startswith("/live/")} - FILES - ELSEWHERE
 
 
 def addresses(cluster, uid, name, *, person="ann", channel="pager"):

@@ -9,7 +9,7 @@ from tests.support.wait import PATIENCE
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 _SERIOUS = ("serious", "critical")
 _UNSEEN_FOCUS = """() => {
-    const shown = (node) => node.checkVisibility() && !node.disabled && node.tabIndex >= 0;
+    const shown = (node) => node.checkVisibility() && !node.matches(":disabled") && node.tabIndex >= 0;
     const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
     const controls = all.filter(shown);
     const wrong = document.activeElement === controls[0] ? [] : ["the first is not reached"];
