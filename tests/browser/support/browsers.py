@@ -8,6 +8,10 @@ from tests.support.wait import PATIENCE
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 _SERIOUS = ("serious", "critical")
+_SET_HIDDEN = """(hidden) => {
+    Object.defineProperty(document, "hidden", {configurable: true, value: hidden});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 _UNSEEN_FOCUS = """() => {
     const shown = (node) => node.checkVisibility() && !node.matches(":disabled") && node.tabIndex >= 0;
     const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
@@ -121,6 +125,16 @@ class Browser:
         """Close it. Raises AssertionError with what it complained of."""
         await self.context.close()
         assert not self.complaints, self.complaints
+
+
+async def hide(page):
+    """Let a tab be behind another one. A browser without a screen shows all of them; a page is told so."""
+    await page.evaluate(_SET_HIDDEN, True)
+
+
+async def show(page):
+    """Let a tab that is behind others be in front again."""
+    await page.evaluate(_SET_HIDDEN, False)
 
 
 @cache
