@@ -1,7 +1,7 @@
 """Many tabs, going back, and a server that goes away and comes back."""
 
-import pytest
-
+from tests.backend_client.server.support.running import running
+from tests.browser.conftest import SETTINGS
 from tests.browser.support.browsers import hide, show
 from tests.support.wait import async_until
 
@@ -49,18 +49,29 @@ async def test_after_the_log_out_going_back_shows_nothing(browser):
         assert await page.get_by_text("bert", exact=True).count() == 0
 
 
-@pytest.mark.parametrize("path", ["/jobs", "/queue"])
-async def test_a_page_says_that_it_is_old_until_the_server_is_back(browser, path):
-    ann = await browser("ann", expected=("ERR_", "Failed to"))
-    page = await ann.open(path)
-    stale = page.locator("#stale")
-    assert await stale.is_hidden()
+async def test_a_page_of_parts_says_that_it_is_old_until_it_is_read_again(browser):
+    ann = await browser("ann", expected=("ERR_",))
+    page = await ann.open("/queue")
     await ann.context.route("**/*", lambda route: route.abort())
-    # A page of parts looks again when it is seen again, at the latest; one with a stream begins a new one.
-    await hide(page)
-    await show(page)
-    await stale.get_by_text("the server does not answer").wait_for()
+    await show(page)  # upon which it is read again
+    await page.locator("#stale").get_by_text("the server does not answer").wait_for()
     await ann.context.unroute("**/*")
-    await hide(page)
     await show(page)
-    await stale.wait_for(state="hidden")
+    await page.locator("#stale").wait_for(state="hidden")
+
+
+async def test_a_list_goes_on_by_itself_when_its_server_is_back(browser, server, tmp_path):
+    ann = await browser("ann", expected=("ERR_", "Failed to load"))
+    page = await ann.open("/jobs")
+    await page.evaluate("window.stays = true")
+    await ann.submit("sleep 600", name="before")
+    await page.get_by_role("link", name="before").wait_for()
+    port = server.port
+    server.stop()
+    await page.locator("#stale").wait_for()
+    with running(tmp_path / "server", port=port, **SETTINGS):
+        await page.locator("#stale").wait_for(state="hidden")
+        await ann.submit("sleep 600", name="after")
+        await page.get_by_role("link", name="after").wait_for()
+        assert sorted(await names(page)) == ["after", "before"]
+        assert await page.evaluate("window.stays"), "without being loaded again"
