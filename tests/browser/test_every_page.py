@@ -1,5 +1,7 @@
 """Every page, at two widths, light and dark: whole, quiet, and for everybody to use."""
 
+import asyncio
+
 from backend.auth.users import get_user
 from backend.db.models import EVERY_TEAM, ChannelRow
 from backend_client.models import JobState
@@ -26,7 +28,10 @@ def test_the_list_of_pages_is_complete():
 
 
 async def fill(server, ann):
-    """Give ann jobs in several states, an alert and a channel, and let vera see them; return all addresses."""
+    """Give ann jobs in several states, an alert and a channel, and let vera see them.
+
+    Return the addresses of all pages, one of each, and of those of jobs in other states.
+    """
     refs = []
     for name, (script, _) in JOBS.items():
         job = await ann.submit(script, name=name, gpus=2 if name in ON_ALL_GPUS else 0)
@@ -51,13 +56,14 @@ async def fill(server, ann):
         await an_alert(server.app, "failed")
 
     server.do(write())
-    whole = [*addresses("local", refs[2]["uid"], "running").values()]
+    running = refs.pop([*JOBS].index("running"))
+    pages = addresses("local", running["uid"], "running").values()
     others = (addresses("local", ref["uid"], ref["name"]) for ref in refs)
     states = [each[path] for each in others for path in ("/jobs/{name}", "/jobs/{name}/log")]
-    return [*dict.fromkeys([*whole, *states, "/alerts?everybody=1"])]
+    return [*pages, "/alerts?everybody=1"], states
 
 
-async def judge(one, address, *, twice=True):
+async def judge(one, address, *, twice):
     """Open a page, narrow and light, then (`twice`) wide and dark; return what is wrong with it."""
     page = await one.open(address)
     found = [] if await page.locator("h1").count() == 1 else ["not one h1"]
@@ -78,12 +84,16 @@ async def too_wide(one):
 
 
 async def test_every_page_for_an_admin_and_a_viewer(browser, server):
-    pages = await fill(server, await browser("ann"))
+    pages, states = await fill(server, await browser("ann"))
     root = await browser("root", viewport=NARROW)
     vera = await browser("vera", viewport=NARROW, expected=("403",))
-    barred = {path for path in pages if path.startswith(("/clusters/", "/people/"))}  # as /audit is
-    wrong = [line for address in pages for line in await judge(root, address)]
-    for address in pages:
-        if address not in barred:
-            wrong += await judge(vera, address, twice=False)
+    for_vera = [path for path in pages if not path.startswith(("/clusters/", "/people/"))]  # refused as /audit is
+
+    async def judge_all(one, addresses, *, twice):
+        return [line for address in addresses for line in await judge(one, address, twice=twice)]
+
+    found = await asyncio.gather(
+        judge_all(root, [*pages, *states], twice=True), judge_all(vera, for_vera, twice=False)
+    )
+    wrong = [line for lines in found for line in lines]
     assert not wrong, "\n".join(wrong)
