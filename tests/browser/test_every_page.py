@@ -87,7 +87,9 @@ async def test_every_page_for_an_admin_and_a_viewer(browser, server):
     pages, states = await fill(server, await browser("ann"))
     root = await browser("root", viewport=NARROW)
     vera = await browser("vera", viewport=NARROW, expected=("403",))
-    for_vera = [path for path in pages if not path.startswith(("/clusters/", "/people/"))]  # refused as /audit is
+    for_vera = [
+        path for path in pages if not path.startswith(("/clusters/", "/people/"))
+    ]  # refused as /audit is
 
     async def judge_all(one, addresses, *, twice):
         return [line for address in addresses for line in await judge(one, address, twice=twice)]

@@ -14,7 +14,8 @@ LISTEN = """() => new Promise((resolve) => {
     window.told = [];
     const source = new EventSource("/live/jobs");
     source.onopen = resolve;
-    for (const name of ["rows", "gone", "step"]) source.addEventListener(name, (event) => told.push(event.data));
+    const tell = (event) => told.push(event.data);
+    for (const name of ["rows", "gone", "step"]) source.addEventListener(name, tell);
 })"""
 
 

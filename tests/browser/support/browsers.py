@@ -14,14 +14,14 @@ _SET_HIDDEN = """(hidden) => {
 }"""
 _UNSEEN_FOCUS = """() => {
     const shown = (node) => node.checkVisibility() && !node.matches(":disabled") && node.tabIndex >= 0;
-    const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
-    const controls = all.filter(shown);
+    const kinds = "a[href], button, input, select, textarea, summary, [tabindex]";
+    const controls = [...document.querySelectorAll(kinds)].filter(shown);
     const wrong = document.activeElement === controls[0] ? [] : ["the first is not reached"];
     for (const node of controls) {
         node.focus();
         const {outlineStyle, outlineWidth} = getComputedStyle(node);
-        const seen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 1 && node.matches(":focus-visible");
-        if (!seen) wrong.push(node.outerHTML.slice(0, 120));
+        const drawn = outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
+        if (!drawn || !node.matches(":focus-visible")) wrong.push(node.outerHTML.slice(0, 120));
     }
     return wrong;
 }"""

@@ -15,7 +15,7 @@ from backend.db.models import AlertRow, AlertWishesRow, AttemptRow, ChannelRow, 
 from backend_client.alerts.alert import DeliveryState
 from backend_client.models import JobState
 from backend_client.multi_user import CreatedJob
-from backend_client.protocol import Feature, FreshnessState
+from backend_client.protocol import Feature
 from backend_client.server.roles import Role
 from tests.support.hostile import TEXTS, Hostile
 
@@ -26,7 +26,7 @@ MARKUP = {
     "script": "<script>alert(1)</script>",
     "address": "javascript:alert(1)",
     "text area": "</textarea></title></style><script>alert(1)</script>",
-    "quotes": "' onmouseover='alert(1)' \" onfocus=\"alert(1)\" autofocus=\" `",
+    "quotes": '\' onmouseover=\'alert(1)\' " onfocus="alert(1)" autofocus=" `',
     "templates": "{{7*191919}} ${7*191919} {%raw%}",
     "entities": "&lt;b&gt;alert(1)&lt;/b&gt; &#x202e;",
 }
@@ -114,7 +114,9 @@ async def make_hostile(app):
             wishes = msgspec.json.encode(backend.wishes).decode()
             session.add(AlertWishesRow(user_id=user.id, wishes=wishes))
         await session.execute(update(Token).values(name=EVERYTHING))
-        caller = Caller(user_id=ann.id, name=EVERYTHING, role=Role.ADMIN, token_id=0, address=EVERYTHING, request_id=SHORT)
+        caller = Caller(
+            user_id=ann.id, name=EVERYTHING, role=Role.ADMIN, token_id=0, address=EVERYTHING, request_id=SHORT
+        )
         await audit.record(session, caller, SHORT, EVERYTHING, cluster=EVERYTHING, result=EVERYTHING)
     for job in backend.jobs.values():
         runtime.jobs.hub.claim(Owner(ann.id, "ann"), job)
@@ -180,6 +182,4 @@ async def _tell_alerts(session, user_id):
 
 
 def _channel(user_id, now, name=SHORT):
-    return ChannelRow(
-        user_id=user_id, name=name, kind="webhook", shown=EVERYTHING, address=b"", created=now
-    )
+    return ChannelRow(user_id=user_id, name=name, kind="webhook", shown=EVERYTHING, address=b"", created=now)
