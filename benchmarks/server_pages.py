@@ -30,7 +30,7 @@ LINES = 10.0
 PAGES = 5.0
 """First pages a second, beside the streams."""
 SECONDS = 40.0
-_CODE = re.compile(rb"exit code (\d+)")
+_CODE = re.compile(rb"exit (?:code )?(\d{4,})")
 _WRITES = f"while :; do echo now $(date +%s%3N); sleep {1 / LINES}; done"
 _NOW = re.compile(rb"now (\d{13})")
 
