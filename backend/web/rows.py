@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backend.clusters.event_log import Batch, CachedJob, Key
 from backend.clusters.hub import Hub
@@ -14,6 +15,7 @@ from backend_client.models import JobRef
 from backend_client.server.wire import ClusterLink, Lagged, Step, encode, frame, watch_frame
 from backend_client.text.clusters import link_sentence
 from backend_client.text.job_cells import JOB_CELLS, cell_text
+from backend_client.text.sanitize import clean
 
 SHOWN = ("gpus", "age", "loss", "util", "mem", "owner", "progress")
 COLUMNS = tuple(cell for cell in JOB_CELLS if cell.name in SHOWN)
@@ -102,4 +104,9 @@ class RowFrames:
         return frame("link", encode(told))
 
     def step(self, step: Step) -> bytes:
-        return watch_frame(step)
+        return step_frame(step)
+
+
+def step_frame(step: Step) -> bytes:
+    """Encode a step of a deletion for a page, which shows it as it comes."""
+    return watch_frame(replace(step, message=clean(step.message, 300)))

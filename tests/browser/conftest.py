@@ -10,6 +10,7 @@ from tests.browser.support.browsers import Browser
 from tests.contract.support.harness import remove_all
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+SETTINGS = {"local": True, "local_gpus": 2, "local_grace": 1.0, "registration": "open"}
 PEOPLE = {"root": "admin", "ann": "researcher", "bob": "researcher", "vera": "viewer"}
 
 
@@ -36,8 +37,7 @@ async def chromium():
 async def server(tmp_path, monkeypatch):
     """Run a server that runs jobs on this machine, with PEOPLE; none of them outlives the test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    settings = {"local": True, "local_gpus": 2, "local_grace": 1.0}
-    with running(tmp_path / "server", people=PEOPLE, **settings) as started:
+    with running(tmp_path / "server", people=PEOPLE, **SETTINGS) as started:
         yield started
     await remove_all(LocalBackend(gpus=2, grace=0.5))
 

@@ -1,6 +1,6 @@
 """A backend that says hostile things wherever it can say anything: for screens, verbs and pages."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -105,8 +105,8 @@ def hostile_history(text: str) -> UsageHistory:
 class Hostile(ScriptedBackend):
     """Says all of it wherever it can say anything; the job `u` has it whole, the others a text each."""
 
-    def __init__(self) -> None:
-        text = EVERYTHING
+    def __init__(self, texts: Mapping[str, str] = TEXTS) -> None:
+        text = " ".join(texts.values())
         super().__init__(gpus=4)
         self.text = text
         self.missing_features = {Feature.RESUME: text}
@@ -121,7 +121,7 @@ class Hostile(ScriptedBackend):
         self.question = text
         self.board = hostile_board(text)
         self.jobs = {"u": hostile_job(text, "u", JobState.FAILED)}
-        self.jobs |= {name: hostile_job(one, name, JobState.QUEUED) for name, one in TEXTS.items()}
+        self.jobs |= {name: hostile_job(one, name, JobState.QUEUED) for name, one in texts.items()}
         self.events_of["u"] = [Event(time=datetime.now(UTC), reason=text, message=text, warning=True)]
         self.logs_of["u"] = [
             text.encode("utf-8", "surrogatepass"),

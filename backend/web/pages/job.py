@@ -20,6 +20,7 @@ from backend.web.deps import SiteDep, page_stream
 from backend.web.job_links import links_of, links_of_deleted, new_url, why_not_again
 from backend.web.job_questions import Answers, ask_all, ask_of_deleted
 from backend.web.rendering import Site
+from backend.web.rows import step_frame
 from backend_client.errors import Conflict, NotFound, Refused, sentence
 from backend_client.models import Job, JobRef
 from backend_client.protocol import FreshnessState
@@ -58,7 +59,7 @@ class ChangeFrames:
         return watch_frame(link)
 
     def step(self, step: Step) -> bytes:
-        return watch_frame(step)
+        return step_frame(step)
 
 
 _FRAMES = ChangeFrames()

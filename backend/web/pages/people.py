@@ -17,6 +17,7 @@ from backend.web.forms import Form, read_form, typed_twice
 from backend.web.rendering import Site
 from backend_client.errors import BackendError, Conflict, Invalid
 from backend_client.server.roles import Role
+from backend_client.text.sanitize import clean
 
 QUOTAS = {
     "max_gpus": "GPUs",
@@ -114,7 +115,7 @@ async def ask_disable(
         request,
         "question.html",
         caller=admin,
-        question=f"Disable {found.name}?",
+        question=f"Disable {clean(found.name, 64)}?",
         detail=["All logins of this person end at once. Jobs that run go on."],
         action=site.url(person_path(found.name, "disable")),
         hidden=[],

@@ -111,7 +111,7 @@ function put({ fields, html }) {
   localize(fresh);
   if (!old) { insert(fresh, fields); return; }
   const before = fieldsOf(old);
-  if (before.state !== fields.state) say(`${fields.name}: ${fields.state}`);
+  if (before.state !== fields.state) say(`${fieldsOf(fresh).name}: ${fields.state}`);
   fresh.querySelector("input").checked = old.querySelector("input").checked;
   const focused = old.contains(document.activeElement) ? identity(document.activeElement) : null;
   fresh.classList.toggle("cursor", old.classList.contains("cursor"));

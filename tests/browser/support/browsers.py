@@ -8,6 +8,23 @@ from tests.support.wait import PATIENCE
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 _SERIOUS = ("serious", "critical")
+_SET_HIDDEN = """(hidden) => {
+    Object.defineProperty(document, "hidden", {configurable: true, value: hidden});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+_UNSEEN_FOCUS = """() => {
+    const shown = (node) => node.checkVisibility() && !node.matches(":disabled") && node.tabIndex >= 0;
+    const kinds = "a[href], button, input, select, textarea, summary, [tabindex]";
+    const controls = [...document.querySelectorAll(kinds)].filter(shown);
+    const wrong = document.activeElement === controls[0] ? [] : ["the first is not reached"];
+    for (const node of controls) {
+        node.focus();
+        const {outlineStyle, outlineWidth} = getComputedStyle(node);
+        const drawn = outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
+        if (!drawn || !node.matches(":focus-visible")) wrong.push(node.outerHTML.slice(0, 120));
+    }
+    return wrong;
+}"""
 
 
 class Browser:
@@ -41,6 +58,11 @@ class Browser:
             lambda answer: self._complain(f"{answer.status} {answer.url}") if answer.status == 404 else None,
         )
         return page
+
+    def take_complaints(self):
+        """Return what the pages have complained of since the last time."""
+        taken, self.complaints = self.complaints, []
+        return taken
 
     def _complain(self, text):
         if not any(part in text for part in self.expected):
@@ -77,10 +99,13 @@ class Browser:
         """Submit a job of this machine; return it."""
         return await self.ask("POST", "/jobs", {"kind": "job", "command": ["sh", "-c", script], **fields})
 
-    async def barriers(self):
-        """Return what axe-core finds serious on the page, a line each."""
-        await self.page.evaluate(_axe())
-        found = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
+    async def barriers(self, *rules):
+        """Return what axe-core finds serious on the page, a line each; `rules`: only of these."""
+        if not await self.page.evaluate("Boolean(window.axe)"):
+            await self.page.evaluate(_axe())
+        asked = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+        only = {"runOnly": rules} if rules else {}
+        found = await self.page.evaluate("asked => axe.run(asked)", asked | only)
         return [
             f"{rule['id']}: {rule['help']}: {json.dumps([node['html'] for node in rule['nodes']][:3])}"
             for rule in found["violations"]
@@ -91,10 +116,25 @@ class Browser:
         """Return by how many pixels the page is wider than its window."""
         return await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
+    async def unseen_focus(self):
+        """Go to the page's first control by the keyboard; return those that do not show that they have it."""
+        await self.page.keyboard.press("Tab")
+        return await self.page.evaluate(_UNSEEN_FOCUS)
+
     async def close(self):
         """Close it. Raises AssertionError with what it complained of."""
         await self.context.close()
         assert not self.complaints, self.complaints
+
+
+async def hide(page):
+    """Let a tab be behind another one. A browser without a screen shows all of them; a page is told so."""
+    await page.evaluate(_SET_HIDDEN, True)
+
+
+async def show(page):
+    """Let a tab that is behind others be in front again."""
+    await page.evaluate(_SET_HIDDEN, False)
 
 
 @cache

@@ -21,10 +21,11 @@ PASSWORD = "correct horse battery"
 
 
 class Running:
-    """A server. `said`: what it told its terminal."""
+    """A server. `said`: what it told its terminal; `port`: that of one before, 0 is a free one."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, port: int = 0, **settings: Any) -> None:
         self.said: list[str] = []
+        self._asked_port = port
         given = {"folder": folder, "argon2_memory": 64, "argon2_time": 1, "rate": 1e6, "burst": 10**6}
         self.app = create_app(ServerSettings(**{**given, **settings}), announce=self.said.append)
         self._server = build_server(self.app)
@@ -34,7 +35,7 @@ class Running:
     def _run(self) -> None:
         async def serve() -> None:
             self._loop = asyncio.get_running_loop()
-            await self._server.serve([socket.create_server(("127.0.0.1", 0))])
+            await self._server.serve([socket.create_server(("127.0.0.1", self._asked_port))])
 
         asyncio.run(serve())
 
