@@ -15,10 +15,10 @@ from backend.jobs import reading
 from backend.routes.deps import CanSee, RuntimeDep, SelectedJob
 from backend.routes.streams import StreamCaller
 from backend.runtime import Runtime
-from backend.web import job_view
 from backend.web.deps import SiteDep, page_stream
-from backend.web.job_links import links_of, links_of_deleted, new_url, why_not_again
-from backend.web.job_questions import Answers, ask_all, ask_of_deleted
+from backend.web.job import view as job_view
+from backend.web.job.links import links_of, links_of_deleted, new_url, why_not_again
+from backend.web.job.questions import Answers, ask_all, ask_of_deleted
 from backend.web.rendering import Site
 from backend.web.rows import step_frame
 from backend_client.errors import Conflict, NotFound, Refused, sentence

@@ -16,11 +16,11 @@ from backend.routes.deps import CanSee, RuntimeDep, SelectedJob
 from backend.routes.streams import StreamCaller, text_stream
 from backend.runtime import Runtime
 from backend.web.deps import SiteDep, page_stream
-from backend.web.log_find import Found, find_before, find_end, find_line, found_none
-from backend.web.log_part import MOST_READ, SHOWN
-from backend.web.log_place import parse_place
-from backend.web.log_stream import log_frames
-from backend.web.log_view import LogView, Shown, ViewDep
+from backend.web.log.find import Found, find_before, find_end, find_line, found_none
+from backend.web.log.part import MOST_READ, SHOWN
+from backend.web.log.place import parse_place
+from backend.web.log.stream import log_frames
+from backend.web.log.view import LogView, Shown, ViewDep
 from backend.web.rendering import Site
 from backend_client.errors import BackendError, NotFound
 from backend_client.logs import Search

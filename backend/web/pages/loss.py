@@ -18,8 +18,8 @@ from backend.jobs.service import JobService
 from backend.routes.deps import CanSee, RuntimeDep, SelectedJob
 from backend.web.charts import Chart, Line, line_chart
 from backend.web.deps import SiteDep
-from backend.web.job_questions import Answer, answer
-from backend.web.job_view import time_place, usage_chart
+from backend.web.job.questions import Answer, answer
+from backend.web.job.view import time_place, usage_chart
 from backend_client.models import Job
 from backend_client.progress.loss_curve import LossCurve
 from backend_client.text.axes import Axis, loss_labels, ticks

@@ -17,8 +17,8 @@ from backend.jobs.submission import lacking_secrets, submit
 from backend.routes.deps import CanCreate, CanSee, RuntimeDep, SelectedJob
 from backend.web.deps import SiteDep
 from backend.web.forms import read_form
-from backend.web.job_desk import JobDesk
-from backend.web.job_form import (
+from backend.web.new_job.desk import JobDesk
+from backend.web.new_job.draft import (
     PREFIX,
     new_draft,
     notes_on,
@@ -26,7 +26,7 @@ from backend.web.job_form import (
     read_secrets,
     spec_texts,
 )
-from backend.web.offers import free_machines
+from backend.web.new_job.offers import free_machines
 from backend_client.errors import BackendError, Invalid, fragment
 from backend_client.models import Job
 from backend_client.models.fields import FIELD_NAMES, field_text, parse_field, parse_fields

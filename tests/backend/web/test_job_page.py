@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from backend.jobs import loss_reading
-from backend.web import job_questions
+from backend.web.job import questions as job_questions
 from backend_client.models import Event
 from backend_client.why import Cause, Explanation, Failure, Offer
 from tests.backend.support.people import DEADLINE, enter

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.web.job_view import attempt_columns, attempt_rows, link, rank_rows, use_view
+from backend.web.job.view import attempt_columns, attempt_rows, link, rank_rows, use_view
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState
 from backend_client.usage import Measure, Usage, UsageHistory, UsageSeries, UsageSource
 from backend_client.usage_reading import Reading

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.web.log_html import LineHtml, LineNames, parse_name
-from backend.web.log_part import SHOWN
-from backend.web.log_place import Place, parse_place
-from backend.web.log_stream import log_frames
+from backend.web.log.html import LineHtml, LineNames, parse_name
+from backend.web.log.part import SHOWN
+from backend.web.log.place import Place, parse_place
+from backend.web.log.stream import log_frames
 from backend_client.errors import Invalid
 from backend_client.logs import LogBuffer, Search
 from backend_client.logs.shown_line import LONGEST

@@ -3,8 +3,8 @@
 import asyncio
 import json
 
-from backend.web import log_part
-from backend.web.log_part import SHOWN
+from backend.web.log import part as log_part
+from backend.web.log.part import SHOWN
 from backend_client.errors import Unreachable
 from backend_client.protocol import Closed, Lines, LogSource, Opened
 from tests.backend.support.people import enter

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backend.web import offers
+from backend.web.new_job import offers
 from backend_client.errors import Forbidden
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.text.form_fields import FIRST

@@ -10,8 +10,8 @@ from backend.auth.caller import Caller
 from backend.authorization import Action, may
 from backend.error_responses import status_of
 from backend.runtime import Runtime
-from backend.web.job_form import Draft, Notes, field_views, loose_notes, notes_on, shown_fields
-from backend.web.offers import free_machines, offers_for
+from backend.web.new_job.draft import Draft, Notes, field_views, loose_notes, notes_on, shown_fields
+from backend.web.new_job.offers import free_machines, offers_for
 from backend.web.rendering import Site
 from backend_client.errors import BackendError
 from backend_client.example import example_command

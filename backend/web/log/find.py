@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct, structs
 
 from backend.jobs.service import JobService
-from backend.web.log_html import parse_name
-from backend.web.log_part import MOST_READ, Batches, Part, Reading, last_lines, lines_around, lines_before
-from backend.web.log_view import LogView, Shown
+from backend.web.log.html import parse_name
+from backend.web.log.part import MOST_READ, Batches, Part, Reading, last_lines, lines_around, lines_before
+from backend.web.log.view import LogView, Shown
 from backend_client.protocol import LogQuery
 
 _LEAD = timedelta(seconds=60)

@@ -6,8 +6,8 @@ from fastapi import Depends, Query
 from markupsafe import Markup
 from msgspec import Struct
 
-from backend.web.log_html import LineHtml
-from backend.web.log_part import SHOWN
+from backend.web.log.html import LineHtml
+from backend.web.log.part import SHOWN
 from backend.web.rendering import Site
 from backend_client.logs import Search
 from backend_client.models import Job

@@ -13,8 +13,8 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from backend.web.log_html import LineNames
-from backend.web.log_place import Place
+from backend.web.log.html import LineNames
+from backend.web.log.place import Place
 from backend_client.errors import BackendError, Unreachable, fragment
 from backend_client.logs import Line, LogBuffer
 from backend_client.logs.failures import Failure, first_failure

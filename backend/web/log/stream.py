@@ -3,9 +3,9 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from backend.web.log_html import LineHtml, LineNames
-from backend.web.log_part import SHOWN, gathered
-from backend.web.log_place import Place
+from backend.web.log.html import LineHtml, LineNames
+from backend.web.log.part import SHOWN, gathered
+from backend.web.log.place import Place
 from backend_client.errors import BackendError, NotFound
 from backend_client.logs import Line, LogBuffer
 from backend_client.protocol import Closed, LogItem
