@@ -23,7 +23,9 @@ async def shoot_pages(here: Path, bodies: list[dict[str, Any]], training: str) -
     """Write page-NAME-SIZE.png of every page, once the job `training` has gone half its way."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), people={"root": "admin", "ann": "researcher"}, local=True, local_gpus=4) as server,
+        running(
+            Path(folder), people={"root": "admin", "ann": "researcher"}, local=True, local_gpus=4
+        ) as server,
     ):
         async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
             login = await client.post("/api/auth/login", json={"user": "ann", "password": PASSWORD})
