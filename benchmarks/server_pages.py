@@ -31,7 +31,9 @@ PAGES = 5.0
 """First pages a second, beside the streams."""
 SECONDS = 40.0
 _CODE = re.compile(rb"exit (?:code )?(\d{4,})")
-_WRITES = f"while :; do echo now $(date +%s%3N); sleep {1 / LINES}; done"
+_WRITES = (
+    f"import time\nwhile True: print('now', int(time.time() * 1000), flush=True); time.sleep({1 / LINES})"
+)
 _NOW = re.compile(rb"now (\d{13})")
 
 
@@ -91,7 +93,7 @@ async def _measure(made: Lab) -> Iterator[Row]:
 
 async def _writing(client: httpx.AsyncClient, number: int) -> dict[str, Any]:
     """Start a job of the server's own machine that writes."""
-    body = {"kind": "job", "name": f"log-{number}", "cluster": "local", "command": ["bash", "-c", _WRITES]}
+    body = {"kind": "job", "name": f"log-{number}", "cluster": "local", "command": ["python3", "-c", _WRITES]}
     answer = await client.post("/api/jobs", json=body, timeout=60)
     job: dict[str, Any] = json.loads(answer.raise_for_status().text)["ref"]
     return job

@@ -5,12 +5,12 @@ import contextlib
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, case, func, update
 
 from backend.clusters.event_log import Batch, Key
 from backend.db.engine import Database
 from backend.db.models import JobRow
-from backend.jobs.rows import now
+from backend.jobs.rows import REMOVED, WAITING, now
 from backend.jobs.service import log
 from backend.usage.recorder import SEEN_EVERY, AttemptRecorder
 from backend_client.errors import BackendError, fragment
@@ -125,6 +125,9 @@ _MARK_DELETED = (
     .values(
         deleted=bindparam("moment"),
         finished=func.coalesce(JobRow.finished, bindparam("moment", type_=JobRow.finished.type)),
-        reason=func.coalesce(func.nullif(JobRow.reason, ""), "removed in the cluster, not by this server"),
+        reason=case(
+            (JobRow.state.in_(WAITING), REMOVED),
+            else_=func.coalesce(func.nullif(JobRow.reason, ""), REMOVED),
+        ),
     )
 )

@@ -29,7 +29,7 @@ from backend.clusters.cluster import Cluster
 from backend.clusters.hub import Owner
 from backend.db.models import Idempotency, JobRow, User
 from backend.jobs.lifecycle import deleted_values, start_deletion
-from backend.jobs.rows import CREATING, job_of, now, ref_of
+from backend.jobs.rows import CREATING, REMOVED, WAITING, job_of, now, ref_of
 from backend.jobs.service import JobService, log
 from backend_client.errors import BackendError, NotFound, fragment
 from backend_client.models import JobState
@@ -141,11 +141,8 @@ async def _confirm_removed(service: JobService, cluster: Cluster, row: JobRow) -
         async with cluster.breaker.call(SERVER):
             await cluster.backend.get(ref)
     except NotFound:
-        await _write(
-            service,
-            row,
-            {"reason": row.reason or "removed in the cluster, not by this server", **deleted_values()},
-        )
+        reason = "" if row.state in WAITING else row.reason
+        await _write(service, row, {"reason": reason or REMOVED, **deleted_values()})
         service.hub.release(ref.context, ref.uid)
     except BackendError:
         return

@@ -15,6 +15,10 @@ from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState
 
 CREATING = "Making"
 """State of a row whose job is being created: it has no uid yet."""
+REMOVED = "removed in the cluster, not by this server"
+"""The reason of a job's end, where nothing else is known."""
+WAITING = (JobState.QUEUED, JobState.PENDING, JobState.STARTING)
+"""States whose reason says why a job does not run yet, and so nothing of its end."""
 _SPEC = msgspec.json.Decoder(JobSpec)
 
 
