@@ -61,9 +61,8 @@ class SegmentReader:
             attempt, segment, offset, stream = self.position
             if self._fd < 0 and not self._open():
                 return self._skip()
-            later = segment + 1 in segments(
-                self._folder, attempt
-            )  # asked first: what it held is then complete
+            # Asked first: what this one held is then complete. Its name alone: many may follow one log.
+            later = (self._folder / f"{attempt}.{segment + 1}").exists()
             data = _whole_records(self._fd, offset)
             if missed := _MISSED.search(data):
                 if not missed.start():
