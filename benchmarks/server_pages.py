@@ -65,9 +65,7 @@ def rows() -> list[Row]:
 
 async def _measure(made: Lab) -> Iterator[Row]:
     admins, server = made.admins, made.server
-    async with httpx.AsyncClient(
-        base_url=server.url, headers={"Authorization": f"Bearer {admins[0]}"}
-    ) as client:
+    async with _client(made) as client:
         first = await client.get("/jobs")
         after = re.search(r'data-after="([^"]+)"', first.raise_for_status().text)[1]  # type: ignore[index]
         jobs = [await _writing(client, number) for number in range(LOGS)]
@@ -86,9 +84,18 @@ async def _measure(made: Lab) -> Iterator[Row]:
         await ended(*tasks)
     assert not any(stream.lost for stream in (*streams, *readers))
     memory = usage.peak(server.process.pid)
+    async with _client(made) as client:
+        for job in jobs:  # else they would go on when the server has ended
+            await client.delete(f"/api/jobs/{job['name']}", params={"uid": job["uid"]})
     for stream in (*streams, *readers):
         stream.transport.close()
     return _told(pages, seen.times, [age for reader in readers for age in reader.ages], cpu, memory)
+
+
+def _client(made: Lab) -> httpx.AsyncClient:
+    """Return a client of the first admin."""
+    login = {"Authorization": f"Bearer {made.admins[0]}"}
+    return httpx.AsyncClient(base_url=made.server.url, headers=login, timeout=60)
 
 
 async def _writing(client: httpx.AsyncClient, number: int) -> dict[str, Any]:
