@@ -1,33 +1,14 @@
 """The detail's two tables: the last attempts side by side, and the time that each state took."""
 
-from datetime import UTC, datetime, timedelta
-
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from backend_client.models import Attempt, Job, JobState
 from backend_client.text.figures import duration
 from backend_client.text.sanitize import UNSAFE
+from tests.support.attempts import job, run
 from tests.support.hostile import EVERYTHING
-from tests.support.scripted import attempt, make_job
 from tui.jobs.attempt_table import side_by_side
-
-BORN = datetime(2026, 1, 5, 9, tzinfo=UTC)
-
-
-def at(minutes: float) -> datetime:
-    return BORN + timedelta(minutes=minutes)
-
-
-def run(number: int, start: float, end: float | None, **more: object) -> Attempt:
-    ends = {} if end is None else {"finished": at(end)}
-    given = {"exit_code": None if end is None else 1, "node": f"gpu-{number}", "pid": 0, **more}
-    return attempt(number, started=at(start), **ends, **given)
-
-
-def job(*attempts: Attempt, state: JobState = JobState.RUNNING, **more: object) -> Job:
-    return make_job(state=state, created=BORN, attempts=attempts, **more)
 
 
 def test_the_last_attempts_that_fit_stand_side_by_side():
