@@ -17,6 +17,7 @@ from backend import error_responses
 from backend.alerts.service import start_alert_service
 from backend.auth.first_admin import FirstAdmin, require_first_admin
 from backend.auth.known_logins import KnownLogins
+from backend.auth.last_uses import LastUses
 from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
 from backend.auth.registration_limit import RegistrationLimit
@@ -103,6 +104,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> Fas
                 raise
             await _run_in_background(stack, runtime.first_admin.offer_setup_code(announce))
             await _run_in_background(stack, runtime.revocations.recheck_forever(runtime.database))
+            await _run_in_background(stack, runtime.last_uses.write_forever(runtime.database))
             yield
 
     app = FastAPI(
@@ -173,6 +175,7 @@ async def open_runtime(
         known_logins=known_logins,
         registrations=RegistrationLimit(),
         revocations=StreamRevocations(),
+        last_uses=LastUses(),
         server_id=server_id,
         jobs=service,
         alerts=await start_alert_service(settings, database, server_id, service, stack),

@@ -7,6 +7,7 @@ from fastapi import Request
 from backend.alerts.service import AlertService
 from backend.auth.first_admin import FirstAdmin
 from backend.auth.known_logins import KnownLogins
+from backend.auth.last_uses import LastUses
 from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
 from backend.auth.registration_limit import RegistrationLimit
@@ -30,6 +31,7 @@ class Runtime:
     known_logins: KnownLogins
     registrations: RegistrationLimit
     revocations: StreamRevocations
+    last_uses: LastUses
     server_id: str
     """Random, made once with the database; the objects that the server creates in clusters carry it."""
     jobs: JobService

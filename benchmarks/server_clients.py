@@ -60,6 +60,11 @@ class Watcher(Client):
         super().__init__(seen)
         self.synced: asyncio.Future[None] = self._loop.create_future()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self.synced.done():
+            self.synced.set_exception(ConnectionError("closed before it gave its list"))
+
     def data_received(self, data: bytes) -> None:
         if self.synced.done():
             self.note(data)

@@ -43,13 +43,13 @@ class LogReader(Watcher):
     def __init__(self, seen: Seen) -> None:
         super().__init__(seen)
         self.ages: list[float] = []
+        self._since = time.time()
 
     def data_received(self, data: bytes) -> None:
         if not self.synced.done():
             self.synced.set_result(None)
-            return  # what was written before
-        now = time.time()
-        self.ages += [now - int(written) / 1000 for written in _NOW.findall(data)]
+        now, written = time.time(), [int(found) / 1000 for found in _NOW.findall(data)]
+        self.ages += [now - when for when in written if when > self._since]  # not what was there before
 
 
 def rows() -> list[Row]:

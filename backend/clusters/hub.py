@@ -5,6 +5,7 @@ The owner of a job comes from its row (`claim`): a job without a row is unclaime
 """
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
@@ -230,7 +231,8 @@ class Hub:
                 position = self._log.last
                 if frames:
                     yield frames
-                    await asyncio.sleep(FRAME_SECONDS)
+                    # Not all at once: hundreds of sends in a row hold up everybody else.
+                    await asyncio.sleep(FRAME_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  no secret
             else:
                 await news.wait()
 

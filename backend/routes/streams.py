@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, Callable
+from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
 from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from backend.auth.caller import Caller
 from backend.auth.password_guard import TooMany
@@ -79,7 +79,8 @@ class RevocableStream(StreamingResponse):
             self.body_iterator = flow = self._flow(bye)
             async with contextlib.aclosing(flow):  # of who leaves while a part is sent, too
                 with contextlib.suppress(TimeoutError):
-                    await super().__call__(scope, receive, lambda message: _send_within(send(message), bye))
+                    async with SendLimit(send, bye) as limited:
+                        await super().__call__(scope, receive, limited.send)
 
     async def _flow(self, bye: Goodbye) -> AsyncGenerator[bytes, None]:
         coming: asyncio.Future[bytes] | None = None
@@ -106,19 +107,41 @@ class RevocableStream(StreamingResponse):
             _close_beside(self._parts, coming)  # a log takes its time to close, and a revoked reader has none
 
 
-async def _send_within(sending: Awaitable[None], bye: Goodbye) -> None:
-    """Send a piece to a client that may have stopped reading. Raises TimeoutError."""
-    task = asyncio.ensure_future(sending)
-    either: set[asyncio.Future[Any]] = {task, bye}
-    try:
-        await asyncio.wait(either, timeout=SEND_TIMEOUT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if bye.done():
-            await asyncio.wait((task,), timeout=PARTING_SECONDS)
-        if not task.done():
-            raise TimeoutError
-        task.result()
-    finally:
-        task.cancel()
+class SendLimit:
+    """Cuts off a client that takes nothing. One timer for a whole stream: hundreds of them send at once."""
+
+    def __init__(self, send: Send, bye: Goodbye) -> None:
+        self._send, self._bye = send, bye
+        self._loop = asyncio.get_running_loop()
+        self._cut = asyncio.timeout(None)
+        self._began: float | None = None
+        """When the piece that is being sent began to be."""
+
+    async def send(self, message: Message) -> None:
+        """Send a piece. Raises TimeoutError at the end of the `with`, where it is not taken in time."""
+        self._began = self._loop.time()
+        await self._send(message)
+        self._began = None
+
+    async def __aenter__(self) -> Self:
+        await self._cut.__aenter__()
+        self._timer = self._loop.call_later(SEND_TIMEOUT_SECONDS, self._look)
+        self._bye.add_done_callback(self._look)
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._bye.remove_done_callback(self._look)
+        self._timer.cancel()
+        await self._cut.__aexit__(*error)
+
+    def _look(self, _bye: Goodbye | None = None) -> None:
+        """Cut the stream off where a piece has been sent for too long, and look again in time."""
+        limit, now = PARTING_SECONDS if self._bye.done() else SEND_TIMEOUT_SECONDS, self._loop.time()
+        if self._began is not None and self._began <= now - limit:
+            self._cut.reschedule(now)
+        else:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(limit, self._look)
 
 
 def _close_beside(parts: AsyncGenerator[bytes, None], coming: asyncio.Future[bytes] | None) -> None:

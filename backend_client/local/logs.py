@@ -15,6 +15,7 @@ from backend_client.protocol import Closed, Lines, LogItem, LogQuery, Opened
 
 _LOG_NEWS = inotify.MODIFY | inotify.CREATE | inotify.DELETE
 _JOB_NEWS = inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DELETE_SELF
+_BATCHES = 4
 
 
 async def read_logs(
@@ -23,15 +24,15 @@ async def read_logs(
     """Read the lines of a query; the last item is Closed."""
     uid, folder = job.ref.uid, store.root.log(job.ref.uid)
     position = await asyncio.to_thread(_start_position, folder, job, query, after)
-    fresh = not after
+    fresh, about_log, about_job = not after, -1, True
     with contextlib.closing(inotify.Inotify()) as news:
         if query.follow:
-            news.add(folder, _LOG_NEWS)
+            about_log = news.add(folder, _LOG_NEWS)
             news.add(store.root.live / uid, _JOB_NEWS)
+        current: Job | None = job
         while True:
-            current = await asyncio.to_thread(
-                store.job, uid
-            )  # first: what it says has ended was written before
+            if about_job:  # before the lines: what it says has ended was written before
+                current = await asyncio.to_thread(store.job, uid)
             if current is None:
                 yield [Closed("the job was deleted")]
                 return
@@ -51,18 +52,28 @@ async def read_logs(
                 yield [Closed(end)]
                 return
             await readable(news.fd)
-            news.read()
+            about_job = any(watch != about_log for watch, _, _ in news.read())
 
 
 async def _read_all(reader: SegmentReader, *, fresh: bool) -> AsyncIterator[Sequence[LogItem]]:
     """Read what is there. A `fresh` source is opened first, and gives an empty batch if it has none."""
     if fresh:
         yield [Opened(reader.source)]
-    while item := await asyncio.to_thread(reader.read):
-        yield [item]
+    while items := await asyncio.to_thread(_read_some, reader):
+        yield items
         fresh = False
+        if len(items) < _BATCHES:
+            return
     if fresh:
         yield [Lines(source=reader.source, lines=[], times=[], open=True, cursor=str(reader.position))]
+
+
+def _read_some(reader: SegmentReader) -> Sequence[LogItem]:
+    """Read what is there, at most a few batches: one change of threads, as many may follow at once."""
+    items: list[LogItem] = []
+    while len(items) < _BATCHES and (item := reader.read()):
+        items.append(item)
+    return items
 
 
 def _start_position(folder: Path, job: Job, query: LogQuery, after: str) -> Position | None:
