@@ -5,6 +5,7 @@ one sees all jobs. What a real browser makes of a page over a slow link is in `p
 """
 
 import asyncio
+import gc
 import itertools
 import json
 import re
@@ -72,6 +73,8 @@ async def _measure(made: Lab) -> Iterator[Row]:
     seen = Seen(_CODE, b"event: ")
     streams = await watchers(server.port, admins, seen, f"/live/jobs?after={after}")
     readers = await _log_readers(made, jobs)
+    gc.freeze()  # a pause of the browsers' process is none of the server's
+    gc.disable()
     used, began = usage.cpu(server.process.pid), time.monotonic()
     pages: list[float] = []
     async with connected(made.plane.kubeconfig) as transport:
@@ -83,6 +86,7 @@ async def _measure(made: Lab) -> Iterator[Row]:
         cpu = (usage.cpu(server.process.pid) - used) / (time.monotonic() - began)
         await ended(*tasks)
     assert not any(stream.lost for stream in (*streams, *readers))
+    gc.enable()
     memory = usage.peak(server.process.pid)
     async with _client(made) as client:
         for job in jobs:  # else they would go on when the server has ended
