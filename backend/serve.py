@@ -67,7 +67,7 @@ def serve(settings: ServerSettings, say: Callable[[str], None], log_line: Callab
 
 
 def _started(say: Callable[[str], None], address: str) -> None:
-    # With hundreds of streams a look for garbage holds all up for 0.1 s, and for 0.4 s with what stays anyhow.
+    # With hundreds of streams a look for garbage holds all up for 0.1 s, with what stays for 0.4 s.
     gc.freeze()
     gc.set_threshold(10_000)
     say(f"traindeck serves at {address}")

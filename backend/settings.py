@@ -126,6 +126,8 @@ class ServerSettings(BaseSettings):
     """Priority classes that jobs may name; empty allows none."""
     queue_priorities: tuple[str, ...] = ()
     """Priorities in a queue (Kueue WorkloadPriorityClasses) that jobs may name; empty allows none."""
+    tolerations: tuple[str, ...] = ()
+    """Keys of taints that jobs may ask to tolerate, beside those of nodes with GPUs; empty allows none."""
     annotations: tuple[str, ...] = ()
     """Prefixes (before the /) that annotations and labels of jobs may have, beside none at all."""
     kubernetes: dict[str, Any] = {}

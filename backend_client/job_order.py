@@ -30,6 +30,7 @@ class Group(StrEnum):
     NONE = "none"
     STATE = "state"
     OWNER = "owner"
+    SWEEP = "sweep"
 
     @property
     def following(self) -> "Group":
@@ -50,6 +51,7 @@ _GROUPS: dict[Group, Callable[[Job], GroupKey]] = {
     Group.NONE: lambda _: (0, ""),
     Group.STATE: lambda job: (job.state.style.rank, job.state.value),
     Group.OWNER: lambda job: (0, job.owner) if job.owner else (1, "owner unknown"),
+    Group.SWEEP: lambda job: (0, job.spec.sweep.name) if job.spec.sweep.name else (1, "in no sweep"),
 }
 
 
@@ -66,8 +68,10 @@ def group_key(group: Group, job: Job) -> GroupKey:
 def haystack(job: Job) -> str:
     """Return what a filter looks for its words in, in small letters: name, state, owner and other text."""
     labels = " ".join(f"{key}={value}" for key, value in job.spec.labels.items())
+    values = " ".join(f"{key}={value}" for key, value in job.spec.sweep.values.items())
     node = job.attempts[-1].node if job.attempts else ""
-    texts = (job.name, job.state, job.owner, job.ref.namespace, job.ref.kind, node, labels, job.reason)
+    about = (job.name, job.state, job.owner, job.ref.namespace, job.ref.kind, node, labels, job.reason)
+    texts = (*about, job.spec.sweep.name, values)
     return "\n".join(texts).lower()
 
 

@@ -8,10 +8,11 @@ from backend_client.protocol import JobQuery, Page
 
 
 def matches(query: JobQuery, job: Job) -> bool:
-    """Return True where a job has the name, a state and the labels of a query (not its namespace)."""
+    """Return True where a job has the name, a state, the labels and the sweep of a query."""
     return (
         query.name in ("", job.name)
         and (not query.states or job.state in query.states)
+        and query.sweep in ("", job.spec.sweep.name)
         and query.labels.items() <= job.spec.labels.items()
     )
 

@@ -33,6 +33,12 @@ class Feature(StrEnum):
     """Alerts are sent by the context itself, also while no program is open (`alerts.HasAlerts`)."""
     ACCOUNTING = "accounting"
     """What jobs have used is recorded, and stays (`usage_report.HasAccounting`)."""
+    PORTS = "ports"
+    """Connections to ports in running jobs (`exec_session.HasPorts`)."""
+    EXEC = "exec"
+    """Commands and shells in running jobs (`exec_session.HasExec`)."""
+    CODE = "code"
+    """A copy of one's own code goes with a job, and stays as it is (`code.bundle.HasCode`)."""
     NAMESPACES = "namespaces"
     STOPPED_LOGS = "stopped_logs"
     """The log of a stopped job can still be read."""
@@ -72,6 +78,7 @@ class Verb(StrEnum):
     RESUME = "resume"
     DELETE = "delete"
     LOGS = "logs"
+    EXEC = "exec"
 
 
 class AccessReview(Struct, frozen=True):
@@ -102,6 +109,7 @@ class JobQuery(Struct, frozen=True, kw_only=True):
     name: str = ""
     states: frozenset[JobState] = frozenset()
     labels: Mapping[str, str] = {}
+    sweep: str = ""
     limit: int = 500
 
 

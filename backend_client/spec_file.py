@@ -76,6 +76,10 @@ def with_changes(spec: JobSpec, changes: Mapping[str, str]) -> JobSpec:
 
 def next_name(old: JobSpec, names: list[str]) -> str:
     """Return the next of a chosen name: bert-ft, bert-ft-2; "" where the command gives the name."""
+    if old.sweep.name:  # the number at the end says which of the sweep it is
+        base = re.sub(r"-again(-\d+)?$", "", old.name)[:50].rstrip("-") + "-again"
+        numbered = (base if number == 1 else f"{base}-{number}" for number in range(1, len(names) + 2))
+        return next(name for name in numbered if name not in names)
     base = re.sub(r"-\d+$", "", old.name)
     if not base or base == suggest_name(old.command):
         return ""

@@ -6,9 +6,9 @@ one sees all jobs. What a real browser makes of a page over a slow link is in `p
 
 import asyncio
 import gc
-import itertools
 import json
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,16 +20,14 @@ import httpx
 from benchmarks import usage
 from benchmarks.cluster_fill import connected
 from benchmarks.server import Row, change, cut, ended, ms
-from benchmarks.server_clients import Asker, Seen, Watcher, asker, get, watchers
-from benchmarks.server_lab import Lab, lab
+from benchmarks.server_clients import Seen, Watcher, get, watchers
+from benchmarks.server_lab import ROOT, Lab, lab
 from tests.backend_client.kubernetes.support import controlplane
 
 JOBS, BROWSERS = 1_000, 500
 LOGS, LOG_READERS = 10, 50
 LINES = 10.0
 """Lines a second of each log."""
-PAGES = 5.0
-"""First pages a second, beside the streams."""
 SECONDS = 40.0
 _CODE = re.compile(rb"exit (?:code )?(\d{4,})")
 _WRITES = (
@@ -76,15 +74,11 @@ async def _measure(made: Lab) -> Iterator[Row]:
     gc.freeze()  # a pause of the browsers' process is none of the server's
     gc.disable()
     used, began = usage.cpu(server.process.pid), time.monotonic()
-    pages: list[float] = []
     async with connected(made.plane.kubeconfig) as transport:
-        tasks = [
-            asyncio.create_task(change(made, transport, seen)),
-            asyncio.create_task(_open_pages(await asker(server.port), admins, pages)),
-        ]
-        await asyncio.sleep(SECONDS)
+        changing = asyncio.create_task(change(made, transport, seen))
+        pages = await _open_pages(made)
         cpu = (usage.cpu(server.process.pid) - used) / (time.monotonic() - began)
-        await ended(*tasks)
+        await ended(changing)
     assert not any(stream.lost for stream in (*streams, *readers))
     gc.enable()
     memory = usage.peak(server.process.pid)
@@ -123,15 +117,14 @@ async def _log_readers(made: Lab, jobs: list[dict[str, Any]]) -> list[LogReader]
     return readers
 
 
-async def _open_pages(client: Asker, tokens: list[str], times: list[float]) -> None:
-    """Open the list as one person after the other."""
-    loop = asyncio.get_running_loop()
-    due = loop.time()
-    for token in itertools.cycle(tokens):
-        await asyncio.sleep(due - loop.time())
-        began, due = loop.time(), due + 1 / PAGES
-        await client.ask(get("/jobs", token))
-        times.append(loop.time() - began)
+async def _open_pages(made: Lab) -> list[float]:
+    """Open the list as one person after the other; return the seconds of each."""
+    argv = (sys.executable, "-m", "benchmarks.server_pages_child", str(made.server.port), str(SECONDS))
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, stdin=pipe, stdout=pipe)
+    told, _ = await child.communicate("\n".join(made.admins).encode())
+    times: list[float] = json.loads(told)
+    return times
 
 
 def _told(

@@ -29,7 +29,8 @@ from backend_client.models import (
     QueuePlace,
     StartRange,
 )
-from backend_client.models.spec import Port, Volume
+from backend_client.models.code import Code
+from backend_client.models.spec import Port, Sweep, Toleration, Volume
 from backend_client.queues import (
     ClusterQueueInfo,
     FlavorQuota,
@@ -55,9 +56,12 @@ STRUCTS = (
         Pause,
         QueuePlace,
         StartRange,
+        Code,
         JobSpec,
         Port,
+        Toleration,
         Volume,
+        Sweep,
     ),
     *(Explanation, Cause, Offer, Failure, GpuNodes, GpuNode, Holder, HistoryEntry, Finding),
     *(QueueBoard, ClusterQueueInfo, FlavorQuota, LocalQueueInfo, FlavorUse, WaitingJob, QueuePriority),
@@ -70,6 +74,7 @@ PRINTED = {
     "`jobs`": "a list of [Job](#job)",
     "`jobs -w`": "one [Job](#job) a line, for each change",
     "`describe`, `submit`, `again`, `wait`": "one [Job](#job)",
+    "`submit --each`, `again --sweep`": "a list of [Job](#job)",
     "`why`": "one [Explanation](#explanation)",
     "`stop`, `resume`": "a list of [Job](#job), as they are afterwards",
     "`history`": "a list of [HistoryEntry](#historyentry)",
@@ -148,7 +153,7 @@ def _type_text(hint: Any) -> str:
     if origin is tuple:
         return f"list of {_type_text(inner[0])}"
     if origin in (dict, Mapping):
-        return f"object of {_type_text(inner[1])}"
+        return "object" if inner[1] is Any else f"object of {_type_text(inner[1])}"
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in inner)
     if isinstance(hint, EnumType):

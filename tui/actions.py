@@ -20,6 +20,7 @@ class Place(StrEnum):
     DETAIL = "job detail"
     WHY = "why"
     PLOT = "loss plot"
+    COMPARE = "compared jobs"
     RANKS = "ranks"
     HISTORY = "history"
     QUEUE = "queue"
@@ -28,6 +29,7 @@ class Place(StrEnum):
     REPORT = "what it cost"
     ALERTS = "alerts"
     WISHES = "what alerts tell"
+    PORTS = "forwarded ports"
     LOGIN = "login"
 
 
@@ -128,8 +130,27 @@ _AS_JOB = Action(
     footer=False,
     needs=Verb.CREATE,
 )
+_SHELL = Action(
+    "shell",
+    "s",
+    "shell",
+    "A shell in the running job; of several ranks asks which.",
+    Place.LIST,
+    acts=True,
+    footer=False,
+    needs=Verb.EXEC,
+)
 _YAML = Action("yaml", "y", "YAML", "The job's spec file.", Place.LIST, footer=False)
 _ALERTS = Action("alerts", "A", "alerts", "What fires, and what has recovered.", Place.LIST, footer=False)
+_PORTS = Action(
+    "ports",
+    "p",
+    "ports",
+    "Reach a port of the job from this machine.",
+    Place.LIST,
+    footer=False,
+    needs=Feature.PORTS,
+)
 _PLOT = Action("plot", "v", "plot", "The loss over the steps, as the log tells it.", Place.LOG, footer=False)
 
 ACTIONS: tuple[Action, ...] = (
@@ -154,8 +175,11 @@ ACTIONS: tuple[Action, ...] = (
         needs=Feature.QUEUE,
     ),
     _ALERTS,
+    _PORTS,
     Action("order", "o", "order", "Change the order of the list.", Place.LIST, footer=False),
-    Action("group", "O", "group", "Put jobs together by state, by owner, or not.", Place.LIST, footer=False),
+    Action(
+        "group", "O", "group", "Put jobs together by state, owner, sweep, or not.", Place.LIST, footer=False
+    ),
     Action(
         "usage",
         "U",
@@ -174,6 +198,15 @@ ACTIONS: tuple[Action, ...] = (
         "mark_all", "asterisk", "mark all", "Mark all jobs that are shown, or none.", Place.LIST, footer=False
     ),
     Action("unmark", "escape", "unmark", "Take all marks away.", Place.LIST, footer=False),
+    _SHELL,
+    Action(
+        "compare",
+        "v",
+        "compare",
+        "The losses and other figures of all marked jobs over one another.",
+        Place.LIST,
+        footer=False,
+    ),
     Action("watch", "b", "watch", "A bell and a notification when the job ends.", Place.LIST, footer=False),
     _YAML,
     Action(
@@ -269,8 +302,10 @@ ACTIONS: tuple[Action, ...] = (
         footer=False,
         needs=Feature.RANKS,
     ),
+    _in_detail(_SHELL),
     _in_detail(_YAML, footer=True),
     _in_detail(_ALERTS),
+    _in_detail(_PORTS),
     _in_detail(_RESUME, footer=True),
     _in_detail(_AS_JOB),
     _in_detail(_AGAIN),
@@ -305,6 +340,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("why_up", "up,k", "up", "The line above.", Place.WHY, footer=False),
     Action("why_down", "down,j", "down", "The line below.", Place.WHY, footer=False),
     Action("why_back", "escape,w", "back", "Back to where it was opened.", Place.WHY),
+    _elsewhere(_SHELL, Place.RANKS, footer=True),
     Action("ranks_back", "escape,R", "back", "Back to the job.", Place.RANKS),
     Action(
         "plot_time",
@@ -314,6 +350,13 @@ ACTIONS: tuple[Action, ...] = (
         Place.PLOT,
     ),
     Action("plot_back", "escape,v", "back", "Back to where it was opened.", Place.PLOT),
+    Action("compare_next", "n", "next", "The next series of the logs: loss, lr, ...", Place.COMPARE),
+    Action("compare_previous", "N", "before", "The series before.", Place.COMPARE, footer=False),
+    Action("compare_time", "t", "time", "Over the time since each began, or steps.", Place.COMPARE),
+    Action("compare_smooth", "s", "smooth", "Smooth more; after the most, not at all.", Place.COMPARE),
+    Action("compare_log", "l", "log", "A logarithmic scale, or a linear one.", Place.COMPARE),
+    Action("compare_specs", "d", "specs", "In what their specs differ, or their figures.", Place.COMPARE),
+    Action("compare_back", "escape,v", "back", "Back to the job list.", Place.COMPARE),
     Action("history_filter", "slash", "filter", "Show only jobs that have these words.", Place.HISTORY),
     Action("history_back", "escape", "back", "Back to the job list.", Place.HISTORY),
     Action(
@@ -409,6 +452,11 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("wishes_help", "f1", "help", "The keys of this screen.", Place.WISHES, does="app.help"),
     Action("wishes_back", "escape", "back", "Back; asks where something was changed.", Place.WISHES),
+    Action("port_new", "n", "another", "Ask for another port of the job.", Place.PORTS),
+    Action("port_url", "u", "copy URL", "Copy the address to open here, with its token.", Place.PORTS),
+    Action("port_ssh", "s", "copy ssh", "Copy the command for your own machine.", Place.PORTS),
+    Action("port_end", "d", "end", "End the forward and its connections.", Place.PORTS),
+    Action("ports_back", "escape,p", "back", "Back; the forwards go on.", Place.PORTS),
     Action("log_in", "f2", "log in", "Log in with what is filled in.", Place.LOGIN),
     Action("register", "f3", "new account", "Make an account, where the server lets everybody.", Place.LOGIN),
     Action("log_out", "f4", "log out", "Make the login invalid, here and on the server.", Place.LOGIN),

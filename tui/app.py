@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from backend_client.contexts import Contexts
 from backend_client.disk_errors import cannot_write
+from backend_client.models import Job
 from backend_client.ssh import over_ssh
 from backend_client.text.sanitize import clean
 from tui.actions import ACTIONS, Place, actions
@@ -24,6 +25,7 @@ from tui.messages import (
     AppRequest,
     OpenLogin,
     OpenScreen,
+    OpenShell,
     RecheckPermissions,
     SendToTerminal,
     SwitchContext,
@@ -121,8 +123,9 @@ class TraindeckApp(SafeApp, inherit_bindings=False):
             self.session.context = name
             self.push_screen(MainScreen(name))
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         self._signals.close()
+        await self.session.forwards.aclose()
 
     @property
     def is_opening(self) -> bool:
@@ -146,6 +149,8 @@ class TraindeckApp(SafeApp, inherit_bindings=False):
                 self._recheck_permissions()
             case SendToTerminal(sequence):
                 self._send(sequence)
+            case OpenShell(job):
+                self._open_shell(job)
             case OpenLogin() if any(place_of(screen) is Place.LOGIN for screen in self.screen_stack):
                 pass
             case OpenScreen():
@@ -156,6 +161,12 @@ class TraindeckApp(SafeApp, inherit_bindings=False):
         if await self.session.load_permissions():
             for screen in self.screen_stack:
                 screen.query(Footer).refresh()
+
+    @work(exclusive=True, group="shell", exit_on_error=False)
+    async def _open_shell(self, job: Job) -> None:
+        from tui.jobs.shell import open_shell
+
+        await open_shell(self, job, self.session.context)
 
     def switch_to(self, name: str) -> None:
         """Switch to a context, which a new main screen opens. Other shells keep theirs."""

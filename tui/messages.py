@@ -8,7 +8,7 @@ The Textual messages of widgets and screens are nested in their senders and writ
 `@dataclass(eq=False)` where they have fields, an empty class where they have none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -53,6 +53,12 @@ class SendToTerminal(AppRequest, frozen=True):
     sequence: str
 
 
+class OpenShell(AppRequest, frozen=True):
+    """Open a shell in a running job, with the app suspended."""
+
+    job: Job
+
+
 class OpenScreen(AppRequest, frozen=True):
     """Open a screen above this one. The App imports it when it is first opened."""
 
@@ -75,8 +81,22 @@ class OpenPlot(OpenScreen, frozen=True):
     """Its log, where that is in memory already."""
 
 
+class OpenCompare(OpenScreen, frozen=True):
+    """Open the series of several jobs, over one another."""
+
+    jobs: Sequence[Job]
+    backend: JobBackend
+
+
 class OpenRanks(OpenScreen, frozen=True):
     """Open the ranks of a job, side by side."""
+
+    job: Job
+    backend: JobBackend
+
+
+class OpenPorts(OpenScreen, frozen=True):
+    """Open the forwards of this program, to reach a port of a job."""
 
     job: Job
     backend: JobBackend

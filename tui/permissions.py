@@ -3,7 +3,7 @@
 from backend_client.errors import BackendError
 from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
 
-_FEATURE = {Verb.RESUME: Feature.RESUME}
+_FEATURE = {Verb.RESUME: Feature.RESUME, Verb.EXEC: Feature.EXEC}
 """The feature that a verb needs beside being allowed."""
 
 
@@ -18,7 +18,12 @@ class Permissions:
         """Ask the backend what this person may do in a namespace; True where that differs from before."""
         if self._backend is None:
             return False
-        reviews = [AccessReview(verb, namespace=namespace) for verb in Verb]
+        features = self._backend.features
+        reviews = [
+            AccessReview(verb, namespace=namespace)
+            for verb in Verb
+            if verb not in _FEATURE or _FEATURE[verb] in features
+        ]
         try:
             decisions = await self._backend.check_access(reviews)
         except BackendError:

@@ -10,12 +10,14 @@ from backend_client.protocol import Feature
 from tui.jobs.context_feed import OpenDetail, OpenWhy
 from tui.messages import (
     OpenAlerts,
+    OpenCompare,
     OpenForm,
     OpenGpus,
     OpenHistory,
     OpenLog,
     OpenLogin,
     OpenPlot,
+    OpenPorts,
     OpenQueues,
     OpenRanks,
     OpenReport,
@@ -34,10 +36,18 @@ def screen_for(request: OpenScreen, session: Session) -> tuple[Screen[Any], OnCl
             return _of_one_job(request), None
         case OpenHistory() | OpenQueues() | OpenGpus() | OpenReport() | OpenAlerts():
             return _of_a_context(request), None
+        case OpenCompare(jobs, backend):
+            from tui.compare.compare_screen import CompareScreen
+
+            return CompareScreen(jobs, backend), None
         case OpenText(title, text):
             from tui.ui.text import TextScreen
 
             return TextScreen(title, text), None
+        case OpenPorts(job, backend):
+            from tui.ports.ports_screen import PortsScreen
+
+            return PortsScreen(job, backend, session.forwards), None
         case OpenForm():
             return _form(request, session)
         case OpenLogin(source, account, reason, on_close):

@@ -7,6 +7,7 @@ from typing import Protocol, cast
 from textual.dom import DOMNode
 
 from backend_client.contexts import Contexts
+from backend_client.ports.forwards import Forwards
 from backend_client.protocol import JobBackend, Scope
 from backend_client.ssh import over_ssh
 from tui.bindings import ACTING
@@ -57,6 +58,7 @@ class Session:
         """Context -> uids of watched jobs whose end was announced: no alert tells of it once more."""
         self.alert_memory: dict[str, object] = {}
         """Context -> what its `AlertFeed` remembers, over the end of a screen."""
+        self.forwards = Forwards(contexts)
         self._backend: JobBackend | None = None
 
     def use_context(self, name: str) -> None:

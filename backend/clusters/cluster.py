@@ -13,12 +13,15 @@ from backend_client.models.fields import explicit_fields
 from backend_client.multi_user import MultiUserBackend
 from backend_client.protocol import Feature, FieldRule, FreshnessState, Scope, Use
 from backend_client.server.bodies import ClusterInfo
+from backend_client.server.capabilities import NOT_PASSED_ON
 from backend_client.server.wire import ClusterLink
 from backend_client.single_flight import SingleFlight
 
 log = logging.getLogger("traindeck.clusters")
 RETRY_SECONDS = 5.0
+NO_CODE = "a traindeck server takes no folders yet; use a kubeconfig context, an image or a volume"
 NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
+PATCHES = "a server takes no patch of a pod; its admin can set one for all jobs (kubernetes.pod_template)"
 
 
 class Cluster:
@@ -48,13 +51,14 @@ class Cluster:
         """Return the cluster as clients get it: the backend's features, with what the server changes."""
         lacks = {str(feature): why for feature, why in self.backend.missing_features.items()}
         lacks.pop(Feature.HISTORY, None)
-        lacks[Feature.NAMESPACES] = NAMESPACES
+        lacks |= {Feature.NAMESPACES: NAMESPACES, Feature.CODE: NO_CODE}
+        lacks |= {str(feature): why for feature, why in NOT_PASSED_ON.items()}
         return ClusterInfo(
             name=self.name,
             state=link.state,
             since=link.since,
             why=link.why,
-            features=tuple(sorted(self.backend.features - {Feature.NAMESPACES} | {Feature.HISTORY})),
+            features=tuple(sorted(self.backend.features - lacks.keys() | {Feature.HISTORY})),
             lacks=lacks,
             fields=self.fields,
         )
@@ -62,7 +66,12 @@ class Cluster:
     @property
     def fields(self) -> dict[str, FieldRule]:
         """Field of the JobSpec -> the rule for it, of the backend and of the server."""
-        own = {"cluster": FieldRule(Use.OPTIONAL), "namespace": FieldRule(Use.REFUSED, NAMESPACES)}
+        own = {
+            "cluster": FieldRule(Use.OPTIONAL),
+            "namespace": FieldRule(Use.REFUSED, NAMESPACES),
+            "code": FieldRule(Use.REFUSED, NO_CODE),
+            "pod": FieldRule(Use.REFUSED, PATCHES),
+        }
         return {**self.backend.fields, **own}
 
     @property

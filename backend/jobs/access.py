@@ -4,12 +4,15 @@ from backend.auth.caller import Caller
 from backend.authorization import Action, may, sees
 from backend.jobs.service import JobService
 from backend_client.protocol import AccessDecision, AccessReview, Feature, Verb
+from backend_client.server.capabilities import NOT_PASSED_ON
 
 NOT_THERE = "There is no such job of yours."
 
 
 def decide(service: JobService, caller: Caller, review: AccessReview) -> AccessDecision:
     """Decide an access review; another user's job is as one that does not exist."""
+    if review.verb is Verb.EXEC:
+        return AccessDecision(False, NOT_PASSED_ON[Feature.EXEC])
     action = Action.SEE if review.verb is Verb.LOGS else Action(review.verb)
     if review.ref is None:
         return may(caller, action)

@@ -1,7 +1,7 @@
 """What a job's objects may have in them, whoever wrote the body: an allow-list over the rendered manifests.
 
 What is not named in the table is refused: no folder of the node but those that the settings name, no host
-network, no privilege, no chosen node or account, no annotation that a controller would heed. It is narrower
+network, no privilege, no account, no annotation that a controller would heed. It is narrower
 than the Kubernetes Pod Security Standards' Restricted profile
 (https://kubernetes.io/docs/concepts/security/pod-security-standards/), but for the node's folders that the
 settings allow and the user that an image runs as. The cluster's own admission comes after it, and may refuse
@@ -19,6 +19,7 @@ from backend.settings import ServerSettings
 from backend_client.errors import Refused, sentence
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.manifests import networking
+from backend_client.kubernetes.manifests.pod_template import EVERY_NODE
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
 from backend_client.multi_user import ManifestCheck
@@ -42,14 +43,24 @@ _SERVICE = keys(("selector", "publishNotReadyAddresses")) | {
     "ports": [keys(("name", "port", "targetPort", "protocol"))],
 }
 _INGRESS = keys(("ingressClassName",)) | {"tls": [keys(("hosts", "secretName"))]}
+_TURN: dict[str, Rule] = {
+    "topologyKey": one_of(EVERY_NODE),
+    "labelSelector": {
+        "matchLabels": keys((labels.TURN,)),
+        "matchExpressions": [{"key": one_of(labels.JOB), "operator": one_of("NotIn"), "values": anything}],
+    },
+}
+"""How a job of a sweep waits for others: it keeps off pods with the label of its turn, and no other."""
 _POD = keys(("restartPolicy", "subdomain", "runtimeClassName")) | {
     "automountServiceAccountToken": one_of(False),
     "enableServiceLinks": one_of(False),
     "securityContext": keys(("runAsNonRoot", "runAsUser"))
     | {"seccompProfile": {"type": one_of("RuntimeDefault")}},
     "imagePullSecrets": [keys(("name",))],
-    "affinity": keys(("nodeAffinity",)),
+    "affinity": keys(("nodeAffinity",))
+    | {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [_TURN]}},
     "tolerations": [keys(("operator", "value", "effect", "key"))],
+    "nodeSelector": anything,  # narrows where a job may run, as node_names does: no right comes with it
 }
 _VOLUME = keys(("name",)) | {
     "emptyDir": {"medium": one_of("Memory"), "sizeLimit": anything},
@@ -122,6 +133,7 @@ _FIELDS = {
     "hostPath": "volumes",
     "priorityClassName": "priority",
     "queue_priority": "queue_priority",
+    "tolerations": "tolerations",
     "image": "image",
     "annotations": "annotations",
     "labels": "labels",
@@ -150,6 +162,8 @@ class ManifestPolicy:
                 # Told at its own field, not at that of the label.
                 errors = {path: message for path, message in errors.items() if message != refused}
                 errors["queue_priority"] = refused
+            if refused := self._checks.check_tolerations(spec):
+                errors["tolerations"] = refused
             if errors:
                 messages = "; ".join(dict.fromkeys(errors.values()))
                 raise Refused(
@@ -214,6 +228,12 @@ class _Checks:
         if not name or name in listed:
             return ""
         return f"the queue priority {name}; there are: {', '.join(listed) or 'none'}"
+
+    def check_tolerations(self, spec: JobSpec) -> str:
+        """Check those that a person asks for: a taint may keep nodes for others."""
+        listed = self._settings.tolerations
+        alien = next((each.key for each in spec.tolerations if each.key not in listed), "")
+        return f"to tolerate the taint {alien}; there are: {', '.join(listed) or 'none'}" if alien else ""
 
     def check_annotations(self, value: Mapping[str, str]) -> str:
         return self._check_prefixes(value, set())

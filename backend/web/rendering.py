@@ -1,6 +1,8 @@
 """Renders pages: one Jinja environment that escapes everything, the links, and the headers of a page."""
 
+import base64
 import gzip
+import hashlib
 import re
 from datetime import UTC, datetime
 from functools import cache
@@ -33,6 +35,8 @@ POLICY = "; ".join(
 )
 """The Content-Security-Policy of a page: nothing from elsewhere, nothing inline, and of scripts no HTML but
 what `static/fragments.js` lets through, which this server has rendered."""
+_ELSEWHERE = {"none", "same-site", "cross-site"}
+"""`Sec-Fetch-Site` of who follows a link from elsewhere, or types an address."""
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC")
 """As `figures.utc_time` writes it."""
 _WORTH_COMPRESSING = 1_000
@@ -76,16 +80,19 @@ class Site:
     ) -> Response:
         """Render a whole page. `secret`: it shows one, so that it is not compressed beside what was typed."""
         now = datetime.now(UTC)
+        style = _style() if _arrives(request) else Markup()
         text = self.fragment(
             template,
             caller=caller,
+            style=style,
             here=request.url.path,
             query=request.query_params,
             firing=getattr(request.state, "firing", 0),
             now=now,
             **context,
         )
-        headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
+        policy = _policy_with_style() if style else POLICY
+        headers = {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
         content = text.encode()
         wanted = "gzip" in request.headers.get("accept-encoding", "")
         if wanted and not secret and len(content) > _WORTH_COMPRESSING:
@@ -102,6 +109,23 @@ def site_of(request: Request) -> Site:
     """Return the pages of the app that a request came to."""
     site: Site = request.app.state.site
     return site
+
+
+def _arrives(request: Request) -> bool:
+    """Tell whether a page is a visit's first: it has its style in it, which saves the way there and back."""
+    headers = request.headers
+    return headers.get("sec-fetch-dest") == "document" and headers.get("sec-fetch-site") in _ELSEWHERE
+
+
+@cache
+def _style() -> Markup:
+    return Markup(assets()["traindeck.css"].content.decode())  # noqa: S704  ours
+
+
+@cache
+def _policy_with_style() -> str:
+    digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+    return POLICY.replace("style-src 'self'", f"style-src 'self' 'sha256-{digest}'")
 
 
 @cache

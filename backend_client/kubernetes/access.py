@@ -25,6 +25,8 @@ from backend_client.protocol import AccessDecision, AccessReview, Verb
 
 _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+EXEC_VERBS = ("get", "create")
+"""Both are needed: a WebSocket is opened by a GET, and since Kubernetes 1.35 the other is checked as well."""
 _VERBS = {Verb.STOP: "patch", Verb.RESUME: "patch", Verb.DELETE: "delete"}
 
 
@@ -102,14 +104,19 @@ async def check_access(
     distinct = list(dict.fromkeys(rule for rules in rules_of_each for rule in rules))
     decided = await asyncio.gather(*(_decide(transport, rule) for rule in distinct))
     decisions = dict(zip(distinct, decided, strict=True))
-    return [_best(decisions[rule] for rule in rules) for rules in rules_of_each]
+    return [
+        (_worst if review.verb is Verb.EXEC else _best)([decisions[rule] for rule in rules])
+        for review, rules in zip(reviews, rules_of_each, strict=True)
+    ]
 
 
 def _rules_of(review: AccessReview, default_namespace: str) -> list[ResourceRule]:
-    """Return the rules of a review, of which any is enough: a create may be of either kind."""
+    """Return the rules of a review. Any is enough, as a create may be of either kind; an exec needs all."""
     namespace = (review.ref.namespace if review.ref else review.namespace) or default_namespace
     if review.verb is Verb.LOGS:
         return [ResourceRule("get", "", PODS.plural, namespace, "log")]
+    if review.verb is Verb.EXEC:
+        return [ResourceRule(verb, "", PODS.plural, namespace, "exec") for verb in EXEC_VERBS]
     if review.verb is Verb.CREATE or review.ref is None:
         return [resource_rule("create", ROOT_TYPES[kind], namespace) for kind in CREATED_KINDS]
     if training := TRAINING_KINDS.get(review.ref.kind):
@@ -129,6 +136,11 @@ async def _decide(transport: Transport, rule: ResourceRule) -> AccessDecision:
 def _best(decisions: Iterable[AccessDecision]) -> AccessDecision:
     """Return the best of several decisions: yes, then unknown, then no."""
     return min(decisions, key=lambda decision: (True, None, False).index(decision.allowed))
+
+
+def _worst(decisions: Iterable[AccessDecision]) -> AccessDecision:
+    """Return the worst of several decisions."""
+    return min(decisions, key=lambda decision: (False, None, True).index(decision.allowed))
 
 
 async def current_user(transport: Transport) -> str:

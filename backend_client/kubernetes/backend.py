@@ -59,15 +59,21 @@ from backend_client.protocol import (
     WatchEvent,
 )
 from backend_client.refresh import RefreshRequests, sleep_unless
+from backend_client.single_flight import SingleFlight
 from backend_client.slow_steps import heard_by
 from backend_client.why import Explanation, MayName, anyone
 
 if TYPE_CHECKING:
+    from backend_client.code.bundle import Bundle
+    from backend_client.exec_session import ExecQuery, ExecSession, PortConnection
     from backend_client.kubernetes.write.queue_writer import QueueWriter
     from backend_client.kubernetes.write.writer import JobWriter
     from backend_client.queue_snapshot import QueueSnapshot
     from backend_client.queues import QueueBoard
     from backend_client.usage import Usage, UsageHistory, UsageSource, UsageTable
+
+_PODS_SECONDS = 0.5
+"""So long connections that are opened together share one look at the pods of their job."""
 
 
 class _Shared(Struct, frozen=True):
@@ -82,6 +88,8 @@ class _Shared(Struct, frozen=True):
     positions: QueuePositions
     kueue: KueueLists
     usage: SharedUsage
+    pods: SingleFlight
+    """Of jobs whose ports are used."""
 
 
 class _Author(Struct, frozen=True):
@@ -150,6 +158,7 @@ class KubernetesBackend:
             positions,
             KueueLists(),
             SharedUsage(session, self._site, prometheus_token),
+            SingleFlight(),
         )
 
     def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:
@@ -258,6 +267,20 @@ class KubernetesBackend:
             raise Invalid({"image": "a cluster runs images; name one: pytorch/pytorch:2.9.0"})
         return await (await self._writer()).create(spec, key=key, secrets=secrets)
 
+    @property
+    def code_limit(self) -> int:
+        """The bytes that packed code may have (`HasCode`)."""
+        return self._site.code_limit * 2**20
+
+    async def keep_code(self, bundle: "Bundle") -> None:
+        """Keep packed code for the creates to come (`HasCode`)."""
+        (await self._writer()).code.keep(bundle)
+
+    async def code_of(self, ref: JobRef) -> bytes:
+        """Return the packed code of a job (`HasCode`)."""
+        await self._transport_of(ref)
+        return await (await self._writer()).read_code(ref)
+
     async def stop(self, ref: JobRef) -> Job:
         await self._transport_of(ref)
         return await (await self._writer()).stop(ref)
@@ -308,6 +331,32 @@ class KubernetesBackend:
             logs=self.logs,
         )
         return await explainer.explain(ref, may_name)
+
+    @contextlib.asynccontextmanager
+    async def open_port(self, ref: JobRef, port: int, *, rank: int = 0) -> "AsyncIterator[PortConnection]":
+        """Connect to a port in the pod that a rank runs in now (`HasPorts`)."""
+        from backend_client.kubernetes.ports.connection import (  # noqa: PLC0415  websockets, where it is wanted
+            open_connection,
+        )
+        from backend_client.kubernetes.ports.pod import running_pod  # noqa: PLC0415  as above
+
+        transport = await self._transport_of(ref)
+        job, pods = await self._shared.pods.ask(ref.uid, _PODS_SECONDS, lambda: self._with_pods(ref))
+        async with open_connection(transport, running_pod(job, pods, rank), port) as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def open_exec(self, query: "ExecQuery") -> AsyncGenerator["ExecSession", None]:
+        """Start a command in the pod of a rank (`HasExec`)."""
+        from backend_client.kubernetes.exec.find_container import (  # noqa: PLC0415  a list needs none
+            find_container,
+        )
+        from backend_client.kubernetes.exec.session import open_session  # noqa: PLC0415  as above
+
+        job, pods = await self._with_pods(query.ref)
+        container = find_container(job, pods, query.rank)
+        async with open_session(await self._session.transport(), container, query) as session:
+            yield session
 
     async def usage(self, ref: JobRef) -> "Usage":
         """Return what a job uses now (`HasUsage`)."""
@@ -414,6 +463,7 @@ class KubernetesBackend:
         ]
 
     async def aclose(self) -> None:
+        self._shared.pods.cancel()
         await self._shared.usage.aclose()
         await self._shared.capacity.aclose()
         await self._sampler.aclose()

@@ -1,17 +1,11 @@
 """Settings of Kubernetes clusters: the table `kubernetes`."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-
-class Toleration(Struct, frozen=True, forbid_unknown_fields=True):
-    """A taint that pods may ignore; without a value every value of the key."""
-
-    key: str
-    value: str = ""
-    effect: str = ""
+from backend_client.models.spec import Toleration
 
 
 class GpuType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,9 +57,24 @@ class KubernetesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
         Meta(description="GPU type (any case) -> labels, tolerations and runtime_class of its nodes."),
     ] = {}
     """Comes before what the nodes' labels say."""
+    pod_template: Annotated[
+        Mapping[str, Any],
+        Meta(
+            description="A patch of every job's pod template, before the job's own `pod`: {\"spec\": {...}}."
+        ),
+    ] = {}
     run_as_user: Annotated[
         int, Meta(ge=0, description="User of the containers where a namespace forbids root.")
     ] = 1000
+    code_limit: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=20,
+            description="MiB, packed, of the code that goes with a job (`code`). It lies in the cluster's"
+            " own database as long as the job.",
+        ),
+    ] = 5
     nvidia_smi: Annotated[
         bool,
         Meta(

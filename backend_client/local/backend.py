@@ -1,11 +1,12 @@
 """LocalBackend: jobs as processes of this machine, the context `local`."""
 
 import asyncio
+import contextlib
 import copy
 import functools
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -48,7 +49,9 @@ from backend_client.usage_pace import UsagePace
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from backend_client.exec_session import ExecQuery, ExecSession, PortConnection
     from backend_client.gpu_nodes import GpuNodes
+    from backend_client.local.exec_session import Surroundings
     from backend_client.local.usage.meter import UsageMeter
     from backend_client.usage import Usage, UsageHistory, UsageSource, UsageTable
     from backend_client.why import Explanation, MayName
@@ -64,7 +67,7 @@ class LocalBackend:
     context = "local"
     namespace = ""
     features: frozenset[Feature] = frozenset(
-        {Feature.STOPPED_LOGS, Feature.UNFINISHED_LINES, Feature.METRICS}
+        {Feature.STOPPED_LOGS, Feature.UNFINISHED_LINES, Feature.METRICS, Feature.EXEC, Feature.PORTS}
     )
     missing_features = capabilities.MISSING_FEATURES
     fields = capabilities.FIELDS
@@ -210,6 +213,42 @@ class LocalBackend:
         except OSError as error:
             raise _refusal(error) from None
 
+    @contextlib.asynccontextmanager
+    async def open_port(self, ref: JobRef, port: int, *, rank: int = 0) -> "AsyncIterator[PortConnection]":
+        """Connect to a port of this machine while a job runs here (`HasPorts`)."""
+        from backend_client.local.port import connect  # noqa: PLC0415  a list needs none
+
+        if rank:
+            raise Refused(f"The job {ref.name} has one rank, 0: {self.missing_features[Feature.RANKS]}.")
+        job = await self._get_own(ref)
+        async with connect(job, port) as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def open_exec(self, query: "ExecQuery") -> AsyncGenerator["ExecSession", None]:
+        """Start a command beside the processes of a job (`HasExec`)."""
+        from backend_client.local.exec_session import open_session  # noqa: PLC0415  a list needs none
+
+        job = await self._get_own(query.ref)
+        if query.rank:
+            raise NotFound(f"There is no rank {query.rank} of {job.name}: a local job is one process.")
+        async with open_session(query, await _in_thread(self._surroundings, job)) as session:
+            yield session
+
+    def _surroundings(self, job: Job) -> "Surroundings":
+        from backend_client.exec_session import not_running  # noqa: PLC0415  as above
+        from backend_client.local.exec_session import Surroundings  # noqa: PLC0415  as above
+        from backend_client.local.job_processes import environment  # noqa: PLC0415  as above
+
+        leader = self._store.leader(job.ref.uid)
+        if leader is None:
+            raise not_running(job)
+        env = environment(leader)
+        if "TRAINDECK_JOB" not in env:
+            raise Refused(f"Nothing is known of the environment of {job.name}: its process wrote over it.")
+        shown = {name: value for name, value in env.items() if name not in job.spec.secrets}
+        return Surroundings(shown, job.spec.workdir, leader)
+
     async def events(self, ref: JobRef) -> Sequence[Event]:
         job = await self.get(ref)
         return await asyncio.to_thread(self._store_of(job.ref.namespace).events, job.ref.uid)
@@ -287,8 +326,9 @@ class LocalBackend:
         spec = plan.with_workdir(spec)
         ids = [device.id for device in self._devices()]
         plan.check_spec(spec, self.host, len(ids))
+        code = plan.code_facts(spec)
         launch_config = {
-            "env": plan.environment(spec, secrets),
+            "env": plan.environment(spec, secrets, code.commit if code else ""),
             "slots": ids,
             "probe": self._probe,
             "grace": self._grace,
@@ -296,7 +336,7 @@ class LocalBackend:
             "limit": duration_text(spec.max_runtime),
         }
         return launch.create(
-            self._store, spec, key=key, launch_config=launch_config, ownership=self._ownership
+            self._store, spec, key=key, launch_config=launch_config, ownership=self._ownership, code=code
         )
 
     def _created(self, server: str) -> Mapping[str, CreatedJob]:
@@ -323,6 +363,7 @@ class LocalBackend:
             yaml=plan.plan_yaml(named, self.host, self._store.root.path),
             place=f"this machine, {self.host}",
             errors=tuple(Diagnostic(field, words) for field, words in errors.items()),
+            warnings=(Diagnostic("code", plan.NOT_FROZEN),) if spec.code else (),
             question=question if first else "",
             advice=_LOGOUT if first and not self._ownership and linger.jobs_end_at_logout() else "",
         )

@@ -3,7 +3,9 @@
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use
 
-_SUPPORTED = frozenset("name kind workdir env secrets gpus max_runtime labels annotations alerts".split())
+_SUPPORTED = frozenset(
+    "name kind workdir code env secrets gpus max_runtime labels annotations alerts sweep".split()
+)
 _CLUSTER = "choose a Kubernetes context for that"
 _WHY = {
     "image": "local jobs run as plain processes; leave the image empty, or choose a Kubernetes context",
@@ -19,6 +21,10 @@ _WHY = {
     "priority": "local slots go strictly first come, first served",
     "queue_priority": "local slots go strictly first come, first served",
     "queue": f"local jobs have one queue, this machine's; {_CLUSTER}",
+    "node_selector": f"local jobs run on this machine; {_CLUSTER}",
+    "node_names": f"local jobs run on this machine; {_CLUSTER}",
+    "tolerations": f"this machine has no taints; {_CLUSTER}",
+    "pod": f"local jobs run as plain processes, not in pods; {_CLUSTER}",
     "volumes": "a local process sees this machine's files as they are; name the path in the command",
     "image_pull_secrets": "local jobs pull no images; leave it empty",
     "namespace": "local jobs have no namespaces but the machine; leave it empty",
@@ -41,5 +47,6 @@ MISSING_FEATURES: dict[Feature, str] = {
     Feature.HISTORY: "local jobs are listed until they are deleted; there is no other history",
     Feature.ALERTS: "alerts are told while traindeck is open; a traindeck server sends them at any time",
     Feature.ACCOUNTING: "what local jobs have used is not recorded; a traindeck server does that",
+    Feature.CODE: "a local job runs in the folder itself; no copy of it is kept",
     Feature.NAMESPACES: "local jobs have no namespaces but the machine",
 }

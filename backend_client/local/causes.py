@@ -38,6 +38,11 @@ LOCAL_CAUSES: tuple[CauseKind, ...] = (
         "End that process.",
     ),
     CauseKind(
+        "local.turn",
+        "waits for its turn in the sweep lrs; behind lrs-1",
+        "So many of a sweep run at a time: wait, or stop that job.",
+    ),
+    CauseKind(
         "local.too-many",
         "asks for 4 GPUs; gpu-7 has 2 now",
         "Ask for fewer; where the driver has lost one, an administrator of the machine.",
@@ -133,6 +138,7 @@ _SENTENCES = (
     ("local.workdir", r"cannot enter its workdir "),
     ("local.log-not-whole", r"its log is not whole: "),
     ("local.slots-disk", r"waits for \d+ GPUs?; /"),
+    ("local.turn", r"waits for its turn in the sweep "),
 )
 """What supervisor.py, process.py, store.py and record.py write where no exit code tells it."""
 
@@ -156,9 +162,9 @@ def cause_of_failure(job: Job) -> Cause:
     )
 
 
-def is_disk_fault(job: Job) -> bool:
-    """Check whether a job gets no GPU because the disk, or the lock, does not let it take one."""
-    return _by_sentence(job.reason) == "local.slots-disk"
+def waits_by_itself(job: Job) -> bool:
+    """Check whether its reason says all: its turn has not come, or the disk does not let it take a GPU."""
+    return _by_sentence(job.reason) in ("local.slots-disk", "local.turn")
 
 
 def _by_sentence(reason: str) -> str:

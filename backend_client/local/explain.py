@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from backend_client.local import slots
-from backend_client.local.causes import cause_of_failure, is_disk_fault
+from backend_client.local.causes import cause_of_failure, waits_by_itself
 from backend_client.local.devices import Device
 from backend_client.local.slots import SlotHolder, Wait, gpu_count
 from backend_client.local.store import JobStore
@@ -20,7 +20,7 @@ def explain(store: JobStore, job: Job, devices: Devices, may_name: MayName) -> E
     `devices` lists the GPUs of this machine; it is called for a job that waits for some.
     """
     waits = job.state is JobState.QUEUED and job.spec.gpus and not job.read_only
-    if waits and not is_disk_fault(job):
+    if waits and not waits_by_itself(job):
         return _why_it_waits(store, job, devices(), may_name)
     if not job.reason or job.state in (JobState.SUCCEEDED, JobState.STOPPED):
         return Explanation()

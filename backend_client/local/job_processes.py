@@ -123,11 +123,18 @@ def job_mark(root: StateDir, uid: str) -> str:
     return os.path.realpath(root.job(uid))
 
 
+def environment(pid: int) -> dict[str, str]:
+    """Return the environment that a process was started with; nothing where we may not see it."""
+    with contextlib.suppress(OSError):
+        words = os.fsdecode(Path(f"/proc/{pid}/environ").read_bytes()).split("\0")
+        return dict(word.split("=", 1) for word in words if "=" in word)
+    return {}
+
+
 def _has_mark(pid: int, mark: str, held: set[str]) -> bool:
     """Return True where a process has the job's mark in its environment, or writes to a file of `held`."""
-    with contextlib.suppress(OSError):
-        if os.fsencode(f"TRAINDECK_JOB={mark}") in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-            return True
+    if environment(pid).get("TRAINDECK_JOB") == mark:
+        return True
     with contextlib.suppress(OSError):
         # Open for writing: a backup or a search that reads the folder just now is no part of the job.
         return any(

@@ -24,6 +24,7 @@ from backend_client.local.devices import PACKAGES
 from backend_client.local.record import NEW
 from backend_client.local.store import JobStore, current_user
 from backend_client.models import JobSpec
+from backend_client.models.code import Code
 from backend_client.models.fields import explicit_fields
 from backend_client.models.names import suggest_name
 from backend_client.multi_user import Ownership
@@ -48,16 +49,19 @@ def create(
     key: str,
     launch_config: Mapping[str, Any],
     ownership: Ownership | None = None,
+    code: Code | None = None,
 ) -> str:
     """Create the job of `key` unless it exists; return its uid. Raises Conflict where the name is taken."""
     uid, until = uid_of(key), time.monotonic() + _LIMIT_SECONDS
     store.root.create()
-    owner_fields = (
+    beside: dict[str, Any] = (
         {"owner": ownership.owner, "server": ownership.server, "key": key}
         if ownership
         else {"owner": current_user()}
     )
-    while (live := _claim(store, uid, spec, owner_fields)) is None:
+    if code:
+        beside["code"] = msgspec.to_builtins(code)
+    while (live := _claim(store, uid, spec, beside)) is None:
         if store.job(uid):
             return uid
         if time.monotonic() > until:
@@ -70,7 +74,7 @@ def create(
     return uid
 
 
-def _claim(store: JobStore, uid: str, spec: JobSpec, owner_fields: Mapping[str, str]) -> int | None:
+def _claim(store: JobStore, uid: str, spec: JobSpec, beside: Mapping[str, Any]) -> int | None:
     """Create the job's folder, and return the descriptor that locks it; None where another process has."""
     root = store.root
     with root.locked():
@@ -81,7 +85,7 @@ def _claim(store: JobStore, uid: str, spec: JobSpec, owner_fields: Mapping[str, 
         live = state_dir.private_file(root.live / uid, os.O_RDWR)
         try:
             fcntl.flock(live, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_folder(root, uid, spec, owner_fields)
+            _write_folder(root, uid, spec, beside)
         except BaseException:
             os.close(live)
             with contextlib.suppress(OSError):
@@ -90,14 +94,14 @@ def _claim(store: JobStore, uid: str, spec: JobSpec, owner_fields: Mapping[str, 
     return live
 
 
-def _write_folder(root: state_dir.StateDir, uid: str, spec: JobSpec, owner_fields: Mapping[str, str]) -> None:
+def _write_folder(root: state_dir.StateDir, uid: str, spec: JobSpec, beside: Mapping[str, Any]) -> None:
     draft, created = root.jobs / f".{uid}", time.time_ns()
     state_dir.private_folder(draft)
     state_dir.private_folder(draft / "log")
     record: dict[str, Any] = {
         "uid": uid,
         "name": spec.name,
-        **owner_fields,
+        **beside,
         "created": state_dir.timestamp(created)[:26] + "Z",
         "spec": _explicit_values(spec),
         "state": NEW,
@@ -109,7 +113,9 @@ def _write_folder(root: state_dir.StateDir, uid: str, spec: JobSpec, owner_field
     state_dir.write_json(draft / "job.json", record)
     draft.rename(root.job(uid))
     slots.leave(root, uid)
-    if spec.gpus:
+    if spec.sweep.turn:  # for GPUs it waits when it is its turn, or it would keep them from others
+        slots.enqueue(root, uid, created, spec.sweep.turn)
+    elif spec.gpus:
         slots.enqueue(root, uid, created)
     os.close(state_dir.private_file(root.path / "used", os.O_WRONLY))
 

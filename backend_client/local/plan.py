@@ -8,23 +8,37 @@ from typing import Any
 import msgspec
 
 from backend_client.errors import Invalid, Refused, sentence
+from backend_client.git import git_facts
 from backend_client.local.capabilities import FIELDS
 from backend_client.local.slots import gpu_count
 from backend_client.models import JobSpec
+from backend_client.models.code import GIT_COMMIT, Code, is_packed
 from backend_client.models.fields import explicit_fields
 from backend_client.models.secret import Secret
 from backend_client.protocol import Use
 
+NOT_FROZEN = "it runs in the folder itself: what changes there while it waits or runs, changes for it"
+
 
 def with_workdir(spec: JobSpec) -> JobSpec:
-    """Return the spec with an absolute workdir, `~` expanded; this process's own if empty. Raises Invalid."""
-    folder = Path(spec.workdir).expanduser()
-    if not folder.is_absolute():
-        try:
-            folder = Path.cwd() / folder
-        except FileNotFoundError:
-            raise Invalid({"workdir": "the folder that this was started in is deleted; name one"}) from None
-    return msgspec.structs.replace(spec, workdir=os.path.normpath(folder))
+    """Return the spec with an absolute workdir, and folder of code, `~` expanded. Raises Invalid.
+
+    A relative one is relative to the folder of its code, which is so to this process's own.
+    """
+    if spec.code and not is_packed(spec.code):
+        code = os.path.normpath(_absolute(Path(spec.code).expanduser(), "code"))
+        spec = msgspec.structs.replace(spec, code=code)
+    folder = Path(spec.code).expanduser() / Path(spec.workdir).expanduser()
+    return msgspec.structs.replace(spec, workdir=os.path.normpath(_absolute(folder, "workdir")))
+
+
+def _absolute(folder: Path, field: str) -> Path:
+    if folder.is_absolute():
+        return folder
+    try:
+        return Path.cwd() / folder
+    except FileNotFoundError:
+        raise Invalid({field: "the folder that this was started in is deleted; name one"}) from None
 
 
 def spec_errors(spec: JobSpec) -> dict[str, str]:
@@ -32,7 +46,11 @@ def spec_errors(spec: JobSpec) -> dict[str, str]:
     errors = {}
     if not spec.command:
         errors["command"] = "say what to run: python train.py"
-    if not Path(spec.workdir).is_dir():
+    if is_packed(spec.code):
+        errors["code"] = "those bytes lie in a cluster, and a local job runs in a folder: name one"
+    elif spec.code and not Path(spec.code).is_dir():
+        errors["code"] = f"there is no folder {spec.code} on this machine"
+    elif not Path(spec.workdir).is_dir():
         errors["workdir"] = f"there is no folder {spec.workdir} on this machine"
     return errors
 
@@ -61,12 +79,18 @@ def check_spec(spec: JobSpec, host: str, slots: int) -> None:
         raise Refused(sentence(f"Local jobs do not take this: {message}"), fields=errors)
 
 
-def added_environment(spec: JobSpec) -> dict[str, str]:
-    """Return the variables that are set beside those of the spec."""
-    return {} if "PYTHONUNBUFFERED" in spec.env else {"PYTHONUNBUFFERED": "1"}
+def added_environment(spec: JobSpec, commit: str = "") -> dict[str, str]:
+    """Return the variables that are set beside those of the spec; `commit`: that its code stands at."""
+    added = {"PYTHONUNBUFFERED": "1"} | ({GIT_COMMIT: commit} if commit else {})
+    return {name: value for name, value in added.items() if name not in spec.env}
 
 
-def environment(spec: JobSpec, secrets: Mapping[str, Secret]) -> dict[str, str]:
+def code_facts(spec: JobSpec) -> Code | None:
+    """Return what is recorded of the folder that a job runs in; None where it has no code of its own."""
+    return git_facts(Path(spec.code)) if spec.code else None
+
+
+def environment(spec: JobSpec, secrets: Mapping[str, Secret], commit: str = "") -> dict[str, str]:
     """Return the job's environment: ours less TRAINDECK_*, then the spec's.
 
     Raises Invalid for a missing secret.
@@ -76,7 +100,7 @@ def environment(spec: JobSpec, secrets: Mapping[str, Secret]) -> dict[str, str]:
         raise Invalid({"secrets": f"{', '.join(missing)} has no value; set it in your environment"})
     own = {name: value for name, value in os.environ.items() if not name.startswith("TRAINDECK_")}
     values = {name: secrets[name].reveal() for name in spec.secrets}
-    return {**own, **added_environment(spec), **spec.env, **values}
+    return {**own, **added_environment(spec, commit), **spec.env, **values}
 
 
 def plan_yaml(spec: JobSpec, host: str, folder: Path) -> str:
@@ -86,6 +110,10 @@ def plan_yaml(spec: JobSpec, host: str, folder: Path) -> str:
     plan: dict[str, Any] = {"name": spec.name, "kind": spec.kind, "host": host, "command": list(spec.command)}
     plan |= {"workdir": spec.workdir, "env": {**added_environment(spec), **spec.env}}
     plan |= {name: getattr(spec, name) for name in ("gpus", "max_runtime", "labels", "annotations", "alerts")}
-    plan |= {"secrets": list(spec.secrets), "state": f"{folder}/jobs"}
+    plan |= {
+        "sweep": msgspec.to_builtins(spec.sweep),
+        "secrets": list(spec.secrets),
+        "state": f"{folder}/jobs",
+    }
     shown = {name: value for name, value in plan.items() if value}
     return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))

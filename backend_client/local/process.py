@@ -1,8 +1,10 @@
 """Start one command as the first process of a session of its own. Standard library alone."""
 
 import ctypes
+import fcntl
 import os
 import signal
+import termios
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
@@ -30,17 +32,20 @@ def start(
     workdir: str,
     out: int,
     err: int,
+    stdin: int | None = None,
     keep: Iterable[int] = (),
 ) -> int:
     """Start a command, which leads a new session and dies when this process does; return its pid.
 
-    `out`, `err`: where it writes; `keep`: further descriptors that it inherits. Raises CannotStart.
+    `out`, `err`: where it writes; `stdin`: what it reads, else nothing; a terminal is the session's own.
+    `keep`: further descriptors that it inherits. Raises CannotStart.
     """
     fails, fails_in = os.pipe()
     parent, nothing = os.getpid(), os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    reads = nothing if stdin is None else stdin
     pid = os.fork()
     if pid == 0:
-        _child(command, env, workdir, (nothing, out, err), keep=keep, fails=fails_in, parent=parent)
+        _child(command, env, workdir, (reads, out, err), keep=keep, fails=fails_in, parent=parent)
     os.close(fails_in)
     os.close(nothing)
     with os.fdopen(fails, "rb") as file:
@@ -79,6 +84,8 @@ def _child(
             os._exit(1)
         for target, fd in enumerate(streams):
             os.dup2(fd, target)
+        if os.isatty(0):
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         for fd in keep:
             os.set_inheritable(fd, True)
         signal.set_wakeup_fd(-1)

@@ -1,11 +1,15 @@
 """Record: job.json as the client reads it, and the Job that it describes."""
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState, Progress
+from backend_client.models.code import Code
 
 NEW = "New"
 """The state of a record that no supervisor has accepted yet: not a job so far."""
@@ -23,6 +27,7 @@ class Record(Struct, kw_only=True):
     """The key of that server's create."""
     created: datetime
     spec: JobSpec
+    code: Code | None = None
     state: str = NEW
     reason: str = ""
     queued: datetime | None = None
@@ -41,7 +46,8 @@ class Record(Struct, kw_only=True):
         return Job(
             ref=JobRef("local", host, self.spec.kind, self.name, self.uid),
             state=JobState(self.state),
-            spec=self.spec,
+            spec=_as_asked(self.spec),
+            code=self.code,
             reason=self.reason,
             owner=self.owner,
             created=self.created,
@@ -59,6 +65,14 @@ class Record(Struct, kw_only=True):
     def is_final(self) -> bool:
         """True where the record is final: its supervisor will write no more."""
         return self.finished is not None and self.next_try is None
+
+
+def _as_asked(spec: JobSpec) -> JobSpec:
+    """Return a spec whose workdir is relative to its code again: another folder of code has its own."""
+    if not spec.code or not Path(spec.workdir).is_relative_to(spec.code):
+        return spec
+    below = os.path.relpath(spec.workdir, spec.code)
+    return replace(spec, workdir="" if below == "." else below)
 
 
 def unreadable_job(uid: str, host: str, changed: float, why: str) -> Job:

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from backend_client.local.state_dir import Process, StateDir, is_locked, pids, private_file, read_json
+from backend_client.local.state_dir import (
+    Process,
+    StateDir,
+    is_locked,
+    pids,
+    private_file,
+    private_folder,
+    read_json,
+)
 
 
 class HeldSlots(NamedTuple):
@@ -43,23 +51,45 @@ class Wait(NamedTuple):
     holders: tuple[SlotHolder, ...]
 
 
-def enqueue(root: StateDir, uid: str, created: int) -> None:
-    """Add a ticket to the queue. Call under the root's lock; `created` in nanoseconds gives the position."""
-    last = max((int(ticket.partition("-")[0]) for ticket, _ in _tickets(root)), default=0)
-    os.close(private_file(root.queue / f"{max(created, last + 1):020d}-{uid}", os.O_WRONLY))
+def enqueue(root: StateDir, uid: str, created: int, turn: str = "") -> None:
+    """Add a ticket to the queue for GPUs, or to that of a turn.
+
+    Call under the root's lock; `created` in nanoseconds gives the position.
+    """
+    folder = root.turns / turn if turn else root.queue
+    if turn:
+        private_folder(folder)
+    last = max((int(ticket.partition("-")[0]) for ticket, _ in _tickets(folder)), default=0)
+    os.close(private_file(folder / f"{max(created, last + 1):020d}-{uid}", os.O_WRONLY))
 
 
-def leave(root: StateDir, uid: str) -> None:
-    """Remove a job's tickets from the queue."""
-    for ticket, owner in _tickets(root):
+def is_queued(root: StateDir, uid: str) -> bool:
+    """Check whether a job has a ticket in the queue for GPUs. Call under the root's lock."""
+    return any(owner == uid for _, owner in _tickets(root.queue))
+
+
+def leave(root: StateDir, uid: str, turn: str = "") -> None:
+    """Remove a job's tickets from the queue for GPUs, or from that of its turn."""
+    folder = root.turns / turn if turn else root.queue
+    for ticket, owner in _tickets(folder):
         if owner == uid:
-            (root.queue / ticket).unlink(missing_ok=True)
+            (folder / ticket).unlink(missing_ok=True)
+    if turn:
+        with contextlib.suppress(OSError):  # others are in it
+            folder.rmdir()
+
+
+def behind_in_turn(root: StateDir, uid: str, turn: str) -> str:
+    """Return the name of the job whose end a job of the same turn waits for, or ""."""
+    with root.locked():
+        ahead = _first_in_line(root, root.turns / turn, uid)
+        return _name(root, ahead) if ahead else ""
 
 
 def take(root: StateDir, uid: str, count: int, ids: Sequence[str], foreign: Sequence[str]) -> HeldSlots | str:
     """Take `count` slots, or return why not yet. `foreign`: those that other users' processes use."""
     with root.locked():
-        ahead = _first_in_line(root, uid)
+        ahead = _first_in_line(root, root.queue, uid)
         if ahead:
             return f"waits for {gpu_count(count)}; behind {_name(root, ahead)}"
         if count > len(ids):
@@ -76,8 +106,8 @@ def take(root: StateDir, uid: str, count: int, ids: Sequence[str], foreign: Sequ
 def look(root: StateDir, uid: str, ids: Sequence[str], foreign: Sequence[str]) -> Wait:
     """Look what a job waits for; takes nothing. `foreign`: slots that other users' processes use."""
     with root.locked():
-        ahead = _first_in_line(root, uid)
-        behind = any(owner != uid and root.alive(owner) for _, owner in _tickets(root))
+        ahead = _first_in_line(root, root.queue, uid)
+        behind = any(owner != uid and root.alive(owner) for _, owner in _tickets(root.queue))
         held = [slot for slot in ids if _is_held(root, root.slots / slot)]
         holders = [_slot_holder(root, slot) for slot in held]
         others = [SlotHolder(slot) for slot in ids if slot in foreign and slot not in held]
@@ -110,19 +140,19 @@ def gpu_count(count: int) -> str:
     return f"{count} GPU" if count == 1 else f"{count} GPUs"
 
 
-def _tickets(root: StateDir) -> list[tuple[str, str]]:
-    names = sorted(path.name for path in root.queue.iterdir())
+def _tickets(folder: Path) -> list[tuple[str, str]]:
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [(name, name.partition("-")[2]) for name in names]
 
 
-def _first_in_line(root: StateDir, uid: str) -> str:
-    """Return the first job before `uid` in the queue, or "". Tickets of dead jobs are removed."""
-    for ticket, owner in _tickets(root):
+def _first_in_line(root: StateDir, folder: Path, uid: str) -> str:
+    """Return the first job before `uid` in a queue, or "". Tickets of dead jobs are removed."""
+    for ticket, owner in _tickets(folder):
         if owner == uid:
             return ""
         if root.alive(owner):
             return owner
-        (root.queue / ticket).unlink(missing_ok=True)
+        (folder / ticket).unlink(missing_ok=True)
     return ""
 
 

@@ -10,6 +10,7 @@ Standard library alone: the supervisor imports this too.
     live/<uid>             locked (flock) by the job's supervisor for life; closed after a write: it changed
     slots/<id>             held by the processes of the job that has this GPU
     queue/<ticket>-<uid>   jobs that wait for slots, first come first
+    turns/<turn>/<ticket>-<uid>   jobs of a sweep of which one runs at a time: the first; until they end
     trash/                 what is being removed
     lock                   held for a moment around create, allocation, recorded deaths and removal
 """
@@ -28,7 +29,7 @@ from typing import Any
 from backend_client.disk_errors import is_disk_fault, naming
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
-FOLDERS = ("jobs", "live", "slots", "queue", "trash")
+FOLDERS = ("jobs", "live", "slots", "queue", "turns", "trash")
 LOCK_SECONDS = 10.0
 """Seconds to wait for the lock: who holds it for longer was stopped, and will not say so."""
 SPARE_BYTES = 4096
@@ -43,7 +44,9 @@ class StateDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.jobs, self.live, self.slots, self.queue, self.trash = (path / part for part in FOLDERS)
+        self.jobs, self.live, self.slots, self.queue, self.turns, self.trash = (
+            path / part for part in FOLDERS
+        )
 
     def job(self, uid: str) -> Path:
         return self.jobs / uid

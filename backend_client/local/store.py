@@ -115,6 +115,12 @@ class JobStore:
         identity = record.supervisor if record and not record.is_final else None
         return int(identity["pid"]) if identity and state_dir.is_running(identity) else None
 
+    def leader(self, uid: str) -> int | None:
+        """Return the pid of the first process of the attempt that runs; None where none does."""
+        record = self._readable(uid)
+        group = record.group if record and not record.is_final else None
+        return int(group["pid"]) if group and state_dir.is_running(group) else None
+
     def events(self, uid: str) -> list[Event]:
         """List the events that the record does not have: who requested the stop."""
         try:

@@ -54,6 +54,7 @@ class Supervisor:
         self.root, self.uid, self.launch_config = root, uid, launch_config
         self.record: dict[str, Any] = state_dir.read_json(root.record(uid))
         self.spec: dict[str, Any] = self.record["spec"]
+        self.turn: str = self.spec.get("sweep", {}).get("turn", "")
         self.slots = slots.HeldSlots((), ())
         self.slots_refused = False
         """True where the disk, or the lock, did not let us take slots."""
@@ -67,7 +68,7 @@ class Supervisor:
 
         Room for its end, and for who asks for it, is set aside while there is some.
         """
-        waits = bool(self.spec.get("gpus"))
+        waits = bool(self.spec.get("gpus") or self.turn)
         self.record["supervisor"] = state_dir.identity(os.getpid())
         self.record["queued"] = state_dir.now() if waits else None
         for path in (self.root.record(self.uid), self.root.stop(self.uid)):
@@ -80,6 +81,7 @@ class Supervisor:
     def run(self) -> None:
         """Run the job until it has ended for good."""
         try:
+            self._wait_for_turn()
             self._wait_for_slots()
             self._run_attempts()
         except _StopRequested:
@@ -124,6 +126,20 @@ class Supervisor:
             self.look_at = now + _FOLDER_CHECK
             self.signals.terminated |= self.is_folder_gone
 
+    def _wait_for_turn(self) -> None:
+        """Wait until no job before this one, of the same turn of a sweep, is there any more."""
+        if not self.turn:
+            return
+        with contextlib.closing(inotify.Inotify()) as news:
+            news.add(self.root.turns / self.turn, inotify.DELETE)
+            news.add(self.root.live, inotify.CLOSE_WRITE)
+            while ahead := slots.behind_in_turn(self.root, self.uid, self.turn):
+                words = f"waits for its turn in the sweep {self.spec['sweep']['name']}; behind {ahead}"
+                if words != self.record["reason"]:
+                    self.save("Queued", words)
+                self._pause(None, news.fd)
+                news.read()
+
     def _wait_for_slots(self) -> None:
         count = self.spec.get("gpus", 0)
         if not count:
@@ -148,6 +164,10 @@ class Supervisor:
     def _take_slots(self, count: int, ids: list[str], foreign: list[str]) -> slots.HeldSlots | str:
         self.slots_refused = False
         try:
+            if self.turn:
+                with self.root.locked():
+                    if not slots.is_queued(self.root, self.uid):
+                        slots.enqueue(self.root, self.uid, time.time_ns())
             return slots.take(self.root, self.uid, count, ids, foreign)
         except OSError as error:
             self.slots_refused = True
@@ -295,6 +315,8 @@ class Supervisor:
         """Give the slots back, and record the end: in the room that is set aside, else when there is some."""
         with contextlib.suppress(OSError), self.root.locked():
             slots.leave(self.root, self.uid)
+            if self.turn:
+                slots.leave(self.root, self.uid, self.turn)
             slots.release(self.root, self.slots)
         if self.allocated and (attempts := self.record["attempts"]):
             attempts[-1]["released"] = state_dir.now()

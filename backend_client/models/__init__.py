@@ -13,7 +13,7 @@ from backend_client.models.job import (
     QueuePlace,
     StartRange,
 )
-from backend_client.models.spec import JobSpec, Port, Volume
+from backend_client.models.spec import JobSpec, Port, Sweep, Toleration, Volume
 from backend_client.models.state import JobState
 
 __all__ = [
@@ -31,5 +31,7 @@ __all__ = [
     "Progress",
     "QueuePlace",
     "StartRange",
+    "Sweep",
+    "Toleration",
     "Volume",
 ]

@@ -12,7 +12,7 @@ import msgspec
 from backend_client.errors import Invalid
 from backend_client.models.names import closest_match
 from backend_client.models.parsers import PARSERS
-from backend_client.models.spec import JobSpec, Port
+from backend_client.models.spec import JobSpec, Port, Sweep, Toleration
 
 FIELD_NAMES: tuple[str, ...] = JobSpec.__struct_fields__
 DEFAULTS = JobSpec()
@@ -48,6 +48,8 @@ def cross_field_errors(spec: JobSpec) -> dict[str, str]:
             errors["retries"] = "a deployment is always started again; retries are for kind job"
         if spec.max_runtime:
             errors["max_runtime"] = "a deployment runs until you stop it; max_runtime is for kind job"
+        if spec.sweep.turn:
+            errors["sweep"] = "a deployment does not end, so the others would never have their turn"
     elif spec.replicas > 1:
         errors["replicas"] = "replicas are for kind deployment; for several machines set nodes"
     both = sorted(set(spec.env) & set(spec.secrets))
@@ -101,15 +103,26 @@ def field_text(name: str, value: Any) -> str:
     """Return a value as one line of text that `parse_field` reads back as the same value."""
     if name == "max_runtime":
         return duration_text(value)
+    if name == "pod":
+        return msgspec.json.encode(value).decode() if value else ""
     if isinstance(value, dict):
         return shlex.join(f"{key}={item}" for key, item in value.items())
+    if name == "sweep":
+        return _sweep_text(value)
     if name == "ports":
         return " ".join(_port_text(port) for port in value)
     if name == "volumes":
         return " ".join(f"{v.claim or v.host_path}:{v.path}{':ro' if v.read_only else ''}" for v in value)
+    if name == "tolerations":
+        return " ".join(map(_toleration_text, value))
     if isinstance(value, tuple):
         return shlex.join(value)
     return str(value)
+
+
+def _sweep_text(sweep: Sweep) -> str:
+    first = f"{sweep.name}/{sweep.turn}" if sweep.turn else sweep.name
+    return shlex.join([*filter(None, [first]), *(f"{key}={value}" for key, value in sweep.values.items())])
 
 
 def _port_text(port: Port) -> str:
@@ -117,6 +130,11 @@ def _port_text(port: Port) -> str:
     target = f":{port.target}" if port.target else ""
     protocol = f"/{port.protocol}" if port.protocol != "TCP" else ""
     return f"{name}{port.number}{target}{protocol}"
+
+
+def _toleration_text(toleration: Toleration) -> str:
+    value = f"={toleration.value}" if toleration.value else ""
+    return f"{toleration.key}{value}{f':{toleration.effect}' if toleration.effect else ''}"
 
 
 def spec_fields(spec: JobSpec) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from backend_client.models.code import Code
 from backend_client.models.spec import JobSpec
 from backend_client.models.state import JobState
 
@@ -190,6 +191,8 @@ class Job(Struct, frozen=True, kw_only=True):
     """When it was stopped and resumed, oldest first, as far as that is known."""
     queue: QueuePlace | None = None
     """Where it stands in its queue; None where no queue holds it."""
+    code: Code | None = None
+    """What is recorded of its code; None where it has none of its own."""
     progress: Progress | None = None
     usage: JobUsage | None = None
     """What it uses now; None where nobody tells."""

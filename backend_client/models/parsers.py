@@ -13,13 +13,15 @@ import msgspec
 from backend_client.models import shell_words
 from backend_client.models.alert_thresholds import OFF, ON, parse_threshold, threshold_of
 from backend_client.models.names import slugify
+from backend_client.models.pod_patch import parse_pod
 from backend_client.models.quantities import parse_cpu, parse_duration, parse_memory
-from backend_client.models.spec import Port, Volume
+from backend_client.models.spec import Port, Sweep, Toleration, Volume
 
 _T = TypeVar("_T")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+SWEEP_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PORT = re.compile(
     r"(?:(?P<name>[^=:/]+)=)?(?P<number>\d{1,6})(?::(?P<target>\d{1,6}))?(?:/(?P<protocol>\w{1,9}))?",
@@ -34,6 +36,10 @@ LONGEST_LINE = 128 * 1024
 MOST_BYTES = 512 * 1024
 """Bytes of a field in all: a cluster keeps 1.5 MiB of an object, a server takes 1 MiB."""
 MOST_ITEMS = 1000
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+"""What a taint does."""
+MOST_SWEPT = 500
+"""Jobs of one sweep."""
 MOST_GPUS, MOST_NODES, MOST_RETRIES = 1024, 10_000, 1000
 
 
@@ -271,8 +277,8 @@ def _items(raw: object) -> list[object]:
     return [raw]
 
 
-def _named_parts(raw: object, kind: type[Port | Volume], what: str) -> dict[str, Any] | None:
-    """Return the named parts of a port or volume; None where it was written as one word."""
+def _named_parts(raw: object, kind: type[Port | Toleration | Volume], what: str) -> dict[str, Any] | None:
+    """Return the named parts of a port, volume or toleration; None where it was written as one word."""
     if isinstance(raw, kind):
         raw = msgspec.to_builtins(raw)
     if not isinstance(raw, Mapping):
@@ -352,6 +358,29 @@ def _volumes(raw: object) -> tuple[Volume, ...]:
     return volumes
 
 
+def _node_names(raw: object) -> tuple[str, ...]:
+    return _few(tuple(dict.fromkeys(name for item in _items(raw) if (name := _subdomain(item)))))
+
+
+def _toleration(raw: object) -> Toleration:
+    parts = _named_parts(raw, Toleration, "a toleration")
+    if parts is None:
+        rest, _, effect = _text(raw, 512).partition(":")
+        key, _, value = rest.partition("=")
+        parts = {"key": key, "value": value, "effect": effect}
+    key, value, effect = (_text(parts.get(name, "")) for name in ("key", "value", "effect"))
+    _label_key(key)
+    if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
+        raise ValueError(f"{key}: a value is letters, digits, '-', '_' and '.', at most 63 characters")
+    if effect not in ("", *EFFECTS):
+        raise ValueError(f"{effect[:80]}: the effect of a taint is {', '.join(EFFECTS)}, or empty for all")
+    return Toleration(key, value, effect)
+
+
+def _tolerations(raw: object) -> tuple[Toleration, ...]:
+    return _few(tuple(dict.fromkeys(map(_toleration, _items(raw)))))
+
+
 def _pull_secrets(raw: object) -> tuple[str, ...]:
     return _few(tuple(dict.fromkeys(name for item in _items(raw) if (name := _subdomain(item)))))
 
@@ -373,12 +402,47 @@ def _gpu_type(raw: object) -> str:
     return _text(raw, 253)
 
 
+def _sweep(raw: object) -> Sweep:
+    """Read NAME[/TURN] KEY=VALUE..., or a mapping with name, values and turn."""
+    if isinstance(raw, Sweep):
+        raw = msgspec.to_builtins(raw)
+    if isinstance(raw, Mapping):
+        if unknown := next((str(key) for key in raw if key not in Sweep.__struct_fields__), ""):
+            raise ValueError(f"{unknown[:80]}: there are name, values and turn")
+        name, turn, pairs = raw.get("name", ""), raw.get("turn", ""), raw.get("values", {})
+    else:
+        words = _strings(raw) or [""]
+        name, _, turn = words[0].partition("/")
+        pairs = words[1:]
+    values = {sweep_key(key): sweep_value(value) for key, value in _pairs(pairs, "KEY").items()}
+    sweep = Sweep(_label(name), values, _label(turn))
+    _few(tuple(values))
+    if sweep != Sweep() and not sweep.name:
+        raise ValueError("begin with the name of the sweep")
+    return sweep
+
+
+def sweep_key(key: str) -> str:
+    """Return a key of a sweep. Raises ValueError."""
+    if not SWEEP_KEY.fullmatch(key) or len(key) > 40:
+        raise ValueError(
+            f"{key[:80] or 'an empty name'}: a key is letters, digits, '_' and '-', no digit first"
+        )
+    return key
+
+
+def sweep_value(raw: object) -> str:
+    """Return what stands for a {KEY} as text. Raises ValueError."""
+    return _text(raw, 1000)
+
+
 PARSERS: dict[str, Callable[[object], object]] = {
     "name": _label,
     "kind": _kind,
     "image": _image,
     "command": _command,
     "workdir": _folder,
+    "code": _folder,
     "env": _env,
     "secrets": _secrets,
     "gpus": _whole(0, MOST_GPUS, "GPUs"),
@@ -395,11 +459,16 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "priority": _subdomain,
     "queue": _subdomain,
     "queue_priority": _subdomain,
+    "node_selector": _labels,
+    "node_names": _node_names,
+    "tolerations": _tolerations,
+    "pod": parse_pod,
     "labels": _labels,
     "annotations": _annotations,
     "alerts": _alerts,
     "volumes": _volumes,
     "image_pull_secrets": _pull_secrets,
+    "sweep": _sweep,
     "namespace": _label,
     "cluster": _subdomain,
 }

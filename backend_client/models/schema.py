@@ -15,6 +15,21 @@ from backend_client.models.spec import JobSpec
 _TEXT = {"type": "string"}
 _ITEMS: dict[str, list[dict[str, Any]]] = {"ports": [{"type": "integer"}, _TEXT], "volumes": [_TEXT]}
 """Other ways to write one item of a list."""
+_VALUES = {"type": ["string", "number"]}
+_EACH = {
+    "type": "object",
+    "properties": {
+        "each": {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"type": "array", "items": _VALUES}, _VALUES]},
+        },
+        "name": _TEXT,
+        "at_once": {"type": "integer", "minimum": 0},
+    },
+    "required": ["each"],
+    "additionalProperties": False,
+}
+"""The sweep of a file that makes many jobs."""
 
 
 def spec_schema() -> dict[str, Any]:
@@ -42,6 +57,8 @@ def _field(name: str, rule: dict[str, Any]) -> dict[str, Any]:
         rule["additionalProperties"] = {"type": ["string", "number", "boolean"]}
     if rule.get("additionalProperties") == _TEXT:
         rule["additionalProperties"] = {"type": ["string", "number"]}
+    if name == "sweep":
+        return {**described, "anyOf": [rule, _EACH, _TEXT]}
     if rule == _TEXT:
         return {**described, "type": ["string", "number"]}
     return {**described, **rule} if "enum" in rule else {**described, "anyOf": [rule, _TEXT]}

@@ -1,6 +1,6 @@
 """JobSpec: what a person asks for, the same for every context and for form, flags and files."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -27,6 +27,24 @@ class Volume(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     read_only: bool = False
 
 
+class Toleration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A taint of nodes that pods may ignore; without a value every value of the key."""
+
+    key: str
+    value: str = ""
+    effect: str = ""
+
+
+class Sweep(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The sweep that a job is one of, and what sets it apart there; without a name it is in none."""
+
+    name: str = ""
+    values: dict[str, str] = {}
+    """What stands for each {KEY} in this job."""
+    turn: str = ""
+    """Of the jobs with the same turn one runs at a time; empty: it waits for no other."""
+
+
 class JobSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One job as a person asked for it. Build it with `fields.parse_spec`."""
 
@@ -39,6 +57,9 @@ class JobSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[str, ...], Meta(description="argv; a string is split as a shell does (no shell runs it)")
     ] = ()
     workdir: Annotated[str, Meta(description="folder the command starts in")] = ""
+    code: Annotated[
+        str, Meta(description="folder that goes with the job, and in which its command starts")
+    ] = ""
     env: Annotated[dict[str, str], Meta(description="environment variables")] = {}
     secrets: Annotated[
         tuple[str, ...], Meta(description="names of environment variables whose values stay secret")
@@ -61,6 +82,14 @@ class JobSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     queue_priority: Annotated[
         str, Meta(description="priority in the queue (Kueue WorkloadPriorityClass); not that of its pods")
     ] = ""
+    node_selector: Annotated[
+        dict[str, str], Meta(description="labels that a node must have: disk=nvme zone=a")
+    ] = {}
+    node_names: Annotated[tuple[str, ...], Meta(description="the only nodes it may run on, by name")] = ()
+    tolerations: Annotated[
+        tuple[Toleration, ...], Meta(description="taints that it may ignore: KEY[=VALUE][:EFFECT]")
+    ] = ()
+    pod: Annotated[dict[str, Any], Meta(description='a patch of the pod template, as JSON: {"spec": …}')] = {}
     labels: Annotated[dict[str, str], Meta(description="labels")] = {}
     annotations: Annotated[dict[str, str], Meta(description="annotations")] = {}
     volumes: Annotated[
@@ -72,5 +101,6 @@ class JobSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alerts: Annotated[
         dict[str, str], Meta(description="what to be told of this job: gpu-idle=30m, finished=on, silent=off")
     ] = {}
+    sweep: Annotated[Sweep, Meta(description="sweep that it is one of: NAME [KEY=VALUE]...")] = Sweep()
     namespace: Annotated[str, Meta(description="namespace; empty is the context's own")] = ""
     cluster: Annotated[str, Meta(description="cluster, where a server has several")] = ""

@@ -1,13 +1,10 @@
 """Batches of a job's log -> its loss over its steps, for the plot (pure)."""
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 from backend_client.progress.parser import Tracker
+from backend_client.progress.points import Points
 from backend_client.protocol import Lines
-
-MOST = 4096
-"""Points of one rank that are kept; where there would be more, every second one goes."""
 
 
 class LossCurve:
@@ -27,29 +24,22 @@ class LossCurve:
     @property
     def points(self) -> Sequence[tuple[int, float]]:
         """The (step, loss) of the lowest rank that has any; the steps rise and the losses are finite."""
-        rank = self._speaker
-        return rank.points if rank else ()
+        return self._speaker.points
 
     @property
     def points_in_time(self) -> list[tuple[float, float]]:
         """The (time, loss) of points whose time is known; the times rise, in seconds since the epoch."""
-        rank = self._speaker
-        timed = zip(rank.times, rank.points, strict=True) if rank else ()
-        told = [(time, loss) for time, (_, loss) in timed if time]
-        return sorted(
-            told, key=lambda point: point[0]
-        )  # those of one moment stay in the order of their steps
+        return self._speaker.in_time
 
     @property
     def not_finite(self) -> tuple[int, str] | None:
         """Since which step the loss is no number, and which word it is: "nan", "inf", "-inf"; else None."""
-        rank = self._speaker
-        return rank.not_finite if rank else None
+        return self._speaker.not_finite
 
     @property
-    def _speaker(self) -> "_RankCurve | None":
-        ranks = (self._ranks[rank] for rank in sorted(self._ranks))
-        return next((rank for rank in ranks if rank.points or rank.not_finite), None)
+    def _speaker(self) -> Points:
+        told = (self._ranks[rank].losses for rank in sorted(self._ranks))
+        return next((losses for losses in told if losses.points or losses.not_finite), Points())
 
 
 class _RankCurve:
@@ -57,39 +47,24 @@ class _RankCurve:
 
     def __init__(self, attempt: int, before: "_RankCurve | None") -> None:
         self.attempt = attempt
-        self.points: list[tuple[int, float]] = before.points if before else []
-        self.times: list[float] = before.times if before else []
-        """When each of them was written, in seconds since the epoch; 0 where that is not known."""
+        self.losses: Points = before.losses if before else Points()
+        self.losses.not_finite = None
         self._time = 0.0
-        self.not_finite: tuple[int, str] | None = None
         self._tracker = Tracker(on_loss=self._add)
-        self._every = 1
-        self._left_out = 0
 
     def feed(self, batch: Lines) -> None:
-        last = len(batch.lines) - 1
-        for place, (line, time) in enumerate(zip(batch.lines, batch.times, strict=True)):
-            self._time = time / 1e9
-            self._tracker.feed(line if batch.open and place == last else line + b"\n")
+        for self._time, line in timed_lines(batch):
+            self._tracker.feed(line)
 
     def _add(self, step: int, loss: float) -> None:
-        """Add a point, which nan and inf are not; where the steps go back, that part is drawn anew."""
-        if not isfinite(loss):
-            self.not_finite = self.not_finite or (step, str(loss))
-            return
-        self.not_finite = None
-        back = bool(self.points) and step <= self.points[-1][0]
-        while self.points and step <= self.points[-1][0]:
-            self.points.pop()
-            self.times.pop()
-        self._left_out += 1
-        if back or self._left_out >= self._every:
-            self._left_out = 0
-            self.points.append((step, loss))
-            self.times.append(self._time)
-        if len(self.points) >= MOST:
-            self.points, self.times = self.points[::2], self.times[::2]
-            self._every *= 2
+        self.losses.add(step, loss, self._time)
+
+
+def timed_lines(batch: Lines) -> Iterator[tuple[float, bytes]]:
+    """Yield the lines as a `Tracker` takes them, each with its time in seconds; 0 where that is not known."""
+    last = len(batch.lines) - 1
+    for place, (line, time) in enumerate(zip(batch.lines, batch.times, strict=True)):
+        yield time / 1e9, line if batch.open and place == last else line + b"\n"
 
 
 def split_batch(batch: Lines, most: int) -> Iterator[Lines]:

@@ -33,6 +33,11 @@ _HEADING = 48
 """Bytes of the longest line that may be the heading of a table or of an evaluation."""
 
 
+def plain_bytes(raw: bytes) -> bytes:
+    """Return a line without colours, cursor moves and backspaces."""
+    return _CSI.sub(b"", raw) if b"\x1b" in raw or b"\x08" in raw else raw
+
+
 def _may_head(raw: bytes) -> bool:
     """Return False for a line that begins no table and no evaluation; quick, as most do not."""
     low = raw.lower()
@@ -63,8 +68,12 @@ class Tracker:
         self,
         clock: Callable[[], float] = time.monotonic,
         on_loss: Callable[[int, float], None] | None = None,
+        on_line: Callable[[bytes], None] | None = None,
     ) -> None:
-        """`on_loss(step, loss)` is called for each line with a training loss, once a step is known."""
+        """`on_loss(step, loss)` is called for each line with a training loss, once a step is known.
+
+        `on_line(line)` is called for every line that is not too long, after it has been read.
+        """
         self._rest = b""
         self._cut = False
         self.phase = ""
@@ -72,7 +81,7 @@ class Tracker:
         self._position = Position(0, 0)
         self._known = False
         self._loss: float | None = None
-        self._on_loss = on_loss
+        self._on_loss, self._on_line = on_loss, on_line
         self._pace = _Pace(clock)
         self._tqdm, self._keras, self._plain = TqdmParser(), KerasParser(), PlainParser()
         self._ultralytics, self._tables, self._headings = UltralyticsParser(), TableParser(), Headings()
@@ -94,6 +103,8 @@ class Tracker:
             self._rest, self._cut = b"", True
         for piece in pieces[-_LINES:]:
             self._line(piece)
+            if self._on_line and 4 <= len(piece) <= 4 * _LONGEST:
+                self._on_line(piece)
 
     def read(self) -> dict[str, Any] | None:
         """Return step, total, rate (steps a second), seconds_left and loss; None for nothing.
@@ -117,6 +128,11 @@ class Tracker:
             figures["loss"] = json_number(self._loss)
         return figures or None
 
+    @property
+    def step(self) -> int | None:
+        """The step of the last position; None where none is known."""
+        return self._position.step if self._known else None
+
     def _seconds_left(self, rate: float | None) -> float | None:
         position = self._position
         if not position.whole or self._tqdm.repeats:
@@ -134,8 +150,7 @@ class Tracker:
         telling = b"/" in raw or b"oss" in raw or b"tep" in raw or b"LOSS" in raw
         if not telling and not self._tables.is_open and not (len(raw) <= _HEADING and _may_head(raw)):
             return
-        plain = _CSI.sub(b"", raw) if b"\x1b" in raw or b"\x08" in raw else raw
-        line = strip_prefix(plain).decode("utf-8", "replace").strip()
+        line = strip_prefix(plain_bytes(raw)).decode("utf-8", "replace").strip()
         if len(line) > _LONGEST or self._headings.read(line):
             return
         sample = self._parse(line, telling, nested=b"\x1b[A" in raw)

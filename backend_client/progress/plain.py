@@ -141,7 +141,7 @@ class PlainParser:
             return Sample(loss, self._in_epoch(inside, _rate(line)))
         if tutorial := _TUTORIAL.match(line):
             return Sample(loss, _tutorial(tutorial, _rate(line)))
-        epoch, step = _epoch(line), _find_step(line)
+        epoch, step = _epoch(line), find_step(line)
         if step:
             return Sample(loss, self._position(line, step, epoch))
         if loss is not None and epoch and not line.startswith("{"):
@@ -190,7 +190,7 @@ def _epoch(line: str) -> _Epoch | None:
     return _Epoch(int(found[1]), int(total), "[" in found[0])
 
 
-def _find_step(line: str) -> re.Match[str] | None:
+def find_step(line: str) -> re.Match[str] | None:
     """Return the step of a line; a global one before others."""
     first = None
     for match in _STEP.finditer(line):

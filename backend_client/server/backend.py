@@ -128,7 +128,8 @@ class ServerBackend(AlertCalls):
             after=after,
         )
         page = await self._connection.fetch("GET", _JOBS, Page, query=parameters)
-        return Page(tuple(map(self._from_wire, page.items)), page.next)
+        jobs = map(self._from_wire, page.items)
+        return Page(tuple(job for job in jobs if query.sweep in ("", job.spec.sweep.name)), page.next)
 
     async def get(self, ref: JobRef) -> Job:
         return self._from_wire(await self._connection.fetch("GET", _path(ref), Job, query=_uid_query(ref)))

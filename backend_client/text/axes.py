@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from backend_client.text.figures import loss_text, short
+from backend_client.text.figures import duration, loss_text, short
 
 _TICKS = 5
 
@@ -43,3 +43,9 @@ def step_labels(steps: Sequence[int]) -> list[str]:
     """Return what stands at the ticks of the steps: short, unless two were alike then."""
     labels = [short(step) for step in steps]
     return labels if len(set(labels)) == len(steps) else [str(step) for step in steps]
+
+
+def elapsed_labels(seconds: Sequence[float]) -> list[str]:
+    """Return what stands at ticks of a time since a start: 45s, 1m 30s, 3h 04m; no two alike."""
+    labels = [duration(moment) for moment in seconds]
+    return labels if len(set(labels)) == len(seconds) else [f"{moment:.3g}s" for moment in seconds]

@@ -22,7 +22,7 @@ FIRST = ("name", "kind", "image", "command", "gpus")
 MULTI_WORD = ("volumes", "image_pull_secrets")
 """Fields in which a choice is one word of several."""
 KINDS = {"job": "until it finishes", "deployment": "until you stop it"}
-LABELS = {"gpus": "GPUs", "kind": "runs"}
+LABELS = {"gpus": "GPUs", "kind": "runs", "node_selector": "node labels"}
 EXAMPLES = {
     "name": "suggested from the command",
     "command": "as in a shell: torchrun train.py --lr 3e-4",

@@ -3,7 +3,8 @@
 JSON and YAML have no cells: they show the fields of `Job`.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -43,6 +44,15 @@ def progress_or_reason(job: Job, _now: datetime | None = None) -> str:
 def node_of(job: Job) -> str:
     """Return the node where a job runs or ran last; empty where none is known."""
     return clean(job.attempts[-1].node, 60) if job.attempts else ""
+
+
+def states_text(jobs: Iterable[Job]) -> str:
+    """Return how many jobs are in which state, those first that need a person: "1 failed, 2 running"."""
+    counts = Counter(job.state for job in jobs)
+    return ", ".join(
+        f"{count} {state.value.lower()}"
+        for state, count in sorted(counts.items(), key=lambda item: item[0].style.rank)
+    )
 
 
 def _gpus(job: Job) -> str:

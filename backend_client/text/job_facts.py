@@ -1,6 +1,7 @@
 """How one job stands, in pairs of name and value: what stands above all on its page. Pure; all is clean."""
 
 from backend_client.models import Job
+from backend_client.text.code import code_text
 from backend_client.text.figures import loss_text, progress_text, short_local_time, starts_text
 from backend_client.text.job_cells import node_of
 from backend_client.text.sanitize import clean
@@ -22,6 +23,7 @@ def about_pairs(job: Job, why_key: str = "") -> list[tuple[str, str]]:
         ("progress", far),
         ("owner", clean(job.owner)),
         ("node", node_of(job)),
+        ("code", clean(code_text(job.code), 300) if job.code else ""),
         ("restarts", str(job.restarts or "")),
         ("next try", short_local_time(job.next_try)),
         *(("url", clean(url)) for url in job.urls),

@@ -33,6 +33,12 @@ def why_left_out(verb: Verb, job: Job) -> str:
     return "has ended already" if verb is Verb.STOP and job.ended else ""
 
 
+def too_many_to_compare(count: int) -> str:
+    """Say that so many jobs cannot stand over one another; "" where they can."""
+    most = 8
+    return f"At most {most} jobs are compared at a time; these are {count}." if count > most else ""
+
+
 def job_names(jobs: Sequence[Job]) -> str:
     """Return the names of all jobs; namesakes with namespace and kind."""
     plain = [job.name for job in jobs]

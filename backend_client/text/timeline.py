@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from backend_client.models import Attempt, Event, Job, JobSpec
 from backend_client.models.fields import explicit_fields, field_text
 from backend_client.text.sanitize import clean
@@ -26,7 +28,14 @@ def command_line(spec: JobSpec) -> str:
 def spec_fields_text(spec: JobSpec) -> list[tuple[str, str]]:
     """Return (field, value) of every field that was set, except name and command."""
     names = [name for name in explicit_fields(spec) if name not in ("name", "command")]
-    return [(name.replace("_", " "), clean(field_text(name, getattr(spec, name)), 4000)) for name in names]
+    return [(name.replace("_", " "), clean(_field_text(spec, name), 4000)) for name in names]
+
+
+def _field_text(spec: JobSpec, name: str) -> str:
+    if name != "sweep":
+        return field_text(name, getattr(spec, name))
+    limited = "  (so many run at a time)" if spec.sweep.turn else ""
+    return field_text(name, replace(spec.sweep, turn="")) + limited
 
 
 def exit_text(attempt: Attempt) -> str:

@@ -27,6 +27,7 @@ from backend_client.protocol import (
     Use,
     Verb,
 )
+from backend_client.sweeps import SweepRequest, expand, job_key
 from tests.contract.support.harness import DEADLINE, finished, log_items, log_text, needs, until
 from tests.support.wait import async_until
 
@@ -60,6 +61,26 @@ async def test_every_field_and_feature_has_a_word(backend):
     assert {*backend.features, *backend.missing_features} == set(Feature)
     assert not backend.features & set(backend.missing_features)
     assert all(backend.missing_features.values())
+
+
+async def test_the_jobs_of_a_sweep_are_found_and_take_turns(harness, backend):
+    request = SweepRequest(each={"lr": ("1", "2")}, at_once=1)
+    first, second = (
+        replace(harness.spec("sleep 1", name=f"lrs-{spec.sweep.values['lr']}"), sweep=spec.sweep)
+        for spec in expand({"name": "lrs-{lr}", "command": "x"}, request)
+    )
+    await backend.create(harness.spec("true", name="other"), key="k", secrets={})
+    jobs = [
+        await backend.create(spec, key=job_key("k", number), secrets={})
+        for number, spec in ((0, first), (1, second), (0, first))
+    ]
+    assert jobs[0].ref == jobs[2].ref
+    assert sorted(await names(backend, sweep="lrs")) == ["lrs-1", "lrs-2"]
+    assert await names(backend, sweep="lr") == []
+    ended = [await finished(backend, job.ref) for job in jobs[:2]]
+    assert [job.spec.sweep for job in ended] == [first.sweep, second.sweep]
+    spans = sorted((job.attempts[0].started, job.attempts[0].finished) for job in ended)
+    assert spans[0][1] <= spans[1][0]
 
 
 async def test_a_job_runs_to_its_end(harness, backend):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -107,6 +108,21 @@ def make_jobs(count: int, start: int = 0) -> list[Job]:
     ]
 
 
+class EchoPort:
+    """A connection to a port that sends back what comes. What begins with "bye" is its last."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def receive(self) -> bytes:
+        return await self._waiting.get()
+
+    async def send(self, data: bytes) -> None:
+        self._waiting.put_nowait(data)
+        if data.startswith(b"bye"):
+            self._waiting.put_nowait(b"")
+
+
 class ScriptedBackend:
     """`put`, `remove`, `write_log`, `set_link` change the world; `fail[method] = error` breaks one call."""
 
@@ -205,7 +221,8 @@ class ScriptedBackend:
 
     async def list(self, query: JobQuery, *, after: str = "") -> Page:
         self._call("list", query)
-        return Page(tuple(job for job in self.jobs.values() if query.name in ("", job.name)))
+        jobs = (job for job in self.jobs.values() if query.name in ("", job.name))
+        return Page(tuple(job for job in jobs if query.sweep in ("", job.spec.sweep.name)))
 
     async def get(self, ref: JobRef) -> Job:
         self._call("get", ref)
@@ -323,6 +340,13 @@ class ScriptedBackend:
         self._call("usages", scope)
         await self.hold_usage.wait()
         return UsageTable(jobs={uid: job.usage for uid, job in self.jobs.items() if job.usage})
+
+    @asynccontextmanager
+    async def open_port(self, ref: JobRef, port: int, *, rank: int = 0) -> AsyncIterator[EchoPort]:
+        """What is sent comes back; `fail["open_port"]`: why there is nobody."""
+        self._call("open_port", (ref, port, rank))
+        self._job(ref)
+        yield EchoPort()
 
     async def nodes(self, scope: Scope) -> GpuNodes:
         self._call("nodes", scope)

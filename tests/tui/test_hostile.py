@@ -95,6 +95,18 @@ async def _main(running: Deck, backend: Hostile) -> None:
     await running.quiet()
 
 
+async def _ports(running: Deck, backend: Hostile) -> None:
+    text = backend.text.replace("\r", "")  # else what stands before it does not count
+    line = f"http://localhost:6006/{text}?token={text}".encode(errors="replace")
+    for uid in backend.jobs:
+        backend.logs_of[uid].append(line)
+    await running.press("p")
+    await running.until("TensorBoard")
+    await running.press("enter")
+    await running.until("on your own machine")
+    await running.press("d")
+
+
 async def _gpu_jobs(running: Deck, _backend: Hostile) -> None:
     await running.press("g")
     await running.until("0 of 8 free")
@@ -135,6 +147,7 @@ CASES: dict[str, Drive] = {
     "TemplatesScreen": pushing(_templates),
     "HelpScreen": pressing("question_mark"),
     "PlotScreen": pressing("enter", "v", "t"),
+    "CompareScreen": pressing("space", "down", "space", "v", "d", "t", "l"),
     "RanksScreen": pressing("enter", "R"),
     "TextScreen": pressing("y"),
     "FormScreen": pushing(_form),
@@ -146,6 +159,7 @@ CASES: dict[str, Drive] = {
     "ReportScreen": pressing("dollar_sign", "g", "g", "p"),
     "AlertsScreen": pressing("A", "j", "z", "escape", "m", "escape", "space"),
     "WishesScreen": _wishes,
+    "PortsScreen": _ports,
     "QueueScreen": pushing(lambda backend: QueueScreen(backend, Scope(backend.text))),
     "LoginScreen": pushing(_login),
     "AskText": pushing(_asking("AskText")),

@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, words: list[str]) -> argparse.Namespace:
         """Parse as `parse_args`, but name the closest right flag for an unknown one."""
-        args, extras = self.parse_known_args(words)
+        args, extras = self.parse_known_intermixed_args(words)  # words behind flags too
         if extras:
             self.error(self._unknown(extras[0]))
         return args

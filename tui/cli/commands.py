@@ -68,12 +68,32 @@ COMMANDS: tuple[Command, ...] = (
         "why", "look", "NAME [-o json]", "why a job waits or failed, and what would help", "tui.cli.why:WHY"
     ),
     Command("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "tui.cli.logs:LOGS"),
+    Command("code", "look", "NAME DIR", "the code that a job was made with, as files", "tui.cli.code:CODE"),
+    Command(
+        "compare",
+        "look",
+        "NAME... [--series loss|all]",
+        "losses of several jobs, and how they differ; -o csv",
+        "tui.cli.compare:COMPARE",
+        outputs=("csv",),
+    ),
     Command(
         "wait",
         "look",
         "NAME... [--for finished|running] [--alert RULE]",
         "wait, and end as the job does",
         "tui.cli.wait:WAIT",
+    ),
+    Command(
+        "exec",
+        "look",
+        "NAME [--rank R] [-it] -- COMMAND",
+        "run a command in a running job",
+        "tui.cli.exec:EXEC",
+        changes=True,
+    ),
+    Command(
+        "shell", "look", "NAME [--rank R]", "a shell in a running job", "tui.cli.exec:SHELL", changes=True
     ),
     Command("stop", "end", "NAME... | -l K=V", "end jobs", "tui.cli.lifecycle:STOP", changes=True),
     Command(
@@ -120,6 +140,13 @@ COMMANDS: tuple[Command, ...] = (
         "what running jobs use: GPUs, power, CPU, memory",
         "tui.cli.top:TOP",
     ),
+    Command(
+        "forward",
+        "look",
+        "NAME [[LOCAL:]PORT...]",
+        "reach ports of a running job from this machine",
+        "tui.cli.forward:FORWARD",
+    ),
     Command("gpus", "look", "", "machines with GPUs: free, held by whom", "tui.cli.gpus:GPUS"),
     Command("login", "server", "[URL] [--user NAME]", "log in at a traindeck server", "tui.cli.login:LOGIN"),
     Command("logout", "server", "[--forget]", "log out, and forget the token", "tui.cli.login:LOGOUT"),
@@ -151,7 +178,7 @@ HIDDEN: tuple[Command, ...] = (
     Command("complete", "", "jobs|contexts [-- WORDS]", "names for the tab key", "tui.cli.complete:COMPLETE"),
 )
 """What programs call, not people."""
-TAKE_COMMAND = ("submit", "complete")
+TAKE_COMMAND = ("submit", "exec", "complete")
 """The verbs that take the words behind --."""
 OUTPUTS = ("table", "wide", "json", "yaml", "name")
 _FLAGS_WITH_VALUE = {"--context", "-n", "--namespace", "-o", "--output", "--token-file"}
@@ -170,6 +197,7 @@ exit codes
   wait and --follow of submit and again: the job's own (128+n for signal n, 143 for Stopped), 124 time-out,
   123 an alert of wait --alert fired, 125 for whatever else ended them: refused, wrong usage, no such job,
   no answer, how it ended is not known; wait of several jobs: the first that is not 0;
+  exec and shell: the command's own, 127 no such command, 125 as above;
   141 nobody reads the output any more
 """
 

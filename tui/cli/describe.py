@@ -8,6 +8,7 @@ from backend_client.errors import BackendError, Refused, fragment
 from backend_client.models import Attempt, Event, Job, Loss
 from backend_client.protocol import Feature, JobBackend
 from backend_client.spec_file import no_spec, spec_yaml
+from backend_client.text.code import code_text
 from backend_client.text.figures import local_time, progress_text, starts_text
 from backend_client.text.receipt import change_text, heading, receipt_lines
 from backend_client.text.sanitize import clean
@@ -95,6 +96,7 @@ def _fields(job: Job) -> Iterator[tuple[str, str]]:
         "Command": command_line(job.spec),
     }
     facts |= {name.capitalize(): value for name, value in spec_fields_text(job.spec)}
+    facts |= {"Code": code_text(job.code)} if job.code else {}
     facts |= {
         "Context": job.ref.context,
         "Namespace": job.ref.namespace,

@@ -21,5 +21,5 @@ def _ends_as_a_job(words: Sequence[str]) -> bool:
     name, flags, _ = split_words(list(words))
     verb = find_command(name)
     return verb is not None and (
-        verb.name == "wait" or (verb.name in ("submit", "again") and "--follow" in flags)
+        verb.name in ("wait", "exec", "shell") or (verb.name in ("submit", "again") and "--follow" in flags)
     )

@@ -58,7 +58,9 @@ async def jobs(args: argparse.Namespace, backend: JobBackend) -> int:
         _table(selected, _columns(args)).print(_coloured_state)
         if not selected:
             print_message(
-                "There are no jobs here." if not (args.state or args.label) else "No job is like that."
+                "There are no jobs here."
+                if not (args.state or args.label or args.sweep)
+                else "No job is like that."
             )
     return 0
 

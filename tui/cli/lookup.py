@@ -7,11 +7,11 @@ from backend_client.models import Job, JobState
 from backend_client.models.fields import parse_field
 from backend_client.models.names import closest_match, natural_key
 from backend_client.protocol import JobBackend, JobQuery
-from tui.cli.arguments import Parser, one_of
+from tui.cli.arguments import NameAction, Parser, one_of
 
 
 def add_selection_flags(parser: Parser) -> None:
-    """Add the flags that select jobs by state and label."""
+    """Add the flags that select jobs by state, label and sweep."""
     parser.add_argument(
         "--state",
         action="append",
@@ -22,6 +22,9 @@ def add_selection_flags(parser: Parser) -> None:
     parser.add_argument(
         "-l", "--label", action="append", default=[], metavar="K=V", help="only jobs with this label"
     )
+    parser.add_argument(
+        "--sweep", default="", metavar="NAME", action=NameAction, help="only jobs of this sweep"
+    )
 
 
 def selection(args: argparse.Namespace) -> JobQuery:
@@ -31,17 +34,20 @@ def selection(args: argparse.Namespace) -> JobQuery:
     except ValueError as error:
         raise Invalid({"--label": str(error)}) from None
     return JobQuery(
-        namespace=args.scope, states=frozenset(JobState(word) for word in args.state), labels=labels
+        namespace=args.scope,
+        states=frozenset(JobState(word) for word in args.state),
+        labels=labels,
+        sweep=args.sweep,
     )
 
 
 async def select_jobs(args: argparse.Namespace, backend: JobBackend) -> list[Job]:
-    """Return the jobs that --state and --label select, by name; none where names were given.
+    """Return the jobs that --state, --label and --sweep select, by name; none where names were given.
 
     Jobs of other tools, which nothing here changes, are not selected. Raises Invalid for neither and both.
     """
-    if bool(args.names) == bool(args.state or args.label):
-        raise Invalid({"NAME": "name the jobs, or select them by --label and --state; one of both"})
+    if bool(args.names) == bool(args.state or args.label or args.sweep):
+        raise Invalid({"NAME": "name the jobs, or select them by --sweep, --label and --state; one of both"})
     if args.names:
         return []
     jobs = [job for job in await list_all_jobs(backend, selection(args)) if not job.read_only]

@@ -48,7 +48,7 @@ def run(words: list[str]) -> int:
         print_data(help_text())
         return 0
     if command and not (verb and verb.name in TAKE_COMMAND):
-        parser.error("-- stands before the command of submit, and nowhere else")
+        parser.error("-- stands before the command of submit and exec, and nowhere else")
     args = parser.parse(flags)
     args.command = command[1:]
     loaded = load(__version__)

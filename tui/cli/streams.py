@@ -129,6 +129,13 @@ class Writer(io.TextIOBase):
         else:
             self._add(data)
 
+    def pass_on(self, data: bytes) -> None:
+        """Write at once, as it is, what a program in a job prints that a person has given this terminal, or
+        that a pipe or a file takes.
+        """
+        self._add(data)
+        self.flush()
+
     def _encode(self, text: str) -> bytes:
         try:
             return text.encode(self._encoding, "surrogateescape")

@@ -1,31 +1,36 @@
 """`submit`: a spec from template, file and flags, the plan, the question, the job."""
 
 import argparse
-import contextlib
 import os
 import shlex
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from backend_client.errors import BackendError, Forbidden, Invalid, Refused
+from backend_client.code.prepare import code_from, with_code
+from backend_client.errors import Invalid, Refused
 from backend_client.models import JobSpec
 from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_spec
-from backend_client.models.secret import Secret
 from backend_client.models.shell_words import command_notes, in_shell
-from backend_client.protocol import AccessReview, JobBackend, Plan, Verb
+from backend_client.protocol import JobBackend
 from tui.cli.arguments import NameAction, Parser, one_of
 from tui.cli.handlers import BackendHandler
 from tui.cli.output import job_fields, print_as, print_block, print_data, print_message
+from tui.cli.planned import check_plan, print_warnings, read_secrets
 from tui.cli.prompt import confirm
 from tui.cli.spec_file import read_spec_file
+from tui.cli.sweep import add_sweep_flags, join_sweep, submit_sweep, sweep_request
 from tui.form.templates import find_template, merge
 
 _REPEATED_FLAGS = {
     "env": ("--env", "K=V"),
     "secrets": ("--secret", "NAME"),
     "ports": ("--port", "[NAME=]PORT[:TARGET]"),
+    "node_selector": ("--node-selector", "K=V"),
+    "node_names": ("--node", "NAME"),
+    "tolerations": ("--toleration", "K[=V][:EFFECT]"),
     "labels": ("--label", "K=V"),
     "annotations": ("--annotation", "K=V"),
     "alerts": ("--alert", "RULE=WHEN"),
@@ -33,8 +38,8 @@ _REPEATED_FLAGS = {
     "image_pull_secrets": ("--image-pull-secret", "NAME"),
 }
 """Fields of many values: one flag, given again for each."""
-_NO_FLAG = ("command", "namespace")
-"""Fields that no flag of a job's own sets."""
+_NO_FLAG = ("command", "namespace", "pod")
+"""Fields that no flag of a job's own sets; a patch of the pod is for files."""
 
 
 def add_submit_flags(parser: Parser) -> None:
@@ -54,6 +59,10 @@ def add_submit_flags(parser: Parser) -> None:
         help="[templates.NAME] of the settings; FILE and flags win",
     )
     add_create_flags(parser)
+    parser.add_argument(
+        "--code-list", action="store_true", help="only print which files of --code go along, and which not"
+    )
+    add_sweep_flags(parser)
     add_field_flags(parser)
     parser.extra_word_hint = "; the command stands behind --"
     parser.epilog = (
@@ -113,7 +122,8 @@ def _field_types() -> dict[str, Any]:
 async def submit(args: argparse.Namespace, backend: JobBackend) -> int:
     """Submit a job: a spec from template, file and flags."""
     raw = _merge_sources(args)
-    spec = parse_spec(raw)
+    request = sweep_request(args, raw)
+    spec = parse_spec({name: value for name, value in raw.items() if name != "name" or not request})
     if not (spec.command or spec.image):
         raise Invalid(
             {"command": "say what to run"}, hint="Put it behind --: traindeck submit -- python train.py"
@@ -122,7 +132,11 @@ async def submit(args: argparse.Namespace, backend: JobBackend) -> int:
         where = "behind --: " if args.command else "as command: "
         print_message(f"command: {'; '.join(notes)}.")
         print_message(f"To have a shell run it, write {where}{in_shell(raw['command'])}")
-    return await submit_spec(args, backend, spec)
+    if args.code_list:
+        from tui.cli.code import print_code_list  # noqa: PLC0415  few look
+
+        return print_code_list(spec)
+    return await (submit_sweep(args, backend, raw, request) if request else submit_spec(args, backend, spec))
 
 
 async def submit_spec(
@@ -131,19 +145,19 @@ async def submit_spec(
     spec: JobSpec,
     before_create: Callable[[], Awaitable[object]] | None = None,
 ) -> int:
-    """Plan a job, ask, and create it; `before_create` runs when nothing speaks against it any more."""
+    """Plan a job, ask, and create it; `before_create` runs when nothing speaks against it any more.
+
+    Its folder of code is packed once: what was planned is what goes.
+    """
+    spec = await with_code(backend, spec)
     plan = await backend.plan(spec)
-    for notice in plan.warnings:
-        print_message(f"{notice.field}: {notice.message}" if notice.field else notice.message)
+    print_warnings(plan)
     if args.dry_run:
         print_block(plan.yaml)
-    if plan.errors:
-        fields = {notice.field: notice.message for notice in plan.errors}
-        kind = Refused if await _may_create(backend, spec) else Forbidden
-        raise kind(_error_text(plan), fields=fields)
+    await check_plan(backend, spec, plan)
     if args.dry_run:
         return 0
-    secrets = _read_secrets(spec)
+    secrets = read_secrets(spec)
     if plan.advice and args.output not in ("json", "name"):
         print_message(plan.advice)
     if not confirm(plan.question):
@@ -161,18 +175,6 @@ async def submit_spec(
     return 0
 
 
-async def _may_create(backend: JobBackend, spec: JobSpec) -> bool:
-    """Return False where the caller lacks the right; whoever does not know it has it."""
-    with contextlib.suppress(BackendError):
-        review = AccessReview(Verb.CREATE, namespace=spec.namespace or backend.namespace)
-        return (await backend.check_access([review]))[0].allowed is not False
-    return True
-
-
-def _error_text(plan: Plan) -> str:
-    return "; ".join(f"{notice.field}: {notice.message}".removeprefix(": ") for notice in plan.errors)
-
-
 def field_flags(args: argparse.Namespace) -> dict[str, Any]:
     """Return the fields that flags name; an empty text (--queue "") leaves a field to its default."""
     given = {name: getattr(args, name, None) for name in FIELD_NAMES}
@@ -183,9 +185,21 @@ def _merge_sources(args: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of the template, overridden by those of the file, overridden by the flags."""
     flags = field_flags(args)
     raw = find_template(args.settings.templates, args.template) if args.template else {}
-    for layer in (read_spec_file(args.file) if args.file else {}, flags):
+    for layer in (_read_file(args.file) if args.file else {}, flags):
         for name, value in layer.items():
-            raw[name] = join_field(name, raw.get(name), value)
+            raw[name] = (
+                join_sweep(raw.get(name), value)
+                if name == "sweep"
+                else join_field(name, raw.get(name), value)
+            )
+    return raw
+
+
+def _read_file(name: str) -> dict[str, Any]:
+    """Return the fields of a spec file; its folder of code is relative to where the file is."""
+    raw = read_spec_file(name)
+    if isinstance(raw.get("code"), str) and name != "-":
+        raw["code"] = code_from(raw["code"], Path(name).absolute().parent)
     return raw
 
 
@@ -195,14 +209,6 @@ def join_field(name: str, below: Any, above: Any) -> Any:
         return merge(name, below, above)
     except ValueError as error:
         raise Invalid({name: str(error)}) from None
-
-
-def _read_secrets(spec: JobSpec) -> dict[str, Secret]:
-    missing = [name for name in spec.secrets if name not in os.environ]
-    if missing:
-        message = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in your environment"
-        raise Invalid({"secrets": message})
-    return {name: Secret(os.environ[name]) for name in spec.secrets}
 
 
 SUBMIT = BackendHandler(submit, add_submit_flags)

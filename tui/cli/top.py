@@ -12,6 +12,7 @@ from backend_client.errors import BackendError, Invalid, NotFound, Refused, frag
 from backend_client.models import Job, JobState
 from backend_client.progress.rank_table import RankTable, read_ranks
 from backend_client.protocol import Feature, JobBackend, JobQuery, Scope
+from backend_client.text.ranks import TITLES, rank_rows_of, slow_words
 from backend_client.text.usage import gpu_notes
 from backend_client.usage import HasUsage, Usage, UsageTable
 from tui.cli.arguments import Parser, whole_number
@@ -20,7 +21,6 @@ from tui.cli.lookup import find_job, list_all_jobs
 from tui.cli.output import Table, json_text, print_as, print_data, print_message, yaml_text
 from tui.cli.redraw import Redraw
 from tui.cli.streams import stdout
-from tui.usage.ranks_text import HEAD, rank_rows_of, slow_words
 from tui.usage.top_text import Rows, job_notes, job_rows, rank_rows, shorten_names, source_notes
 
 _SECOND_LOOK = 1.0
@@ -133,7 +133,7 @@ class _Ranks:
         job = await self._backend.get(self._job.ref)
         table = await read_ranks(self._backend, job)
         found = rank_rows_of(job, table, datetime.now(UTC))
-        rows = [["RANK", *HEAD[1:]], *([str(cell) for cell in row] for row in found)]
+        rows = [[*TITLES], *([str(cell) for cell in row] for row in found)]
         slow = slow_words(table.slow, job)
         notes = [*([slow] if slow else []), *(source_notes(table.usage.sources) if table.usage else [])]
         return _Reading((job.name,), rows, notes, table, lacks_cpu=False, is_last=job.ended)

@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
+from backend_client.code.prepare import CodePacker
 from backend_client.errors import BackendError
 from backend_client.gpu_fit import start_words
 from backend_client.models import Job, JobSpec
@@ -94,6 +95,7 @@ class FormScreen(Guarded, PrefillMixin):
             backend.fields, msgspec.structs.replace(spec or JobSpec(namespace=namespace), name="")
         )
         self.submission = Submission(backend)
+        self.packer = CodePacker(backend)
         self.autosave = Autosave(backend.context)
         self.spec: JobSpec | None = None
         """The spec that is filled in; None where something in it is wrong."""
@@ -212,7 +214,8 @@ class FormScreen(Guarded, PrefillMixin):
     async def _ask_plan(self, spec: JobSpec) -> None:
         await asyncio.sleep(PLAN_AFTER_SECONDS)
         try:
-            self.post_message(self.PlanLoaded(spec, await self.backend.plan(spec)))
+            plan = await self.backend.plan(await self.packer.with_code(spec))
+            self.post_message(self.PlanLoaded(spec, plan))
         except BackendError as error:
             self.post_message(self.PlanLoaded(spec, error))
 

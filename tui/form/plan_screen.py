@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
+from backend_client.code.prepare import with_code
 from backend_client.disk_errors import disk_words
 from backend_client.errors import BackendError, fragment
 from backend_client.models import JobSpec
@@ -71,7 +72,8 @@ class PlanScreen(Screen[None]):
     @work(exclusive=True, group="plan", exit_on_error=False)
     async def _load(self) -> None:
         try:
-            self.post_message(self.PlanLoaded(await self.backend.plan(self.spec)))
+            spec = await with_code(self.backend, self.spec)
+            self.post_message(self.PlanLoaded(await self.backend.plan(spec)))
         except BackendError as error:
             self.post_message(self.PlanLoaded(error))
 

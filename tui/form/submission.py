@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from textual.app import App
 
+from backend_client.code.prepare import with_code
 from backend_client.errors import Unreachable
 from backend_client.models import Job, JobSpec
 from backend_client.models.secret import Secret
@@ -29,8 +30,10 @@ class Submission:
     async def submit(self, app: App[object], spec: JobSpec) -> Job | None:
         """Create the job; None where a person said no to a question. Needs a worker. Raises BackendError.
 
-        The same spec after an Unreachable goes with the same key, and so cannot become two jobs.
+        The same spec after an Unreachable goes with the same key, and so cannot become two jobs; with a
+        folder of code that has changed since it is another.
         """
+        asked, spec = spec, await with_code(self._backend, spec)
         if spec != self._spec:
             self._spec, self._key, self._secrets = spec, tokens.token_hex(16), {}
         plan = await self._backend.plan(spec)
@@ -41,7 +44,7 @@ class Submission:
         if plan.question and not await app.push_screen_wait(question):
             return None
         job = await self._create(spec)
-        await asyncio.to_thread(recent_values.remember, spec)
+        await asyncio.to_thread(recent_values.remember, asked)
         return job
 
     async def _ask_secrets(self, app: App[object], names: Iterable[str]) -> bool:

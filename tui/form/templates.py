@@ -32,6 +32,6 @@ def summary(fields: Mapping[str, Any]) -> str:
 
 def merge(name: str, below: Any, above: Any) -> Any:
     """Merge two values of a field: mappings are joined, of all else the upper one counts."""
-    if name not in ("env", "labels", "annotations", "alerts") or not below:
+    if name not in ("env", "node_selector", "labels", "annotations", "alerts") or not below:
         return above
     return {**parse_field(name, below), **parse_field(name, above)}

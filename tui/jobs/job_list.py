@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from backend_client.job_order import Group, Order
 from backend_client.models import Job
+from backend_client.text.job_cells import states_text
 from backend_client.text.sanitize import clean
 from backend_client.text.usage_cells import is_idle
 from tui.actions import Place
@@ -296,7 +297,9 @@ class JobList(ScrollView, can_focus=True):
         if y < self._end:
             uid = self.rows.lines[y - _HEAD + self.scroll_offset.y]
             if isinstance(uid, Heading):
-                return "", Row(f" {clean(uid.title, 60)} ({uid.size})", "", "")
+                counts = states_text(self._store.jobs[one] for one in uid.counted)
+                words = f" {clean(uid.title, 60)} ({uid.size}) {counts}"
+                return "", Row(fit(words, self._room).rstrip(), "", "")
             return uid, row(self._store.jobs[uid], self._columns, self._room, self._flags(uid))
         empty = not self.rows.uids and y == _HEAD + 1
         return "", Row(fit(f"   {self._empty()}", self._room).rstrip() if empty else "", "", "")

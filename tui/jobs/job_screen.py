@@ -20,7 +20,7 @@ from backend_client.text.questions import (
     stop_question,
 )
 from backend_client.text.sanitize import clean
-from tui.messages import OpenForm, OpenLog, OpenPlot, OpenRanks, OpenText
+from tui.messages import OpenForm, OpenLog, OpenPlot, OpenPorts, OpenRanks, OpenShell, OpenText
 from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
 
@@ -55,6 +55,14 @@ class JobScreen(Guarded, Screen[None]):
     def action_ranks(self) -> None:
         if self.job and self.backend and not self.blocked(Feature.RANKS):
             self.session.request(OpenRanks(self.job, self.backend))
+
+    def action_ports(self) -> None:
+        if self.job and self.backend and not self.blocked(Feature.PORTS):
+            self.session.request(OpenPorts(self.job, self.backend))
+
+    def action_shell(self) -> None:
+        if self.job and not self.blocked(Verb.EXEC):
+            self.session.request(OpenShell(self.job))
 
     def action_yaml(self) -> None:
         if self.job and not self._not_of_a_spec(self.job):

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from backend_client.job_order import Order
 from backend_client.models import Job
 from backend_client.protocol import Feature, FreshnessState, JobBackend, Use, Verb
-from backend_client.text.questions import job_names
+from backend_client.text.questions import job_names, too_many_to_compare
 from backend_client.text.sanitize import clean
 from tui.alerts.alert_feed import AlertFeed
 from tui.jobs.ask_namespace import ask_namespace
@@ -23,6 +23,7 @@ from tui.jobs.watched import WatchedJobs
 from tui.log.tiles import LogTiles
 from tui.messages import (
     OpenAlerts,
+    OpenCompare,
     OpenGpus,
     OpenHistory,
     OpenQueues,
@@ -99,6 +100,10 @@ class MainScreen(SelectionScreen):
         header = self.query_one(Header)
         header.freshness, header.place = self.store.freshness, self.feed.place
 
+    def on_screen_resume(self) -> None:
+        """Say in the header how many ports are forwarded: another screen may have changed that."""
+        self._show_status()
+
     def on_context_feed_capacity_loaded(self, message: ContextFeed.CapacityLoaded) -> None:
         """Show the capacity in the header."""
         if not self.feed.is_leaving:
@@ -169,7 +174,9 @@ class MainScreen(SelectionScreen):
         shown = f"{len(rows)} of {len(self.store.jobs)} jobs" if rows.filter_words else ""
         order = str(rows.order) if rows.order is not Order.ATTENTION else ""
         marked = f"{marks} marked" if marks else ""
-        self.query_one(Header).status = ", ".join(filter(None, (marked, shown, order)))
+        ports = len(self.session.forwards.running)
+        forwards = f"{ports} port{'s' if ports > 1 else ''} forwarded" if ports else ""
+        self.query_one(Header).status = ", ".join(filter(None, (marked, shown, order, forwards)))
 
     def _announce_ends(self) -> None:
         """Announce the watched jobs that have ended: on the screen, by the bell, by a notification."""
@@ -258,6 +265,14 @@ class MainScreen(SelectionScreen):
             self.query_one(JobList).show_flags()
         elif jobs:
             self.app.notify(f"Ended already: {job_names(jobs)}")
+
+    def action_compare(self) -> None:
+        """Open the figures of the marked jobs, or of the one under the cursor."""
+        jobs = self.marked or ([self.job] if self.job else [])
+        if why := too_many_to_compare(len(jobs)):
+            self.app.notify(why)
+        elif jobs and self.backend:
+            self.session.request(OpenCompare(jobs, self.backend))
 
     def action_new(self) -> None:
         if not self.blocked(Verb.CREATE):

@@ -20,6 +20,8 @@ class Heading(NamedTuple):
 
     title: str
     size: int
+    counted: Sequence[str] = ()
+    """Its jobs, where the line says how many are in which state."""
 
 
 class Rows:
@@ -100,8 +102,9 @@ class Rows:
 
     def _put_headings(self) -> None:
         lines: list[str | Heading] = []
-        for (_, words), group in groupby(self.uids, key=lambda uid: self._keys[uid][0]):
+        for (rank, words), group in groupby(self.uids, key=lambda uid: self._keys[uid][0]):
             uids = list(group)
             self._starts.append(len(lines) - len(self._starts))
-            lines += [Heading(words, len(uids)), *uids]
+            counted = uids if self.group is Group.SWEEP and not rank else ()
+            lines += [Heading(words, len(uids), counted), *uids]
         self.lines = lines

@@ -34,7 +34,7 @@ ColumnName = Literal[
 """The columns of the screen. `jobs.columns.COLUMN_TABLE` says how wide each is; a test compares the names."""
 COLUMNS: tuple[ColumnName, ...] = get_args(ColumnName)
 """Their order where none is set."""
-GroupName = Literal["none", "state", "owner"]
+GroupName = Literal["none", "state", "owner", "sweep"]
 
 
 AlertRule = Literal[
@@ -72,7 +72,8 @@ class ListSettings(Struct, frozen=True, kw_only=True):
         tuple[ColumnName, ...], Meta(description="Columns from left to right, as far as there is room.")
     ] = COLUMNS
     group: Annotated[
-        GroupName, Meta(description='Jobs under headings by "state" or "owner", or "none"; O changes it.')
+        GroupName,
+        Meta(description='Jobs under headings by "state", "owner" or "sweep", or "none"; O changes it.'),
     ] = "none"
 
 

@@ -3,8 +3,6 @@
 import os
 import shlex
 import shutil
-import signal
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from msgspec import Struct
 from textual.app import App, SuspendNotSupported
 
 from backend_client.disk_errors import disk_words
+from tui.ui.terminal_child import run_child
 
 LARGEST = 2**20
 """Bytes of a text that are taken back."""
@@ -81,13 +80,10 @@ def _run(app: App[object], file: Path) -> Edited:
 
 
 def _ended(file: Path) -> str:
-    """Run the editor; return why it failed, or "". Ctrl+c in it is its own affair."""
-    before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited
+    """Run the editor; return why it failed, or ""."""
     try:
         argv = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "") or ["vi"]
-        code = subprocess.run([*argv, str(file)], check=False).returncode
+        code = run_child([*argv, str(file)])
     except (OSError, ValueError):
         return _MISSING
-    finally:
-        signal.signal(signal.SIGINT, before)
     return f"The editor {argv[0]} ended with {code}, so its text was not taken." if code else ""

@@ -5,10 +5,11 @@ noisy loss, in which no key is answered; here it is 4 and 7. It draws into one f
 so that it could not be given to a thread either.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import isfinite
+from string import ascii_uppercase
 from typing import NamedTuple
 
 from backend_client.text.axes import Axis, ticks
@@ -23,8 +24,19 @@ _LEFT, _RIGHT = (
 )
 """Four dots above each other, as the bits of a number -> the dots of a braille character."""
 
+_LETTER_GAP = 24
+"""Columns between two letters on one line."""
+
+_Place = tuple[float, float]
 Point = tuple[float, float | None]
 """A place on the axis, and the figure there; None: nobody told one, which is a gap in the line."""
+
+
+class Run(NamedTuple):
+    """Cells beside each other that belong to one line, by its number, or to none."""
+
+    text: str
+    line: int | None = None
 
 
 class _Scale(NamedTuple):
@@ -41,23 +53,99 @@ class _Scale(NamedTuple):
         return round(max(0.0, min(1.0, share)) * (self.dots - 1))
 
 
-def draw_lines(lines: Sequence[Sequence[Point]], width: int, height: int, x: Axis, y: Axis) -> str:
-    """Draw lines, with one point at least, as at most `height` lines of at most `width` cells."""
-    parts = [part for line in lines for part in _parts(line)]
+class _Frame(NamedTuple):
+    """What stands around the lines."""
+
+    across: _Scale
+    up: _Scale
+    margin: int
+    beside: dict[int, str]
+    """Row -> what stands left of it."""
+    edge: str
+    names: str
+
+    @property
+    def columns(self) -> int:
+        return self.across.dots // 2
+
+    def around(self, rows: Iterable[list[Run]], height: int) -> list[list[Run]]:
+        """Return the rows with all that stands around them, as at most `height` rows."""
+        drawn: list[list[Run]] = [[Run(f"{'':{self.margin}}┌{'─' * self.columns}┐")]]
+        for row, runs in enumerate(rows):
+            left = f"{self.beside.get(row, ''):>{self.margin}}{'┤' if row in self.beside else '│'}"
+            drawn.append([Run(left), *runs, Run("│")])
+        return [*drawn, [Run(f"{'':{self.margin}}└{self.edge}┘")], [Run(self.names)]][:height]
+
+
+def _frame(parts: Sequence[Sequence[_Place]], width: int, height: int, x: Axis, y: Axis) -> _Frame:
     labels = [label.rjust(_LABEL) for label in y.labels]
     margin = max(map(len, labels), default=0)
     columns, rows = max(1, width - margin - 2), max(1, height - 3)
     across = _scale(x, [place for part in parts for place, _ in part], 2 * columns)
     up = _scale(y, [figure for part in parts for _, figure in part], 4 * rows)
-    dots = _Dots(2 * columns, 4 * rows)
-    for part in parts:
-        dots.draw([(across.dot(place), up.dot(figure)) for place, figure in part])
     beside = {rows - 1 - up.dot(tick) // 4: label for tick, label in zip(y.at, labels, strict=True)}
-    edge, names = _foot(x, across, margin, width)
-    drawn = [f"{'':{margin}}┌{'─' * columns}┐"]
-    for row, text in enumerate(dots.rows()):
-        drawn.append(f"{beside.get(row, ''):>{margin}}{'┤' if row in beside else '│'}{text}│")
-    return "\n".join([*drawn, f"{'':{margin}}└{edge}┘", names][:height])
+    return _Frame(across, up, margin, beside, *_foot(x, across, margin, width))
+
+
+def draw_lines(lines: Sequence[Sequence[Point]], width: int, height: int, x: Axis, y: Axis) -> str:
+    """Draw lines, with one point at least, as at most `height` lines of at most `width` cells."""
+    parts = [part for line in lines for part in _parts(line)]
+    frame = _frame(parts, width, height, x, y)
+    rows = ([Run(text)] for text in _dots(parts, frame).rows())
+    return "\n".join("".join(run.text for run in row) for row in frame.around(rows, height))
+
+
+def draw_lettered(
+    lines: Sequence[Sequence[Point]], width: int, height: int, x: Axis, y: Axis
+) -> list[list[Run]]:
+    """Draw lines as `draw_lines` does, each with its letter (A, B, ...) at its end and along it.
+
+    A cell that several lines share belongs to the last of them.
+    """
+    parts = [list(_parts(line)) for line in lines]
+    frame = _frame([part for line in parts for part in line], width, height, x, y)
+    cells = [[Run(" ")] * frame.columns for _ in range(frame.up.dots // 4)]
+    dots = [list(_dots(line, frame).rows()) for line in parts]
+    for number, rows in enumerate(dots):
+        for row, text in enumerate(rows):
+            for column, sign in enumerate(text):
+                if sign != " ":
+                    below = ord(cells[row][column].text.replace(" ", chr(_BLANK)))
+                    cells[row][column] = Run(chr(below | ord(sign)), number)
+    for number, rows in enumerate(dots):
+        for row, column in _letter_places(rows, number, len(lines), cells):
+            cells[row][column] = Run(ascii_uppercase[number], number)
+    return frame.around((_joined(row) for row in cells), height)
+
+
+def _letter_places(
+    rows: Sequence[str], number: int, count: int, cells: Sequence[Sequence[Run]]
+) -> Iterator[tuple[int, int]]:
+    """Yield the cells of a line that its letter takes: every few columns, no two lines in the same one."""
+    columns = len(cells[0])
+    touched = [next((row for row, text in enumerate(rows) if text[at] != " "), None) for at in range(columns)]
+    gap = max(_LETTER_GAP, 2 * count)
+    for column in range(gap * (2 * number + 1) // (2 * count), columns - count, gap):
+        if (row := touched[column]) is not None:
+            yield row, column
+    for column in range(columns - 1, -1, -1):
+        row = touched[column]
+        if row is not None and not cells[row][column].text.isalpha():
+            yield row, column
+            return
+
+
+def _joined(row: Sequence[Run]) -> list[Run]:
+    """Join the cells of one line that stand beside each other."""
+    groups = groupby(row, key=lambda cell: cell.line)
+    return [Run("".join(cell.text for cell in cells), line) for line, cells in groups]
+
+
+def _dots(parts: Sequence[Sequence[_Place]], frame: _Frame) -> "_Dots":
+    dots = _Dots(frame.across.dots, frame.up.dots)
+    for part in parts:
+        dots.draw([(frame.across.dot(place), frame.up.dot(figure)) for place, figure in part])
+    return dots
 
 
 def _scale(axis: Axis, values: Sequence[float], dots: int) -> _Scale:

@@ -21,21 +21,23 @@ from backend_client.logs import follow_lines
 from backend_client.models import Job
 from backend_client.progress.rank_pace import KEPT, RankPaces
 from backend_client.progress.rank_table import put_together
-from backend_client.protocol import Feature, JobBackend, LogQuery
+from backend_client.protocol import Feature, JobBackend, LogQuery, Verb
+from backend_client.text.ranks import rank_rows_of, slow_words
 from backend_client.text.sanitize import clean
 from backend_client.text.usage import source_lines
 from backend_client.usage import HasUsage
 from backend_client.usage_reading import EVERY, Reading, read_anew
 from tui.actions import Place
 from tui.bindings import bindings
-from tui.session import session_of
+from tui.messages import OpenShell
+from tui.session import Guarded, session_of
 from tui.ui.footer import Footer
-from tui.usage.ranks_text import HEAD, rank_line, rank_rows_of, slow_words
+from tui.usage.ranks_text import HEAD, rank_line
 
 _DRAW_SECONDS = 2.0
 
 
-class RanksScreen(Screen[None]):
+class RanksScreen(Guarded, Screen[None]):
     """Follows the log of all ranks for as long as it is open."""
 
     CSS_PATH = "ranks_screen.tcss"
@@ -138,6 +140,13 @@ class RanksScreen(Screen[None]):
 
     def _status(self) -> str:
         return clean("; ".join(filter(None, (self._end, self._sources))), 300)
+
+    def action_shell(self) -> None:
+        """Open a shell in one of the ranks; say why not where that is not possible."""
+        if why := self.session.permissions.why_not(Verb.EXEC):
+            self.notify(why)
+        else:
+            self.session.request(OpenShell(self._job))
 
     def action_ranks_back(self) -> None:
         """Go back to the screen before."""

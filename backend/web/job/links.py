@@ -55,6 +55,7 @@ def links_of(site: Site, service: JobService, caller: Caller, job: Job) -> JobLi
         JobLink("Log", site.job_url(ref, "log"), "l"),
         JobLink("Why", "#why", "w"),
         JobLink("Loss", site.job_url(ref, "loss"), "v"),
+        *([JobLink("Ranks", site.job_url(ref, "ranks"), "R")] if _has_ranks(job) else []),
         JobLink("Spec file", "#spec", "y"),
     ]
     act = [JobLink("Run again", site.job_url(ref, "again"), "r", why_not_again(caller, job))]
@@ -81,6 +82,10 @@ def links_of_deleted(site: Site, caller: Caller, job: Job) -> JobLinks:
     """Return the links of a job that is deleted: what made it is known."""
     again = JobLink("Run again", site.job_url(job.ref, "again"), "r", why_not_again(caller, job))
     return JobLinks([JobLink("Spec file", "#spec", "y")], [again])
+
+
+def _has_ranks(job: Job) -> bool:
+    return any(attempt.rank for attempt in job.attempts)
 
 
 def why_not_again(caller: Caller, job: Job) -> str:

@@ -87,6 +87,13 @@ async def ask_all(service: JobService, caller: Caller, job: Job) -> Answers:
     return Answers(events, why, use, receipt, asked.no_use)
 
 
+async def ask_use(service: JobService, caller: Caller, job: Job) -> Answers:
+    """Ask for what a job uses alone."""
+    asked = _Questions(service, caller, job)
+    use = await asked.use()
+    return Answers(use=use, no_use=asked.no_use)
+
+
 async def ask_of_deleted(service: JobService, caller: Caller, job: Job) -> Answers:
     """Ask for what is remembered of a job that is deleted."""
     asked = _Questions(service, caller, job)

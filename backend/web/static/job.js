@@ -48,7 +48,7 @@ follow(() => `${live.dataset.stream}&after=${encodeURIComponent(after)}`, {
 pending();
 
 // The parts that come later have keys too.
-onKeys(Object.fromEntries([..."lwvyr1JuxdQ"].map((key) => [key, () => press(key)])));
+onKeys(Object.fromEntries([..."lwvRyr1JuxdQ"].map((key) => [key, () => press(key)])));
 
 const loss = document.getElementById("loss");
 let seen = false;

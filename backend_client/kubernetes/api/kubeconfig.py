@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from msgspec import Struct
 
 from backend_client.errors import NotFound, Refused, sentence
+from backend_client.kubernetes.api.auth_provider import PROVIDERS, AuthProvider
 from backend_client.kubernetes.api.connection import Address
 from backend_client.kubernetes.api.credentials import (
     Credentials,
@@ -211,7 +212,9 @@ def _credentials(context: Context, cluster: Entry, user: Entry) -> Credentials:
     if isinstance(program := value.get("exec"), dict):
         return ExecPlugin(_plugin(program, context, cluster, user), base)
     if isinstance(provider := value.get("auth-provider"), dict):
-        raise ValueError(f"auth-provider {provider.get('name')} is not supported; use its exec plugin")
+        if provider.get("name") not in PROVIDERS:
+            raise ValueError(f"auth-provider {provider.get('name')} is not supported; use its exec plugin")
+        return AuthProvider(context.name, context.user, base, lambda: entries(context.name)[2])
     if value.get("username"):
         user_and_password = f"{value['username']}:{value.get('password') or ''}".encode()
         return Fixed(Login(Secret(f"Basic {base64.b64encode(user_and_password).decode()}"), certificate))

@@ -5,6 +5,7 @@ import re
 import msgspec
 from msgspec import Struct, field
 
+from backend_client.exec_session import ExecEnding
 from backend_client.kubernetes.resources.core import KubeStruct
 from backend_client.kubernetes.resources.resource_types import decode
 
@@ -13,15 +14,6 @@ NOT_FOUND = 127
 _CODE = re.compile("[0-9]{1,9}")
 _MISSING = re.compile(r'exec: ".*": (executable file not found|stat .*: no such file or directory)')
 """As runc says it (libcontainer, exec.LookPath), whatever runtimes and kubelets put before."""
-
-
-class Ending(Struct, frozen=True):
-    """How a command ended."""
-
-    exit_code: int | None = None
-    """None: how it ended cannot be told, or it never began. 128 + n: signal n ended it."""
-    message: str = ""
-    """What the node says, where that is more than the exit code."""
 
 
 class _Cause(Struct, frozen=True):
@@ -41,19 +33,19 @@ class _Status(KubeStruct, frozen=True):
 
 
 _STATUS = msgspec.json.Decoder(_Status)
-UNTOLD = Ending(message="how it ended was not told")
+UNTOLD = ExecEnding(message="how it ended was not told")
 
 
-def ending_of(text: bytes) -> Ending:
+def ending_of(text: bytes) -> ExecEnding:
     """Return how a command ended by the text of its status channel. Only the fields count: words differ."""
     try:
         status = decode(_STATUS, text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return UNTOLD
     if status.status == "Success":
-        return Ending(0)
+        return ExecEnding(0)
     if status.reason == "NonZeroExitCode":
         codes = [cause.message for cause in status.details.causes if cause.reason == "ExitCode"]
-        return Ending(int(codes[0])) if codes and _CODE.fullmatch(codes[0]) else UNTOLD
+        return ExecEnding(int(codes[0])) if codes and _CODE.fullmatch(codes[0]) else UNTOLD
     said = " ".join(status.message.split())
-    return Ending(NOT_FOUND if _MISSING.search(said) else None, said or UNTOLD.message)
+    return ExecEnding(NOT_FOUND if _MISSING.search(said) else None, said or UNTOLD.message)

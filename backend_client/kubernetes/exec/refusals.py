@@ -7,14 +7,12 @@ import asyncio
 import re
 
 from backend_client.errors import BackendError, Forbidden, NotFound, Refused, Unreachable, sentence
-from backend_client.kubernetes.access import ResourceRule, is_allowed
+from backend_client.kubernetes.access import EXEC_VERBS, ResourceRule, is_allowed
 from backend_client.kubernetes.api.errors import error_from_status, parse_status
 from backend_client.kubernetes.api.transport import Response, Transport
 from backend_client.kubernetes.exec.container import Container
 from backend_client.kubernetes.resources.status import Status
 
-VERBS = ("get", "create")
-"""Both are needed: a WebSocket is opened by a GET, and since Kubernetes 1.35 the other is checked as well."""
 _DENIED = re.compile(r'cannot (\w+) resource "pods/exec"')
 _BOTH = "A command in a container takes both get and create on pods/exec; the role edit has them."
 
@@ -50,7 +48,7 @@ def _refusal(status: Status, container: Container, response: Response) -> Backen
 
 
 async def _forbidden_without_reason(transport: Transport, container: Container) -> BackendError:
-    rules = [ResourceRule(verb, "", "pods", container.namespace, "exec") for verb in VERBS]
+    rules = [ResourceRule(verb, "", "pods", container.namespace, "exec") for verb in EXEC_VERBS]
     allowed = await asyncio.gather(*(is_allowed(transport, rule) for rule in rules))
     missing = [rule.verb for rule, granted in zip(rules, allowed, strict=True) if not granted]
     if missing:

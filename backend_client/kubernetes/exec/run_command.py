@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from backend_client.errors import Refused, Unreachable
+from backend_client.exec_session import ExecChannel, ExecEnding
 from backend_client.kubernetes.api.transport import Transport
-from backend_client.kubernetes.exec.channels import Channel, Channels, open_exec
+from backend_client.kubernetes.exec.channels import Channels, open_channels
 from backend_client.kubernetes.exec.container import Container
-from backend_client.kubernetes.exec.ending import UNTOLD, Ending, ending_of
 
 
 class CommandResult(Struct, frozen=True):
     """A command that has ended."""
 
-    ending: Ending
+    ending: ExecEnding
     stdout: bytes
     stderr: bytes
 
@@ -33,7 +33,7 @@ async def run_command(
     Unreachable where the connection was lost, so that nobody knows how it ended; and what keeps it from
     being started. What was started goes on in the container all the same.
     """
-    async with open_exec(transport, container, argv) as channels:
+    async with open_channels(transport, container, argv) as channels:
         try:
             async with asyncio.timeout(seconds):
                 return await _read(channels, container, most)
@@ -42,14 +42,13 @@ async def run_command(
 
 
 async def _read(channels: Channels, container: Container, most: int) -> CommandResult:
-    read: dict[int, list[bytes]] = {channel: [] for channel in Channel}
+    read: dict[ExecChannel, list[bytes]] = {channel: [] for channel in ExecChannel}
     printed = 0
     while (piece := await channels.receive()) is not None:
         channel, data = piece
-        printed += len(data) if channel != Channel.STATUS else 0
+        printed += len(data)
         if printed > most:
             raise Refused(f"The command in {container} printed more than {most} bytes.")
-        if channel in read:
-            read[channel].append(data)
-    stdout, stderr, status = (b"".join(read[channel]) for channel in Channel)
-    return CommandResult(ending_of(status) if status else UNTOLD, stdout, stderr)
+        read[channel].append(data)
+    stdout, stderr = (b"".join(read[channel]) for channel in ExecChannel)
+    return CommandResult(channels.ending, stdout, stderr)

@@ -4,13 +4,18 @@ import re
 from typing import Any
 
 from backend_client.kubernetes import labels
+from backend_client.kubernetes.manifests import code
+from backend_client.kubernetes.manifests.pod_patch import patched
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts, Placement, placement_of
 from backend_client.kubernetes.resources.quantities import add_memory
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Port
+from backend_client.models.code import GIT_COMMIT
 
 MASTER_PORT = 29500
 """torchrun's default `--master-port` (torch/distributed/run.py)."""
+EVERY_NODE = "kubernetes.io/os"
+"""A label that every kubelet gives its node: with one value, where pods of Linux are concerned."""
 SHM = "/dev/shm"  # noqa: S108  a mount path in a container
 
 
@@ -30,8 +35,14 @@ def ranks_name(spec: JobSpec) -> str:
 
 
 def render_pod_template(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> dict[str, Any]:
-    """Render the pod template of a job. Raises ValueError where its GPU type cannot be resolved."""
-    metadata: dict[str, Any] = {"labels": {**spec.labels, **job_labels(spec)}}
+    """Render the pod template of a job, patches included. Raises ValueError for an unknown GPU type."""
+    return patched(unpatched_template(spec, site, facts), spec, site)
+
+
+def unpatched_template(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> dict[str, Any]:
+    """Render the pod template of a job without the patches of site and person. Raises as above."""
+    sweep = drop_empty({labels.SWEEP: spec.sweep.name, labels.TURN: spec.sweep.turn})
+    metadata: dict[str, Any] = {"labels": {**spec.labels, **sweep, **job_labels(spec)}}
     if spec.annotations:
         metadata["annotations"] = dict(spec.annotations)
     return {"metadata": metadata, "spec": _pod(spec, site, facts, placement_of(spec, site, facts))}
@@ -41,6 +52,10 @@ def _pod(
     spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts, placement: Placement
 ) -> dict[str, Any]:
     volumes, mounts = _volumes(spec)
+    if facts.code:
+        volumes += code.volumes(spec, facts.code.size)
+        mounts.insert(0, code.mount())
+    main = _container(spec, site, facts, mounts)
     pod = {
         "restartPolicy": "Always" if spec.kind == "deployment" else "Never",
         "subdomain": ranks_name(spec) if spec.nodes > 1 else "",
@@ -49,11 +64,29 @@ def _pod(
         "securityContext": _user(site, facts) | {"seccompProfile": {"type": "RuntimeDefault"}},
         "priorityClassName": spec.priority,
         "imagePullSecrets": [{"name": name} for name in spec.image_pull_secrets],
-        **placement.manifest(),
-        "containers": [_container(spec, site, mounts)],
+        **_with_turn(spec, placement.manifest()),
+        "initContainers": [code.init_container(main, site.gpu_resource)] if facts.code else [],
+        "containers": [main],
         "volumes": volumes,
     }
     return drop_empty(pod)
+
+
+def _with_turn(spec: JobSpec, placement: dict[str, Any]) -> dict[str, Any]:
+    """Have a pod wait until no pod of another job with its turn runs, on whichever node.
+
+    The scheduler sees to it, so it holds while nobody of ours is there. It counts a pod no more once that has
+    ended (pkg/scheduler/framework/plugins/interpodaffinity).
+    """
+    if not spec.sweep.turn:
+        return placement
+    others = {
+        "matchLabels": {labels.TURN: spec.sweep.turn},
+        "matchExpressions": [{"key": labels.JOB, "operator": "NotIn", "values": [spec.name]}],
+    }
+    term = {"labelSelector": others, "topologyKey": EVERY_NODE}
+    away = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    return {**placement, "affinity": placement.get("affinity", {}) | away}
 
 
 def drop_empty(fields: dict[str, Any]) -> dict[str, Any]:
@@ -66,14 +99,16 @@ def _user(site: KubernetesSettings, facts: ClusterFacts) -> dict[str, Any]:
     return {"runAsNonRoot": True, "runAsUser": site.run_as_user} if facts.pod_security == "restricted" else {}
 
 
-def _container(spec: JobSpec, site: KubernetesSettings, mounts: list[dict[str, Any]]) -> dict[str, Any]:
+def _container(
+    spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts, mounts: list[dict[str, Any]]
+) -> dict[str, Any]:
     return drop_empty(
         {
             "name": labels.MAIN_CONTAINER,
             "image": spec.image,
             "command": [escape_expansion(word) for word in spec.command],
-            "workingDir": spec.workdir,
-            "env": _env(spec),
+            "workingDir": code.workdir(spec) if facts.code else spec.workdir,
+            "env": _env(spec, facts.code.commit if facts.code else ""),
             "ports": _ports(spec.ports),
             "resources": drop_empty({"limits": limits(spec, site)}),
             "volumeMounts": mounts,
@@ -102,9 +137,10 @@ def limits(spec: JobSpec, site: KubernetesSettings) -> dict[str, str]:
     return drop_empty({"cpu": spec.cpu, "memory": memory, site.gpu_resource: gpus})
 
 
-def _env(spec: JobSpec) -> list[dict[str, Any]]:
+def _env(spec: JobSpec, commit: str) -> list[dict[str, Any]]:
     """List the environment variables: ours first, so that the user's replace them; the secrets' last."""
-    variables = {"PYTHONUNBUFFERED": "1", **(_torchrun(spec) if spec.nodes > 1 else {}), **spec.env}
+    ours = {"PYTHONUNBUFFERED": "1"} | ({GIT_COMMIT: commit} if commit else {})
+    variables = {**ours, **(_torchrun(spec) if spec.nodes > 1 else {}), **spec.env}
     secret = {name: _value_from("secretKeyRef", name=secret_name(spec), key=name) for name in spec.secrets}
     plain = {
         name: {"value": escape_expansion(value)} if isinstance(value, str) else value

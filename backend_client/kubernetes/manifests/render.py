@@ -12,7 +12,7 @@ import msgspec
 
 from backend_client.errors import Invalid, Refused
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests import networking, validation
+from backend_client.kubernetes.manifests import code, networking, validation
 from backend_client.kubernetes.manifests.pod_template import (
     drop_empty,
     job_labels,
@@ -22,6 +22,7 @@ from backend_client.kubernetes.manifests.pod_template import (
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
+from backend_client.models.code import Code
 from backend_client.models.fields import explicit_fields
 from backend_client.models.secret import Secret
 
@@ -38,29 +39,41 @@ def render_manifests(
     owner: str = "",
     server: str = "",
     secrets: Mapping[str, Secret] | None = None,
+    packed: bytes | None = None,
 ) -> list[Manifest]:
     """Render all objects of a running job, the root object first.
 
-    Without `secrets`, for a plan, their values are dots. Raises Refused, which names every wrong field, and
-    Invalid, which names the secrets without a value.
+    Without `secrets` and `packed` (the code), for a plan, their values are dots. Raises Refused, which names
+    every wrong field, and Invalid, which names the secrets without a value.
     """
     invalid = validation.errors(spec, site, facts)
     if invalid:
         sentences = "; ".join(f"{field}: {sentence}" for field, sentence in invalid.items())
         raise Refused(sentences, fields=invalid)
     annotations = drop_empty(
-        {labels.KEY: key, labels.OWNER: owner, labels.URL: networking.job_url(spec, facts.namespace, site)}
+        {
+            labels.KEY: key,
+            labels.OWNER: owner,
+            labels.CODE: msgspec.json.encode(facts.code).decode() if facts.code else "",
+            labels.URL: networking.job_url(spec, facts.namespace, site),
+        }
     )
-    root = _root(spec, render_pod_template(spec, site, facts), annotations, server)
-    owned = _owned_objects(spec, site, facts, secrets)
+    root = _root(spec, render_pod_template(spec, site, facts), annotations, server, facts.code)
+    owned = _owned_objects(spec, site, facts, secrets, packed)
     return [_in_namespace(manifest, spec, facts.namespace) for manifest in (root, *owned)]
 
 
 def _owned_objects(
-    spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts, secrets: Mapping[str, Secret] | None
+    spec: JobSpec,
+    site: KubernetesSettings,
+    facts: ClusterFacts,
+    secrets: Mapping[str, Secret] | None,
+    packed: bytes | None,
 ) -> Iterator[Manifest]:
     if spec.secrets:
         yield _secret(spec, secrets)
+    if facts.code:
+        yield from code.part_manifests(spec, facts.code.size, packed)
     if spec.ports:
         yield networking.service(spec)
     if spec.nodes > 1:
@@ -75,7 +88,9 @@ def _in_namespace(manifest: Manifest, spec: JobSpec, namespace: str) -> Manifest
     return {**manifest, "metadata": metadata | common}
 
 
-def _root(spec: JobSpec, pods: Manifest, annotations: Mapping[str, str], server: str) -> Manifest:
+def _root(
+    spec: JobSpec, pods: Manifest, annotations: Mapping[str, str], server: str, packed: Code | None
+) -> Manifest:
     metadata = {
         "name": spec.name,
         "labels": spec.labels
@@ -84,12 +99,19 @@ def _root(spec: JobSpec, pods: Manifest, annotations: Mapping[str, str], server:
                 labels.QUEUE: spec.queue,
                 labels.QUEUE_PRIORITY: spec.queue_priority,
                 labels.SERVER: server,
+                labels.SWEEP: spec.sweep.name,
+                labels.CODE: code_label(packed.sha256) if packed else "",
             }
         ),
         "annotations": spec.annotations | {labels.SPEC: spec_text(spec), **annotations},
     }
     workload = _deployment(spec, pods) if spec.kind == "deployment" else _job(spec, pods)
     return {**workload, "metadata": metadata}
+
+
+def code_label(sha256: str) -> str:
+    """Return the label of the root objects of this code."""
+    return sha256[:63]
 
 
 def spec_text(spec: JobSpec) -> str:

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from backend_client.gpu_nodes import is_type
 from backend_client.kubernetes.resources.node_gpus import SOURCES, product_label, products_called
 from backend_client.kubernetes.resources.nodes import Node
 from backend_client.kubernetes.resources.quantities import parse_whole
-from backend_client.kubernetes.settings import GpuType, KubernetesSettings, Toleration
-from backend_client.models import JobSpec
+from backend_client.kubernetes.settings import GpuType, KubernetesSettings
+from backend_client.models import JobSpec, Toleration
+from backend_client.models.code import Code
 
 
 class ClusterFacts(Struct, frozen=True, kw_only=True):
@@ -24,6 +26,8 @@ class ClusterFacts(Struct, frozen=True, kw_only=True):
     runtime_classes: frozenset[str] = frozenset()
     nodes: tuple[Node, ...] | None = None
     """None where the caller may not list nodes."""
+    code: Code | None = None
+    """The packed code that the spec names; None where it names none, or it is not there."""
 
 
 class Placement(Struct, frozen=True):
@@ -33,14 +37,15 @@ class Placement(Struct, frozen=True):
     """Label -> allowed values; a node must meet one of the terms. Empty: any node."""
     tolerations: tuple[Toleration, ...] = ()
     runtime_class: str = ""
+    node_selector: Mapping[str, str] = {}
+    node_names: tuple[str, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
         """Render the fields of a pod's spec."""
         fields: dict[str, Any] = {}
-        if self.terms:
-            terms = [
-                {"matchExpressions": [_expression(*item) for item in term.items()]} for term in self.terms
-            ]
+        if self.node_selector:
+            fields["nodeSelector"] = dict(self.node_selector)
+        if terms := self._node_terms():
             required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
             fields["affinity"] = {"nodeAffinity": required}
         if self.tolerations:
@@ -48,6 +53,21 @@ class Placement(Struct, frozen=True):
         if self.runtime_class:
             fields["runtimeClassName"] = self.runtime_class
         return fields
+
+    def _node_terms(self) -> list[dict[str, Any]]:
+        """Return the terms, of which a node meets one: each of those of the labels, for each node named.
+
+        Nodes are named by metadata.name, as every list of nodes shows it: the label kubernetes.io/hostname
+        is another name on some clouds, and an admin can change it. A match of that field takes one name
+        (ValidateNodeFieldSelectorRequirement of core/validation), so each has a term.
+        """
+        by_labels: list[dict[str, Any]] = [
+            {"matchExpressions": [_expression(*item) for item in term.items()]} for term in self.terms
+        ]
+        if not self.node_names:
+            return by_labels
+        fields = [{"matchFields": [_expression("metadata.name", (name,))]} for name in self.node_names]
+        return [term | field for term in by_labels or [{}] for field in fields]
 
 
 def _expression(label: str, values: tuple[str, ...]) -> dict[str, Any]:
@@ -61,6 +81,26 @@ def _toleration(toleration: Toleration) -> dict[str, str]:
 
 def placement_of(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Placement:
     """Choose where a job's pods may run. Raises ValueError, a sentence, where its GPU type is not known."""
+    by_gpus = _gpu_placement(spec, site, facts)
+    return replace(
+        by_gpus,
+        tolerations=tuple(dict.fromkeys((*by_gpus.tolerations, *spec.tolerations))),
+        node_selector=spec.node_selector,
+        node_names=spec.node_names,
+    )
+
+
+def chosen_nodes(spec: JobSpec, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Select the nodes that a job's node_selector and node_names admit."""
+    return tuple(
+        node
+        for node in nodes
+        if spec.node_selector.items() <= node.metadata.labels.items()
+        and (not spec.node_names or node.name in spec.node_names)
+    )
+
+
+def _gpu_placement(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Placement:
     if not spec.gpus:
         return Placement()
     configured = _configured(spec.gpu_type, site)

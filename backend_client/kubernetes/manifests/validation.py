@@ -1,14 +1,18 @@
 """Validation of a JobSpec for one cluster, before anything is sent: errors and warnings by field (pure)."""
 
+import posixpath
 from collections.abc import Iterator
 
 import msgspec
 
 from backend_client.kubernetes.capabilities import FIELDS
+from backend_client.kubernetes.manifests import pod_patch
+from backend_client.kubernetes.manifests.code import FOLDER
 from backend_client.kubernetes.manifests.networking import has_ingress, host, job_url, port_name, web_port
-from backend_client.kubernetes.manifests.pod_template import SHM, limits, ranks_name
+from backend_client.kubernetes.manifests.pod_template import SHM, limits, ranks_name, unpatched_template
 from backend_client.kubernetes.manifests.scheduling import (
     ClusterFacts,
+    chosen_nodes,
     is_unchecked,
     matching_nodes,
     placement_of,
@@ -17,9 +21,12 @@ from backend_client.kubernetes.resources.node_gpus import no_node_has
 from backend_client.kubernetes.resources.quantities import parse_quantity, parse_whole
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
+from backend_client.models.code import is_packed
 from backend_client.models.fields import cross_field_errors, explicit_fields
+from backend_client.models.names import closest_match
 from backend_client.models.quantities import memory_meaning
 from backend_client.protocol import Diagnostic
+from backend_client.text.figures import bytes_text
 
 
 def errors(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> dict[str, str]:
@@ -41,8 +48,24 @@ def _errors(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Ite
         placement_of(spec, site, facts)
     except ValueError as error:
         yield "gpu_type", str(error)
+    if spec.sweep.turn and spec.queue:
+        yield (
+            "sweep",
+            "a queue starts its jobs by what it has free; leave out queue, or the limit of the sweep",
+        )
     yield from _volumes(spec, facts)
+    yield from _code(spec, facts)
     yield from _network(spec, site, facts)
+    if wrong := patch_errors(spec, site):
+        yield "pod", wrong
+
+
+def patch_errors(spec: JobSpec, site: KubernetesSettings) -> str:
+    """Find what is wrong with the patches of a job's pod template, without a cluster; "" where nothing is."""
+    if not (spec.pod or site.pod_template):
+        return ""
+    template = unpatched_template(spec, site, ClusterFacts(namespace=""))
+    return "; ".join(pod_patch.errors(spec, site, template))
 
 
 def _texts(spec: JobSpec) -> Iterator[tuple[str, str]]:
@@ -75,6 +98,21 @@ def _volumes(spec: JobSpec, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
         yield "volumes", f"{SHM} is what shm_size makes; leave one of them out"
 
 
+def _code(spec: JobSpec, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
+    """Check the code of a job. Its parts lie in memory, in a file system as large as the pod's limit."""
+    if not spec.code:
+        return
+    if not is_packed(spec.code):
+        yield "code", "is no packed code; a folder has to be packed first"
+    elif facts.code is None:
+        yield "code", "the job that had this code is gone, and the code with it; name a folder"
+    elif spec.memory and parse_quantity(spec.memory) < 2 * facts.code.size:
+        least = bytes_text(2 * facts.code.size)
+        yield "memory", f"the code needs {least} to be unpacked; ask for more, or leave it empty"
+    if any(posixpath.normpath(volume.path) == FOLDER for volume in spec.volumes):
+        yield "volumes", f"{FOLDER} is where the code lies; choose another path"
+
+
 def _network(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
     names = [port_name(port) for port in spec.ports]
     twice = next((name for name in names if names.count(name) > 1), "")
@@ -103,6 +141,7 @@ def _warnings(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> I
         yield "shm_size", f"{SHM} counts as memory, so the limit is {total}"
     if is_unchecked(spec, site, facts):
         yield "gpu_type", _unchecked(spec.gpu_type, site)
+    yield from _nodes(spec, facts)
     yield from _too_big(spec, site, facts)
     if spec.max_runtime:
         yield "max_runtime", "when that time is over, the cluster deletes the pods, and their logs with them"
@@ -121,11 +160,36 @@ def _unchecked(gpu_type: str, site: KubernetesSettings) -> str:
     )
 
 
+def _nodes(spec: JobSpec, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
+    """Find nodes and labels that are not there; one may come, of an autoscaler, so none is an error."""
+    if not facts.nodes:
+        return
+    names = [node.name for node in facts.nodes]
+    if missing := [name for name in spec.node_names if name not in names]:
+        hint = closest_match(missing[0], names)
+        yield "node_names", f"there is no node {missing[0]}" + (f"; did you mean {hint}?" if hint else "")
+    for key, value in spec.node_selector.items():
+        values = {label for node in facts.nodes if (label := node.metadata.labels.get(key)) is not None}
+        if value not in values:
+            known = ", ".join(sorted(values)[:10])
+            yield (
+                "node_selector",
+                f"no node has {key}={value}; " + (f"there is: {known}" if known else "none has that label"),
+            )
+            return
+    if (spec.node_selector or spec.node_names) and not missing and not chosen_nodes(spec, facts.nodes):
+        field = "node_selector" if spec.node_selector else "node_names"
+        yield field, "no node is all of this at once: it waits until there is one"
+
+
 def _too_big(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
     """Find what no node can ever hold, free or not; of nodes that may not be listed nothing is known."""
     if not facts.nodes:
         return
-    nodes = matching_nodes(spec, site, facts.nodes) if spec.gpus else facts.nodes
+    nodes = chosen_nodes(spec, facts.nodes)
+    if not nodes:
+        return
+    nodes = matching_nodes(spec, site, nodes) if spec.gpus else nodes
     gpus = [parse_whole(node.status.allocatable.get(site.gpu_resource, "0")) for node in nodes]
     if spec.gpus and (reason := no_node_has(spec.gpus, gpus, spec.gpu_type)):
         yield "gpus", reason

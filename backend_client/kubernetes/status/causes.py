@@ -197,6 +197,11 @@ _SCHEDULER = (
         "It starts when those pods end, or without the anti-affinity.",
     ),
     CauseKind(
+        "schedule.turn",
+        "waits for its turn in the sweep lrs",
+        "It starts when the job of the sweep that has its turn ends; stop that one, or wait.",
+    ),
+    CauseKind(
         "schedule.spread",
         "no node fits: of 1, 1 where its pods would not be spread evenly",
         "Loosen its spread constraints, or free nodes of the other zones.",

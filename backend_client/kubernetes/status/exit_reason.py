@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
+from backend_client.kubernetes import labels
 from backend_client.kubernetes.resources.core import ContainerStatus, Pod, Terminated
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.status.cause import about, cause, node_object, pod_object, reworded
@@ -152,6 +153,12 @@ def interruption(pod: Pod) -> str:
     return pod_eviction_reason(pod) + (f" ({time:%H:%M} UTC)" if time else "")
 
 
+_MISSING_TOOL = re.compile(r"not found|[Cc]annot exec|can't execute|No such file or directory")
+_NO_TOOL = (
+    "sh, tar and gzip of the image unpack the code: use one that has them, or have the code in the image or "
+    "on a volume"
+)
+_NOT_UNPACKED = "the code could not be unpacked, so the command did not start"
 _REJECTED = re.compile(r"^Pod (was rejected: )?(?=\S)")
 
 
@@ -216,4 +223,8 @@ def _failure(status: ContainerStatus, pod: Pod) -> Cause | None:
     ended = status.state.terminated
     if not ended or not (ended.exit_code or ended.reason == "OOMKilled"):
         return None
-    return container_exit(ended, memory_limit(pod, status.name))
+    found = container_exit(ended, memory_limit(pod, status.name))
+    if status.name != labels.CODE_CONTAINER or not pod.is_init(status.name):
+        return found
+    no_tool = found.id == "container.no-program" or _MISSING_TOOL.search(ended.message)
+    return reworded(found, f"{found.sentence}; {_NO_TOOL if no_tool else _NOT_UNPACKED}")

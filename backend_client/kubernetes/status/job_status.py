@@ -34,6 +34,7 @@ from backend_client.kubernetes.status.pod_state import next_start, pod_state
 from backend_client.kubernetes.status.queue_place import queue_place
 from backend_client.kubernetes.status.spec_from_objects import (
     RootObject,
+    code_of,
     gpus_per_pod,
     kind_of,
     own_spec,
@@ -117,6 +118,7 @@ def job_of(
         attempts=_with_gpu_types(attempts, spec, related),
         restarts=count_restarts(attempts),
         pauses=pauses_of(root),
+        code=code_of(root),
         queue=_queue_place(root, own_pods, state, related),
         urls=urls(root, related.ingress),
         internal_addresses=internal_addresses(root),

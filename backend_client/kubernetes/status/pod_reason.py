@@ -113,6 +113,9 @@ def _scheduling_reason(pod: Pod, gpu_type: str, related: RelatedObjects) -> Caus
         return cause("schedule.too-big", never, pod_object(pod), raw=raw, since=since)
     from backend_client.kubernetes.status.scheduler_message import unschedulable  # noqa: PLC0415  few wait
 
+    if labels.TURN in pod.metadata.labels and "anti-affinity rules" in raw:
+        words = f"waits for its turn in the sweep {pod.metadata.labels.get(labels.SWEEP, '')}"
+        return cause("schedule.turn", words, pod_object(pod), raw=raw, since=since)
     found = unschedulable(raw) or cause("", raw or scheduled.reason)
     added = added_by_queue(pod, _workload_of(pod, related)) if "node affinity/selector" in raw else ""
     sentence = "; ".join(filter(None, (_closest_miss(pod, gpu_type, related), found.sentence, added)))

@@ -20,6 +20,7 @@ from backend_client.kubernetes.resources.workloads import (
 )
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Port, Volume
+from backend_client.models.code import Code
 from backend_client.models.spec import Kind
 
 RootObject = Deployment | KubeJob | Pod
@@ -52,6 +53,14 @@ def _decode_spec(text: str) -> JobSpec | None:
 def _convert_newer_spec(raw: dict[str, Any]) -> JobSpec:
     """Convert what a newer traindeck wrote, without the fields that this one lacks."""
     return msgspec.convert({name: raw[name] for name in JobSpec.__struct_fields__ if name in raw}, JobSpec)
+
+
+def code_of(root: Object) -> Code | None:
+    """Return what is recorded of a job's code; None where it has none, or it cannot be read."""
+    text = root.metadata.annotations.get(labels.CODE, "")
+    with suppress(msgspec.DecodeError, ValueError, RecursionError):
+        return msgspec.json.decode(text, type=Code) if text else None
+    return None
 
 
 def without_pod_template(item: Object) -> Object:

@@ -16,6 +16,7 @@ from backend_client.kubernetes.write.retrying_client import (
     KINDS,
     RetryingClient,
     annotation,
+    for_each,
     key_of,
     name_of,
     owner_references,
@@ -47,13 +48,12 @@ async def create_job(
 
 
 async def finish_create(
-    client: RetryingClient, root: Manifest, owned: Iterable[Manifest], spec: JobSpec
+    client: RetryingClient, root: Manifest, owned: Sequence[Manifest], spec: JobSpec
 ) -> Manifest:
     """Create what a held root object is to own, and release it; one that is released has it already."""
     if not is_held(root):
         return root
-    for manifest in owned:
-        await _create_owned(client, with_owner(manifest, root), root)
+    await for_each(owned, lambda manifest: _create_owned(client, with_owner(manifest, root), root))
     return await client.patch_until(
         root, lambda current: release_patch(current, spec) if is_held(current) else None
     )

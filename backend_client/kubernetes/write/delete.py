@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from backend_client.errors import Unreachable
 from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.manifests.code import parts_of
 from backend_client.kubernetes.manifests.pod_template import ranks_name, secret_name
 from backend_client.kubernetes.manifests.render import Manifest
 from backend_client.kubernetes.resources import resource_types
@@ -30,9 +31,9 @@ _JOB_FINALIZERS = "batch.kubernetes.io/"
 _MAX_NAMED_PODS = 3
 
 
-def owned_objects(spec: JobSpec) -> list[OwnedObject]:
+def owned_objects(root: Manifest, spec: JobSpec) -> list[OwnedObject]:
     """List the objects that the root object of such a job may own, beside its pods."""
-    owned: list[OwnedObject] = []
+    owned: list[OwnedObject] = [(resource_types.SECRETS, name) for name in parts_of(root)]
     if spec.secrets:
         owned.append((resource_types.SECRETS, secret_name(spec)))
     if spec.ports:
@@ -49,7 +50,7 @@ async def delete_job(
 
     Raises Unreachable; it may be called again at any time.
     """
-    client, owned = RetryingClient(transport), owned_objects(spec)
+    client, owned = RetryingClient(transport), owned_objects(root, spec)
     yield DeleteStep(f"stopping and deleting {name_of(root)}")
     await client.remove(root, "Foreground" if wait else "Background")
     await remove_owned(client, root, owned)

@@ -4,7 +4,7 @@ A dry run passes admission and validation and stores nothing (kubernetes.io, "Dr
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,12 +23,14 @@ from backend_client.errors import (
 )
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests import networking, validation
+from backend_client.kubernetes.manifests.pod_patch import written_by_patches
 from backend_client.kubernetes.manifests.render import Manifest, render_manifests
 from backend_client.kubernetes.resources.resource_types import ResourceType
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.watch.kueue_lists import queue_types
 from backend_client.kubernetes.write.cluster_facts import read_cluster_facts, read_quotas
+from backend_client.kubernetes.write.code_parts import CodeParts
 from backend_client.kubernetes.write.create import name_conflict
 from backend_client.kubernetes.write.field_errors import (
     Findings,
@@ -53,19 +55,25 @@ async def plan_job(
     context: str,
     namespace: str,
     *,
+    code: CodeParts,
     inspect: ManifestCheck = lambda _: None,
 ) -> Plan:
     """Plan a create, and create nothing. Raises where the cluster does not answer or wants a login."""
+    place = f"{context}, namespace {namespace}"
+    if wrong := await check_patches(spec, site):
+        return Plan(name=spec.name, yaml="", place=place, errors=(Diagnostic("pod", wrong),))
     facts = await read_cluster_facts(transport, namespace, spec)
+    packed, about = await code.look(spec, namespace)
+    facts = msgspec.structs.replace(facts, code=packed)
     if not spec.name:
         spec = msgspec.structs.replace(spec, name=await free_name(transport, spec, namespace))
-    place = f"{context}, namespace {namespace}"
+    told = (Diagnostic("code", about),) if about else ()
     invalid = [Diagnostic(*item) for item in validation.errors(spec, site, facts).items()]
     if invalid:
-        return Plan(name=spec.name, yaml="", place=place, errors=tuple(invalid))
+        return Plan(name=spec.name, yaml="", place=place, errors=tuple(invalid), warnings=told)
     manifests = render_manifests(spec, site, facts)
     try:
-        inspect(manifests)
+        inspect(render_manifests(spec, unpatched(site), facts))
     except Refused as error:
         refused = [Diagnostic(*item) for item in error.fields.items()] or [
             Diagnostic("", fragment(error.title))
@@ -79,7 +87,7 @@ async def plan_job(
         yaml=as_yaml(manifests),
         place=place,
         errors=tuple(dict.fromkeys(_without_owned(findings.errors, spec.name))),
-        warnings=tuple(dict.fromkeys((*validation.warnings(spec, site, facts), *unreported))),
+        warnings=tuple(dict.fromkeys((*told, *validation.warnings(spec, site, facts), *unreported))),
         urls=(url,) if url else (),
     )
 
@@ -91,10 +99,22 @@ def as_yaml(manifests: Iterable[Manifest]) -> str:
     return str(yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True))
 
 
-def with_fields(error: BackendError) -> BackendError:
+async def check_patches(spec: JobSpec, site: KubernetesSettings) -> str:
+    """Check the patches of a job's pod template, in a thread: the models take a second to be imported."""
+    if not (spec.pod or site.pod_template):
+        return ""
+    return await asyncio.to_thread(validation.patch_errors, spec, site)
+
+
+def unpatched(site: KubernetesSettings) -> KubernetesSettings:
+    """Return a site's settings without its patch: no server refuses what its admin gives all jobs."""
+    return msgspec.structs.replace(site, pod_template={})
+
+
+def with_fields(error: BackendError, patch: Mapping[str, Any]) -> BackendError:
     """Map the error of a create to the fields of the JobSpec, in our words where we know the message."""
     if isinstance(error, Invalid):
-        by_path = {path: from_path(path, message) for path, message in error.fields.items()}
+        by_path = {path: from_path(path, message, patch) for path, message in error.fields.items()}
         return Invalid({diagnostic.field or path: diagnostic.message for path, diagnostic in by_path.items()})
     if isinstance(error, Conflict):
         return error
@@ -111,12 +131,13 @@ async def _check(
     namespace: str,
 ) -> Findings:
     """Run all checks at once; of the dry-run pod keep only findings about fields that no other reports."""
+    patch = written_by_patches(spec, site)
     quotas, pod, name, queue, dry_runs = await asyncio.gather(
         _check_quotas(transport, spec, site, namespace),
-        _dry_run_pod(transport, manifests[0]),
+        _dry_run_pod(transport, manifests[0], patch),
         _check_name(transport, spec, namespace),
         _check_queue(transport, spec, namespace),
-        asyncio.gather(*(_dry_run(transport, manifest) for manifest in manifests)),
+        asyncio.gather(*(_dry_run(transport, manifest, patch) for manifest in manifests)),
     )
     findings = quotas.merge(name, queue, *dry_runs)
     return findings.merge(
@@ -181,15 +202,15 @@ def _name_taken(name: str) -> Diagnostic:
     return Diagnostic("name", name_conflict(name).fields["name"])
 
 
-async def _dry_run(transport: Transport, manifest: Manifest) -> Findings:
+async def _dry_run(transport: Transport, manifest: Manifest, patch: Mapping[str, Any]) -> Findings:
     """Send one create as a server-side dry run, and collect its refusal or its warnings."""
     try:
         return Findings(warnings=await _post_dry(transport, manifest))
     except BackendError as error:
-        return Findings(errors=_refusal(error, manifest))
+        return Findings(errors=_refusal(error, manifest, patch))
 
 
-async def _dry_run_pod(transport: Transport, root: Manifest) -> Findings:
+async def _dry_run_pod(transport: Transport, root: Manifest, patch: Mapping[str, Any]) -> Findings:
     """Send the pod of a job as a dry run: quotas and PodSecurity refuse pods, not the Job or Deployment.
 
     A caller who may not create pods learns nothing here: that is no error.
@@ -202,7 +223,7 @@ async def _dry_run_pod(transport: Transport, root: Manifest) -> Findings:
     except (Forbidden, NotFound):
         return Findings()
     except BackendError as error:
-        refusal = _refusal(error, pod)
+        refusal = _refusal(error, pod, patch)
         if message_parsers.is_quota(error.title):
             return Findings(warnings=tuple(_waits(diagnostic) for diagnostic in refusal))
         return Findings(errors=refusal)
@@ -215,12 +236,12 @@ async def _post_dry(transport: Transport, manifest: Manifest) -> tuple[Diagnosti
     return tuple(from_message(warning) for warning in answer.warnings)
 
 
-def _refusal(error: BackendError, manifest: Manifest) -> tuple[Diagnostic, ...]:
+def _refusal(error: BackendError, manifest: Manifest, patch: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
     """Map what refused a dry run to diagnostics. Raises the error where the cluster has not judged."""
     if isinstance(error, Unreachable | LoginNeeded):
         raise error
     if isinstance(error, Invalid):
-        return tuple(from_path(path, message) for path, message in error.fields.items())
+        return tuple(from_path(path, message, patch) for path, message in error.fields.items())
     if isinstance(error, Conflict):
         return (_collision(manifest),)
     if isinstance(error, NotFound):

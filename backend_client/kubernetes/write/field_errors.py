@@ -4,11 +4,13 @@ Three sources: the ResourceQuotas that could be read, the causes of a refused dr
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 
+from backend_client.kubernetes.manifests.pod_patch import is_of_patch
 from backend_client.kubernetes.manifests.pod_template import limits
 from backend_client.kubernetes.resources.quantities import parse_quantity
 from backend_client.kubernetes.resources.quota import ResourceQuota
@@ -33,6 +35,7 @@ class Findings(Struct, frozen=True):
         )
 
 
+_NO_PATCH: Mapping[str, Any] = {}
 _PATHS = (
     (r"metadata\.name$", "name"),
     (r"metadata\.namespace$", "namespace"),
@@ -50,7 +53,10 @@ _PATHS = (
     (r"volume(s|Mounts)\b|persistentVolumeClaim", "volumes"),
     (r"imagePullSecrets", "image_pull_secrets"),
     (r"priorityClassName|\.priority$", "priority"),
-    (r"affinity|tolerations|runtimeClassName", "gpu_type"),
+    (r"nodeSelector\b", "node_selector"),
+    (r"matchFields", "node_names"),
+    (r"\.tolerations", "tolerations"),
+    (r"affinity|runtimeClassName", "gpu_type"),
     (r"\bports?\b", "ports"),
     (r"spec\.(rules|tls|ingressClassName)", "ingress"),
     (r"activeDeadlineSeconds", "max_runtime"),
@@ -72,8 +78,13 @@ _MESSAGES = (
 """Pattern in a message -> field of the JobSpec; the first that matches counts."""
 
 
-def from_path(path: str, message: str) -> Diagnostic:
-    """Map one cause of a 422 to the field of the JobSpec that its path leads to, else to ""."""
+def from_path(path: str, message: str, patch: Mapping[str, Any] = _NO_PATCH) -> Diagnostic:
+    """Map one cause of a 422 to the field of the JobSpec that its path leads to, else to "".
+
+    `patch`: what patches wrote to the pod template; what is wrong there is told with its path.
+    """
+    if patch and is_of_patch(path, patch):
+        return Diagnostic("pod", f"{path.removeprefix('spec.template.')}: {message}")
     return Diagnostic(_first(_PATHS, path), message)
 
 

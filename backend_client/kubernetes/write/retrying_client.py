@@ -7,8 +7,8 @@ object of the same name.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,9 @@ from backend_client.kubernetes.resources import resource_types
 from backend_client.kubernetes.resources.resource_types import ResourceType
 from backend_client.kubernetes.resources.training import training_type
 
+S = TypeVar("S")
+R = TypeVar("R")
+
 KINDS: dict[str, ResourceType[Any]] = {
     item.kind: item
     for item in (
@@ -29,6 +32,8 @@ KINDS: dict[str, ResourceType[Any]] = {
         resource_types.SERVICES,
     )
 }
+_AT_ONCE = 4
+"""Requests of one create that are under way at one time."""
 _TRIES = 4
 _LONGEST_PAUSE = 5.0
 """Seconds before another try: somebody waits for the answer."""
@@ -126,6 +131,21 @@ class RetryingClient:
         media = "application/merge-patch+json"
         answer = await self._transport.request("PATCH", path_of(current), body=body, content_type=media)
         return _decoded(answer)
+
+
+async def for_each(items: Sequence[S], work: Callable[[S], Awaitable[R]]) -> list[R]:
+    """Do some work for each item, a few at one time; what each gave, in their order.
+
+    Raises the first error of several, when nothing is under way any more: a caller may undo what was done.
+    """
+    results: list[R] = []
+    for start in range(0, len(items), _AT_ONCE):
+        some = items[start : start + _AT_ONCE]
+        for done in await asyncio.gather(*map(work, some), return_exceptions=True):
+            if isinstance(done, BaseException):
+                raise done
+            results.append(done)
+    return results
 
 
 class Retries:

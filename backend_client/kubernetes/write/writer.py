@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from backend_client.errors import Conflict, Invalid, Refused
 from backend_client.kubernetes import access, labels
 from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.manifests.pod_patch import written_by_patches
 from backend_client.kubernetes.manifests.pod_template import secret_name
 from backend_client.kubernetes.manifests.render import (
     Manifest,
@@ -18,12 +20,13 @@ from backend_client.kubernetes.manifests.render import (
 from backend_client.kubernetes.resources.resource_types import SECRETS
 from backend_client.kubernetes.resources.training_kinds import TRAINING_KINDS
 from backend_client.kubernetes.settings import KubernetesSettings
-from backend_client.kubernetes.status.spec_from_objects import spec_of
+from backend_client.kubernetes.status.spec_from_objects import code_of, spec_of
 from backend_client.kubernetes.write import training_jobs
 from backend_client.kubernetes.write.cluster_facts import read_cluster_facts
+from backend_client.kubernetes.write.code_parts import CodeParts
 from backend_client.kubernetes.write.create import create_job, finish_create, is_held, name_conflict
 from backend_client.kubernetes.write.delete import delete_job
-from backend_client.kubernetes.write.dry_run import plan_job, with_fields
+from backend_client.kubernetes.write.dry_run import check_patches, plan_job, unpatched, with_fields
 from backend_client.kubernetes.write.job_names import find_by_name, free_name
 from backend_client.kubernetes.write.retrying_client import RetryingClient, annotation
 from backend_client.kubernetes.write.root_objects import find_own_root, load_job, to_root_object
@@ -62,12 +65,13 @@ class JobWriter:
         self._user = ownership.owner if ownership else None
         """Whose the jobs are; None until the cluster was asked."""
         self._inspect = inspect
+        self.code = CodeParts(transport)
 
     async def plan(self, spec: JobSpec) -> Plan:
         """Plan what `create` would do."""
         namespace = self._namespace_of(spec)
         return await plan_job(
-            self._transport, spec, self._site, self._context, namespace, inspect=self._inspect
+            self._transport, spec, self._site, self._context, namespace, code=self.code, inspect=self._inspect
         )
 
     async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
@@ -120,6 +124,10 @@ class JobWriter:
             raise Refused(f"{ref.name} has ended.", "Run it again instead.")
         return after
 
+    async def read_code(self, ref: JobRef) -> bytes:
+        """Read the packed code of a job. Raises NotFound where it has none."""
+        return await self.code.read(await find_own_root(self._client, ref))
+
     async def delete(self, ref: JobRef, *, wait: bool = True) -> AsyncIterator[DeleteStep]:
         """Delete root object, pods and owned objects; ends when they are gone, or without `wait` at once."""
         if ref.kind in TRAINING_KINDS:
@@ -141,27 +149,39 @@ class JobWriter:
 
     async def _create(self, spec: JobSpec, key: str, secrets: Mapping[str, Secret]) -> Manifest:
         namespace = self._namespace_of(spec)
+        if wrong := await check_patches(spec, self._site):
+            raise Refused(f"pod: {wrong}", fields={"pod": wrong})
         facts = await read_cluster_facts(self._transport, namespace, spec)
+        bundle = await self.code.bundle(spec, namespace)
         owner = await self._owner()
-        manifests = render_manifests(
-            spec, self._site, facts, key=key, owner=owner, server=self._server, secrets=secrets
-        )
-        self._inspect(manifests)
+        if bundle:
+            facts = msgspec.structs.replace(facts, code=bundle.code)
+        owned: dict[str, Any] = {"key": key, "owner": owner, "server": self._server}
+        self._inspect(render_manifests(spec, unpatched(self._site), facts, **owned, secrets=secrets))
+        packed = bundle.data if bundle else None
+        manifests = render_manifests(spec, self._site, facts, **owned, secrets=secrets, packed=packed)
         other = "deployment" if spec.kind == "job" else "job"
         if await find_by_name(self._client, namespace, spec.name, [other]):
             raise name_conflict(spec.name)
         try:
             return await create_job(self._client, manifests, spec, key)
         except (Refused, Invalid) as error:
-            raise with_fields(error) from None
+            raise with_fields(error, written_by_patches(spec, self._site)) from None
 
     async def _finish(self, root: Manifest) -> Manifest:
-        """Finish a held job. The values of its secrets are not known here, so its Secret must be there."""
-        spec, namespace = spec_of(to_root_object(root), self._site), root["metadata"]["namespace"]
+        """Finish a held job. The values of its secrets are not known here, so its Secret must be there.
+
+        Nor is its code: all parts must be.
+        """
+        typed, namespace = to_root_object(root), root["metadata"]["namespace"]
+        spec = spec_of(typed, self._site)
         if spec.secrets and not await self._client.find_if_readable(SECRETS, namespace, secret_name(spec)):
             raise Refused(f"The secrets of {spec.name} were not stored.", "Delete it, and submit it again.")
+        if not await self.code.all_there(root):
+            raise Refused(f"The code of {spec.name} was not stored.", "Delete it, and submit it again.")
         facts = await read_cluster_facts(self._transport, namespace, spec)
-        _, *owned = render_manifests(spec, self._site, facts)
+        facts = msgspec.structs.replace(facts, code=code_of(typed))
+        _, *owned = render_manifests(msgspec.structs.replace(spec, pod={}), unpatched(self._site), facts)
         missing = [manifest for manifest in owned if manifest["kind"] != "Secret"]
         return await finish_create(self._client, root, missing, spec)
 

@@ -62,6 +62,7 @@ FIELDS = {
     "volumes": ({"volumes": ["/etc:/host"]}, {"host_paths": ("/data",)}),
     "priority": ({"priority": "system-node-critical"}, {"priorities": ("high",)}),
     "queue_priority": ({"queue_priority": "urgent"}, {"queue_priorities": ("low",)}),
+    "tolerations": ({"tolerations": ["dedicated=nlp"]}, {"tolerations": ("spot",)}),
     "image": ({"image": "evil.example/x"}, {"images": ("ghcr.io/lab",)}),
     "annotations": ({"annotations": {"k8s.v1.cni.cncf.io/networks": "host"}}, {}),
     "labels": ({"labels": {"app.kubernetes.io/name": "x"}}, {}),
@@ -84,6 +85,7 @@ ALLOWED = {
     "queue_priority": ({"queue_priority": "low"}, {"queue_priorities": ("low",)}),
     "image": ({"image": "ghcr.io/lab/train:1"}, {"images": ("ghcr.io/lab",)}),
     "annotations": ({"annotations": {"lab.example/x": "y", "note": "z"}}, {"annotations": ("lab.example",)}),
+    "sweep": ({"sweep": "lrs/9f-1 lr=1e-4"}, {}),
     "ingress": (
         {"ports": [80], "ingress": f"a.{HOME}.gpu.example.org"},
         {"ingress_suffix": "gpu.example.org"},
@@ -115,11 +117,40 @@ def test_hosts_of_another_person_and_of_nobody():
 
 
 POD = ["spec", "template", "spec"]
+REQUIRED, OS = "requiredDuringSchedulingIgnoredDuringExecution", "kubernetes.io/os"
 HARM = {
     "hostNetwork": ([*POD, "hostNetwork"], True),
+    "pod affinity": ([*POD, "affinity"], {"podAffinity": {}}),
+    "off all pods": (
+        [*POD, "affinity"],
+        {
+            "podAntiAffinity": {
+                REQUIRED: [{"topologyKey": OS, "labelSelector": {"matchLabels": {"app": "x"}}}]
+            }
+        },
+    ),
+    "off a zone": ([*POD, "affinity"], {"podAntiAffinity": {REQUIRED: [{"topologyKey": "zone"}]}}),
+    "off everywhere": (
+        [*POD, "affinity"],
+        {"podAntiAffinity": {REQUIRED: [{"topologyKey": OS, "namespaceSelector": {}}]}},
+    ),
+    "off any sweep": (
+        [*POD, "affinity"],
+        {
+            "podAntiAffinity": {
+                REQUIRED: [
+                    {
+                        "topologyKey": OS,
+                        "labelSelector": {
+                            "matchExpressions": [{"key": "traindeck.dev/turn", "operator": "Exists"}]
+                        },
+                    }
+                ]
+            }
+        },
+    ),
     "hostPID": ([*POD, "hostPID"], True),
     "nodeName": ([*POD, "nodeName"], "node-1"),
-    "nodeSelector": ([*POD, "nodeSelector"], {"a": "b"}),
     "account": ([*POD, "serviceAccountName"], "admin"),
     "token": ([*POD, "automountServiceAccountToken"], True),
     "scheduler": ([*POD, "schedulerName"], "mine"),
@@ -263,3 +294,30 @@ def test_what_is_wrong_with_a_body_is_said_by_field(body, field):
     with pytest.raises(Invalid) as caught:
         parse_job_body(body, "nvidia.com/gpu")
     assert set(caught.value.fields) == {field}
+
+
+def test_a_person_chooses_nodes_and_tolerates_what_the_settings_list():
+    chosen = {
+        "node_selector": {"zone": "a"},
+        "node_names": ["a"],
+        "tolerations": ["spot:NoSchedule"],
+        "gpus": 1,
+    }
+    assert refusal(*made(**chosen), tolerations=("spot",)) == (set(), "")
+
+
+PATCHES = [
+    {"hostNetwork": True},
+    {"hostPID": True},
+    {"serviceAccountName": "admin"},
+    {"nodeName": "gpu-1"},
+    {"initContainers": [{"name": "i", "image": "x"}]},
+    {"volumes": [{"name": "x", "hostPath": {"path": "/"}}]},
+    {"containers": [{"name": "main", "securityContext": {"privileged": True}}]},
+    {"containers": [{"name": "side", "image": "x"}]},
+]
+
+
+@pytest.mark.parametrize("pod", PATCHES)
+def test_no_patch_of_a_person_gets_past_the_rules_even_where_the_field_would(pod):
+    assert refusal(*made(pod={"spec": pod}))[1]

@@ -63,7 +63,7 @@ async def test_a_job_of_another_is_answered_like_one_that_is_not(app):
     ann = await enter(app, "ann")
     job = await ann.submit(name="bert")
     visitor = await Visitor.enter(app, "bob")
-    for part in ("", "/why", "/loss", "/spec.yaml"):
+    for part in ("", "/why", "/loss", "/ranks", "/spec.yaml"):
         found = await visitor.get(address(job, part), 404)
         none = await visitor.get(address(job, part).replace("/bert", "/none"), 404)
         assert found.one("h1").text.replace("bert", "none") == none.one("h1").text
@@ -139,6 +139,16 @@ async def test_a_job_that_waits_offers_what_would_help(app):
     offers = [link["href"] for link in page.one(id="why").all("a", class_="button")]
     assert offers[0] == f"/new?from={job['ref']['uid']}&f.gpus=1"
     assert "gpus 2 -> 1" in page.one(id="why").text
+
+
+async def test_the_ranks_are_read_out_of_the_log(app):
+    ann = await enter(app, "ann")
+    job = await ann.submit(LOSSES, name="bert")
+    await ann.ended("bert")
+    page = await (await Visitor.enter(app, "ann")).get(address(job, "/ranks"))
+    row = page.one("tbody").one("tr")
+    step, *_, silent, _node = [cell.text for cell in row.all("td")]
+    assert (row.one("th").text, step, silent) == ("0", "30", "ended")
 
 
 async def test_a_log_is_read_on_from_where_its_loss_was(app, monkeypatch, tmp_path):

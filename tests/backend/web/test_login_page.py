@@ -1,5 +1,7 @@
 """The pages to come in and to go: the cookie, where one is led, and what a form keeps."""
 
+import base64
+import hashlib
 from urllib.parse import quote
 
 import pytest
@@ -195,3 +197,16 @@ async def test_accounts_are_made_by_admins_unless_registration_is_open(app):
 )
 def test_a_browser_is_named_by_the_words_of_a_table_alone(header, name):
     assert browser_name(header) == name
+
+
+@pytest.mark.parametrize(("site", "inside"), [("none", True), ("cross-site", True), ("same-origin", False)])
+async def test_who_comes_from_elsewhere_gets_the_style_in_the_page(app, site, inside):
+    visitor = Visitor(app)
+    page = await visitor.get("/login", headers={"Sec-Fetch-Dest": "document", "Sec-Fetch-Site": site})
+    styles = page.all("style")
+    assert len(styles) == inside
+    for style in styles:
+        digest = base64.b64encode(hashlib.sha256(style.raw_text.encode()).digest()).decode()
+        assert f"style-src 'self' 'sha256-{digest}';" in visitor.last.headers["content-security-policy"]
+    (link,) = page.all("link", rel="stylesheet")
+    assert link.attributes.get("media") == ("print" if inside else None)

@@ -48,6 +48,7 @@ TABLE = {
     "GET /jobs/{name}/log.txt": MINE,
     "GET /jobs/{name}/loss": MINE,
     "GET /jobs/{name}/queue": MINE,
+    "GET /jobs/{name}/ranks": MINE,
     "GET /jobs/{name}/resume": MINE,
     "GET /jobs/{name}/spec.yaml": MINE,
     "GET /jobs/{name}/stop": MINE,

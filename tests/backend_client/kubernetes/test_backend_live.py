@@ -262,5 +262,8 @@ async def test_every_feature_has_a_word(opened):
         Feature.RANKS,
         Feature.QUEUE,
         Feature.METRICS,
+        Feature.PORTS,
+        Feature.EXEC,
+        Feature.CODE,
         Feature.NAMESPACES,
     }

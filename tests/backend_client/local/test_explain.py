@@ -233,6 +233,7 @@ SENTENCES = [
     ("its command has ended; what it left is being ended: process 1 (x)", None, "local.ending"),
     ("its log is not whole: no space left on device", None, "local.log-not-whole"),
     ("waits for 1 GPU; /home/ann: no space left on device", None, "local.slots-disk"),
+    ("waits for its turn in the sweep lrs; behind lrs-1", None, "local.turn"),
     ("finished (exit 0), and a deployment starts again", None, "local.finished-restarts"),
     ("what nobody has ever written", None, ""),
 ]

@@ -34,6 +34,7 @@ async def test_a_deleted_state_folder_is_the_end_of_its_job(backend, run, root, 
     job = await run(script)
     await until(backend, job.ref, running)
     of = record(root, job)["supervisor"]["pid"]
+    await async_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), 30)
     pid = int((tmp_path / "pid").read_text())
     shutil.rmtree(root.job(job.ref.uid) if what == "job" else root.path, ignore_errors=True)
     await async_until(lambda: not lives(of) and not lives(pid), supervisor._FOLDER_CHECK + 30)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend_client.errors import Invalid
-from backend_client.models import JobSpec, Port, Volume
+from backend_client.models import JobSpec, Port, Sweep, Toleration, Volume
 from backend_client.models.fields import (
     DEFAULTS,
     FIELD_NAMES,
@@ -23,6 +23,7 @@ from backend_client.models.fields import (
     parse_spec,
     spec_fields,
 )
+from backend_client.models.parsers import EFFECTS
 from backend_client.models.schema import spec_schema
 
 SCHEMA = Path(__file__).parents[3] / "examples" / "job.schema.json"
@@ -51,6 +52,7 @@ VALUES = {
     "image": st.from_regex(r"[a-z]{1,8}/[a-z]{1,8}:[0-9]", fullmatch=True),
     "command": st.lists(WORD, max_size=4).map(tuple).filter(lambda words: not words or words[0]),
     "workdir": LINE,
+    "code": st.sampled_from(["", ".", "src", "~/model", f"sha256:{64 * chr(97)}"]),
     "env": st.dictionaries(ENV_NAME, WORD, max_size=3),
     "secrets": st.lists(ENV_NAME, max_size=3, unique=True).map(tuple),
     "gpus": st.integers(0, 1000),
@@ -69,6 +71,20 @@ VALUES = {
     "priority": LABEL,
     "queue": LABEL,
     "queue_priority": LABEL,
+    "node_selector": PAIRS,
+    "node_names": st.lists(LABEL.filter(bool), max_size=3, unique=True).map(tuple),
+    "tolerations": st.lists(
+        st.builds(Toleration, st.sampled_from(["gpu", "a.b/c"]), LABEL, st.sampled_from(["", *EFFECTS])),
+        max_size=3,
+        unique=True,
+    ).map(tuple),
+    "pod": st.fixed_dictionaries(
+        {},
+        optional={
+            "metadata": st.fixed_dictionaries({}, optional={"labels": PAIRS}),
+            "spec": st.dictionaries(LABEL, st.none() | st.integers(0, 9) | LINE | st.lists(LINE, max_size=2)),
+        },
+    ),
     "labels": PAIRS,
     "annotations": PAIRS,
     "alerts": st.fixed_dictionaries(
@@ -82,6 +98,8 @@ VALUES = {
     ),
     "volumes": st.lists(VOLUMES, max_size=3, unique_by=lambda volume: volume.path).map(tuple),
     "image_pull_secrets": st.lists(LABEL, max_size=3, unique=True).map(tuple),
+    "sweep": st.builds(Sweep, LABEL.filter(bool), st.dictionaries(ENV_NAME, LINE, max_size=3), LABEL)
+    | st.just(Sweep()),
     "namespace": LABEL,
     "cluster": LABEL,
 }

@@ -7,7 +7,7 @@ from tests.backend.web import test_page_matrix
 FILES = {"/jobs/{name}/log.txt", "/jobs/{name}/spec.yaml", "/static/{release}/{name}", "/usage.csv"}
 ELSEWHERE = {"/", "/jobs/{name}/why", "/login/check"}
 """They only lead to others."""
-OF_A_JOB = ("", "/again", "/delete", "/log", "/loss", "/queue", "/resume", "/stop")
+OF_A_JOB = ("", "/again", "/delete", "/log", "/loss", "/queue", "/ranks", "/resume", "/stop")
 
 
 def routes():

@@ -52,10 +52,11 @@ def needs(backend: JobBackend, feature: Feature) -> None:
 
 
 SAMPLES = dict(
-    pair.split("=")
+    pair.split("=", 1)
     for pair in """image=pytorch:2 gpu_type=H100 cpu=4 memory=8Gi shm_size=1Gi nodes=2 replicas=2 ports=8080
     ingress=off retries=3 priority=high queue=team queue_priority=urgent volumes=data:/data
-    image_pull_secrets=login namespace=elsewhere cluster=other""".split()
+    image_pull_secrets=login namespace=elsewhere cluster=other node_names=gpu-1 node_selector=disk=nvme
+    tolerations=dedicated pod={"spec":{}} code=src""".split()
 )
 
 

@@ -52,7 +52,7 @@ def shell(home, traindeck):
 
 
 def test_bash_completes_verbs_flags_and_words(shell):
-    assert shell("traindeck comp") == "traindeck completion "
+    assert shell("traindeck compl") == "traindeck completion "
     assert shell("traindeck completion b") == "traindeck completion bash "
     assert shell("traindeck submit --gpu-t") == "traindeck submit --gpu-type "
     assert shell("traindeck submit --kind dep") == "traindeck submit --kind deployment "

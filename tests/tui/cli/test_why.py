@@ -114,6 +114,6 @@ def test_a_field_as_a_flag(name, text, words):
 
 def test_every_other_field_has_a_flag():
     fields = [name for name in FIELD_NAMES if flag_words(name, "x")]
-    assert {*FIELD_NAMES} - {*fields} == {"command", "namespace"}
+    assert {*FIELD_NAMES} - {*fields} == {"command", "namespace", "pod"}
     for name in fields:
         assert parse_field(name, field_text(name, getattr(DEFAULTS, name))) == getattr(DEFAULTS, name)

@@ -162,6 +162,8 @@ async def test_the_key_goes_through_the_groups_and_the_cursor_stays_on_its_job(t
         await running.until(" ada (3)")
         assert " > bee" in running.shown
         await running.press("O")
+        await running.until(" in no sweep (3)")
+        await running.press("O")
         await running.until(lambda: "(3)" not in running.shown)
 
 

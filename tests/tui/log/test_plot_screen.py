@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from backend_client.errors import Refused
-from backend_client.progress.loss_curve import MOST, LossCurve, split_batch
+from backend_client.progress.loss_curve import LossCurve, split_batch
+from backend_client.progress.points import MOST
 from backend_client.protocol import Feature, Lines, LogSource
 from backend_client.text.axes import loss_labels, step_labels
 from backend_client.text.sanitize import UNSAFE

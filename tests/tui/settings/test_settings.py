@@ -123,7 +123,11 @@ def test_only_the_sites_own_file_speaks_for_the_site(settings):
             None,
             "list.columns has no sate (did you mean state?); it is left",
         ),
-        ("list.group = 'zzz'", None, "list.group has no zzz (there are none, state, owner); it is left out"),
+        (
+            "list.group = 'zzz'",
+            None,
+            "list.group has no zzz (there are none, state, owner, sweep); it is left out",
+        ),
         (None, {"TRAINDECK_LOCAL": "x"}, "TRAINDECK_LOCAL: local is a group of settings"),
         (None, {"TRAINDECK_LOCAL__GPUS": "many"}, "TRAINDECK_LOCAL__GPUS: local.gpus should be a valid"),
     ],

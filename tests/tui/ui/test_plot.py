@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend_client.text.axes import Axis
-from tui.ui.plot import draw_lines
+from tui.ui.plot import draw_lettered, draw_lines
 
 BARE = Axis((), ())
 
@@ -39,6 +39,16 @@ def test_a_line_goes_through_its_points_and_a_gap_stays_a_gap(points, cells):
 def test_lines_that_share_a_cell_are_both_seen():
     y = Axis((), (), 0.0, 1.0)
     assert inside([(0, 0.0), (1, 0.0)], [(0, 0.4), (1, 0.4)], y=y) == [" " * 12, "⣉" * 12]
+
+
+def test_each_line_has_its_letter_and_a_cell_of_two_belongs_to_the_last():
+    y = Axis((), (), 0.0, 1.0)
+    rows = draw_lettered([[(0, 0.0), (1, 0.0)], [(0, 0.4), (1, 0.4)]], 34, 5, BARE, y)
+    assert ["".join(run.text for run in row[1:-1]) for row in rows[1:-2]] == [
+        " " * 32,
+        "\u28c9" * 6 + "A" + "\u28c9" * 11 + "B" + "\u28c9" * 11 + "BA",
+    ]
+    assert [run.line for run in rows[2]] == [None, 1, 0, 1, 0, None]
 
 
 def test_ticks_stand_where_their_values_are():

@@ -8,9 +8,10 @@ from backend_client.models import Attempt, JobState
 from backend_client.progress.rank_pace import RankPace
 from backend_client.progress.rank_table import RankTable
 from backend_client.progress.slow_rank import SlowRank
+from backend_client.text.ranks import pace_text, rank_rows_of, slow_words
 from backend_client.usage import GpuUsage, RankUsage, Usage
 from tests.support.scripted import make_job
-from tui.usage.ranks_text import HEAD, pace_text, rank_line, rank_rows_of, slow_words
+from tui.usage.ranks_text import HEAD, rank_line
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

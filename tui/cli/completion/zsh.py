@@ -1,6 +1,6 @@
 """The completion script for zsh."""
 
-from tui.cli.commands import COMMANDS, Command
+from tui.cli.commands import COMMANDS, TAKE_COMMAND, Command
 from tui.cli.flag_table import Argument, arguments_of, global_arguments
 
 _SCRIPT = r"""#compdef traindeck kubectl-traindeck
@@ -34,7 +34,7 @@ def zsh_script() -> str:
 
 
 def _case(verb: Command) -> str:
-    rest = "            '*::command:_normal'" if verb.name == "submit" else "            && return 0"
+    rest = "            '*::command:_normal'" if verb.name in TAKE_COMMAND else "            && return 0"
     specs = _specs([*arguments_of(verb), *global_arguments()])
     return f"        {verb.name}) _arguments \\\n{specs}{rest} ;;\n"
 

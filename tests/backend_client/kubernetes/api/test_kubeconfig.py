@@ -193,7 +193,7 @@ def test_all_that_a_cluster_can_say(use: Any) -> None:
         ({}, {"proxy-url": "socks4://p:1"}, "socks4"),
         (None, {"certificate-authority": "absent"}, "absent"),
         (None, {"certificate-authority-data": "%"}, "cannot be used"),
-        ({"auth-provider": {"name": "gcp"}}, {}, "auth-provider gcp"),
+        ({"auth-provider": {"name": "azure"}}, {}, "auth-provider azure"),
         ({}, {}, "its user u has no token"),
         ({"token": " "}, {}, "its user u has no token"),
         ({"as": "eve"}, {}, "its user u has no token"),

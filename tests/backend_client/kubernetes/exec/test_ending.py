@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend_client.kubernetes.exec.ending import UNTOLD, Ending, ending_of
+from backend_client.exec_session import ExecEnding
+from backend_client.kubernetes.exec.ending import UNTOLD, ending_of
 
 V4 = {
     "metadata": {},
@@ -32,11 +33,11 @@ def internal(message):
 @pytest.mark.parametrize(
     ("status", "ending"),
     [
-        ({"status": "Success"}, Ending(0)),
-        ({"metadata": {}, "status": "Success", "details": None}, Ending(0)),
-        (V4, Ending(3)),
-        (V4 | {"message": "other words"}, Ending(3)),
-        (V4 | {"details": {"causes": [{"reason": "ExitCode", "message": "137"}]}}, Ending(137)),
+        ({"status": "Success"}, ExecEnding(0)),
+        ({"metadata": {}, "status": "Success", "details": None}, ExecEnding(0)),
+        (V4, ExecEnding(3)),
+        (V4 | {"message": "other words"}, ExecEnding(3)),
+        (V4 | {"details": {"causes": [{"reason": "ExitCode", "message": "137"}]}}, ExecEnding(137)),
         (V4 | {"details": {"causes": [{"reason": "ExitCode", "message": "?"}]}}, UNTOLD),
         (V4 | {"details": {"causes": [{"reason": "ExitCode", "message": "9" * 5000}]}}, UNTOLD),
         (V4 | {"details": {"causes": []}}, UNTOLD),
@@ -61,7 +62,7 @@ def test_by_its_fields(status, ending):
     ],
 )
 def test_what_never_began(message, code):
-    assert ending_of(json.dumps(internal(message)).encode()) == Ending(code, message)
+    assert ending_of(json.dumps(internal(message)).encode()) == ExecEnding(code, message)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,13 @@ def unplaced(reason: str = "Unschedulable", message: str = "", **change: Any) ->
     return of | {"spec": of["spec"] | change}
 
 
+def in_a_sweep(of: dict[str, Any]) -> dict[str, Any]:
+    """The same pod with the labels of a job that waits for its turn."""
+    metadata = of["metadata"]
+    own = {labels.SWEEP: "lrs", labels.TURN: "9f-1"}
+    return of | {"metadata": metadata | {"labels": metadata.get("labels", {}) | own}}
+
+
 def failed(reason: str, message: str = "") -> Cause:
     """The end of a pod that reports a reason of its own."""
     status = {"reason": reason, "message": message}
@@ -199,6 +206,8 @@ MADE: dict[str, Callable[[], Cause | None]] = {
     "schedule.port": lambda: no_node("1 node(s) didn't have free ports for the requested pod ports", of=1),
     "schedule.affinity": lambda: no_node("1 node(s) didn't match pod affinity rules", of=1),
     "schedule.anti-affinity": lambda: no_node("1 node(s) didn't match pod anti-affinity rules", of=1),
+    "schedule.turn": lambda: last(in_a_sweep(unplaced(
+        message="0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules."))),
     "schedule.spread": lambda: no_node("1 node(s) didn't match pod topology spread constraints", of=1),
     "schedule.mixed": lambda: no_node("1 Insufficient cpu", "4 Too many pods", of=5),
     "schedule.no-nodes": lambda: unschedulable("no nodes available to schedule pods"),

@@ -55,6 +55,7 @@ class ExecServer:
         """Where not empty: what else than these gets a 401."""
         self.accept = ""
         """What it says in place of the right Sec-WebSocket-Accept."""
+        self.subprotocol = "v5.channel.k8s.io"
         self.queries: list[list[tuple[str, str]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -101,7 +102,7 @@ class ExecServer:
         accept = self.accept or accept_key(headers["sec-websocket-key"])
         writer.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n"
+            + f"Sec-WebSocket-Protocol: {self.subprotocol}\r\n".encode()
             + f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )  # not sent at once: what `serve` says first comes in one piece with it
         await self._serve(Peer(reader, writer, url.path))

@@ -55,6 +55,33 @@ SITE = KubernetesSettings(
         annotations={"nginx.ingress.kubernetes.io/proxy-read-timeout": "3600"},
     ),
 )
+PATCH = {
+    "metadata": {"annotations": {"k8s.v1.cni.cncf.io/networks": "rdma"}},
+    "spec": {
+        "initContainers": [{"name": "fetch", "image": IMAGE, "command": ["true"]}],
+        "volumes": [{"name": "huge", "emptyDir": {"medium": "HugePages"}}],
+        "tolerations": [{"key": "rdma", "operator": "Exists"}],
+        "containers": [
+            {
+                "name": "main",
+                "resources": {"limits": {"hugepages-2Mi": "64Mi", "rdma/hca": 1}},
+                "volumeMounts": [{"name": "huge", "mountPath": "/hugepages"}],
+                "securityContext": {"capabilities": {"add": ["IPC_LOCK"]}},
+            }
+        ],
+    },
+}
+PATCHED = KubernetesSettings(
+    pod_template={
+        "spec": {
+            "terminationGracePeriodSeconds": 90,
+            "containers": [
+                {"name": "main", "env": [{"name": "A", "value": "site"}, {"name": "B", "value": "b"}]}
+            ],
+        }
+    }
+)
+"""A site's patch, and above it one for RDMA."""
 VALUES = {"HF_TOKEN": Secret("hf_x"), "ODD": Secret("\udcff\n")}
 
 TABLE: dict[str, tuple[JobSpec, KubernetesSettings, dict[str, Any]]] = {
@@ -84,6 +111,18 @@ TABLE: dict[str, tuple[JobSpec, KubernetesSettings, dict[str, Any]]] = {
             annotations={"example.org/why": "because\nof this"},
         ), PLAIN, {},
     ),
+    "chosen nodes": (
+        spec(
+            gpus=1, gpu_type="a100", node_selector={"zone": "a"}, node_names=["gpu-1", "a100-2"],
+            tolerations=["dedicated=nlp:NoSchedule", "spot"],
+        ), PLAIN, {"nodes": NODES},
+    ),
+    "nodes by name alone": (spec(node_names=["gpu-1", "gpu-2"]), PLAIN, {}),
+    "patches": (
+        spec(env={"A": "mine"}, secrets=["HF_TOKEN"], nodes=2, memory="1Gi", shm_size="1Gi", pod=PATCH),
+        PATCHED, {},
+    ),
+    "a sweep": (spec(sweep="lrs/9f-1 lr=1e-4", gpus=1, gpu_type="a100"), PLAIN, {"nodes": NODES}),
     "longest name": (spec(name="n" * 63, secrets=["ODD"], ports=[80]), SITE, {}),
     "longest name of ranks": (spec(name="n" * 55, nodes=1000, secrets=["ODD"]), PLAIN, {}),
 }  # fmt: skip

@@ -116,7 +116,7 @@ POD = "spec.template.spec"
         (0, f"{POD}.containers.0.resources.limits", {"memory": "-1"}, "memory"),
         (0, f"{POD}.containers.0.ports", [{"containerPort": 0}], "ports"),
         (0, f"{POD}.volumes", [{"name": "x", "persistentVolumeClaim": {"claimName": ""}}], "volumes"),
-        (0, f"{POD}.tolerations", [{"key": "a", "operator": "Odd"}], "gpu_type"),
+        (0, f"{POD}.tolerations", [{"key": "a", "operator": "Odd"}], "tolerations"),
         (0, "spec.backoffLimit", -1, "retries"),
         (0, "spec.activeDeadlineSeconds", -1, "max_runtime"),
         (1, "data", {"a b": ""}, "secrets"),

@@ -1,0 +1,1 @@
+"""Ports of running jobs on this machine: what listens in a job, and who carries connections to it."""

@@ -1,0 +1,1 @@
+"""Several jobs over one another: their series as lines, their figures, in what their specs differ."""
