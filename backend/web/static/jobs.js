@@ -184,6 +184,7 @@ function count() {
     document.getElementById("marked").textContent = marked ? `${marked} marked` : "";
     for (const button of form.querySelectorAll("[data-verb]")) button.disabled = !marked;
   }
+  form.querySelector("[data-compare]").disabled = !marked;
   const shown = rows().length;
   if (!isPart()) {
     document.getElementById("count").textContent = shown;
@@ -225,6 +226,15 @@ function act(key) {
   ask(partOf(link, button.value));
 }
 
+/** Open what is marked over one another; the job under the cursor where nothing is. */
+function compareMarked() {
+  const button = form.querySelector("[data-compare]");
+  if (table.querySelector("input[name=job]:checked")) { form.requestSubmit(button); return; }
+  const box = cursor.current()?.querySelector("input[name=job]");
+  if (!box) return false;
+  location.assign(`${button.formAction}?${new URLSearchParams({ job: box.value })}`);
+}
+
 function partOf(link, part) {
   const url = new URL(link.href);
   if (part) url.pathname += `/${part}`;
@@ -251,6 +261,7 @@ onKeys({
   x: () => act("x"),
   u: () => act("u"),
   d: () => act("d"),
+  v: compareMarked,
 });
 document.addEventListener("change", (event) => { if (event.target.name === "job") count(); });
 count();
