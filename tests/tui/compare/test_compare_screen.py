@@ -13,7 +13,8 @@ from backend_client.models import JobState
 from backend_client.progress.points import Points
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
-from tui.compare.view import WEIGHTS, View, draw, line_of
+from backend_client.progress.series_view import WEIGHTS, View, line_of
+from tui.compare.view import draw
 
 BORN = datetime(2026, 1, 5, tzinfo=UTC)
 
