@@ -1,4 +1,4 @@
-"""The series of figures in a job's log, to be compared: read when a page asks, bounded, and no line is kept."""
+"""The series of figures in a job's log, to be compared: read when a page asks, and no line is kept."""
 
 import asyncio
 

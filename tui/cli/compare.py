@@ -135,7 +135,9 @@ def _plain_series(name: str, points: Points) -> dict[str, Any]:
         **{end: point and _plain_point(point) for end, point in ends.items()},
         "best": best_end(name) or None,
         "not_finite": not_finite and {**_plain_point((not_finite[0], 0.0)), "value": not_finite[1]},
-        "points": [{"step": step, "time": time, "value": figure} for step, time, figure in point_rows(points)],
+        "points": [
+            {"step": step, "time": time, "value": figure} for step, time, figure in point_rows(points)
+        ],
     }
 
 

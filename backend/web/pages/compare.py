@@ -1,4 +1,4 @@
-"""Several jobs over one another: a series of their logs as lines, their figures, in what their specs differ."""
+"""Several jobs over one another: a series of their logs as lines, their figures, how their specs differ."""
 
 import asyncio
 from collections.abc import Sequence

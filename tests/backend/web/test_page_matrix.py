@@ -183,7 +183,8 @@ class Asker:
         answer = await self._client.request(
             method,
             url,
-            params=job | {field: text.format(**self._known) for field, text in QUERIES.get(operation, {}).items()},
+            params=job
+            | {field: text.format(**self._known) for field, text in QUERIES.get(operation, {}).items()},
             data={"id": self._alert_id} | job | form if method == "POST" else None,
             headers=sent,
         )

@@ -4,7 +4,13 @@ from urllib.parse import quote, urlencode
 
 from tests.backend.web import test_page_matrix
 
-FILES = {"/compare.csv", "/jobs/{name}/log.txt", "/jobs/{name}/spec.yaml", "/static/{release}/{name}", "/usage.csv"}
+FILES = {
+    "/compare.csv",
+    "/jobs/{name}/log.txt",
+    "/jobs/{name}/spec.yaml",
+    "/static/{release}/{name}",
+    "/usage.csv",
+}
 ELSEWHERE = {"/", "/jobs/{name}/why", "/login/check"}
 """They only lead to others."""
 OF_A_JOB = ("", "/again", "/delete", "/log", "/loss", "/queue", "/ranks", "/resume", "/stop")
