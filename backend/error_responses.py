@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from fastapi.requests import HTTPConnection
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -47,8 +48,11 @@ def headers_of(error: BackendError) -> dict[str, str]:
     return headers
 
 
-Answer = Callable[[Request, BackendError, int], Response]
-"""Answers a request with an error; a status of 0 is that of the error's kind."""
+Answer = Callable[[HTTPConnection, BackendError, int], Response]
+"""Answers a request, or a WebSocket that is not open yet, with an error.
+
+A status of 0 is that of the error's kind.
+"""
 
 
 def answering(pages_or: Callable[[Request, Answer], Answer]) -> Answer:
@@ -57,8 +61,9 @@ def answering(pages_or: Callable[[Request, Answer], Answer]) -> Answer:
     `pages_or` chooses how: by a page for who asked for one, else by the problem it is given.
     """
 
-    def answer(request: Request, error: BackendError, status: int) -> Response:
-        return pages_or(request, _problem)(request, error, status)
+    def answer(request: HTTPConnection, error: BackendError, status: int) -> Response:
+        chosen = pages_or(request, _problem) if isinstance(request, Request) else _problem
+        return chosen(request, error, status)
 
     return answer
 
@@ -66,15 +71,17 @@ def answering(pages_or: Callable[[Request, Answer], Answer]) -> Answer:
 def install_error_handlers(app: FastAPI, answer: Answer) -> None:
     """Install the handlers of all errors of `app`."""
 
-    async def backend_error(request: Request, error: BackendError) -> Response:
+    async def backend_error(request: HTTPConnection, error: BackendError) -> Response:
         if isinstance(error, Unreachable) and error.__cause__:
             log.warning(error.title, extra={"request_id": request_id(request)}, exc_info=error.__cause__)
         return answer(request, error, 0)
 
-    async def validation_error(request: Request, error: RequestValidationError) -> Response:
+    async def validation_error(
+        request: HTTPConnection, error: RequestValidationError | WebSocketRequestValidationError
+    ) -> Response:
         return answer(request, Invalid(dict(map(_field_error, error.errors()))), 0)
 
-    async def http_exception(request: Request, error: HTTPException) -> Response:
+    async def http_exception(request: HTTPConnection, error: HTTPException) -> Response:
         response = answer(request, _error_of_status(request, error.status_code), error.status_code)
         response.headers.update(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -83,10 +90,11 @@ def install_error_handlers(app: FastAPI, answer: Answer) -> None:
 
     app.exception_handler(BackendError)(backend_error)
     app.exception_handler(RequestValidationError)(validation_error)
+    app.exception_handler(WebSocketRequestValidationError)(validation_error)
     app.exception_handler(HTTPException)(http_exception)
 
 
-def _problem(request: Request, error: BackendError, status: int) -> Response:
+def _problem(request: HTTPConnection, error: BackendError, status: int) -> Response:
     return problem_response(error, request_id(request), status)
 
 
@@ -118,6 +126,11 @@ def _error_of_status(request: Request, status: int) -> BackendError:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         hint = "/api/openapi.json lists what it takes." if is_api else "It is where a form is sent to."
         return Refused(f"{path} does not take {request.method}.", hint)
+    if status == HTTPStatus.UPGRADE_REQUIRED:
+        return Refused(
+            f"{path} is for a WebSocket, and this request asks for none.",
+            "A proxy in front of the server has to let Upgrade and Connection through.",
+        )
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
         return COMPRESSED
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from fastapi import Response
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.auth.cookie import token_of
@@ -123,9 +123,8 @@ class RequestGuard:
         return None
 
     def _answer(self, scope: Scope, error: BackendError, status: int) -> Response:
-        if scope["type"] == "websocket":
-            return problem_response(error, scope["request_id"], status)
-        return self.answer(Request(scope), error, status)
+        request = HTTPConnection(scope) if scope["type"] == "websocket" else Request(scope)
+        return self.answer(request, error, status)
 
     def _wait_seconds(self, scope: Scope, token: str | None) -> float:
         """Return the seconds until a request is within its rate: of its login, or of its address without one.
