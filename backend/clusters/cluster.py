@@ -28,8 +28,10 @@ from backend_client.single_flight import SingleFlight
 
 log = logging.getLogger("traindeck.clusters")
 RETRY_SECONDS = 5.0
-EXEC_SECONDS = 60.0
-"""For so long is known whether the server may run commands in a cluster."""
+INTO_JOBS = {Verb.EXEC: Feature.EXEC, Verb.PORTS: Feature.PORTS}
+"""The verbs that lead into a running job, and the feature that each needs."""
+ENTER_SECONDS = 60.0
+"""For so long it is known whether the server may get into jobs of a cluster."""
 NO_ROLE = "an admin of the cluster grants it by deploy/kubernetes/exec.yaml"
 NO_CODE = "a traindeck server takes no folders yet; use a kubeconfig context, an image or a volume"
 NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
@@ -116,16 +118,19 @@ class Cluster:
         own = {str(feature): why for feature, why in self.backend.missing_features.items()}
         return own | {str(feature): why for feature, why in self.withheld.items()}
 
-    async def may_exec(self, namespace: str) -> AccessDecision:
-        """Tell whether the server's own login may run commands in jobs of a namespace; asked for a minute."""
-        if why := self.lacks.get(Feature.EXEC):
+    async def may_enter(self, verb: Verb, namespace: str) -> AccessDecision:
+        """Tell whether the server's own login may get into jobs of a namespace; known for a minute.
+
+        `verb`: one of `INTO_JOBS`. Raises a BackendError where the cluster does not answer.
+        """
+        if why := self.lacks.get(INTO_JOBS[verb]):
             return AccessDecision(False, why)
 
         async def ask() -> AccessDecision:
-            (decision,) = await self.backend.check_access([AccessReview(Verb.EXEC, namespace=namespace)])
+            (decision,) = await self.backend.check_access([AccessReview(verb, namespace=namespace)])
             return decision
 
-        decision = await self.questions.ask(("exec", namespace), EXEC_SECONDS, ask)
+        decision = await self.questions.ask((verb, namespace), ENTER_SECONDS, ask)
         if decision.allowed is False:
             return AccessDecision(False, f"this server's account in {self.name} has no right to: {NO_ROLE}")
         return decision

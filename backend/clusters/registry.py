@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.clusters.circuit_breaker import named_failures
-from backend.clusters.cluster import Cluster
+from backend.clusters.cluster import INTO_JOBS, Cluster
 from backend.clusters.credential_vault import open_vault
 from backend.clusters.hub import Hub
 from backend.clusters.prometheus import prometheus_of, unknown_names
@@ -31,7 +31,6 @@ from backend_client.protocol import Feature
 
 LOCAL = "local"
 _BUILT_IN = (LOCAL, kubeconfig.IN_CLUSTER)
-INTO_JOBS = (Feature.EXEC, Feature.PORTS)
 SWITCHED_OFF = (
     "this server lets nobody into jobs; its admin can, by TRAINDECK_SERVER_EXEC=on and a role in the cluster"
 )
@@ -189,7 +188,7 @@ class ClusterRegistry:
         return self._cluster(row.name, backend, namespace)
 
     def _cluster(self, name: str, backend: KubernetesBackend, namespace: str) -> Cluster:
-        withheld = {} if self._settings.exec else dict.fromkeys(INTO_JOBS, SWITCHED_OFF)
+        withheld = {} if self._settings.exec else dict.fromkeys(INTO_JOBS.values(), SWITCHED_OFF)
         return Cluster(name, backend, namespace=namespace, withheld=withheld)
 
     def _backend(
