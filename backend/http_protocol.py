@@ -148,7 +148,7 @@ class LimitedProtocol(H11Protocol):
         self._table.remove(self)
         super().handle_websocket_upgrade(event)
         if not getattr(self.transport.get_protocol(), "handshake_initiated", False):
-            self._refuse(400)
+            self._refuse(431)
 
     def phase(self) -> str:
         """Return what the connection waits for: head, body, answer, idle between two requests, closing."""

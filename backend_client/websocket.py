@@ -48,7 +48,7 @@ class ByteStream(Protocol):
 
 
 class Handshake:
-    """What asks for a WebSocket (RFC 6455, 4.1). `subprotocols`: those that are understood, the best first."""
+    """What asks for a WebSocket (RFC 6455, 4.1). `subprotocols`: those that are understood, best first."""
 
     def __init__(self, subprotocols: Sequence[str] = ()) -> None:
         self._key = generate_key()

@@ -12,7 +12,8 @@ from backend_client.errors import BackendError, LoginNeeded, Unreachable, fragme
 from backend_client.server.wire import Bye
 
 PARTING_SECONDS = 0.2
-"""Seconds that a client has to take the last word."""
+"""Seconds that a client whose login has ended has to take the last word; `TELLING_SECONDS`: any other."""
+TELLING_SECONDS = 10.0
 LEFT = "the client left"
 
 
@@ -29,9 +30,7 @@ async def carry(client: Client, bye: Goodbye, work: Coroutine[Any, Any, None]) -
             return await _result(client, working)
         if not bye.done():
             return LEFT
-        with contextlib.suppress(ClientLeft, TimeoutError):
-            async with asyncio.timeout(PARTING_SECONDS):
-                await fail(client, _parting(bye.result()))
+        await _tell(client, _parting(bye.result()), PARTING_SECONDS)
         return bye.result().why
     finally:
         working.cancel()
@@ -45,10 +44,16 @@ async def _result(client: Client, working: asyncio.Task[None]) -> str:
     except ClientLeft:
         return LEFT
     except BackendError as error:
-        with contextlib.suppress(ClientLeft):
-            await fail(client, error)
+        await _tell(client, error, TELLING_SECONDS)
         return fragment(error.title)
     return ""
+
+
+async def _tell(client: Client, error: BackendError, seconds: float) -> None:
+    """Tell a client why its bridge ends, where it takes that."""
+    with contextlib.suppress(ClientLeft, TimeoutError):
+        async with asyncio.timeout(seconds):
+            await fail(client, error)
 
 
 def _parting(bye: Bye) -> BackendError:

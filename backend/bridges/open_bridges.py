@@ -45,7 +45,7 @@ class OpenBridges:
                 del self._open[key]
 
     async def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a bridge to its end. Whoever is cancelled, as the server stops, leaves it to tidy up by itself."""
+        """Run a bridge to its end; whoever is cancelled, as the server stops, leaves it to tidy up."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

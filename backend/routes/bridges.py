@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response, WebSocket
 from fastapi.requests import HTTPConnection
-from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
+from starlette.websockets import WebSocketDisconnect
 
 from backend.auth.caller import Caller, caller_of
 from backend.bridges.client import ClientLeft
@@ -42,10 +42,10 @@ SocketCaller = Annotated[Caller, Depends(identified)]
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Say of a WebSocket that is closed that its client has gone."""
+    """Say of a WebSocket that is closed that its client has gone; uvicorn says so by a RuntimeError too."""
     try:
         yield
-    except (WebSocketDisconnect, WebSocketDisconnected):
+    except (WebSocketDisconnect, RuntimeError):
         raise ClientLeft from None
 
 
@@ -77,14 +77,18 @@ class SocketClient:
 
 
 @router.get("/jobs/{name}/exec", status_code=101, response_class=Response, responses=SOCKET)
-async def about_exec(name: str, _caller: CanSee, _selector: SelectedJob, rank: Rank = 0) -> None:
+async def about_exec(name: str, _caller: CanSee, _selector: SelectedJob, rank: Rank = 0) -> None:  # noqa: ARG001  for the document
     """A WebSocket: a command, or a shell, in a rank of a running job; its first message says what to run."""
     raise HTTPException(426, headers={"Upgrade": "websocket"})
 
 
 @router.get("/jobs/{name}/ports/{port}", status_code=101, response_class=Response, responses=SOCKET)
 async def about_port(
-    name: str, port: Port, _caller: CanSee, _selector: SelectedJob, rank: Rank = 0
+    name: str,  # noqa: ARG001  for the document
+    port: Port,  # noqa: ARG001  as above
+    _caller: CanSee,
+    _selector: SelectedJob,
+    rank: Rank = 0,  # noqa: ARG001  as above
 ) -> None:
     """A WebSocket: one connection to a port in a rank of a running job."""
     raise HTTPException(426, headers={"Upgrade": "websocket"})

@@ -7,6 +7,7 @@ import pytest
 from backend_client.contexts import Contexts, LocalContext
 from backend_client.errors import LoginNeeded, NotFound, Refused
 from backend_client.models.secret import Secret
+from backend_client.protocol import Feature
 from backend_client.server.accounts import Account, Accounts
 from backend_client.server.capabilities import UNKNOWN, merge
 from backend_client.server.capabilities_cache import CapabilitiesCache
