@@ -41,7 +41,7 @@ class Trail:
         """Write that it ended, and how, where it ever began; `quiet` seconds ago."""
         if self._began is None:
             return
-        seconds, self._began = time.monotonic() - self._began - quiet, None
+        seconds, self._began = max(0.0, time.monotonic() - self._began - quiet), None
         try:
             await self._record(f"ended after {seconds:.0f} s: {how}")
         except (BackendError, SQLAlchemyError):
