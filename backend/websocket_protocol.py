@@ -59,6 +59,11 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         self._heard = self.loop.time()  # what came behind it may be read only now
         return message
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True  # it was refused: uvicorn would take that for a defect
+
     def start_keepalive(self) -> None:
         self._look_timer = self.loop.call_later(PING_SECONDS, self._look)
 
