@@ -48,27 +48,27 @@ def headers_of(error: BackendError) -> dict[str, str]:
     return headers
 
 
-Answer = Callable[[HTTPConnection, BackendError, int], Response]
-"""Answers a request, or a WebSocket that is not open yet, with an error.
+Answer = Callable[[Request, BackendError, int], Response]
+"""Answers a request with an error; a status of 0 is that of the error's kind."""
+AnyAnswer = Callable[[HTTPConnection, BackendError, int], Response]
+"""Answers a WebSocket that is not open yet, too."""
 
-A status of 0 is that of the error's kind.
-"""
 
-
-def answering(pages_or: Callable[[Request, Answer], Answer]) -> Answer:
+def answering(pages_or: Callable[[Request, Answer], Answer]) -> AnyAnswer:
     """Return what answers every error.
 
     `pages_or` chooses how: by a page for who asked for one, else by the problem it is given.
     """
 
     def answer(request: HTTPConnection, error: BackendError, status: int) -> Response:
-        chosen = pages_or(request, _problem) if isinstance(request, Request) else _problem
-        return chosen(request, error, status)
+        if isinstance(request, Request):
+            return pages_or(request, _problem)(request, error, status)
+        return _problem(request, error, status)
 
     return answer
 
 
-def install_error_handlers(app: FastAPI, answer: Answer) -> None:
+def install_error_handlers(app: FastAPI, answer: AnyAnswer) -> None:
     """Install the handlers of all errors of `app`."""
 
     async def backend_error(request: HTTPConnection, error: BackendError) -> Response:
@@ -84,7 +84,7 @@ def install_error_handlers(app: FastAPI, answer: Answer) -> None:
     async def http_exception(request: HTTPConnection, error: HTTPException) -> Response:
         response = answer(request, _error_of_status(request, error.status_code), error.status_code)
         response.headers.update(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and isinstance(request, Request):
             response.headers["Allow"] = ", ".join(_methods(request))
         return response
 
@@ -116,7 +116,7 @@ def _methods(request: Request) -> list[str]:
     return sorted([*taken, "HEAD"] if "GET" in taken else taken)
 
 
-def _error_of_status(request: Request, status: int) -> BackendError:
+def _error_of_status(request: HTTPConnection, status: int) -> BackendError:
     path = request.url.path[:200]
     is_api = path.startswith("/api")
     if status == HTTPStatus.NOT_FOUND:
@@ -125,7 +125,7 @@ def _error_of_status(request: Request, status: int) -> BackendError:
         )
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         hint = "/api/openapi.json lists what it takes." if is_api else "It is where a form is sent to."
-        return Refused(f"{path} does not take {request.method}.", hint)
+        return Refused(f"{path} does not take {request.scope['method']}.", hint)
     if status == HTTPStatus.UPGRADE_REQUIRED:
         return Refused(
             f"{path} is for a WebSocket, and this request asks for none.",

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from backend.auth.cookie import token_of
 from backend.auth.known_logins import KnownLogins
 from backend.auth.same_origin import SAFE_METHODS, is_own
-from backend.error_responses import Answer, problem_response, too_large
+from backend.error_responses import AnyAnswer, problem_response, too_large
 from backend.rate_limit import RateLimiter
 from backend.request_counts import RequestCounts
 from backend.response_sender import HSTS, SECURITY_HEADERS, ResponseSender, refuse
@@ -53,7 +53,7 @@ class RequestGuard:
         max_body: int,
         root_path: str,
         known_logins: KnownLogins,
-        answer: Answer,
+        answer: AnyAnswer,
         counts: RequestCounts | None = None,
         own_tls: bool = False,
     ) -> None:

@@ -52,7 +52,7 @@ class CommandBridge:
             rank=self._target.rank,
             argv=start.command,
             stdin=start.stdin,
-            terminal=start.terminal and _size(start.terminal),
+            terminal=_size(start.terminal) if start.terminal else None,
             term=start.term,
         )
         async with AsyncExitStack() as stack:

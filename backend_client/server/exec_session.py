@@ -52,7 +52,7 @@ class ServerSession:
 
 async def start(websocket: WebSocket, query: ExecQuery, label: str) -> ServerSession:
     """Start a command. Raises a BackendError, of the server or of the job's cluster."""
-    terminal = query.terminal and _terminal(query.terminal)
+    terminal = _terminal(query.terminal) if query.terminal else None
     first = control(Start(query.argv, query.stdin, terminal, query.term[:100]))
     if len(first) > LARGEST:
         raise Refused(f"The command has more than {LARGEST >> 10} KiB.", "Put it into a file there.")
