@@ -132,7 +132,7 @@ class Cluster:
 
         decision = await self.questions.ask((verb, namespace), ENTER_SECONDS, ask)
         if decision.allowed is False:
-            return AccessDecision(False, f"this server's account in {self.name} has no right to: {NO_ROLE}")
+            return AccessDecision(False, f"this server may not get into pods of {self.name}; {NO_ROLE}")
         return decision
 
     async def aclose(self) -> None:
