@@ -158,7 +158,7 @@ def wants(lab: Lab) -> dict[str, Manifest]:
 
 @pytest.mark.parametrize(
     ("person", "may", "looks"),
-    [("alice", set(Verb), True), ("viewer", LOOKS, True), ("bob", set(), False), ("nobody", set(), False)],
+    [("alice", set(ACTS), True), ("viewer", LOOKS, True), ("bob", set(), False), ("nobody", set(), False)],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 @pytest.mark.parametrize("kind", ["job", "deployment"])
