@@ -22,6 +22,8 @@ from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
 from backend.auth.registration_limit import RegistrationLimit
 from backend.auth.stream_revocation import StreamRevocations
+from backend.bridges.open_bridges import OpenBridges
+from backend.bridges.trail import PortTrails
 from backend.db.engine import database_url, open_database
 from backend.db.models import Meta
 from backend.db.write_probe import WriteProbe
@@ -36,6 +38,7 @@ from backend.routes import (
     alerts,
     audit,
     auth,
+    bridges,
     clusters,
     health,
     history,
@@ -69,6 +72,7 @@ ROUTERS = tuple(
         health,
         metrics,
         jobs,
+        bridges,
         job_usage,
         logs,
         watch,
@@ -142,6 +146,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> Fas
     error_responses.install_error_handlers(app, answer)
     for router in (*ROUTERS, *PAGES):
         app.include_router(router)
+    app.add_api_websocket_route("/{path:path}", bridges.nothing)
     describe(app)
     return app
 
@@ -166,6 +171,9 @@ async def open_runtime(
     passwords = Passwords(settings.argon2_memory, settings.argon2_time)
     service = await start_job_service(settings, database, server_id, stack)
     throttle = LoginThrottle()
+    port_trails, open_bridges = PortTrails(database), OpenBridges()
+    stack.push_async_callback(port_trails.aclose)
+    stack.push_async_callback(open_bridges.aclose)
     return Runtime(
         settings=settings,
         database=database,
@@ -179,6 +187,8 @@ async def open_runtime(
         server_id=server_id,
         jobs=service,
         alerts=await start_alert_service(settings, database, server_id, service, stack),
+        bridges=open_bridges,
+        port_trails=port_trails,
         first_admin=FirstAdmin(settings, database, passwords),
         scraper=Scraper(service, requests, throttle.refused, open_streams),
     )

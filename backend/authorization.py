@@ -23,6 +23,8 @@ class Action(StrEnum):
     STOP = "stop"
     RESUME = "resume"
     DELETE = "delete"
+    EXEC = "exec"
+    """Run a command in a job, or connect to a port of it."""
     QUEUE = "queue"
     """Change how a waiting job is queued: its priority, its hold, its queue."""
     ACKNOWLEDGE = "acknowledge"
@@ -37,7 +39,15 @@ class Action(StrEnum):
 
 
 _WRITE_ACTIONS = frozenset(
-    {Action.CREATE, Action.STOP, Action.RESUME, Action.DELETE, Action.QUEUE, Action.ACKNOWLEDGE}
+    {
+        Action.CREATE,
+        Action.STOP,
+        Action.RESUME,
+        Action.DELETE,
+        Action.EXEC,
+        Action.QUEUE,
+        Action.ACKNOWLEDGE,
+    }
 )
 _ADMIN_ACTIONS = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT, Action.METRICS})
 _ALLOWED = AccessDecision(allowed=True)

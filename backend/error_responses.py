@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from fastapi.requests import HTTPConnection
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -49,44 +50,51 @@ def headers_of(error: BackendError) -> dict[str, str]:
 
 Answer = Callable[[Request, BackendError, int], Response]
 """Answers a request with an error; a status of 0 is that of the error's kind."""
+AnyAnswer = Callable[[HTTPConnection, BackendError, int], Response]
+"""Answers a WebSocket that is not open yet, too."""
 
 
-def answering(pages_or: Callable[[Request, Answer], Answer]) -> Answer:
+def answering(pages_or: Callable[[Request, Answer], Answer]) -> AnyAnswer:
     """Return what answers every error.
 
     `pages_or` chooses how: by a page for who asked for one, else by the problem it is given.
     """
 
-    def answer(request: Request, error: BackendError, status: int) -> Response:
-        return pages_or(request, _problem)(request, error, status)
+    def answer(request: HTTPConnection, error: BackendError, status: int) -> Response:
+        if isinstance(request, Request):
+            return pages_or(request, _problem)(request, error, status)
+        return _problem(request, error, status)
 
     return answer
 
 
-def install_error_handlers(app: FastAPI, answer: Answer) -> None:
+def install_error_handlers(app: FastAPI, answer: AnyAnswer) -> None:
     """Install the handlers of all errors of `app`."""
 
-    async def backend_error(request: Request, error: BackendError) -> Response:
+    async def backend_error(request: HTTPConnection, error: BackendError) -> Response:
         if isinstance(error, Unreachable) and error.__cause__:
             log.warning(error.title, extra={"request_id": request_id(request)}, exc_info=error.__cause__)
         return answer(request, error, 0)
 
-    async def validation_error(request: Request, error: RequestValidationError) -> Response:
+    async def validation_error(
+        request: HTTPConnection, error: RequestValidationError | WebSocketRequestValidationError
+    ) -> Response:
         return answer(request, Invalid(dict(map(_field_error, error.errors()))), 0)
 
-    async def http_exception(request: Request, error: HTTPException) -> Response:
+    async def http_exception(request: HTTPConnection, error: HTTPException) -> Response:
         response = answer(request, _error_of_status(request, error.status_code), error.status_code)
         response.headers.update(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and isinstance(request, Request):
             response.headers["Allow"] = ", ".join(_methods(request))
         return response
 
     app.exception_handler(BackendError)(backend_error)
     app.exception_handler(RequestValidationError)(validation_error)
+    app.exception_handler(WebSocketRequestValidationError)(validation_error)
     app.exception_handler(HTTPException)(http_exception)
 
 
-def _problem(request: Request, error: BackendError, status: int) -> Response:
+def _problem(request: HTTPConnection, error: BackendError, status: int) -> Response:
     return problem_response(error, request_id(request), status)
 
 
@@ -108,7 +116,7 @@ def _methods(request: Request) -> list[str]:
     return sorted([*taken, "HEAD"] if "GET" in taken else taken)
 
 
-def _error_of_status(request: Request, status: int) -> BackendError:
+def _error_of_status(request: HTTPConnection, status: int) -> BackendError:
     path = request.url.path[:200]
     is_api = path.startswith("/api")
     if status == HTTPStatus.NOT_FOUND:
@@ -117,7 +125,12 @@ def _error_of_status(request: Request, status: int) -> BackendError:
         )
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         hint = "/api/openapi.json lists what it takes." if is_api else "It is where a form is sent to."
-        return Refused(f"{path} does not take {request.method}.", hint)
+        return Refused(f"{path} does not take {request.scope['method']}.", hint)
+    if status == HTTPStatus.UPGRADE_REQUIRED:
+        return Refused(
+            f"{path} is for a WebSocket, and this request asks for none.",
+            "A proxy in front of the server has to let Upgrade and Connection through.",
+        )
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
         return COMPRESSED
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from backend.auth.cookie import token_of
-from backend.proxy_headers import UID
+from backend.proxy_headers import unix_client
 from backend_client.local_peer import unix_peer_uid
 from backend_client.server.bodies import PROBLEM
 
@@ -123,11 +123,11 @@ class LimitedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        name = transport.get_extra_info("sockname")
-        if isinstance(name, (str, bytes)):
-            uid = unix_peer_uid(transport.get_extra_info("socket"))
-            self.client = (f"{UID}{uid}", 0)
-            if self._table.uids is not None and uid not in self._table.uids:
+        if near := unix_client(transport):
+            self.client = near
+            if self._table.uids is not None and unix_peer_uid(transport.get_extra_info("socket")) not in (
+                self._table.uids
+            ):
                 transport.abort()
         self.address = self.client[0] if self.client else ""
         self._table.add(self)
@@ -135,6 +135,20 @@ class LimitedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._table.remove(self)
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection on to uvicorn's WebSocket, which has limits of its own.
+
+        What `websockets` cannot read it leaves without an answer.
+        """
+        names = {name for name, _ in self.headers}
+        if names & {b"content-length", b"transfer-encoding"}:
+            self._refuse(400)
+            return
+        self._table.remove(self)
+        super().handle_websocket_upgrade(event)
+        if not getattr(self.transport.get_protocol(), "handshake_initiated", False):
+            self._refuse(431)
 
     def phase(self) -> str:
         """Return what the connection waits for: head, body, answer, idle between two requests, closing."""

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 
 from fastapi import Response
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.auth.cookie import token_of
 from backend.auth.known_logins import KnownLogins
 from backend.auth.same_origin import SAFE_METHODS, is_own
-from backend.error_responses import Answer, problem_response, too_large
+from backend.error_responses import AnyAnswer, problem_response, too_large
 from backend.rate_limit import RateLimiter
 from backend.request_counts import RequestCounts
 from backend.response_sender import HSTS, SECURITY_HEADERS, ResponseSender, refuse
@@ -53,7 +53,7 @@ class RequestGuard:
         max_body: int,
         root_path: str,
         known_logins: KnownLogins,
-        answer: Answer,
+        answer: AnyAnswer,
         counts: RequestCounts | None = None,
         own_tls: bool = False,
     ) -> None:
@@ -123,9 +123,8 @@ class RequestGuard:
         return None
 
     def _answer(self, scope: Scope, error: BackendError, status: int) -> Response:
-        if scope["type"] == "websocket":
-            return problem_response(error, scope["request_id"], status)
-        return self.answer(Request(scope), error, status)
+        request = HTTPConnection(scope) if scope["type"] == "websocket" else Request(scope)
+        return self.answer(request, error, status)
 
     def _wait_seconds(self, scope: Scope, token: str | None) -> float:
         """Return the seconds until a request is within its rate: of its login, or of its address without one.

@@ -1,5 +1,6 @@
 """X-Forwarded-For and -Proto, believed of listed proxies alone: anybody else could name any address."""
 
+import asyncio
 import ipaddress
 from collections.abc import Iterable
 
@@ -7,12 +8,20 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend_client.errors import Refused
+from backend_client.local_peer import unix_peer_uid
 
 UNIX = "unix"
 """Listed among the proxies: whoever may connect to the server's unix socket."""
 UID = "uid "
 """The address of a client over a unix socket is `uid 1000`."""
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def unix_client(transport: asyncio.BaseTransport) -> tuple[str, int] | None:
+    """Return a client over a unix socket as ASGI names one; None for one that has an address."""
+    if not isinstance(transport.get_extra_info("sockname"), (str, bytes)):
+        return None
+    return f"{UID}{unix_peer_uid(transport.get_extra_info('socket'))}", 0
 
 
 class TrustedProxies:

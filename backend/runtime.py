@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastapi import Request
+from fastapi.requests import HTTPConnection
 
 from backend.alerts.service import AlertService
 from backend.auth.first_admin import FirstAdmin
@@ -12,6 +12,8 @@ from backend.auth.login_throttle import LoginThrottle
 from backend.auth.passwords import Passwords
 from backend.auth.registration_limit import RegistrationLimit
 from backend.auth.stream_revocation import StreamRevocations
+from backend.bridges.open_bridges import OpenBridges
+from backend.bridges.trail import PortTrails
 from backend.db.engine import Database
 from backend.db.write_probe import WriteProbe
 from backend.jobs.service import JobService
@@ -37,12 +39,15 @@ class Runtime:
     jobs: JobService
     """Everything that acts on jobs."""
     alerts: AlertService
+    bridges: OpenBridges
+    """Commands and connections that people have in their jobs."""
+    port_trails: PortTrails
     first_admin: FirstAdmin
     scraper: Scraper
     """Makes the text of /metrics."""
 
 
-def get_runtime(request: Request) -> Runtime:
-    """Return the runtime of the app that a request came to."""
+def get_runtime(request: HTTPConnection) -> Runtime:
+    """Return the runtime of the app that a request, or a WebSocket, came to."""
     runtime: Runtime = request.app.state.runtime
     return runtime

@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from backend import websocket_protocol
 from backend.app import create_app, trusted_proxies
 from backend.certificates import LOOK_SECONDS, Certificate
 from backend.http_protocol import Connections, LimitedProtocol, limit_handshakes
@@ -170,7 +171,7 @@ def _config(app: FastAPI, certificate: Certificate | None, connections: Connecti
         app,
         http=protocol,
         lifespan="on",
-        ws="none",
+        **websocket_protocol.SETTINGS,
         log_config=None,
         access_log=False,
         server_header=False,

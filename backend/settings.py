@@ -84,6 +84,9 @@ class ServerSettings(BaseSettings):
     """closed: an admin makes the accounts."""
     show_others: bool = False
     """Why a job waits, the GPUs and the queues name other people's jobs too, not only their number."""
+    exec: bool = False
+    """People run commands and shells in their own jobs in clusters, and connect to ports there; the server's
+    account needs deploy/kubernetes/exec.yaml for it."""
     admin_user: str = ""
     """The first admin, made at the first start; else one comes with the set-up code."""
     admin_password: SecretStr = SecretStr("")

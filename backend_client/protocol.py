@@ -79,6 +79,7 @@ class Verb(StrEnum):
     DELETE = "delete"
     LOGS = "logs"
     EXEC = "exec"
+    PORTS = "ports"
 
 
 class AccessReview(Struct, frozen=True):

@@ -149,7 +149,7 @@ _PORTS = Action(
     "Reach a port of the job from this machine.",
     Place.LIST,
     footer=False,
-    needs=Feature.PORTS,
+    needs=Verb.PORTS,
 )
 _PLOT = Action("plot", "v", "plot", "The loss over the steps, as the log tells it.", Place.LOG, footer=False)
 

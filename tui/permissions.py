@@ -3,7 +3,7 @@
 from backend_client.errors import BackendError
 from backend_client.protocol import AccessReview, Feature, JobBackend, Verb
 
-_FEATURE = {Verb.RESUME: Feature.RESUME, Verb.EXEC: Feature.EXEC}
+_FEATURE = {Verb.RESUME: Feature.RESUME, Verb.EXEC: Feature.EXEC, Verb.PORTS: Feature.PORTS}
 """The feature that a verb needs beside being allowed."""
 
 

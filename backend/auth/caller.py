@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPBearer
 from msgspec import Struct
 from sqlalchemy import bindparam, select
@@ -53,6 +54,11 @@ class Caller(Struct, frozen=True):
 
 async def current_caller(request: Request, _scheme: Annotated[Any, Depends(bearer)]) -> Caller:
     """Return the caller of a request: the dependency of all but the public routes. Raises LoginNeeded."""
+    return await caller_of(request)
+
+
+async def caller_of(request: HTTPConnection) -> Caller:
+    """Return the caller of a request or of a WebSocket. Raises LoginNeeded."""
     try:
         caller = request.state.caller = await identify(request)
     except LoginNeeded:
@@ -62,7 +68,7 @@ async def current_caller(request: Request, _scheme: Annotated[Any, Depends(beare
     return caller
 
 
-async def identify(request: Request) -> Caller:
+async def identify(request: HTTPConnection) -> Caller:
     """Return the person behind a request, and note that their login is in use. Raises LoginNeeded."""
     state = request.app.state.runtime
     token, now = shown_token(request.headers), datetime.now(UTC)
@@ -96,12 +102,12 @@ def shown_token(headers: Headers) -> str:
     return token
 
 
-def address_of(request: Request) -> str:
+def address_of(request: HTTPConnection) -> str:
     """Return the client's IP address; `uid 1000` over a unix socket."""
     return request.client.host if request.client and request.client.host else "local"
 
 
-def request_id(request: Request) -> str:
+def request_id(request: HTTPConnection) -> str:
     """Return the id of a request, which the log and the answer carry."""
     return str(request.scope.get("request_id", ""))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fastapi import Request
+from fastapi.requests import HTTPConnection
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -96,7 +96,7 @@ class FirstAdmin:
         _remove(file)
 
 
-async def require_first_admin(request: Request) -> None:
+async def require_first_admin(request: HTTPConnection) -> None:
     """Let no request but the public ones pass before there is an admin. Raises NoAdmin."""
     first_admin: FirstAdmin = request.app.state.runtime.first_admin
     path = request.url.path

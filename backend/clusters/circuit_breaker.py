@@ -9,6 +9,7 @@ Two walls, so that nobody takes another's time:
 """
 
 import asyncio
+import re
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,6 +31,7 @@ PROBE_SECONDS = 5.0
 SERVER = 0
 """The server's own work, in the place of a person's id."""
 _WRITE_NAME = "It lists no Secrets, as that would show it what is in them: write the name."
+_INTO_PODS = re.compile("pods/(exec|portforward)")
 _HINT = "Jobs there go on; try again later."
 
 
@@ -154,7 +156,8 @@ async def named_failures(cluster: str, limit: float) -> AsyncIterator[None]:
         ) from None
     except Forbidden as error:  # it is the server that asks, so it is not the person who may not
         title = error.title.replace("You may not", f"This server's account in {cluster} may not", 1)
-        hint = "An admin of the cluster gives it rights, by deploy/kubernetes/account.yaml."
+        file = "exec.yaml" if _INTO_PODS.search(title) else "account.yaml"
+        hint = f"An admin of the cluster gives it rights, by deploy/kubernetes/{file}."
         raise Refused(title, _WRITE_NAME if "secrets" in title else hint) from None
     except Unreachable as error:
         title = f"The cluster {cluster} does not answer: {fragment(error.title)}."

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from backend.clusters.circuit_breaker import CircuitBreaker
@@ -11,14 +12,27 @@ from backend_client.errors import BackendError, Refused, fragment
 from backend_client.models import JobSpec
 from backend_client.models.fields import explicit_fields
 from backend_client.multi_user import MultiUserBackend
-from backend_client.protocol import Feature, FieldRule, FreshnessState, Scope, Use
+from backend_client.protocol import (
+    AccessDecision,
+    AccessReview,
+    Feature,
+    FieldRule,
+    FreshnessState,
+    Scope,
+    Use,
+    Verb,
+)
 from backend_client.server.bodies import ClusterInfo
-from backend_client.server.capabilities import NOT_PASSED_ON
 from backend_client.server.wire import ClusterLink
 from backend_client.single_flight import SingleFlight
 
 log = logging.getLogger("traindeck.clusters")
 RETRY_SECONDS = 5.0
+INTO_JOBS = {Verb.EXEC: Feature.EXEC, Verb.PORTS: Feature.PORTS}
+"""The verbs that lead into a running job, and the feature that each needs."""
+ENTER_SECONDS = 60.0
+"""For so long it is known whether the server may get into jobs of a cluster."""
+NO_ROLE = "an admin of the cluster grants it by deploy/kubernetes/exec.yaml"
 NO_CODE = "a traindeck server takes no folders yet; use a kubeconfig context, an image or a volume"
 NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
 PATCHES = "a server takes no patch of a pod; its admin can set one for all jobs (kubernetes.pod_template)"
@@ -28,13 +42,23 @@ class Cluster:
     """An open cluster. `namespace`: the one of all jobs; "" is one for each user."""
 
     def __init__(
-        self, name: str, backend: MultiUserBackend, *, namespace: str = "", has_namespaces: bool = True
+        self,
+        name: str,
+        backend: MultiUserBackend,
+        *,
+        namespace: str = "",
+        has_namespaces: bool = True,
+        withheld: Mapping[Feature, str] | None = None,
     ) -> None:
-        """Hold an open backend; `has_namespaces` is False for a machine."""
+        """Hold an open backend; `has_namespaces` is False for a machine.
+
+        `withheld`: features of it that the server passes on to nobody, and why.
+        """
         self.name = name
         self.backend = backend
         self.namespace = namespace
         self.has_namespaces = has_namespaces
+        self.withheld = withheld or {}
         self.breaker = CircuitBreaker(name, backend.whoami)
         self.ensured_namespaces: set[tuple[str, bool]] = set()
         """Namespaces that were created or found already; True: their pods may mount folders of the node."""
@@ -49,10 +73,9 @@ class Cluster:
 
     def info(self, link: ClusterLink) -> ClusterInfo:
         """Return the cluster as clients get it: the backend's features, with what the server changes."""
-        lacks = {str(feature): why for feature, why in self.backend.missing_features.items()}
+        lacks = self.lacks
         lacks.pop(Feature.HISTORY, None)
         lacks |= {Feature.NAMESPACES: NAMESPACES, Feature.CODE: NO_CODE}
-        lacks |= {str(feature): why for feature, why in NOT_PASSED_ON.items()}
         return ClusterInfo(
             name=self.name,
             state=link.state,
@@ -88,6 +111,29 @@ class Cluster:
         """Check the fields of a spec. Raises Refused, which names every field that is refused here."""
         if wrong := self.refused_fields(spec):
             raise Refused("; ".join(f"{name}: {why}" for name, why in wrong.items()), fields=wrong)
+
+    @property
+    def lacks(self) -> dict[str, str]:
+        """Feature -> why jobs here do not have it."""
+        own = {str(feature): why for feature, why in self.backend.missing_features.items()}
+        return own | {str(feature): why for feature, why in self.withheld.items()}
+
+    async def may_enter(self, verb: Verb, namespace: str) -> AccessDecision:
+        """Tell whether the server's own login may get into jobs of a namespace; known for a minute.
+
+        `verb`: one of `INTO_JOBS`. Raises a BackendError where the cluster does not answer.
+        """
+        if why := self.lacks.get(INTO_JOBS[verb]):
+            return AccessDecision(False, why)
+
+        async def ask() -> AccessDecision:
+            (decision,) = await self.backend.check_access([AccessReview(verb, namespace=namespace)])
+            return decision
+
+        decision = await self.questions.ask((verb, namespace), ENTER_SECONDS, ask)
+        if decision.allowed is False:
+            return AccessDecision(False, f"this server may not get into pods of {self.name}; {NO_ROLE}")
+        return decision
 
     async def aclose(self) -> None:
         """Stop the watch, and close the connections."""

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.clusters.circuit_breaker import named_failures
-from backend.clusters.cluster import Cluster
+from backend.clusters.cluster import INTO_JOBS, Cluster
 from backend.clusters.credential_vault import open_vault
 from backend.clusters.hub import Hub
 from backend.clusters.prometheus import prometheus_of, unknown_names
@@ -27,9 +27,18 @@ from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.local.backend import LocalBackend
+from backend_client.protocol import Feature
 
 LOCAL = "local"
 _BUILT_IN = (LOCAL, kubeconfig.IN_CLUSTER)
+SWITCHED_OFF = (
+    "this server lets nobody into jobs; its admin can, by TRAINDECK_SERVER_EXEC=on and a role in the cluster"
+)
+_INTO_MACHINE = {
+    Feature.EXEC: "a server opens no shells on the machine that it runs on; --context local does there",
+    Feature.PORTS: "a server opens no ports of the machine that it runs on; they are open there already",
+}
+"""A port of a machine is everybody's who runs something on it, not a job's."""
 log = logging.getLogger("traindeck.clusters")
 
 
@@ -165,19 +174,22 @@ class ClusterRegistry:
                     "Listen on 127.0.0.1 or a unix socket.",
                 )
             local = LocalBackend(gpus=settings.local_gpus, grace=settings.local_grace)
-            yield Cluster(LOCAL, local, has_namespaces=False)
+            yield Cluster(LOCAL, local, has_namespaces=False, withheld=_INTO_MACHINE)
         if kubeconfig.runs_in_cluster():
             name, target = kubeconfig.IN_CLUSTER, kubeconfig.in_cluster()
-            yield Cluster(
-                name, self._kubernetes(name, settings.namespace, target), namespace=settings.namespace
-            )
+            backend = self._kubernetes(name, settings.namespace, target)
+            yield self._cluster(name, backend, settings.namespace)
 
     def _open_row(self, row: ClusterRow) -> Cluster:
         sealed = self.vault.open(row.credential, _subject(row.name, row.server))
         login = msgspec.json.decode(sealed, type=Credential)
         namespace = row.namespace or self._settings.namespace
         backend = self._backend(row.name, row.server, row.ca, login, namespace)
-        return Cluster(row.name, backend, namespace=namespace)
+        return self._cluster(row.name, backend, namespace)
+
+    def _cluster(self, name: str, backend: KubernetesBackend, namespace: str) -> Cluster:
+        withheld = {} if self._settings.exec else dict.fromkeys(INTO_JOBS.values(), SWITCHED_OFF)
+        return Cluster(name, backend, namespace=namespace, withheld=withheld)
 
     def _backend(
         self, name: str, server: str, ca: str, login: Credential, namespace: str

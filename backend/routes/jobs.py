@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from backend.jobs import lifecycle, listing, reading
-from backend.jobs.access import decide
+from backend.jobs.access import review
 from backend.jobs.create import CreateRequest, create, plan
 from backend.jobs.request_body import parse_job_body
 from backend.openapi import struct_body, struct_response
@@ -116,7 +116,7 @@ async def access(request: Request, runtime: RuntimeDep, caller: CanSee) -> Respo
     reviews = await decode_body(request, _REVIEWS, "a list of asks")
     if len(reviews) > MAX_REVIEWS:
         raise Invalid({"body": f"at most {MAX_REVIEWS} at once"})
-    return StructResponse([decide(runtime.jobs, caller, review) for review in reviews])
+    return StructResponse([await review(runtime.jobs, caller, asked) for asked in reviews])
 
 
 @router.post("/look", status_code=204, response_class=Response, openapi_extra=struct_body(VisibleJobs))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import HTTPException, Query, Request
+from fastapi.requests import HTTPConnection
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator
 
@@ -38,13 +39,15 @@ Count = Annotated[int | None, Query(ge=0, le=2**31 - 1)]
 """A number in a query, from 0."""
 
 
-async def check_request(request: Request) -> None:
+async def check_request(request: HTTPConnection) -> None:
     """Check the parameters of a request, and the body that FastAPI reads. Raises Invalid."""
     for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
         if not _is_clean(f"{name}{value}"):
             raise Invalid({_printable(name): _BAD_TEXT})
     route = request.scope.get("route")
-    if isinstance(route, APIRoute) and route.body_field and (body := await request.body()):
+    if not isinstance(request, Request) or not isinstance(route, APIRoute) or not route.body_field:
+        return
+    if body := await request.body():
         check_json(body)
 
 

@@ -27,6 +27,8 @@ _ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 EXEC_VERBS = ("get", "create")
 """Both are needed: a WebSocket is opened by a GET, and since Kubernetes 1.35 the other is checked as well."""
+_INTO_PODS = {Verb.EXEC: "exec", Verb.PORTS: "portforward"}
+"""The subresources of pods that lead into them."""
 _VERBS = {Verb.STOP: "patch", Verb.RESUME: "patch", Verb.DELETE: "delete"}
 
 
@@ -105,18 +107,18 @@ async def check_access(
     decided = await asyncio.gather(*(_decide(transport, rule) for rule in distinct))
     decisions = dict(zip(distinct, decided, strict=True))
     return [
-        (_worst if review.verb is Verb.EXEC else _best)([decisions[rule] for rule in rules])
+        (_worst if review.verb in _INTO_PODS else _best)([decisions[rule] for rule in rules])
         for review, rules in zip(reviews, rules_of_each, strict=True)
     ]
 
 
 def _rules_of(review: AccessReview, default_namespace: str) -> list[ResourceRule]:
-    """Return the rules of a review. Any is enough, as a create may be of either kind; an exec needs all."""
+    """Return the rules of a review. Any is enough, as a create may be of either kind; into pods takes all."""
     namespace = (review.ref.namespace if review.ref else review.namespace) or default_namespace
     if review.verb is Verb.LOGS:
         return [ResourceRule("get", "", PODS.plural, namespace, "log")]
-    if review.verb is Verb.EXEC:
-        return [ResourceRule(verb, "", PODS.plural, namespace, "exec") for verb in EXEC_VERBS]
+    if subresource := _INTO_PODS.get(review.verb):
+        return [ResourceRule(verb, "", PODS.plural, namespace, subresource) for verb in EXEC_VERBS]
     if review.verb is Verb.CREATE or review.ref is None:
         return [resource_rule("create", ROOT_TYPES[kind], namespace) for kind in CREATED_KINDS]
     if training := TRAINING_KINDS.get(review.ref.kind):

@@ -51,14 +51,18 @@ from backend_client.server.watch import WatchStream
 from backend_client.server.wire import encode
 
 if TYPE_CHECKING:
+    from backend_client.exec_session import ExecQuery, ExecSession, PortConnection
     from backend_client.gpu_nodes import GpuNodes
     from backend_client.queues import QueueBoard
     from backend_client.usage import Usage, UsageHistory, UsageTable
     from backend_client.usage_report import Receipt, ReportQuery, UsageReport
+    from backend_client.websocket import WebSocket
     from backend_client.why import Explanation
 
 _JOBS = "/api/jobs"
 _NO_USAGE = "This server tells nothing of what jobs use.", "A newer traindeck server does."
+_NO_SHELLS = "This server runs no commands in jobs."
+_NO_PORTS = "This server passes no connections on."
 _PLAIN_KEY = re.compile(r"[!-~]{1,64}")
 
 
@@ -201,6 +205,39 @@ class ServerBackend(AlertCalls):
         except NotFound:
             await self.get(ref)  # raises as well where it is the job that is not there, and not the route
             raise Refused("This server tells no reasons.", "A newer traindeck server does.") from None
+
+    @contextlib.asynccontextmanager
+    async def open_exec(self, query: "ExecQuery") -> AsyncGenerator["ExecSession", None]:
+        """Start a command in a running job (`HasExec`)."""
+        from backend_client.server.exec_session import start  # noqa: PLC0415  a list needs none
+
+        async with self._websocket(query.ref, "exec", query.rank, _NO_SHELLS) as websocket:
+            yield await start(websocket, query, self._connection.label)
+
+    @contextlib.asynccontextmanager
+    async def open_port(
+        self, ref: JobRef, port: int, *, rank: int = 0
+    ) -> AsyncGenerator["PortConnection", None]:
+        """Connect to a port in a running job (`HasPorts`)."""
+        from backend_client.server.port import ServerPortConnection  # noqa: PLC0415  a list needs none
+
+        async with self._websocket(ref, f"ports/{port}", rank, _NO_PORTS) as websocket:
+            yield ServerPortConnection(websocket, self._connection.label)
+
+    @contextlib.asynccontextmanager
+    async def _websocket(
+        self, ref: JobRef, what: str, rank: int, too_old: str
+    ) -> AsyncGenerator["WebSocket", None]:
+        """Open a WebSocket into a job. Raises Refused for a server that has none, by the title `too_old`."""
+        query = {**_uid_query(ref), "rank": str(rank)}
+        async with contextlib.AsyncExitStack() as stack:
+            opening = self._connection.websocket(f"{_path(ref)}/{what}", query=query)
+            try:
+                opened = await stack.enter_async_context(opening)
+            except NotFound:
+                await self.get(ref)  # raises as well where it is the job that is not there, and not the route
+                raise Refused(too_old, "A newer traindeck server does.") from None
+            yield opened
 
     async def usage(self, ref: JobRef) -> "Usage":
         """Return what a job uses now (`HasUsage`)."""

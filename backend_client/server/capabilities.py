@@ -30,32 +30,20 @@ def merge(clusters: Sequence[ClusterInfo]) -> Capabilities:
     missing_features = {
         feature: _reason(feature, clusters) for feature in Feature if _is_absent(feature, clusters)
     }
-    return Capabilities(missing_features | _NOT_YET, {name: _rule(name, clusters) for name in FIELD_NAMES})
+    return Capabilities(missing_features, {name: _rule(name, clusters) for name in FIELD_NAMES})
 
 
-NOT_PASSED_ON = {
-    Feature.EXEC: "a traindeck server opens no shells; a kubeconfig context of the same cluster does",
-}
-"""Features that a server passes on from no cluster of its own."""
 _OF_THE_SERVER = frozenset({Feature.HISTORY, Feature.ALERTS, Feature.ACCOUNTING})
 """Features that a server has itself, whatever its clusters have."""
-
-_NOT_YET: dict[Feature, str] = {
-    Feature.PORTS: "a traindeck server passes no connections on; choose the cluster's own context",
-}
-"""What servers lack whatever their clusters have."""
 
 
 def _is_absent(feature: Feature, clusters: Sequence[ClusterInfo]) -> bool:
     """Return True where no cluster has a feature, nor the server itself."""
-    if feature in NOT_PASSED_ON:
-        return True
     return feature not in _OF_THE_SERVER and all(feature not in cluster.features for cluster in clusters)
 
 
 def _reason(feature: Feature, clusters: Sequence[ClusterInfo]) -> str:
-    told = next((cluster.lacks[feature] for cluster in clusters if cluster.lacks.get(feature)), _ABSENT)
-    return NOT_PASSED_ON.get(feature, told)
+    return next((cluster.lacks[feature] for cluster in clusters if cluster.lacks.get(feature)), _ABSENT)
 
 
 def _rule(name: str, clusters: Sequence[ClusterInfo]) -> FieldRule:
@@ -64,5 +52,5 @@ def _rule(name: str, clusters: Sequence[ClusterInfo]) -> FieldRule:
     return rules[0] if len(uses) == 1 and name != "cluster" else FieldRule(Use.OPTIONAL)
 
 
-UNKNOWN = Capabilities(NOT_PASSED_ON, {name: FieldRule(Use.OPTIONAL) for name in FIELD_NAMES})
+UNKNOWN = Capabilities({}, {name: FieldRule(Use.OPTIONAL) for name in FIELD_NAMES})
 """Before a server has answered for the first time: nothing is refused for it, as a verb asks it but once."""

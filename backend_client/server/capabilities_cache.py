@@ -5,10 +5,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from backend_client.errors import Refused
 from backend_client.private_files import read_private, update_private
+from backend_client.protocol import Feature
 from backend_client.server.capabilities import UNKNOWN, Capabilities
+
+_SWITCHED = (Feature.EXEC, Feature.PORTS)
+"""An admin can switch them on at any time, and a verb asks but once: that they are absent is not kept."""
 
 
 class CapabilitiesCache:
@@ -20,9 +25,11 @@ class CapabilitiesCache:
     def read(self) -> Capabilities:
         """Return the cached capabilities, `UNKNOWN` where there are none."""
         try:
-            return msgspec.json.decode(read_private(self.path), type=Capabilities)
+            kept = msgspec.json.decode(read_private(self.path), type=Capabilities)
         except (Refused, msgspec.MsgspecError, UnicodeDecodeError):
             return UNKNOWN
+        lacks = {feature: why for feature, why in kept.missing_features.items() if feature not in _SWITCHED}
+        return replace(kept, missing_features=lacks)
 
     def remove(self) -> None:
         """Remove the file."""

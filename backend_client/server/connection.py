@@ -24,6 +24,8 @@ from backend_client.server.wire import EVENT_STREAM
 if TYPE_CHECKING:
     import httpx
 
+    from backend_client.websocket import WebSocket
+
 T = TypeVar("T")
 Query = Mapping[str, str | Sequence[str]]
 
@@ -31,6 +33,8 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 ANSWER_SECONDS = 60.0
 """For a whole answer, however slowly it comes, its repeats included."""
+OPENING_SECONDS = 40.0
+"""For the answer to a WebSocket: behind it a server opens one into a cluster."""
 SILENCE_SECONDS = 45.0
 """A stream that says nothing for so long, no heartbeat even, is dead."""
 LARGEST_ANSWER = 64 * 2**20
@@ -109,6 +113,24 @@ class Connection:
             if not kind.startswith(EVENT_STREAM):
                 raise self._protocol_error(f"it answers {kind or 'nothing'} where events were asked for")
             yield SseStream(response, self.label)
+
+    @contextlib.asynccontextmanager
+    async def websocket(self, path: str, *, query: Query | None = None) -> AsyncIterator["WebSocket"]:
+        """Open a WebSocket. Not repeated: it may have started something."""
+        from backend_client.server.switched import SwitchedStream  # noqa: PLC0415  few requests are one
+        from backend_client.websocket import Handshake, WebSocket  # noqa: PLC0415  as above
+
+        handshake = Handshake()
+        headers = {"Connection": "Upgrade", **dict(handshake.headers)}
+        request = _Request("GET", path, query or {}, b"", headers, OPENING_SECONDS)
+        async with self._send(request) as response:
+            if response.status_code != 101 or not handshake.is_answered_by(response.headers):
+                raise self._protocol_error("it answers what is no WebSocket")
+            opened = WebSocket(SwitchedStream(response), self.label)
+            try:
+                yield opened
+            finally:
+                opened.close()
 
     async def aclose(self) -> None:
         """Close all connections."""

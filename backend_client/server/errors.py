@@ -40,6 +40,11 @@ def from_httpx(error: "httpx.HTTPError", label: str, silence: float) -> BackendE
     return ConnectionBroken(sentence(f"The connection to {label} broke: {_describe(root)}"))
 
 
+def describe_root(error: BaseException) -> str:
+    """Describe what broke a connection: what lies under the exceptions that httpx and httpcore make of it."""
+    return _describe(_root_cause(error))
+
+
 def _root_cause(error: BaseException) -> BaseException:
     """Return the first exception under those that httpx, httpcore and anyio have put around it."""
     while True:

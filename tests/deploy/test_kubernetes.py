@@ -21,7 +21,7 @@ from backend_client.models.secret import Secret
 from backend_client.multi_user import Ownership
 from backend_client.protocol import AccessReview, JobQuery, Scope, Verb
 from tests.backend_client.kubernetes.support.specs import spec
-from tests.deploy.support.manifests import FOLDER, HOME, apply, manifests, path_of
+from tests.deploy.support.manifests import FOLDER, HOME, apply, manifests, path_of, remove
 from tests.support.wait import async_until
 
 pytestmark = pytest.mark.api
@@ -162,7 +162,9 @@ async def test_the_pod_keeps_to_the_strictest_pod_security(transport: Transport,
 
 def test_kustomize_names_all_files_and_the_image_of_the_dockerfile():
     kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
-    assert set(kustomization["resources"]) == {f.name for f in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    wished_for = {"exec.yaml"}  # lets people into their jobs: nobody has it who did not ask for it
+    every = {f.name for f in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(kustomization["resources"]) == every - wished_for
     image = kustomization["images"][0]
     assert f"{image['name']}:{image['newTag']}" in (FOLDER / "server.yaml").read_text()
     assert f"-t {image['name']}:{image['newTag']}" in (FOLDER.parent / "server.Dockerfile").read_text()
@@ -205,6 +207,45 @@ async def test_beyond_its_rights_there_is_a_wall(server: Target, home: str, tran
     finally:
         await theirs.aclose()
     assert (await transport.request("GET", path_of(manifests("account.yaml", home)[0]))).status == 200
+
+
+async def test_it_gets_into_pods_where_exec_yaml_is_applied_and_only_into_those_of_jobs(
+    server: Target, home: str, transport: Transport
+):
+    theirs, jobs = Transport(server), f"td-{uuid.uuid4().hex[:8]}"
+    namespace = {"metadata": {"name": jobs, "labels": {"traindeck.dev/server": "server-1"}}}
+    await transport.request("POST", "/api/v1/namespaces", body=json.dumps(namespace).encode())
+
+    async def enter(namespace: str, what: str) -> str:
+        path = f"/api/v1/namespaces/{namespace}/pods/nobody/{what}"
+        answer = await theirs.request("POST", path, allow=(400, 403, 404, 422))
+        return f"{answer.status} {answer.body.decode()}"
+
+    ways = ("exec?command=true&stdout=true", "portforward?ports=80")
+    try:
+        for way in ways:
+            assert (await enter(jobs, way)).startswith("403")
+        for manifest in manifests("exec.yaml", home):
+            await apply(transport, manifest)
+        for way in ways:
+            await async_until(lambda way=way: _begins(enter(jobs, way), "404"))
+            for place in ("kube-system", home):
+                await async_until(
+                    lambda way=way, place=place: _says(enter(place, way), "traindeck.dev/server")
+                )
+    finally:
+        await theirs.aclose()
+        for manifest in manifests("exec.yaml", home):
+            await remove(transport, manifest)
+        await transport.request("DELETE", f"/api/v1/namespaces/{jobs}")
+
+
+async def _begins(answer: Awaitable[str], words: str) -> bool:
+    return (await answer).startswith(words)
+
+
+async def _says(answer: Awaitable[str], words: str) -> bool:
+    return words in await answer
 
 
 async def test_folders_of_nodes_need_the_word_of_the_clusters_admin(

@@ -57,7 +57,7 @@ class JobScreen(Screen[None], Guarded):
             self.session.request(OpenRanks(self.job, self.backend))
 
     def action_ports(self) -> None:
-        if self.job and self.backend and not self.blocked(Feature.PORTS):
+        if self.job and self.backend and not self.blocked(Verb.PORTS):
             self.session.request(OpenPorts(self.job, self.backend))
 
     def action_shell(self) -> None:

@@ -92,7 +92,13 @@ class Connection:
         return event
 
     def switched(self) -> tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]:
-        """Return what came behind a 101 already, and the streams on which the other protocol goes on."""
+        """Return what came behind a 101 already, and the streams on which the other protocol goes on.
+
+        It has pings of its own, and its other side may take nothing for as long as it likes: that is no cut
+        cable, but to TCP_USER_TIMEOUT it is one.
+        """
+        if option := getattr(socket, "TCP_USER_TIMEOUT", None):
+            self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, 0)
         return self._http.trailing_data[0], self._reader, self._writer
 
     @property

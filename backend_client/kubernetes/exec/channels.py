@@ -10,10 +10,11 @@ from enum import IntEnum
 from backend_client.errors import Refused
 from backend_client.exec_session import ExecChannel, ExecEnding
 from backend_client.kubernetes.api.transport import Response, Transport
-from backend_client.kubernetes.api.websocket import WebSocket, open_websocket
+from backend_client.kubernetes.api.websocket import open_websocket
 from backend_client.kubernetes.exec.container import Container
 from backend_client.kubernetes.exec.ending import UNTOLD, ending_of
 from backend_client.kubernetes.exec.refusals import refusal
+from backend_client.websocket import WebSocket
 
 _V5 = "v5.channel.k8s.io"
 SUBPROTOCOLS = (_V5, "v4.channel.k8s.io")

@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 
 from backend_client.errors import BackendError, Refused, Unreachable, sentence
 from backend_client.kubernetes.api.transport import Response, Transport
-from backend_client.kubernetes.api.websocket import WebSocket, open_websocket
+from backend_client.kubernetes.api.websocket import open_websocket
 from backend_client.kubernetes.ports.refusals import refusal
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.resources.resource_types import PODS
+from backend_client.websocket import WebSocket
 
 SUBPROTOCOLS = ("v4.channel.k8s.io",)
 """The one that every API server takes for ports over a WebSocket."""

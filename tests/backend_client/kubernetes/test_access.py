@@ -176,8 +176,8 @@ async def test_verdicts_are_what_the_cluster_then_allows(
     backend = opened(person)
     verdicts = await backend.check_access([AccessReview(verb, ref) for verb in ACTS])
     assert {verb for verb, verdict in zip(ACTS, verdicts, strict=True) if verdict.allowed} == may
-    (commands,) = await backend.check_access([AccessReview(Verb.EXEC, ref)])  # no pod runs to try it in
-    assert commands.allowed == (person == "alice")
+    into_pods = [AccessReview(Verb.EXEC, ref), AccessReview(Verb.PORTS, ref)]  # none runs to try it in
+    assert {one.allowed for one in await backend.check_access(into_pods)} == {person == "alice"}
     for (verb, act), verdict in zip(ACTS.items(), verdicts, strict=True):
         before, about = wants(lab), stopped if verb == Verb.RESUME else ref
         if verdict.allowed:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from backend_client.errors import NotFound, Refused
+from backend_client.errors import NotFound, Refused, Unreachable
+from backend_client.exec_session import ExecQuery
 from backend_client.models import JobRef
 from backend_client.models.secret import Secret
 from backend_client.protocol import Scope
@@ -45,3 +46,23 @@ async def test_a_server_without_machines_says_so(server, backend):
     found = await backend.nodes(Scope())
     assert not found.nodes
     assert found.unknown_because.startswith("this server tells nothing of them")
+
+
+async def test_a_server_that_lets_nobody_into_jobs_is_not_a_job_that_is_gone(server, backend):
+    server.script = [NOTHING, answer(JOB), NOTHING, answer(JOB), NO_JOB, NO_JOB]
+    with pytest.raises(Refused, match="runs no commands in jobs"):
+        async with backend.open_exec(ExecQuery(ref=REF)):
+            pass
+    with pytest.raises(Refused, match="passes no connections on"):
+        async with backend.open_port(REF, 80):
+            pass
+    with pytest.raises(NotFound, match="no job train"):
+        async with backend.open_port(REF, 80):
+            pass
+
+
+async def test_a_proxy_that_lets_no_websocket_through(server, backend):
+    server.script = [answer(JOB)]
+    with pytest.raises(Unreachable, match="answers what is no WebSocket"):
+        async with backend.open_port(REF, 80):
+            pass

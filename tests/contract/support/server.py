@@ -183,4 +183,5 @@ def cluster_settings(folder: Path) -> dict[str, str]:
         "KUBERNETES": f'{{"gpu_resource": "{SLOT}"}}',
         "HOST_PATHS": f'["{folder}"]',
         "QUEUE_PRIORITIES": f'["{PRIORITY}"]',
+        "EXEC": "on",
     }

@@ -1,6 +1,7 @@
 """A person's command in a container, whose far end is silent, cut, old, or has no shell."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -162,3 +163,14 @@ def test_silence_behind_much_input_tells_nothing(given: bytes, lost: bool):
     came, _, seconds = outcome(ExecQuery(ref=REF, argv=("cat",), stdin=True), use, ends, reads_late, ends)
     assert isinstance(came, Unreachable) == lost
     assert seconds == pytest.approx(30 if lost else 300, abs=7)
+
+
+def test_a_command_that_takes_no_input_for_long_is_not_taken_for_a_cut_cable():
+    """With the limit of ordinary requests its connection ended after 30 s."""
+
+    async def limit(session: ContainerSession) -> object:
+        used = session._channels._websocket._stream._writer.get_extra_info("socket")
+        return used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+
+    came, _, _ = outcome(ExecQuery(ref=REF, argv=("cat",), stdin=True), limit, ends, ends, ends)
+    assert came == 0
