@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from backend.clusters.circuit_breaker import CircuitBreaker
 from backend.clusters.hub import Hub
+from backend_client.code.bundle import HasCode
 from backend_client.errors import BackendError, Refused, fragment
 from backend_client.models import JobSpec
 from backend_client.models.fields import explicit_fields
@@ -19,7 +20,7 @@ from backend_client.single_flight import SingleFlight
 
 log = logging.getLogger("traindeck.clusters")
 RETRY_SECONDS = 5.0
-NO_CODE = "a traindeck server takes no folders yet; use a kubeconfig context, an image or a volume"
+NO_CODE = "jobs of the server's own machine get no copy of a folder; name one of that machine as workdir"
 NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
 PATCHES = "a server takes no patch of a pod; its admin can set one for all jobs (kubernetes.pod_template)"
 
@@ -51,7 +52,9 @@ class Cluster:
         """Return the cluster as clients get it: the backend's features, with what the server changes."""
         lacks = {str(feature): why for feature, why in self.backend.missing_features.items()}
         lacks.pop(Feature.HISTORY, None)
-        lacks |= {Feature.NAMESPACES: NAMESPACES, Feature.CODE: NO_CODE}
+        lacks[Feature.NAMESPACES] = NAMESPACES
+        if Feature.CODE in lacks:
+            lacks[Feature.CODE] = NO_CODE
         lacks |= {str(feature): why for feature, why in NOT_PASSED_ON.items()}
         return ClusterInfo(
             name=self.name,
@@ -61,6 +64,7 @@ class Cluster:
             features=tuple(sorted(self.backend.features - lacks.keys() | {Feature.HISTORY})),
             lacks=lacks,
             fields=self.fields,
+            code_limit=self.backend.code_limit if isinstance(self.backend, HasCode) else 0,
         )
 
     @property
@@ -69,9 +73,10 @@ class Cluster:
         own = {
             "cluster": FieldRule(Use.OPTIONAL),
             "namespace": FieldRule(Use.REFUSED, NAMESPACES),
-            "code": FieldRule(Use.REFUSED, NO_CODE),
             "pod": FieldRule(Use.REFUSED, PATCHES),
         }
+        if Feature.CODE in self.backend.missing_features:
+            own["code"] = FieldRule(Use.REFUSED, NO_CODE)
         return {**self.backend.fields, **own}
 
     @property
