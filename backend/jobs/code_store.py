@@ -47,6 +47,16 @@ class NoRoom(Refused):
     """No more code can be kept (507)."""
 
 
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NoRoom(
+            f"The server cannot keep the code: {disk_words(error)}.", "Its admin can say more."
+        ) from None
+
+
 class TooLarge(Refused):
     """More bytes than one packed folder may have (413)."""
 
@@ -84,9 +94,8 @@ class CodeStore:
         """
         self._coming[person] += size
         try:
-            with _disk_errors():
-                await self._make_room(person, size)
-                await self._receive(self._path(person, code.sha256), code, body, size)
+            await self._make_room(person, size)
+            await self._receive(self._path(person, code.sha256), code, body, size)
         finally:
             self._coming[person] -= size
 
@@ -114,7 +123,7 @@ class CodeStore:
             if hashed.hexdigest() != code.sha256:
                 raise Invalid({"sha256": f"the {got:,} bytes that came have another; send them again"})
             await asyncio.to_thread(_append, part, waiting)
-            part.replace(path)
+            _move(part, path)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
@@ -126,6 +135,7 @@ class CodeStore:
             if shutil.disk_usage(self._folder).free < size + LEFT_FREE:
                 raise NoRoom("The disk of this server is nearly full.", "Its admin can make room.")
 
+    @_disk_errors()
     def _evict(self, person: int) -> None:
         _make_folder(self._folder)
         files = [*self._files()]
@@ -185,12 +195,15 @@ def _head(code: Code) -> bytes:
 
 
 def _fit(files: list[_File], coming: int, most: int, whose: str) -> list[_File]:
-    """Remove what was used least lately, unless it is young, until the rest fits; return it. Raises NoRoom."""
+    """Remove what was used least lately, unless it is young, until the rest fits; return it.
+
+    Raises NoRoom, and removes nothing, where that is not enough.
+    """
     total, before = sum(file.size for file in files) + coming, time.time() - YOUNG_SECONDS
-    rest = []
+    old, rest = [], []
     for file in sorted(files):
         if total > most and file.used < before:
-            file.path.unlink(missing_ok=True)
+            old.append(file)
             total -= file.size
         else:
             rest.append(file)
@@ -199,29 +212,28 @@ def _fit(files: list[_File], coming: int, most: int, whose: str) -> list[_File]:
             f"There is no room for more code: this server keeps {bytes_text(most)} of {whose}.",
             f"Try again in {YOUNG_SECONDS / 60:g} minutes: then what was sent last can go.",
         )
+    for file in old:
+        file.path.unlink(missing_ok=True)
     return rest
 
 
+@_disk_errors()
 def _create(path: Path) -> None:
     _make_folder(path.parent)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
+@_disk_errors()
 def _append(path: Path, data: bytearray) -> None:
     """Append to a file that is there: where its upload was cut meanwhile, none comes back."""
     with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), "wb") as file:
         file.write(data)
 
 
+@_disk_errors()
+def _move(part: Path, path: Path) -> None:
+    part.replace(path)
+
+
 def _make_folder(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise NoRoom(
-            f"The server cannot keep the code: {disk_words(error)}.", "Its admin can say more."
-        ) from None
