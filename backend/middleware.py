@@ -6,7 +6,8 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fastapi import Response
 from starlette.datastructures import Headers
@@ -39,9 +40,9 @@ _CODE_PATH = re.compile(r"/api/code/[0-9a-f]{64}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def body_limit(scope: Scope, most: int) -> int:
+def body_limit(scope: Mapping[str, Any], most: int) -> int:
     """Return the bytes that a request's body may have: `most`, but for packed code, whose route counts."""
-    is_code = _method(scope) == "PUT" and _CODE_PATH.fullmatch(scope["path"])
+    is_code = scope.get("method") == "PUT" and _CODE_PATH.fullmatch(scope["path"])
     return max(most, LARGEST) if is_code else most
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from backend.clusters.circuit_breaker import CircuitBreaker
 from backend.clusters.hub import Hub
-from backend_client.code.bundle import HasCode
+from backend_client.code_bundle import HasCode
 from backend_client.errors import BackendError, Refused, fragment
 from backend_client.models import JobSpec
 from backend_client.models.fields import explicit_fields

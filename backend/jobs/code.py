@@ -16,7 +16,7 @@ from backend.db.models import JobRow
 from backend.jobs.code_store import NoRoom
 from backend.jobs.rows import JobSelector, find_row, live_jobs, ref_of, spec_of
 from backend.jobs.service import JobService
-from backend_client.code.bundle import Bundle, HasCode, digest
+from backend_client.code_bundle import Bundle, HasCode, digest
 from backend_client.errors import BackendError, Invalid, NotFound
 from backend_client.models import JobSpec
 from backend_client.models.code import PACKED, Code, is_packed

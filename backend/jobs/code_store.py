@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backend_client.code.bundle import Bundle, digest
+from backend_client.code_bundle import Bundle, digest
 from backend_client.disk_errors import disk_words
 from backend_client.errors import Invalid, Refused
 from backend_client.models.code import Code
@@ -226,7 +226,8 @@ def _create(path: Path) -> None:
 @_disk_errors()
 def _append(path: Path, data: bytearray) -> None:
     """Append to a file that is there: where its upload was cut meanwhile, none comes back."""
-    with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), "wb") as file:
+    with path.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
         file.write(data)
 
 

@@ -199,9 +199,7 @@ async def _create(service: JobService, cluster: Cluster, row: JobRow, request: C
     return cached.job if cached else job
 
 
-async def _create_objects(
-    service: JobService, cluster: Cluster, row: JobRow, request: CreateRequest
-) -> Job:
+async def _create_objects(service: JobService, cluster: Cluster, row: JobRow, request: CreateRequest) -> Job:
     owner, spec = request.caller.name, request.spec
     backend = user_backend(service, cluster, owner, spec, row.namespace)
     bundle = await code.bundle_for(service, row.user_id, spec)

@@ -76,9 +76,11 @@ _CONTAINER = keys(
         "capabilities": {"drop": [one_of("ALL")]},
     },
 }
-_CODE_CONTAINER: dict[str, Rule] = {
-    key: rule for key, rule in _CONTAINER.items() if key not in ("ports", "workingDir")
-} | {"name": one_of(labels.CODE_CONTAINER), "command": lambda words: "" if words == [*code.UNPACK] else "command"}
+_UNPACKER: dict[str, Rule] = {
+    **{key: rule for key, rule in _CONTAINER.items() if key not in ("ports", "workingDir")},
+    "name": one_of(labels.CODE_CONTAINER),
+    "command": lambda words: "" if words == [*code.UNPACK] else "a command of its own to unpack code",
+}
 """The init container that unpacks a job's code; no other runs."""
 _REQUIRED = frozenset(
     {
@@ -117,21 +119,21 @@ def _pod_rules(checks: "_Checks", job: JobSpec) -> dict[str, Rule]:
         "fieldRef": {"fieldPath": one_of(f"metadata.annotations['{labels.INDEX}']")},
     }
     env = keys(("name", "value")) | {"valueFrom": source}
-    return _POD | {
+    rules: dict[str, Rule] = _POD | {
         "priorityClassName": checks.check_priority,
         "containers": [_CONTAINER | {"image": checks.check_image, "env": [env]}],
-        "initContainers": [_CODE_CONTAINER | {"image": checks.check_image}],
-        "volumes": [
-            _VOLUME | {"hostPath": checks.check_host_path, "projected": {"sources": [_code_part(job)]}}
-        ],
+        "volumes": [_VOLUME | {"hostPath": checks.check_host_path}],
     }
+    return rules | _code_rules(checks, job) if job.code else rules
 
 
-def _code_part(job: JobSpec) -> dict[str, Rule]:
-    """Return the rule for a part of a job's code: a Secret of its own."""
+def _code_rules(checks: "_Checks", job: JobSpec) -> dict[str, Rule]:
+    """Return what the pods of a job with code may have besides: its parts, and what unpacks them."""
     own = re.compile(rf"{re.escape(job.name)}-code-\d+")
     part: Check = lambda name: "" if own.fullmatch(str(name)) else f"the Secret {name}"  # noqa: E731  short
-    return {"secret": {"name": part, "items": [keys(("key", "path"))]}}
+    source: dict[str, Rule] = {"secret": {"name": part, "items": [keys(("key", "path"))]}}
+    volume = _VOLUME | {"hostPath": checks.check_host_path, "projected": {"sources": [source]}}
+    return {"initContainers": [_UNPACKER | {"image": checks.check_image}], "volumes": [volume]}
 
 
 def _ingress_rule(checks: "_Checks", job: JobSpec) -> dict[str, Rule]:

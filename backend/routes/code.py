@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from backend.jobs.code import code_of_job
 from backend.jobs.code_store import too_large
@@ -13,9 +14,22 @@ from backend_client.errors import NotFound
 from backend_client.models.code import Code
 
 router = APIRouter(prefix="/api", tags=["jobs"])
+
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 _GZIP = "application/gzip"
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
+
+
+class Recorded(BaseModel):
+    """What is recorded of packed code, as its sender knows it."""
+
+    files: int = Field(0, ge=0, le=2**31 - 1)
+    commit: str = Field("", pattern="^([0-9a-f]{7,64})?$")
+    """That git stood at."""
+    dirty: bool = False
+    """Not all of it was committed."""
+    remote: str = Field("", max_length=2000)
+    """Where git fetches from, without a login."""
 
 
 @router.get("/code/{sha256}", responses={200: struct_response(Code)})
@@ -38,10 +52,7 @@ async def keep(
     sha256: Sha256,
     runtime: RuntimeDep,
     caller: CanCreate,
-    files: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-    commit: Annotated[str, Query(pattern="^([0-9a-f]{7,64})?$")] = "",
-    dirty: bool = False,
-    remote: Annotated[str, Query(max_length=500)] = "",
+    recorded: Annotated[Recorded, Query()],
 ) -> None:
     """Keep a packed folder, a tar.gz with this hash: a job whose `code` is sha256:HASH runs in it.
 
@@ -51,13 +62,11 @@ async def keep(
     size = int(request.headers.get("content-length") or limit)
     if size > limit:
         raise too_large(limit)
-    code = Code(sha256=sha256, files=files, commit=commit, dirty=dirty, remote=remote)
+    code = Code(sha256=sha256, **recorded.model_dump())
     await runtime.jobs.code.save(caller.user_id, code, request.stream(), size)
 
 
-@router.get(
-    "/jobs/{name}/code", response_class=Response, responses={200: {"content": {_GZIP: _BYTES}}}
-)
+@router.get("/jobs/{name}/code", response_class=Response, responses={200: {"content": {_GZIP: _BYTES}}})
 async def code(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """The packed code that it was made with, a tar.gz; for its owner and for admins."""
     return Response(await code_of_job(runtime.jobs, caller, name, selector), media_type=_GZIP)

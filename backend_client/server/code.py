@@ -13,7 +13,7 @@ from backend_client.server.capabilities import Capabilities
 from backend_client.server.connection import ANSWER_SECONDS, Connection
 
 if TYPE_CHECKING:
-    from backend_client.code.bundle import Bundle
+    from backend_client.code_bundle import Bundle
 
 _SLOWEST = 2**16
 """Bytes a second that code is sent with at least."""

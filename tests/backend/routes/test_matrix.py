@@ -181,7 +181,9 @@ class Caller:
     async def __call__(self, operation, headers, name="probe"):
         method, path = operation.split()
         wanted = NAMES.get(path, name)
-        url = path.replace("{name}", wanted).replace("{token_id}", wanted).replace("{sha256}", "0" * 64) + QUERIES.get(operation, "")
+        url = path.replace("{name}", wanted).replace("{token_id}", wanted).replace(
+            "{sha256}", "0" * 64
+        ) + QUERIES.get(operation, "")
         url = url.replace("{alert_id}", self.alert_id)
         body = BODIES.get(operation, BODY) if method in ("POST", "PATCH", "PUT") else None
         return (await self.client.request(method, url, headers=headers, json=body)).status_code

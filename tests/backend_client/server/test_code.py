@@ -1,12 +1,11 @@
 """One's own code at a server: sent once; what was left out is said here; an older server takes none."""
 
-import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from msgspec.structs import replace
 
-from backend_client.code.bundle import Bundle, digest
+from backend_client.code_bundle import Bundle, digest
 from backend_client.errors import Refused
 from backend_client.models import JobSpec
 from backend_client.models.code import LARGEST, Code
@@ -23,7 +22,11 @@ FACTS = Code(sha256=digest(DATA), files=3, size=len(DATA), commit="ab" * 20, dir
 BUNDLE = Bundle(FACTS, DATA, "3 files, 6B packed; left out: data/ (12Gi, .gitignore)")
 NOTHING = answer({"title": "There is nothing there.", "kind": "NotFound"}, "404 Not Found")
 KEPT = {
-    **{"sha256": FACTS.sha256, "files": 3, "size": 6, "commit": FACTS.commit, "dirty": True},
+    "sha256": FACTS.sha256,
+    "files": 3,
+    "size": 6,
+    "commit": FACTS.commit,
+    "dirty": True,
     "remote": "https://h/x",
 }
 
@@ -46,14 +49,18 @@ async def test_code_is_sent_once_and_again_where_more_is_known_of_it(server, bac
     asked = urlsplit(sent.target)
     assert asked.path == f"/api/code/{FACTS.sha256}"
     assert parse_qs(asked.query) == {
-        **{"files": ["3"], "commit": [FACTS.commit], "dirty": ["true"]},
+        "files": ["3"],
+        "commit": [FACTS.commit],
+        "dirty": ["true"],
         "remote": ["https://h/x"],
     }
 
 
 async def test_a_plan_says_what_was_left_out(server, backend):
     plan = {
-        **{"name": "train", "yaml": "", "place": "gpu"},
+        "name": "train",
+        "yaml": "",
+        "place": "gpu",
         "warnings": [{"field": "code", "message": "3 files, 6B packed"}, {"field": "gpus", "message": "few"}],
     }
     server.script = [answer(KEPT), answer(plan), answer(plan)]
