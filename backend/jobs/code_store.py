@@ -108,21 +108,10 @@ class CodeStore:
 
     async def _receive(self, path: Path, code: Code, body: AsyncIterator[bytes], size: int) -> None:
         part = path.with_name(f".{secrets.token_hex(8)}")
-        hashed, waiting, got = sha256(), bytearray(_head(code)), 0
         _create(part)
         try:
-            async for piece in body:
-                got += len(piece)
-                if got > size:
-                    raise too_large(size)
-                hashed.update(piece)
-                waiting += piece
-                if len(waiting) >= _PIECE:
-                    await asyncio.to_thread(_append, part, waiting)
-                    waiting = bytearray()
-            if hashed.hexdigest() != code.sha256:
-                raise Invalid({"sha256": f"the {got:,} bytes that came have another; send them again"})
-            await asyncio.to_thread(_append, part, waiting)
+            found = await _write(part, _head(code), body, size)
+            _check_hash(found, code.sha256)
             _move(part, path)
         except BaseException:
             part.unlink(missing_ok=True)
@@ -184,7 +173,7 @@ class CodeStore:
 def too_large(limit: int) -> TooLarge:
     """Return the error for packed code of more than `limit` bytes."""
     return TooLarge(
-        f"The packed code is larger than {bytes_text(limit)} ({limit:,} bytes), the most that goes with a job.",
+        f"The packed code has more than {bytes_text(limit)} ({limit:,} bytes), the most that goes along.",
         "Leave files out in .traindeckignore, or put them on a volume.",
     )
 
@@ -221,6 +210,27 @@ def _fit(files: list[_File], coming: int, most: int, whose: str) -> list[_File]:
 def _create(path: Path) -> None:
     _make_folder(path.parent)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+async def _write(part: Path, head: bytes, body: AsyncIterator[bytes], size: int) -> str:
+    """Write what comes to a file, as it comes; return its hash. Raises TooLarge."""
+    hashed, waiting, got = sha256(), bytearray(head), 0
+    async for piece in body:
+        got += len(piece)
+        if got > size:
+            raise too_large(size)
+        hashed.update(piece)
+        waiting += piece
+        if len(waiting) >= _PIECE:
+            await asyncio.to_thread(_append, part, waiting)
+            waiting = bytearray()
+    await asyncio.to_thread(_append, part, waiting)
+    return hashed.hexdigest()
+
+
+def _check_hash(found: str, expected: str) -> None:
+    if found != expected:
+        raise Invalid({"sha256": f"what came has {found}; send it again"})
 
 
 @_disk_errors()
