@@ -10,7 +10,7 @@ from backend_client.models import JobRef
 from backend_client.models.code import Code
 from backend_client.protocol import Diagnostic, Plan
 from backend_client.server.capabilities import Capabilities
-from backend_client.server.connection import ANSWER_SECONDS, Connection
+from backend_client.server.connection import Connection
 
 if TYPE_CHECKING:
     from backend_client.code_bundle import Bundle
@@ -49,7 +49,7 @@ class CodeCalls:
                 query=_recorded(code),
                 body=bundle.data,
                 headers={"Content-Type": "application/gzip"},
-                seconds=ANSWER_SECONDS + len(bundle.data) / _SLOWEST,
+                more_seconds=len(bundle.data) / _SLOWEST,
             )
         except NotFound:
             raise Refused("This server takes no code.", "A newer traindeck server does.") from None

@@ -146,7 +146,7 @@ async def test_uploads_under_way_count_and_so_do_many_small_ones(store):
         await save(store, ANN, b"m" * MIB)
     go_on.set()
     await task
-    for number in range(12):  # of the 32 that fit
+    for number in range(14):  # of 64 KiB each, beside the large one
         await save(store, ANN, b"%d" % number)
     with pytest.raises(NoRoom):
         await save(store, ANN, b"the last")

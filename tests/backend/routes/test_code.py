@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import uuid
 from hashlib import sha256
 
 import pytest
@@ -21,6 +22,17 @@ MINE = {"kind": "job", "name": "mine", "image": "a/b:1", "command": ["true"], "c
 @pytest.fixture
 def settings(settings):
     return settings.model_copy(update={"local": False})
+
+
+@pytest.fixture
+async def namespace(app, cluster):
+    """Make a namespace for all, as a cluster's admin does."""
+    name, api = f"shared-{uuid.uuid4().hex[:8]}", Live(cluster.kubeconfig)
+    labels = {"traindeck.dev/server": app.state.runtime.server_id}
+    manifest = {"metadata": {"name": name, "labels": labels}}
+    await asyncio.to_thread(api.call, "POST", path_of("v1", "namespaces"), manifest)
+    yield name
+    await asyncio.to_thread(api.call, "DELETE", path_of("v1", "namespaces", name=name))
 
 
 async def put(person, data=DATA, status=204, sha="", **query):
@@ -51,7 +63,7 @@ async def test_what_is_wrong_is_said_and_leaves_nothing(app, ann, settings):
     for query in ({"commit": "main"}, {"files": -1}, {"remote": "x" * 2001}, {"dirty": "perhaps"}):
         assert {*query} <= (await put(ann, status=422, **query))["fields"].keys()
     await put(ann, b"x", sha="..%2Fx", status=404)
-    assert "sha256" in (await put(ann, sha="A" * 64, status=422))["fields"]
+    assert "sha256" in (await put(ann, b"x", sha="A" * 64, status=422))["fields"]
     assert not [*(settings.folder / "code").rglob("*.*")]
 
 
@@ -73,8 +85,10 @@ async def test_what_is_too_large_is_cut_there_and_nowhere_else_more_comes_in(app
 
 
 @pytest.mark.api
-async def test_a_job_has_the_code_of_its_person_and_of_nobody_else(app, ann, bob, cluster, settings):
-    await register(app, cluster, name="shared", namespace=await shared_namespace(app, cluster))
+async def test_a_job_has_the_code_of_its_person_and_of_nobody_else(
+    app, ann, bob, cluster, namespace, settings
+):
+    await register(app, cluster, name="shared", namespace=namespace)
     for person in (ann, bob):
         refused = await person.ask("POST", "/jobs", 422, json=MINE)
         assert "no such code of yours" in refused["fields"]["code"]
@@ -114,8 +128,6 @@ async def test_a_job_has_the_code_of_its_person_and_of_nobody_else(app, ann, bob
     await eve.ask("GET", "/jobs/mine/code", 403)
     await root.ask("GET", "/jobs/mine/code")
     assert root.last.content == DATA
-    for name in ("mine", "again"):
-        await ann.ask("DELETE", f"/jobs/{name}", 204, params={"wait": False})
 
 
 async def test_a_folder_is_refused_with_what_to_do(app, ann, cluster):
@@ -128,11 +140,3 @@ async def test_a_folder_is_refused_with_what_to_do(app, ann, cluster):
 
 def size():
     return f"{len(DATA) / 2**20:.1f}Mi"
-
-
-async def shared_namespace(app, cluster):
-    """Make a namespace for all, as a cluster's admin does."""
-    name, server = f"shared-{SHA[:6]}", app.state.runtime.server_id
-    manifest = {"metadata": {"name": name, "labels": {"traindeck.dev/server": server}}}
-    await asyncio.to_thread(Live(cluster.kubeconfig).call, "POST", path_of("v1", "namespaces"), manifest)
-    return name
