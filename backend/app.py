@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from backend import error_responses
 from backend.alerts.service import start_alert_service
@@ -30,7 +29,7 @@ from backend.db.write_probe import WriteProbe
 from backend.jobs.startup import start_job_service
 from backend.lenient_requests import LenientRequests
 from backend.metrics.scrape import Scraper
-from backend.middleware import RequestGuard
+from backend.middleware import BodyLimit, RequestGuard
 from backend.openapi import describe
 from backend.proxy_headers import UNIX, ProxyHeaders, TrustedProxies
 from backend.request_counts import RequestCounts
@@ -40,6 +39,7 @@ from backend.routes import (
     auth,
     bridges,
     clusters,
+    code,
     health,
     history,
     job_usage,
@@ -73,6 +73,7 @@ ROUTERS = tuple(
         metrics,
         jobs,
         bridges,
+        code,
         job_usage,
         logs,
         watch,
@@ -128,7 +129,7 @@ def create_app(settings: ServerSettings, announce: Callable[[str], None]) -> Fas
     app.state.site = Site(settings.root_path)
     answer = error_responses.answering(pages_or)
     app.add_middleware(LenientRequests)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body)
+    app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(
         RequestGuard,
         hosts=known_hosts(settings),

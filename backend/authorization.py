@@ -27,6 +27,8 @@ class Action(StrEnum):
     """Run a command in a job, or connect to a port of it."""
     QUEUE = "queue"
     """Change how a waiting job is queued: its priority, its hold, its queue."""
+    CODE = "code"
+    """Get the code that a job was made with."""
     ACKNOWLEDGE = "acknowledge"
     """Note that an alert of a job was seen, or silence it for a while."""
     SELF = "self"
@@ -62,6 +64,8 @@ def may(caller: Caller, action: Action, job_owner_id: int | None = None) -> Acce
         return AccessDecision(False, f"{caller.name} is a {caller.role}; this is for admins.")
     if job_owner_id is not None and not sees(caller, job_owner_id):
         return AccessDecision(False, "There is no such job of yours.")
+    if action is Action.CODE and job_owner_id != caller.user_id:
+        return AccessDecision(False, "The code of a job is given to its owner and to admins.")
     if action in _WRITE_ACTIONS and caller.role is Role.VIEWER:
         return AccessDecision(False, _VIEWER_HINT)
     return _ALLOWED

@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from backend.auth.caller import request_id
 from backend.auth.password_guard import TooMany
+from backend.jobs.code_store import NoRoom, TooLarge
 from backend_client.errors import BackendError, Invalid, LoginNeeded, NotFound, Refused, Unreachable
 from backend_client.server.bodies import PROBLEM, problem_of
 from backend_client.server.wire import encode
@@ -24,13 +25,16 @@ _REF = {"schema": {"$ref": "#/components/schemas/Problem"}}
 SCHEMA = {"description": "What failed, and what to do next.", "content": {PROBLEM: _REF}}
 COMPRESSED = Refused("The body is compressed.", "Send it as it is, without Content-Encoding.")
 """415."""
+_STATUS = {TooMany: 429, TooLarge: 413, NoRoom: 507}
+"""Errors with a status of their own."""
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": SCHEMA}
 """The `responses=` of the app: every error is a Problem."""
 
 
 def status_of(error: BackendError) -> int:
     """Return the HTTP status of an error."""
-    return 429 if isinstance(error, TooMany) else problem_of(error, "").status
+    own = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 0)
+    return own or problem_of(error, "").status
 
 
 def problem_response(error: BackendError, request: str, status: int = 0) -> Response:

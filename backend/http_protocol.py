@@ -18,12 +18,15 @@ from starlette.datastructures import Headers
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from backend.auth.cookie import token_of
+from backend.middleware import body_limit
 from backend.proxy_headers import unix_client
 from backend_client.local_peer import unix_peer_uid
 from backend_client.server.bodies import PROBLEM
 
 SECONDS = {"head": 10.0, "body": 30.0, "closing": 10.0}
 """Seconds that a connection may be in a phase; while it is answered, the answer has its own limits."""
+SLOWEST_CODE = 2**16
+"""Bytes a second that packed code must come with, beyond that time."""
 STRANGERS = 200
 """Connections of one address that no login has used yet; of more, the oldest is closed."""
 _TITLES = {
@@ -82,7 +85,7 @@ class Connections:
             current, cycle = connection.phase(), connection.cycle
             if (current, cycle) != (phase, request):
                 self._all[connection] = (current, cycle, now)
-            elif now - since > SECONDS.get(current, float("inf")):
+            elif now - since > connection.seconds(current):
                 connection.expire(current)
         for address, strangers in [*self._strangers.items()]:
             for _ in range(len(strangers) - STRANGERS):
@@ -160,6 +163,13 @@ class LimitedProtocol(H11Protocol):
             return "answer"
         between = self.cycle is not None and not self.conn.trailing_data[0]
         return "idle" if between and self.timeout_keep_alive_task else "head"
+
+    def seconds(self, phase: str) -> float:
+        """Return the seconds that the connection may be in a phase; more for a body of packed code."""
+        most = SECONDS.get(phase, float("inf"))
+        if phase != "body" or self.cycle is None or self.cycle.response_complete:
+            return most
+        return most + (body_limit(self.cycle.scope, 0) / SLOWEST_CODE)
 
     def expire(self, phase: str) -> None:
         """End a connection that takes too long."""

@@ -6,10 +6,12 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fastapi import Response
 from starlette.datastructures import Headers
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,6 +23,7 @@ from backend.rate_limit import RateLimiter
 from backend.request_counts import RequestCounts
 from backend.response_sender import HSTS, SECURITY_HEADERS, ResponseSender, refuse
 from backend_client.errors import BackendError, Forbidden, Refused, Unreachable
+from backend_client.models.code import LARGEST
 
 PROBES = ("/livez", "/readyz")
 PASSWORD_PATHS = ("/api/auth/login", "/api/auth/register", "/login", "/register")
@@ -33,7 +36,29 @@ CLIENT_LEFT = 499
 """The status in the log where the client did not wait for an answer; nginx's number."""
 log = logging.getLogger("traindeck.requests")
 _ABSOLUTE = re.compile(r"https?://([^/]*)", re.IGNORECASE)
+_CODE_PATH = re.compile(r"/api/code/[0-9a-f]{64}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def body_limit(scope: Mapping[str, Any], most: int) -> int:
+    """Return the bytes that a request's body may have: `most`, but for packed code, whose route counts."""
+    is_code = scope.get("method") == "PUT" and _CODE_PATH.fullmatch(scope["path"])
+    return max(most, LARGEST) if is_code else most
+
+
+class BodyLimit:
+    """Counts the bytes of a body as they come, whatever its head says, and ends it at its limit."""
+
+    def __init__(self, app: ASGIApp, *, most: int) -> None:
+        self.app = app
+        self.most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = body_limit(scope, self.most)
+        await RequestBodyLimitMiddleware(self.app, max_body_size=limit)(scope, receive, send)
 
 
 class RequestGuard:
@@ -114,8 +139,8 @@ class RequestGuard:
                 "This request comes from another site.", "Open this server's own page, and do it there."
             )
             return self._answer(scope, foreign, 403)
-        if int(headers.get("content-length") or 0) > self.max_body:
-            return self._answer(scope, too_large(self.max_body), 413)
+        if int(headers.get("content-length") or 0) > (most := body_limit(scope, self.max_body)):
+            return self._answer(scope, too_large(most), 413)
         wait = self._wait_seconds(scope, token_of(headers))
         if wait:
             slow: BackendError = Unreachable("Too many requests.", "Wait a little.", retry_after=wait)

@@ -117,6 +117,10 @@ class ServerSettings(BaseSettings):
     """CPUs of one person's jobs at a time; each job then says how many it needs."""
     max_memory_gib: int | None = Field(None, ge=0)
     """GiB of memory of one person's jobs at a time; each job then says how much it needs."""
+    max_code: int = Field(256, ge=20)
+    """MiB of packed code (`--code`) that are kept of one person; a week after its last use it goes."""
+    max_code_total: int = Field(1024, ge=20)
+    """MiB of packed code that are kept of all people together, in the server's folder."""
     namespace: str = ""
     """The one namespace of all jobs; empty makes one for each person."""
     ingress_suffix: str = ""

@@ -38,7 +38,7 @@ class Feature(StrEnum):
     EXEC = "exec"
     """Commands and shells in running jobs (`exec_session.HasExec`)."""
     CODE = "code"
-    """A copy of one's own code goes with a job, and stays as it is (`code.bundle.HasCode`)."""
+    """A copy of one's own code goes with a job, and stays as it is (`code_bundle.HasCode`)."""
     NAMESPACES = "namespaces"
     STOPPED_LOGS = "stopped_logs"
     """The log of a stopped job can still be read."""

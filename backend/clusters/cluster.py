@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from backend.clusters.circuit_breaker import CircuitBreaker
 from backend.clusters.hub import Hub
+from backend_client.code_bundle import HasCode
 from backend_client.errors import BackendError, Refused, fragment
 from backend_client.models import JobSpec
 from backend_client.models.fields import explicit_fields
@@ -33,7 +34,7 @@ INTO_JOBS = {Verb.EXEC: Feature.EXEC, Verb.PORTS: Feature.PORTS}
 ENTER_SECONDS = 60.0
 """For so long it is known whether the server may get into jobs of a cluster."""
 NO_ROLE = "an admin of the cluster grants it by deploy/kubernetes/exec.yaml"
-NO_CODE = "a traindeck server takes no folders yet; use a kubeconfig context, an image or a volume"
+NO_CODE = "jobs of the server's own machine get no copy of a folder; name one of that machine as workdir"
 NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
 PATCHES = "a server takes no patch of a pod; its admin can set one for all jobs (kubernetes.pod_template)"
 
@@ -75,7 +76,9 @@ class Cluster:
         """Return the cluster as clients get it: the backend's features, with what the server changes."""
         lacks = self.lacks
         lacks.pop(Feature.HISTORY, None)
-        lacks |= {Feature.NAMESPACES: NAMESPACES, Feature.CODE: NO_CODE}
+        lacks[Feature.NAMESPACES] = NAMESPACES
+        if Feature.CODE in lacks:
+            lacks[Feature.CODE] = NO_CODE
         return ClusterInfo(
             name=self.name,
             state=link.state,
@@ -84,6 +87,7 @@ class Cluster:
             features=tuple(sorted(self.backend.features - lacks.keys() | {Feature.HISTORY})),
             lacks=lacks,
             fields=self.fields,
+            code_limit=self.backend.code_limit if isinstance(self.backend, HasCode) else 0,
         )
 
     @property
@@ -92,9 +96,10 @@ class Cluster:
         own = {
             "cluster": FieldRule(Use.OPTIONAL),
             "namespace": FieldRule(Use.REFUSED, NAMESPACES),
-            "code": FieldRule(Use.REFUSED, NO_CODE),
             "pod": FieldRule(Use.REFUSED, PATCHES),
         }
+        if Feature.CODE in self.backend.missing_features:
+            own["code"] = FieldRule(Use.REFUSED, NO_CODE)
         return {**self.backend.fields, **own}
 
     @property

@@ -5,6 +5,7 @@ Idempotency-Key of the same user is the same row, so a repeated request is the s
 """
 
 import asyncio
+import contextlib
 import secrets as random
 from collections.abc import Mapping
 
@@ -18,7 +19,7 @@ from backend.auth.caller import Caller
 from backend.clusters.cluster import Cluster
 from backend.clusters.hub import Owner
 from backend.db.models import Idempotency, JobRow, User
-from backend.jobs import quotas
+from backend.jobs import code, quotas
 from backend.jobs.manifest_policy import ManifestPolicy, mounts_node_folders
 from backend.jobs.namespaces import user_namespace
 from backend.jobs.rows import CREATING, job_of, now
@@ -75,14 +76,19 @@ async def plan(service: JobService, caller: Caller, spec: JobSpec) -> Plan:
         user = await session.get_one(User, caller.user_id)
         namespace = await namespace_for(session, service, cluster, user)
         exceeded = await quotas.violations(session, user, spec, service.settings, cluster.unknown_fields)
+    try:
+        bundle, no_code = await code.facts_for(service, caller.user_id, spec), {}
+    except Invalid as error:
+        bundle, no_code, spec = None, error.fields, msgspec.structs.replace(spec, code="")
     backend = user_backend(service, cluster, caller.name, spec, namespace)
     async with cluster.breaker.call(caller.user_id):
+        await code.hand_over(backend, bundle)
         await _ensure_namespace(service, cluster, caller.name, namespace, spec)
         shared = await _not_theirs(cluster, spec, namespace, caller.name)
         planned = await backend.plan(_for_cluster(spec, namespace))
     diagnostics = tuple(
         Diagnostic(name, fragment(why))
-        for name, why in (*refused.items(), *exceeded.items(), *shared.items())
+        for name, why in (*refused.items(), *exceeded.items(), *no_code.items(), *shared.items())
     )
     found = map(_with_neutral_name, planned.errors) if cluster.namespace else planned.errors
     return msgspec.structs.replace(planned, errors=(*diagnostics, *found))
@@ -173,15 +179,9 @@ async def namespace_for(session: AsyncSession, service: JobService, cluster: Clu
 
 
 async def _create(service: JobService, cluster: Cluster, row: JobRow, request: CreateRequest) -> Job:
-    backend = user_backend(service, cluster, request.caller.name, request.spec, row.namespace)
     try:
-        async with cluster.breaker.call(row.user_id, LIMIT_SECONDS):
-            await _ensure_namespace(service, cluster, request.caller.name, row.namespace, request.spec)
-            if wrong := await _not_theirs(cluster, request.spec, row.namespace, request.caller.name):
-                raise Refused("; ".join(map(": ".join, wrong.items())), fields=wrong)
-            job = await backend.create(
-                _for_cluster(request.spec, row.namespace), key=row.key, secrets=request.secrets
-            )
+        async with service.code_turns if request.spec.code else contextlib.nullcontext():
+            job = await _create_objects(service, cluster, row, request)
     except (Unreachable, LoginNeeded):
         raise  # done or not: the same key, or the reconciler, finds out
     except BackendError as error:
@@ -197,6 +197,18 @@ async def _create(service: JobService, cluster: Cluster, row: JobRow, request: C
     service.hub.claim(Owner(row.user_id, request.caller.name), job)
     cached = service.hub.get(cluster.name, job.ref.uid)
     return cached.job if cached else job
+
+
+async def _create_objects(service: JobService, cluster: Cluster, row: JobRow, request: CreateRequest) -> Job:
+    owner, spec = request.caller.name, request.spec
+    backend = user_backend(service, cluster, owner, spec, row.namespace)
+    bundle = await code.bundle_for(service, row.user_id, spec)
+    async with cluster.breaker.call(row.user_id, LIMIT_SECONDS):
+        await code.hand_over(backend, bundle)
+        await _ensure_namespace(service, cluster, owner, row.namespace, spec)
+        if wrong := await _not_theirs(cluster, spec, row.namespace, owner):
+            raise Refused("; ".join(map(": ".join, wrong.items())), fields=wrong)
+        return await backend.create(_for_cluster(spec, row.namespace), key=row.key, secrets=request.secrets)
 
 
 async def _write_created(session: AsyncSession, row_id: int, job: Job) -> None:

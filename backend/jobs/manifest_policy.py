@@ -8,6 +8,7 @@ settings allow and the user that an image runs as. The cluster's own admission c
 more.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from backend.jobs.manifest_rules import Check, Rule, Violations, anything, keys,
 from backend.settings import ServerSettings
 from backend_client.errors import Refused, sentence
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests import networking
+from backend_client.kubernetes.manifests import code, networking
 from backend_client.kubernetes.manifests.pod_template import EVERY_NODE
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
@@ -37,7 +38,7 @@ _JOB = keys(
         "parallelism",
     )
 )
-_SECRET = keys(("data", "stringData")) | {"type": one_of("Opaque")}
+_SECRET = keys(("data", "stringData")) | {"type": one_of("Opaque"), "immutable": one_of(True)}
 _SERVICE = keys(("selector", "publishNotReadyAddresses")) | {
     "clusterIP": one_of("None"),
     "ports": [keys(("name", "port", "targetPort", "protocol"))],
@@ -75,6 +76,12 @@ _CONTAINER = keys(
         "capabilities": {"drop": [one_of("ALL")]},
     },
 }
+_UNPACKER: dict[str, Rule] = {
+    **{key: rule for key, rule in _CONTAINER.items() if key not in ("ports", "workingDir")},
+    "name": one_of(labels.CODE_CONTAINER),
+    "command": lambda words: "" if words == [*code.UNPACK] else "a command of its own to unpack code",
+}
+"""The init container that unpacks a job's code; no other runs."""
 _REQUIRED = frozenset(
     {
         "automountServiceAccountToken",
@@ -112,11 +119,21 @@ def _pod_rules(checks: "_Checks", job: JobSpec) -> dict[str, Rule]:
         "fieldRef": {"fieldPath": one_of(f"metadata.annotations['{labels.INDEX}']")},
     }
     env = keys(("name", "value")) | {"valueFrom": source}
-    return _POD | {
+    rules: dict[str, Rule] = _POD | {
         "priorityClassName": checks.check_priority,
         "containers": [_CONTAINER | {"image": checks.check_image, "env": [env]}],
         "volumes": [_VOLUME | {"hostPath": checks.check_host_path}],
     }
+    return rules | _code_rules(checks, job) if job.code else rules
+
+
+def _code_rules(checks: "_Checks", job: JobSpec) -> dict[str, Rule]:
+    """Return what the pods of a job with code may have besides: its parts, and what unpacks them."""
+    own = re.compile(rf"{re.escape(job.name)}-code-\d+")
+    part: Check = lambda name: "" if own.fullmatch(str(name)) else f"the Secret {name}"  # noqa: E731  short
+    source: dict[str, Rule] = {"secret": {"name": part, "items": [keys(("key", "path"))]}}
+    volume = _VOLUME | {"hostPath": checks.check_host_path, "projected": {"sources": [source]}}
+    return {"initContainers": [_UNPACKER | {"image": checks.check_image}], "volumes": [volume]}
 
 
 def _ingress_rule(checks: "_Checks", job: JobSpec) -> dict[str, Rule]:

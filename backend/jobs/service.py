@@ -8,12 +8,14 @@ from typing import Any
 from backend.clusters.hub import Hub
 from backend.clusters.registry import ClusterRegistry
 from backend.db.engine import Database
+from backend.jobs.code_store import CodeStore
 from backend.jobs.loss_store import LossStore
 from backend.jobs.visible_jobs import VisibleJobsRegistry
 from backend.settings import ServerSettings
 from backend_client.models import Job
 
 log = logging.getLogger("traindeck.jobs")
+_CODE_TURNS = 4
 
 
 class JobService:
@@ -33,9 +35,21 @@ class JobService:
         """Cluster -> number of objects with this server's id that no row has. They are never touched."""
         self.visible_jobs = VisibleJobsRegistry(self.hub, self.clusters)
         self.losses = LossStore()
+        self.code = CodeStore(
+            settings.folder / "code",
+            most=settings.max_code_total * 2**20,
+            most_of_one=settings.max_code * 2**20,
+        )
+        self.code_turns = asyncio.Semaphore(_CODE_TURNS)
+        """Of creates with code: each holds it in memory, several times over."""
         self.reconciled = asyncio.Event()
         """Set once the first round of the reconciler has settled what an earlier process left."""
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def code_limit(self) -> int:
+        """Bytes that packed code may have."""
+        return self.clusters.kubernetes.code_limit * 2**20
 
     def run_in_background(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine beside the requests, until the server ends."""

@@ -41,6 +41,7 @@ async def start_job_service(
     service.run_in_background(UsageRecorder(database, service.hub, attempts).run_forever())
     service.run_in_background(pace_forever(service.hub, service.clusters))
     service.run_in_background(service.visible_jobs.expire_forever())
+    service.run_in_background(service.code.clean_forever())
     service.run_in_background(StartEstimates(database, service.hub, service.clusters).run_forever())
     service.run_in_background(reconcile.run_forever(service))
     return service

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from backend_client.code.bundle import Bundle, digest
 from backend_client.code.folder import Entry, LeftOut, Listing, folder_of, list_folder, unreadable
 from backend_client.code.ignore import OWN_FILE, has_token
+from backend_client.code_bundle import Bundle, digest
 from backend_client.errors import Invalid
 from backend_client.git import git_facts
 from backend_client.text.figures import bytes_text

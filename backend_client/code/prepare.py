@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from backend_client.code.bundle import HasCode
+from backend_client.code_bundle import HasCode
 from backend_client.errors import Invalid
 from backend_client.models import JobSpec
 from backend_client.models.code import is_packed

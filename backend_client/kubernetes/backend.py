@@ -64,7 +64,7 @@ from backend_client.slow_steps import heard_by
 from backend_client.why import Explanation, MayName, anyone
 
 if TYPE_CHECKING:
-    from backend_client.code.bundle import Bundle
+    from backend_client.code_bundle import Bundle
     from backend_client.exec_session import ExecQuery, ExecSession, PortConnection
     from backend_client.kubernetes.write.queue_writer import QueueWriter
     from backend_client.kubernetes.write.writer import JobWriter

@@ -7,6 +7,8 @@ from msgspec import Struct
 GIT_COMMIT = "TRAINDECK_GIT_COMMIT"
 """The variable by which a job knows the commit of its code."""
 
+LARGEST = 20 * 2**20
+"""Bytes that packed code may have at most, whatever a site sets."""
 PACKED = "sha256:"
 """What begins a spec's `code` that names packed bytes, as those of an old job; any other is a folder."""
 _PACKED = re.compile(r"sha256:[0-9a-f]{64}")

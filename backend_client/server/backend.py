@@ -43,6 +43,7 @@ from backend_client.server.bodies import (
     create_body,
 )
 from backend_client.server.capabilities import UNKNOWN, Capabilities, merge
+from backend_client.server.code import CodeCalls
 from backend_client.server.connection import Connection
 from backend_client.server.delete import DeletionWatch
 from backend_client.server.logs import LogStream
@@ -66,7 +67,7 @@ _NO_PORTS = "This server passes no connections on."
 _PLAIN_KEY = re.compile(r"[!-~]{1,64}")
 
 
-class ServerBackend(AlertCalls):
+class ServerBackend(AlertCalls, CodeCalls):
     """The jobs of a server, as one of its users. A job's cluster is in `spec.cluster`."""
 
     namespace = ""
@@ -89,6 +90,7 @@ class ServerBackend(AlertCalls):
         self.capabilities = capabilities
         self._save = save
         self._has_fetched = False
+        self._told: dict[str, str] = {}
         self._connection = Connection(url, token, ca=ca)
         self._visible_jobs = VisibleJobsReporter(self._connection)
         self._refreshes = RefreshRequests()
@@ -159,7 +161,7 @@ class ServerBackend(AlertCalls):
 
     async def plan(self, spec: JobSpec) -> Plan:
         answer = await self._connection.request("POST", "/api/plan", body=create_body(spec, {}))
-        return self._connection.decode(answer, Plan)
+        return self._with_told(self._connection.decode(answer, Plan), spec.code)
 
     async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
         sent = key if _PLAIN_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()

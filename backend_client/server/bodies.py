@@ -60,6 +60,8 @@ class ClusterInfo(Struct, frozen=True, kw_only=True):
     lacks: dict[str, str] = {}
     """Absent feature -> why."""
     fields: dict[str, FieldRule] = {}
+    code_limit: int = 0
+    """Bytes that packed code may have."""
 
 
 class Clusters(Struct, frozen=True):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
+from backend_client.models.code import LARGEST
 from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use
 from backend_client.server.bodies import ClusterInfo
@@ -16,6 +17,8 @@ class Capabilities(Struct, frozen=True):
 
     missing_features: Mapping[Feature, str] = field(name="lacks")
     fields: Mapping[str, FieldRule]
+    code_limit: int = LARGEST
+    """Bytes that packed code may have; before the server has said it, what no server exceeds."""
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -30,7 +33,9 @@ def merge(clusters: Sequence[ClusterInfo]) -> Capabilities:
     missing_features = {
         feature: _reason(feature, clusters) for feature in Feature if _is_absent(feature, clusters)
     }
-    return Capabilities(missing_features, {name: _rule(name, clusters) for name in FIELD_NAMES})
+    fields = {name: _rule(name, clusters) for name in FIELD_NAMES}
+    limit = max((cluster.code_limit for cluster in clusters), default=0)
+    return Capabilities(missing_features, fields, limit)
 
 
 _OF_THE_SERVER = frozenset({Feature.HISTORY, Feature.ALERTS, Feature.ACCOUNTING})

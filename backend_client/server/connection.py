@@ -91,15 +91,20 @@ class Connection:
         query: Query | None = None,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
+        more_seconds: float = 0.0,
     ) -> bytes:
-        """Send a request and return its whole answer; what breaks on the way is sent again."""
+        """Send a request and return its whole answer; what breaks on the way is sent again.
+
+        `more_seconds`: that a large body may take, beside `ANSWER_SECONDS`.
+        """
+        seconds = ANSWER_SECONDS + more_seconds
         kind = {"Content-Type": "application/json"} if body else {}
         request = _Request(method, path, query or {}, body, {**kind, **(headers or {})}, READ_SECONDS)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await self._send_until_answered(request)
         except TimeoutError:
-            raise Unreachable(f"{self.label} gave no whole answer in {ANSWER_SECONDS:g} s.") from None
+            raise Unreachable(f"{self.label} gave no whole answer in {seconds:.3g} s.") from None
 
     @contextlib.asynccontextmanager
     async def stream(

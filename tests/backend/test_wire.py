@@ -8,12 +8,13 @@ import json
 import re
 import socket
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from backend import http_protocol
-from backend.http_protocol import Connections
+from backend.http_protocol import Connections, LimitedProtocol
 from tests.backend.conftest import PASSWORD
 from tests.backend.test_serve import Serving
 from tests.backend_client.server.support.running import running
@@ -203,6 +204,24 @@ def test_a_drip_does_not_buy_time(quick, begun):
                 connection.sendall(b"a")
                 time.sleep(0.1)
         assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "answered", "seconds"),
+    [
+        ("PUT", f"/api/code/{'0a' * 32}", False, 350),
+        ("PUT", f"/api/code/{'0a' * 32}", True, 30),  # nobody waits for it any more
+        ("POST", f"/api/code/{'0a' * 32}", False, 30),
+        ("PUT", "/api/alerts/wishes", False, 30),
+    ],
+)
+def test_packed_code_alone_may_take_longer(method, path, answered, seconds):
+    connection = LimitedProtocol.__new__(LimitedProtocol)
+    connection.cycle = SimpleNamespace(
+        scope={"type": "http", "method": method, "path": path}, response_complete=answered
+    )
+    assert connection.seconds("body") == seconds
+    assert connection.seconds("head") == 10
 
 
 def test_an_idle_connection_of_a_login_stays_for_its_next_request(quick):

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from backend_client.code.bundle import HasCode
 from backend_client.code.prepare import with_code
+from backend_client.code_bundle import HasCode
 from backend_client.errors import NotFound
 from backend_client.protocol import Feature, Use
 from tests.contract.support.harness import finished, log_text, needs

@@ -4,10 +4,10 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from backend_client.code.bundle import HasCode
 from backend_client.code.folder import folder_of, list_folder
 from backend_client.code.pack import left_out_words
 from backend_client.code.unpack import unpack
+from backend_client.code_bundle import HasCode
 from backend_client.errors import Invalid, Refused
 from backend_client.models import JobSpec
 from backend_client.models.code import is_packed

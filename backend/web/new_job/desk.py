@@ -10,7 +10,7 @@ from backend.auth.caller import Caller
 from backend.authorization import Action, may
 from backend.error_responses import status_of
 from backend.runtime import Runtime
-from backend.web.new_job.draft import Draft, Notes, field_views, loose_notes, notes_on, shown_fields
+from backend.web.new_job.draft import Draft, Notes, absences, field_views, loose_notes, notes_on, shown_fields
 from backend.web.new_job.offers import free_machines, offers_for
 from backend.web.rendering import Site
 from backend_client.errors import BackendError
@@ -19,7 +19,7 @@ from backend_client.models import JobSpec
 from backend_client.protocol import FieldRule, Plan, Use
 from backend_client.server.capabilities import merge
 from backend_client.spec_file import spec_yaml
-from backend_client.text.form_fields import FIRST, KINDS, LABELS, by_field, fold_words, refusals
+from backend_client.text.form_fields import FIRST, KINDS, LABELS, by_field, fold_words
 
 
 class JobDesk:
@@ -74,7 +74,7 @@ class JobDesk:
             fold=fold_words(len(rest), [view.name for view in rest if view.text]),
             unfold=unfold or any(view.error or view.warning or view.marked for view in rest),
             reasons={name: self.rules[name].why for name in first if name not in shown},
-            refusals=refusals(self.rules, shown),
+            refusals=absences(self.rules, shown),
             error=error,
             wrong=[view for view in views if view.error],
             loose=loose_notes(notes, shown),

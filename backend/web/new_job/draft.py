@@ -4,7 +4,7 @@ Pure. A field of a job is `f.NAME` in the form and in the query of a link that f
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,6 +28,7 @@ from backend_client.text.form_fields import (
     description,
     missing,
     read_fields,
+    refusals,
 )
 from backend_client.text.gpus import free_words
 from backend_client.text.sanitize import UNSAFE
@@ -38,6 +39,8 @@ _WAS, _MARK = "was.", "mark"
 _LINES = frozenset(("command", "env", "labels", "annotations", "alerts"))
 """Fields with a box of several lines: a line break parts words there, as a blank does."""
 _MAX_KEY = 64
+_NO_FOLDERS = "code: a browser sends no folder; traindeck submit --code DIR does"
+_CODE_HELP = "the code of a job of yours, as it was; empty it to run without"
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -189,12 +192,22 @@ def notes_on(draft: Draft, rules: Mapping[str, FieldRule], machines: GpuNodes | 
 
 
 def shown_fields(draft: Draft, rules: Mapping[str, FieldRule]) -> list[str]:
-    """Return the fields that the page shows, in their order: one that is refused where it is filled in."""
+    """Return the fields that the page shows, in their order: one that is refused where it is filled in.
+
+    So is code: an old job's can run again, but a browser sends no folder.
+    """
     return [
         name
         for name in (*FIRST, *(name for name in FIELD_NAMES if name not in FIRST))
-        if rules[name].use != Use.REFUSED or (name != "kind" and draft.texts.get(name, "").strip())
+        if (rules[name].use != Use.REFUSED and name != "code")
+        or (name != "kind" and draft.texts.get(name, "").strip())
     ]
+
+
+def absences(rules: Mapping[str, FieldRule], shown: Collection[str]) -> list[str]:
+    """Return a line for each reason why fields are not shown."""
+    code = [] if "code" in shown or rules["code"].use == Use.REFUSED else [_NO_FOLDERS]
+    return [*refusals(rules, {*shown, *(("code",) if code else ())}), *code]
 
 
 def field_views(
@@ -216,7 +229,7 @@ def field_views(
                 text=text,
                 wide=name in _LINES or "\n" in text,
                 label=LABELS.get(name, name),
-                help="" if description(name) == name else description(name) + free,
+                help=_help(name) + free,
                 example=draft.suggested or EXAMPLES[name] if name == "name" else EXAMPLES.get(name, ""),
                 choices=() if isinstance(offered, str) else offered,
                 why=offered if isinstance(offered, str) else "",
@@ -228,6 +241,12 @@ def field_views(
             )
         )
     return views
+
+
+def _help(name: str) -> str:
+    if name == "code":
+        return _CODE_HELP
+    return "" if description(name) == name else description(name)
 
 
 def loose_notes(notes: Notes, shown: Sequence[str]) -> list[str]:

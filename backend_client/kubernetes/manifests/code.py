@@ -19,7 +19,7 @@ _PARTS, _UNPACKED = "code-parts", "code"
 """The volumes."""
 _PART_BYTES = 1_000_000
 _KEY = "part"
-_UNPACK = f"cat {_PARTS_FOLDER}/p* | tar -xzo -f - -C {FOLDER}"
+UNPACK = ("sh", "-c", f"cat {_PARTS_FOLDER}/p* | tar -xzo -f - -C {FOLDER}")
 """With -o a tar run by root keeps itself as the owner."""
 
 
@@ -77,7 +77,7 @@ def init_container(main: dict[str, Any], gpu_resource: str) -> dict[str, Any]:
     return {
         "name": labels.CODE_CONTAINER,
         "image": main["image"],
-        "command": ["sh", "-c", _UNPACK],
+        "command": [*UNPACK],
         **({"resources": {"limits": limits}} if limits else {}),
         "volumeMounts": [mount(), {"name": _PARTS, "mountPath": _PARTS_FOLDER, "readOnly": True}],
         "terminationMessagePolicy": "FallbackToLogsOnError",

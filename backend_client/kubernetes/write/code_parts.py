@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from backend_client.code.bundle import Bundle, digest
+from backend_client.code_bundle import Bundle, digest
 from backend_client.errors import NotFound, Refused
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport

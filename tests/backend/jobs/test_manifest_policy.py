@@ -15,6 +15,7 @@ from backend_client.errors import Invalid, Refused
 from backend_client.kubernetes.manifests.render import render_manifests
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
 from backend_client.kubernetes.settings import IngressSettings, KubernetesSettings
+from backend_client.models.code import Code
 from backend_client.models.parsers import _label
 from backend_client.models.secret import Secret
 from tests.backend_client.kubernetes.support.specs import spec
@@ -51,6 +52,15 @@ def refusal(wanted, manifests, site=PLAIN, **rules):
     except Refused as error:
         return set(error.fields), error.title
     return set(), ""
+
+
+def changed(manifests, path, value):
+    """Return the manifests with another value at a path of the first."""
+    place = anchor = copy.deepcopy(manifests[0])
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    return [anchor, *manifests[1:]]
 
 
 @pytest.mark.parametrize("kind", FULL)
@@ -116,7 +126,38 @@ def test_hosts_of_another_person_and_of_nobody():
     assert refusal(*made(site, ports=[80]), site) == (set(), "")
 
 
+def with_code(**fields):
+    """Return (spec, manifests) of a job with code of two parts."""
+    code = Code(sha256="a" * 64, files=2, size=1_500_000, commit="b" * 40)
+    wanted = spec(code=f"sha256:{code.sha256}", **fields)
+    seen = ClusterFacts(namespace=HOME, code=code)
+    return wanted, render_manifests(wanted, PLAIN, seen, key="k", owner="ann", server="s")
+
+
+@pytest.mark.parametrize("kind", ["job", "deployment"])
+def test_code_passes(kind):
+    assert refusal(*with_code(kind=kind)) == (set(), "")
+
+
 POD = ["spec", "template", "spec"]
+CODE_HARM = {
+    "another's Secret": ([*POD, "volumes", 0, "projected", "sources", 0, "secret", "name"], "other-code-0"),
+    "a token": ([*POD, "volumes", 0, "projected", "sources"], [{"serviceAccountToken": {"path": "t"}}]),
+    "another command": ([*POD, "initContainers", 0, "command"], ["sh", "-c", "true"]),
+    "another container": ([*POD, "initContainers", 0, "name"], "mine"),
+    "privileged": ([*POD, "initContainers", 0, "securityContext", "privileged"], True),
+    "no context": ([*POD, "initContainers", 0, "securityContext"], None),
+    "what restarts": ([*POD, "initContainers", 0, "restartPolicy"], "Always"),
+    "environment": ([*POD, "initContainers", 0, "env"], [{"name": "A", "value": "b"}]),
+}
+
+
+@pytest.mark.parametrize("harm", CODE_HARM)
+def test_code_is_no_way_for_anything_else(harm):
+    wanted, manifests = with_code()
+    assert refusal(wanted, changed(manifests, *CODE_HARM[harm]))[1]
+
+
 REQUIRED, OS = "requiredDuringSchedulingIgnoredDuringExecution", "kubernetes.io/os"
 HARM = {
     "hostNetwork": ([*POD, "hostNetwork"], True),
@@ -187,12 +228,7 @@ HARM = {
 @pytest.mark.parametrize("kind", FULL)
 def test_whoever_wrote_it_what_could_do_harm_is_refused(kind, name):
     wanted, manifests = made(**FULL[kind])
-    path, value = HARM[name]
-    place = anchor = copy.deepcopy(manifests[0])
-    for part in path[:-1]:
-        place = place[part]
-    place[path[-1]] = value
-    assert refusal(wanted, [anchor, *manifests[1:]])[1]
+    assert refusal(wanted, changed(manifests, *HARM[name]))[1]
 
 
 def test_a_service_opens_no_node_and_takes_no_address():

@@ -65,6 +65,8 @@ TABLE = {
     "GET /api/jobs": SELF,
     "POST /api/jobs": row(403, 201, 201, 201),
     "POST /api/plan": row(403, 200, 200, 200),
+    "GET /api/code/{sha256}": row(403, 404, 404, 404),  # nothing of one's own
+    "PUT /api/code/{sha256}": row(403, 422, 422, 422),  # of another hash
     "POST /api/access": SELF,
     "POST /api/look": row(204, 204, 204, 204),
     "GET /api/watch": SELF,
@@ -78,6 +80,7 @@ TABLE = {
     "GET /api/jobs/{name}/events": MINE,
     "GET /api/jobs/{name}/why": MINE,
     "GET /api/jobs/{name}/receipt": MINE,
+    "GET /api/jobs/{name}/code": row(404, 404, 404, 404),  # it has none
     "GET /api/jobs/{name}/usage": MINE,
     "GET /api/jobs/{name}/usage/history": MINE,
     "POST /api/jobs/{name}/stop": MINE,
@@ -94,6 +97,7 @@ VIEWERS_OWN = {
     "GET /api/jobs/{name}/events": 200,
     "GET /api/jobs/{name}/why": 200,
     "GET /api/jobs/{name}/receipt": 200,
+    "GET /api/jobs/{name}/code": 404,
     "GET /api/jobs/{name}/usage": 200,
     "GET /api/jobs/{name}/usage/history": 200,
     "POST /api/jobs/{name}/stop": 403,
@@ -180,7 +184,7 @@ class Caller:
         method, path = operation.split()
         wanted = NAMES.get(path, name)
         url = path.replace("{name}", wanted).replace("{token_id}", wanted).replace("{port}", "80")
-        url += QUERIES.get(operation, "")
+        url = url.replace("{sha256}", "0" * 64) + QUERIES.get(operation, "")
         url = url.replace("{alert_id}", self.alert_id)
         body = BODIES.get(operation, BODY) if method in ("POST", "PATCH", "PUT") else None
         return (await self.client.request(method, url, headers=headers, json=body)).status_code

@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.web.new_job import offers
+from backend.web.new_job.draft import absences, new_draft, shown_fields
 from backend_client.errors import Forbidden
 from backend_client.models.fields import FIELD_NAMES
+from backend_client.protocol import FieldRule, Use
 from backend_client.text.form_fields import FIRST
 from tests.backend.support.people import enter
 from tests.backend.support.visitor import Visitor, parse
@@ -253,3 +255,16 @@ async def test_what_cannot_be_seen_in_a_link_is_said_and_a_suggested_name_is_che
     assert page.one("input", value="deployment")["checked"] is not None
     answer = await visitor.send("/new", 422, **{"f.command": "true", "suggested": "../up"})
     assert "use small letters" in said(parse(answer.text), "name")
+
+
+def test_a_browser_sends_no_folder_and_says_so_but_runs_old_code_again():
+    rules = {name: FieldRule(Use.OPTIONAL) for name in FIELD_NAMES}
+    plain, again = new_draft({}), new_draft({"code": f"sha256:{'0a' * 32}"})
+    assert "code" not in shown_fields(plain, rules)
+    assert absences(rules, shown_fields(plain, rules)) == [
+        "code: a browser sends no folder; traindeck submit --code DIR does"
+    ]
+    assert "code" in shown_fields(again, rules)
+    assert absences(rules, shown_fields(again, rules)) == []
+    rules["code"] = FieldRule(Use.REFUSED, "no copy here")
+    assert absences(rules, shown_fields(plain, rules)) == ["code: no copy here"]

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend_client.code import folder as folders
-from backend_client.code.bundle import Bundle
 from backend_client.code.folder import folder_of, list_folder
 from backend_client.code.ignore import GitIgnoreFiles
 from backend_client.code.pack import pack
 from backend_client.code.unpack import unpack
+from backend_client.code_bundle import Bundle
 from backend_client.errors import Invalid, Refused
 from backend_client.git import git_facts, without_login
 
