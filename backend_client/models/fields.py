@@ -11,8 +11,9 @@ import msgspec
 
 from backend_client.errors import Invalid
 from backend_client.models.names import closest_match
+from backend_client.models.outputs import OUTPUTS, split_outputs
 from backend_client.models.parsers import PARSERS
-from backend_client.models.spec import JobSpec, Port, Sweep, Toleration
+from backend_client.models.spec import JobSpec, Port, Sweep, Toleration, Volume
 
 FIELD_NAMES: tuple[str, ...] = JobSpec.__struct_fields__
 DEFAULTS = JobSpec()
@@ -57,6 +58,9 @@ def cross_field_errors(spec: JobSpec) -> dict[str, str]:
         errors["secrets"] = f"{both[0]} stands in env too; keep one of them"
     if spec.gpu_type and not spec.gpus:
         errors["gpu_type"] = "set gpus too, or leave the type empty"
+    mounted = (split_outputs(spec.outputs)[1] or OUTPUTS) if spec.outputs else ""
+    if mounted and mounted.rstrip("/") in {volume.path.rstrip("/") for volume in spec.volumes}:
+        errors["outputs"] = f"a volume is at {mounted} already; choose another path"
     if spec.ingress not in ("auto", "off") and not spec.ports:
         errors["ingress"] = "an ingress needs a port; add one to ports"
     return errors
@@ -112,7 +116,7 @@ def field_text(name: str, value: Any) -> str:
     if name == "ports":
         return " ".join(_port_text(port) for port in value)
     if name == "volumes":
-        return " ".join(f"{v.claim or v.host_path}:{v.path}{':ro' if v.read_only else ''}" for v in value)
+        return " ".join(map(_volume_text, value))
     if name == "tolerations":
         return " ".join(map(_toleration_text, value))
     if isinstance(value, tuple):
@@ -130,6 +134,13 @@ def _port_text(port: Port) -> str:
     target = f":{port.target}" if port.target else ""
     protocol = f"/{port.protocol}" if port.protocol != "TCP" else ""
     return f"{name}{port.number}{target}{protocol}"
+
+
+def _volume_text(volume: Volume) -> str:
+    if volume.dataset:
+        return f"~{volume.dataset}:{volume.path}".removesuffix(":")
+    folder = f"/{volume.sub_path}" if volume.sub_path else ""
+    return f"{volume.claim or volume.host_path}{folder}:{volume.path}{':ro' if volume.read_only else ''}"
 
 
 def _toleration_text(toleration: Toleration) -> str:

@@ -34,6 +34,7 @@ def merge(clusters: Sequence[ClusterInfo]) -> Capabilities:
 
 
 NOT_PASSED_ON = {
+    Feature.FILES: "a traindeck server lists no files; a kubeconfig context of the same cluster does",
     Feature.EXEC: "a traindeck server opens no shells; a kubeconfig context of the same cluster does",
 }
 """Features that a server passes on from no cluster of its own."""
