@@ -24,12 +24,12 @@ class Volume(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     path: str = ""
     """Empty for a dataset alone: where the site's settings mount it."""
     claim: str = ""
+    host_path: str = ""
+    read_only: bool = False
     sub_path: str = ""
     """The folder of the claim that is mounted; empty is all of it."""
-    host_path: str = ""
     dataset: str = ""
     """Its name in the settings (`models.datasets`); always read-only."""
-    read_only: bool = False
 
 
 class Toleration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

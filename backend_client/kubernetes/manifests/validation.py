@@ -102,18 +102,18 @@ def _volumes(spec: JobSpec, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
 
 
 def _outputs(spec: JobSpec) -> Iterator[tuple[str, str]]:
-    """Check where outputs go: to a claim, as a volume of read-write."""
+    """Check where outputs go: to a claim, which is written as that of a volume is."""
     if not spec.outputs:
         return
     source, path = split_outputs(spec.outputs)
+    if source.startswith(("/", "~", ".")):
+        yield "outputs", f"{source}: in a cluster outputs go to a claim: CLAIM, or CLAIM/FOLDER:/path"
+        return
     try:
         parse_field("volumes", [f"{source}:{path or OUTPUTS}"])
     except ValueError as error:
         yield "outputs", str(error)
-        return
-    if source.startswith(("/", "~")):
-        yield "outputs", f"{source}: in a cluster outputs go to a claim: CLAIM, or CLAIM/FOLDER:/path"
-    elif posixpath.normpath(path) in (SHM, FOLDER):
+    if posixpath.normpath(path) in ("/", SHM, FOLDER):
         yield "outputs", f"{path} is taken; choose another path"
 
 
