@@ -25,7 +25,7 @@ class OutputFile(Struct, frozen=True, kw_only=True):
     """One name in a folder of outputs."""
 
     name: str
-    """As it is, hostile characters too; bytes that are no UTF-8 as surrogates."""
+    """As it is, with whatever characters."""
     kind: FileKind
     size: int | None = None
     """Bytes of a file; None of all else."""

@@ -96,7 +96,7 @@ def _claim(store: JobStore, uid: str, key: str, spec: JobSpec, beside: Mapping[s
 
 
 def _outputs(spec: JobSpec, key: str) -> dict[str, Any]:
-    """Return what is recorded of a job's outputs; the supervisor makes the folder when it takes the job on."""
+    """Return what is recorded of a job's outputs; the supervisor makes the folder when it accepts the job."""
     return {"outputs": {"path": f"{spec.outputs}/{own_folder(spec.name, key)}"}} if spec.outputs else {}
 
 

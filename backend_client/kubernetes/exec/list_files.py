@@ -1,7 +1,7 @@
 """The files of a folder in a container, listed by what every image with a shell has: sh, find, stat.
 
-GNU's and busybox' `stat` both know %f, %s, %Y and %n, and neither busybox' `find` nor `stat` a printf. So each
-name stands behind a mark that no file can know beforehand, whatever characters it has itself.
+GNU's and busybox' `stat` both know -c with %f, %s, %Y and %n; busybox' `find` has no -printf. So each name
+stands behind a mark that no file can know beforehand, whatever characters it has itself.
 """
 
 import secrets

@@ -12,7 +12,7 @@ from backend_client.protocol import Diagnostic
 
 
 async def check_claims(transport: Transport, spec: JobSpec, namespace: str) -> Findings:
-    """Warn of claims that keep the pods of a job from running; of one that may not be read nothing is said."""
+    """Warn of claims that keep the pods of a job from running; of those that may not be read says nothing."""
     asked = dict.fromkeys(claims_of(spec))
     found = await asyncio.gather(*(_find(transport, namespace, claim) for _, claim in asked))
     pods = max(spec.nodes, spec.replicas)
