@@ -15,7 +15,7 @@ from tests.support.scripted import make_job
 
 MARK = "9f86d081884c7d65"
 NAMES = [
-    "a b", "line\nbreak", ".hidden", "-rf", "%n%f", "*", "deadbeef 81a4 5 1 ./x", "'\"$(touch y)`", "\udcff\udc00",
+    "a b", "line\nbreak", ".hidden", "-rf", "%n%f", "*", "x 81a4 5 1 x", "'\"$(touch y)`", "\udcff\udcfe",
 ]  # fmt: skip
 SHELLS = ["sh", *(f"{name} sh" for name in ("busybox",) if shutil.which(name))]
 
