@@ -58,12 +58,17 @@ def cross_field_errors(spec: JobSpec) -> dict[str, str]:
         errors["secrets"] = f"{both[0]} stands in env too; keep one of them"
     if spec.gpu_type and not spec.gpus:
         errors["gpu_type"] = "set gpus too, or leave the type empty"
-    mounted = (split_outputs(spec.outputs)[1] or OUTPUTS) if spec.outputs else ""
-    if mounted and mounted.rstrip("/") in {volume.path.rstrip("/") for volume in spec.volumes}:
+    if mounted := _mounted_twice(spec):
         errors["outputs"] = f"a volume is at {mounted} already; choose another path"
     if spec.ingress not in ("auto", "off") and not spec.ports:
         errors["ingress"] = "an ingress needs a port; add one to ports"
     return errors
+
+
+def _mounted_twice(spec: JobSpec) -> str:
+    """Return where outputs are mounted, if a volume is too; else ""."""
+    path = (split_outputs(spec.outputs)[1] or OUTPUTS) if spec.outputs else ""
+    return path if path.rstrip("/") in {volume.path.rstrip("/") for volume in spec.volumes} else ""
 
 
 def parse_spec(raw: Mapping[str, object]) -> JobSpec:

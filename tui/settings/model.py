@@ -115,8 +115,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     datasets: Annotated[
         Datasets,
         Meta(
-            description="Folders of claims that jobs in clusters mount read-only as ~NAME: [datasets.NAME] has"
-            " claim, path (where jobs find it) and sub_path (the folder of the claim; empty is all of it)."
+            description="Folders of claims that jobs in clusters mount read-only as ~NAME: [datasets.NAME]"
+            " has claim, path (where jobs find it) and sub_path (a folder of the claim; empty is all of it)."
         ),
     ] = {}
     keys: Annotated[

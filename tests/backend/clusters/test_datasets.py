@@ -18,5 +18,5 @@ def test_they_are_read_as_those_of_a_person():
 
 @pytest.mark.parametrize("written", [{"claim": "sets"}, {"claim": "sets", "path": "/x", "subpath": "in"}])
 def test_what_is_wrong_is_said(written):
-    with pytest.raises(Refused, match="The setting datasets cannot be read: .*path"):
+    with pytest.raises(Refused, match=r"The setting datasets cannot be read: .*path"):
         datasets_of(ServerSettings(datasets={"imagenet": written}))

@@ -276,8 +276,8 @@ class TestSharedNamespace:
         assert await rows(app) == 0
         (choice, *_) = (await ann.ask("GET", "/choices?field=volumes"))["items"]
         assert choice == {"value": "~imagenet", "about": "dataset, read-only at /data/imagenet"}
-        made = await ann.submit(name="learns", image=IMAGE, volumes=["~imagenet"])
-        _, job = api.call("GET", path_of("batch/v1", "jobs", place, made["name"]))
+        await ann.submit(name="learns", image=IMAGE, volumes=["~imagenet"])
+        _, job = api.call("GET", path_of("batch/v1", "jobs", place, "learns"))
         (mount,) = job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
         assert {**mount, "name": ""} == {
             "name": "", "mountPath": "/data/imagenet", "subPath": "in", "readOnly": True,

@@ -75,4 +75,7 @@ def test_what_cannot_be_listed_is_said(cli, bert, backend):
 
 
 def test_describe_says_where_they_lie(cli, bert):
-    assert "Outputs:     /outputs in the job; bert-1a2b3c4d of the claim results\n" in cli("describe", "bert").out
+    assert (
+        "Outputs:     /outputs in the job; bert-1a2b3c4d of the claim results\n"
+        in cli("describe", "bert").out
+    )

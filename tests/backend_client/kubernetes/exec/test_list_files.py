@@ -49,7 +49,10 @@ def test_a_file_an_empty_folder_and_nothing(tmp_path, shell):
     (tmp_path / "one").write_bytes(b"x")
     (tmp_path / "empty").mkdir()
     assert [file.name for file in parse_files(printed(tmp_path / "one", shell).stdout, MARK)] == ["one"]
-    assert (printed(tmp_path / "empty", shell).returncode, printed(tmp_path / "empty", shell).stdout) == (0, b"")
+    assert (printed(tmp_path / "empty", shell).returncode, printed(tmp_path / "empty", shell).stdout) == (
+        0,
+        b"",
+    )
     assert printed(tmp_path / "absent", shell).returncode == _NOT_THERE
 
 

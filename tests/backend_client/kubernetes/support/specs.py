@@ -105,7 +105,9 @@ TABLE: dict[str, tuple[JobSpec, KubernetesSettings, dict[str, Any]]] = {
     "storage": (
         spec(volumes=["data:/data:ro", "data:/out", "/mnt:/mnt"], image_pull_secrets=["login"]), PLAIN, {},
     ),
-    "folders of claims": (spec(volumes=["sets/in/1k:/data:ro"], outputs="results/me:/out", nodes=2), PLAIN, {}),
+    "folders of claims": (
+        spec(volumes=["sets/in/1k:/data:ro"], outputs="results/me:/out", nodes=2), PLAIN, {},
+    ),
     "everything else": (
         spec(
             workdir="/src", priority="system-node-critical", queue="research", labels={"team": "nlp"},
