@@ -41,7 +41,7 @@ def parse_field(name: str, raw: object) -> Any:
 
 def cross_field_errors(spec: JobSpec) -> dict[str, str]:
     """Return the errors between fields: field -> sentence."""
-    errors: dict[str, str] = {}
+    errors = _mounted_twice(spec)
     if spec.kind == "deployment":
         if spec.nodes > 1:
             errors["nodes"] = "a deployment has replicas; for ranks that work together choose kind job"
@@ -58,17 +58,17 @@ def cross_field_errors(spec: JobSpec) -> dict[str, str]:
         errors["secrets"] = f"{both[0]} stands in env too; keep one of them"
     if spec.gpu_type and not spec.gpus:
         errors["gpu_type"] = "set gpus too, or leave the type empty"
-    if mounted := _mounted_twice(spec):
-        errors["outputs"] = f"a volume is at {mounted} already; choose another path"
     if spec.ingress not in ("auto", "off") and not spec.ports:
         errors["ingress"] = "an ingress needs a port; add one to ports"
     return errors
 
 
-def _mounted_twice(spec: JobSpec) -> str:
-    """Return where outputs are mounted, if a volume is too; else ""."""
+def _mounted_twice(spec: JobSpec) -> dict[str, str]:
+    """Return the error of outputs that are mounted where a volume is."""
     path = (split_outputs(spec.outputs)[1] or OUTPUTS) if spec.outputs else ""
-    return path if path.rstrip("/") in {volume.path.rstrip("/") for volume in spec.volumes} else ""
+    if not path or path.rstrip("/") not in {volume.path.rstrip("/") for volume in spec.volumes}:
+        return {}
+    return {"outputs": f"a volume is at {path} already; choose another path"}
 
 
 def parse_spec(raw: Mapping[str, object]) -> JobSpec:
