@@ -139,6 +139,9 @@ class ServerSettings(BaseSettings):
     """Prefixes (before the /) that annotations and labels of jobs may have, beside none at all."""
     kubernetes: dict[str, Any] = {}
     """As the table `kubernetes` of traindeck's own settings: gpu_resource, gpu_types, ingress, …"""
+    datasets: dict[str, dict[str, str]] = {}
+    """Folders of claims that jobs mount read-only as ~NAME: `claim`, in the job's namespace, `path`, where
+    jobs find it, and `sub_path`, the folder of the claim; empty is all of it."""
     local_gpus: int = 0
     """With `local`: GPUs of this machine, where no driver says."""
     local_grace: float = 10.0

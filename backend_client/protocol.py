@@ -37,6 +37,8 @@ class Feature(StrEnum):
     """Connections to ports in running jobs (`exec_session.HasPorts`)."""
     EXEC = "exec"
     """Commands and shells in running jobs (`exec_session.HasExec`)."""
+    FILES = "files"
+    """What a job has written to its outputs can be listed (`output_files.HasFiles`)."""
     CODE = "code"
     """A copy of one's own code goes with a job, and stays as it is (`code_bundle.HasCode`)."""
     NAMESPACES = "namespaces"

@@ -30,7 +30,9 @@ from backend_client.models import (
     StartRange,
 )
 from backend_client.models.code import Code
+from backend_client.models.outputs import Outputs
 from backend_client.models.spec import Port, Sweep, Toleration, Volume
+from backend_client.output_files import FileList, OutputFile
 from backend_client.queues import (
     ClusterQueueInfo,
     FlavorQuota,
@@ -57,6 +59,7 @@ STRUCTS = (
         QueuePlace,
         StartRange,
         Code,
+        Outputs,
         JobSpec,
         Port,
         Toleration,
@@ -67,6 +70,7 @@ STRUCTS = (
     *(QueueBoard, ClusterQueueInfo, FlavorQuota, LocalQueueInfo, FlavorUse, WaitingJob, QueuePriority),
     *(UsageTable, Usage, RankUsage, GpuUsage, ContainerUsage, UsageSource),
     *(UsageReport, ReportRow),
+    *(FileList, OutputFile),
     *(AlertList, Alert, Delivery, AlertWishes, Channel, QuietHours),
 )
 """What `-o json` prints; `tests/tui/cli/test_commands.py` holds the command line to them."""
@@ -85,6 +89,7 @@ PRINTED = {
     "`alerts channels`, `quiet`": "a list of [Channel](#channel), one after `add`;"
     " a [Delivery](#delivery) after `test`; [QuietHours](#quiethours)",
     "`gpus`": "one [GpuNodes](#gpunodes)",
+    "`files`": "one [FileList](#filelist)",
     "`top`": "one [UsageTable](#usagetable); `top NAME`: one [Usage](#usage); with `-w` one a line",
     "`doctor`": "a list of [Finding](#finding)",
     "`contexts`": "a list of `name`, `kind`, `about`, `hidden` (why it cannot be used), `current`",

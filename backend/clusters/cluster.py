@@ -34,6 +34,7 @@ INTO_JOBS = {Verb.EXEC: Feature.EXEC, Verb.PORTS: Feature.PORTS}
 ENTER_SECONDS = 60.0
 """For so long it is known whether the server may get into jobs of a cluster."""
 NO_ROLE = "an admin of the cluster grants it by deploy/kubernetes/exec.yaml"
+NO_FILES = "a traindeck server lists no files; a kubeconfig context of the same cluster does"
 NO_CODE = "jobs of the server's own machine get no copy of a folder; name one of that machine as workdir"
 NAMESPACES = "the server chooses the namespace of your jobs; leave it empty"
 PATCHES = "a server takes no patch of a pod; its admin can set one for all jobs (kubernetes.pod_template)"
@@ -76,7 +77,7 @@ class Cluster:
         """Return the cluster as clients get it: the backend's features, with what the server changes."""
         lacks = self.lacks
         lacks.pop(Feature.HISTORY, None)
-        lacks[Feature.NAMESPACES] = NAMESPACES
+        lacks |= {Feature.NAMESPACES: NAMESPACES, Feature.FILES: NO_FILES}
         if Feature.CODE in lacks:
             lacks[Feature.CODE] = NO_CODE
         return ClusterInfo(

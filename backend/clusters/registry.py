@@ -27,6 +27,7 @@ from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.local.backend import LocalBackend
+from backend_client.models.datasets import Dataset, Datasets
 from backend_client.protocol import Feature
 
 LOCAL = "local"
@@ -54,6 +55,7 @@ class ClusterRegistry:
         self._failed: dict[str, Refused] = {}
         """Registered clusters that cannot be opened -> why."""
         self.kubernetes = kubernetes_settings(settings)
+        self._datasets = datasets_of(settings)
 
     def __iter__(self) -> Iterator[Cluster]:
         return iter([*self._open.values()])
@@ -199,7 +201,14 @@ class ClusterRegistry:
 
     def _kubernetes(self, name: str, namespace: str, target: Target) -> KubernetesBackend:
         measured, token = prometheus_of(self._settings.prometheus, name, self.kubernetes)
-        return KubernetesBackend(name, measured, namespace=namespace, target=target, prometheus_token=token)
+        return KubernetesBackend(
+            name,
+            measured,
+            namespace=namespace,
+            target=target,
+            prometheus_token=token,
+            datasets=self._datasets,
+        )
 
     def _connect(self, cluster: Cluster) -> Cluster:
         self._open[cluster.name] = cluster
@@ -223,6 +232,14 @@ def kubernetes_settings(settings: ServerSettings) -> KubernetesSettings:
             "Remove it, and name a Prometheus in the setting prometheus.",
         )
     return found
+
+
+def datasets_of(settings: ServerSettings) -> Datasets:
+    """Return the datasets of the settings. Raises Refused, which says what is wrong."""
+    try:
+        return msgspec.convert(settings.datasets, dict[str, Dataset])
+    except msgspec.ValidationError as error:
+        raise Refused(sentence(f"The setting datasets cannot be read: {error}")) from None
 
 
 def kept_because(name: str) -> str:

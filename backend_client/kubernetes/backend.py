@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +18,7 @@ from backend_client.kubernetes import access, capabilities
 from backend_client.kubernetes.api.kubeconfig import Target
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.capacity_cache import CapacityCache
-from backend_client.kubernetes.resources.core import Pod
+from backend_client.kubernetes.resources.core import Object, Pod
 from backend_client.kubernetes.resources.node_gpus import NodeGpus
 from backend_client.kubernetes.resources.quota import gpu_quota
 from backend_client.kubernetes.resources.resource_types import QUOTAS, ROOT_TYPES, ResourceType
@@ -38,6 +38,7 @@ from backend_client.kubernetes.watch.queue_positions import QueuePositions
 from backend_client.kubernetes.watch.training import training_types_of
 from backend_client.kubernetes.write import namespaces, shared_objects
 from backend_client.models import Event, Job, JobRef, JobSpec, JobState
+from backend_client.models.datasets import Datasets, with_datasets
 from backend_client.models.secret import Secret
 from backend_client.multi_user import CreatedJob, ManifestCheck, Ownership
 from backend_client.progress.sampler import ProgressSampler
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from backend_client.exec_session import ExecQuery, ExecSession, PortConnection
     from backend_client.kubernetes.write.queue_writer import QueueWriter
     from backend_client.kubernetes.write.writer import JobWriter
+    from backend_client.output_files import FileList
     from backend_client.queue_snapshot import QueueSnapshot
     from backend_client.queues import QueueBoard
     from backend_client.usage import Usage, UsageHistory, UsageSource, UsageTable
@@ -90,6 +92,7 @@ class _Shared(Struct, frozen=True):
     usage: SharedUsage
     pods: SingleFlight
     """Of jobs whose ports are used."""
+    datasets: Datasets
 
 
 class _Author(Struct, frozen=True):
@@ -120,19 +123,20 @@ class KubernetesBackend:
         namespace: str = "",
         target: Target | None = None,
         prometheus_token: Secret | None = None,
+        datasets: Datasets | None = None,
         shared: _Shared | None = None,
         author: _Author = _KUBECONFIG_USER,
     ) -> None:
         """Open nothing yet. `target_name`: the context in the kubeconfig, or the name of `target`.
 
         `namespace`: the context's own, where nobody names one. `prometheus_token`: for the URL of the
-        settings, which hold none. `shared` and `author`: as `for_user` has it.
+        settings, which hold none. `datasets`: those of the site. `shared` and `author`: as `for_user` has it.
         """
         self.context = target_name
         self.namespace = namespace or "default"
         self._site = site
         self._author = author
-        self._shared = shared or self._new_shared(target, prometheus_token)
+        self._shared = shared or self._new_shared(target, prometheus_token, datasets or {})
         self._session = self._shared.session
         self._sampler = self._shared.sampler
         self._positions = self._shared.positions
@@ -145,7 +149,9 @@ class KubernetesBackend:
         self._listed: tuple[JobQuery, Sequence[Job]] | None = None
         """The query and the jobs that the last first page was cut from."""
 
-    def _new_shared(self, target: Target | None, prometheus_token: Secret | None) -> _Shared:
+    def _new_shared(
+        self, target: Target | None, prometheus_token: Secret | None, datasets: Datasets
+    ) -> _Shared:
         session = ClusterSession(self.context, target)
         capacity = CapacityCache(session, self._site.gpu_resource, self.namespace)
         positions = QueuePositions(session.transport)
@@ -159,6 +165,7 @@ class KubernetesBackend:
             KueueLists(),
             SharedUsage(session, self._site, prometheus_token),
             SingleFlight(),
+            datasets,
         )
 
     def for_user(self, stamp: Ownership, inspect: ManifestCheck) -> Self:
@@ -183,10 +190,7 @@ class KubernetesBackend:
 
         if field not in choices.OWNED:
             return await self.choices(field, namespace=namespace)
-        transport = await self._session.transport()
-        return await choices.choices(
-            transport, field, namespace, lambda item: shared_objects.is_for(item, owner)
-        )
+        return await self._choices(field, namespace, lambda item: shared_objects.is_for(item, owner))
 
     async def list_created(self, server: str) -> Mapping[str, CreatedJob]:
         """List the jobs that a server created, by the key of their create (`MultiUserBackend`)."""
@@ -260,11 +264,12 @@ class KubernetesBackend:
         self._positions.set_visible_jobs(refs)
 
     async def plan(self, spec: JobSpec) -> Plan:
-        return await (await self._writer()).plan(spec)
+        return await (await self._writer()).plan(with_datasets(spec, self._shared.datasets))
 
     async def create(self, spec: JobSpec, *, key: str, secrets: Mapping[str, Secret]) -> Job:
         if not spec.image:
             raise Invalid({"image": "a cluster runs images; name one: pytorch/pytorch:2.9.0"})
+        spec = with_datasets(spec, self._shared.datasets)
         return await (await self._writer()).create(spec, key=key, secrets=secrets)
 
     @property
@@ -358,6 +363,18 @@ class KubernetesBackend:
         async with open_session(await self._session.transport(), container, query) as session:
             yield session
 
+    async def output_files(self, ref: JobRef, path: str = "") -> "FileList":
+        """List a folder of a job's outputs, in a pod that runs (`HasFiles`)."""
+        from backend_client.kubernetes.exec import list_files as files  # noqa: PLC0415  a list needs none
+        from backend_client.output_files import FileList, outputs_of, path_within  # noqa: PLC0415  as above
+
+        job, pods = await self._with_pods(ref)
+        outputs = outputs_of(job)
+        whole = path_within(outputs, path)
+        container = files.find_any_container(job, pods, outputs)
+        found = await files.list_files(await self._session.transport(), container, whole)
+        return FileList(folder=whole, files=found)
+
     async def usage(self, ref: JobRef) -> "Usage":
         """Return what a job uses now (`HasUsage`)."""
         job, pods = await self._with_pods(ref)
@@ -443,11 +460,22 @@ class KubernetesBackend:
         namespace: str = "",
         cluster: str = "",  # noqa: ARG002  this backend is one cluster
     ) -> Sequence[Choice]:
-        from backend_client.kubernetes import choices  # noqa: PLC0415  only a form asks
-
         if field == "gpu_type":
             return await self._gpu_types()
-        return await choices.choices(await self._session.transport(), field, namespace or self.namespace)
+        return await self._choices(field, namespace or self.namespace, lambda _: True)
+
+    async def _choices(
+        self, field: str, namespace: str, chosen: Callable[[Object], bool]
+    ) -> Sequence[Choice]:
+        from backend_client.kubernetes import choices  # noqa: PLC0415  only a form asks
+
+        transport, shared = await self._session.transport(), self._shared
+        if field not in choices.OF_CLAIMS:
+            return await choices.choices(transport, field, namespace, chosen)
+        found, free = await asyncio.gather(
+            choices.claims(transport, namespace, chosen), shared.usage.open().claims_free(namespace)
+        )
+        return choices.claim_choices(field, found, free, shared.datasets)
 
     async def list_namespaces(self) -> Sequence[str]:
         from backend_client.kubernetes import choices  # noqa: PLC0415  only the choice of one asks

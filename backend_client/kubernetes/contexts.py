@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from backend_client.contexts import KUBECTL, ContextInfo
 from backend_client.errors import Refused, fragment
 from backend_client.kubernetes.settings import KubernetesSettings
+from backend_client.models.datasets import Datasets
 from backend_client.protocol import JobBackend
 
 
@@ -31,8 +32,9 @@ class KubeconfigContexts:
 
     kind = KUBECTL
 
-    def __init__(self, site: KubernetesSettings) -> None:
+    def __init__(self, site: KubernetesSettings, datasets: Datasets | None = None) -> None:
         self._site = site
+        self._datasets = datasets or {}
 
     def contexts(self) -> Sequence[ContextInfo]:
         """Return the contexts in the order of the kubeconfig's files."""
@@ -51,7 +53,8 @@ class KubeconfigContexts:
         """Return the backend of a context; it contacts no cluster yet."""
         from backend_client.kubernetes.backend import KubernetesBackend  # noqa: PLC0415  other sources need no TLS
 
-        return KubernetesBackend(name, self._site, namespace=self._kubeconfig.namespaces.get(name, ""))
+        namespace = self._kubeconfig.namespaces.get(name, "")
+        return KubernetesBackend(name, self._site, namespace=namespace, datasets=self._datasets)
 
     @cached_property
     def _kubeconfig(self) -> _Kubeconfig:

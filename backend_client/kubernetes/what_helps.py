@@ -16,6 +16,7 @@ from backend_client.errors import BackendError, Forbidden, NotFound, fragment
 from backend_client.kubernetes.api.counted import CountedTransport
 from backend_client.kubernetes.manifests.pod_template import limits
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts
+from backend_client.kubernetes.manifests.storage import claims_of
 from backend_client.kubernetes.resources.core import Object, Pod
 from backend_client.kubernetes.resources.node_selection import admits
 from backend_client.kubernetes.resources.nodes import Node
@@ -257,7 +258,7 @@ class _Reach(Struct, frozen=True):
 
 async def _reach(question: Question) -> _Reach:
     """Read where the volumes of a job can be mounted; asks nothing for a job without claims."""
-    wanted = {volume.claim for volume in question.spec.volumes if volume.claim}
+    wanted = {claim for _, claim in claims_of(question.spec)}
     if not wanted:
         return _Reach()
     claims = await question.list(VOLUME_CLAIMS, question.namespace)

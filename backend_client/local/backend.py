@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from backend_client.gpu_nodes import GpuNodes
     from backend_client.local.exec_session import Surroundings
     from backend_client.local.usage.meter import UsageMeter
+    from backend_client.output_files import FileList
     from backend_client.usage import Usage, UsageHistory, UsageSource, UsageTable
     from backend_client.why import Explanation, MayName
 
@@ -67,7 +68,14 @@ class LocalBackend:
     context = "local"
     namespace = ""
     features: frozenset[Feature] = frozenset(
-        {Feature.STOPPED_LOGS, Feature.UNFINISHED_LINES, Feature.METRICS, Feature.EXEC, Feature.PORTS}
+        {
+            Feature.STOPPED_LOGS,
+            Feature.UNFINISHED_LINES,
+            Feature.METRICS,
+            Feature.EXEC,
+            Feature.PORTS,
+            Feature.FILES,
+        }
     )
     missing_features = capabilities.MISSING_FEATURES
     fields = capabilities.FIELDS
@@ -234,6 +242,14 @@ class LocalBackend:
             raise NotFound(f"There is no rank {query.rank} of {job.name}: a local job is one process.")
         async with open_session(query, await _in_thread(self._surroundings, job)) as session:
             yield session
+
+    async def output_files(self, ref: JobRef, path: str = "") -> "FileList":
+        """List a folder of a job's outputs, also after its end (`HasFiles`)."""
+        from backend_client.local.list_files import list_files  # noqa: PLC0415  a list needs none
+        from backend_client.output_files import FileList, outputs_of, path_within  # noqa: PLC0415  as above
+
+        whole = path_within(outputs_of(await self.get(ref)), path)
+        return FileList(folder=whole, files=await _in_thread(list_files, whole))
 
     def _surroundings(self, job: Job) -> "Surroundings":
         from backend_client.exec_session import not_running  # noqa: PLC0415  as above

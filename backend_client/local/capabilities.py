@@ -4,7 +4,7 @@ from backend_client.models.fields import FIELD_NAMES
 from backend_client.protocol import Feature, FieldRule, Use
 
 _SUPPORTED = frozenset(
-    "name kind workdir code env secrets gpus max_runtime labels annotations alerts sweep".split()
+    "name kind workdir code env secrets gpus max_runtime labels annotations alerts sweep outputs".split()
 )
 _CLUSTER = "choose a Kubernetes context for that"
 _WHY = {

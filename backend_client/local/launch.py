@@ -27,6 +27,7 @@ from backend_client.models import JobSpec
 from backend_client.models.code import Code
 from backend_client.models.fields import explicit_fields
 from backend_client.models.names import suggest_name
+from backend_client.models.outputs import own_folder
 from backend_client.multi_user import Ownership
 
 _BOOT = (
@@ -61,7 +62,7 @@ def create(
     )
     if code:
         beside["code"] = msgspec.to_builtins(code)
-    while (live := _claim(store, uid, spec, beside)) is None:
+    while (live := _claim(store, uid, key, spec, beside)) is None:
         if store.job(uid):
             return uid
         if time.monotonic() > until:
@@ -74,7 +75,7 @@ def create(
     return uid
 
 
-def _claim(store: JobStore, uid: str, spec: JobSpec, beside: Mapping[str, Any]) -> int | None:
+def _claim(store: JobStore, uid: str, key: str, spec: JobSpec, beside: Mapping[str, Any]) -> int | None:
     """Create the job's folder, and return the descriptor that locks it; None where another process has."""
     root = store.root
     with root.locked():
@@ -85,13 +86,18 @@ def _claim(store: JobStore, uid: str, spec: JobSpec, beside: Mapping[str, Any]) 
         live = state_dir.private_file(root.live / uid, os.O_RDWR)
         try:
             fcntl.flock(live, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_folder(root, uid, spec, beside)
+            _write_folder(root, uid, spec, {**beside, **_outputs(spec, key)})
         except BaseException:
             os.close(live)
             with contextlib.suppress(OSError):
                 _remove_leftovers(store)
             raise
     return live
+
+
+def _outputs(spec: JobSpec, key: str) -> dict[str, Any]:
+    """Return what is recorded of a job's outputs; the supervisor makes the folder when it accepts the job."""
+    return {"outputs": {"path": f"{spec.outputs}/{own_folder(spec.name, key)}"}} if spec.outputs else {}
 
 
 def _write_folder(root: state_dir.StateDir, uid: str, spec: JobSpec, beside: Mapping[str, Any]) -> None:

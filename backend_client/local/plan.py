@@ -14,6 +14,7 @@ from backend_client.local.slots import gpu_count
 from backend_client.models import JobSpec
 from backend_client.models.code import GIT_COMMIT, Code, is_packed
 from backend_client.models.fields import explicit_fields
+from backend_client.models.outputs import OUTPUT_DIR, own_folder
 from backend_client.models.secret import Secret
 from backend_client.protocol import Use
 
@@ -21,15 +22,18 @@ NOT_FROZEN = "it runs in the folder itself: what changes there while it waits or
 
 
 def with_workdir(spec: JobSpec) -> JobSpec:
-    """Return the spec with an absolute workdir, and folder of code, `~` expanded. Raises Invalid.
+    """Return the spec with an absolute workdir, folder of code and of outputs, `~` expanded. Raises Invalid.
 
-    A relative one is relative to the folder of its code, which is so to this process's own.
+    A relative workdir is relative to the folder of its code, which is so to this process's own; one for
+    outputs is relative to the workdir.
     """
     if spec.code and not is_packed(spec.code):
         code = os.path.normpath(_absolute(Path(spec.code).expanduser(), "code"))
         spec = msgspec.structs.replace(spec, code=code)
     folder = Path(spec.code).expanduser() / Path(spec.workdir).expanduser()
-    return msgspec.structs.replace(spec, workdir=os.path.normpath(_absolute(folder, "workdir")))
+    workdir = os.path.normpath(_absolute(folder, "workdir"))
+    outputs = spec.outputs and os.path.normpath(workdir / Path(spec.outputs).expanduser())
+    return msgspec.structs.replace(spec, workdir=workdir, outputs=outputs)
 
 
 def _absolute(folder: Path, field: str) -> Path:
@@ -52,7 +56,19 @@ def spec_errors(spec: JobSpec) -> dict[str, str]:
         errors["code"] = f"there is no folder {spec.code} on this machine"
     elif not Path(spec.workdir).is_dir():
         errors["workdir"] = f"there is no folder {spec.workdir} on this machine"
+    if spec.outputs and (wrong := _outputs_error(spec.outputs)):
+        errors["outputs"] = wrong
     return errors
+
+
+def _outputs_error(outputs: str) -> str:
+    """Return why no folder can be made in that for outputs; "" where one can."""
+    if ":" in outputs:
+        return "a local job mounts nothing; name a folder alone: ./results"
+    there = next(parent for parent in (Path(outputs), *Path(outputs).parents) if parent.exists())
+    if not there.is_dir():
+        return f"{there} is no folder"
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"you may not write in {there}"
 
 
 def refused_fields(spec: JobSpec, host: str, slots: int) -> dict[str, str]:
@@ -108,7 +124,8 @@ def plan_yaml(spec: JobSpec, host: str, folder: Path) -> str:
     import yaml  # noqa: PLC0415  dear, and not needed to list jobs
 
     plan: dict[str, Any] = {"name": spec.name, "kind": spec.kind, "host": host, "command": list(spec.command)}
-    plan |= {"workdir": spec.workdir, "env": {**added_environment(spec), **spec.env}}
+    outputs = {OUTPUT_DIR: f"{spec.outputs}/{own_folder(spec.name, '')}"} if spec.outputs else {}
+    plan |= {"workdir": spec.workdir, "env": {**outputs, **added_environment(spec), **spec.env}}
     plan |= {name: getattr(spec, name) for name in ("gpus", "max_runtime", "labels", "annotations", "alerts")}
     plan |= {
         "sweep": msgspec.to_builtins(spec.sweep),

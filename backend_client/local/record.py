@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from backend_client.models import Attempt, Job, JobRef, JobSpec, JobState, Progress
 from backend_client.models.code import Code
+from backend_client.models.outputs import Outputs
 
 NEW = "New"
 """The state of a record that no supervisor has accepted yet: not a job so far."""
@@ -28,6 +29,7 @@ class Record(Struct, kw_only=True):
     created: datetime
     spec: JobSpec
     code: Code | None = None
+    outputs: Outputs | None = None
     state: str = NEW
     reason: str = ""
     queued: datetime | None = None
@@ -48,6 +50,7 @@ class Record(Struct, kw_only=True):
             state=JobState(self.state),
             spec=_as_asked(self.spec),
             code=self.code,
+            outputs=self.outputs,
             reason=self.reason,
             owner=self.owner,
             created=self.created,

@@ -54,6 +54,7 @@ class Supervisor:
         self.root, self.uid, self.launch_config = root, uid, launch_config
         self.record: dict[str, Any] = state_dir.read_json(root.record(uid))
         self.spec: dict[str, Any] = self.record["spec"]
+        self.outputs: str = self.record.get("outputs", {}).get("path", "")
         self.turn: str = self.spec.get("sweep", {}).get("turn", "")
         self.slots = slots.HeldSlots((), ())
         self.slots_refused = False
@@ -68,6 +69,8 @@ class Supervisor:
 
         Room for its end, and for who asks for it, is set aside while there is some.
         """
+        if self.outputs:
+            os.makedirs(self.outputs, exist_ok=True)  # noqa: PTH103  a text, as job.json has it
         waits = bool(self.spec.get("gpus") or self.turn)
         self.record["supervisor"] = state_dir.identity(os.getpid())
         self.record["queued"] = state_dir.now() if waits else None
@@ -286,7 +289,8 @@ class Supervisor:
         return entry
 
     def _env(self) -> dict[str, str]:
-        env = {**self.launch_config["env"], "TRAINDECK_JOB": job_mark(self.root, self.uid)}
+        outputs = {"TRAINDECK_OUTPUT_DIR": self.outputs} if self.outputs else {}
+        env = {**outputs, **self.launch_config["env"], "TRAINDECK_JOB": job_mark(self.root, self.uid)}
         if self.launch_config["slots"]:
             env["CUDA_VISIBLE_DEVICES"] = ",".join(self.slots.ids)
         return env

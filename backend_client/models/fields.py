@@ -11,8 +11,9 @@ import msgspec
 
 from backend_client.errors import Invalid
 from backend_client.models.names import closest_match
+from backend_client.models.outputs import OUTPUTS, split_outputs
 from backend_client.models.parsers import PARSERS
-from backend_client.models.spec import JobSpec, Port, Sweep, Toleration
+from backend_client.models.spec import JobSpec, Port, Sweep, Toleration, Volume
 
 FIELD_NAMES: tuple[str, ...] = JobSpec.__struct_fields__
 DEFAULTS = JobSpec()
@@ -40,7 +41,7 @@ def parse_field(name: str, raw: object) -> Any:
 
 def cross_field_errors(spec: JobSpec) -> dict[str, str]:
     """Return the errors between fields: field -> sentence."""
-    errors: dict[str, str] = {}
+    errors = _mounted_twice(spec)
     if spec.kind == "deployment":
         if spec.nodes > 1:
             errors["nodes"] = "a deployment has replicas; for ranks that work together choose kind job"
@@ -60,6 +61,14 @@ def cross_field_errors(spec: JobSpec) -> dict[str, str]:
     if spec.ingress not in ("auto", "off") and not spec.ports:
         errors["ingress"] = "an ingress needs a port; add one to ports"
     return errors
+
+
+def _mounted_twice(spec: JobSpec) -> dict[str, str]:
+    """Return the error of outputs that are mounted where a volume is."""
+    path = (split_outputs(spec.outputs)[1] or OUTPUTS) if spec.outputs else ""
+    if not path or path.rstrip("/") not in {volume.path.rstrip("/") for volume in spec.volumes}:
+        return {}
+    return {"outputs": f"a volume is at {path} already; choose another path"}
 
 
 def parse_spec(raw: Mapping[str, object]) -> JobSpec:
@@ -112,7 +121,7 @@ def field_text(name: str, value: Any) -> str:
     if name == "ports":
         return " ".join(_port_text(port) for port in value)
     if name == "volumes":
-        return " ".join(f"{v.claim or v.host_path}:{v.path}{':ro' if v.read_only else ''}" for v in value)
+        return " ".join(map(_volume_text, value))
     if name == "tolerations":
         return " ".join(map(_toleration_text, value))
     if isinstance(value, tuple):
@@ -130,6 +139,13 @@ def _port_text(port: Port) -> str:
     target = f":{port.target}" if port.target else ""
     protocol = f"/{port.protocol}" if port.protocol != "TCP" else ""
     return f"{name}{port.number}{target}{protocol}"
+
+
+def _volume_text(volume: Volume) -> str:
+    if volume.dataset:
+        return f"~{volume.dataset}:{volume.path}".removesuffix(":")
+    folder = f"/{volume.sub_path}" if volume.sub_path else ""
+    return f"{volume.claim or volume.host_path}{folder}:{volume.path}{':ro' if volume.read_only else ''}"
 
 
 def _toleration_text(toleration: Toleration) -> str:

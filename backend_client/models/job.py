@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from backend_client.models.code import Code
+from backend_client.models.outputs import Outputs
 from backend_client.models.spec import JobSpec
 from backend_client.models.state import JobState
 
@@ -193,6 +194,8 @@ class Job(Struct, frozen=True, kw_only=True):
     """Where it stands in its queue; None where no queue holds it."""
     code: Code | None = None
     """What is recorded of its code; None where it has none of its own."""
+    outputs: Outputs | None = None
+    """Where its outputs lie; None where it has none."""
     progress: Progress | None = None
     usage: JobUsage | None = None
     """What it uses now; None where nobody tells."""

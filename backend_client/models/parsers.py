@@ -13,6 +13,7 @@ import msgspec
 from backend_client.models import shell_words
 from backend_client.models.alert_thresholds import OFF, ON, parse_threshold, threshold_of
 from backend_client.models.names import slugify
+from backend_client.models.outputs import split_claim, split_outputs
 from backend_client.models.pod_patch import parse_pod
 from backend_client.models.quantities import parse_cpu, parse_duration, parse_memory
 from backend_client.models.spec import Port, Sweep, Toleration, Volume
@@ -28,6 +29,7 @@ _PORT = re.compile(
     re.ASCII,
 )
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
+_DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _RESERVED = "traindeck.dev/"
 LONGEST_WORD = 128 * 1024 - 1
 """Bytes of one word of a command, or of one variable: what Linux passes to a program (execve(2))."""
@@ -332,30 +334,69 @@ def _ports(raw: object) -> tuple[Port, ...]:
 
 def _volume(raw: object) -> Volume:
     parts = _named_parts(raw, Volume, "a volume")
-    if parts is not None:
-        claim, host_path = _subdomain(parts.get("claim", "")), _text(parts.get("host_path", ""))
-        path, read_only = _text(parts.get("path", "")), parts.get("read_only", False)
-    else:
-        text = _text(raw, 8192)
-        source, path, *rest = [*text.split(":"), ""][:4]
-        if rest not in ([], [""], ["ro"], ["rw"], ["ro", ""], ["rw", ""]) or not source:
-            raise ValueError(f"{text[:80]}: write CLAIM:/path, or CLAIM:/path:ro")
-        claim, host_path = ("", source) if source.startswith("/") else (_subdomain(source), "")
-        read_only = "ro" in rest
-    if bool(claim) == bool(host_path):
-        raise ValueError("a volume has a claim or a host_path, one of both")
-    if not path.startswith("/"):
-        raise ValueError(f"{claim or host_path}: the path must begin with /")
+    if parts is None:
+        parts = _volume_parts(_text(raw, 8192))
+    claim, dataset = _subdomain(parts.get("claim", "")), _text(parts.get("dataset", ""))
+    host_path, path = _text(parts.get("host_path", "")), _text(parts.get("path", ""))
+    sub_path = _inside(_text(parts.get("sub_path", "")))
+    read_only = parts.get("read_only", bool(dataset))
+    if [bool(claim), bool(host_path), bool(dataset)].count(True) != 1:
+        raise ValueError("a volume has a claim, a host_path or a dataset, one of them")
+    if sub_path and not claim:
+        raise ValueError(f"{sub_path}: a sub_path is a folder of a claim")
+    if dataset and not _DATASET.fullmatch(dataset):
+        raise ValueError(f"~{dataset[:80]}: a dataset is a name of the settings: ~NAME, or ~NAME:/path")
+    if not path.startswith("/") and (path or not dataset):
+        raise ValueError(f"{claim or host_path or dataset}: the path must begin with /")
     if not isinstance(read_only, bool):
         raise ValueError("read_only is true or false")
-    return Volume(path=path, claim=claim, host_path=host_path, read_only=read_only)
+    if dataset and not read_only:
+        raise ValueError(f"~{dataset}: a dataset is read-only")
+    return Volume(
+        path=path, claim=claim, sub_path=sub_path, host_path=host_path, dataset=dataset, read_only=read_only
+    )
+
+
+def _volume_parts(text: str) -> dict[str, Any]:
+    """Return the parts of SOURCE:/path[:ro]; the path of a dataset may be left out."""
+    source, path, *rest = [*text.split(":"), ""][:4]
+    if rest not in ([], [""], ["ro"], ["rw"], ["ro", ""], ["rw", ""]) or not source:
+        raise ValueError(f"{text[:80]}: write CLAIM:/path, or CLAIM:/path:ro")
+    access = {"read_only": "ro" in rest} if {"ro", "rw"} & {*rest} else {}
+    if source.startswith("~"):
+        return {"dataset": source[1:] or "?", "path": path, **access}
+    if source.startswith("/"):
+        if not path:
+            raise ValueError(f"{text[:80]}: write {text[:80]}:/path; a dataset in quotes: '~NAME'")
+        return {"host_path": source, "path": path, **access}
+    claim, sub_path = split_claim(source)
+    return {"claim": claim, "sub_path": sub_path, "path": path, **access}
+
+
+def _inside(folder: str) -> str:
+    """Return a folder within a claim, which no step up leads out of."""
+    if folder.startswith("/") or ".." in folder.split("/") or ":" in folder:
+        raise ValueError(f"{folder[:80]}: a folder of a claim, without .. and : in it, and no / before it")
+    return folder.strip("/")
 
 
 def _volumes(raw: object) -> tuple[Volume, ...]:
     volumes = _few(tuple(_volume(item) for item in _items(raw)))
-    if len({volume.path for volume in volumes}) < len(volumes):
+    paths = [volume.path for volume in volumes if volume.path]
+    if len({*paths}) < len(paths):
         raise ValueError("two volumes have the same path")
     return volumes
+
+
+def _outputs(raw: object) -> str:
+    """Read CLAIM[/FOLDER][:/path] or a folder: which of them, the context decides."""
+    text = _text(raw, 4096)
+    source, path = split_outputs(text)
+    if text and not source:
+        raise ValueError("begin with a claim: CLAIM, or CLAIM:/path")
+    if path and (not path.startswith("/") or ":" in path or ".." in path.split("/")):
+        raise ValueError(f"{text[:80]}: write CLAIM, or CLAIM:/path")
+    return text.removesuffix(":")
 
 
 def _node_names(raw: object) -> tuple[str, ...]:
@@ -467,6 +508,7 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "annotations": _annotations,
     "alerts": _alerts,
     "volumes": _volumes,
+    "outputs": _outputs,
     "image_pull_secrets": _pull_secrets,
     "sweep": _sweep,
     "namespace": _label,

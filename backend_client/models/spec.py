@@ -19,12 +19,17 @@ class Port(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
 
 
 class Volume(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Storage mounted at `path`: a claim (PVC, by name) or a folder of the node."""
+    """Storage mounted at `path`: a claim (PVC, by name), a folder of the node, or a dataset of the site."""
 
-    path: str
+    path: str = ""
+    """Empty for a dataset alone: where the site's settings mount it."""
     claim: str = ""
     host_path: str = ""
     read_only: bool = False
+    sub_path: str = ""
+    """The folder of the claim that is mounted; empty is all of it."""
+    dataset: str = ""
+    """Its name in the settings (`models.datasets`); always read-only."""
 
 
 class Toleration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -93,8 +98,12 @@ class JobSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     labels: Annotated[dict[str, str], Meta(description="labels")] = {}
     annotations: Annotated[dict[str, str], Meta(description="annotations")] = {}
     volumes: Annotated[
-        tuple[Volume, ...], Meta(description="storage: CLAIM:/path[:ro] or /host/folder:/path[:ro]")
+        tuple[Volume, ...],
+        Meta(description="storage: CLAIM[/FOLDER]:/path[:ro], /host/folder:/path[:ro] or ~DATASET[:/path]"),
     ] = ()
+    outputs: Annotated[
+        str, Meta(description="where TRAINDECK_OUTPUT_DIR is: CLAIM[/FOLDER][:/path]; a folder, for local")
+    ] = ""
     image_pull_secrets: Annotated[
         tuple[str, ...], Meta(description="names of Secrets that hold registry logins")
     ] = ()

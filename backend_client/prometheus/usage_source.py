@@ -13,6 +13,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from backend_client.errors import BackendError, fragment
+from backend_client.prometheus.claim_space import claims_free, claims_query
 from backend_client.prometheus.client import PrometheusClient, Series
 from backend_client.prometheus.gpu_exporter import Discovery, FoundExporter, discover
 from backend_client.prometheus.pod_spans import PodKey, PodSpan
@@ -125,6 +126,10 @@ class PrometheusUsage:
         asked = container_queries(_where(spans), _window(discovery))
         cpu, rss = await self._all(self._client.instant(query) for query in asked.values())
         return containers_of(cpu, rss)
+
+    async def claims_free(self, namespace: str) -> dict[str, int]:
+        """Return claim -> bytes that it holds free, where that is told. Raises a BackendError."""
+        return claims_free(await self._client.instant(claims_query(namespace)), namespace)
 
     async def history(self, spans: Sequence[PodSpan], since: datetime, until: datetime) -> UsageHistory:
         """Return what some pods used over a time: one query for each measure. Raises a BackendError."""

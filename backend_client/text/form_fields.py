@@ -39,6 +39,7 @@ FIELDS_WITH_CHOICES = (
     "queue",
     "queue_priority",
     "volumes",
+    "outputs",
     "image_pull_secrets",
     "cluster",
 )

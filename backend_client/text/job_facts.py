@@ -4,6 +4,7 @@ from backend_client.models import Job
 from backend_client.text.code import code_text
 from backend_client.text.figures import loss_text, progress_text, short_local_time, starts_text
 from backend_client.text.job_cells import node_of
+from backend_client.text.outputs import outputs_text
 from backend_client.text.sanitize import clean
 
 
@@ -24,6 +25,7 @@ def about_pairs(job: Job, why_key: str = "") -> list[tuple[str, str]]:
         ("owner", clean(job.owner)),
         ("node", node_of(job)),
         ("code", clean(code_text(job.code), 300) if job.code else ""),
+        ("outputs", clean(outputs_text(job.outputs), 300) if job.outputs else ""),
         ("restarts", str(job.restarts or "")),
         ("next try", short_local_time(job.next_try)),
         *(("url", clean(url)) for url in job.urls),

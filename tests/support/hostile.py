@@ -10,6 +10,8 @@ from backend_client.errors import Refused
 from backend_client.gpu_nodes import GpuNode, GpuNodes, Holder
 from backend_client.history import HistoryEntry, HistoryPage, HistoryQuery
 from backend_client.models import Event, Job, JobRef, JobSpec, JobState
+from backend_client.models.outputs import Outputs
+from backend_client.output_files import FileKind, FileList, OutputFile
 from backend_client.protocol import Capacity, DeleteStep, Diagnostic, Feature
 from backend_client.queues import (
     ClusterQueueInfo,
@@ -56,6 +58,7 @@ def hostile_job(text: str, uid: str, state: JobState) -> Job:
         reason=text,
         owner=text,
         namespace=text,
+        outputs=Outputs(path=text, claim=text, sub_path=text),
         urls=(f"http://example.org/{text}",),
         attempts=(attempt(node=text, reason=text, pod=text, started=datetime.now(UTC)),),
     )
@@ -128,6 +131,9 @@ class Hostile(ScriptedBackend):
             b"\xff\xfe" + text.encode("utf-8", "ignore"),
         ]
         self.explanations["u"] = hostile_explanation(text)
+        self.files_of["u"] = FileList(
+            folder=text, files=tuple(OutputFile(name=text, kind=kind, modified=MADE) for kind in FileKind)
+        )
         self.used["u"] = Usage(sources=(UsageSource(name=text), UsageSource(name=text, missing=text)))
         self.use_histories["u"] = hostile_history(text)
         tried = Delivery(channel=text, state=DeliveryState.FAILED, tries=1, why=text)

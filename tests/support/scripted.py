@@ -26,6 +26,7 @@ from backend_client.models import Attempt, Event, Job, JobRef, JobSpec, JobState
 from backend_client.models.fields import FIELD_NAMES, spec_fields
 from backend_client.models.names import suggest_name
 from backend_client.models.secret import Secret
+from backend_client.output_files import FileList
 from backend_client.protocol import (
     AccessDecision,
     AccessReview,
@@ -141,6 +142,7 @@ class ScriptedBackend:
         self.machines = GpuNodes((GpuNode(name="box", product="A100", total=gpus, free=gpus),))
         self.board = QueueBoard()
         self.explanations: dict[str, Explanation] = {}
+        self.files_of: dict[str, FileList] = {}
         self.offered: dict[str, Sequence[Choice]] = {}
         self.fired: dict[str, Alert] = {}
         self.wishes = AlertWishes()
@@ -340,6 +342,10 @@ class ScriptedBackend:
         self._call("usages", scope)
         await self.hold_usage.wait()
         return UsageTable(jobs={uid: job.usage for uid, job in self.jobs.items() if job.usage})
+
+    async def output_files(self, ref: JobRef, path: str = "") -> FileList:
+        self._call("output_files", (ref, path))
+        return self.files_of[ref.uid]
 
     @asynccontextmanager
     async def open_port(self, ref: JobRef, port: int, *, rank: int = 0) -> AsyncIterator[EchoPort]:

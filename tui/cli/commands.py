@@ -69,6 +69,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("logs", "look", "NAME [-f] [--tail N]", "what a job has printed", "tui.cli.logs:LOGS"),
     Command("code", "look", "NAME DIR", "the code that a job was made with, as files", "tui.cli.code:CODE"),
+    Command("files", "look", "NAME [PATH]", "what a job has written to its outputs", "tui.cli.files:FILES"),
     Command(
         "compare",
         "look",

@@ -10,6 +10,7 @@ from backend_client.protocol import Feature, JobBackend
 from backend_client.spec_file import no_spec, spec_yaml
 from backend_client.text.code import code_text
 from backend_client.text.figures import local_time, progress_text, starts_text
+from backend_client.text.outputs import outputs_text
 from backend_client.text.receipt import change_text, heading, receipt_lines
 from backend_client.text.sanitize import clean
 from backend_client.text.timeline import command_line, exit_text, spec_fields_text, timeline
@@ -97,6 +98,7 @@ def _fields(job: Job) -> Iterator[tuple[str, str]]:
     }
     facts |= {name.capitalize(): value for name, value in spec_fields_text(job.spec)}
     facts |= {"Code": code_text(job.code)} if job.code else {}
+    facts |= {"Outputs": outputs_text(job.outputs)} if job.outputs else {}
     facts |= {
         "Context": job.ref.context,
         "Namespace": job.ref.namespace,

@@ -88,7 +88,7 @@ def build_contexts(settings: Settings, named: str = "", token: Secret | None = N
     """Build the context sources that the settings describe. `token` goes to the context `named` alone."""
     local = settings.local
     sources: list[ContextSource] = [
-        KubeconfigContexts(settings.kubernetes),
+        KubeconfigContexts(settings.kubernetes, settings.datasets),
         ServerContexts(
             user_config_dir(),
             user_cache_dir() / "servers",

@@ -34,7 +34,7 @@ _REPEATED_FLAGS = {
     "labels": ("--label", "K=V"),
     "annotations": ("--annotation", "K=V"),
     "alerts": ("--alert", "RULE=WHEN"),
-    "volumes": ("--volume", "SOURCE:/PATH[:ro]"),
+    "volumes": ("--volume", "SOURCE[:/PATH[:ro]]"),
     "image_pull_secrets": ("--image-pull-secret", "NAME"),
 }
 """Fields of many values: one flag, given again for each."""

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models.alert_thresholds import THRESHOLDS
+from backend_client.models.datasets import Datasets
 from tui.actions import ACTIONS
 
 Template = dict[str, Any]
@@ -110,6 +111,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     templates: Annotated[
         dict[str, Template],
         Meta(description="Jobs to begin with: [templates.NAME] has the fields of a spec file."),
+    ] = {}
+    datasets: Annotated[
+        Datasets,
+        Meta(
+            description="Folders of claims that jobs in clusters mount read-only as ~NAME: [datasets.NAME]"
+            " has claim, path (where jobs find it) and sub_path (a folder of the claim; empty is all of it)."
+        ),
     ] = {}
     keys: Annotated[
         dict[str, str], Meta(description="Keys by action, as Textual writes them: x, f2, ctrl+s.")

@@ -1,22 +1,22 @@
-"""JobSpec -> pod template: container, environment, resources, volumes (pure)."""
+"""JobSpec -> pod template: container, environment, resources (pure)."""
 
 import re
 from typing import Any
 
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests import code
+from backend_client.kubernetes.manifests import code, storage
 from backend_client.kubernetes.manifests.pod_patch import patched
 from backend_client.kubernetes.manifests.scheduling import ClusterFacts, Placement, placement_of
 from backend_client.kubernetes.resources.quantities import add_memory
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Port
 from backend_client.models.code import GIT_COMMIT
+from backend_client.models.outputs import OUTPUT_DIR, Outputs
 
 MASTER_PORT = 29500
 """torchrun's default `--master-port` (torch/distributed/run.py)."""
 EVERY_NODE = "kubernetes.io/os"
 """A label that every kubelet gives its node: with one value, where pods of Linux are concerned."""
-SHM = "/dev/shm"  # noqa: S108  a mount path in a container
 
 
 def job_labels(spec: JobSpec) -> dict[str, str]:
@@ -34,28 +34,41 @@ def ranks_name(spec: JobSpec) -> str:
     return f"{spec.name}-ranks"
 
 
-def render_pod_template(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> dict[str, Any]:
+def render_pod_template(
+    spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts, outputs: Outputs | None = None
+) -> dict[str, Any]:
     """Render the pod template of a job, patches included. Raises ValueError for an unknown GPU type."""
-    return patched(unpatched_template(spec, site, facts), spec, site)
+    return patched(unpatched_template(spec, site, facts, outputs), spec, site)
 
 
-def unpatched_template(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> dict[str, Any]:
+def unpatched_template(
+    spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts, outputs: Outputs | None = None
+) -> dict[str, Any]:
     """Render the pod template of a job without the patches of site and person. Raises as above."""
     sweep = drop_empty({labels.SWEEP: spec.sweep.name, labels.TURN: spec.sweep.turn})
     metadata: dict[str, Any] = {"labels": {**spec.labels, **sweep, **job_labels(spec)}}
     if spec.annotations:
         metadata["annotations"] = dict(spec.annotations)
-    return {"metadata": metadata, "spec": _pod(spec, site, facts, placement_of(spec, site, facts))}
+    placement = placement_of(spec, site, facts)
+    return {"metadata": metadata, "spec": _pod(spec, site, facts, placement, outputs)}
 
 
 def _pod(
-    spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts, placement: Placement
+    spec: JobSpec,
+    site: KubernetesSettings,
+    facts: ClusterFacts,
+    placement: Placement,
+    outputs: Outputs | None,
 ) -> dict[str, Any]:
-    volumes, mounts = _volumes(spec)
+    volumes, mounts = storage.volumes(spec, outputs)
     if facts.code:
         volumes += code.volumes(spec, facts.code.size)
         mounts.insert(0, code.mount())
-    main = _container(spec, site, facts, mounts)
+    known = {
+        GIT_COMMIT: facts.code.commit if facts.code else "",
+        OUTPUT_DIR: outputs.path if outputs else "",
+    }
+    main = _container(spec, site, facts, mounts, _env(spec, drop_empty(known)))
     pod = {
         "restartPolicy": "Always" if spec.kind == "deployment" else "Never",
         "subdomain": ranks_name(spec) if spec.nodes > 1 else "",
@@ -100,7 +113,11 @@ def _user(site: KubernetesSettings, facts: ClusterFacts) -> dict[str, Any]:
 
 
 def _container(
-    spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts, mounts: list[dict[str, Any]]
+    spec: JobSpec,
+    site: KubernetesSettings,
+    facts: ClusterFacts,
+    mounts: list[dict[str, Any]],
+    env: list[dict[str, Any]],
 ) -> dict[str, Any]:
     return drop_empty(
         {
@@ -108,7 +125,7 @@ def _container(
             "image": spec.image,
             "command": [escape_expansion(word) for word in spec.command],
             "workingDir": code.workdir(spec) if facts.code else spec.workdir,
-            "env": _env(spec, facts.code.commit if facts.code else ""),
+            "env": env,
             "ports": _ports(spec.ports),
             "resources": drop_empty({"limits": limits(spec, site)}),
             "volumeMounts": mounts,
@@ -137,9 +154,12 @@ def limits(spec: JobSpec, site: KubernetesSettings) -> dict[str, str]:
     return drop_empty({"cpu": spec.cpu, "memory": memory, site.gpu_resource: gpus})
 
 
-def _env(spec: JobSpec, commit: str) -> list[dict[str, Any]]:
-    """List the environment variables: ours first, so that the user's replace them; the secrets' last."""
-    ours = {"PYTHONUNBUFFERED": "1"} | ({GIT_COMMIT: commit} if commit else {})
+def _env(spec: JobSpec, known: dict[str, str]) -> list[dict[str, Any]]:
+    """List the environment variables: ours first, so that the user's replace them; the secrets' last.
+
+    `known`: what a job is told of itself.
+    """
+    ours = {"PYTHONUNBUFFERED": "1", **known}
     variables = {**ours, **(_torchrun(spec) if spec.nodes > 1 else {}), **spec.env}
     secret = {name: _value_from("secretKeyRef", name=secret_name(spec), key=name) for name in spec.secrets}
     plain = {
@@ -180,20 +200,3 @@ def _ports(ports: tuple[Port, ...]) -> list[dict[str, Any]]:
     """List each container port once: two ports of the Service may lead to the same one."""
     targets = dict.fromkeys((port.target or port.number, port.protocol) for port in ports)
     return [{"containerPort": number, "protocol": protocol} for number, protocol in targets]
-
-
-def _volumes(spec: JobSpec) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return (volumes, mounts): one volume for each source, however often it is mounted."""
-    sources: dict[str, dict[str, Any]] = {}
-    mounts: list[dict[str, Any]] = []
-    if spec.shm_size:
-        sources["shm"] = {"emptyDir": {"medium": "Memory", "sizeLimit": spec.shm_size}}
-        mounts.append({"name": "shm", "mountPath": SHM})
-    names: dict[tuple[str, str], str] = {}
-    for volume in spec.volumes:
-        name = names.setdefault((volume.claim, volume.host_path), f"volume-{len(names)}")
-        claim = {"persistentVolumeClaim": {"claimName": volume.claim}}
-        sources[name] = claim if volume.claim else {"hostPath": {"path": volume.host_path}}
-        mount = {"name": name, "mountPath": volume.path}
-        mounts.append(mount | ({"readOnly": True} if volume.read_only else {}))
-    return [{"name": name, **source} for name, source in sources.items()], mounts

@@ -24,6 +24,7 @@ from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
 from backend_client.models.code import Code
 from backend_client.models.fields import explicit_fields
+from backend_client.models.outputs import claim_outputs
 from backend_client.models.secret import Secret
 
 Manifest = dict[str, Any]
@@ -50,15 +51,17 @@ def render_manifests(
     if invalid:
         sentences = "; ".join(f"{field}: {sentence}" for field, sentence in invalid.items())
         raise Refused(sentences, fields=invalid)
+    outputs = claim_outputs(spec.name, spec.outputs, key)
     annotations = drop_empty(
         {
             labels.KEY: key,
             labels.OWNER: owner,
             labels.CODE: msgspec.json.encode(facts.code).decode() if facts.code else "",
+            labels.OUTPUTS: msgspec.json.encode(outputs).decode() if outputs else "",
             labels.URL: networking.job_url(spec, facts.namespace, site),
         }
     )
-    root = _root(spec, render_pod_template(spec, site, facts), annotations, server, facts.code)
+    root = _root(spec, render_pod_template(spec, site, facts, outputs), annotations, server, facts.code)
     owned = _owned_objects(spec, site, facts, secrets, packed)
     return [_in_namespace(manifest, spec, facts.namespace) for manifest in (root, *owned)]
 

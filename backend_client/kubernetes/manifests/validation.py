@@ -9,7 +9,7 @@ from backend_client.kubernetes.capabilities import FIELDS
 from backend_client.kubernetes.manifests import pod_patch
 from backend_client.kubernetes.manifests.code import FOLDER
 from backend_client.kubernetes.manifests.networking import has_ingress, host, job_url, port_name, web_port
-from backend_client.kubernetes.manifests.pod_template import SHM, limits, ranks_name, unpatched_template
+from backend_client.kubernetes.manifests.pod_template import limits, ranks_name, unpatched_template
 from backend_client.kubernetes.manifests.scheduling import (
     ClusterFacts,
     chosen_nodes,
@@ -17,13 +17,15 @@ from backend_client.kubernetes.manifests.scheduling import (
     matching_nodes,
     placement_of,
 )
+from backend_client.kubernetes.manifests.storage import SHM
 from backend_client.kubernetes.resources.node_gpus import no_node_has
 from backend_client.kubernetes.resources.quantities import parse_quantity, parse_whole
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec
 from backend_client.models.code import is_packed
-from backend_client.models.fields import cross_field_errors, explicit_fields
+from backend_client.models.fields import cross_field_errors, explicit_fields, parse_field
 from backend_client.models.names import closest_match
+from backend_client.models.outputs import OUTPUTS, split_outputs
 from backend_client.models.quantities import memory_meaning
 from backend_client.protocol import Diagnostic
 from backend_client.text.figures import bytes_text
@@ -54,6 +56,7 @@ def _errors(spec: JobSpec, site: KubernetesSettings, facts: ClusterFacts) -> Ite
             "a queue starts its jobs by what it has free; leave out queue, or the limit of the sweep",
         )
     yield from _volumes(spec, facts)
+    yield from _outputs(spec)
     yield from _code(spec, facts)
     yield from _network(spec, site, facts)
     if wrong := patch_errors(spec, site):
@@ -96,6 +99,22 @@ def _volumes(spec: JobSpec, facts: ClusterFacts) -> Iterator[tuple[str, str]]:
         yield "volumes", f"{folders[0]}: the namespace's PodSecurity ({level}) forbids folders of the node"
     if spec.shm_size and any(volume.path.rstrip("/") == SHM for volume in spec.volumes):
         yield "volumes", f"{SHM} is what shm_size makes; leave one of them out"
+
+
+def _outputs(spec: JobSpec) -> Iterator[tuple[str, str]]:
+    """Check where outputs go: to a claim, which is written as that of a volume is."""
+    if not spec.outputs:
+        return
+    source, path = split_outputs(spec.outputs)
+    if source.startswith(("/", "~", ".")):
+        yield "outputs", f"{source}: in a cluster outputs go to a claim: CLAIM, or CLAIM/FOLDER:/path"
+        return
+    try:
+        parse_field("volumes", [f"{source}:{path or OUTPUTS}"])
+    except ValueError as error:
+        yield "outputs", str(error)
+    if posixpath.normpath(path) in ("/", SHM, FOLDER):
+        yield "outputs", f"{path} is taken; choose another path"
 
 
 def _code(spec: JobSpec, facts: ClusterFacts) -> Iterator[tuple[str, str]]:

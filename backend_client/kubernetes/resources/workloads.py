@@ -39,6 +39,7 @@ class VolumeMount(KubeStruct, frozen=True):
 
     name: str = ""
     mount_path: str = ""
+    sub_path: str = ""
     read_only: bool = False
 
 

@@ -37,6 +37,7 @@ from backend_client.kubernetes.status.spec_from_objects import (
     code_of,
     gpus_per_pod,
     kind_of,
+    outputs_of,
     own_spec,
     spec_of,
 )
@@ -119,6 +120,7 @@ def job_of(
         restarts=count_restarts(attempts),
         pauses=pauses_of(root),
         code=code_of(root),
+        outputs=outputs_of(root),
         queue=_queue_place(root, own_pods, state, related),
         urls=urls(root, related.ingress),
         internal_addresses=internal_addresses(root),

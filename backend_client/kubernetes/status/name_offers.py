@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from backend_client.kubernetes.manifests.storage import claims_of
 from backend_client.kubernetes.status.offer_search import changed
 from backend_client.models import JobSpec
 from backend_client.why import Offer
@@ -21,11 +22,14 @@ def only_claim(spec: JobSpec, raw: str, names: Sequence[str]) -> Iterator[Offer]
     volumes = tuple(
         replace(volume, claim=name) if volume.claim == match[1] else volume for volume in spec.volumes
     )
-    if volumes != spec.volumes:
+    outputs = spec.outputs
+    if match[1] in [claim for field, claim in claims_of(spec) if field == "outputs"]:
+        outputs = name + outputs.removeprefix(match[1])
+    if (volumes, outputs) != (spec.volumes, spec.outputs):
         yield Offer(
             id="claim",
             sentence=f"{_is_there('volume claim', name, names)}",
-            changes=changed(spec, volumes=volumes),
+            changes=changed(spec, volumes=volumes, outputs=outputs),
         )
 
 

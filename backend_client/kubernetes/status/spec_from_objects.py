@@ -1,5 +1,6 @@
 """The JobSpec that Kubernetes objects came from, or that foreign ones amount to (pure)."""
 
+import posixpath
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -8,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from backend_client.kubernetes import labels
-from backend_client.kubernetes.manifests.pod_template import SHM
+from backend_client.kubernetes.manifests.storage import SHM
 from backend_client.kubernetes.resources.core import Container, Object, Pod
 from backend_client.kubernetes.resources.node_gpus import gpus_of
 from backend_client.kubernetes.resources.workloads import (
@@ -21,6 +22,7 @@ from backend_client.kubernetes.resources.workloads import (
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Port, Volume
 from backend_client.models.code import Code
+from backend_client.models.outputs import Outputs
 from backend_client.models.spec import Kind
 
 RootObject = Deployment | KubeJob | Pod
@@ -60,6 +62,14 @@ def code_of(root: Object) -> Code | None:
     text = root.metadata.annotations.get(labels.CODE, "")
     with suppress(msgspec.DecodeError, ValueError, RecursionError):
         return msgspec.json.decode(text, type=Code) if text else None
+    return None
+
+
+def outputs_of(root: Object) -> Outputs | None:
+    """Return where a job's outputs lie; None where it has none, or it cannot be read."""
+    text = root.metadata.annotations.get(labels.OUTPUTS, "")
+    with suppress(msgspec.DecodeError, ValueError, RecursionError):
+        return msgspec.json.decode(text, type=Outputs) if text else None
     return None
 
 
@@ -143,9 +153,9 @@ def _storage_fields(
         claim, folder, scratch = volume.persistent_volume_claim, volume.host_path, volume.empty_dir
         mounted = Volume(path=mount.mount_path, read_only=mount.read_only)
         if claim:
-            volumes.append(replace(mounted, claim=claim.claim_name))
+            volumes.append(replace(mounted, claim=claim.claim_name, sub_path=mount.sub_path))
         elif folder:
-            volumes.append(replace(mounted, host_path=folder.path))
+            volumes.append(replace(mounted, host_path=posixpath.join(folder.path, mount.sub_path)))
         elif scratch and mount.mount_path == SHM:
             shm_size = scratch.size_limit
     return {"volumes": tuple(volumes), "shm_size": shm_size}

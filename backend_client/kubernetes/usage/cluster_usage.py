@@ -123,6 +123,16 @@ class ClusterUsage:
             source = self._failed(error)
         return UsageHistory(start=since, step=_EMPTY_STEP, sources=(source,))
 
+    async def claims_free(self, namespace: str) -> Mapping[str, int]:
+        """Return claim -> bytes that it holds free, as far as a Prometheus tells; it only adds to a list."""
+        try:
+            self._denials.check("claims")
+            prometheus = self._opened()
+            return await prometheus.claims_free(namespace) if prometheus else {}
+        except BackendError as error:
+            self._denials.keep("claims", error)
+            return {}
+
     async def last_sources(self) -> tuple[UsageSource, ...]:
         """Return where the last reading of all jobs came from; of one that is old, what there is now."""
         read, sources = self._sources

@@ -29,6 +29,7 @@ from backend_client.kubernetes.resources.resource_types import ResourceType
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.kubernetes.status import message_parsers
 from backend_client.kubernetes.watch.kueue_lists import queue_types
+from backend_client.kubernetes.write.claim_findings import check_claims
 from backend_client.kubernetes.write.cluster_facts import read_cluster_facts, read_quotas
 from backend_client.kubernetes.write.code_parts import CodeParts
 from backend_client.kubernetes.write.create import name_conflict
@@ -132,14 +133,15 @@ async def _check(
 ) -> Findings:
     """Run all checks at once; of the dry-run pod keep only findings about fields that no other reports."""
     patch = written_by_patches(spec, site)
-    quotas, pod, name, queue, dry_runs = await asyncio.gather(
+    quotas, pod, name, queue, claims, dry_runs = await asyncio.gather(
         _check_quotas(transport, spec, site, namespace),
         _dry_run_pod(transport, manifests[0], patch),
         _check_name(transport, spec, namespace),
         _check_queue(transport, spec, namespace),
+        check_claims(transport, spec, namespace),
         asyncio.gather(*(_dry_run(transport, manifest, patch) for manifest in manifests)),
     )
-    findings = quotas.merge(name, queue, *dry_runs)
+    findings = quotas.merge(name, queue, claims, *dry_runs)
     return findings.merge(
         Findings(
             _not_yet_reported(pod.errors, findings.errors),

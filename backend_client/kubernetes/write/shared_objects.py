@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
+from backend_client.kubernetes.manifests.storage import claims_of
 from backend_client.kubernetes.resources import core as o
 from backend_client.kubernetes.resources.resource_types import CLAIMS, SECRETS, ResourceType
 from backend_client.models import JobSpec
@@ -35,9 +36,8 @@ async def not_theirs(transport: Transport, spec: JobSpec, namespace: str, owner:
 
 
 def _used(spec: JobSpec) -> Iterator[tuple[str, ResourceType[o.Object], str]]:
-    for volume in spec.volumes:
-        if volume.claim:
-            yield "volumes", CLAIMS, volume.claim
+    for field, claim in claims_of(spec):
+        yield field, CLAIMS, claim
     for name in spec.image_pull_secrets:
         yield "image_pull_secrets", SECRETS, name
 

@@ -32,6 +32,7 @@ FULL = {
         "env": {"A": "b"},
     },
     "deployment": {"kind": "deployment", "replicas": 2, "ports": ["http=80:8080"], "volumes": ["data:/data"]},
+    "folders of claims": {"volumes": ["sets/in:/data:ro"], "outputs": "results"},
 }
 
 

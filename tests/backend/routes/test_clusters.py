@@ -238,9 +238,14 @@ class TestRealCluster:
 
 
 class TestSharedNamespace:
-    """One namespace for all: claims and pull secrets are their owners'."""
+    """One namespace for all: claims and pull secrets are their owners', datasets everybody's."""
 
     pytestmark = pytest.mark.api
+
+    @pytest.fixture
+    def settings(self, settings):
+        dataset = {"claim": "none", "sub_path": "in", "path": "/data/imagenet"}
+        return settings.model_copy(update={"datasets": {"imagenet": dataset}})
 
     async def test_claims_and_pull_secrets_of_others_are_not_taken_and_not_told(self, app, ann, cluster):
         api, place = Live(cluster.kubeconfig), f"shared-{uuid.uuid4().hex[:8]}"
@@ -255,11 +260,13 @@ class TestSharedNamespace:
             login = {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "e30="}}
             api.make({"apiVersion": "v1", "kind": "Secret", "metadata": meta} | login)
         await register(app, cluster, namespace=place)
-        for field in ("volumes", "image_pull_secrets"):
+        for field in ("volumes", "outputs", "image_pull_secrets"):
             found = (await ann.ask("GET", f"/choices?field={field}"))["items"]
-            assert {one["value"].partition(":")[0] for one in found} == {"all", "anns", "both"}
+            named = {one["value"].partition(":")[0] for one in found} - {"~imagenet"}
+            assert named == {"all", "anns", "both"}
         for name in (*owners, "absent"):
-            for field, value in (("volumes", [f"{name}:/data"]), ("image_pull_secrets", [name])):
+            values = {"volumes": [f"{name}/a:/data"], "outputs": name, "image_pull_secrets": [name]}
+            for field, value in values.items():
                 theirs = name in {"anns", "both", "all"}
                 body = {"kind": "job", "image": IMAGE, "command": ["true"], "name": "j", field: value}
                 plan = await ann.ask("POST", "/plan", json=body)
@@ -267,6 +274,17 @@ class TestSharedNamespace:
                 if not theirs:
                     assert set((await ann.submit(status=400, **body))["fields"]) == {field}
         assert await rows(app) == 0
+        (choice, *_) = (await ann.ask("GET", "/choices?field=volumes"))["items"]
+        assert choice == {"value": "~imagenet", "about": "dataset, read-only at /data/imagenet"}
+        await ann.submit(name="learns", image=IMAGE, volumes=["~imagenet"])
+        _, job = api.call("GET", path_of("batch/v1", "jobs", place, "learns"))
+        (mount,) = job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+        assert {**mount, "name": ""} == {
+            "name": "", "mountPath": "/data/imagenet", "subPath": "in", "readOnly": True,
+        }  # fmt: skip
+        for volume in ("~imagenot", "~imagenet:/x:rw"):
+            refused = await ann.submit(name="no", image=IMAGE, volumes=[volume], status=422)
+            assert set(refused["fields"]) == {"volumes"}
 
     async def test_a_name_that_is_taken_is_not_told_to_be_a_job(self, app, ann, bob, cluster):
         api, place = Live(cluster.kubeconfig), f"shared-{uuid.uuid4().hex[:8]}"

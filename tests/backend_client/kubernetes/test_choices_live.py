@@ -10,6 +10,7 @@ from backend_client.kubernetes import choices
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.resources.resource_types import CLAIMS, PRIORITY_CLASSES, SECRETS
 from backend_client.kubernetes.watch.lists import NAMES_ONLY
+from backend_client.protocol import Choice
 from tests.backend_client.kubernetes.conftest import Cluster
 
 pytestmark = pytest.mark.api
@@ -26,6 +27,11 @@ async def values(transport: Transport, field: str, namespace: str) -> list[str]:
     return [choice.value for choice in await choices.choices(transport, field, namespace)]
 
 
+async def claims(transport: Transport, namespace: str) -> list[Choice]:
+    found = await choices.claims(transport, namespace)
+    return list(choices.claim_choices("volumes", found, {}, {}))
+
+
 async def test_names_of_what_is_there(transport: Transport, namespace: str):
     await make(transport, CLAIMS.path(namespace), "scratch", spec=CLAIM)
     await make(
@@ -34,7 +40,8 @@ async def test_names_of_what_is_there(transport: Transport, namespace: str):
     await make(transport, SECRETS.path(namespace), "other", data={"a": "aGlkZGVu"})
     await make(transport, PRIORITY_CLASSES.path(), namespace, value=7)
     try:
-        assert await values(transport, "volumes", namespace) == ["scratch:/scratch"]
+        not_bound = "1Gi RWO, not bound to a volume (Pending)"
+        assert await claims(transport, namespace) == [Choice("scratch:/scratch", not_bound)]
         assert await values(transport, "image_pull_secrets", namespace) == ["registry"]
         found = await values(transport, "priority", namespace)
         assert namespace in found

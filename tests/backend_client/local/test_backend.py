@@ -103,6 +103,31 @@ async def test_workdir(backend, run, monkeypatch, tmp_path, workdir):
     assert await log_text(backend, job.ref) == f"{tmp_path}/sub\n".encode()
 
 
+async def test_outputs_are_a_folder_here_relative_to_the_workdir(backend, run, tmp_path):
+    job = await run('printf 1 > "$TRAINDECK_OUTPUT_DIR/a"', workdir=str(tmp_path), outputs="runs/mine")
+    await finished(backend, job.ref)
+    folder = Path(job.outputs.path)
+    assert folder.parent == tmp_path / "runs" / "mine"
+    assert (folder / "a").read_text() == "1"
+    assert [file.name for file in (await backend.output_files(job.ref)).files] == ["a"]
+    async for _ in backend.delete(job.ref):
+        pass
+    assert (folder / "a").read_text() == "1"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [("results:/outputs", "mounts nothing"), ("/dev/null/x", "/dev/null is no folder")],
+)
+async def test_where_no_outputs_can_be_is_said_at_the_field(backend, outputs, words):
+    spec = JobSpec(command=("true",), outputs=outputs)
+    (error,) = (await backend.plan(spec)).errors
+    assert error.field == "outputs"
+    assert words in error.message
+    with pytest.raises(Invalid, match=words):
+        await backend.create(spec, key="k", secrets={})
+
+
 async def test_a_missing_workdir_is_wrong(run):
     with pytest.raises(Invalid) as caught:
         await run("true", workdir="/no/such/folder")

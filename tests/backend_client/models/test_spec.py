@@ -43,8 +43,16 @@ PORTS = st.builds(
     protocol=st.sampled_from(["TCP", "UDP"]),
 )
 PATH = st.from_regex(r"/[a-z]{1,8}", fullmatch=True)
-VOLUMES = st.builds(Volume, path=PATH, claim=LABEL, read_only=st.booleans()) | st.builds(
-    Volume, path=PATH, host_path=PATH, read_only=st.booleans()
+VOLUMES = (
+    st.builds(
+        Volume,
+        path=PATH,
+        claim=LABEL,
+        sub_path=st.sampled_from(["", "sets", "sets/a"]),
+        read_only=st.booleans(),
+    )
+    | st.builds(Volume, path=PATH, host_path=PATH, read_only=st.booleans())
+    | st.builds(Volume, path=PATH | st.just(""), dataset=st.just("imagenet"), read_only=st.just(True))
 )
 VALUES = {
     "name": LABEL,
@@ -97,6 +105,7 @@ VALUES = {
         },
     ),
     "volumes": st.lists(VOLUMES, max_size=3, unique_by=lambda volume: volume.path).map(tuple),
+    "outputs": st.sampled_from(["", "results", "results/me", "results:/out", "./runs", "/data/runs"]),
     "image_pull_secrets": st.lists(LABEL, max_size=3, unique=True).map(tuple),
     "sweep": st.builds(Sweep, LABEL.filter(bool), st.dictionaries(ENV_NAME, LINE, max_size=3), LABEL)
     | st.just(Sweep()),
@@ -186,6 +195,10 @@ def test_whatever_is_written_is_taken_or_refused_in_words(name):
             "data:/data:ro /mnt/x:/x",
             (Volume("/data", "data", read_only=True), Volume("/x", "", "/mnt/x")),
         ),
+        ("volumes", "~imagenet", (Volume(dataset="imagenet", read_only=True),)),
+        ("volumes", ["~imagenet:/data:ro"], (Volume("/data", dataset="imagenet", read_only=True),)),
+        ("volumes", "sets/in/1k:/data", (Volume("/data", "sets", sub_path="in/1k"),)),
+        ("outputs", "results:/out", "results:/out"),
         ("ingress", False, "off"),
         ("secrets", "HF_TOKEN WANDB_API_KEY HF_TOKEN", ("HF_TOKEN", "WANDB_API_KEY")),
         ("name", None, ""),
@@ -221,6 +234,16 @@ def test_what_is_taken(name, raw, value):
         ("ports", [{"port": 80}], "a port has number"),
         ("volumes", "data", "begin with /|write CLAIM"),
         ("volumes", "a:/x b:/x", "same path"),
+        ("volumes", "~imagenet:/data:rw", "~imagenet: a dataset is read-only"),
+        ("volumes", "~:/data", "a dataset is a name of the settings"),
+        ("volumes", "~a/b", "a dataset is a name of the settings"),
+        ("volumes", "/home/imagenet", "a dataset in quotes: '~NAME'"),
+        ("volumes", "data/../other:/x", "a folder of a claim, without .."),
+        ("volumes", [{"path": "/x", "host_path": "/a", "sub_path": "b"}], "b: a sub_path is a folder of a"),
+        ("volumes", [{"path": "/x", "claim": "bobs", "dataset": "a"}], "one of them"),
+        ("outputs", ":/out", "begin with a claim"),
+        ("outputs", "results:out", "write CLAIM, or CLAIM:/path"),
+        ("outputs", "results:/../etc", "write CLAIM, or CLAIM:/path"),
         ("labels", "traindeck.dev/x=1", "traindeck's own"),
         ("labels", {"a": "b c"}, "a value is letters"),
         ("ingress", "host", "auto, off, or a host"),
@@ -257,6 +280,8 @@ def test_all_that_is_wrong_is_named_at_once():
         ({"env": {"A": "1"}, "secrets": ("A",)}, "secrets"),
         ({"gpu_type": "H100"}, "gpu_type"),
         ({"ingress": "a.example.org"}, "ingress"),
+        ({"outputs": "results", "volumes": (Volume("/outputs/", "data"),)}, "outputs"),
+        ({"outputs": "results:/out", "volumes": (Volume("/out", "data"),)}, "outputs"),
     ],
 )
 def test_what_does_not_go_together(fields, name):

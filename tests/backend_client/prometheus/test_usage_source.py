@@ -277,3 +277,15 @@ async def test_a_name_that_is_no_name_asks_for_nothing_else(lab):
     assert set(await source.gpus(spans("a.b", 'x"} or up{a="'))) == {("team", "a.b")}
     with contextlib.suppress(BackendError):
         assert await source.gpus(spans("\x00\n\\")) == {}
+
+
+@pytest.mark.parametrize("config", [HONOR, NOT], ids=["honor_labels", "exported"])
+async def test_what_claims_hold_free(lab, config):
+    def told(claim, namespace, free):
+        labels = {"persistentvolumeclaim": claim, "namespace": namespace}
+        return line("kubelet_volume_stats_available_bytes", free, **labels)
+
+    lab.start(("kubelet", told("data", "team", 7) + told("full", "team", 0) + told("data", "b", 9), config))
+    source = lab.ask()
+    assert await source.claims_free("team") == {"data": 7, "full": 0}
+    assert await source.claims_free("gpu-operator") == {}

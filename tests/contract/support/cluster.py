@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from backend_client.kubernetes import labels
 from backend_client.kubernetes.backend import KubernetesBackend
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobSpec, Volume
@@ -47,6 +48,7 @@ class ClusterHarness:
         self.near = KubernetesBackend("near", site, namespace=self.namespace)
         self.backend = KubernetesBackend("contract", site, namespace=self.namespace)
         self._has_queue = False
+        self._volume = ""
         self._clients = DyingClients("dying_cluster_client", self.namespace)
 
     def spec(self, script: str, **fields: object) -> JobSpec:
@@ -80,6 +82,24 @@ class ClusterHarness:
         kueue.bind(self._live, self.namespace, "kueue-batch-user-role", account)
         return "q", PRIORITY
 
+    def outputs(self) -> str:
+        """A claim on a folder of the test's, for everybody: the server's jobs have one namespace."""
+        folder = self._folder / "results"
+        folder.mkdir()
+        folder.chmod(0o777)
+        size, modes = {"storage": "1Gi"}, ["ReadWriteMany"]
+        volume = {"metadata": {"name": self.namespace}, "spec": {
+            "capacity": size, "accessModes": modes, "storageClassName": "", "hostPath": {"path": str(folder)},
+            "claimRef": {"namespace": self.namespace, "name": "results"},
+        }}  # fmt: skip
+        self._make("v1", "persistentvolumes", volume)
+        self._volume = self.namespace
+        meta = {"name": "results", "annotations": {labels.OWNER: "*"}}
+        asked = {"accessModes": modes, "storageClassName": "", "resources": {"requests": size}}
+        claim = {"metadata": meta, "spec": {**asked, "volumeName": self.namespace}}
+        self._make("v1", "persistentvolumeclaims", claim, self.namespace)
+        return "results"
+
     async def aclose(self) -> None:
         self._clients.close()
         await remove_all(self.near)
@@ -89,6 +109,8 @@ class ClusterHarness:
         if self._before is not None:
             os.environ["KUBECONFIG"] = self._before
         self._live.call("DELETE", path_of("v1", "namespaces", name=self.namespace))
+        if self._volume:
+            self._live.call("DELETE", path_of("v1", "persistentvolumes", name=self._volume))
         if self._has_queue:
             kueue.remove_single_queue(self._live, self.namespace)
 

@@ -42,6 +42,10 @@ class Harness(Protocol):
         """Make a queue in which one job runs, and name a priority there; both "" where there are none."""
         ...
 
+    def outputs(self) -> str:
+        """Where jobs write what is to stay, as this context takes it."""
+        ...
+
     async def aclose(self) -> None: ...
 
 
@@ -64,6 +68,7 @@ class LocalHarness:
     """Processes of this machine; the device table is two slots."""
 
     def __init__(self, root: Path) -> None:
+        self._folder = root.parent
         self.backend = LocalBackend(root, gpus=2, grace=2.0)
         self._clients = DyingClients("dying_client", str(root))
 
@@ -81,6 +86,9 @@ class LocalHarness:
 
     async def queue(self) -> tuple[str, str]:
         return "", ""
+
+    def outputs(self) -> str:
+        return str(self._folder / "results")
 
     async def aclose(self) -> None:
         self._clients.close()

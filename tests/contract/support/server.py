@@ -108,6 +108,7 @@ class ServerHarness:
 
     def __init__(self, folder: Path, server: RunningServer, port: int = 0) -> None:
         self._server = server
+        self._folder = folder
         token = server.person()
         mine = {"Authorization": f"Bearer {token}"}
         asked = httpx.get(f"{server.url}/api/clusters", headers=mine, timeout=DEADLINE)
@@ -132,6 +133,9 @@ class ServerHarness:
 
     async def queue(self) -> tuple[str, str]:
         return "", ""
+
+    def outputs(self) -> str:
+        return str(self._folder / "results")
 
     async def aclose(self) -> None:
         self._clients.close()
@@ -163,6 +167,9 @@ class ServedCluster(ServerHarness):
 
     async def queue(self) -> tuple[str, str]:
         return await self._inner.queue()
+
+    def outputs(self) -> str:
+        return self._inner.outputs()
 
     async def aclose(self) -> None:
         await super().aclose()

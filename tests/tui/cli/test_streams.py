@@ -153,6 +153,7 @@ VERBS = {
     "jobs": [],
     "describe": ["uuuu"],
     "code": ["uuuu", "/dev/null/no"],
+    "files": ["uuuu", TEXT],
     "why": ["uuuu"],
     "logs": ["uuuu", "--timestamps"],
     "wait": ["uuuu"],
@@ -197,6 +198,7 @@ class Evil(Hostile):
         self.jobs["uuuuuuuu"] = hostile_job(self.text, "uuuuuuuu", JobState.FAILED)
         self.jobs["live"] = hostile_job(self.text, "live", JobState.RUNNING)
         self.logs_of["uuuuuuuu"] = self.logs_of["u"]
+        self.files_of["uuuuuuuu"] = self.files_of["u"]
         self.explanations["uuuuuuuu"] = self.explanations["u"]
         self.ended_logs = {"uuuuuuuu"}
         self.missing_features = {}

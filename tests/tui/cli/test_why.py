@@ -102,6 +102,8 @@ def test_describe_says_where_there_is_more(cli, waiting, backend):
         ("memory", "-1", ["--memory=-1"]),
         ("env", "A=1 'B=two words'", ["--env", "A=1", "--env", "B=two words"]),
         ("volumes", "data:/data scratch:/s:ro", ["--volume", "data:/data", "--volume", "scratch:/s:ro"]),
+        ("volumes", "~imagenet", ["--volume", "~imagenet"]),
+        ("outputs", "results:/out", ["--outputs", "results:/out"]),
         ("ports", "", ["--port", ""]),
         ("command", "true", []),
         ("namespace", "x", []),

@@ -75,6 +75,21 @@ async def test_a_word_of_several():
         await until(pilot, lambda: text(app, "volumes") == "data:/d scratch:/scratch")
 
 
+async def test_a_dataset_and_a_claim_with_what_it_holds_free():
+    backend = ScriptedBackend()
+    backend.offered["volumes"] = [Choice("~imagenet", "dataset, read-only at /data/imagenet")]
+    backend.offered["outputs"] = [Choice("results", "100Gi RWX, free space unknown")]
+    app = FormApp(backend)
+    async with app.run_test(size=SMALL) as pilot:
+        app.write(volumes="~im")
+        await ready(pilot, app, "volumes", "dataset, read-only at /data/imagenet")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: text(app, "volumes") == "~imagenet")
+        await ready(pilot, app, "outputs", "results  100Gi RWX, free space unknown")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: text(app, "outputs") == "results")
+
+
 async def test_what_is_hidden_is_written_by_hand():
     backend = ScriptedBackend()
     backend.fail["choices"] = Forbidden("you may not list secrets")

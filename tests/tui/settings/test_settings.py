@@ -6,6 +6,7 @@ import pytest
 
 from backend_client.kubernetes.settings import GpuType, IngressSettings, KubernetesSettings, Toleration
 from backend_client.models.alert_thresholds import THRESHOLDS
+from backend_client.models.datasets import Dataset
 from tui.actions import ACTIONS
 from tui.settings import check
 from tui.settings.loader import load
@@ -71,6 +72,20 @@ def test_files_add_up_key_by_key(settings):
     loaded = settings("[local]\ngpus = 3\n[keys]\nstop = 'X'", "[local]\ngrace = 2.5\n[keys]\ndelete = 'D'")
     assert (loaded.settings.local.gpus, loaded.settings.local.grace) == (3, 2.5)
     assert loaded.settings.keys == {"stop": "X", "delete": "D"}
+
+
+def test_datasets_of_the_site_and_ones_own(settings):
+    mine = "[datasets.coco]\nclaim = 'coco'\npath = '/coco'\n[datasets.spoilt]\npath = '/x'"
+    loaded = settings(mine, "[datasets.imagenet]\nclaim = 'sets'\npath = '/data'\nsub_path = 'in/1k'")
+    assert loaded.settings.datasets == {
+        "coco": Dataset(claim="coco", path="/coco"),
+        "imagenet": Dataset(claim="sets", path="/data", sub_path="in/1k"),
+    }
+    (warning,) = loaded.warnings
+    assert "datasets.spoilt" in warning
+    assert "left out" in warning
+    (warning,) = settings("[datasets.coco]\nclaim = 'coco'\npath = '/coco'\nsubpath = 'a'").warnings
+    assert "there is no setting datasets.coco.subpath" in warning
 
 
 def test_the_site_wins(settings):

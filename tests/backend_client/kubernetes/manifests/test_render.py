@@ -30,9 +30,10 @@ from backend_client.kubernetes.manifests.render import (
 from backend_client.kubernetes.manifests.validation import errors, warnings
 from backend_client.kubernetes.resources.workloads import Deployment, KubeJob
 from backend_client.kubernetes.settings import GpuType, KubernetesSettings
-from backend_client.kubernetes.status.spec_from_objects import own_spec, spec_of
+from backend_client.kubernetes.status.spec_from_objects import outputs_of, own_spec, spec_of
 from backend_client.models import JobSpec
 from backend_client.models.fields import parse_spec
+from backend_client.models.outputs import OUTPUT_DIR, Outputs, own_folder
 from backend_client.models.secret import Secret
 from tests.backend_client.kubernetes.conftest import Cluster
 from tests.backend_client.kubernetes.support.live import Live, path_of
@@ -163,6 +164,31 @@ def test_one_process_a_node_gets_its_rank_without_a_launcher(gpus: int) -> None:
     assert not {"RANK", "WORLD_SIZE", "LOCAL_RANK"} & set(env_of(spec(gpus=gpus)))
 
 
+def test_outputs_are_a_folder_of_the_jobs_own_at_every_rank() -> None:
+    asked = spec(outputs="results/me:/out", volumes=["results:/all:ro"], nodes=2)
+    root = render_manifests(asked, PLAIN_SITE, HERE, key="k")[0]
+    pod = root["spec"]["template"]["spec"]
+    folder = f"me/{own_folder('bert', 'k')}"
+    assert pod["volumes"] == [{"name": "volume-0", "persistentVolumeClaim": {"claimName": "results"}}]
+    assert pod["containers"][0]["volumeMounts"] == [
+        {"name": "volume-0", "mountPath": "/all", "readOnly": True},
+        {"name": "volume-0", "mountPath": "/out", "subPath": folder},
+    ]
+    assert {"name": "TRAINDECK_OUTPUT_DIR", "value": "/out"} in pod["containers"][0]["env"]
+    recorded = outputs_of(msgspec.convert(root, KubeJob))
+    assert recorded == Outputs(path="/out", claim="results", sub_path=folder)
+    assert OUTPUT_DIR not in env_of(spec())
+    assert env_of(spec(outputs="results", env={OUTPUT_DIR: "mine"}))[OUTPUT_DIR] == "mine"
+
+
+def test_a_folder_of_a_claim_is_read_back() -> None:
+    root = render_manifests(spec(volumes=["sets/in:/data:ro", "/mnt:/m"]), PLAIN_SITE, HERE)[0]
+    root["metadata"]["annotations"] = {}
+    root["spec"]["template"]["spec"]["containers"][0]["volumeMounts"][1]["subPath"] = "below"
+    derived = spec_of(msgspec.convert(root, KubeJob), PLAIN_SITE)
+    assert derived.volumes == parse_spec({"volumes": ["sets/in:/data:ro", "/mnt/below:/m"]}).volumes
+
+
 def test_output_is_unbuffered_unless_told_otherwise() -> None:
     assert env_of(spec()) == {"PYTHONUNBUFFERED": "1"}
     assert env_of(spec(env={"PYTHONUNBUFFERED": ""})) == {"PYTHONUNBUFFERED": ""}
@@ -258,6 +284,12 @@ def test_of_unseen_nodes_only_the_taint_of_the_resource_is_tolerated() -> None:
         ({"gpus": 1, "gpu_type": "b100"}, {"nodes": ()}, "gpu_type", "no node says which GPU it has"),
         ({"volumes": ["/data:/data"]}, {"pod_security": "baseline"}, "volumes", "PodSecurity (baseline)"),
         ({"volumes": ["data:/dev/shm"], "shm_size": "1Gi"}, {}, "volumes", "leave one of them out"),
+        ({"outputs": "./runs"}, {}, "outputs", "in a cluster outputs go to a claim"),
+        ({"outputs": "/data/runs"}, {}, "outputs", "in a cluster outputs go to a claim"),
+        ({"outputs": "~/runs"}, {}, "outputs", "in a cluster outputs go to a claim"),
+        ({"outputs": "My_Claim"}, {}, "outputs", "use small letters"),
+        ({"outputs": "results/../x"}, {}, "outputs", "without .."),
+        ({"outputs": "results:/code"}, {}, "outputs", "/code is taken"),
         ({"ports": ["53/UDP"], "ingress": "a.example.org"}, {}, "ingress", "TCP port"),
         ({"ports": ["tcp-80=81", 80]}, {}, "ports", "would be called tcp-80"),
         ({"command": ["echo", "\udcff"]}, {}, "command", "UTF-8"),

@@ -105,6 +105,9 @@ TABLE: dict[str, tuple[JobSpec, KubernetesSettings, dict[str, Any]]] = {
     "storage": (
         spec(volumes=["data:/data:ro", "data:/out", "/mnt:/mnt"], image_pull_secrets=["login"]), PLAIN, {},
     ),
+    "folders of claims": (
+        spec(volumes=["sets/in/1k:/data:ro"], outputs="results/me:/out", nodes=2), PLAIN, {},
+    ),
     "everything else": (
         spec(
             workdir="/src", priority="system-node-critical", queue="research", labels={"team": "nlp"},
@@ -159,6 +162,7 @@ _fields = {
     "max_runtime": st.integers(0, 100_000),
     "labels": st.dictionaries(_names, _names, max_size=2),
     "annotations": st.dictionaries(_names, _words, max_size=2),
+    "outputs": st.sampled_from(["", "results", "results/me:/out", "/data/runs"]),
     "volumes": st.lists(st.builds("{}:/{}".format, _names, _names), max_size=2),
 }
 
