@@ -21,6 +21,8 @@ class Action(StrEnum):
     """A job, its log, its events; the clusters and what is free there."""
     CREATE = "create"
     STOP = "stop"
+    EXTEND = "extend"
+    """Raise the time limit of a job."""
     RESUME = "resume"
     DELETE = "delete"
     QUEUE = "queue"
@@ -37,7 +39,7 @@ class Action(StrEnum):
 
 
 _WRITE_ACTIONS = frozenset(
-    {Action.CREATE, Action.STOP, Action.RESUME, Action.DELETE, Action.QUEUE, Action.ACKNOWLEDGE}
+    {Action.CREATE, Action.STOP, Action.EXTEND, Action.RESUME, Action.DELETE, Action.QUEUE, Action.ACKNOWLEDGE}
 )
 _ADMIN_ACTIONS = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT, Action.METRICS})
 _ALLOWED = AccessDecision(allowed=True)
