@@ -39,7 +39,15 @@ class Action(StrEnum):
 
 
 _WRITE_ACTIONS = frozenset(
-    {Action.CREATE, Action.STOP, Action.EXTEND, Action.RESUME, Action.DELETE, Action.QUEUE, Action.ACKNOWLEDGE}
+    {
+        Action.CREATE,
+        Action.STOP,
+        Action.EXTEND,
+        Action.RESUME,
+        Action.DELETE,
+        Action.QUEUE,
+        Action.ACKNOWLEDGE,
+    }
 )
 _ADMIN_ACTIONS = frozenset({Action.PEOPLE, Action.CLUSTERS, Action.AUDIT, Action.METRICS})
 _ALLOWED = AccessDecision(allowed=True)

@@ -16,7 +16,9 @@ def check_extension(job: Job, max_runtime: int) -> None:
     if job.spec.kind == "deployment":
         raise Refused(f"{job.name} has no time limit: a deployment runs until you stop it.")
     if job.ended or job.state is JobState.STOPPING:
-        raise Refused(f"{job.name} has ended: it is {job.state.value}.", "`traindeck again` runs it once more.")
+        raise Refused(
+            f"{job.name} has ended: it is {job.state.value}.", "`traindeck again` runs it once more."
+        )
     if not job.spec.max_runtime:
         raise Refused(f"{job.name} has no time limit: it runs until it ends by itself, or you stop it.")
     try:
@@ -25,4 +27,6 @@ def check_extension(job: Job, max_runtime: int) -> None:
         raise Refused(f"The time limit of {job.name} cannot be that: {error}.") from None
     if max_runtime < job.spec.max_runtime:
         there = duration_text(job.spec.max_runtime)
-        raise Refused(f"{job.name} may run for {there} already.", "Its time limit can be raised, not lowered.")
+        raise Refused(
+            f"{job.name} may run for {there} already.", "Its time limit can be raised, not lowered."
+        )

@@ -75,7 +75,8 @@ warn() {
 }
 
 began=$(now) used=$(now) seen=$(stamps) told= idle_left=99999 time_left=99999
-[ "$idle" = 0 ] || echo "waits for a shell; ends by itself when it has been idle for $((idle / 60)) min"
+[ "$idle" -lt 60 ] && span="$idle s" || span="$((idle / 60)) min"
+[ "$idle" = 0 ] || echo "waits for a shell; ends by itself when it has been idle for $span"
 measure
 [ -n "$cpu" ] || echo "CPU use cannot be read here, so it does not end by itself before its time is over"
 while :; do

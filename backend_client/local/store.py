@@ -107,7 +107,7 @@ class JobStore:
         return None
 
     def request_limit(self, uid: str, max_runtime: int) -> None:
-        """Ask the supervisor of a job for a longer time limit, in seconds; its record has it when it holds."""
+        """Ask the supervisor of a job for a time limit, in seconds; the record has it once it holds."""
         record = self._record(uid)
         with self.root.locked():
             request = {"max_runtime": max_runtime, "limit": duration_text(max_runtime)}

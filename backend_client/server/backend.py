@@ -277,7 +277,9 @@ class ServerBackend(AlertCalls):
         """Put a waiting job into another queue (`HasQueues`)."""
         return await self._change(ref, "queue", NewQueue(queue))
 
-    async def _change(self, ref: JobRef, what: str, body: NewLimit | NewPriority | NewQueue | None = None) -> Job:
+    async def _change(
+        self, ref: JobRef, what: str, body: NewLimit | NewPriority | NewQueue | None = None
+    ) -> Job:
         answer = await self._connection.request(
             "POST", f"{_path(ref)}/{what}", query=_uid_query(ref), body=encode(body) if body else b""
         )

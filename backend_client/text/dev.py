@@ -29,13 +29,12 @@ def farewell(job: Job, *, keeps_files: bool) -> str:
 def left_waiting(job: Job) -> str:
     """Return what a person should know who does not wait until a dev job runs."""
     name = clean(job.name, 80)
-    return (
-        f"{name} stays in line: `traindeck dev {name}` waits for it again, `traindeck delete {name}` removes it."
-    )
+    back = f"`traindeck dev {name}` waits for it again"
+    return f"{name} stays in line: {back}, `traindeck delete {name}` removes it."
 
 
 def no_shell(job: Job) -> str:
     """Return why a dev job could not start, where its image has no sh; "" where that is not why."""
-    if '"sh"' in job.reason and ("not found" in job.reason or "no such file" in job.reason):
+    if job.reason.endswith("the image has no program sh"):
         return f"The image {clean(job.spec.image, 200)} has no sh, which a dev job needs."
     return ""

@@ -282,7 +282,9 @@ class ScriptedBackend:
     async def extend(self, ref: JobRef, max_runtime: int) -> Job:
         self._call("extend", ref)
         check_extension(self._job(ref), max_runtime)
-        return self.change(ref.uid, spec=msgspec.structs.replace(self._job(ref).spec, max_runtime=max_runtime))
+        return self.change(
+            ref.uid, spec=msgspec.structs.replace(self._job(ref).spec, max_runtime=max_runtime)
+        )
 
     async def resume(self, ref: JobRef) -> Job:
         self._call("resume", ref)

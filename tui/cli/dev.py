@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from backend_client.dev.job import IDLE, MAX_RUNTIME, dev_spec, is_dev
-from backend_client.errors import BackendError, Invalid, NotFound, Refused, sentence
+from backend_client.errors import BackendError, NotFound, Refused, sentence
 from backend_client.exec_session import ExecQuery
 from backend_client.models import Job, JobState
 from backend_client.models.fields import duration_text, parse_spec
@@ -14,6 +14,7 @@ from backend_client.text.dev import left_waiting, no_shell
 from backend_client.text.sanitize import clean
 from tui.cli.arguments import Parser, seconds
 from tui.cli.exec import attach, say_farewell, with_exec
+from tui.cli.exit_codes import UNKNOWN
 from tui.cli.handlers import BackendHandler
 from tui.cli.lifecycle import delete_job
 from tui.cli.lookup import list_all_jobs
@@ -63,12 +64,12 @@ async def dev(args: argparse.Namespace, backend: JobBackend) -> int:
     terminal = is_terminal()
     if terminal:
         stdout.line(f"connecting to {clean(job.name, 200)} ...")
-    known = False
+    code, known = UNKNOWN, False
     try:
         code, known = await attach(executor, ExecQuery(ref=job.ref, stdin=True), terminal=terminal)
     finally:
         if not (known and args.rm):
-            await say_farewell(backend, job)
+            await say_farewell(backend, job, code)
     if known and args.rm:
         await delete_job(job, backend)
     return code

@@ -23,6 +23,8 @@ from tui.cli.lookup import find_job
 from tui.cli.output import print_message
 from tui.cli.streams import stderr, stdout
 
+_KILLED = (128 + signal.SIGKILL, 128 + signal.SIGHUP, 128 + signal.SIGTERM)
+
 
 def add_exec_flags(parser: Parser) -> None:
     """Add the flags of `exec`."""
@@ -77,7 +79,7 @@ async def _run(
     query = ExecQuery(ref=job.ref, rank=args.rank or 0, argv=argv, stdin=stdin)
     code, _ = await attach(executor, query, terminal=terminal)
     if terminal and not argv and is_dev(job.spec):
-        await say_farewell(backend, job)
+        await say_farewell(backend, job, code)
     return code
 
 
@@ -109,20 +111,27 @@ async def attach(backend: HasExec, query: ExecQuery, *, terminal: bool) -> tuple
                 ended = await Attachment(session, terminal=terminal, stdin=query.stdin).run()
         except Unreachable as error:
             raise Unreachable(error.title, error.hint or "What ran in the job may go on there.") from None
-        return (_exit_code(session.ending), session.ending.exit_code is not None) if ended else (UNKNOWN, False)
+        return (
+            (_exit_code(session.ending), session.ending.exit_code is not None) if ended else (UNKNOWN, False)
+        )
     if ended_by:
         return 128 + ended_by[0], False
     raise KeyboardInterrupt
 
 
-async def say_farewell(backend: JobBackend, job: Job) -> None:
-    """Say to a person who leaves a dev job how to come back, and when it ends; or that it has ended."""
+async def say_farewell(backend: JobBackend, job: Job, code: int) -> None:
+    """Say to a person who leaves a dev job how to come back, and when it ends; or that it has ended.
+
+    `code`: of the shell. One that was killed may have ended with its job, which does not show that yet.
+    """
     from backend_client.text.dev import farewell  # noqa: PLC0415  few jobs are one
 
     with suppress(BackendError):
         job = await backend.get(job.ref)
     if job.ended:
         print_message(f"{job.name} has ended: {job.state.value}" + (f", {job.reason}" if job.reason else ""))
+    elif code in _KILLED:
+        print_message(f"The shell was ended from outside; `traindeck describe {job.name}` tells of the job.")
     else:
         print_message(farewell(job, keeps_files=backend.fields["volumes"].use is Use.REFUSED))
 

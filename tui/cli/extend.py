@@ -2,6 +2,7 @@
 
 import argparse
 
+from backend_client.errors import Invalid
 from backend_client.extension import extended
 from backend_client.models.fields import duration_text
 from backend_client.protocol import JobBackend
@@ -19,6 +20,8 @@ def add_extend_flags(parser: Parser) -> None:
 
 async def extend(args: argparse.Namespace, backend: JobBackend) -> int:
     """Add a time to the limit of a job."""
+    if not args.time:
+        raise Invalid({"TIME": "say how much longer it may run: 4h"})
     job = await find_job(backend, args.name, args.scope)
     job = await backend.extend(job.ref, extended(job, args.time))
     print_message(f"{job.name} may run for {duration_text(job.spec.max_runtime)}")
