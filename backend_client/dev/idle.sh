@@ -95,7 +95,7 @@ while :; do
         echo "idle since $(clock "$used"): ends now"
         exit 0
     fi
-    if [ "$idle" != 0 ] && [ -z "$told" ] && [ $((time - used)) -ge $((idle / 4)) ]; then
+    if [ "$idle" != 0 ] && [ -z "$told" ] && [ "$time" -gt "$used" ] && [ $((time - used)) -ge $((idle / 4)) ]; then
         told=yes
         echo "idle since $(clock "$used"), ends at $(clock $ends)"
     fi

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -405,15 +406,14 @@ async def test_max_runtime_ends_a_job(harness, backend):
 
 
 async def test_a_job_is_let_run_longer_than_its_first_limit(harness, backend):
-    job = await backend.create(harness.spec("sleep 600", max_runtime=15), key="k", secrets={})
-    await until(backend, job.ref, running)
+    job = await backend.create(harness.spec("sleep 600", max_runtime=8), key="k", secrets={})
     longer = await backend.extend(job.ref, 3600)
     assert longer.spec.max_runtime == 3600
     assert (await backend.extend(job.ref, 3600)).spec.max_runtime == 3600
     with pytest.raises(Refused, match="1h already"):
         await backend.extend(job.ref, 60)
-    now = await backend.get(job.ref)
-    over = now.started + timedelta(seconds=16)
+    now = await until(backend, job.ref, running)
+    over = now.started + timedelta(seconds=9)
     await async_until(lambda: datetime.now(UTC) > over)
     now = await backend.get(job.ref)
     assert (now.state, now.spec.max_runtime) == (JobState.RUNNING, 3600)
