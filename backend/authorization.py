@@ -21,6 +21,8 @@ class Action(StrEnum):
     """A job, its log, its events; the clusters and what is free there."""
     CREATE = "create"
     STOP = "stop"
+    EXTEND = "extend"
+    """Raise the time limit of a job."""
     RESUME = "resume"
     DELETE = "delete"
     EXEC = "exec"
@@ -44,6 +46,7 @@ _WRITE_ACTIONS = frozenset(
     {
         Action.CREATE,
         Action.STOP,
+        Action.EXTEND,
         Action.RESUME,
         Action.DELETE,
         Action.EXEC,

@@ -390,6 +390,13 @@ class JobBackend(Protocol):
         """Request the end of a job; its state may be Stopping then. A job that has ended is left alone."""
         ...
 
+    async def extend(self, ref: JobRef, max_runtime: int) -> Job:
+        """Raise the time limit of a job to so many seconds, from its start. May be repeated.
+
+        Raises Refused for a job that has ended or has no limit, and for a limit below its own.
+        """
+        ...
+
     async def resume(self, ref: JobRef) -> Job:
         """Start a stopped job again, where the context has `Feature.RESUME`."""
         ...

@@ -1,8 +1,10 @@
-"""The lifecycle of a created job: stop, resume, delete."""
+"""The lifecycle of a created job: stop, extend, resume, delete."""
 
 import asyncio
 import contextlib
 
+import msgspec
+from msgspec.structs import replace
 from sqlalchemy import func, update
 
 from backend import audit
@@ -16,6 +18,7 @@ from backend.jobs.service import JobService
 from backend_client.backoff import Backoff
 from backend_client.errors import BackendError, Conflict, NotFound, fragment
 from backend_client.models import Job, JobRef, JobState
+from backend_client.models.fields import duration_text
 from backend_client.models.state import ENDED
 from backend_client.protocol import DeleteStep
 
@@ -29,6 +32,22 @@ async def stop(service: JobService, caller: Caller, name: str, selector: JobSele
         job = await cluster.backend.stop(ref_of(row))
     async with service.database.write() as session:
         await audit.record(session, caller, "stop", name, cluster=row.cluster)
+    return _with_owner(service, job)
+
+
+async def extend(
+    service: JobService, caller: Caller, name: str, selector: JobSelector, max_runtime: int
+) -> Job:
+    """Raise the time limit of a job to so many seconds, in its row too. Raises a BackendError."""
+    row, cluster = await authorized_row(service, caller, Action.EXTEND, name, selector)
+    async with cluster.breaker.call(caller.user_id):
+        job = await cluster.backend.extend(ref_of(row), max_runtime)
+    spec = msgspec.json.encode(replace(spec_of(row), max_runtime=job.spec.max_runtime)).decode()
+    async with service.database.write() as session:
+        await session.execute(update(JobRow).where(JobRow.id == row.id).values(spec=spec))
+        await audit.record(
+            session, caller, "extend", name, cluster=row.cluster, result=f"to {duration_text(max_runtime)}"
+        )
     return _with_owner(service, job)
 
 

@@ -1,4 +1,4 @@
-"""Routes of jobs: create, plan, list, stop, resume, delete, events, access reviews, visible jobs."""
+"""Routes of jobs: create, plan, list, stop, extend, resume, delete, events, access reviews, visible jobs."""
 
 from typing import Annotated
 from urllib.parse import quote, urlencode
@@ -17,11 +17,12 @@ from backend.routes.request_text import read_json
 from backend_client.errors import Invalid
 from backend_client.models import Job, JobSpec
 from backend_client.protocol import AccessReview, Page, Plan
-from backend_client.server.bodies import Events, VisibleJobs
+from backend_client.server.bodies import Events, NewLimit, VisibleJobs
 from backend_client.why import Explanation
 
 router = APIRouter(prefix="/api", tags=["jobs"])
 _VISIBLE_JOBS = msgspec.json.Decoder(VisibleJobs)
+_LIMIT = msgspec.json.Decoder(NewLimit)
 _REVIEWS = msgspec.json.Decoder(list[AccessReview])
 MAX_REVIEWS = 1_000
 
@@ -90,6 +91,17 @@ async def delete(
 async def stop(name: str, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob) -> Response:
     """Ask for the end. Of an ended job: nothing happens."""
     return StructResponse(await lifecycle.stop(runtime.jobs, caller, name, selector))
+
+
+@router.post(
+    "/jobs/{name}/extend", responses={200: struct_response(Job)}, openapi_extra=struct_body(NewLimit)
+)
+async def extend(
+    name: str, request: Request, runtime: RuntimeDep, caller: CanSee, selector: SelectedJob
+) -> Response:
+    """Raise the time limit of a job to so many seconds, from its start. May be repeated."""
+    limit = (await decode_body(request, _LIMIT, "a time limit")).max_runtime
+    return StructResponse(await lifecycle.extend(runtime.jobs, caller, name, selector, limit))
 
 
 @router.post("/jobs/{name}/resume", responses={200: struct_response(Job)})

@@ -290,6 +290,10 @@ class KubernetesBackend:
         await self._transport_of(ref)
         return await (await self._writer()).stop(ref)
 
+    async def extend(self, ref: JobRef, max_runtime: int) -> Job:
+        await self._transport_of(ref)
+        return await (await self._writer()).extend(ref, max_runtime)
+
     async def resume(self, ref: JobRef) -> Job:
         await self._transport_of(ref)
         return await (await self._writer()).resume(ref)

@@ -18,7 +18,7 @@ from backend_client.jobs import cut_page, matches, newest_first_key
 from backend_client.local import capabilities, devices, linger, plan, slots
 from backend_client.local.logs import read_logs
 from backend_client.local.store import JobStore, current_user
-from backend_client.local.watch import wait_until_ended, watch
+from backend_client.local.watch import wait_until, watch
 from backend_client.models import Event, Job, JobRef, JobSpec, JobState, JobUsage
 from backend_client.models.fields import duration_text
 from backend_client.models.names import suggest_name
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from backend_client.why import Explanation, MayName
 
 T = TypeVar("T")
+_ANSWER_SECONDS = 20.0
+"""So long a supervisor may take to do what it is asked for."""
 
 _LOGOUT = f"This machine ends your processes when you log out, jobs too; `{linger.COMMAND}` keeps them."
 
@@ -200,6 +202,27 @@ class LocalBackend:
         job = await self.get(ref)
         return job if job.ended else msgspec.structs.replace(job, state=JobState.STOPPING)
 
+    async def extend(self, ref: JobRef, max_runtime: int) -> Job:
+        from backend_client.extension import check_extension  # noqa: PLC0415  a list needs none
+
+        check_extension(await self._get_own(ref), max_runtime)
+        await _in_thread(self._store.request_limit, ref.uid, max_runtime)
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                job = await wait_until(
+                    self._store, ref.uid, lambda job: job.ended or job.spec.max_runtime >= max_runtime
+                )
+        except TimeoutError:
+            raise Refused(
+                f"The process that looks after {ref.name} does not raise its time limit.",
+                "An older traindeck started it, which cannot; or its disk takes nothing.",
+            ) from None
+        if job is None:
+            raise NotFound(f"There is no job {ref} ({ref.uid}).")
+        if job.ended:
+            check_extension(job, max_runtime)
+        return job
+
     async def resume(self, ref: JobRef) -> Job:
         raise Refused(f"{ref} cannot be resumed.", sentence(self.missing_features[Feature.RESUME]))
 
@@ -208,7 +231,7 @@ class LocalBackend:
         if not job.ended and job.state != JobState.UNKNOWN:
             yield DeleteStep(f"stopping {ref.name}; at most {self._grace:g} s")
             await self.stop(ref)
-            await wait_until_ended(self._store, ref.uid)
+            await wait_until(self._store, ref.uid)
         yield DeleteStep(f"removing {ref.name} and its log")
         await _in_thread(self._store.end_leftovers, ref.uid)
         await _in_thread(self._store.remove, ref.uid)

@@ -40,7 +40,8 @@ class ProcessRun:
         """Why it was ended by us: "stop", "limit"; empty where it was not."""
         self.progress = _Progress()
         self._log, self._grace = log, grace
-        self._limit_at = time.monotonic() + limit if limit else None
+        self._began = time.monotonic()
+        self._limit_at = self._began + limit if limit else None
         self.left: list[Process] = []
         """The processes that the first one left behind when it ended, and that are being ended."""
         self._kill_at: float | None = None
@@ -68,6 +69,10 @@ class ProcessRun:
         if not self.cause:
             self.cause = cause
             self._terminate()
+
+    def set_limit(self, seconds: float) -> None:
+        """Let it run for so many seconds from its start."""
+        self._limit_at = self._began + seconds
 
     @property
     def has_ended(self) -> bool:

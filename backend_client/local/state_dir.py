@@ -4,6 +4,7 @@ Standard library alone: the supervisor imports this too.
 
     jobs/<uid>/job.json    the record: what was asked and what is
     jobs/<uid>/stop.json   who asked for the end, and when
+    jobs/<uid>/limit.json  the longer time limit that somebody asked for
     jobs/<uid>/.*.spare    room for these two on a disk that is full by then
     jobs/<uid>/held        open in every process that the job has started, unless it closes what it inherits
     jobs/<uid>/log/        <attempt>.<segment>
@@ -56,6 +57,9 @@ class StateDir:
 
     def stop(self, uid: str) -> Path:
         return self.jobs / uid / "stop.json"
+
+    def limit(self, uid: str) -> Path:
+        return self.jobs / uid / "limit.json"
 
     def log(self, uid: str) -> Path:
         return self.jobs / uid / "log"

@@ -16,6 +16,7 @@ from backend_client.local import state_dir
 from backend_client.local.job_processes import kill_all, leftovers
 from backend_client.local.record import NEW, Record, unreadable_job
 from backend_client.models import Event, Job
+from backend_client.models.fields import duration_text
 
 _decode = msgspec.json.Decoder(Record).decode
 _Stamp = tuple[int, int, int]
@@ -104,6 +105,15 @@ class JobStore:
                 state_dir.write_json(self.root.stop(uid), request, spend_spare=True)
         send_signal(record.supervisor, signal.SIGTERM)
         return None
+
+    def request_limit(self, uid: str, max_runtime: int) -> None:
+        """Ask the supervisor of a job for a time limit, in seconds; the record has it once it holds."""
+        record = self._record(uid)
+        with self.root.locked():
+            request = {"max_runtime": max_runtime, "limit": duration_text(max_runtime)}
+            state_dir.write_json(self.root.limit(uid), request)
+        if record.supervisor:
+            send_signal(record.supervisor, signal.SIGHUP)
 
     def end_leftovers(self, uid: str, leader: dict[str, Any] | None = None) -> None:
         """SIGKILL what a job has left that no supervisor of it looks after."""

@@ -57,6 +57,8 @@ class Supervisor:
         self.outputs: str = self.record.get("outputs", {}).get("path", "")
         self.turn: str = self.spec.get("sweep", {}).get("turn", "")
         self.slots = slots.HeldSlots((), ())
+        self.run_now: ProcessRun | None = None
+        """The start of the command that runs; None before the first."""
         self.slots_refused = False
         """True where the disk, or the lock, did not let us take slots."""
         self.signals = _Signals()
@@ -123,11 +125,25 @@ class Supervisor:
     def _keep_house(self) -> None:
         """Write what was not written; end the job whose folder is gone, as if somebody had stopped it."""
         now = time.monotonic()
+        if self.signals.asked:
+            self.signals.asked = False
+            self._raise_limit()
         if self.write_at and now >= self.write_at:
             self._write()
         if now >= self.look_at or self.write_at:
             self.look_at = now + _FOLDER_CHECK
             self.signals.terminated |= self.is_folder_gone
+
+    def _raise_limit(self) -> None:
+        """Take the longer time limit that was asked for, unless the one before is over."""
+        with contextlib.suppress(OSError, ValueError):
+            asked = state_dir.read_json(self.root.limit(self.uid))
+            seconds, before = int(asked["max_runtime"]), self.spec.get("max_runtime", 0)
+            if before and seconds > before and not (self.run_now and self.run_now.cause):
+                self.spec["max_runtime"], self.launch_config["limit"] = seconds, asked["limit"]
+                if self.run_now:
+                    self.run_now.set_limit(seconds)
+                self.save(self.record["state"], self.record["reason"])
 
     def _wait_for_turn(self) -> None:
         """Wait until no job before this one, of the same turn of a sweep, is there any more."""
@@ -202,6 +218,7 @@ class Supervisor:
         entry = self._new_entry()
         log = LogWriter(self.root.log(self.uid), entry["number"], self.launch_config["log_cap"])
         run = ProcessRun(log, grace=self.launch_config["grace"], limit=self.spec.get("max_runtime", 0))
+        self.run_now = run
         try:
             run.start(
                 self.spec["command"],
@@ -348,22 +365,29 @@ def _log_words(log: LogWriter) -> str:
 
 
 class _Signals:
-    """`terminated` is set by SIGTERM; `fd` is readable when any signal came."""
+    """`terminated` is set by SIGTERM; `fd` is readable when any signal came.
+
+    `asked` by SIGHUP, which older supervisors ignore: somebody has written a request into the job's folder.
+    """
 
     def __init__(self) -> None:
-        self.terminated = False
+        self.terminated = self.asked = False
         self.fd, wake = os.pipe()
         for fd in (self.fd, wake):
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_term)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(signal.SIGHUP, self._on_hangup)
+        for number in (signal.SIGINT, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
 
     def clear(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self.fd, 4096)
+
+    def _on_hangup(self, *_: object) -> None:
+        self.asked = True
 
     def _on_term(self, *_: object) -> None:
         self.terminated = True

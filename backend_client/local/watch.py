@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
 
 from backend_client.local import inotify
@@ -72,13 +72,17 @@ async def _has_news(fd: int, seconds: float | None, anew: asyncio.Event) -> bool
     return waits[0].result()
 
 
-async def wait_until_ended(store: JobStore, uid: str) -> None:
-    """Wait until a job has ended, or is no more."""
+async def wait_until(
+    store: JobStore, uid: str, condition: Callable[[Job], bool] = lambda job: job.ended
+) -> Job | None:
+    """Return a job as soon as a condition holds (that it has ended); None where it is no more."""
     with contextlib.suppress(FileNotFoundError), contextlib.closing(inotify.Inotify()) as news:
         news.add(store.root.live / uid, _EVENTS | inotify.DELETE_SELF)
-        while (job := await asyncio.to_thread(store.job, uid)) and not job.ended:
+        while (job := await asyncio.to_thread(store.job, uid)) and not condition(job):
             await readable(news.fd)
             news.read()
+        return job
+    return None
 
 
 async def _watch(stores: Sequence[JobStore], anew: asyncio.Event) -> AsyncGenerator[Sequence[WatchEvent]]:

@@ -38,6 +38,7 @@ from backend_client.server.bodies import (
     Clusters,
     Events,
     Me,
+    NewLimit,
     NewPriority,
     NewQueue,
     create_body,
@@ -175,6 +176,13 @@ class ServerBackend(AlertCalls, CodeCalls):
             await self._connection.fetch("POST", f"{_path(ref)}/stop", Job, query=_uid_query(ref))
         )
 
+    async def extend(self, ref: JobRef, max_runtime: int) -> Job:
+        try:
+            return await self._change(ref, "extend", NewLimit(max_runtime))
+        except NotFound:
+            await self.get(ref)  # raises as well where it is the job that is not there, and not the route
+            raise Refused("This server raises no time limits.", "A newer traindeck server does.") from None
+
     async def resume(self, ref: JobRef) -> Job:
         return self._from_wire(
             await self._connection.fetch("POST", f"{_path(ref)}/resume", Job, query=_uid_query(ref))
@@ -308,7 +316,9 @@ class ServerBackend(AlertCalls, CodeCalls):
         """Put a waiting job into another queue (`HasQueues`)."""
         return await self._change(ref, "queue", NewQueue(queue))
 
-    async def _change(self, ref: JobRef, what: str, body: NewPriority | NewQueue | None = None) -> Job:
+    async def _change(
+        self, ref: JobRef, what: str, body: NewLimit | NewPriority | NewQueue | None = None
+    ) -> Job:
         answer = await self._connection.request(
             "POST", f"{_path(ref)}/{what}", query=_uid_query(ref), body=encode(body) if body else b""
         )

@@ -90,6 +90,13 @@ class Choices(Struct, frozen=True):
     items: tuple[Choice, ...]
 
 
+class NewLimit(Struct, frozen=True):
+    """The body of POST /api/jobs/{name}/extend."""
+
+    max_runtime: Annotated[int, Meta(ge=1, le=315_360_000)]
+    """Seconds from its start; ten years at most."""
+
+
 class NewPriority(Struct, frozen=True):
     """The body of POST /api/jobs/{name}/priority."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from backend_client.dev.job import about, is_dev
 from backend_client.models import Job, JobState
 from backend_client.text.figures import loss_text, progress_text, span
 from backend_client.text.sanitize import clean
@@ -68,6 +69,8 @@ def _loss(job: Job) -> str:
 
 
 def _command(job: Job) -> str:
+    if is_dev(job.spec):
+        return f"dev: {about(job.spec)}"
     program, *rest = job.spec.command or ("",)
     return " ".join([program.rsplit("/", 1)[-1], *rest])
 

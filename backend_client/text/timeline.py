@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from backend_client.dev.job import about, is_dev
 from backend_client.models import Attempt, Event, Job, JobSpec
 from backend_client.models.fields import explicit_fields, field_text
 from backend_client.text.sanitize import clean
@@ -21,7 +22,9 @@ class TimelineEntry(NamedTuple):
 
 
 def command_line(spec: JobSpec) -> str:
-    """Return the exact command, quoted for a shell."""
+    """Return the exact command, quoted for a shell; of a dev job what it does."""
+    if is_dev(spec):
+        return f"dev: {about(spec)}"
     return clean(shlex.join(spec.command), 20_000)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -402,6 +403,30 @@ async def test_max_runtime_ends_a_job(harness, backend):
     done = await finished(backend, job.ref)
     assert done.state == JobState.FAILED
     assert "max_runtime of 1s" in done.reason
+
+
+async def test_a_job_is_let_run_longer_than_its_first_limit(harness, backend):
+    job = await backend.create(harness.spec("sleep 600", max_runtime=8), key="k", secrets={})
+    longer = await backend.extend(job.ref, 3600)
+    assert longer.spec.max_runtime == 3600
+    assert (await backend.extend(job.ref, 3600)).spec.max_runtime == 3600
+    with pytest.raises(Refused, match="1h already"):
+        await backend.extend(job.ref, 60)
+    now = await until(backend, job.ref, running)
+    over = now.started + timedelta(seconds=9)
+    await async_until(lambda: datetime.now(UTC) > over)
+    now = await backend.get(job.ref)
+    assert (now.state, now.spec.max_runtime) == (JobState.RUNNING, 3600)
+    await backend.stop(job.ref)
+    await finished(backend, job.ref)
+    with pytest.raises(Refused, match="has ended"):
+        await backend.extend(job.ref, 7200)
+
+
+async def test_a_job_without_a_limit_is_not_given_one(harness, backend):
+    job = await backend.create(harness.spec("sleep 600"), key="k", secrets={})
+    with pytest.raises(Refused, match="no time limit"):
+        await backend.extend(job.ref, 3600)
 
 
 async def test_progress_is_read_out_of_the_log(harness, backend):

@@ -21,6 +21,7 @@ from backend_client.alerts.alert import (
 )
 from backend_client.contexts import ContextInfo
 from backend_client.errors import BackendError, Conflict, NotFound, Refused
+from backend_client.extension import check_extension
 from backend_client.gpu_nodes import GpuNode, GpuNodes
 from backend_client.models import Attempt, Event, Job, JobRef, JobSpec, JobState
 from backend_client.models.fields import FIELD_NAMES, spec_fields
@@ -279,6 +280,13 @@ class ScriptedBackend:
         self._call("stop", ref)
         self._job(ref)
         return self.change(ref.uid, state=JobState.STOPPED, finished=datetime.now(UTC))
+
+    async def extend(self, ref: JobRef, max_runtime: int) -> Job:
+        self._call("extend", ref)
+        check_extension(self._job(ref), max_runtime)
+        return self.change(
+            ref.uid, spec=msgspec.structs.replace(self._job(ref).spec, max_runtime=max_runtime)
+        )
 
     async def resume(self, ref: JobRef) -> Job:
         self._call("resume", ref)

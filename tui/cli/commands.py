@@ -56,6 +56,22 @@ COMMANDS: tuple[Command, ...] = (
         "tui.cli.lifecycle:RESUME",
         changes=True,
     ),
+    Command(
+        "dev",
+        "run",
+        "[NAME] [--idle TIME] [FLAGS]",
+        "a job with a shell in it; ends when it is idle",
+        "tui.cli.dev:DEV",
+        changes=True,
+    ),
+    Command(
+        "extend",
+        "run",
+        "NAME TIME",
+        "let a job run longer than its limit",
+        "tui.cli.extend:EXTEND",
+        changes=True,
+    ),
     Command("jobs", "look", "[-w] [--state S] [-l K=V]", "list jobs (also ls, ps, get)", "tui.cli.jobs:JOBS"),
     Command(
         "describe",

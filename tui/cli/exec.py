@@ -7,10 +7,13 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from backend_client.errors import Invalid, Refused, Unreachable, sentence
+from msgspec.structs import replace
+
+from backend_client.dev.job import is_dev
+from backend_client.errors import BackendError, Invalid, Refused, Unreachable, sentence
 from backend_client.exec_session import ExecEnding, ExecQuery, HasExec
 from backend_client.models import Job
-from backend_client.protocol import Feature, JobBackend
+from backend_client.protocol import Feature, JobBackend, Use
 from backend_client.text.attempts import has_ranks
 from backend_client.text.sanitize import clean
 from tui.cli.arguments import Parser, whole_number
@@ -19,6 +22,8 @@ from tui.cli.handlers import BackendHandler
 from tui.cli.lookup import find_job
 from tui.cli.output import print_message
 from tui.cli.streams import stderr, stdout
+
+_KILLED = (128 + signal.SIGKILL, 128 + signal.SIGHUP, 128 + signal.SIGTERM)
 
 
 def add_exec_flags(parser: Parser) -> None:
@@ -61,38 +66,74 @@ async def _run(
     args: argparse.Namespace, backend: JobBackend, argv: tuple[str, ...], *, stdin: bool, tty: bool | None
 ) -> int:
     """Run a command. `tty`: in a terminal; None where there is one."""
-    from tui.cli.attach import Attachment  # noqa: PLC0415  not on the way of a refusal
-    from tui.cli.raw_terminal import is_terminal, terminal_size  # noqa: PLC0415  as above
+    from tui.cli.raw_terminal import is_terminal  # noqa: PLC0415  not on the way of a refusal
 
-    if not isinstance(backend, HasExec) or Feature.EXEC not in backend.features:
-        why = backend.missing_features.get(Feature.EXEC, "")
-        raise Refused(f"No command can be run in a job of {backend.context}.", sentence(why))
+    executor = with_exec(backend)
     terminal = is_terminal() and tty is not False
-    stdin = stdin or terminal
     if tty and not terminal:
         print_message("There is no terminal here, so the command gets none.")
     if terminal:
         stdout.line(f"connecting to {clean(args.name, 200)} ...")
     job = await find_job(backend, args.name, args.scope)
     _say_which_rank(args, job)
-    query = ExecQuery(
-        ref=job.ref,
-        rank=args.rank or 0,
-        argv=argv,
-        stdin=stdin,
+    query = ExecQuery(ref=job.ref, rank=args.rank or 0, argv=argv, stdin=stdin)
+    code, _ = await attach(executor, query, terminal=terminal)
+    if terminal and not argv and is_dev(job.spec):
+        await say_farewell(backend, job, code)
+    return code
+
+
+def with_exec(backend: JobBackend) -> HasExec:
+    """Return a backend that runs commands in jobs. Raises Refused where it does not."""
+    if not isinstance(backend, HasExec) or Feature.EXEC not in backend.features:
+        why = backend.missing_features.get(Feature.EXEC, "")
+        raise Refused(f"No command can be run in a job of {backend.context}.", sentence(why))
+    return backend
+
+
+async def attach(backend: HasExec, query: ExecQuery, *, terminal: bool) -> tuple[int, bool]:
+    """Join a command, or a shell, with this process. Return its exit code, and whether that is known.
+
+    `terminal`: it runs in a terminal, which is this one. Raises KeyboardInterrupt.
+    """
+    from tui.cli.attach import Attachment  # noqa: PLC0415  not on the way of a refusal
+    from tui.cli.raw_terminal import terminal_size  # noqa: PLC0415  as above
+
+    query = replace(
+        query,
+        stdin=query.stdin or terminal,
         terminal=terminal_size() if terminal else None,
         term=os.environ.get("TERM", ""),
     )
     with _ended_by_signals() as ended_by, suppress(asyncio.CancelledError):
         try:
             async with backend.open_exec(query) as session:
-                ended = await Attachment(session, terminal=terminal, stdin=stdin).run()
+                ended = await Attachment(session, terminal=terminal, stdin=query.stdin).run()
         except Unreachable as error:
             raise Unreachable(error.title, error.hint or "What ran in the job may go on there.") from None
-        return _exit_code(session.ending) if ended else UNKNOWN
+        return (
+            (_exit_code(session.ending), session.ending.exit_code is not None) if ended else (UNKNOWN, False)
+        )
     if ended_by:
-        return 128 + ended_by[0]
+        return 128 + ended_by[0], False
     raise KeyboardInterrupt
+
+
+async def say_farewell(backend: JobBackend, job: Job, code: int) -> None:
+    """Say to a person who leaves a dev job how to come back, and when it ends; or that it has ended.
+
+    `code`: of the shell. One that was killed may have ended with its job, which does not show that yet.
+    """
+    from backend_client.text.dev import farewell  # noqa: PLC0415  few jobs are one
+
+    with suppress(BackendError):
+        job = await backend.get(job.ref)
+    if job.ended:
+        print_message(f"{job.name} has ended: {job.state.value}" + (f", {job.reason}" if job.reason else ""))
+    elif code in _KILLED:
+        print_message(f"The shell was ended from outside; `traindeck describe {job.name}` tells of the job.")
+    else:
+        print_message(farewell(job, keeps_files=backend.fields["volumes"].use is Use.REFUSED))
 
 
 def _say_which_rank(args: argparse.Namespace, job: Job) -> None:

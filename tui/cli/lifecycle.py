@@ -94,14 +94,15 @@ async def delete(args: argparse.Namespace, backend: JobBackend) -> int:
         ):
             print_message(f"{job.name} stays")
             return
-        await _delete(job, backend, wait=not args.no_wait)
+        await delete_job(job, backend, wait=not args.no_wait)
         if args.output == "name":
             print_data(job.name)
 
     return await _for_each_name(args, backend, one, "delete")
 
 
-async def _delete(job: Job, backend: JobBackend, *, wait: bool) -> None:
+async def delete_job(job: Job, backend: JobBackend, *, wait: bool = True) -> None:
+    """Delete a job and what is kept of its log, and say how that goes."""
     hint_shown = False
     async for step in delete_with_copy(backend, job.ref, wait=wait):
         print_message(f"{job.name}: {step.message}")

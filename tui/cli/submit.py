@@ -11,7 +11,7 @@ import msgspec
 
 from backend_client.code.prepare import code_from, with_code
 from backend_client.errors import Invalid, Refused
-from backend_client.models import JobSpec
+from backend_client.models import Job, JobSpec
 from backend_client.models.fields import DEFAULTS, FIELD_NAMES, parse_spec
 from backend_client.models.shell_words import command_notes, in_shell
 from backend_client.protocol import JobBackend
@@ -145,9 +145,29 @@ async def submit_spec(
     spec: JobSpec,
     before_create: Callable[[], Awaitable[object]] | None = None,
 ) -> int:
-    """Plan a job, ask, and create it; `before_create` runs when nothing speaks against it any more.
+    """Plan a job, ask, create it, and print it or follow it; `before_create`: as `create_job` has it."""
+    job = await create_job(args, backend, spec, before_create)
+    if job is None:
+        return 0
+    if args.follow:
+        from tui.cli.logs import follow_until_end  # noqa: PLC0415  few follow what they submit
 
-    Its folder of code is packed once: what was planned is what goes.
+        return await follow_until_end(backend, job.ref)
+    if not print_as(args.output, lambda: job_fields(job)):
+        print_data(job.name)
+    return 0
+
+
+async def create_job(
+    args: argparse.Namespace,
+    backend: JobBackend,
+    spec: JobSpec,
+    before_create: Callable[[], Awaitable[object]] | None = None,
+) -> Job | None:
+    """Plan a job, ask, and create it; None for a dry run.
+
+    `before_create` runs when nothing speaks against it any more. Its folder of code is packed once: what was
+    planned is what goes.
     """
     spec = await with_code(backend, spec)
     plan = await backend.plan(spec)
@@ -156,7 +176,7 @@ async def submit_spec(
         print_block(plan.yaml)
     await check_plan(backend, spec, plan)
     if args.dry_run:
-        return 0
+        return None
     secrets = read_secrets(spec)
     if plan.advice and args.output not in ("json", "name"):
         print_message(plan.advice)
@@ -166,13 +186,7 @@ async def submit_spec(
         await before_create()
     job = await backend.create(spec, key=os.urandom(16).hex(), secrets=secrets)
     print_message(f"{job.name} is submitted to {plan.place or job.ref.context}.")
-    if args.follow:
-        from tui.cli.logs import follow_until_end  # noqa: PLC0415  few follow what they submit
-
-        return await follow_until_end(backend, job.ref)
-    if not print_as(args.output, lambda: job_fields(job)):
-        print_data(job.name)
-    return 0
+    return job
 
 
 def field_flags(args: argparse.Namespace) -> dict[str, Any]:

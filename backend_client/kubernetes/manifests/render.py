@@ -5,6 +5,7 @@ A job is one root object, a Deployment or a Job, and the objects that it owns: S
 
 import base64
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -206,6 +207,19 @@ def resume_patch(root: Manifest, spec: JobSpec, now: datetime) -> Manifest:
     limit = {"activeDeadlineSeconds": spec.max_runtime} if limited else {}
     annotations = {labels.STOPPED: None, labels.REPLICAS: None, labels.PAUSES: pauses_after(root, now)}
     return _merge_patch(root, annotations, running | limit)
+
+
+def extend_patch(root: Manifest, max_runtime: int) -> Manifest:
+    """Return the merge patch that gives a Job another time limit, in the spec of its annotation too.
+
+    activeDeadlineSeconds is one of the few fields of a Job that may be changed while it runs
+    (ValidateJobSpecUpdate of Kubernetes).
+    """
+    annotations = {}
+    with suppress(msgspec.DecodeError):
+        noted = msgspec.json.decode(root["metadata"]["annotations"][labels.SPEC], type=dict[str, Any])
+        annotations[labels.SPEC] = msgspec.json.encode(noted | {"max_runtime": max_runtime}).decode()
+    return _merge_patch(root, annotations, {"activeDeadlineSeconds": max_runtime})
 
 
 def pauses_after(root: Manifest, now: datetime) -> str:

@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 
 from backend_client.errors import Conflict, Invalid, Refused
+from backend_client.extension import check_extension
 from backend_client.kubernetes import access, labels
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests.pod_patch import written_by_patches
 from backend_client.kubernetes.manifests.pod_template import secret_name
 from backend_client.kubernetes.manifests.render import (
     Manifest,
+    extend_patch,
     render_manifests,
     resume_patch,
     stop_patch,
@@ -102,6 +104,22 @@ class JobWriter:
             return None if annotation(current, labels.STOPPED) else stop_patch(current, datetime.now(UTC))
 
         return await self._load(await self._client.patch_until(root, next_patch))
+
+    async def extend(self, ref: JobRef, max_runtime: int) -> Job:
+        """Raise the time limit of a job to so many seconds: its deadline, and the spec that it shows."""
+        if ref.kind in TRAINING_KINDS:
+            raise Refused(f"{ref.name} has no time limit that traindeck sets.", "Its own tool may have one.")
+        root = await find_own_root(self._client, ref)
+        check_extension(await self._load(root), max_runtime)
+
+        def next_patch(current: Manifest) -> Manifest | None:
+            spec = spec_of(to_root_object(current), self._site)
+            return extend_patch(current, max_runtime) if spec.max_runtime < max_runtime else None
+
+        after = await self._load(await self._client.patch_until(root, next_patch))
+        if after.ended:
+            check_extension(after, max_runtime)
+        return after
 
     async def resume(self, ref: JobRef) -> Job:
         """Undo a `stop`, or finish a half created job. A running job stays as it is."""

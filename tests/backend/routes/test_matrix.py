@@ -84,6 +84,7 @@ TABLE = {
     "GET /api/jobs/{name}/usage": MINE,
     "GET /api/jobs/{name}/usage/history": MINE,
     "POST /api/jobs/{name}/stop": MINE,
+    "POST /api/jobs/{name}/extend": row(404, 400, 404, 400),  # one that has ended
     "POST /api/jobs/{name}/resume": row(404, 400, 404, 400),  # a machine resumes nothing
     "POST /api/jobs/{name}/hold": row(404, 400, 404, 400),  # a machine has no queues
     "POST /api/jobs/{name}/release": row(404, 400, 404, 400),
@@ -101,6 +102,7 @@ VIEWERS_OWN = {
     "GET /api/jobs/{name}/usage": 200,
     "GET /api/jobs/{name}/usage/history": 200,
     "POST /api/jobs/{name}/stop": 403,
+    "POST /api/jobs/{name}/extend": 403,
     "POST /api/jobs/{name}/resume": 403,
     "POST /api/jobs/{name}/hold": 403,
     "POST /api/jobs/{name}/release": 403,
@@ -110,6 +112,7 @@ VIEWERS_OWN = {
 }
 """A viewer who has a job of their own, made before."""
 BODIES = {
+    "POST /api/jobs/{name}/extend": {"max_runtime": 3600},
     "POST /api/look": {"screen": "s", "uids": []},
     "POST /api/auth/register": {"user": "new", "password": "correct horse battery"},
     "POST /api/auth/login": {"user": "ghost", "password": "not the right one"},

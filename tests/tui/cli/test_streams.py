@@ -167,6 +167,8 @@ VERBS = {
     "gpus": [],
     "forward": ["uuuuuuuu"],
     "shell": ["live"],
+    "dev": [TEXT],
+    "extend": ["live", "4h"],
     "exec": ["live", "--", TEXT],
     "top": [],
     "usage": [],

@@ -20,6 +20,7 @@ from backend_client.kubernetes.manifests.networking import job_url
 from backend_client.kubernetes.manifests.pod_template import escape_expansion
 from backend_client.kubernetes.manifests.render import (
     Manifest,
+    extend_patch,
     held_back,
     release_patch,
     render_manifests,
@@ -534,3 +535,15 @@ def test_a_real_server_applies_every_patch(live: Live, homes: dict[str, str]) ->
 
 def test_the_table_holds_what_people_may_write() -> None:
     assert all(parse_spec(msgspec.to_builtins(row[0])) == row[0] for row in TABLE.values())
+
+
+def test_a_longer_limit_stands_in_the_job_and_in_its_spec_and_nothing_else_changes():
+    noted = '{"name":"x","max_runtime":60,"of_a_newer_traindeck":1}'
+    root = {"kind": "Job", "metadata": {"uid": "u", "annotations": {labels.SPEC: noted}}, "spec": {}}
+    patch = extend_patch(root, 3600)
+    assert patch["spec"] == {"activeDeadlineSeconds": 3600}
+    assert json.loads(patch["metadata"]["annotations"][labels.SPEC]) == {
+        "name": "x",
+        "max_runtime": 3600,
+        "of_a_newer_traindeck": 1,
+    }
