@@ -167,6 +167,7 @@ VERBS = {
     "forward": ["uuuuuuuu"],
     "shell": ["live"],
     "exec": ["live", "--", TEXT],
+    "cp": ["live:/a", f"/dev/null/{TEXT}"],
     "top": [],
     "usage": [],
     "login": [f"http://{TEXT}"],
