@@ -14,7 +14,10 @@ def checksum(file: BinaryIO, like: str) -> str:
     file.seek(0)
     match like.partition(" ")[0]:
         case "sha256":
-            return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+            digest = hashlib.sha256()
+            for data in _blocks(file):
+                digest.update(data)
+            return f"sha256 {digest.hexdigest()}"
         case "cksum":
             return f"cksum {_cksum(file)}"
         case _:

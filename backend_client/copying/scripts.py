@@ -1,7 +1,7 @@
 """What is run in a job to copy: scripts for any POSIX sh, with the words that they are given (pure).
 
-`$1` is always the path, which begins with / or ./; a link is followed first. `$2` is the name of a part, which
-stands in the same folder. What reads stdin takes all of it, also where it fails at once: a session of a
+`$1` is always the path, which begins with / or ./; a link is followed first. `$2` is the name of a part, in
+the same folder. What reads stdin takes all of it, also where it fails at once: a session of a
 cluster whose command leaves its input unread never ends. Each may be run twice, as nobody knows of a command
 whose line broke how far it came. Of the tools beside sh, only cat is needed, and tar for folders.
 """
@@ -81,7 +81,10 @@ UNPACK = _PART + _HAS_TAR + 'rm -rf "$t"; mkdir "$t" && tar xof - -C "$t"' + _TO
 """Into a part that is new: a command whose line broke is in the one before, which has no name any more."""
 FINISH_FOLDER = (
     _PART
-    + '[ -d "$t" ] || { [ -d "$p" ]; exit; }\n[ -e "$p" ] && { echo is there already >&2; exit 1; }\nmv "$t" "$p"'
+    + """
+[ -d "$t" ] || { [ -d "$p" ]; exit; }
+[ -e "$p" ] && { echo is there already >&2; exit 1; }
+mv "$t" "$p\""""
 )
 DISCARD = _PART + 'rm -rf "$t"'
 

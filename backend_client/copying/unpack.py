@@ -29,10 +29,10 @@ def unpack_stream(stream: BinaryIO, folder: Path) -> Unpacked:
     ever written through one; then those that lead outside by way of others are removed. Raises OSError,
     tarfile.TarError.
     """
-    made, links = Unpacked(), []
+    made, links, folder = Unpacked(), list[tarfile.TarInfo](), folder.resolve()
     with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as tar:
         while member := tar.next():
-            tar.members = []  # type: ignore[attr-defined]  it keeps all that it saw, for a search
+            vars(tar)["members"] = []  # it keeps all that it saw, for a search
             if member.issym():
                 links.append(member)
             elif member.isreg() or member.isdir() or member.islnk():
