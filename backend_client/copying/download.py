@@ -13,6 +13,9 @@ from backend_client.errors import Unreachable
 from backend_client.exec_session import ExecChannel
 from backend_client.text.figures import bytes_text
 
+_BATCH = 1 << 20
+"""Bytes that are written at once."""
+
 
 async def download_file(files: JobFiles, path: str, seen: Seen, target: Path) -> None:
     """Copy a file; what was there is replaced when the copy is whole. An earlier, broken copy goes on.
@@ -65,10 +68,10 @@ class _Download:
             async with files.open(READ, self._path, str(part.size // BLOCK)) as session:
                 while part.size + len(waiting) <= size and (piece := await session.receive()):
                     if piece[0] is ExecChannel.STDERR:
-                        err = (err + piece[1])[:BLOCK]
+                        err = (err + piece[1])[:_BATCH]
                         continue
                     waiting += piece[1]
-                    if len(waiting) >= BLOCK:
+                    if len(waiting) >= _BATCH:
                         whole, waiting = waiting, bytearray()
                         await asyncio.to_thread(part.add, whole)
                         files.watcher.show(part.size, size)

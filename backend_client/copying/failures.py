@@ -25,7 +25,7 @@ def failure(job: str, path: str, done: str, printed: str) -> BackendError:
     for mark, (why, hint) in _WORDS.items():
         if mark in lowered:
             return Refused(f"{where}: {why}.", hint.format(job=job))
-    if "no such file" in lowered or "nonexistent" in lowered:
+    if done == "read" and "no such file" in lowered:
         return no_such(job, path)
     lines = [line for line in printed.splitlines() if line.strip() and not _STATISTICS.search(line)]
     return Refused(sentence(f"{where}: {clean(lines[0], 300)}" if lines else where))

@@ -1,15 +1,16 @@
 """Give a script in a job its input, and learn from what it prints how its work ended."""
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from typing import Any
 
 from backend_client.copying.failures import failure
 from backend_client.copying.job_files import JobFiles
-from backend_client.exec_session import ExecChannel, ExecSession
+from backend_client.exec_session import ExecSession
 
 _MOST = 64 * 1024
-_WELL = b"end 0\n"
+_TOLD = re.compile(rb"^end (\d+)\n\Z", re.MULTILINE)
 
 
 async def feed(files: JobFiles, session: ExecSession, giving: Coroutine[Any, Any, None], path: str) -> None:
@@ -32,15 +33,12 @@ async def feed(files: JobFiles, session: ExecSession, giving: Coroutine[Any, Any
 
 async def _hear(files: JobFiles, session: ExecSession, path: str) -> None:
     """Return when a script has ended well. It tells how its work ended before it has taken all its input."""
-    out = err = b""
+    printed = b""
     while piece := await session.receive():
-        if piece[0] is ExecChannel.STDERR:
-            err = (err + piece[1])[:_MOST]
-        else:
-            out += piece[1]
-        if out.endswith(b"\n") and out != _WELL:
+        printed = (printed + piece[1])[-_MOST:]
+        if (told := _TOLD.search(printed)) and told[1] != b"0":
             break
     else:
-        if not files.code_of(session.ending, err.decode(errors="replace")):
+        if not files.code_of(session.ending, printed.decode(errors="replace")):
             return
-    raise failure(files.name, path, "written", err.decode(errors="replace"))
+    raise failure(files.name, path, "written", _TOLD.sub(b"", printed).decode(errors="replace"))

@@ -10,8 +10,8 @@ from backend_client.backoff import Backoff
 from backend_client.errors import Unreachable, fragment
 
 _T = TypeVar("_T")
-LONGEST = 8.0
-"""Seconds, the longest pause between two tries."""
+FIRST, LONGEST = 0.2, 8.0
+"""Seconds, the shortest and the longest ceiling of the pause between two tries."""
 
 
 class Watcher(Struct, frozen=True):
@@ -32,7 +32,7 @@ async def persist(
 
     Tells of each break once. Raises Unreachable when nothing more has come for `watcher.seconds`.
     """
-    loop, backoff = asyncio.get_running_loop(), Backoff(first=0.2, longest=LONGEST)
+    loop, backoff = asyncio.get_running_loop(), Backoff(first=FIRST, longest=LONGEST)
     reached, until = -1, 0.0
     while True:
         try:

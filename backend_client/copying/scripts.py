@@ -6,7 +6,7 @@ cluster whose command leaves its input unread never ends. Each may be run twice,
 whose line broke how far it came. Of the tools beside sh, only cat is needed, and tar for folders.
 """
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
 """Bytes. What goes on after a broken line goes on at a multiple of this: `dd` counts in blocks."""
 
 _PATH = (
@@ -49,6 +49,7 @@ PART_SIZE = _PART + '[ -L "$t" ] && rm -f "$t"\nif [ -f "$t" ]; then wc -c <"$t"
 
 WRITE = (
     _PART
+    + "exec 2>&1"
     + f"""
 if command -v dd >/dev/null; then dd of="$t" bs={BLOCK} seek="$3" conv=notrunc,fsync
 elif [ "$3" = 0 ]; then cat >"$t"
@@ -77,7 +78,7 @@ chmod "$3" "$t" && mv -f "$t" "$p\""""
 )
 """`$3`: the permissions; `$4`: the bytes that it has."""
 PACK = _PATH + _HAS_TAR + 'cd "$p" && exec tar cf - .'
-UNPACK = _PART + _HAS_TAR + 'rm -rf "$t"; mkdir "$t" && tar xof - -C "$t"' + _TOLD
+UNPACK = _PART + _HAS_TAR + 'exec 2>&1; rm -rf "$t"; mkdir "$t" && tar xof - -C "$t"' + _TOLD
 """Into a part that is new: a command whose line broke is in the one before, which has no name any more."""
 FINISH_FOLDER = (
     _PART

@@ -45,7 +45,7 @@ class ThreadStream:
         task = asyncio.create_task(asyncio.to_thread(call))
         try:
             return await asyncio.shield(task)
-        except BaseException:
+        except asyncio.CancelledError:
             self.stop()
             await asyncio.wait([task])
             raise

@@ -83,16 +83,16 @@ async def test_folders_keep_what_is_inside(copies):
     back = await copies.up(copies.here / "tree", copies.there / "back")
     assert back == []
     for copy in (copies.here / "tree", copies.there / "back"):
-        assert sorted(os.listdir(copy)) == ["link", "sub", "ä"]
+        assert sorted(os.listdir(copy)) == ["link", "sub", "ä"], told
         assert os.readlink(copy / "link") == "sub/run"
         assert (copy / "sub" / "run").read_bytes() == (tree / "sub" / "run").read_bytes()
         assert os.access(copy / "sub" / "run", os.X_OK)
         assert (copy / "sub" / "empty").is_dir()
     with pytest.raises(Conflict, match="there already"):
         await copies.down(tree, copies.here)
+    await copies.up(copies.here / "tree", copies.there / "back")
     with pytest.raises(Conflict, match="is a folder"):
-        await copies.up(copies.here / "tree", copies.there)
-        await copies.up(copies.here / "tree", copies.there)
+        await copies.up(copies.here / "tree", copies.there / "back")
     assert copies.leftovers() == []
 
 
