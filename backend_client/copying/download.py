@@ -78,6 +78,9 @@ class _Download:
                 if part.size + len(waiting) > size:
                     return  # it has grown
                 printed = err.decode(errors="replace")
+                if printed == "no dd\n":
+                    part.cut(0)
+                    raise Unreachable(f"Nothing in {files.name} goes on within a file")
                 if files.code_of(session.ending, printed):
                     raise failure(files.name, self._path, "read", printed)
         finally:

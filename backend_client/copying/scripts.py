@@ -41,19 +41,20 @@ READ = (
     + f"""
 [ "$2" = 0 ] && exec cat "$p"
 command -v dd >/dev/null && exec dd if="$p" bs={BLOCK} skip="$2"
+command -v tail >/dev/null || { echo no dd >&2; exit 3; }
 exec tail -c "+$(($2 * {BLOCK} + 1))" "$p\""""
 )
 """`$2`: so many blocks of the file are here already."""
 
-PART_SIZE = _PART + '[ -L "$t" ] && rm -f "$t"\nif [ -f "$t" ]; then wc -c <"$t"; else echo 0; fi'
+PART_SIZE = _PART + '[ -L "$t" ] && rm -f "$t"\nif [ -f "$t" ]; then wc -c <"$t"; else echo 0; fi
+command -v dd || :'
 
 WRITE = (
     _PART
     + "exec 2>&1"
     + f"""
 if command -v dd >/dev/null; then dd of="$t" bs={BLOCK} seek="$3" conv=notrunc,fsync
-elif [ "$3" = 0 ]; then cat >"$t"
-else echo no dd >&2; (exit 3); fi"""
+else cat >"$t"; fi"""
     + _TOLD
 )
 """Writes its input behind `$3` blocks of the part, at their place in the file and never at its end: a command

@@ -51,14 +51,15 @@ class _Upload:
 
     async def _give_all(self) -> None:
         """Send what is missing there. Raises Unreachable where not all has arrived."""
-        there, first = await self._there(), not self._sent
-        blocks = there // BLOCK if there <= self._size else 0
+        (there, goes_on), first = await self._there(), not self._sent
+        blocks = there // BLOCK if goes_on and there <= self._size else 0
         if blocks and first:
             about = f"{bytes_text(there)} of {bytes_text(self._size)}"
             self._files.watcher.say(f"Going on behind {about} that are there already.")
         if there != self._size or not self._size:
             await self._give(blocks)
-        if (there := await self._there()) != self._size:
+        there, _ = await self._there()
+        if there != self._size:
             self._sent = there
             if _version(self._file) != self._found:
                 return  # `run` says so
@@ -66,8 +67,10 @@ class _Upload:
                 await self._files.run(DISCARD, self._path, self._part)
             raise Unreachable(f"The end of {self._local} did not arrive")
 
-    async def _there(self) -> int:
-        return int(await self._files.done(self._path, PART_SIZE, self._part) or 0)
+    async def _there(self) -> tuple[int, bool]:
+        """Return how much of it is there, and whether the job has what it takes to go on behind that."""
+        size, *dd = (await self._files.done(self._path, PART_SIZE, self._part)).split()
+        return int(size), bool(dd)
 
     async def _give(self, blocks: int) -> None:
         words = (self._path, self._part, str(blocks))

@@ -86,7 +86,7 @@ async def both_ways(folder, cuts):
     return line
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.lists(st.integers(0, SIZE), max_size=5))
 def test_a_cut_anywhere_goes_on_where_it_was(cuts):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
