@@ -41,13 +41,14 @@ READ = (
     + f"""
 [ "$2" = 0 ] && exec cat "$p"
 command -v dd >/dev/null && exec dd if="$p" bs={BLOCK} skip="$2"
-command -v tail >/dev/null || { echo no dd >&2; exit 3; }
+command -v tail >/dev/null || {{ echo no dd >&2; exit 3; }}
 exec tail -c "+$(($2 * {BLOCK} + 1))" "$p\""""
 )
 """`$2`: so many blocks of the file are here already."""
 
-PART_SIZE = _PART + '[ -L "$t" ] && rm -f "$t"\nif [ -f "$t" ]; then wc -c <"$t"; else echo 0; fi
-command -v dd || :'
+PART_SIZE = (
+    _PART + '[ -L "$t" ] && rm -f "$t"\nif [ -f "$t" ]; then wc -c <"$t"; else echo 0; fi; command -v dd || :'
+)
 
 WRITE = (
     _PART
