@@ -23,7 +23,7 @@ word or a dash (`Freshness.why`, `Closed.why`, `Gap.why`, `DeleteStep.message`, 
 from collections.abc import Mapping
 
 _OPENERS = frozenset(
-    "A Another At It Local No Nobody None Nothing Others Status The There This Too You".split()
+    "A All Another At It Local No Nobody None Nothing Others Status The There This Too You".split()
 )
 """The words that titles begin with. Any other first word may be a name, which keeps its letters."""
 

@@ -106,7 +106,10 @@ def session_of(node: DOMNode) -> Session:
 
 
 class Guarded(DOMNode):
-    """A screen whose acting keys do nothing, and are not offered, where the session is read-only."""
+    """A screen whose acting keys do nothing, and are not offered, where the session is read-only.
+
+    It stands behind Screen among the bases: Textual takes the styles of the first one alone.
+    """
 
     @property
     def session(self) -> Session:

@@ -30,6 +30,8 @@ class Line(NamedTuple):
 
     points: Sequence[Point]
     name: str = ""
+    style: str = ""
+    """The class of its shape, where it is one of equals; else the middle one stands out."""
 
 
 class Chart(NamedTuple):
@@ -75,7 +77,8 @@ def line_chart(chart: Chart) -> Markup:
     height: Callable[[float], float] = log10 if chart.logarithmic else float
     main = len(rows) // 2
     shapes = Markup().join(
-        _polylines(row, across, up, height, faint=number != main) for number, row in enumerate(drawn)
+        _polylines(row, across, up, height, faint=number != main and not line.style, style=line.style)
+        for number, (row, line) in enumerate(zip(drawn, chart.lines, strict=True))
     )
     grid = Markup().join(
         Markup('<line class="axis" x1="0" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(WIDTH, y, y)
@@ -187,7 +190,13 @@ def _parts(row: Sequence[Point]) -> Iterator[list[tuple[float, float]]]:
 
 
 def _polylines(
-    row: Sequence[Point], across: _Scale, up: _Scale, height: Callable[[float], float], *, faint: bool = False
+    row: Sequence[Point],
+    across: _Scale,
+    up: _Scale,
+    height: Callable[[float], float],
+    *,
+    faint: bool = False,
+    style: str = "",
 ) -> Markup:
     made = []
     for part in _parts(row):
@@ -198,8 +207,13 @@ def _polylines(
     return Markup().join(
         Markup(
             '<polyline points="{}" fill="none" stroke="currentColor" stroke-width="{}" stroke-linecap="round"'
-            ' stroke-linejoin="round" vector-effect="non-scaling-stroke"{}/>'
-        ).format(spots, 1 if faint else 2, Markup(' opacity="0.55"') if faint else "")
+            ' stroke-linejoin="round" vector-effect="non-scaling-stroke"{}{}/>'
+        ).format(
+            spots,
+            1 if faint else 2,
+            Markup(' opacity="0.55"') if faint else "",
+            Markup(' class="{}"').format(style) if style else "",
+        )
         for spots in made
     )
 

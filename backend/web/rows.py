@@ -67,6 +67,7 @@ class RowRenderer:
             "rank": job.state.style.rank,
             "state": job.state.value,
             "owner": job.owner,
+            "sweep": job.spec.sweep.name,
             "words": haystack(job),
         }
         return Row(before, after, job.created, encode(fields))

@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from backend.web.assets import assets
 from backend_client.models import JobState
 from backend_client.protocol import DeleteStep, FreshnessState
 from backend_client.text.sanitize import UNSAFE
@@ -12,14 +13,15 @@ SEEN = "alert(1)"
 SILENT = {"/alerts/channels/add", "/login", "/register"}
 """Pages that show nothing of what others say."""
 FOR_ADMINS = {"/audit", "/clusters/{name}/remove", "/people", "/people/{name}", "/people/{name}/disable"}
-READ = """() => {
+READ = """style => {
     const wrong = [], here = location.origin;
     const texts = [document.title];
     for (const node of document.querySelectorAll("*")) {
         const where = node.outerHTML.slice(0, 100);
         const ours = node.src?.startsWith?.(`${here}/static/`) && !node.textContent;
         if (node.matches("script") && !ours) wrong.push(where);
-        if (node.matches("iframe, object, embed, base, style, meta[http-equiv]")) wrong.push(where);
+        if (node.matches("iframe, object, embed, base, meta[http-equiv]")) wrong.push(where);
+        if (node.matches("style") && node.textContent !== style) wrong.push(where);
         for (const {name, value} of node.attributes) {
             if (/^(on.*|style|srcdoc)$/.test(name)) wrong.push(`${name}: ${where}`);
             if (/^(href|src|action|formaction|data-stream|data-from|data-look|data-check)$/.test(name)) {
@@ -33,7 +35,7 @@ READ = """() => {
     // What a form would send again is kept as it was; all else is to be read.
     const walker = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
-        if (!walker.currentNode.parentElement.closest("textarea")) texts.push(walker.currentNode.data);
+        if (!walker.currentNode.parentElement.closest("textarea, style")) texts.push(walker.currentNode.data);
     }
     return {wrong, texts};
 }"""
@@ -41,7 +43,7 @@ READ = """() => {
 
 async def read(page):
     """Return what is wrong on a page, and all its text."""
-    found = await page.evaluate(READ)
+    found = await page.evaluate(READ, assets()["traindeck.css"].content.decode())
     wrong = found["wrong"]
     for text in found["texts"]:
         hidden = {sign for sign in UNSAFE.findall(text) if sign not in "\n\t"}

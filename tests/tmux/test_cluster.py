@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from backend_client.models.fields import FIELD_NAMES
+from backend_client.text.form_fields import FIRST
 from tests.backend_client.kubernetes.support.controlplane import GIVEN
 from tests.backend_client.kubernetes.support.live import Live
 from tests.contract.support.cluster import IMAGE, SLOT, ClusterHarness
@@ -15,6 +17,7 @@ from tests.tmux.support.terminal import Terminal
 
 pytestmark = [pytest.mark.tmux, pytest.mark.node]
 
+MORE = [field for field in FIELD_NAMES if field not in FIRST]
 PARTS = {"deployments": "apps/v1", "services": "v1", "ingresses": "networking.k8s.io/v1"}
 SERVER = "sh -c 'i=0; while sleep 0.2; do i=$((i+1)); echo request $i; done'"
 RANKS = (
@@ -47,8 +50,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
     asyncio.run(harness.aclose())
 
 
-def fill(pane: Terminal, name: str, *, stays: bool, command: str, gpus: str, more: dict[int, str]) -> None:
-    """Fill the form: the first fields, then some of the rest, by their place there."""
+def fill(pane: Terminal, name: str, *, stays: bool, command: str, gpus: str, more: dict[str, str]) -> None:
+    """Fill the form: the first fields, then some of the rest."""
     pane.keys("n")
     pane.until("New job")
     pane.type(name)
@@ -60,19 +63,16 @@ def fill(pane: Terminal, name: str, *, stays: bool, command: str, gpus: str, mor
     pane.type(gpus)
     pane.keys("F4")
     at = 0
-    for tabs, text in more.items():
-        pane.keys(*["Tab"] * (tabs - at))
+    for field, text in more.items():
+        pane.keys(*["Tab"] * (MORE.index(field) - at))
         pane.type(text)
-        at = tabs
+        at = MORE.index(field)
     pane.keys("F2")
-
-
-NODES, PORTS = 7, 9
 
 
 def test_a_deployment_with_a_port(place: Place):
     pane = place.pane
-    fill(pane, "web", stays=True, command=SERVER, gpus="1", more={PORTS: "8080"})
+    fill(pane, "web", stays=True, command=SERVER, gpus="1", more={"ports": "8080"})
     pane.until(r"> web +Running", 40)
     pane.until(r"request \d+")
     assert place.parts("web") == set(PARTS)
@@ -85,7 +85,7 @@ def test_a_deployment_with_a_port(place: Place):
 
 def test_two_ranks_that_find_each_other(place: Place):
     pane = place.pane
-    fill(pane, "pair", stays=False, command=RANKS, gpus="1", more={NODES: "2"})
+    fill(pane, "pair", stays=False, command=RANKS, gpus="1", more={"nodes": "2"})
     pane.until(r"> pair +Running", 40)
     screen = pane.until(lambda text: text.count("found it") == 2, 40)
     assert "I am rank 0" in screen

@@ -1,15 +1,18 @@
 """What the screens share: the scope of the list, what may be done there, and what is asked of the App."""
 
+import importlib
+import pkgutil
 from pathlib import Path
 
 import pytest
 
+import tui
 from backend_client.contexts import Contexts
 from backend_client.errors import LoginNeeded
 from backend_client.protocol import AccessDecision, Scope, Verb
 from tests.support.scripted import ScriptedBackend
 from tui.messages import AppRequest, RecheckPermissions
-from tui.session import Session
+from tui.session import Guarded, Session
 from tui.settings.model import Settings
 
 
@@ -81,3 +84,12 @@ async def test_without_a_server_no_login_helps():
     assert not await prompt.wait_for_login(LoginNeeded("Your login has ended."))
     assert requests == []
     assert not prompt.needed
+
+
+def test_a_guarded_screen_keeps_the_styles_of_a_screen():
+    for module in pkgutil.walk_packages(tui.__path__, "tui."):
+        if module.name.endswith("_screen"):
+            importlib.import_module(module.name)
+    guarded = Guarded.__subclasses__()
+    assert len(guarded) > 5
+    assert [cls.__name__ for cls in guarded if "Screen" not in cls._css_type_names] == []

@@ -48,7 +48,7 @@ _OF_AN_ALERT = ("alert_job", "alert_log", "alert_seen", "alerts_seen", "alert_sn
 _ENDS = "looked for by this program, and only while it is open"
 
 
-class AlertsScreen(Guarded, Screen[None]):
+class AlertsScreen(Screen[None], Guarded):
     """Reads the alerts while it is shown; the cursor follows its alert."""
 
     CSS_PATH = "alerts_screen.tcss"

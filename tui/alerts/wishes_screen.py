@@ -48,7 +48,7 @@ from tui.ui.prompt import AskSecret, AskText
 _NO_CHANNEL = f" {NO_CHANNEL}: f3 adds one"
 
 
-class WishesScreen(Guarded, Screen[None]):
+class WishesScreen(Screen[None], Guarded):
     """A form of one page; the channels below it change at once."""
 
     CSS_PATH = "wishes_screen.tcss"

@@ -2,10 +2,7 @@
 
 import argparse
 import asyncio
-import csv
-import io
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 from backend_client.errors import Invalid, NotFound
@@ -16,10 +13,10 @@ from backend_client.progress.series import LOSS
 from backend_client.progress.series_reader import READ, SeriesReader
 from backend_client.protocol import JobBackend
 from backend_client.text.compare import LETTERS, best_end, figure_cells, figure_titles, note, series_names
+from backend_client.text.compare_csv import compare_csv, point_rows, told
 from backend_client.text.questions import too_many_to_compare
 from backend_client.text.sanitize import clean
 from backend_client.text.spec_differences import spec_differences, who_has
-from backend_client.text.usage_report import csv_cell
 from tui.cli.arguments import NameAction, Parser
 from tui.cli.handlers import BackendHandler
 from tui.cli.lookup import find_job
@@ -53,7 +50,7 @@ async def compare(args: argparse.Namespace, backend: JobBackend) -> int:
     if known and not set(wanted) & set(known):
         raise _unknown(args.series, known)
     if args.output == "csv":
-        print_block(_csv(readers, wanted))
+        print_block(compare_csv(readers, wanted))
         _print_notes(readers, wanted)
     elif args.output == "name":
         for job in jobs.values():
@@ -98,34 +95,10 @@ def _print_notes(readers: Sequence[SeriesReader], wanted: Sequence[str]) -> None
     """Print to stderr what a CSV file has no place for."""
     for reader in readers:
         said = [note(reader, name) for name in wanted]
-        if any(points.is_thinned for _, points in _told(reader, wanted)):
+        if any(points.is_thinned for _, points in told(reader, wanted)):
             said.append("of a series this long not every point is printed")
         for sentence in dict.fromkeys(filter(None, said)):
             print_message(f"{reader.job.name}: {sentence}")
-
-
-def _csv(readers: Sequence[SeriesReader], wanted: Sequence[str]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["step", "time", "job", "series", "value"])
-    for reader in readers:
-        for name, points in _told(reader, wanted):
-            job, series = csv_cell(reader.job.name), csv_cell(name)
-            for step, time, figure in _points(points):
-                writer.writerow(["" if step is None else step, time or "", job, series, repr(figure)])
-    return out.getvalue().rstrip("\n")
-
-
-def _told(reader: SeriesReader, wanted: Sequence[str]) -> Iterator[tuple[str, Points]]:
-    by_name = reader.series.by_name
-    return ((name, by_name[name]) for name in wanted if name in by_name)
-
-
-def _points(points: Points) -> Iterator[tuple[int | None, str | None, float]]:
-    """Yield step, time and figure of each point; None for what is not known."""
-    for (step, figure), seconds in zip(points.points, points.times, strict=True):
-        time = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds") if seconds else None
-        yield None if step == NO_STEP else step, time, figure
 
 
 def _plain(readers: Sequence[SeriesReader], wanted: Sequence[str]) -> dict[str, Any]:
@@ -137,7 +110,7 @@ def _plain(readers: Sequence[SeriesReader], wanted: Sequence[str]) -> dict[str, 
             {
                 **_identity(reader.job),
                 "note": note(reader, wanted[0] if wanted else LOSS),
-                "series": {name: _plain_series(name, points) for name, points in _told(reader, wanted)},
+                "series": {name: _plain_series(name, points) for name, points in told(reader, wanted)},
             }
             for reader in readers
         ],
@@ -162,7 +135,9 @@ def _plain_series(name: str, points: Points) -> dict[str, Any]:
         **{end: point and _plain_point(point) for end, point in ends.items()},
         "best": best_end(name) or None,
         "not_finite": not_finite and {**_plain_point((not_finite[0], 0.0)), "value": not_finite[1]},
-        "points": [{"step": step, "time": time, "value": figure} for step, time, figure in _points(points)],
+        "points": [
+            {"step": step, "time": time, "value": figure} for step, time, figure in point_rows(points)
+        ],
     }
 
 

@@ -17,13 +17,14 @@ from textual.widgets import Static
 
 from backend_client.models import Job
 from backend_client.progress.series_reader import SeriesReader
+from backend_client.progress.series_view import WEIGHTS, View, began, line_of
 from backend_client.protocol import JobBackend
 from backend_client.text.compare import NOTHING_YET, chosen_or_first, series_names
 from backend_client.text.sanitize import clean
 from tui.actions import Place
 from tui.bindings import bindings
 from tui.compare.tables import COLOURS, difference_lines, figure_lines
-from tui.compare.view import WEIGHTS, View, began, draw, line_of
+from tui.compare.view import draw
 from tui.session import session_of
 from tui.ui.footer import Footer
 from tui.ui.once import once

@@ -42,7 +42,7 @@ PLAN_AFTER_SECONDS = 0.15
 """Seconds without a key before the context is asked what it would make."""
 
 
-class FormScreen(Guarded, PrefillMixin):
+class FormScreen(PrefillMixin, Guarded):
     """A new job, or (with `spec`) one like an old job. Dismisses with the created job, or None."""
 
     CSS_PATH = "form_screen.tcss"

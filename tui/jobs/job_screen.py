@@ -25,7 +25,7 @@ from tui.session import Guarded
 from tui.ui.confirm import ConfirmScreen
 
 
-class JobScreen(Guarded, Screen[None]):
+class JobScreen(Screen[None], Guarded):
     """A screen about jobs of one backend. A subclass says which job the keys act upon."""
 
     @property

@@ -47,7 +47,7 @@ _OF_A_JOB = ("queue_hold", "queue_priority", "queue_move", "queue_mine")
 """Actions on what waits."""
 
 
-class QueueScreen(Guarded, Screen[None]):
+class QueueScreen(Screen[None], Guarded):
     """Reads the queues while it is shown; the cursor follows the job."""
 
     CSS_PATH = "queue_screen.tcss"

@@ -37,7 +37,7 @@ from tui.usage.ranks_text import HEAD, rank_line
 _DRAW_SECONDS = 2.0
 
 
-class RanksScreen(Guarded, Screen[None]):
+class RanksScreen(Screen[None], Guarded):
     """Follows the log of all ranks for as long as it is open."""
 
     CSS_PATH = "ranks_screen.tcss"

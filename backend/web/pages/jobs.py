@@ -24,6 +24,7 @@ from backend_client.models import Job
 from backend_client.protocol import Verb
 from backend_client.server.bodies import VisibleJobs
 from backend_client.text.clusters import link_sentence
+from backend_client.text.job_cells import states_text
 from backend_client.text.questions import under_way
 
 PAGE = 100
@@ -148,6 +149,7 @@ async def jobs(  # noqa: PLR0917  one for each part of the request
         caller=caller,
         listing=listing,
         groups=[*_groups(listing, shown, pages.rows)],
+        counts=_counts(listing, chosen),
         count=len(chosen),
         number=number,
         last=last,
@@ -175,6 +177,20 @@ async def live(
     audience = await audience_of(runtime.jobs, caller)
     frames = runtime.jobs.hub.frames(audience, last_event_id or after, pages.frames)
     return page_stream(runtime, caller, frames)
+
+
+def _counts(listing: Listing, chosen: Sequence[CachedJob]) -> dict[str, str]:
+    """Return heading -> how many of a sweep's jobs are in which state, on whatever page they are."""
+    if listing.group is not Group.SWEEP:
+        return {}
+    found: dict[str, list[Job]] = {}
+    for cached in chosen:
+        if cached.job.spec.sweep.name:
+            found.setdefault(listing.heading(cached.job), []).append(cached.job)
+    return {
+        heading: f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}: {states_text(jobs)}"
+        for heading, jobs in found.items()
+    }
 
 
 def _groups(

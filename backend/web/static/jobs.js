@@ -25,6 +25,7 @@ const byOrder = {
 function byGroup(a, b) {
   if (table.dataset.group === "state") return a.rank - b.rank;
   if (table.dataset.group === "owner") return Number(!a.owner) - Number(!b.owner) || (a.owner < b.owner ? -1 : Number(a.owner > b.owner));
+  if (table.dataset.group === "sweep") return Number(!a.sweep) - Number(!b.sweep) || (a.sweep < b.sweep ? -1 : Number(a.sweep > b.sweep));
   return 0;
 }
 
@@ -35,13 +36,14 @@ function compare(a, b) {
 function groupOf(fields) {
   if (table.dataset.group === "state") return fields.state;
   if (table.dataset.group === "owner") return fields.owner || "owner unknown";
+  if (table.dataset.group === "sweep") return fields.sweep || "in no sweep";
   return "";
 }
 
 /** What a row that stands on the page is sorted and grouped by. */
 function fieldsOf(row) {
-  const { uid, rank, created, owner, state } = row.dataset;
-  return { uid, rank: Number(rank), created: Number(created), owner, state, name: row.querySelector("th a").textContent };
+  const { uid, rank, created, owner, state, sweep } = row.dataset;
+  return { uid, rank: Number(rank), created: Number(created), owner, state, sweep, name: row.querySelector("th a").textContent };
 }
 
 let timer = 0;
@@ -184,12 +186,26 @@ function count() {
     document.getElementById("marked").textContent = marked ? `${marked} marked` : "";
     for (const button of form.querySelectorAll("[data-verb]")) button.disabled = !marked;
   }
+  countStates();
+  form.querySelector("[data-compare]").disabled = !marked;
   const shown = rows().length;
   if (!isPart()) {
     document.getElementById("count").textContent = shown;
     document.getElementById("noun").textContent = shown === 1 ? "job" : "jobs";
   }
   document.getElementById("empty").hidden = shown > 0 || isPart();
+}
+
+/** Say in the heading of each sweep how many of its jobs are in which state; of a part of a list the server does. */
+function countStates() {
+  if (isPart()) return;
+  for (const words of table.querySelectorAll("[data-counts]")) {
+    const counts = new Map();
+    const own = [...words.closest("tbody").querySelectorAll("tr[data-uid]")];
+    for (const row of own.sort((a, b) => a.dataset.rank - b.dataset.rank)) counts.set(row.dataset.state, (counts.get(row.dataset.state) ?? 0) + 1);
+    const states = [...counts].map(([state, number]) => `${number} ${state.toLowerCase()}`).join(", ");
+    words.textContent = `${own.length} job${own.length === 1 ? "" : "s"}: ${states}`;
+  }
 }
 
 let after = table.dataset.after; // the last event that was read: a stream goes on behind it
@@ -225,6 +241,15 @@ function act(key) {
   ask(partOf(link, button.value));
 }
 
+/** Open what is marked over one another; the job under the cursor where nothing is. */
+function compareMarked() {
+  const button = form.querySelector("[data-compare]");
+  if (table.querySelector("input[name=job]:checked")) { form.requestSubmit(button); return; }
+  const box = cursor.current()?.querySelector("input[name=job]");
+  if (!box) return false;
+  location.assign(`${button.formAction}?${new URLSearchParams({ job: box.value })}`);
+}
+
 function partOf(link, part) {
   const url = new URL(link.href);
   if (part) url.pathname += `/${part}`;
@@ -251,6 +276,7 @@ onKeys({
   x: () => act("x"),
   u: () => act("u"),
   d: () => act("d"),
+  v: compareMarked,
 });
 document.addEventListener("change", (event) => { if (event.target.name === "job") count(); });
 count();

@@ -53,7 +53,15 @@ async def finish_create(
     """Create what a held root object is to own, and release it; one that is released has it already."""
     if not is_held(root):
         return root
-    await for_each(owned, lambda manifest: _create_owned(client, with_owner(manifest, root), root))
+
+    async def create(manifest: Manifest) -> None:
+        await _create_owned(client, with_owner(manifest, root), root)
+
+    # What the Secrets hold is not known any more where a half made job is finished later: they come first.
+    await for_each([manifest for manifest in owned if manifest["kind"] == "Secret"], create)
+    for manifest in owned:
+        if manifest["kind"] != "Secret":
+            await create(manifest)
     return await client.patch_until(
         root, lambda current: release_patch(current, spec) if is_held(current) else None
     )

@@ -78,9 +78,12 @@ async def test_a_page_and_its_stream_give_every_line_once_unfinished_ones_too(ap
     assert lines[:2] == ["30%", "three"]
     assert [line.split(":")[0].rstrip(" -") for line in lines[2:]] == ["-- Succeeded"]
     assert ended
-    whole = await visitor.get(address)
-    assert texts(whole)[:-1] == ["one", "30%", "three"]
-    assert whole.one("div", id="log")["data-stream"] is None
+
+    async def whole():
+        page = await visitor.get(address)  # of a job that is known to have ended
+        return page if page.one("div", id="log")["data-stream"] is None else None
+
+    assert texts(await async_until(whole))[:-1] == ["one", "30%", "three"]
 
 
 async def test_only_who_may_see_the_job_reads_its_log(app):

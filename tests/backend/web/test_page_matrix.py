@@ -38,6 +38,8 @@ TABLE = {
     "GET /audit": ADMIN,
     "GET /clusters": ALL,
     "GET /clusters/{name}/remove": ADMIN,
+    "GET /compare": MINE,
+    "GET /compare.csv": MINE,
     "GET /gpus": ALL,
     "GET /history": ALL,
     "GET /jobs": ALL,
@@ -147,6 +149,8 @@ FORMS = {
     "POST /alerts/channels/remove": {"name": "none"},
 }
 QUERIES = {
+    "GET /compare": {"job": "{cluster}/{uid}"},
+    "GET /compare.csv": {"job": "{cluster}/{uid}"},
     "GET /alerts/channels/add": {"name": "mine", "kind": "webhook", "address": "https://example.org"},
     "GET /alerts/channels/remove": {"name": "none"},
     "GET /selected": {"verb": "stop", "job": "local/none"},
@@ -164,6 +168,10 @@ class Asker:
         self._client = httpx.AsyncClient(transport=transport, base_url="http://test")
         self.ref, self._alert_id = job["ref"], alert_id
 
+    @property
+    def _known(self):
+        return {"cluster": self.ref["context"], "uid": self.ref["uid"]}
+
     async def __call__(self, operation, who, headers):
         method, path = operation.split()
         name = NAMES.get(path.split("/")[1], self.ref["name"])
@@ -175,7 +183,8 @@ class Asker:
         answer = await self._client.request(
             method,
             url,
-            params=job | QUERIES.get(operation, {}),
+            params=job
+            | {field: text.format(**self._known) for field, text in QUERIES.get(operation, {}).items()},
             data={"id": self._alert_id} | job | form if method == "POST" else None,
             headers=sent,
         )

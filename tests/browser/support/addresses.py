@@ -4,7 +4,13 @@ from urllib.parse import quote, urlencode
 
 from tests.backend.web import test_page_matrix
 
-FILES = {"/jobs/{name}/log.txt", "/jobs/{name}/spec.yaml", "/static/{release}/{name}", "/usage.csv"}
+FILES = {
+    "/compare.csv",
+    "/jobs/{name}/log.txt",
+    "/jobs/{name}/spec.yaml",
+    "/static/{release}/{name}",
+    "/usage.csv",
+}
 ELSEWHERE = {"/", "/jobs/{name}/why", "/login/check"}
 """They only lead to others."""
 OF_A_JOB = ("", "/again", "/delete", "/log", "/loss", "/queue", "/ranks", "/resume", "/stop")
@@ -26,6 +32,7 @@ def addresses(cluster, uid, name, *, person="ann", channel="pager"):
     return {
         **{path: path for path in plain.split()},
         **{f"/jobs/{{name}}{part}": f"/jobs/{job}{part}?{of_job}" for part in OF_A_JOB},
+        "/compare": f"/compare?{urlencode({'job': f'{cluster}/{uid}'})}",
         "/alerts/channels/add": "/alerts/channels/add?kind=webhook",
         "/alerts/channels/remove": f"/alerts/channels/remove?{urlencode({'name': channel})}",
         "/clusters/{name}/remove": f"/clusters/{quote(cluster, '')}/remove",

@@ -11,9 +11,10 @@ from rich.cells import cell_len
 from backend_client.errors import Refused
 from backend_client.models import JobState
 from backend_client.progress.points import Points
+from backend_client.progress.series_view import WEIGHTS, View, line_of
 from tests.support.scripted import ScriptedBackend, make_job
 from tests.tui.support.deck import deck
-from tui.compare.view import WEIGHTS, View, draw, line_of
+from tui.compare.view import draw
 
 BORN = datetime(2026, 1, 5, tzinfo=UTC)
 
