@@ -49,6 +49,12 @@ def unpack_stream(stream: BinaryIO, folder: Path) -> Unpacked:
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, made: Unpacked) -> None:
+    # Where a link cannot be made, tarfile searches the archive for what it leads to: it reads what has not come
+    # yet, and so nothing of that is unpacked (TarFile.makelink).
+    if (member.issym() or member.islnk()) and os.path.lexists(folder / member.name):
+        return _refuse(made, member, "is there twice")
+    if member.islnk() and not (folder / member.linkname).is_file():
+        return _refuse(made, member, "is a second name of what is not there")
     try:
         tar.extract(member, folder, set_attrs=not member.isdir(), filter="data")
         made.files += not member.isdir()
@@ -56,8 +62,9 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, made: 
         raise
     except (tarfile.TarError, KeyError, ValueError) as error:
         _refuse(made, member, clean(error, 200))
-    except FileExistsError:
+    except (FileExistsError, IsADirectoryError):
         _refuse(made, member, "is there twice")
+    return None
 
 
 def _refuse(made: Unpacked, member: tarfile.TarInfo, why: str) -> None:
@@ -78,7 +85,7 @@ def _remove_leading_outside(links: list[Path], folder: Path, made: Unpacked) -> 
                 made.refused += 1
                 again = True
                 if len(made.why) < _MOST_NAMED:
-                    made.why.append(f"{clean(link.name, 200)}: leads outside")
+                    made.why.append(f"{clean(link.name, 200)}: leads outside or in a circle")
 
 
 def _end_of(link: Path) -> str:

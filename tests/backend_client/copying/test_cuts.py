@@ -21,7 +21,7 @@ from backend_client.errors import Conflict, Refused, Unreachable
 from backend_client.local.exec_session import Surroundings, open_session
 from tests.support.scripted import make_job
 
-SIZE = 1_500_001
+SIZE, CUTS = 1_500_001, 30
 BYTES = random.Random(7).randbytes(SIZE)
 
 
@@ -48,6 +48,7 @@ class Cut:
             self._line.cuts[0] -= len(data)
             if self._line.cuts[0] < 0:
                 self._line.cuts.pop(0)
+                self._line.broken += 1
                 raise Unreachable("The line was cut.")
         return data
 
@@ -58,6 +59,7 @@ class Line:
     def __init__(self, cuts=(), env=None):
         self.cuts = list(cuts)
         self.env = env or {"PATH": os.environ["PATH"]}
+        self.broken = 0
         self.said = []
 
     @contextlib.asynccontextmanager
@@ -86,8 +88,8 @@ async def both_ways(folder, cuts):
     return line
 
 
-@settings(max_examples=4, deadline=None)
-@given(st.lists(st.integers(0, SIZE), max_size=5))
+@settings(max_examples=4)
+@given(st.lists(st.integers(0, SIZE), max_size=3))
 def test_a_cut_anywhere_goes_on_where_it_was(cuts):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(persistence, "FIRST", 0.0)
@@ -150,10 +152,11 @@ async def test_an_image_with_few_tools(tmp_path, tools):
     assert not (tmp_path / "folder").exists()
 
 
-async def test_two_hundred_cuts(tmp_path):
+async def test_many_cuts(tmp_path):
+    """Some lie closer together than a block, so that nothing is gained between them. The benchmark has more."""
     chance = random.Random(3)
-    line = await both_ways(tmp_path, [chance.randrange(100_000) for _ in range(200)])
-    assert len(line.cuts) < 200
+    line = await both_ways(tmp_path, [chance.randrange(100_000) for _ in range(CUTS)])
+    assert (line.broken, line.cuts) == (CUTS, [])
 
 
 def test_cksum_is_that_of_posix(tmp_path):
