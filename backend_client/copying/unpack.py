@@ -49,8 +49,8 @@ def unpack_stream(stream: BinaryIO, folder: Path) -> Unpacked:
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, made: Unpacked) -> None:
-    # Where a link cannot be made, tarfile searches the archive for what it leads to: it reads what has not come
-    # yet, and so nothing of that is unpacked (TarFile.makelink).
+    # Where a link cannot be made, tarfile searches the archive for what it leads to: it reads what has not
+    # come yet, and so nothing of that is unpacked (TarFile.makelink).
     if (member.issym() or member.islnk()) and os.path.lexists(folder / member.name):
         return _refuse(made, member, "is there twice")
     if member.islnk() and not (folder / member.linkname).is_file():

@@ -153,7 +153,7 @@ async def test_an_image_with_few_tools(tmp_path, tools):
 
 
 async def test_many_cuts(tmp_path):
-    """Some lie closer together than a block, so that nothing is gained between them. The benchmark has more."""
+    """Some lie closer together than a block, so that nothing is gained between them. The benchmark: 200."""
     chance = random.Random(3)
     line = await both_ways(tmp_path, [chance.randrange(100_000) for _ in range(CUTS)])
     assert (line.broken, line.cuts) == (CUTS, [])
