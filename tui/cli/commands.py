@@ -112,6 +112,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "shell", "look", "NAME [--rank R]", "a shell in a running job", "tui.cli.exec:SHELL", changes=True
     ),
+    Command(
+        "cp",
+        "look",
+        "NAME:PATH LOCAL | LOCAL NAME:PATH",
+        "copy files from a running job, or into it",
+        "tui.cli.cp:CP",
+        changes=True,
+    ),
     Command("stop", "end", "NAME... | -l K=V", "end jobs", "tui.cli.lifecycle:STOP", changes=True),
     Command(
         "delete",

@@ -170,6 +170,7 @@ VERBS = {
     "dev": [TEXT],
     "extend": ["live", "4h"],
     "exec": ["live", "--", TEXT],
+    "cp": ["live:/a", f"/dev/null/{TEXT}"],
     "top": [],
     "usage": [],
     "login": [f"http://{TEXT}"],
