@@ -230,7 +230,7 @@ class JobList(ScrollView, can_focus=True):
         return int(isinstance(first, Heading) and not first.folded)
 
     def _wanted_line(self) -> int:
-        """Return the line of what was chosen; where it is hidden, of what is under the cursor, or its place."""
+        """Return the line of what was chosen; where that is hidden, of what has the cursor, or its place."""
         if self._is_gone(self._chosen_key):
             self._chosen_key = self._key
         for key in (self._chosen_key, self._key):

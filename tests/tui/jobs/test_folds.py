@@ -24,7 +24,7 @@ def two_sweeps() -> ScriptedBackend:
 
 
 def body(running: Deck) -> list[str]:
-    return [line.rstrip() for line in running.shown.split("\n─")[0].splitlines()[1:]]
+    return [line.rstrip() for line in running.shown.split("\n─")[0].splitlines()[2:]]
 
 
 def called(running: Deck, method: str) -> list[str]:
@@ -106,5 +106,5 @@ async def test_a_job_that_a_fold_hides_has_the_cursor_back_and_is_unfolded_where
         await running.press("O", "O", "O")
         rows.move_cursor("uid-lr-1")
         await running.until(" > lr-1")
+        await running.until("+ seed  4 jobs")
         assert "- lr  4 jobs" in running.shown
-        assert "+ seed  4 jobs" in running.shown
