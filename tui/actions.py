@@ -154,7 +154,13 @@ _PORTS = Action(
 _PLOT = Action("plot", "v", "plot", "The loss over the steps, as the log tells it.", Place.LOG, footer=False)
 
 ACTIONS: tuple[Action, ...] = (
-    Action("detail", "enter", "detail", "Everything about the job under the cursor.", Place.LIST),
+    Action(
+        "detail",
+        "enter",
+        "detail",
+        "Everything about the job under the cursor; a group: open its row, or close it.",
+        Place.LIST,
+    ),
     Action("new", "n", "new", "Fill in a new job.", Place.LIST, acts=True, needs=Verb.CREATE),
     _LOG,
     _WHY,
@@ -190,7 +196,13 @@ ACTIONS: tuple[Action, ...] = (
         needs=Feature.METRICS,
     ),
     Action("refresh", "ctrl+r,f5", "refresh", "Ask the context anew, at once.", Place.LIST, footer=False),
-    Action("mark", "space", "mark", "Mark the job: stop, delete, resume mean all marked.", Place.LIST),
+    Action(
+        "mark",
+        "space",
+        "mark",
+        "Mark the job, or all of a group: stop, delete, resume mean all marked.",
+        Place.LIST,
+    ),
     Action(
         "mark_range", "M", "mark to here", "Mark all from the last mark to here.", Place.LIST, footer=False
     ),
@@ -203,7 +215,7 @@ ACTIONS: tuple[Action, ...] = (
         "compare",
         "v",
         "compare",
-        "The losses and other figures of all marked jobs over one another.",
+        "The losses and other figures of all marked jobs, or of a group, over one another.",
         Place.LIST,
         footer=False,
     ),

@@ -4,7 +4,7 @@ JSON and YAML have no cells: they show the fields of `Job`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -47,13 +47,19 @@ def node_of(job: Job) -> str:
     return clean(job.attempts[-1].node, 60) if job.attempts else ""
 
 
-def states_text(jobs: Iterable[Job]) -> str:
-    """Return how many jobs are in which state, those first that need a person: "1 failed, 2 running"."""
-    counts = Counter(job.state for job in jobs)
-    return ", ".join(
-        f"{count} {state.value.lower()}"
-        for state, count in sorted(counts.items(), key=lambda item: item[0].style.rank)
-    )
+def states_text(states: Iterable[JobState] | Mapping[JobState, int]) -> str:
+    """Return how many jobs are in which state, those first that need a person: "3 jobs: 1 failed, 2 running".
+
+    `states`: that of each job, or how often there is which.
+    """
+    counts = +Counter(states)
+    count = counts.total()
+    words = ", ".join(f"{counts[state]} {state.value.lower()}" for state in sorted(counts, key=_rank))
+    return f"{count} job{'s' if count > 1 else ''}: {words}"
+
+
+def _rank(state: JobState) -> int:
+    return state.style.rank
 
 
 def _gpus(job: Job) -> str:

@@ -1,4 +1,4 @@
-"""Bulk actions: stop, resume or delete all marked jobs with one question."""
+"""Bulk actions: stop, resume or delete all selected jobs with one question."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ from tui.messages import OpenText
 
 
 class BulkAction(NamedTuple):
-    """An action that can run on every marked job."""
+    """An action that can run on every selected job."""
 
     verb: Verb
     do: Callable[[JobBackend, Job], Awaitable[object]]
@@ -37,11 +37,11 @@ DELETE = BulkAction(Verb.DELETE, _delete)
 
 
 class SelectionScreen(JobScreen):
-    """A screen where the acting keys mean all marked jobs; without marks, the one under the cursor."""
+    """A screen where the acting keys mean all selected jobs; where none is, the one under the cursor."""
 
     @property
-    def marked(self) -> Sequence[Job]:
-        """The jobs that are marked."""
+    def selected(self) -> Sequence[Job]:
+        """The jobs that are marked; where none is, those of the group under the cursor."""
         raise NotImplementedError
 
     def clear_marks(self) -> None:
@@ -49,20 +49,20 @@ class SelectionScreen(JobScreen):
         raise NotImplementedError
 
     def action_stop(self) -> Worker[None]:
-        return self._act(STOP) if self.marked else super().action_stop()
+        return self._act(STOP) if self.selected else super().action_stop()
 
     def action_delete(self) -> Worker[None]:
-        return self._act(DELETE) if self.marked else super().action_delete()
+        return self._act(DELETE) if self.selected else super().action_delete()
 
     def action_resume(self) -> None:
-        self._act(RESUME) if self.marked else super().action_resume()
+        self._act(RESUME) if self.selected else super().action_resume()
 
     @work(exclusive=True, group="ask", exit_on_error=False)
     async def _act(self, action: BulkAction) -> None:
         backend = self.backend
         if backend is None or self.blocked(action.verb):
             return
-        reasons = [(job, why_left_out(action.verb, job)) for job in self.marked]
+        reasons = [(job, why_left_out(action.verb, job)) for job in self.selected]
         left_out = [f"{clean(job.name, 80)} {why}" for job, why in reasons if why]
         jobs = [job for job, why in reasons if not why]
         if not jobs:

@@ -1,10 +1,8 @@
-"""The list of jobs: draws what is visible, repaints the cells that changed, keeps its cursor on its job."""
+"""The list of jobs: draws what is visible, repaints the cells that changed, the cursor stays on its job."""
 
-from collections.abc import Callable, Collection, Container
-from itertools import zip_longest
+from collections.abc import Callable, Collection, Container, Iterable
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -21,17 +19,16 @@ from backend_client.text.sanitize import clean
 from backend_client.text.usage_cells import is_idle
 from tui.actions import Place
 from tui.bindings import bindings
+from tui.jobs.changed_cells import changed_cells
 from tui.jobs.columns import Column, Row, column_cells, heading, layout, row
-from tui.jobs.rows import Heading, Rows
+from tui.jobs.marks import Marks
+from tui.jobs.rows import Heading, LineKey, Rows
 from tui.jobs.store import Difference, JobStore
 from tui.settings.model import ListSettings
 from tui.ui.format import fit
 
 _HEAD = 1
 _AGES_EVERY = 20.0
-_FAR = 10_000
-_OF_ONE_CELL = str.maketrans("", "", "\u2026\u2191\u2193")
-"""Signs of ours that are no wider than a letter: ellipsis, arrows."""
 _AS_EVER = ListSettings()
 
 
@@ -61,7 +58,7 @@ class JobList(ScrollView, can_focus=True):
     }
 
     class CursorMoved(Message):
-        """The cursor is on another job (or none), or its job has changed."""
+        """The cursor is on another job, a group or nothing; or its job has changed."""
 
     class VisibleJobsChanged(Message):
         """Other jobs than before are visible, or the same in other rows."""
@@ -84,12 +81,11 @@ class JobList(ScrollView, can_focus=True):
         self._column_names = shown.columns
         self._all_namespaces = all_namespaces
         self.rows = Rows(store.jobs, Group(shown.group), order)
-        self._marks: set[str] = set()
-        self._last_mark = ""
-        self._uid = ""
-        self._chosen_uid = ""
-        """The job that the person put the cursor on: where it is hidden by the filter, the cursor is not."""
-        self._index = 0
+        self._marks = Marks()
+        self._key: LineKey = ""
+        """What the cursor is on: a job, a group, or nothing."""
+        self._chosen_key: LineKey = ""
+        """What the person put the cursor on: where a filter or a fold hides it, the cursor is elsewhere."""
         self._cursor_line = 0
         self._moved = False
         self._awaited_uid = ""
@@ -106,13 +102,27 @@ class JobList(ScrollView, can_focus=True):
 
     @property
     def job(self) -> Job | None:
-        """The job under the cursor."""
-        return self._store.jobs.get(self._uid)
+        """The job under the cursor; None where that is on the heading of a group."""
+        return self._store.jobs.get(self._key) if isinstance(self._key, str) else None
+
+    @property
+    def group(self) -> Heading | None:
+        """The heading under the cursor."""
+        found = None if isinstance(self._key, str) else self.rows.lines[self._cursor_line]
+        return found if isinstance(found, Heading) else None
 
     @property
     def marked(self) -> list[Job]:
         """The marked jobs by name, wherever the cursor and the filter are."""
-        return sorted((self._store.jobs[uid] for uid in self._marks), key=lambda job: job.ref)
+        return self._by_name(self._marks)
+
+    @property
+    def selected(self) -> list[Job]:
+        """The jobs that a key means together: the marked, else those of the group under the cursor."""
+        return self.marked or self._by_name(self.group.uids if self.group else ())
+
+    def _by_name(self, uids: Iterable[str]) -> list[Job]:
+        return sorted((self._store.jobs[uid] for uid in uids), key=lambda job: job.ref)
 
     @property
     def visible_jobs(self) -> list[Job]:
@@ -123,12 +133,12 @@ class JobList(ScrollView, can_focus=True):
 
     def update(self, difference: Difference) -> None:
         """Update the rows from the store: repaint the cells that changed, and nothing else."""
-        self._marks -= difference.removed
+        self._marks.discard(difference.removed)
         if self.rows.update(difference):
             self._arrange()
         else:
             self._repaint(difference.changed)
-        if self._uid in difference.changed:
+        if self._key in difference.changed:
             self.post_message(self.CursorMoved())
 
     def set_filter(self, text: str) -> None:
@@ -137,7 +147,7 @@ class JobList(ScrollView, can_focus=True):
         self._arrange()
 
     def choose(self) -> None:
-        """Take the job under the cursor for the one that the person wants, as if it had been moved there."""
+        """Take what is under the cursor for what the person wants, as if it had been moved there."""
         self.move(0)
 
     def set_order(self, order: Order) -> None:
@@ -150,33 +160,34 @@ class JobList(ScrollView, can_focus=True):
         self.rows.rearrange(group=group)
         self._arrange()
 
+    def toggle_fold(self) -> None:
+        """Fold the group under the cursor, or unfold it."""
+        if self.group:
+            self.choose()
+            self.rows.toggle_fold(self.group.key)
+            self._arrange()
+
     def toggle_mark(self) -> None:
-        """Mark the job under the cursor, or mark it no more, and go on to the next."""
-        if self._uid:
-            self._marks ^= {self._uid}
-            self._last_mark = self._uid
+        """Mark the job or the group under the cursor, or mark it no more, and go on to the next line."""
+        if self._key:
+            self._marks.toggle(self.rows, self._cursor_line)
             self.show_flags()
             self.move(1)
 
     def mark_range(self) -> None:
-        """Mark all jobs from the one that was marked last to the one under the cursor."""
-        start = self.rows.index(self._last_mark)
-        if self._uid:
-            first, last = sorted((self._index if start is None else start, self._index))
-            self._marks |= set(self.rows.uids[first : last + 1])
-            self._last_mark = self._uid
+        """Mark all jobs from the line that was marked last to the one under the cursor."""
+        if self._key:
+            self._marks.add_range(self.rows, self._cursor_line)
             self.show_flags()
 
     def toggle_all_marks(self) -> None:
-        """Mark all jobs that are shown; where all are marked, none of them."""
-        shown = set(self.rows.uids)
-        self._marks = self._marks - shown if shown <= self._marks else self._marks | shown
+        """Mark all jobs of the list; where all are marked, none of them."""
+        self._marks.toggle_all(self.rows)
         self.show_flags()
 
     def clear_marks(self) -> None:
         """Take the mark off every job."""
         self._marks.clear()
-        self._last_mark = ""
         self.show_flags()
 
     def toggle_usage(self) -> None:
@@ -190,61 +201,70 @@ class JobList(ScrollView, can_focus=True):
         self._repaint()
 
     def move_cursor(self, uid: str) -> None:
-        """Move the cursor to a job, now or as soon as it is listed."""
-        index = self.rows.index(uid)
-        if index is None:
+        """Move the cursor to a job, now or as soon as it is listed; unfolds its group."""
+        if self.rows.unfold_job(uid):
+            self._arrange()
+        line = self.rows.line(uid)
+        if line is None:
             self._awaited_uid = uid
         else:
-            self.move(index - self._index)
+            self.move(line - self._cursor_line)
 
     def _arrange(self) -> None:
-        """Lay the rows out anew; the cursor stays on its job, at its height on the screen."""
+        """Lay the rows out anew; the cursor stays on its job or group, at its height on the screen."""
         height = self._cursor_line - self.scroll_offset.y
         seen = 0 <= height < self._page
-        index = self._wanted_index() if self._moved else 0
-        self._set_index(index)
+        self._cursor_line = self._wanted_line() if self._moved else self._first_line()
         self._set_height()
-        self._set_cursor(self.rows.uids[self._index] if self.rows.uids else "")
+        self._set_cursor(self.rows.key(self._cursor_line) if self.rows.lines else "")
         if seen and (self.scroll_offset.y or self._cursor_line >= self._page):
             self.scroll_to(y=self._cursor_line - height, animate=False, immediate=True)
         self._repaint()
-        if self.rows.index(self._awaited_uid) is not None:
-            self.move_cursor(self._awaited_uid)
-            self._awaited_uid = ""
+        if self.rows.line(self._awaited_uid) is not None:
+            uid, self._awaited_uid = self._awaited_uid, ""
+            self.move_cursor(uid)
 
-    def _wanted_index(self) -> int:
-        """Return the row of the chosen job; where it is hidden, of that under the cursor, or of its place."""
-        if self._chosen_uid not in self._store.jobs:
-            self._chosen_uid = self._uid
-        for uid in (self._chosen_uid, self._uid):
-            index = self.rows.index(uid)
-            if index is not None:
-                return index
-        return max(0, min(self._index, len(self.rows) - 1))
+    def _first_line(self) -> int:
+        """Return the line of the first job, or of a folded group above it."""
+        first = self.rows.lines[0] if self.rows.lines else ""
+        return int(isinstance(first, Heading) and not first.folded)
 
-    def _set_index(self, index: int) -> None:
-        self._index, self._cursor_line = index, self.rows.line(index)
+    def _wanted_line(self) -> int:
+        """Return the line of what was chosen; where that is hidden, of what has the cursor, or its place."""
+        if self._is_gone(self._chosen_key):
+            self._chosen_key = self._key
+        for key in (self._chosen_key, self._key):
+            line = self.rows.line(key)
+            if line is not None:
+                return line
+        return max(0, min(self._cursor_line, len(self.rows.lines) - 1))
+
+    def _is_gone(self, key: LineKey) -> bool:
+        """Return True for a job that is no more, and for a group without a job that is not for the filter."""
+        if isinstance(key, str):
+            return key not in self._store.jobs
+        return self.rows.line(key) is None and not self.rows.filter_words
 
     def _set_height(self) -> None:
         size = Size(self._room, len(self.rows.lines) + _HEAD)
         if size != self.virtual_size:
             self.virtual_size = size
 
-    def _set_cursor(self, uid: str) -> None:
-        if uid != self._uid:
-            self._uid = uid
+    def _set_cursor(self, key: LineKey) -> None:
+        if key != self._key:
+            self._key = key
             self._repaint()
             self.post_message(self.CursorMoved())
 
     # Keys and mouse
 
     def move(self, rows: int) -> None:
-        """Move the cursor down by some rows, as far as there are any."""
-        if self.rows.uids:
+        """Move the cursor down by some rows, as far as there are any; headings are rows too."""
+        if self.rows.lines:
             self._moved = True
-            self._set_index(max(0, min(len(self.rows) - 1, self._index + rows)))
-            self._chosen_uid = self.rows.uids[self._index]
-            self._set_cursor(self._chosen_uid)
+            self._cursor_line = max(0, min(len(self.rows.lines) - 1, self._cursor_line + rows))
+            self._chosen_key = self.rows.key(self._cursor_line)
+            self._set_cursor(self._chosen_key)
             self._reveal()
 
     def move_pages(self, pages: int) -> None:
@@ -252,11 +272,9 @@ class JobList(ScrollView, can_focus=True):
         self.move(pages * max(1, self._page - 1))
 
     async def on_click(self, event: events.Click) -> None:
-        """Move the cursor to the clicked row; a second click opens its job."""
-        line = event.y - _HEAD + self.scroll_offset.y
-        uid = self.rows.lines[line] if _HEAD <= event.y < self._end else None
-        if isinstance(uid, str):
-            self.move_cursor(uid)
+        """Move the cursor to the clicked row; a second click opens its job, or folds or unfolds its group."""
+        if _HEAD <= event.y < self._end:
+            self.move(event.y - _HEAD + self.scroll_offset.y - self._cursor_line)
             if event.chain == 2:
                 await self.screen.run_action("detail")
 
@@ -288,7 +306,15 @@ class JobList(ScrollView, can_focus=True):
     def _flags(self, uid: str) -> str:
         """Return the two cells before a row: is it marked or watched, and is the cursor on it."""
         flag = "*" if uid in self._marks else "b" if uid in self._watched else " "
-        return flag + (">" if uid == self._uid else " ")
+        return flag + (">" if uid == self._key else " ")
+
+    def _heading(self, group: Heading) -> str:
+        """Return the line above a group: is it marked, is the cursor on it, is it folded, what is in it."""
+        flags = ("*" if self._marks.hold_all(group.uids) else " ") + (">" if group.key == self._key else " ")
+        counts = states_text(self.rows.states(group))
+        if self.rows.group is Group.STATE:  # the title says the rest
+            counts = counts.partition(":")[0]
+        return f"{flags}{'+' if group.folded else '-'} {clean(group.title, 60)}  {counts}"
 
     def _line(self, y: int) -> tuple[str, Row]:
         """Return what belongs on a screen line now: a job's uid and its row, or "" and a plain sentence."""
@@ -297,9 +323,7 @@ class JobList(ScrollView, can_focus=True):
         if y < self._end:
             uid = self.rows.lines[y - _HEAD + self.scroll_offset.y]
             if isinstance(uid, Heading):
-                counts = states_text(self._store.jobs[one] for one in uid.counted)
-                words = f" {clean(uid.title, 60)} ({uid.size}) {counts}"
-                return "", Row(fit(words, self._room).rstrip(), "", "")
+                return "", Row(fit(self._heading(uid), self._room).rstrip(), "", "")
             return uid, row(self._store.jobs[uid], self._columns, self._room, self._flags(uid))
         empty = not self.rows.uids and y == _HEAD + 1
         return "", Row(fit(f"   {self._empty()}", self._room).rstrip() if empty else "", "", "")
@@ -325,7 +349,7 @@ class JobList(ScrollView, can_focus=True):
                 continue
             new = self._line(y)
             if old != new:
-                cells = _changed_cells(old, new, self._util)
+                cells = changed_cells(old, new, self._util)
                 self.refresh(Region(cells.start, y, len(cells), 1))
 
     def _lay_out(self) -> None:
@@ -350,10 +374,12 @@ class JobList(ScrollView, can_focus=True):
         base = self.rich_style
         if not uid:
             style = base + self._style("head" if y < _HEAD else "group" if y < self._end else "empty")
+            if self.group and y == self._cursor_line - self.scroll_offset.y + _HEAD:
+                style += self._style("cursor")
             segments = [Segment("".join(parts), style)]
         else:
             state = base + self._style(self._store.jobs[uid].state.style.colour)
-            if uid == self._uid:  # one segment: every one costs its own colours on the way to the terminal
+            if uid == self._key:  # one segment: every one costs its own colours on the way to the terminal
                 segments = [Segment("".join(parts), state + self._style("cursor"))]
             else:
                 styles = (base, state, base)
@@ -368,24 +394,3 @@ class JobList(ScrollView, can_focus=True):
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"job-list--{name}", partial=True)
-
-
-def _changed_cells(old: tuple[str, Row] | None, new: tuple[str, Row], util: range) -> range:
-    """Return cells that hold all that differs between two rows.
-
-    Of the column `util`, whose colour goes by its figure, either all cells or none.
-    """
-    if old is None:
-        return range(_FAR)
-    before, after = ("".join(parts) for _, parts in (old, new))
-    if old[0] != new[0] or old[1][:2] != new[1][:2]:
-        return range(max(cell_len(before), cell_len(after)))
-    left = cell_len(new[1].before)
-    parts = [row.state + row.after for _, row in (old, new)]
-    if not "".join(parts).translate(_OF_ONE_CELL).isascii():
-        return range(left, max(cell_len(before), cell_len(after)))
-    changed = [i for i, (a, b) in enumerate(zip_longest(*parts), left) if a != b] or [left]
-    cells = range(changed[0], changed[-1] + 1)
-    if cells.start < util.stop and util.start < cells.stop:
-        return range(min(cells.start, util.start), max(cells.stop, util.stop))
-    return cells

@@ -61,8 +61,8 @@ class MainScreen(SelectionScreen):
         return self.query_one(JobList).job
 
     @property
-    def marked(self) -> list[Job]:
-        return self.query_one(JobList).marked
+    def selected(self) -> list[Job]:
+        return self.query_one(JobList).selected
 
     def clear_marks(self) -> None:
         self.query_one(JobList).clear_marks()
@@ -249,13 +249,15 @@ class MainScreen(SelectionScreen):
         self.query_one(JobList).move_pages(1)
 
     def action_top(self) -> None:
-        self.query_one(JobList).move(-len(self.store.jobs))
+        rows = self.query_one(JobList)
+        rows.move(-len(rows.rows.lines))
 
     def action_bottom(self) -> None:
-        self.query_one(JobList).move(len(self.store.jobs))
+        rows = self.query_one(JobList)
+        rows.move(len(rows.rows.lines))
 
     def action_watch(self) -> None:
-        jobs = self.marked or ([self.job] if self.job else [])
+        jobs = self.selected or ([self.job] if self.job else [])
         running = [job for job in jobs if not job.ended]
         if running:
             watch = self.watched.toggle(running)
@@ -267,8 +269,8 @@ class MainScreen(SelectionScreen):
             self.app.notify(f"Ended already: {job_names(jobs)}")
 
     def action_compare(self) -> None:
-        """Open the figures of the marked jobs, or of the one under the cursor."""
-        jobs = self.marked or ([self.job] if self.job else [])
+        """Open the figures of the marked jobs, or of the group or the job under the cursor."""
+        jobs = self.selected or ([self.job] if self.job else [])
         if why := too_many_to_compare(len(jobs)):
             self.app.notify(why)
         elif jobs and self.backend:
@@ -310,7 +312,10 @@ class MainScreen(SelectionScreen):
                 self.session.request(SwitchNamespace(name))
 
     def action_detail(self) -> None:
-        if self.job:
+        rows = self.query_one(JobList)
+        if rows.group:
+            rows.toggle_fold()
+        elif self.job:
             self._open_detail(self.job)
 
     def _open_detail(self, job: Job) -> None:

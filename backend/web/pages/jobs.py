@@ -20,7 +20,7 @@ from backend.web.deps import SiteDep, page_stream
 from backend.web.rendering import Site
 from backend.web.rows import COLUMNS, RowFrames, RowRenderer
 from backend_client.job_order import Group, Order, group_key, matches, order_key
-from backend_client.models import Job
+from backend_client.models import Job, JobState
 from backend_client.protocol import Verb
 from backend_client.server.bodies import VisibleJobs
 from backend_client.text.clusters import link_sentence
@@ -183,14 +183,11 @@ def _counts(listing: Listing, chosen: Sequence[CachedJob]) -> dict[str, str]:
     """Return heading -> how many of a sweep's jobs are in which state, on whatever page they are."""
     if listing.group is not Group.SWEEP:
         return {}
-    found: dict[str, list[Job]] = {}
+    found: dict[str, list[JobState]] = {}
     for cached in chosen:
         if cached.job.spec.sweep.name:
-            found.setdefault(listing.heading(cached.job), []).append(cached.job)
-    return {
-        heading: f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}: {states_text(jobs)}"
-        for heading, jobs in found.items()
-    }
+            found.setdefault(listing.heading(cached.job), []).append(cached.job.state)
+    return {heading: states_text(states) for heading, states in found.items()}
 
 
 def _groups(

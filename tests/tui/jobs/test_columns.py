@@ -130,8 +130,13 @@ def test_groups_have_headings_and_keep_the_order_within():
     jobs = {job.ref.uid: job for job in ours().jobs.values()}
     rows = Rows(jobs, Group.OWNER)
     rows.rearrange(order=Order.NAME)
-    assert rows.lines == [Heading("ada", 2), "uid-ant", "uid-cat", Heading("bob", 1), "uid-bee"]
-    assert [rows.line(index) for index in range(3)] == [1, 2, 4]
+    assert rows.lines == [
+        Heading((0, "ada"), ["uid-ant", "uid-cat"]),
+        *("uid-ant", "uid-cat"),
+        Heading((0, "bob"), ["uid-bee"]),
+        "uid-bee",
+    ]
+    assert [rows.line(uid) for uid in rows.uids] == [1, 2, 4]
     rows.rearrange(group=Group.STATE)
     assert [line.title for line in rows.lines if isinstance(line, Heading)] == ["Failed", "Running", "Queued"]
 
@@ -141,10 +146,10 @@ async def test_the_settings_give_columns_and_groups(tmp_path: Path):
     async with deck(ours(), tmp_path=tmp_path, settings=Settings(list=shown)) as running:
         assert body(running) == [
             "   OWNER       NAME             STATE",
-            " ada (2)",
+            "  - ada  2 jobs: 1 failed, 1 running",
             " > ada         cat              Failed",
             "   ada         ant              Running",
-            " bob (1)",
+            "  - bob  1 job: 1 queued",
             "   bob         bee              Queued",
         ]
 
@@ -154,34 +159,38 @@ async def test_the_key_goes_through_the_groups_and_the_cursor_stays_on_its_job(t
         rows = running.app.screen.query_one(JobList)
         await running.press("end")
         assert rows.job.name == "bee"
-        for words in (" Queued (1)", " bob (1)"):
+        for words in ("- Queued  1 job", "- bob  1 job: 1 queued"):
             await running.press("O")
             await running.until(words)
             assert " > bee" in running.shown
         running.backend.change("uid-bee", owner="ada")
-        await running.until(" ada (3)")
+        await running.until("- ada  3 jobs: 1 failed, 1 running, 1 queued")
         assert " > bee" in running.shown
         await running.press("O")
-        await running.until(" in no sweep (3)")
+        await running.until("- in no sweep  3 jobs")
         await running.press("O")
-        await running.until(lambda: "(3)" not in running.shown)
+        await running.until(lambda: "3 jobs" not in running.shown)
 
 
-async def test_headings_are_stepped_over_and_come_into_sight(tmp_path: Path):
+async def test_headings_are_stepped_on_and_come_into_sight(tmp_path: Path):
     backend = ScriptedBackend(make_jobs(60))
     async with deck(backend, tmp_path=tmp_path) as running:
         await running.press("O", "end", "home")
-        assert body(running)[1].startswith(" Failed (")
+        assert body(running)[1].startswith(" >- Failed  ")
         rows = running.app.screen.query_one(JobList)
-        seen = [rows.job.ref.uid]
-        for _ in range(59):
+        assert rows.job is None
+        seen = []
+        for line in rows.rows.lines[1:]:
             await running.press("j")
-            seen.append(rows.job.ref.uid)
+            seen += [rows.job.ref.uid] if rows.job else []
+            assert rows.group is (None if rows.job else line)
         assert seen == rows.rows.uids
         assert any(line.startswith((" > ", "b> ")) for line in body(running))
         await running.press("home")
-        await running.pilot.click(JobList, offset=(5, 1))
+        await running.press("down", "up", "down")
         assert rows.job.ref.uid == seen[0]
+        await running.pilot.click(JobList, offset=(5, 1))
+        assert rows.group.title == "Failed"
         await running.pilot.click(JobList, offset=(5, 3))
         assert rows.job.ref.uid == seen[1]
 
