@@ -20,6 +20,7 @@ TABLES = {
     "bench-why": ("why",),
     "bench-gpus": ("gpus",),
     "bench-cluster": ("cluster",),
+    "bench-being": ("shell", "forward", "code_folder"),
     "bench-server": ("server", "server_faults", "server_stop", "server_crash"),
     "bench-tries": ("server_tries",),
     "bench-starts": ("queue_estimates",),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import socket
 import struct
 
@@ -23,7 +24,7 @@ class Wire:
         self.limits: list[int] = []
         """Bytes from the server after which all connections are reset, one number after another."""
         self.cuts = 0
-        """How often they were, by a limit."""
+        """How often they were, by a limit or at random moments."""
         self._there = host, port
         self._passed = 0
         self._open = _set()
@@ -58,6 +59,15 @@ class Wire:
         """Break all connections, as a peer does that knows nothing of them."""
         for writer in self._writers:
             reset(writer)
+
+    async def cut_at_random(self, chance: random.Random, count: int, *, seconds: float) -> None:
+        """Reset all connections so many times, at moments that are some `seconds` apart on average."""
+        end = self.cuts + count
+        while self.cuts < end:
+            await asyncio.sleep(chance.expovariate(1 / seconds))
+            if self._writers:
+                self.cuts += 1
+                self.reset()
 
     def close(self) -> None:
         """End all connections politely, wherever they stand."""
