@@ -17,11 +17,11 @@ from statistics import median, quantiles
 from benchmarks.real_node import RealNode, Row, on_real_node
 
 JOB = "box"
-KEYS = int(os.environ.get("BENCH_KEYS", "600"))
+KEYS = 400
 """That are typed in each terminal."""
 _LINE = 40
 """Keys; a longer line would be painted anew."""
-_FLOOD = 20_000_000
+_FLOOD = 5_000_000
 _PIPED = 100_000_000
 _ROUNDS = 5
 PATIENCE = 60.0

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import socket
 import struct
 
@@ -23,8 +22,10 @@ class Wire:
         """Seconds until one end hears that the other has closed."""
         self.limits: list[int] = []
         """Bytes from the server after which all connections are reset, one number after another."""
+        self.both_ways = False
+        """The limits count what goes to the server as well."""
         self.cuts = 0
-        """How often they were, by a limit or at random moments."""
+        """How often they were, by a limit."""
         self._there = host, port
         self._passed = 0
         self._open = _set()
@@ -60,15 +61,6 @@ class Wire:
         for writer in self._writers:
             reset(writer)
 
-    async def cut_at_random(self, chance: random.Random, count: int, *, seconds: float) -> None:
-        """Reset all connections so many times, at moments that are some `seconds` apart on average."""
-        end = self.cuts + count
-        while self.cuts < end:
-            await asyncio.sleep(chance.expovariate(1 / seconds))
-            if self._writers:
-                self.cuts += 1
-                self.reset()
-
     def close(self) -> None:
         """End all connections politely, wherever they stand."""
         for writer in self._writers:
@@ -98,7 +90,8 @@ class Wire:
             self._writers |= {writer, back}
             try:
                 await asyncio.gather(
-                    self._pass(line, reader, back), self._pass(line, there, writer, counted=True)
+                    self._pass(line, reader, back, counted=self.both_ways),
+                    self._pass(line, there, writer, counted=True),
                 )
             finally:
                 self._writers -= {writer, back}

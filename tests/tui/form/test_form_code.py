@@ -63,9 +63,8 @@ async def test_what_goes_is_the_folder_as_it_is_when_it_is_submitted(folder: Pat
     app = FormApp(backend := WithCode())
     async with app.run_test(size=SMALL) as pilot:
         app.write(name="fit", command="sh train.sh", code=str(folder))
-        await until(pilot, lambda: backend.codes("plan"))
+        await until(pilot, lambda: backend.kept and backend.codes("plan")[-1] == backend.kept[-1].name)
         planned = backend.kept[-1]
-        assert backend.codes("plan") == [planned.name]
         (folder / "train.sh").write_text("exit 0")
         backend.fail["create"] = Unreachable("The cluster is away.")
         await pilot.press("f2")

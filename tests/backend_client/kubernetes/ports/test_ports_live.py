@@ -15,12 +15,12 @@ from backend_client.kubernetes.ports.connection import open_connection
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobRef, JobSpec, JobState
+from backend_client.ports import forward as forwarding
 from backend_client.ports.forward import Forward
 from tests.backend_client.kubernetes.conftest import Cluster, through
 from tests.backend_client.kubernetes.support.live import Live, path_of
 from tests.backend_client.kubernetes.support.node_pods import BUSYBOX, SLOT, NodePods, impersonating
 from tests.support.faults import Wire, reset
-from tests.support.wait import async_until
 
 pytestmark = [pytest.mark.node, pytest.mark.xdist_group("ports")]
 
@@ -183,23 +183,26 @@ async def echoed_or_cut(port: int, data: bytes) -> bool:
 
 
 @pytest.mark.slow
-async def test_200_cuts_of_the_line(shared_cluster, pods, ref, said):
+async def test_200_cuts_of_the_line(shared_cluster, pods, ref, said, monkeypatch):
     """Each cut connection ends for its client, the next ones work, the forward goes on and counts right."""
+    monkeypatch.setattr(forwarding, "_PAUSE", 0.01)
     target, data, clients, outcomes = shared_cluster.target(), os.urandom(100_000), 8, []
     async with Wire(target.address.host, target.address.port) as wire:
+        chance = random.Random(16)
+        wire.limits = [chance.randrange(1_000, 800_000) for _ in range(200)]
+        wire.both_ways = True
         site = KubernetesSettings(gpu_resource=SLOT)
         far = KubernetesBackend("c", site, namespace=pods.namespace, target=through(wire, target))
         forward = Forward(far, ref, ECHO, say=said.append)
         await forward.listen()
 
-        async def connect_while(cutting: "asyncio.Task[None]") -> None:
-            while not cutting.done():
+        async def connect_again_and_again() -> None:
+            while wire.limits:
                 async with asyncio.timeout(60):
                     outcomes.append(await echoed_or_cut(forward.local_port, data))
 
         try:
-            cutting = asyncio.create_task(wire.cut_at_random(random.Random(16), 200, seconds=0.03))
-            await asyncio.gather(cutting, *(connect_while(cutting) for _ in range(clients)))
+            await asyncio.gather(*(connect_again_and_again() for _ in range(clients)))
             assert await echoed(forward.local_port, data) == data
             assert forward.trouble == ""
         finally:

@@ -1,6 +1,5 @@
 """A job with code is created over a line that is cut again and again: whole or not there, and never twice."""
 
-import asyncio
 import os
 import random
 from collections import Counter
@@ -24,16 +23,17 @@ from tests.backend_client.kubernetes.support.writing import a_live, anchors, run
 from tests.support.faults import Wire
 
 CUTS = 200
-PARTS = 6
-PART = 40_000
+PARTS, PART = 4, 10_000
 
 
 def code_in(live: Live, namespace: str, name: str) -> tuple[str, bytes]:
     """What is there of a job: "" nothing, "held" a part that does not run, "runs"; and the code of its parts."""
     found = [item for item in there(live, namespace) if item["metadata"]["name"].startswith(name)]
-    if not found:
+    roots = anchors(found)
+    if not roots:  # parts without it are collected as garbage
+        assert all(item["metadata"]["ownerReferences"] for item in found)
         return "", b""
-    (root,) = anchors(found)
+    (root,) = roots
     if not runs(root):
         assert labels.HELD in root["metadata"]["annotations"]
         return "held", b""
@@ -49,23 +49,26 @@ async def test_200_cuts_of_the_line(
     monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.001)
     monkeypatch.setattr(code_manifests, "_PART_BYTES", PART)
     target, outcomes, number = cluster.target(), Counter[str](), 0
+    chance = random.Random(16)
     async with Wire(target.address.host, target.address.port) as wire:
+        limits = [chance.randrange(1_000, 60_000) for _ in range(CUTS)]
+        wire.both_ways = True
         transport = Transport(through(wire, target))
         writer = JobWriter(transport, KubernetesSettings(), "here", namespace)
         while wire.cuts < CUTS:
             number += 1
             name = f"n{number}-"
-            (tmp_path / "data").write_bytes(os.urandom(PART * PARTS - 1000))
+            (tmp_path / "data").write_bytes(os.urandom(PART * PARTS - 2000))
             bundle = pack(str(tmp_path), 2**20)
             writer.code.keep(bundle)
             asked = spec(name=f"{name}x", code=bundle.name)
-            cutting = asyncio.create_task(wire.cut_at_random(random.Random(number), CUTS, seconds=0.03))
+            wire.limits = limits[wire.cuts :]
             try:
                 made = await writer.create(asked, key=name, secrets={})
             except BackendError as error:
                 assert isinstance(error, Unreachable), error
                 made = None
-            cutting.cancel()
+            wire.limits = []
             state, code = code_in(live, namespace, name)
             outcomes["made" if made else f"failed, {state or 'nothing'} is there"] += 1
             if made or state == "runs":
@@ -75,4 +78,4 @@ async def test_200_cuts_of_the_line(
             assert code_in(live, namespace, name) == ("runs", bundle.data)
         await transport.aclose()
     assert len([item for item in there(live, namespace) if item["kind"] == "Job"]) == number
-    assert outcomes["made"] >= 10, outcomes
+    assert min(outcomes["made"], number - outcomes["made"]) > 5, outcomes
