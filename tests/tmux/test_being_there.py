@@ -73,12 +73,13 @@ def write(desk: Desk, script: str) -> None:
 
 def test_code_that_is_mended_a_shell_and_a_port_over_a_restart(desk: Desk):
     pane = desk.pane
-    desk.enter("mkdir proj && cd proj")
+    desk.enter("cd && mkdir proj && cd proj")
     write(desk, BREAKS)
     desk.enter(f"{SUBMIT} --name first --code . -- sh train.sh && traindeck")
     pane.until(r"> first +Failed", 40)
     pane.until("can't open 'no-such-file'")
     pane.keys("q")
+    pane.until(r"here> *\s*$")
     write(desk, SERVES)
     desk.enter(f"{SUBMIT} --name second --code . -- sh train.sh && traindeck")
     pane.until(r"> second +Running", 40)
@@ -119,6 +120,5 @@ def test_a_sweep_two_at_a_time_is_compared(desk: Desk):
     for begun, _ in spans:
         assert sum(start <= begun < end for start, end in spans) <= 2
     pane.keys("*", "v")
-    pane.until(r"loss \(1 of 1\)")
     for seed in range(1, 7):
-        pane.until(rf"try-{seed}.* {seed}\.09 \(9\)")
+        pane.until(rf"try-{seed} +{seed}\.09 \(9\)")
