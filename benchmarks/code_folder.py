@@ -27,7 +27,13 @@ def rows() -> list[Row]:
 def _measure(node: RealNode) -> list[Row]:
     return [
         *_sent(node, "5 MB of random bytes", packed=4_990_000, zeros=0, target="<= 3 s"),
-        *_sent(node, f"50 MB, packed {_LIMIT} MiB: the most that a setting allows", packed=20_500_000, zeros=29_500_000, target="<= 15 s"),
+        *_sent(
+            node,
+            f"50 MB, packed {_LIMIT} MiB: the most that a setting allows",
+            packed=20_500_000,
+            zeros=29_500_000,
+            target="<= 15 s",
+        ),
         _refused(node),
     ]
 
@@ -37,7 +43,13 @@ def _sent(node: RealNode, what: str, *, packed: int, zeros: int, target: str) ->
         _fill(Path(folder), packed, zeros)
         times = [_run(node, folder, f"sent-{packed}-{turn}") for turn in range(_ROUNDS)]
     made, runs = (median(column) for column in zip(*times, strict=True))
-    return [(f"submit a folder of {what}: until its command runs", f"{runs:.1f} s, submitted after {made:.1f} s", target)]
+    return [
+        (
+            f"submit a folder of {what}: until its command runs",
+            f"{runs:.1f} s, submitted after {made:.1f} s",
+            target,
+        )
+    ]
 
 
 def _fill(folder: Path, packed: int, zeros: int) -> None:
@@ -75,4 +87,8 @@ def _refused(node: RealNode) -> Row:
         done = subprocess.run(argv, capture_output=True, text=True, env=_environment(node), check=False)
         seconds = time.perf_counter() - began
     assert "--volume" in done.stderr, done.stderr
-    return ("submit a folder of 50 MB of random bytes", f"refused after {seconds:.1f} s: {_LIMIT} MiB, packed, is the most", "")
+    return (
+        "submit a folder of 50 MB of random bytes",
+        f"refused after {seconds:.1f} s: {_LIMIT} MiB, packed, is the most",
+        "",
+    )

@@ -1,6 +1,6 @@
 """Ports of a job on a real node, by `traindeck forward` and by `kubectl port-forward`, turn by turn.
 
-What listens in the pod is a web server; it is asked by plain sockets, in threads, which read and compare sizes.
+What listens in the pod is a web server; it is asked by plain sockets, in threads.
 """
 
 import re
@@ -34,7 +34,10 @@ def rows() -> list[Row]:
 
 def _measure(node: RealNode) -> list[Row]:
     node.start(JOB, _SERVE)
-    ours, theirs = node.traindeck("forward", JOB, str(PORT)), node.kubectl("port-forward", f"job/{JOB}", f":{PORT}")
+    ours, theirs = (
+        node.traindeck("forward", JOB, str(PORT)),
+        node.kubectl("port-forward", f"job/{JOB}", f":{PORT}"),
+    )
     with _forwarding(ours, node) as mine, _forwarding(theirs, node) as kubectl:
         _await(mine)
         return [

@@ -1,4 +1,4 @@
-"""A job on a real node, of TRAINDECK_TEST_KUBECONFIG: to be in it by traindeck and by kubectl, turn by turn."""
+"""A job on a real node, of TRAINDECK_TEST_KUBECONFIG: for traindeck and kubectl, turn by turn."""
 
 import os
 import subprocess

@@ -1,7 +1,7 @@
 """A shell and commands in a job on a real node, by traindeck and by kubectl, turn by turn.
 
-Both sit in pseudo-terminals of ours, in the same pod. A key is echoed by the shell there, so it goes the whole
-way: terminal, program, API server, kubelet, container runtime, shell, and back.
+Both sit in pseudo-terminals of ours, in the same pod. A key is echoed by the shell there, so it goes
+the whole way: terminal, program, API server, kubelet, container runtime, shell, and back.
 """
 
 import os

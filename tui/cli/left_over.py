@@ -4,6 +4,7 @@ The sequences are xterm's (invisible-island.net/xterm/ctlseqs) and those of the 
 """
 
 import re
+from collections.abc import Callable
 
 _DEFAULTS = {
     **dict.fromkeys((1049, 1047, 47), False),  # the other screen: first, as the rest belongs to this one
@@ -18,8 +19,16 @@ _SEQUENCE = re.compile(
     rb"|>4;?(?P<modifiers>\d?)m|(?P<keyboard>[<>]\d{0,3})u|(?P<cursor>\d?) q))"
 )
 _LONGEST = 48
-_SAVED = b"\x1b7%b\x1b8"
-"""To put margins back moves the cursor."""
+_UNDO: dict[str, tuple[Callable[[bytes], object], bytes]] = {
+    "keypad": (lambda value: value == b"=", b"\x1b>"),
+    "charset": (lambda value: value != b"B", b"\x1b(B"),
+    "style": (lambda value: value.strip(b"0;:"), b"\x1b[0m"),
+    "region": (bool, b"\x1b7\x1b[r\x1b8"),  # to put margins back moves the cursor
+    "modifiers": (lambda value: value.strip(b"0"), b"\x1b[>4m"),
+    "keyboard": (lambda value: value.startswith(b">"), b"\x1b[<9u"),
+    "cursor": (lambda value: value.strip(b"0"), b"\x1b[0 q"),
+}
+"""Kind of sequence -> whether its value changes anything, and what changes it back."""
 
 
 class LeftOver:
@@ -51,28 +60,16 @@ class LeftOver:
         return b"".join([*modes, *self._undo.values()])
 
     def _set(self, kind: str, value: bytes) -> None:
-        match kind:
-            case "reset":
-                self._modes.clear()
-                self._undo.clear()
-            case "modes":
-                for mode in (int(number) for number in value[:-1].split(b";") if number):
-                    changed = _DEFAULTS.get(mode) not in (None, value.endswith(b"h"))
-                    (self._modes.add if changed else self._modes.discard)(mode)
-            case "keypad":
-                self._keep(kind, b"\x1b>" if value == b"=" else b"")
-            case "charset":
-                self._keep(kind, b"" if value == b"B" else b"\x1b(B")
-            case "style":
-                self._keep(kind, b"\x1b[0m" if value.strip(b"0;:") else b"")
-            case "region":
-                self._keep(kind, _SAVED % b"\x1b[r" if value else b"")
-            case "modifiers":
-                self._keep(kind, b"\x1b[>4m" if value.strip(b"0") else b"")
-            case "keyboard":
-                self._keep(kind, b"\x1b[<9u" if value.startswith(b">") else b"")
-            case "cursor":
-                self._keep(kind, b"\x1b[0 q" if value.strip(b"0") else b"")
+        if kind == "reset":
+            self._modes.clear()
+            self._undo.clear()
+        elif kind == "modes":
+            for mode in (int(number) for number in value[:-1].split(b";") if number):
+                changed = _DEFAULTS.get(mode) not in (None, value.endswith(b"h"))
+                (self._modes.add if changed else self._modes.discard)(mode)
+        else:
+            changes, undo = _UNDO[kind]
+            self._keep(kind, undo if changes(value) else b"")
 
     def _keep(self, kind: str, undo: bytes) -> None:
         if undo:

@@ -174,7 +174,7 @@ class WrittenTo(io.FileIO):
 def test_a_file_that_changes_while_it_is_read_is_that_of_one_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    write(tmp_path, **{"a": "999-999"})
+    write(tmp_path, a="999-999")
     monkeypatch.setattr(packing, "open", WrittenTo, raising=False)
     monkeypatch.setattr(WrittenTo, "path", tmp_path / "a", raising=False)
     monkeypatch.setattr(WrittenTo, "left", times)

@@ -1,4 +1,4 @@
-"""The form's folder of code: what is wrong with it stands there, and what goes is the folder as it is then."""
+"""The form's folder of code: what is wrong with it stands there; what goes is the folder as it is then."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ import pytest
 
 from backend_client import backoff
 from backend_client.code.pack import pack
-from backend_client.errors import BackendError, Unreachable
+from backend_client.errors import Unreachable
 from backend_client.kubernetes import labels
 from backend_client.kubernetes.api.transport import Transport
 from backend_client.kubernetes.manifests import code as code_manifests
@@ -28,7 +28,7 @@ PARTS, PART = 4, 10_000
 
 
 def code_in(live: Live, namespace: str, name: str) -> tuple[str, bytes]:
-    """What is there of a job: "" nothing, "held" a part that does not run, "runs"; and the code of its parts."""
+    """What is there of a job ("" nothing, "held" what does not run, "runs"), and the code of its parts."""
     found = [item for item in there(live, namespace) if item["metadata"]["name"].startswith(name)]
     roots = anchors(found)
     if not roots:  # parts without it are collected as garbage
@@ -66,8 +66,7 @@ async def test_200_cuts_of_the_line(
             wire.limits = limits[wire.cuts : wire.cuts + AT_MOST]
             try:
                 made = await writer.create(asked, key=name, secrets={})
-            except BackendError as error:
-                assert isinstance(error, Unreachable), error
+            except Unreachable:
                 made = None
             wire.limits = []
             state, code = code_in(live, namespace, name)
