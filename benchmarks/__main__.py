@@ -21,6 +21,7 @@ TABLES = {
     "bench-gpus": ("gpus",),
     "bench-cluster": ("cluster",),
     "bench-copy": ("copy",),
+    "bench-being": ("shell", "forward", "code_folder"),
     "bench-server": ("server", "server_faults", "server_stop", "server_crash"),
     "bench-tries": ("server_tries",),
     "bench-starts": ("queue_estimates",),

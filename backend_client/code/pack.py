@@ -5,6 +5,7 @@ import io
 import os
 import stat
 import tarfile
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ _TIME = 946_684_800
 _NAMED = 5
 """Of the largest files, and of those that look like secrets, that an error names."""
 _NAMED_LEFT_OUT = 3
+_TRIES = 10
+_PAUSE_SECONDS = 0.02
 
 
 def pack(text: str, limit: int) -> Bundle:
@@ -100,24 +103,29 @@ def _header(entry: Entry, size: int = 0) -> tarfile.TarInfo:
 
 
 def _content(folder: Path, entry: Entry, most: int) -> bytes | None:
-    """Read a file whole, as it is now; None where it is gone, or no file any more. Raises Invalid.
+    """Read a file whole, as it was at one moment; None where it is gone, or no file any more. Raises Invalid.
 
-    Its size is that of what was read: it may change meanwhile. Opened so that a FIFO in its place holds
-    nobody up, and a link in its place is not followed.
+    It is read twice: who wrote to it between two pieces of the first time has changed what the second finds.
+    Opened so that a FIFO in its place holds nobody up, and a link in its place is not followed.
     """
-    try:
-        number = os.open(folder / entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise unreadable(entry.path, error) from None
-    with open(number, "rb") as file:  # noqa: PTH123  opened above, with its flags
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    for _ in range(_TRIES):
+        try:
+            number = os.open(folder / entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
             return None
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise Invalid({"code": f"{clean(entry.path)} grows while it is read; leave it out in {OWN_FILE}"})
-    return content
+        except OSError as error:
+            raise unreadable(entry.path, error) from None
+        with open(number, "rb") as file:  # noqa: PTH123  opened above, with its flags
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                return None
+            content = file.read(most + 1)
+            file.seek(0)
+            if len(content) <= most and content == file.read(most + 1):
+                return content
+        time.sleep(_PAUSE_SECONDS)
+    raise Invalid(
+        {"code": f"{clean(entry.path)} changes while it is read; submit again, or leave it out in {OWN_FILE}"}
+    )
 
 
 def _secret_words(paths: Sequence[str]) -> str:

@@ -79,8 +79,11 @@ class Carrier:
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection so that its other end sees an error, and not an answer that is over."""
+    """End a connection so that its other end sees an error, and not an answer that is over.
+
+    One that its other end has reset already is closed, its socket too.
+    """
     plain = writer.get_extra_info("socket")
-    if plain is not None and plain.family != socket.AF_UNIX:
+    if not writer.transport.is_closing() and plain is not None and plain.family != socket.AF_UNIX:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -22,6 +22,8 @@ class Wire:
         """Seconds until one end hears that the other has closed."""
         self.limits: list[int] = []
         """Bytes from the server after which all connections are reset, one number after another."""
+        self.both_ways = False
+        """The limits count what goes to the server as well."""
         self.cuts = 0
         """How often they were, by a limit."""
         self._there = host, port
@@ -88,7 +90,8 @@ class Wire:
             self._writers |= {writer, back}
             try:
                 await asyncio.gather(
-                    self._pass(line, reader, back), self._pass(line, there, writer, counted=True)
+                    self._pass(line, reader, back, counted=self.both_ways),
+                    self._pass(line, there, writer, counted=True),
                 )
             finally:
                 self._writers -= {writer, back}

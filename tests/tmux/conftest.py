@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,15 +16,18 @@ PROGRAM = str(Path(sys.executable).with_name("traindeck"))
 
 
 @contextlib.contextmanager
-def program(folder: Path, **more: str) -> Iterator[Terminal]:
-    """`traindeck` at 80x24 with no settings and a state of its own, in a given environment."""
+def program(folder: Path, command: Sequence[str] = (PROGRAM,), **more: str) -> Iterator[Terminal]:
+    """`traindeck` at 80x24 with no settings and a state of its own, in a given environment.
+
+    `command`: what runs in the terminal in its place.
+    """
     if not shutil.which("tmux"):
         pytest.skip("needs tmux: install it (Debian, Ubuntu: apt install tmux)")
     folders = {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("STATE", "CONFIG", "CACHE")}
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "TERM": "screen-256color"}
     with (
         tempfile.TemporaryDirectory(prefix="deck-") as short,  # a socket's path is at most 108 bytes long
-        Terminal(Path(short) / "tmux", [PROGRAM], {**env, **folders, **more}, (80, 24)) as pane,
+        Terminal(Path(short) / "tmux", [*command], {**env, **folders, **more}, (80, 24)) as pane,
     ):
         yield pane
 

@@ -12,7 +12,8 @@ from backend_client.exec_session import ExecChannel, ExecSession
 from backend_client.slow_steps import heard_by
 from backend_client.text.sanitize import clean
 from tui.cli.escape_keys import EscapeKeys
-from tui.cli.raw_terminal import clear_what_is_left_over, raw_mode, set_raw_again, terminal_size
+from tui.cli.left_over import LeftOver
+from tui.cli.raw_terminal import raw_mode, set_raw_again, terminal_size
 from tui.cli.streams import Writer, stderr, stdout
 
 _READ = 32 * 1024
@@ -28,6 +29,7 @@ class Attachment:
         self._terminal = terminal
         self._stdin = stdin
         self._keys = EscapeKeys() if terminal else None
+        self._left_over = LeftOver()
         self._read: deque[bytes] = deque()
         self._news = asyncio.Event()
         """Something was read, or taken."""
@@ -53,7 +55,6 @@ class Attachment:
     @contextmanager
     def _own_terminal(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        ended = False
         with ExitStack() as restored:
             for number, call in ((signal.SIGWINCH, self._tell_size), (signal.SIGCONT, self._go_on)):
                 loop.add_signal_handler(number, call)
@@ -62,10 +63,8 @@ class Attachment:
             restored.enter_context(heard_by(_say_late))
             try:
                 yield
-                ended = self._session.ending.exit_code is not None and not self._left.is_set()
             finally:
-                if not ended:
-                    clear_what_is_left_over()
+                stdout.pass_on(self._left_over.undoing)
 
     def _tell_size(self) -> None:
         asyncio.get_running_loop().create_task(self._session.resize(terminal_size())).add_done_callback(
@@ -80,7 +79,10 @@ class Attachment:
         while piece := await self._session.receive():
             channel, data = piece
             writer = stdout if channel is ExecChannel.STDOUT else stderr
-            if self._terminal or not writer.isatty():
+            if self._terminal:
+                writer.pass_on(data)
+                self._left_over.follow(data)
+            elif not writer.isatty():
                 writer.pass_on(data)
             else:
                 self._show_text(writer, channel, data)

@@ -1,7 +1,10 @@
 """Folders as they are packed: what goes along, what does not, and that nothing of it gets out."""
 
+import contextlib
 import io
 import os
+import socket
+import stat
 import subprocess
 import tarfile
 from pathlib import Path
@@ -11,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend_client.code import folder as folders
+from backend_client.code import pack as packing
 from backend_client.code.folder import folder_of, list_folder
 from backend_client.code.ignore import GitIgnoreFiles
 from backend_client.code.pack import pack
@@ -97,6 +101,92 @@ def test_nothing_leads_out_and_nothing_waits(tree: Path, tmp_path: Path) -> None
     assert {one.path for one in found.left_out if one.why == "a link out of the folder"} == {"out", "up"}
     assert "fifo" in {one.path for one in found.left_out}
     pack(str(tree), MIB)
+
+
+def test_names_that_steer_lead_up_or_look_like_flags_are_names(tree: Path, tmp_path: Path) -> None:
+    hostile = ["..\\up", "-rf", "--checkpoint-action=exec=sh", "new\nline", "\x1b[31mred", "a b*?[x]", "..."]
+    for name in hostile:
+        (tree / name).write_text(name)
+        (tree / "deep").mkdir(exist_ok=True)
+        (tree / "deep" / name).write_text(name)
+    found = pack(str(tree), MIB)
+    assert sorted(names(found)) == sorted(hostile + [f"deep/{name}" for name in hostile])
+    assert unpack(found.data, tmp_path / "back") == 2 * len(hostile)
+    assert {path.name for path in (tmp_path / "back" / "deep").iterdir()} == set(hostile)
+    (tree / "\x1b[31mred").write_bytes(os.urandom(5000))
+    assert "\x1b" not in words(tree, 1024)
+
+
+def test_sockets_and_devices_stay(tree: Path) -> None:
+    write(tree, a="1")
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(tree):
+        listening.bind("sock")
+        with contextlib.suppress(PermissionError):  # for who is not root
+            os.mknod("null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+            os.mknod("disk", stat.S_IFBLK | 0o666, os.makedev(7, 200))
+    found = list_folder(tree)
+    assert [entry.path for entry in found.entries] == ["a"]
+    assert "sock" in {one.path for one in found.left_out if one.why == "no plain file"}
+    assert names(pack(str(tree), MIB)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "target"),
+    [
+        ("../out", tarfile.REGTYPE, ""),
+        ("/tmp/traindeck-out", tarfile.REGTYPE, ""),
+        ("a/../../out", tarfile.REGTYPE, ""),
+        ("link", tarfile.SYMTYPE, "../out"),
+        ("link", tarfile.SYMTYPE, "/etc/passwd"),
+        ("hard", tarfile.LNKTYPE, "../out"),
+        ("device", tarfile.CHRTYPE, ""),
+        ("fifo", tarfile.FIFOTYPE, ""),
+    ],
+)
+def test_what_is_given_back_stays_in_its_folder(name: str, kind: bytes, target: str, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        tar.addfile(member)
+    with contextlib.suppress(Refused):
+        unpack(packed.getvalue(), tmp_path / "in")
+    assert {path.name for path in tmp_path.iterdir()} == {"in"}
+    assert not Path("/tmp/traindeck-out").exists()
+    assert not any(path.is_symlink() for path in (tmp_path / "in").rglob("*"))
+
+
+class WrittenTo(io.FileIO):
+    """A file that somebody writes to in the middle of a reading, as often as is `left`."""
+
+    path: Path
+    left = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        half = super().read(3)
+        if WrittenTo.left:
+            WrittenTo.left -= 1
+            self.path.write_text(f"{WrittenTo.left:03}-{WrittenTo.left:03}")
+        return half + super().read(size)
+
+
+@pytest.mark.parametrize("times", [1, 4, 1000])
+def test_a_file_that_changes_while_it_is_read_is_that_of_one_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    write(tmp_path, a="999-999")
+    monkeypatch.setattr(packing, "open", WrittenTo, raising=False)
+    monkeypatch.setattr(WrittenTo, "path", tmp_path / "a", raising=False)
+    monkeypatch.setattr(WrittenTo, "left", times)
+    if times == 1000:
+        assert words(tmp_path) == (
+            "a changes while it is read; submit again, or leave it out in .traindeckignore"
+        )
+        return
+    with tarfile.open(fileobj=io.BytesIO(pack(str(tmp_path), MIB).data)) as tar:
+        (content,) = [tar.extractfile(member) for member in tar]
+        assert content
+        assert content.read() == b"000-000"
 
 
 def test_what_looks_like_a_secret_stops_it_by_name(tree: Path) -> None:

@@ -17,7 +17,9 @@ from tests.support.wait import until
 TRAINDECK = [sys.executable, "-m", "tui", "--context", "local"]
 BYTES = bytes(range(256)) * 8192
 PID = rb"pid-(\d+)-"
-RESET = b"\x1b[?1049l"
+EDITS = "printf '\\033[?1049h\\033[?25l\\033[31mred\\n'\n"
+RESET = b"\x1b[?1049l\x1b[?25h\x1b[0m"
+"""What an editor sets that is ended in the middle, and what puts it back."""
 
 
 class Place:
@@ -92,10 +94,13 @@ def test_a_terminal_is_passed_on_and_put_back(place: Place):
         app.keys("\x03")
         app.keys("echo code-$?\n")
         app.until(b"code-130")
+        assert b"\x1b[?1049l" not in app.sent
+        app.keys(EDITS)
+        app.until(b"red\r\n")
         app.keys("exit 9\n")
         assert app.wait() == 9
         assert echoes(app)
-        assert RESET not in app.sent
+        assert app.sent.endswith(RESET)
 
 
 @pytest.mark.parametrize("how", ["keys", "signal"])
@@ -106,6 +111,8 @@ def test_who_leaves_it_leaves_nothing_behind(place: Place, how: str):
         app.until(lambda sent: re.search(PID, sent) is not None)
         pid = int(re.findall(PID, app.sent)[0])
         assert Path(f"/proc/{pid}").exists()
+        app.keys(EDITS)
+        app.until(b"red\r\n")
         if how == "keys":
             app.keys("\r~.")
         else:

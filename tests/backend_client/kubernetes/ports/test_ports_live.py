@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import random
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -14,10 +15,12 @@ from backend_client.kubernetes.ports.connection import open_connection
 from backend_client.kubernetes.resources.core import Pod
 from backend_client.kubernetes.settings import KubernetesSettings
 from backend_client.models import JobRef, JobSpec, JobState
+from backend_client.ports import forward as forwarding
 from backend_client.ports.forward import Forward
-from tests.backend_client.kubernetes.conftest import Cluster
+from tests.backend_client.kubernetes.conftest import Cluster, through
 from tests.backend_client.kubernetes.support.live import Live, path_of
 from tests.backend_client.kubernetes.support.node_pods import BUSYBOX, SLOT, NodePods, impersonating
+from tests.support.faults import Wire, reset
 
 pytestmark = [pytest.mark.node, pytest.mark.xdist_group("ports")]
 
@@ -163,6 +166,53 @@ async def test_a_replaced_pod_is_served_again(forward, pods, said):
         while not await again():
             pass
     assert forward.trouble == ""
+
+
+async def echoed_or_cut(port: int, data: bytes) -> bool:
+    """Return True where all came back, False where the connection was reset: an end would look like all."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(data)
+        await writer.drain()
+        assert await reader.readexactly(len(data)) == data
+    except ConnectionError:
+        return False
+    finally:
+        reset(writer)
+    return True
+
+
+@pytest.mark.slow
+async def test_200_cuts_of_the_line(shared_cluster, pods, ref, said, monkeypatch):
+    """Each cut connection ends for its client, the next ones work, the forward goes on and counts right."""
+    monkeypatch.setattr(forwarding, "_PAUSE", 0.01)
+    target, data, clients, outcomes = shared_cluster.target(), os.urandom(100_000), 8, []
+    async with Wire(target.address.host, target.address.port) as wire:
+        chance = random.Random(16)
+        wire.limits = [chance.randrange(1_000, 800_000) for _ in range(200)]
+        wire.both_ways = True
+        site = KubernetesSettings(gpu_resource=SLOT)
+        far = KubernetesBackend("c", site, namespace=pods.namespace, target=through(wire, target))
+        forward = Forward(far, ref, ECHO, say=said.append)
+        await forward.listen()
+
+        async def connect_again_and_again() -> None:
+            while wire.limits:
+                async with asyncio.timeout(60):
+                    outcomes.append(await echoed_or_cut(forward.local_port, data))
+
+        try:
+            await asyncio.gather(*(connect_again_and_again() for _ in range(clients)))
+            assert await echoed(forward.local_port, data) == data
+            assert forward.trouble == ""
+        finally:
+            await forward.aclose()
+            await far.aclose()
+    whole = outcomes.count(True) + 1
+    assert wire.cuts == 200
+    assert min(whole, outcomes.count(False)) > 20
+    assert (forward.connections, forward.open) == (len(outcomes) + 1, 0)
+    assert whole * len(data) <= forward.received <= forward.sent <= forward.connections * len(data)
 
 
 async def test_who_may_not_is_told_which_right_is_missing(shared_cluster, pods, ref):
