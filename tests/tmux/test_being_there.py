@@ -96,7 +96,8 @@ def test_code_that_is_mended_a_shell_and_a_port_over_a_restart(desk: Desk):
     pane.until("Which port of second")
     pane.type("7002")
     pane.keys("Enter")
-    port = int(re.search(r"http://localhost:(\d+)/", pane.until(r"http://localhost:\d+/"))[1])
+    row = re.compile(r"second +7002 +(\d+)")
+    port = int(row.findall(pane.until(row.pattern))[0])
     assert fetch(port) == b"fine\n"
     desk.line.down()
     fetched: list[bytes] = []
