@@ -89,7 +89,7 @@ def test_a_terminal_is_passed_on_and_put_back(place: Place):
         app.resize(100, 30)
         app.keys("sleep 0.1; stty size\n")
         app.until(b"30 100\r\n")
-        app.keys("echo go-; sleep 500\n")
+        app.keys("sh -c 'echo go-; exec sleep 500'\n")  # in its own group by the time that it prints
         app.until(b"go-\r\n")
         app.keys("\x03")
         app.keys("echo code-$?\n")
