@@ -80,11 +80,11 @@ class _Download:
                 printed = err.decode(errors="replace")
                 if printed == "no dd\n":
                     part.cut(0)
-                    raise Unreachable(f"Nothing in {files.name} goes on within a file")
+                    raise Unreachable(f"Nothing in {files.name} goes on within a file.")
                 if files.code_of(session.ending, printed):
                     raise failure(files.name, self._path, "read", printed)
         finally:
             part.add(waiting)
             files.watcher.show(part.size, size)
         if part.size < size and (await files.look(self._path)).version == self._seen.version:
-            raise Unreachable(f"The end of {self._path} did not come")
+            raise Unreachable(f"The end of {self._path} did not come.")

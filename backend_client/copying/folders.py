@@ -67,7 +67,7 @@ async def _take(files: JobFiles, path: str, part: Path) -> list[str]:
             printed = stream.err.decode(errors="replace")
             if files.code_of(session.ending, printed):
                 raise failure(files.name, path, "read", printed) from None
-            raise Unreachable(f"The end of {path} did not come ({clean(error, 100)})") from None
+            raise Unreachable(f"The end of {path} did not come ({clean(error, 100)}).") from None
         printed = stream.err.decode(errors="replace")
         if files.code_of(session.ending, printed):
             changed = [line for line in printed.splitlines() if line.endswith(_CHANGED)]

@@ -65,7 +65,7 @@ class _Upload:
                 return  # `run` says so
             if there > self._size:
                 await self._files.run(DISCARD, self._path, self._part)
-            raise Unreachable(f"The end of {self._local} did not arrive")
+            raise Unreachable(f"The end of {self._local} did not arrive.")
 
     async def _there(self) -> tuple[int, bool]:
         """Return how much of it is there, and whether the job has what it takes to go on behind that."""

@@ -7,9 +7,8 @@ from msgspec.structs import replace
 from backend_client.errors import Invalid
 from backend_client.models import JobSpec
 from backend_client.models.fields import duration_text
+from backend_client.models.parsers import DEV_LABEL
 
-LABEL = "traindeck.dev/dev"
-"""Label of dev jobs: "true"."""
 MAX_RUNTIME = 8 * 3600
 """Seconds that one may run where nobody says another time."""
 IDLE = 2 * 3600
@@ -35,12 +34,12 @@ def dev_spec(spec: JobSpec, idle: int) -> JobSpec:
         raise Invalid(errors)
     figures = (idle, spec.max_runtime, spec.gpus)
     command = ("sh", "-c", _SCRIPT.read_text(), _NAME, *map(str, figures))
-    return replace(spec, command=command, labels=spec.labels | {LABEL: "true"})
+    return replace(spec, command=command, labels=spec.labels | {DEV_LABEL: "true"})
 
 
 def is_dev(spec: JobSpec) -> bool:
     """Return whether this is the spec of a dev job."""
-    return LABEL in spec.labels
+    return DEV_LABEL in spec.labels
 
 
 def idle_of(spec: JobSpec) -> int:

@@ -30,6 +30,8 @@ _PORT = re.compile(
 )
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 _DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+DEV_LABEL = "traindeck.dev/dev"
+"""Label of the jobs that wait for a shell: "true". The one of traindeck's own keys that a spec may have."""
 _RESERVED = "traindeck.dev/"
 LONGEST_WORD = 128 * 1024 - 1
 """Bytes of one word of a command, or of one variable: what Linux passes to a program (execve(2))."""
@@ -198,7 +200,7 @@ def _few(items: tuple[_T, ...]) -> tuple[_T, ...]:
 
 def _label_key(key: str) -> None:
     prefix, slash, name = key.rpartition("/")
-    if key.startswith(_RESERVED):
+    if key.startswith(_RESERVED) and key != DEV_LABEL:
         raise ValueError(f"{key}: keys under {_RESERVED} are traindeck's own")
     if (
         not name

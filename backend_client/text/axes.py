@@ -49,3 +49,8 @@ def elapsed_labels(seconds: Sequence[float]) -> list[str]:
     """Return what stands at ticks of a time since a start: 45s, 1m 30s, 3h 04m; no two alike."""
     labels = [duration(moment) for moment in seconds]
     return labels if len(set(labels)) == len(seconds) else [f"{moment:.3g}s" for moment in seconds]
+
+
+def power_of_ten(exponent: float) -> float:
+    """Return the figure at a tick of a logarithmic axis; one above all floats is the largest round one."""
+    return float(10 ** min(exponent, 308.25))

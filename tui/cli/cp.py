@@ -50,7 +50,7 @@ async def cp(args: argparse.Namespace, backend: JobBackend) -> int:
     if bool(source.name) == bool(target.name):
         raise Invalid({"FROM, TO": "one of both is in a job, as NAME:PATH, and the other one here"})
     if "-" in (args.source, args.target):
-        hint = f"exec takes and gives streams: traindeck exec {source.name or target.name} -- cat PATH"
+        hint = f"Streams go by exec: `traindeck exec {source.name or target.name} -- cat PATH`."
         raise Invalid({"FROM, TO": "- is no file"}, hint=hint)
     if not isinstance(backend, HasExec) or Feature.EXEC not in backend.features:
         why = backend.missing_features.get(Feature.EXEC, "")

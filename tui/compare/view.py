@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import log10
 
 from backend_client.progress.series_view import Line, View
-from backend_client.text.axes import Axis, elapsed_labels, loss_labels, step_labels, tick_count, ticks
+from backend_client.text.axes import Axis, elapsed_labels, loss_labels, power_of_ten, step_labels, tick_count, ticks
 from tui.ui.plot import Run, draw_lettered
 
 
@@ -18,7 +18,7 @@ def draw(lines: Sequence[Line], view: View, width: int, height: int) -> list[lis
         return draw_lettered(lines, width, height, across, Axis(at, loss_labels(at)))
     at = ticks(log10(min(figures)), log10(max(figures)), tick_count(height))
     powers = [[(place, log10(figure)) for place, figure in line] for line in lines]
-    axis = Axis(at, loss_labels([10**exponent for exponent in at]))
+    axis = Axis(at, loss_labels([power_of_ten(exponent) for exponent in at]))
     return draw_lettered(powers, width, height, across, axis)
 
 

@@ -22,7 +22,7 @@ from backend_client.errors import Invalid, NotFound
 from backend_client.models import Job
 from backend_client.progress.series_reader import SeriesReader
 from backend_client.progress.series_view import WEIGHTS, View, began, line_of
-from backend_client.text.axes import Axis, loss_labels, ticks
+from backend_client.text.axes import Axis, loss_labels, power_of_ten, ticks
 from backend_client.text.compare import (
     LETTERS,
     NOTHING_YET,
@@ -181,7 +181,7 @@ def _axis(drawn: Sequence[float], *, logarithmic: bool) -> Axis:
     if not drawn:
         return Axis((), ())
     low, high = min(drawn), max(drawn)
-    at = [10**one for one in ticks(log10(low), log10(high))] if logarithmic else ticks(low, high)
+    at = [power_of_ten(one) for one in ticks(log10(low), log10(high))] if logarithmic else ticks(low, high)
     return Axis(at, loss_labels(at), low, high)
 
 

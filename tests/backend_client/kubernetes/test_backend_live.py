@@ -265,5 +265,6 @@ async def test_every_feature_has_a_word(opened):
         Feature.PORTS,
         Feature.EXEC,
         Feature.CODE,
+        Feature.FILES,
         Feature.NAMESPACES,
     }
