@@ -17,6 +17,7 @@ from backend_client.server.bodies import (
     Choices,
     Events,
     NewChannel,
+    NewLimit,
     NewPriority,
     NewQueue,
     Problem,
@@ -42,7 +43,7 @@ STRUCTS = (
         ClusterRegistration,
     ),
     *(Usage, UsageHistory, UsageTable, UsageReport, Receipt),
-    *(Explanation, GpuNodes, QueueBoard, NewPriority, NewQueue),
+    *(Explanation, GpuNodes, QueueBoard, NewLimit, NewPriority, NewQueue),
     *(Alert, AlertList, AlertWishes, Channel, Delivery, NewChannel, Snooze),
     *(protocol.Plan, protocol.Page, protocol.Capacity, protocol.AccessReview, protocol.AccessDecision),
 )

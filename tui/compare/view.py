@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from math import log10
 
 from backend_client.progress.series_view import Line, View
-from backend_client.text.axes import Axis, elapsed_labels, loss_labels, power_of_ten, step_labels, tick_count, ticks
+from backend_client.text.axes import (
+    Axis,
+    elapsed_labels,
+    loss_labels,
+    power_of_ten,
+    step_labels,
+    tick_count,
+    ticks,
+)
 from tui.ui.plot import Run, draw_lettered
 
 

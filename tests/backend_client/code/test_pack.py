@@ -255,7 +255,7 @@ PATHS = ("a/k.txt", "a/b/k.txt", "b/a", "b/b/b", "k.txt", "a/b/a/k.txt")
 
 
 @given(lines=st.lists(LINE, min_size=1, max_size=3))
-@settings(max_examples=40)
+@settings(max_examples=40, derandomize=True)
 def test_patterns_mean_what_git_takes_them_for(
     lines: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -117,7 +117,9 @@ async def test_a_supervisor_told_to_end_ends_its_job_in_order(backend, run, root
 async def test_orders_cut_short_make_no_job(root):
     root.create()
     made = store.JobStore(root.path)
-    live = launch._claim(made, "cut", JobSpec(name="cut", command=("true",), workdir="/"), {"owner": "me"})
+    live = launch._claim(
+        made, "cut", "k", JobSpec(name="cut", command=("true",), workdir="/"), {"owner": "me"}
+    )
     command = [
         sys.executable,
         "-I",

@@ -71,7 +71,7 @@ def test_store_and_rows_follow_any_watch(steps: list, order: Order, words: str):
             fresh = Rows(world)
             fresh.rearrange(order=order, words=tuple(words.split()))
             assert rows.uids == fresh.uids
-            assert [rows.index(uid) for uid in rows.uids] == list(range(len(rows)))
+            assert [rows.line(uid) for uid in rows.uids] == list(range(len(rows)))
 
 
 def test_a_job_that_is_the_same_is_no_change():
