@@ -120,7 +120,8 @@ class TestJobs:
         assert job["name"] == job["ref"]["name"] == "bert-ft"
         assert set(job) == set(
             "name ref state spec reason owner created queued started finished next_try attempts restarts"
-            " pauses queue code progress usage urls internal_addresses read_only allows made_by".split()
+            " pauses queue code outputs progress usage urls internal_addresses read_only allows"
+            " made_by".split()
         )
         assert job["started"] == "2026-01-02T03:04:05Z"
         assert job["attempts"][0]["exit_code"] == 1
