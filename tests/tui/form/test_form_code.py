@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from backend_client.code.bundle import Bundle
 
+from backend_client.code_bundle import Bundle
 from backend_client.errors import Unreachable
 from backend_client.models import JobRef, JobSpec
 from tests.support.scripted import ScriptedBackend
